@@ -1,0 +1,47 @@
+# Each target sets up what it needs and can be run twice and in any order. Needed: Python 3.11 or newer and a package index.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+WORKERS ?= 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: run test lint format lock clean
+
+run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted
+	$(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
+
+test: $(VENV)/.dev  ## run the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## ruff (rules and formatting) and mypy, strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: deploy/constraints.txt pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r deploy/constraints.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: deploy/constraints-dev.txt pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r deploy/constraints-dev.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
+	$(UV) --extra build --output-file deploy/constraints.txt
+	$(UV) --extra build --extra dev --output-file deploy/constraints-dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

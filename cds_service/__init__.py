@@ -1,0 +1,1 @@
+"""The machine: reads FHIR R4, runs rules over it and answers with CDS Hooks cards."""

@@ -1,0 +1,250 @@
+"""The vocabulary that rules are written in: what was ordered, done, given and charged for one patient.
+
+Everything here is frozen. Nothing here knows FHIR or HTTP: `fhir.read` fills a Case, rules look at it,
+`fhir.build` turns the changes that rules propose back into FHIR.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+Stage = Literal["order", "claim"]
+Form = Literal["professional", "institutional", "unknown"]
+
+# The kinds of code that rules ask for. A code of any other system keeps the system's own address.
+BILLING = "billing"  # CPT and HCPCS Level II are one code space (CPT is HCPCS Level I)
+NDC = "ndc"
+RXNORM = "rxnorm"
+SNOMED = "snomed"
+LOINC = "loinc"
+NO_SYSTEM = ""  # a coding that names no system: weak evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code in one of the code spaces above."""
+
+    system: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """What a record says of a thing: its codes, and the words beside them (weak evidence)."""
+
+    codes: tuple[Code, ...] = ()
+    words: tuple[str, ...] = ()
+
+    def values(self, *systems: str) -> tuple[str, ...]:
+        """The codes of the given systems, in the order in which they stand."""
+        return tuple(code.value for code in self.codes if code.system in systems)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a fact stands, so that a card can cite it and a change can find it.
+
+    `resource` is the place of the resource in the request (`context.draftCharges.entry[0].resource`), `within` the
+    place inside it (`item[2]`, empty for the whole), `reference` what a reader looks for (`Claim/7 item 3`).
+    """
+
+    resource: str
+    reference: str
+    within: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What all records share: when, by whom, in which encounter, and what they point at.
+
+    `identity` is the resource's own reference (`Procedure/1`), `links` are the references that it makes to other
+    records. `day` is the local calendar day as the sender wrote it, None where it is not known to the day.
+    `performers` are the practitioners named; `draft` is true for what the call is about, false for what is already on
+    the record.
+    """
+
+    origin: Origin
+    identity: str = ""
+    links: frozenset[str] = frozenset()
+    day: date | None = None
+    performers: frozenset[str] = frozenset()
+    encounter: str | None = None
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line(Record):
+    """A charge or a claim line.
+
+    `certain` is false where the code came without a code system. `units` are HCPCS units, None where not stated.
+    `bill` names the claim that the line stands on, empty for a charge that is on no claim yet. `open` is true while
+    the line can still be changed.
+    """
+
+    code: str
+    certain: bool = True
+    concept: Concept = Concept()
+    modifiers: tuple[str, ...] = ()
+    units: Decimal | None = None
+    bill: str = ""
+    form: Form = "unknown"
+    place_of_service: str | None = None
+    coverages: tuple[str, ...] = ()
+    open: bool = True
+
+    def __str__(self) -> str:
+        return notation(self.code, self.modifiers, self.units)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Procedure(Record):
+    """A procedure on the record; `used` are the materials and medications that it names as used."""
+
+    status: Literal["done", "not done", "unclear"]
+    concept: Concept
+    used: tuple[Concept, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administration(Record):
+    """A medication given, or recorded as not given; `ml` is the volume in mL, None where it is not stated as one."""
+
+    status: Literal["given", "not given", "unclear"]
+    concept: Concept
+    ml: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Record):
+    """A request for a service or a medication. Where no day is planned, `day` is the day on which it was written."""
+
+    kind: Literal["service", "medication"]
+    concept: Concept
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation(Record):
+    """A finding on the record."""
+
+    concept: Concept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage(Record):
+    """Who pays: the type of plan and the payor's names."""
+
+    concept: Concept
+    payors: tuple[str, ...] = ()
+    order: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a site has decided. `vial_units`: charge one vial where the product is known and the dose is not."""
+
+    vial_units: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+class Case:
+    """One patient's orders, record and charges, as far as the call brought them.
+
+    `known` names the parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…) that are known to
+    be complete: only there may absence be concluded. Compared by identity, so that derived facts can be kept beside it.
+    """
+
+    stage: Stage
+    patient: str = ""
+    encounter: str | None = None
+    lines: tuple[Line, ...] = ()
+    procedures: tuple[Procedure, ...] = ()
+    administrations: tuple[Administration, ...] = ()
+    orders: tuple[Order, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    coverages: tuple[Coverage, ...] = ()
+    known: frozenset[str] = frozenset()
+    site: Site = Site()
+
+
+# --- changes to a case, which rules propose ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddLine:
+    """Charge a code. `beside` is the line whose bill takes it, None where there is none; `about` names the study.
+
+    `units` None leaves the quantity to the person who knows it.
+    """
+
+    code: str
+    units: Decimal | None
+    modifiers: tuple[str, ...] = ()
+    beside: Line | None = None
+    about: tuple[str, ...] = ()
+    day: date | None = None
+    performers: frozenset[str] = frozenset()
+    encounter: str | None = None
+
+    def __str__(self) -> str:
+        written = notation(self.code, self.modifiers, self.units)
+        return f"add {written}" if self.units is not None else f"add {written} (units to be entered)"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLine:
+    """Take a line off."""
+
+    line: Line
+
+    def __str__(self) -> str:
+        return f"remove {self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveOrder:
+    """Take an unsigned order back."""
+
+    order: Order
+    code: str
+
+    def __str__(self) -> str:
+        return f"remove the order for {self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceCode:
+    """Charge another code on the same line."""
+
+    line: Line
+    code: str
+
+    def __str__(self) -> str:
+        return f"replace {self.line.code} by {self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetUnits:
+    """Charge another number of HCPCS units on the same line."""
+
+    line: Line
+    units: Decimal
+
+    def __str__(self) -> str:
+        return f"set {self.line.code} to {plain(self.units)} {'unit' if self.units == 1 else 'units'}"
+
+
+Change = AddLine | RemoveLine | RemoveOrder | ReplaceCode | SetUnits
+
+
+def notation(code: str, modifiers: Iterable[str], units: Decimal | None) -> str:
+    """A line as billers write it: code, `x` and units, `-` and each modifier. One unit is not written out."""
+    times = "" if units is None or units == 1 else f"x{plain(units)}"
+    return code + times + "".join(f"-{modifier}" for modifier in modifiers)
+
+
+def plain(number: Decimal) -> str:
+    """A number without trailing zeros or exponent: 2, 1.3."""
+    return f"{number.normalize():f}"

@@ -1,0 +1,204 @@
+"""Dated code tables: the law as data.
+
+A table is a YAML file with a head (what it holds, its sources and through when each was verified) and entries, each in
+force from its `first` to its `last` date of service. `load_table` reads one strictly: a code that is not quoted, a key
+that is unknown or written twice, a source that is not named, or two entries of one code in force on one day are errors
+that name the file, the line and what was expected.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+import yaml
+
+from cds_service.errors import TableError
+
+Confidence = Literal["seen", "secondary", "memory"]
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A document that a fact was taken from, and through which date of service it was held against the law.
+
+    `url` leads to the publisher's page about it, where one is known.
+    """
+
+    publisher: str
+    document: str
+    year: int
+    verified_through: date
+    url: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How a card names it."""
+        written = str(self.year) in self.document
+        return f"{self.publisher}, {self.document}" + ("" if written else f" ({self.year})")
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every entry says: which code, in force from when to when, by which source, how sure, checked through when.
+
+    `first` None: in force as far back as the source reaches. `last` None: no end is known.
+    """
+
+    code: str
+    first: date | None = None
+    last: date | None = None
+    source: str
+    confidence: Confidence = "seen"
+    verified_through: date
+
+    def in_force(self, day: date | None) -> bool:
+        """Whether the entry holds on a date of service; an unknown date asks for an entry without an end."""
+        if day is None:
+            return self.last is None
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
+class Table(Generic[EntryT]):
+    """A loaded table. Entries are found by code and date of service."""
+
+    def __init__(self, name: str, title: str, sources: dict[str, Source], entries: tuple[EntryT, ...]) -> None:
+        self.name = name
+        self.title = title
+        self.sources = sources
+        self.entries = entries
+        self._by_code: dict[str, list[EntryT]] = {}
+        for entry in entries:
+            self._by_code.setdefault(entry.code, []).append(entry)
+
+    def __iter__(self) -> Iterator[EntryT]:
+        return iter(self.entries)
+
+    def __contains__(self, code: str) -> bool:
+        return code in self._by_code
+
+    def history(self, code: str) -> tuple[EntryT, ...]:
+        """All entries of a code, in the order of the file."""
+        return tuple(self._by_code.get(code, ()))
+
+    def on(self, code: str, day: date | None) -> EntryT | None:
+        """The entry of a code that is in force on a date of service, or None."""
+        return next((entry for entry in self._by_code.get(code, ()) if entry.in_force(day)), None)
+
+    def source(self, entry: EntryT) -> Source:
+        """The document that an entry was taken from."""
+        return self.sources[entry.source]
+
+
+class _Head(msgspec.Struct, forbid_unknown_fields=True):
+    title: str
+    sources: dict[str, Source]
+    entries: list[dict[str, Any]]
+
+
+def load_table(path: Path, entry_type: type[EntryT]) -> Table[EntryT]:
+    """Read a table whose entries have the fields of `entry_type`. Raises TableError."""
+    document = _load_yaml(path)
+    try:
+        head = msgspec.convert(document, _Head)
+    except msgspec.ValidationError as error:
+        raise TableError(f"{path.name}: {error}") from None
+    entries = tuple(_entry(path, head, number, raw, entry_type) for number, raw in enumerate(head.entries))
+    _require_disjoint(path, entries)
+    return Table(path.stem, head.title, head.sources, entries)
+
+
+def _entry(path: Path, head: _Head, number: int, raw: dict[str, Any], entry_type: type[EntryT]) -> EntryT:
+    where = f"{path.name}: entries[{number}] ({raw.get('code', 'no code')})"
+    name = raw.get("source", next(iter(head.sources)) if len(head.sources) == 1 else None)
+    if name not in head.sources:
+        raise TableError(f"{where}: expected `source` to be one of {', '.join(head.sources)}")
+    defaults = {"source": name, "verified_through": head.sources[name].verified_through}
+    try:
+        entry = msgspec.convert(defaults | raw, entry_type)
+    except msgspec.ValidationError as error:
+        raise TableError(f"{where}: {error}") from None
+    if entry.first and entry.last and entry.last < entry.first:
+        raise TableError(f"{where}: expected `last` to be no earlier than `first`")
+    return entry
+
+
+def _require_disjoint(path: Path, entries: tuple[Entry, ...]) -> None:
+    seen: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for other in seen.setdefault(entry.code, []):
+            if (entry.first or date.min) <= (other.last or date.max) and (other.first or date.min) <= (
+                entry.last or date.max
+            ):
+                raise TableError(f"{path.name}: two entries of {entry.code} are in force on one day")
+        seen[entry.code].append(entry)
+
+
+# --- strict YAML ----------------------------------------------------------------------------------------------------
+
+
+def _load_yaml(path: Path) -> Any:
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise TableError(f"{path.name}: not YAML: {error}") from None
+    return _plain(path, node)
+
+
+def _plain(path: Path, node: yaml.Node | None) -> Any:
+    """The node as plain data: text stays text unless it is written as a number, a date, true, false or null."""
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(path, node)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(path, item) for item in node.value]
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(path, node)
+    raise TableError(f"{path.name}: expected a mapping, found an empty file")
+
+
+def _mapping(path: Path, node: yaml.MappingNode) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in node.value:
+        name = str(key.value)
+        if name in result:
+            raise TableError(f"{path.name}: line {key.start_mark.line + 1}: the key `{name}` is written twice")
+        result[name] = _plain(path, value)
+    return result
+
+
+def _scalar(path: Path, node: yaml.ScalarNode) -> Any:
+    if node.style in ("'", '"', "|", ">") or node.tag == "tag:yaml.org,2002:str":
+        return _text(path, node)
+    if node.tag == "tag:yaml.org,2002:null":
+        return None
+    if node.tag == "tag:yaml.org,2002:bool" and node.value in {"true", "false"}:
+        return node.value == "true"
+    if node.tag == "tag:yaml.org,2002:timestamp":
+        return _date(path, node)
+    # YAML would read 00100 as 64: a number of five digits is a code that lost its quotes.
+    if node.tag == "tag:yaml.org,2002:int" and node.value.isdecimal() and len(node.value) < 5:
+        return int(node.value)
+    raise TableError(
+        f"{path.name}: line {node.start_mark.line + 1}: put `{node.value}` in quotes (codes and decimals are text)"
+    )
+
+
+def _text(path: Path, node: yaml.ScalarNode) -> str:
+    if node.style is None and _looks_like_code(node.value):
+        raise TableError(
+            f"{path.name}: line {node.start_mark.line + 1}: put `{node.value}` in quotes (codes and decimals are text)"
+        )
+    return str(node.value)
+
+
+def _looks_like_code(text: str) -> bool:
+    return len(text) == 5 and text.isalnum() and text.isupper() and any(map(str.isdigit, text))
+
+
+def _date(path: Path, node: yaml.ScalarNode) -> date:
+    try:
+        return date.fromisoformat(node.value)
+    except ValueError:
+        raise TableError(f"{path.name}: line {node.start_mark.line + 1}: expected a date such as 2026-09-30") from None

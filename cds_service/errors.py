@@ -1,0 +1,69 @@
+"""What can go wrong, and who can mend it.
+
+    ServiceError
+    ├── RequestError           the caller can mend it: becomes a FHIR OperationOutcome (4xx)
+    │   ├── BadRequest         400  malformed JSON, a missing or mistyped field
+    │   ├── UnknownService     404  no service has this id
+    │   └── NotJson            415  the body is not declared as JSON
+    ├── UnreadableInput        the person at the terminal can mend it: one plain line, exit code 2
+    ├── TableError             whoever edits `hooks/codes/` can mend it: file, entry, what was expected
+    ├── RuleError              whoever edits `hooks/rules/` can mend it: file, what was expected
+    └── SettingsError          whoever runs the service can mend it: the variable, what was expected
+
+Texts name the field and what was expected. They never repeat a value that came from the caller: it may be patient data.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """Everything this project raises on purpose."""
+
+
+class RequestError(ServiceError):
+    """A call that cannot be answered as it stands.
+
+    `expression` is the path of the field at fault (`context.patientId`), empty where no single field is.
+    """
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "invalid"
+
+    def __init__(self, message: str, expression: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.expression = expression
+
+
+class BadRequest(RequestError):
+    """The body is not the message that the specification describes."""
+
+
+class UnknownService(RequestError):
+    """No service has this id."""
+
+    status = 404
+    code = "not-found"
+
+
+class NotJson(RequestError):
+    """The body is not declared as JSON."""
+
+    status = 415
+    code = "not-supported"
+
+
+class UnreadableInput(ServiceError):
+    """A file given on the command line cannot be read as a Bundle or as a CDS Hooks request."""
+
+
+class TableError(ServiceError):
+    """A code table breaks its own form; the text names the file, the line and what was expected."""
+
+
+class SettingsError(ServiceError):
+    """A setting has a value that cannot be used; the text names the variable and what was expected."""
+
+
+class RuleError(ServiceError):
+    """A rule file breaks the form of rules; the text names the file and what was expected."""

@@ -1,0 +1,219 @@
+"""Changes to a case as actions on FHIR resources.
+
+A charge is created as a ChargeItem; where the lines stand on a Claim, one update carries the whole corrected Claim. The
+client's own JSON is kept: what is not changed goes back as it came, members that we do not know included. What is made
+here is validated against the R4B models of `fhir.resources` before it is sent.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from fhir.resources.R4B.chargeitem import ChargeItem
+from fhir.resources.R4B.claim import ClaimItem
+
+from cds_service.case import AddLine, Case, Change, Line, RemoveLine, RemoveOrder, ReplaceCode, SetUnits, Stage
+from cds_service.fhir.systems import billing_uri, kind
+from cds_service.protocol import Action
+
+_EXACT = msgspec.json.Decoder(float_hook=Decimal)
+
+# What a new claim line takes over from the line beside it: whose work it is, for what, where and when.
+_SHARED_MEMBERS = (
+    "careTeamSequence",
+    "diagnosisSequence",
+    "procedureSequence",
+    "informationSequence",
+    "servicedDate",
+    "servicedPeriod",
+    "locationCodeableConcept",
+    "locationAddress",
+    "locationReference",
+    "encounter",
+)
+
+# ChargeItem.service may point at these; other records go to supportingInformation.
+_SERVICE_TYPES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/", "MedicationAdministration/", "Observation/")
+
+
+def actions(changes: Iterable[Change], case: Case, raw: dict[str, msgspec.Raw]) -> tuple[Action, ...]:
+    """The actions that carry out changes which belong together; empty where one of them cannot be carried out.
+
+    `raw` is the client's own JSON by the place of each resource.
+    """
+    claims: dict[str, dict[str, Any]] = {}
+    done: list[Action] = []
+    described: dict[str, list[str]] = {}
+    for change in _removals_last(changes):
+        target = _line_of(change)
+        if target is not None and target.bill:
+            place = target.origin.resource
+            claim = claims.setdefault(place, _EXACT.decode(raw[place]))
+            _change_claim(claim, change)
+            described.setdefault(place, []).append(str(change))
+            continue
+        action = _charge_action(change, case, raw)
+        if action is None:
+            return ()
+        done.append(action)
+    updates = [
+        Action(type="update", description=_sentence("; ".join(described[place])), resource=claim)
+        for place, claim in claims.items()
+    ]
+    return (*updates, *done)
+
+
+def _removals_last(changes: Iterable[Change]) -> list[Change]:
+    """Items are found by their position, so those that go, go last and from the end."""
+    every = list(changes)
+    removals = [change for change in every if isinstance(change, RemoveLine)]
+    kept = [change for change in every if not isinstance(change, RemoveLine)]
+    return kept + sorted(removals, key=lambda change: _positions(change.line), reverse=True)
+
+
+def _line_of(change: Change) -> Line | None:
+    if isinstance(change, AddLine):
+        return change.beside
+    return change.line if not isinstance(change, RemoveOrder) else None
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# --- claims ---------------------------------------------------------------------------------------------------------
+
+
+def _positions(line: Line) -> list[int]:
+    return [int(number) for number in re.findall(r"\[(\d+)\]", line.origin.within)]
+
+
+def _change_claim(claim: dict[str, Any], change: Change) -> None:
+    if isinstance(change, AddLine):
+        _add_item(claim, change)
+    elif isinstance(change, RemoveLine):
+        _remove_item(claim, change.line)
+    elif isinstance(change, ReplaceCode):
+        _item(claim, change.line)["productOrService"] = _concept(change.code)
+    elif isinstance(change, SetUnits):
+        _set_units(_item(claim, change.line), change.units)
+
+
+def _find(claim: dict[str, Any], line: Line) -> tuple[list[dict[str, Any]], int]:
+    """The list that holds a line's item or detail, and the position in it."""
+    *outer, position = _positions(line)
+    container: list[dict[str, Any]] = claim["item"]
+    for level, member in zip(outer, ("detail", "subDetail"), strict=False):
+        container = container[level][member]
+    return container, position
+
+
+def _item(claim: dict[str, Any], line: Line) -> dict[str, Any]:
+    container, position = _find(claim, line)
+    return container[position]
+
+
+def _remove_item(claim: dict[str, Any], line: Line) -> None:
+    container, position = _find(claim, line)
+    del container[position]
+    if not claim["item"]:
+        del claim["item"]  # FHIR knows no empty lists
+
+
+def _add_item(claim: dict[str, Any], change: AddLine) -> None:
+    items: list[dict[str, Any]] = claim.setdefault("item", [])
+    neighbour = items[_positions(change.beside)[0]] if change.beside else {}
+    item: dict[str, Any] = {"sequence": 1 + max((_sequence(each) for each in items), default=0)}
+    item |= {member: neighbour[member] for member in _SHARED_MEMBERS if member in neighbour}
+    item["productOrService"] = _concept(change.code)
+    if change.modifiers:
+        item["modifier"] = [{"coding": [{"code": modifier}]} for modifier in change.modifiers]
+    if change.units is not None:
+        item["quantity"] = {"value": _number(change.units)}
+    ClaimItem.model_validate({member: item[member] for member in item if member not in _SHARED_MEMBERS})
+    items.append(item)
+
+
+def _sequence(item: dict[str, Any]) -> int:
+    value = item.get("sequence")
+    return value if isinstance(value, int) else 0
+
+
+# --- charge items ---------------------------------------------------------------------------------------------------
+
+
+def _charge_action(change: Change, case: Case, raw: dict[str, msgspec.Raw]) -> Action | None:
+    """The action on a ChargeItem or an order, or None where the client gave no id to act on."""
+    if isinstance(change, AddLine):
+        resource = charge_item(change, case)
+        return Action(type="create", description=_sentence(str(change)), resource=resource)
+    if isinstance(change, RemoveOrder):
+        return _delete(str(change), change.order.identity)
+    if isinstance(change, RemoveLine):
+        return _delete(str(change), change.line.identity)
+    if not _has_id(change.line.identity):
+        return None
+    resource = _EXACT.decode(raw[change.line.origin.resource])
+    if isinstance(change, ReplaceCode):
+        resource["code"] = _recoded(resource.get("code"), change.code)
+    else:
+        _set_units(resource, change.units)
+    return Action(type="update", description=_sentence(str(change)), resource=resource)
+
+
+def _delete(description: str, identity: str) -> Action | None:
+    if not _has_id(identity):
+        return None
+    return Action(type="delete", description=_sentence(description), resource_id=identity)
+
+
+def _has_id(identity: str) -> bool:
+    return re.fullmatch(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}", identity) is not None
+
+
+def charge_item(change: AddLine, case: Case) -> dict[str, Any]:
+    """A new charge: planned at order time, billable at claim time. Quantities are HCPCS units."""
+    resource: dict[str, Any] = {
+        "resourceType": "ChargeItem",
+        "status": _STATUS[case.stage],
+        "code": _concept(change.code, change.modifiers),
+        "subject": {"reference": case.patient} if case.patient else {"display": "the patient of this call"},
+        "context": _reference(change.encounter),
+        "occurrenceDateTime": change.day.isoformat() if change.day else None,
+        "performer": [{"actor": {"reference": each}} for each in sorted(change.performers) if "/" in each],
+        "quantity": {"value": _number(change.units)} if change.units is not None else None,
+        "service": [{"reference": each} for each in change.about if each.startswith(_SERVICE_TYPES)],
+        "supportingInformation": [{"reference": each} for each in change.about if not each.startswith(_SERVICE_TYPES)],
+    }
+    present = {member: value for member, value in resource.items() if value not in (None, [])}
+    ChargeItem.model_validate(present)
+    return present
+
+
+_STATUS: dict[Stage, str] = {"order": "planned", "claim": "billable"}
+
+
+def _reference(target: str | None) -> dict[str, str] | None:
+    return {"reference": target} if target and "|" not in target else None
+
+
+def _concept(code: str, modifiers: tuple[str, ...] = ()) -> dict[str, Any]:
+    codings = [{"system": billing_uri(code), "code": code}]
+    return {"coding": codings + [{"code": modifier} for modifier in modifiers]}
+
+
+def _recoded(concept: Any, code: str) -> dict[str, Any]:
+    """A charge's code with the billing code replaced; modifiers and local codes beside it stay."""
+    codings = concept.get("coding", []) if isinstance(concept, dict) else []
+    kept = [coding for coding in codings if kind(coding.get("system")) != "billing" or len(coding.get("code", "")) == 2]
+    return {"coding": [{"system": billing_uri(code), "code": code}, *kept]}
+
+
+def _set_units(item: dict[str, Any], units: Decimal) -> None:
+    item["quantity"] = {**(item.get("quantity") or {}), "value": _number(units)}
+
+
+def _number(units: Decimal) -> int | Decimal:
+    return int(units) if units == units.to_integral_value() else units

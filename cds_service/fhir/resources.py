@@ -1,0 +1,299 @@
+"""The parts of FHIR R4 resources that rules use, and nothing else.
+
+A resource is decoded into one of these structures in a single pass; members that are not named here are skipped. Types
+are checked, so that a resource whose used parts are malformed is refused as a whole and can be reported. Statuses are
+checked against the codes that R4 allows.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+
+class Element(msgspec.Struct, rename="camel"):
+    """A piece of a resource."""
+
+
+class Coding(Element):
+    """A code and the system that it belongs to."""
+
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(Element):
+    """A concept by codes, text or both."""
+
+    coding: tuple[Coding, ...] | None = None
+    text: str | None = None
+
+
+class Identifier(Element):
+    """A business identifier, used where a reference has no address."""
+
+    system: str | None = None
+    value: str | None = None
+
+
+class Reference(Element):
+    """A pointer to another resource."""
+
+    reference: str | None = None
+    identifier: Identifier | None = None
+    display: str | None = None
+
+
+class Period(Element):
+    """A time from … to …"""
+
+    start: str | None = None
+    end: str | None = None
+
+
+class Quantity(Element):
+    """A number and its unit."""
+
+    value: Decimal | None = None
+    unit: str | None = None
+    code: str | None = None
+
+
+class Extension(Element):
+    """Only the value types in which billing modifiers are sent."""
+
+    url: str | None = None
+    value_code: str | None = None
+    value_string: str | None = None
+    value_coding: Coding | None = None
+    value_codeable_concept: CodeableConcept | None = None
+
+
+class Actor(Element):
+    """Who performed something."""
+
+    actor: Reference | None = None
+
+
+class Resource(msgspec.Struct, rename="camel", tag_field="resourceType"):
+    """A resource; the tag is its type."""
+
+    id: str | None = None
+
+
+class Patient(Resource, tag="Patient"):
+    """Only its identity."""
+
+
+class ServiceRequest(Resource, tag="ServiceRequest"):
+    """An order for a service."""
+
+    status: Literal["draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"] | None = None
+    do_not_perform: bool | None = None
+    code: CodeableConcept | None = None
+    order_detail: tuple[CodeableConcept, ...] | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    occurrence_date_time: str | None = None
+    occurrence_period: Period | None = None
+    authored_on: str | None = None
+    performer: tuple[Reference, ...] | None = None
+    based_on: tuple[Reference, ...] | None = None
+
+
+class MedicationRequest(Resource, tag="MedicationRequest"):
+    """An order for a medication."""
+
+    status: (
+        Literal["active", "on-hold", "cancelled", "completed", "entered-in-error", "stopped", "draft", "unknown"] | None
+    ) = None
+    do_not_perform: bool | None = None
+    medication_codeable_concept: CodeableConcept | None = None
+    medication_reference: Reference | None = None
+    contained: tuple[msgspec.Raw, ...] | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    authored_on: str | None = None
+    based_on: tuple[Reference, ...] | None = None
+
+
+class Medication(Resource, tag="Medication"):
+    """A medication that others point at."""
+
+    code: CodeableConcept | None = None
+
+
+class Procedure(Resource, tag="Procedure", kw_only=True):
+    """Something done to the patient."""
+
+    status: Literal[
+        "preparation", "in-progress", "not-done", "on-hold", "stopped", "completed", "entered-in-error", "unknown"
+    ]
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    performed_date_time: str | None = None
+    performed_period: Period | None = None
+    performer: tuple[Actor, ...] | None = None
+    based_on: tuple[Reference, ...] | None = None
+    part_of: tuple[Reference, ...] | None = None
+    used_reference: tuple[Reference, ...] | None = None
+    used_code: tuple[CodeableConcept, ...] | None = None
+    contained: tuple[msgspec.Raw, ...] | None = None
+
+
+class Dosage(Element):
+    """How much was given."""
+
+    dose: Quantity | None = None
+
+
+class MedicationAdministration(Resource, tag="MedicationAdministration", kw_only=True):
+    """A medication given, or not."""
+
+    status: Literal["in-progress", "not-done", "on-hold", "completed", "entered-in-error", "stopped", "unknown"]
+    medication_codeable_concept: CodeableConcept | None = None
+    medication_reference: Reference | None = None
+    contained: tuple[msgspec.Raw, ...] | None = None
+    subject: Reference | None = None
+    context: Reference | None = None
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    performer: tuple[Actor, ...] | None = None
+    part_of: tuple[Reference, ...] | None = None
+    request: Reference | None = None
+    dosage: Dosage | None = None
+
+
+class ChargeItem(Resource, tag="ChargeItem", kw_only=True):
+    """A charge."""
+
+    status: Literal["planned", "billable", "not-billable", "aborted", "billed", "entered-in-error", "unknown"]
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    context: Reference | None = None
+    occurrence_date_time: str | None = None
+    occurrence_period: Period | None = None
+    performer: tuple[Actor, ...] | None = None
+    quantity: Quantity | None = None
+    service: tuple[Reference, ...] | None = None
+    supporting_information: tuple[Reference, ...] | None = None
+    product_codeable_concept: CodeableConcept | None = None
+    extension: tuple[Extension, ...] | None = None
+
+
+class CareTeam(Element, kw_only=True):
+    """A member of a claim's care team."""
+
+    sequence: int
+    provider: Reference | None = None
+
+
+class ClaimProcedure(Element, kw_only=True):
+    """A procedure that a claim reports."""
+
+    sequence: int
+    procedure_reference: Reference | None = None
+
+
+class Insurance(Element):
+    """A coverage that a claim is sent to."""
+
+    focal: bool | None = None
+    coverage: Reference | None = None
+
+
+class ClaimLine(Element):
+    """What a claim's items, their details and the details' details have in common."""
+
+    sequence: int | None = None
+    product_or_service: CodeableConcept | None = None
+    modifier: tuple[CodeableConcept, ...] | None = None
+    quantity: Quantity | None = None
+
+
+class ClaimSubDetail(ClaimLine):
+    """The innermost level of a claim's lines."""
+
+
+class ClaimDetail(ClaimLine):
+    """A line inside an item."""
+
+    sub_detail: tuple[ClaimSubDetail, ...] | None = None
+
+
+class ClaimItem(ClaimLine):
+    """A claim's line."""
+
+    care_team_sequence: tuple[int, ...] | None = None
+    procedure_sequence: tuple[int, ...] | None = None
+    serviced_date: str | None = None
+    serviced_period: Period | None = None
+    location_codeable_concept: CodeableConcept | None = None
+    encounter: tuple[Reference, ...] | None = None
+    detail: tuple[ClaimDetail, ...] | None = None
+
+
+class Claim(Resource, tag="Claim", kw_only=True):
+    """A claim with its lines."""
+
+    status: Literal["active", "cancelled", "draft", "entered-in-error"]
+    use: Literal["claim", "preauthorization", "predetermination"] = "claim"
+    type: CodeableConcept | None = None
+    patient: Reference | None = None
+    billable_period: Period | None = None
+    provider: Reference | None = None
+    care_team: tuple[CareTeam, ...] | None = None
+    procedure: tuple[ClaimProcedure, ...] | None = None
+    insurance: tuple[Insurance, ...] | None = None
+    item: tuple[ClaimItem, ...] | None = None
+
+
+class Encounter(Resource, tag="Encounter"):
+    """An encounter; rules use only that it is there."""
+
+    subject: Reference | None = None
+
+
+class Coverage(Resource, tag="Coverage"):
+    """Who pays."""
+
+    status: Literal["active", "cancelled", "draft", "entered-in-error"] | None = None
+    type: CodeableConcept | None = None
+    beneficiary: Reference | None = None
+    payor: tuple[Reference, ...] | None = None
+    order: int | None = None
+
+
+class Observation(Resource, tag="Observation"):
+    """A finding."""
+
+    status: (
+        Literal[
+            "registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown"
+        ]
+        | None
+    ) = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+
+
+Read = (
+    Patient
+    | ServiceRequest
+    | MedicationRequest
+    | Medication
+    | Procedure
+    | MedicationAdministration
+    | ChargeItem
+    | Claim
+    | Encounter
+    | Coverage
+    | Observation
+)
+
+READ_TYPES = frozenset(kind.__struct_config__.tag for kind in Read.__args__)

@@ -1,0 +1,212 @@
+"""The messages of CDS Hooks 2.0.1: what a client sends, what a service answers, what discovery lists.
+
+Requests are decoded leniently (unknown members are ignored, an optional member may be null) and strictly where the
+specification requires a member: a fault is a BadRequest that names it. Responses leave out what has no value.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from cds_service.case import Stage
+from cds_service.errors import BadRequest
+from cds_service.fhir.read import without_values
+
+# --- what a client sends --------------------------------------------------------------------------------------------
+
+
+class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """A message, or a part of one, with members in camelCase."""
+
+
+class FhirAuthorization(msgspec.Struct, kw_only=True):
+    """An access token for the client's FHIR server. Never stored or logged."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+    subject: str
+    patient: str | None = None
+
+
+class Request(Message):
+    """A service call. `context` and `prefetch` keep the client's own JSON until they are needed."""
+
+    hook: str
+    hook_instance: str
+    context: msgspec.Raw
+    prefetch: dict[str, msgspec.Raw] | None = None
+    fhir_server: str | None = None
+    fhir_authorization: FhirAuthorization | None = None
+
+
+class Context(Message):
+    """What every hook of ours brings: who acts and for which patient. Ids are bare, `userId` is a reference."""
+
+    user_id: str
+    patient_id: str
+    encounter_id: str | None = None
+
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def decode(raw: bytes | msgspec.Raw, kind: type[StructT], at: str = "") -> StructT:
+    """Decode JSON into a message. Raises BadRequest with the path of the member at fault, below `at`."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        message, path = _fault(without_values(str(error)), at)
+        raise BadRequest(message, path) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadRequest("the body is not well-formed JSON", at) from None
+    except RecursionError:
+        raise BadRequest("the body is nested too deeply", at) from None
+
+
+def _fault(message: str, at: str) -> tuple[str, str]:
+    """A decoder's message as ours: the member's path without the root sign, and what was expected there."""
+    text, _, where = message.partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
+    missing = re.fullmatch(r"Object missing required field `(.+)`", text)
+    full = ".".join(part for part in (at, path, missing[1] if missing else "") if part)
+    if missing:
+        return f"`{full}` is required", full
+    expected = text[:1].lower() + text[1:]
+    return f"`{full}`: {expected}" if full else f"the body: {expected}", full
+
+
+def decode_request(body: bytes, hook: str) -> Request:
+    """Decode a call of a service on `hook`. Raises BadRequest."""
+    request = decode(body, Request)
+    if request.hook != hook:
+        raise BadRequest(f"`hook`: this service is called on `{hook}`", "hook")
+    try:
+        uuid.UUID(request.hook_instance)
+    except ValueError:
+        raise BadRequest("`hookInstance`: expected a UUID", "hookInstance") from None
+    if request.fhir_authorization is not None and not request.fhir_server:
+        raise BadRequest("`fhirServer` is required where `fhirAuthorization` is given", "fhirServer")
+    return request
+
+
+def decode_context(request: Request, kind: type["ContextT"]) -> "ContextT":
+    """Decode a call's context. Raises BadRequest."""
+    context = decode(request.context, kind, "context")
+    for name in ("user_id", "patient_id"):
+        if not getattr(context, name).strip():
+            member = "userId" if name == "user_id" else "patientId"
+            raise BadRequest(f"`context.{member}`: expected a value", f"context.{member}")
+    return context
+
+
+ContextT = TypeVar("ContextT", bound=Context)
+
+
+# --- what a service answers -----------------------------------------------------------------------------------------
+
+
+class Coding(Message):
+    """A code of a system, with what it means."""
+
+    system: str
+    code: str
+    display: str | None = None
+
+
+class CardSource(Message):
+    """Where the guidance comes from; `topic` names the rule."""
+
+    label: str
+    url: str | None = None
+    topic: Coding | None = None
+
+
+class Action(Message):
+    """One change to the client's data. `resource` is whole, never a delta; `resourceId` is for `delete`."""
+
+    type: Literal["create", "update", "delete"]
+    description: str
+    resource: dict[str, Any] | None = None
+    resource_id: str | None = None
+
+
+class Suggestion(Message):
+    """Something the user may accept; its actions belong together."""
+
+    label: str
+    uuid: str
+    is_recommended: bool | None = None
+    actions: tuple[Action, ...] | None = None
+
+
+class Link(Message):
+    """A page to read on."""
+
+    label: str
+    url: str
+    type: Literal["absolute", "smart"]
+
+
+class Card(Message):
+    """A piece of advice. `summary` has fewer than 140 characters, `detail` is Markdown without HTML."""
+
+    uuid: str
+    summary: str
+    indicator: Literal["info", "warning", "critical"]
+    source: CardSource
+    detail: str | None = None
+    suggestions: tuple[Suggestion, ...] | None = None
+    selection_behavior: Literal["at-most-one", "any"] | None = None
+    override_reasons: tuple[Coding, ...] | None = None
+    links: tuple[Link, ...] | None = None
+
+
+class Response(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The answer to a call; no cards means nothing to say. `extension` says what was not read and not checked."""
+
+    cards: tuple[Card, ...]
+    extension: dict[str, Any] | None = None
+
+
+# --- what discovery lists -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service as its hook file declares it.
+
+    `hook` may hold `{namespace}`, which the site fills. `draft` is the context's member that holds the Bundle which the
+    call is about; `prefetch` are the templates of what else is wanted.
+    """
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    usage: str
+    stage: Stage
+    context: type[Context]
+    draft: str
+    prefetch: dict[str, str]
+
+
+def discovery_entry(service: Service, namespace: str) -> dict[str, Any]:
+    """A service as the discovery response lists it."""
+    return {
+        "hook": hook_name(service, namespace),
+        "id": service.id,
+        "title": service.title,
+        "description": service.description,
+        "prefetch": service.prefetch,
+        "usageRequirements": service.usage,
+    }
+
+
+def hook_name(service: Service, namespace: str) -> str:
+    """The full name of the hook on which a service is called."""
+    return service.hook.format(namespace=namespace)

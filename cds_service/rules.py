@@ -1,0 +1,174 @@
+"""Rules, what they find, and how a whole body of rules is run over a case.
+
+A rule is a function that is decorated with `@rule` and stands alone in a file of its own name. Its docstring is what
+people read about it: a title line and the sections `Why`, `Flags` and `Passes`. It looks at a Case and yields a Finding
+for each fault, a NotChecked for each question that the case does not answer, and nothing where all is well.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from types import ModuleType
+from typing import Literal
+
+from cds_service.case import Case, Change, Record, Stage
+from cds_service.codes import Source, Table
+from cds_service.errors import RuleError
+
+Indicator = Literal["info", "warning"]
+
+INFO: Indicator = "info"
+WARNING: Indicator = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A fact that a finding rests on: what was seen, and the record it was seen in."""
+
+    seen: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A way to mend a fault: the changes belong together. `recommended` only where the record decides for it."""
+
+    label: str
+    changes: tuple[Change, ...]
+    recommended: bool = False
+
+    def __str__(self) -> str:
+        return ", ".join(str(change) for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A fault. Several remedies are alternatives. `indicator` lowers the rule's own where the case asks for it.
+
+    `summary` is one sentence that says what to do, `notes` are further sentences for the detail of the card. `day` is
+    the date of service, against which the tables' dates of verification are held.
+    """
+
+    summary: str
+    evidence: tuple[Evidence, ...]
+    remedies: tuple[Remedy, ...] = ()
+    notes: tuple[str, ...] = ()
+    day: date | None = None
+    indicator: Indicator | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """A question that the case does not answer, and why. Never to be shown as a pass."""
+
+    reason: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+Check = Callable[[Case], Iterator[Finding | NotChecked]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule and what is said of it. `id` is the public form of its name: `add-on-without-primary`."""
+
+    id: str
+    title: str
+    why: str
+    flags: str
+    passes: str
+    indicator: Mapping[Stage, Indicator]
+    tables: tuple[Table, ...]  # type: ignore[type-arg]  # tables of any kind of entry
+    sources: tuple[Source, ...]
+    check: Check
+
+    def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
+        """How loudly a finding is said: never louder than the rule says for the stage."""
+        if finding.indicator == INFO:
+            return INFO
+        return self.indicator[stage]
+
+
+SECTIONS = ("Why", "Flags", "Passes")
+
+
+def rule(
+    *,
+    order: Indicator,
+    claim: Indicator,
+    tables: Iterable[Table],  # type: ignore[type-arg]
+    sources: Iterable[Source],
+) -> Callable[[Check], Rule]:
+    """Declare a rule: how loudly it speaks at order and at claim time, and the tables and sources it rests on.
+
+    The first source is the one that the card names first. Raises RuleError where the docstring lacks a section.
+    """
+
+    def declare(check: Check) -> Rule:
+        name = check.__name__
+        title, sections = _read_docstring(name, inspect.getdoc(check) or "")
+        return Rule(
+            id=name.replace("_", "-"),
+            title=title,
+            why=sections["Why"],
+            flags=sections["Flags"],
+            passes=sections["Passes"],
+            indicator={"order": order, "claim": claim},
+            tables=tuple(tables),
+            sources=tuple(sources),
+            check=check,
+        )
+
+    return declare
+
+
+def _read_docstring(name: str, text: str) -> tuple[str, dict[str, str]]:
+    title, *rest = text.split("\n\n", 1)
+    parts = re.split(rf"^({'|'.join(SECTIONS)}):\s*", "".join(rest), flags=re.MULTILINE)
+    sections = {heading: " ".join(body.split()) for heading, body in zip(parts[1::2], parts[2::2], strict=True)}
+    missing = [section for section in SECTIONS if not sections.get(section)]
+    if not title or missing:
+        raise RuleError(f"{name}.py: expected a docstring with a title and the sections {', '.join(SECTIONS)}")
+    return " ".join(title.split()), sections
+
+
+def find_rules(package: ModuleType) -> tuple[Rule, ...]:
+    """Import every module of a package and return its rules, sorted by id. Raises RuleError.
+
+    Each module holds one rule, and module, function and id have one name.
+    """
+    found = []
+    for module_info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{module_info.name}")
+        declared = [value for value in vars(module).values() if isinstance(value, Rule)]
+        if [each.id for each in declared] != [module_info.name.replace("_", "-")]:
+            raise RuleError(f"{module_info.name}.py: expected one rule, a function named {module_info.name}")
+        found += declared
+    return tuple(sorted(found, key=lambda each: each.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a body of rules says of a case; `passed` holds the rules that had nothing to say."""
+
+    findings: tuple[tuple[Rule, Finding], ...]
+    not_checked: tuple[tuple[Rule, NotChecked], ...]
+    passed: tuple[Rule, ...]
+
+
+def review(case: Case, rules: Iterable[Rule]) -> Review:
+    """Run every rule over a case."""
+    findings: list[tuple[Rule, Finding]] = []
+    not_checked: list[tuple[Rule, NotChecked]] = []
+    passed: list[Rule] = []
+    for each in rules:
+        verdicts = list(each.check(case))
+        findings += [(each, verdict) for verdict in verdicts if isinstance(verdict, Finding)]
+        not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, NotChecked)]
+        if not verdicts:
+            passed.append(each)
+    return Review(tuple(findings), tuple(not_checked), tuple(passed))

@@ -1,0 +1,23 @@
+"""The knowledge: what the codes of contrast stress echocardiography mean, and the rules for charging them."""
+
+import importlib
+import pkgutil
+from functools import cache
+
+import hooks.rules
+from cds_service.protocol import Service
+from cds_service.rules import Rule, find_rules
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule in `hooks/rules/`, sorted by id."""
+    return find_rules(hooks.rules)
+
+
+@cache
+def all_services() -> tuple[Service, ...]:
+    """Every service that a module of this folder declares as `SERVICE`, sorted by id."""
+    modules = [importlib.import_module(f"hooks.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    declared = [module.SERVICE for module in modules if hasattr(module, "SERVICE")]
+    return tuple(sorted(declared, key=lambda service: service.id))

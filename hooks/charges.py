@@ -1,0 +1,114 @@
+"""Ways to mend the charges of a study, and what to say of them; several rules propose these."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from cds_service.case import AddLine, Case, Line, ReplaceCode, plain
+from cds_service.rules import Evidence, Remedy
+from hooks.contrast import Supply, supplies_due
+from hooks.echo import Study
+from hooks.setting import is_professional_only, payer_of, setting_of
+from hooks.tables import CODES, CROSSWALK
+
+
+def add(study: Study, case: Case, code: str, units: Decimal | None, beside: Line | None = None) -> AddLine:
+    """Charge a code for a study, on the bill that already carries the study's charges."""
+    neighbour = beside or next(iter((*study.primaries, *study.lines)), None)
+    return AddLine(
+        code=code,
+        units=units,
+        beside=neighbour,
+        about=study.references,
+        day=study.day,
+        performers=neighbour.performers if neighbour else frozenset(),
+        encounter=next((record.encounter for record in study.records if record.encounter), case.encounter),
+    )
+
+
+def what_was_done(study: Study) -> tuple[Evidence, ...]:
+    """The study itself, by the strongest kind of record that shows it: charges, else procedures, else orders."""
+    charged = tuple(Evidence(f"{line} is charged", line) for line in study.primaries)
+    done = tuple(Evidence("stress echo, done", each) for each in study.procedures if each.status == "done")
+    ordered = tuple(Evidence("stress echo ordered", each) for each in study.orders if each.kind == "service")
+    return charged or done or ordered
+
+
+def in_words(code: str) -> str:
+    """A code with what it is, in our words: `93352 (echo contrast agent used during a stress echo)`."""
+    entries = CODES.history(code)
+    return f"{code} ({entries[-1].words})" if entries else code
+
+
+def with_units(line: AddLine) -> str:
+    """A line to be added, as a summary names it: `Q9957 (2 units)`."""
+    if line.units is None or line.units == 1:
+        return line.code
+    return f"{line.code} ({plain(line.units)} units)"
+
+
+# --- the supply -----------------------------------------------------------------------------------------------------
+
+
+def supply_bill(study: Study) -> Line | None:
+    """A line of the bill on which the supply belongs, None where the case shows only the practitioner's share."""
+    return next((line for line in study.primaries or study.lines if not is_professional_only(line)), None)
+
+
+def supply_is_missing(study: Study) -> bool:
+    """Whether no supply is charged, and one of the bills at hand is of the owner of the technical component."""
+    return not study.supplies and (not study.lines or supply_bill(study) is not None)
+
+
+def supply_choices(study: Study, case: Case) -> tuple[tuple[AddLine, ...], ...]:
+    """The supply lines that are due, one tuple for each alternative; none where no supply is missing."""
+    if not supply_is_missing(study):
+        return ()
+    bill = supply_bill(study)
+    return tuple(
+        tuple(add(study, case, supply.code, supply.units, bill) for supply in supplies)
+        for supplies in supplies_due(study, case)
+    )
+
+
+def supply_notes(study: Study, case: Case) -> tuple[str, ...]:
+    """How the units come about, or which products there are to choose from."""
+    options = supplies_due(study, case) if supply_is_missing(study) else ()
+    if len(options) > 1:
+        choices = "; ".join(in_words(supply.code) for supplies in options for supply in supplies)
+        return (f"The record does not decide the product. Choose the one that was used: {choices}.",)
+    return tuple(_sentence(supply) for supplies in options for supply in supplies)
+
+
+def _sentence(supply: Supply) -> str:
+    return f"{supply.code}: {supply.reason}."
+
+
+def with_supplies(label: str, changes: Iterable[AddLine], choices: tuple[tuple[AddLine, ...], ...]) -> list[Remedy]:
+    """One remedy for each choice of supply, each with the given changes first."""
+    first = tuple(changes)
+    if not choices:
+        return [Remedy(label, first)]
+    return [
+        Remedy(
+            " and ".join([*([label] if first else []), *(_name(line, bool(first)) for line in lines)]), first + lines
+        )
+        for lines in choices
+    ]
+
+
+def _name(line: AddLine, continues: bool) -> str:
+    return line.code if continues else f"Add {line.code}"
+
+
+# --- the setting ----------------------------------------------------------------------------------------------------
+
+
+def hospital_alternative(study: Study, case: Case) -> ReplaceCode | None:
+    """What a Medicare hospital claim would report instead, where it is not known on which claim the study goes out."""
+    if setting_of(study) == "professional" or payer_of(case, study.lines) == "other":
+        return None
+    for line in study.primaries:
+        entry = CROSSWALK.on(line.code, study.day)
+        if entry is not None and line.open and not {"26", "TC"} & set(line.modifiers):
+            return ReplaceCode(line, entry.hospital_code)
+    return None

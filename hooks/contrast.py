@@ -1,0 +1,234 @@
+"""Whether contrast was used in a study, which product, how much, and how many units of supply that makes."""
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Literal
+
+from cds_service.case import Administration, Case, Concept, Order, Procedure, Record, plain
+from cds_service.rules import Evidence
+from hooks.echo import CONTRAST_ADD_ON, Study, names_contrast
+from hooks.products import Agent, agent_in, current_products, name_of
+from hooks.tables import CODES, PRODUCTS
+
+Answer = Literal["yes", "no", "unknown", "contradicted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the case says of contrast in a study.
+
+    `given` answers for what happened: `contradicted` where a supply is charged and the record says that nothing was
+    given. `ordered` is true where the study was ordered with contrast. `hints` are mentions in words only.
+    """
+
+    given: Answer
+    ordered: bool
+    evidence: tuple[Evidence, ...]
+    orders: tuple[Evidence, ...]
+    hints: tuple[Evidence, ...]
+    against: tuple[Evidence, ...]
+
+
+def contrast_in(study: Study, case: Case) -> Use:
+    """Weigh what the records of a study say of contrast."""
+    evidence = _clinical(study) + tuple(Evidence(f"{line} is charged", line) for line in study.supplies if line.certain)
+    against = _against(study)
+    orders = tuple(item for order in study.orders for item in _ordered(order) if not item[1])
+    return Use(
+        given=_answer(study, case, bool(evidence), bool(against)),
+        ordered=bool(orders),
+        evidence=evidence,
+        orders=tuple(item[0] for item in orders),
+        hints=_hints(study),
+        against=against,
+    )
+
+
+def _answer(study: Study, case: Case, evidence: bool, against: bool) -> Answer:
+    if _clinical(study):
+        return "yes"
+    nothing_given = against or known_not_given(study, case)
+    if evidence:
+        return "contradicted" if nothing_given else "yes"
+    return "no" if nothing_given else "unknown"
+
+
+def known_not_given(study: Study, case: Case) -> bool:
+    """Whether the record of administrations is complete and shows none for the study.
+
+    At order time nothing has been given yet, and that says nothing.
+    """
+    unsettled = (*study.administrations, *(each for each in study.unsure if isinstance(each, Administration)))
+    return case.stage == "claim" and "medicationAdministrations" in case.known and not unsettled
+
+
+def _clinical(study: Study) -> tuple[Evidence, ...]:
+    """Evidence outside the charges: administrations, agents that a procedure used, a contrast echo that was done."""
+    found = [
+        Evidence(f"{_agent_words(administration.concept)}{_amount_words(administration)} given", administration)
+        for administration in study.administrations
+        if administration.status == "given" and _certain(administration.concept)
+    ]
+    for procedure in study.procedures:
+        if procedure.status == "done":
+            found += [Evidence(f"{_agent_words(used)} used", procedure) for used in procedure.used if _certain(used)]
+            if names_contrast(procedure):
+                found.append(Evidence("echo with contrast, done", procedure))
+    return tuple(found)
+
+
+def _against(study: Study) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence("recorded as not given", administration)
+        for administration in study.administrations
+        if administration.status == "not given"
+    ) + tuple(
+        Evidence("echo with contrast, recorded as not done", procedure)
+        for procedure in study.procedures
+        if procedure.status == "not done" and names_contrast(procedure)
+    )
+
+
+def _ordered(order: Order) -> list[tuple[Evidence, bool]]:
+    """What an order says of contrast, and whether it says so in words only."""
+    agent = agent_in(order.concept)
+    if agent:
+        return [(Evidence(f"{_agent_words(order.concept)} ordered", order), not agent.certain)]
+    if names_contrast(order):
+        return [(Evidence("echo with contrast ordered", order), False)]
+    if order.kind == "service" and any(_mentions_contrast(word) for word in order.concept.words):
+        return [(Evidence("contrast mentioned in the words of the order", order), True)]
+    return []
+
+
+def _mentions_contrast(words: str) -> bool:
+    text = words.lower()
+    return "contrast" in text and not re.search(r"\b(without|no|non)\b[ -]*(\w+ )?contrast", text)
+
+
+def _hints(study: Study) -> tuple[Evidence, ...]:
+    """Agents named in words only: weak evidence, enough to ask and never enough to charge."""
+    found = [item for order in study.orders for item, weak in _ordered(order) if weak]
+    for administration in study.administrations:
+        if administration.status == "given" and not _certain(administration.concept):
+            found.append(Evidence(f"{_agent_words(administration.concept)} given, named in words only", administration))
+    return tuple(found)
+
+
+def _certain(concept: Concept) -> bool:
+    agent = agent_in(concept)
+    return agent is not None and agent.certain
+
+
+def _agent_words(concept: Concept) -> str:
+    agent = agent_in(concept)
+    if agent is None or len(agent.codes) != 1:
+        return "echo contrast (product not decided)"
+    return name_of(next(iter(agent.codes)))
+
+
+def _amount_words(administration: Administration) -> str:
+    return f", {plain(administration.ml)} mL" if administration.ml is not None else ""
+
+
+# --- the supply that is due ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """A supply code that may be charged for a study, its HCPCS units (None: to be entered), and why they are so."""
+
+    code: str
+    units: Decimal | None
+    reason: str
+
+
+def supplies_due(study: Study, case: Case) -> tuple[tuple[Supply, ...], ...]:
+    """The supplies for what was given, or was ordered: one tuple for each alternative.
+
+    One alternative where the products are known, several where the record leaves the product open.
+    """
+    agents, vial_units = _agents(study), case.site.vial_units
+    certain = sorted({next(iter(agent.codes)) for agent, _ in agents if len(agent.codes) == 1})
+    if certain:
+        return (tuple(_supply(code, study, vial_units) for code in certain),)
+    open_to = frozenset.intersection(*(agent.codes for agent, _ in agents)) if agents else current_products()
+    return tuple((_supply(code, study, vial_units),) for code in sorted(open_to or current_products()))
+
+
+def _agents(study: Study) -> list[tuple[Agent, Record]]:
+    """The agents that were given, else those that were ordered."""
+    given: list[tuple[Agent, Record]] = []
+    for administration in study.administrations:
+        if administration.status == "given":
+            given += _named(administration.concept, administration)
+    for procedure in study.procedures:
+        if procedure.status == "done":
+            given += [found for used in procedure.used for found in _named(used, procedure)]
+    if given:
+        return given
+    return [found for order in study.orders for found in _named(order.concept, order)]
+
+
+def _named(concept: Concept, record: Record) -> list[tuple[Agent, Record]]:
+    agent = agent_in(concept)
+    return [(agent, record)] if agent and agent.certain and agent.codes else []
+
+
+def _supply(code: str, study: Study, vial_units: bool) -> Supply:
+    if CODES.on(code, study.day) is None and CODES.on("A9700", study.day) is not None:
+        reason = f"{code} is not in force on the date of service; A9700 is charged once per study"
+        return Supply("A9700", Decimal(1), reason)
+    given = [
+        administration
+        for administration in study.administrations
+        if administration.status == "given" and _may_be(administration.concept, code)
+    ]
+    return _units(code, given, vial_units)
+
+
+def _may_be(concept: Concept, code: str) -> bool:
+    agent = agent_in(concept)
+    return agent is not None and agent.certain and code in agent.codes
+
+
+def _units(code: str, given: list[Administration], vial_units: bool) -> Supply:
+    """Units of 1 mL for what was given: doses of one study are added up, then rounded up once."""
+    product = PRODUCTS.history(code)[0]
+    total = sum((each.ml for each in given if each.ml is not None), Decimal(0))
+    if not given or any(each.ml is None for each in given) or not total:
+        return _units_unknown(code, "no dose in mL is recorded yet: enter the units", vial_units and bool(given))
+    if product.label_limit_ml is not None and total > product.label_limit_ml:
+        return _units_unknown(
+            code,
+            f"{plain(total)} mL is more than the label allows of {product.name} in a study, so it is taken for a "
+            "diluted volume: enter the units from the vials",
+            vial_units=False,
+        )
+    units = total.to_integral_value(ROUND_CEILING)
+    return Supply(code, units, f"{plain(total)} mL given, rounded up to whole units of 1 mL: {plain(units)}")
+
+
+def _units_unknown(code: str, reason: str, vial_units: bool) -> Supply:
+    vial = PRODUCTS.history(code)[0].units_per_vial
+    if vial_units and vial is not None:
+        return Supply(code, vial, f"no dose in mL is recorded; this site charges one vial: {plain(vial)} units, verify")
+    return Supply(code, None, reason)
+
+
+def add_on_present(study: Study) -> bool:
+    """Whether 93352 is charged for the study, or is ordered with it."""
+    ordered = any(entry.value[:5] == CONTRAST_ADD_ON for order in study.orders for entry in order.concept.codes)
+    return bool(study.charged(CONTRAST_ADD_ON)) or ordered
+
+
+def procedure_codes(study: Study) -> tuple[tuple[str, Procedure], ...]:
+    """The billing codes of the procedures that were done."""
+    return tuple(
+        (code.value[:5], procedure)
+        for procedure in study.procedures
+        if procedure.status == "done"
+        for code in procedure.concept.codes
+        if code.system == "billing"
+    )

@@ -1,0 +1,161 @@
+"""Rule: an add-on code without any of its primaries."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from cds_service.case import BILLING, AddLine, Case, Line, Order, RemoveLine, RemoveOrder
+from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
+from hooks.contrast import procedure_codes
+from hooks.echo import Study, agrees, is_hospital_code, studies, study_kind
+from hooks.tables import ADD_ONS, CODES, STUDIES, AddOn
+
+# More alternatives than this do not help anybody to choose; the card then names them and leaves the choice.
+MOST_ALTERNATIVES = 5
+
+
+@rule(order=WARNING, claim=WARNING, tables=(ADD_ONS,), sources=(ADD_ONS.sources["ncci-add-ons"],))
+def add_on_without_primary(case: Case) -> Iterator[Finding | NotChecked]:
+    """An add-on code is charged without any of the primaries that it belongs to.
+
+    Why:
+        An add-on is paid only beside one of its primaries, for the same patient, the same date of service and the same
+        practitioner. Medicare's list of primaries for these add-ons is closed.
+
+    Flags:
+        An add-on of the table (93352, 0439T, Doppler, colour flow, strain) on a day on which none of its primaries is
+        charged by the same practitioner. 93352 beside a rest echo or beside a hospital C code is such a case.
+
+    Passes:
+        One of its primaries is charged that day; at order time, one is ordered.
+    """
+    for study in studies(case):
+        for line in study.lines if study.draft else ():
+            yield from _verdict(line, study, case)
+        for order in study.orders if case.stage == "order" else ():
+            yield from _ordered_alone(order, case)
+
+
+def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChecked]:
+    if line.code not in ADD_ONS or (case.stage == "claim" and not _is_reviewed(line, case)):
+        return
+    entry = ADD_ONS.on(line.code, line.day)
+    if entry is None:
+        yield NotChecked(
+            f"the table of primaries does not reach the date of service of {line.code}", (Evidence("charged", line),)
+        )
+    elif not _has_primary(line, entry, case):
+        yield _finding(line, entry, study, case)
+
+
+def _is_reviewed(line: Line, case: Case) -> bool:
+    """What is about to go out, and what went before on a day that is about to go out."""
+    return line.draft or line.day in {draft.day for draft in case.lines if draft.draft}
+
+
+def _has_primary(line: Line, entry: AddOn, case: Case) -> bool:
+    if any(_is_primary_of(other, line, entry) for other in case.lines):
+        return True
+    return case.stage == "order" and any(
+        study_kind(order) == "stress" or _codes(order) & set(entry.primaries) for order in case.orders
+    )
+
+
+def _is_primary_of(other: Line, line: Line, entry: AddOn) -> bool:
+    same_day = other.day == line.day or None in (other.day, line.day)
+    return other.code in entry.primaries and same_day and agrees(other.performers, line.performers)
+
+
+def _codes(order: Order) -> set[str]:
+    return {value[:5] for value in order.concept.values(BILLING)}
+
+
+def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
+    primaries = _possible(line, entry, study, case)
+    return Finding(
+        summary=f"{line.code} is charged without a primary: {_what_to_do(primaries)}.",
+        evidence=(Evidence(f"{line} is charged", line), *_shown(study, primaries)),
+        remedies=_remedies(line, study, case, primaries) if line.certain and line.open else (),
+        notes=(f"Primaries of {line.code} on this date of service: {', '.join(entry.primaries)}.",),
+        day=line.day,
+        indicator=None if line.certain else INFO,
+    )
+
+
+def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, ...]:
+    """The primaries that may have been done: what the record shows; all, where it shows nothing against them."""
+    shown = tuple(dict.fromkeys(code for code, _ in procedure_codes(study) if code in entry.primaries))
+    if shown:
+        return shown
+    may_be = tuple(code for code in entry.primaries if _fits(code, line) and CODES.on(code, line.day))
+    kinds = {study_kind(each) for each in study.procedures if each.status == "done"} - {None}
+    if any(is_hospital_code(each) or study_kind(each) for each in study.lines):
+        return ()
+    if kinds:
+        return tuple(code for code in may_be if any(each.kind in kinds for each in STUDIES.history(code)))
+    return () if "procedures" in case.known else may_be
+
+
+def _fits(code: str, line: Line) -> bool:
+    """A hospital code is no primary on a professional claim."""
+    return line.form != "professional" or not code.startswith("C")
+
+
+def _what_to_do(possible: tuple[str, ...]) -> str:
+    if 0 < len(possible) <= MOST_ALTERNATIVES:
+        return f"add {' or '.join(possible)} if that was done, or remove it"
+    return "remove it, or charge the study that it belongs to"
+
+
+def _shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ...]:
+    done = tuple(
+        Evidence(f"{code}, done", procedure) for code, procedure in procedure_codes(study) if code in primaries
+    )
+    others = tuple(Evidence(f"{each} is charged", each) for each in study.lines if study_kind(each))
+    return (*done, *others)
+
+
+def _remedies(line: Line, study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Remedy, ...]:
+    offered = possible if len(possible) <= MOST_ALTERNATIVES else ()
+    decided = len(possible) == 1 and bool(procedure_codes(study))
+    additions = tuple(
+        Remedy(f"Add {code}", (_primary_line(code, line, study, case),), recommended=decided) for code in offered
+    )
+    return (*additions, Remedy(f"Remove {line.code}", (RemoveLine(line),)))
+
+
+def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
+    return AddLine(
+        code=code,
+        units=Decimal(1),
+        beside=line,
+        about=study.references,
+        day=line.day,
+        performers=line.performers,
+        encounter=line.encounter or case.encounter,
+    )
+
+
+def _ordered_alone(order: Order, case: Case) -> Iterator[Finding]:
+    """An unsigned order for the add-on alone: nothing that it could be added to is ordered, done or charged."""
+    for code in sorted(_codes(order) & {entry.code for entry in ADD_ONS}) if order.draft else ():
+        entry = ADD_ONS.on(code, order.day)
+        if entry is None or _has_study(entry, case):
+            continue
+        yield Finding(
+            summary=f"{code} is ordered without a study that it belongs to.",
+            evidence=(Evidence(f"{code} is ordered", order),),
+            remedies=(Remedy(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _alone(order) else (),
+            notes=(f"{code} belongs to one of {', '.join(entry.primaries)}.",),
+            day=order.day,
+        )
+
+
+def _alone(order: Order) -> bool:
+    return len(_codes(order)) == 1 and "/" in order.identity
+
+
+def _has_study(entry: AddOn, case: Case) -> bool:
+    records = (*case.orders, *case.lines, *case.procedures)
+    return any(study_kind(each) == "stress" for each in records) or any(
+        _codes(each) & set(entry.primaries) for each in case.orders
+    )

@@ -1,0 +1,125 @@
+"""Rule: a stress echo with contrast without its add-on."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from cds_service.case import AddLine, Case
+from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
+from hooks.charges import (
+    add,
+    hospital_alternative,
+    supply_choices,
+    supply_notes,
+    what_was_done,
+    with_supplies,
+    with_units,
+)
+from hooks.contrast import Use, add_on_present, contrast_in
+from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, stress_studies
+from hooks.setting import is_split, payer_of, setting_of
+from hooks.sources import ASE_2018
+from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
+
+
+@rule(
+    order=INFO,
+    claim=WARNING,
+    tables=(ADD_ONS, PRODUCTS, CROSSWALK),
+    sources=(ADD_ONS.sources["ncci-add-ons"], ASE_2018),
+)
+def contrast_add_on_missing(case: Case) -> Iterator[Finding | NotChecked]:
+    """Stress echo with contrast, and 93352 is not charged.
+
+    Why:
+        The use of an echo contrast agent during a stress echo is charged separately, with 93352, once for each study.
+        Left off, the work is done and not paid. The agent itself is charged with its own supply code.
+
+    Flags:
+        A stress echo that is ordered with contrast, or at which the record shows that an agent was given, while 93352
+        is neither charged nor ordered. The card adds the supply code too where that is missing.
+
+    Passes:
+        No sign of contrast; contrast recorded as not given; a rest echo; a hospital code that already includes the
+        contrast (C8928, C8930); 93352 present.
+    """
+    for study in stress_studies(case):
+        if not add_on_present(study) and not any(is_hospital_code(line) for line in study.primaries):
+            yield from _verdict(study, contrast_in(study, case), case)
+
+
+def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
+    if use.given == "yes" or (use.given == "unknown" and use.ordered and case.stage == "order"):
+        yield _missing(study, use, case)
+    elif use.given == "contradicted":
+        yield NotChecked(
+            "a contrast supply is charged, and the record shows that none was given", (*use.evidence, *use.against)
+        )
+    elif use.given == "unknown" and use.hints:
+        yield _ask(study, use.hints, "Contrast is named in words only, which is not enough to suggest a charge.")
+    elif study.unsure:
+        yield NotChecked(
+            "contrast belongs to one of several echo studies of the day, and the record does not say to which",
+            tuple(Evidence("belongs to one of several studies", record) for record in study.unsure),
+        )
+
+
+def _missing(study: Study, use: Use, case: Case) -> Finding | NotChecked:
+    seen = (*what_was_done(study), *(use.evidence or use.orders))
+    if not study.certain:
+        return _ask(study, seen, "The study's code came without a code system, so nothing is suggested.")
+    if setting_of(study) == "facility" and payer_of(case, study.lines) == "medicare":
+        return NotChecked("a Medicare hospital claim reports contrast through C8928 or C8930, not through 93352", seen)
+    if case.stage == "claim" and not study.primaries:
+        return NotChecked("the stress echo itself is not charged, so that 93352 would have no primary", seen)
+    return _finding(study, seen, case)
+
+
+def _finding(study: Study, seen: tuple[Evidence, ...], case: Case) -> Finding:
+    choices = supply_choices(study, case)
+    remedies = with_supplies(f"Add {CONTRAST_ADD_ON}", [add(study, case, CONTRAST_ADD_ON, Decimal(1))], choices)
+    instead = hospital_alternative(study, case)
+    if instead:
+        supplies = choices[0] if len(choices) == 1 else ()
+        remedies.append(
+            Remedy(f"Medicare hospital claim: {instead.code} for {instead.line.code}", (instead, *supplies))
+        )
+    named = [CONTRAST_ADD_ON, *_supply_named(choices)]
+    return Finding(
+        summary=f"Contrast {'was given at' if case.stage == 'claim' else 'with'} this stress echo: "
+        f"add {' and '.join(named)}.",
+        evidence=seen,
+        remedies=tuple(remedies),
+        notes=(*supply_notes(study, case), *_setting_notes(study, instead is not None)),
+        day=study.day,
+        indicator=INFO if any(is_split(line) for line in study.primaries) else None,
+    )
+
+
+def _supply_named(choices: tuple[tuple[AddLine, ...], ...]) -> list[str]:
+    if len(choices) > 1:
+        return ["the supply code of the agent"]
+    return [with_units(line) for lines in choices for line in lines]
+
+
+def _setting_notes(study: Study, may_be_hospital: bool) -> Iterator[str]:
+    if any(is_split(line) for line in study.primaries):
+        yield (
+            "The study is charged by component (26 or TC), so it was shared with a facility or another owner of the "
+            "equipment. Societies allow the practitioner to charge 93352 in a facility, and the Medicare fee schedule "
+            "marks it as not applicable there: confirm with your MAC. 93352 itself takes neither 26 nor TC."
+        )
+    if may_be_hospital:
+        yield (
+            "Whether this goes out on a professional or on a hospital claim is not known. A Medicare hospital "
+            "outpatient claim reports the study with contrast by a C code and the supply, and never with 93352."
+        )
+
+
+def _ask(study: Study, seen: tuple[Evidence, ...], note: str) -> Finding:
+    return Finding(
+        summary="Contrast may belong to this stress echo: if it is used, 93352 and the supply code are due.",
+        evidence=seen,
+        notes=(note,),
+        day=study.day,
+        indicator=INFO,
+    )

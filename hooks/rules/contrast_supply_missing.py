@@ -1,0 +1,75 @@
+"""Rule: contrast charged or given at a stress echo, without its supply code."""
+
+from collections.abc import Iterator
+
+from cds_service.case import Case
+from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, rule
+from hooks.charges import supply_choices, supply_is_missing, supply_notes, what_was_done, with_supplies, with_units
+from hooks.contrast import Use, contrast_in
+from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies
+from hooks.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
+from hooks.tables import CODES, PRODUCTS
+
+
+@rule(
+    order=INFO,
+    claim=WARNING,
+    tables=(PRODUCTS, CODES),
+    sources=(CODES.sources["hcpcs"], MEDLEARN_2018, NORIDIAN_JZ_2024),
+)
+def contrast_supply_missing(case: Case) -> Iterator[Finding | NotChecked]:
+    """The contrast agent of a stress echo is not charged.
+
+    Why:
+        The agent is charged by its own HCPCS code, in units of 1 mL, by whoever owns the technical component: the
+        practice in its office, the hospital for its patients. 93352 pays for using it and does not include it.
+
+    Flags:
+        93352 is charged, or a hospital code for a stress echo with contrast, and no supply code is. The units follow
+        from the mL recorded as given, added up for the study and rounded up once.
+
+    Passes:
+        A supply code is charged; the study is charged with 26 or on a professional claim for a facility (the supply is
+        then the facility's); contrast recorded as not given; 93352 is missing too (its own rule adds both).
+    """
+    for study in studies(case):
+        if study.draft and study.kind != "rest" and _is_charged_with_contrast(study) and supply_is_missing(study):
+            yield from _verdict(study, contrast_in(study, case), case)
+
+
+def _is_charged_with_contrast(study: Study) -> bool:
+    """The add-on, or a hospital code that includes it; where both lack, the add-on's own rule asks for both."""
+    return bool(study.charged(CONTRAST_ADD_ON)) or any(is_hospital_code(line) for line in study.primaries)
+
+
+def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
+    seen = (*_charged(study), *use.evidence)
+    if use.given == "no":
+        yield NotChecked("contrast is charged, and the record shows that none was given", (*seen, *use.against))
+    elif study.unsure:
+        yield NotChecked(
+            "the agent belongs to one of several echo studies of the day, and the record does not say to which",
+            tuple(Evidence("belongs to one of several studies", record) for record in study.unsure),
+        )
+    else:
+        yield _finding(study, seen, use, case)
+
+
+def _charged(study: Study) -> tuple[Evidence, ...]:
+    add_ons = tuple(Evidence(f"{line} is charged", line) for line in study.charged(CONTRAST_ADD_ON))
+    return (*what_was_done(study), *add_ons)
+
+
+def _finding(study: Study, seen: tuple[Evidence, ...], use: Use, case: Case) -> Finding:
+    choices = supply_choices(study, case)
+    certain = all(line.certain for line in (*study.primaries, *study.charged(CONTRAST_ADD_ON)))
+    decided = choices[0] if len(choices) == 1 else ()
+    codes = " and ".join(with_units(line) for line in decided) or "the supply code of the product used"
+    return Finding(
+        summary=f"Contrast is charged without the agent itself: add {codes}.",
+        evidence=(*seen, *use.hints),
+        remedies=tuple(with_supplies("", (), choices)) if certain else (),
+        notes=supply_notes(study, case),
+        day=study.day,
+        indicator=None if certain else INFO,
+    )

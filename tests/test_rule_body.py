@@ -1,0 +1,71 @@
+"""The whole body of rules and tables: complete, sourced, shown on both sides."""
+
+import re
+
+import pytest
+
+import hooks
+from cds_service.codes import Entry, Table
+from cds_service.rules import Rule
+from hooks import tables
+from tests.conftest import SAMPLES
+from tests.test_rules import CASES
+
+RULES = hooks.all_rules()
+TABLES = [value for value in vars(tables).values() if isinstance(value, Table)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+class TestRule:
+    def test_is_shown_to_flag_and_to_pass(self, rule: Rule) -> None:
+        assert CASES[rule.id]["flags"]
+        assert CASES[rule.id]["passes"]
+
+    def test_has_samples_that_flag_and_pass(self, rule: Rule) -> None:
+        kinds = {path.name.split("-")[0] for path in SAMPLES if path.parent.name == rule.id}
+        assert kinds == {"flags", "passes"}
+
+    def test_names_its_sources(self, rule: Rule) -> None:
+        assert rule.sources
+        assert rule.tables
+        for source in rule.sources:
+            assert source.publisher
+            assert source.document
+            assert 1990 < source.year <= source.verified_through.year
+
+    def test_never_louder_at_order_time(self, rule: Rule) -> None:
+        assert not (rule.indicator["order"] == "warning" and rule.indicator["claim"] == "info")
+
+
+def test_ids_are_unique_and_kebab_case() -> None:
+    ids = [rule.id for rule in RULES]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", rule_id) for rule_id in ids)
+
+
+def test_every_case_file_is_of_a_rule() -> None:
+    assert set(CASES) == {rule.id for rule in RULES}
+
+
+def test_every_sample_folder_is_of_a_rule() -> None:
+    assert {path.parent.name for path in SAMPLES} <= {rule.id for rule in RULES}
+
+
+def test_what_every_case_says_is_unique() -> None:
+    for rule_id, by_expectation in CASES.items():
+        said = [case["what"] for cases in by_expectation.values() for case in cases]
+        assert len(set(said)) == len(said), rule_id
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_entry_is_sourced_and_dated(table: Table[Entry]) -> None:
+    assert table.entries
+    for entry in table:
+        assert table.source(entry).document
+        assert entry.verified_through.year >= 2018
+
+
+def test_every_code_that_a_table_names_is_described() -> None:
+    named = {entry.code for entry in tables.ADD_ONS} | {entry.hospital_code for entry in tables.CROSSWALK}
+    named |= {product.code for product in tables.PRODUCTS}
+    assert named <= {entry.code for entry in tables.CODES}
