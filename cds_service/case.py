@@ -236,7 +236,29 @@ class SetUnits:
         return f"set {self.line.code} to {plain(self.units)} {'unit' if self.units == 1 else 'units'}"
 
 
-Change = AddLine | RemoveLine | RemoveOrder | ReplaceCode | SetUnits
+@dataclass(frozen=True, slots=True)
+class AddModifier:
+    """Write a modifier on a line."""
+
+    line: Line
+    modifier: str
+
+    def __str__(self) -> str:
+        return f"add modifier {self.modifier} to {self.line.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveModifier:
+    """Take a modifier off a line."""
+
+    line: Line
+    modifier: str
+
+    def __str__(self) -> str:
+        return f"remove modifier {self.modifier} from {self.line.code}"
+
+
+Change = AddLine | RemoveLine | RemoveOrder | ReplaceCode | SetUnits | AddModifier | RemoveModifier
 
 
 def notation(code: str, modifiers: Iterable[str], units: Decimal | None) -> str:

@@ -29,6 +29,7 @@ from hooks.tables import ADD_ONS, STUDIES, StudyCode
 Kind = Literal["stress", "rest", "none"]
 
 CONTRAST_ADD_ON = "93352"
+PERFUSION_ADD_ON = "0439T"
 
 # References to these say which study a record belongs to; others (an encounter, an account) do not.
 _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
@@ -176,12 +177,9 @@ class _Group:
 
     @property
     def day(self) -> date | None:
-        """Of what was done, else of what is charged, else of what was ordered."""
-        for wanted in (Procedure, Line, Administration, Record):
-            days = [record.day for record in self.records if isinstance(record, wanted) and record.day]
-            if days:
-                return min(days)
-        return None
+        """Of what was done, else of what is charged, else of what is planned, else of the day of the order."""
+        days = sorted((_weight_of_day(record), record.day) for record in self.records if record.day)
+        return days[0][1] if days else None
 
     @property
     def billers(self) -> frozenset[str]:
@@ -200,6 +198,13 @@ class _Group:
     def refers(self, record: Record) -> bool:
         """Whether a record and the group refer to one another, or to one and the same study."""
         return any(_refer(record, other) for other in self.records)
+
+
+def _weight_of_day(record: Record) -> int:
+    """How well a record knows the day of its study, the best first."""
+    if isinstance(record, Order):
+        return 3 if record.planned else 4 if record.kind == "service" else 5
+    return 0 if isinstance(record, Procedure) else 1 if isinstance(record, Line) else 2
 
 
 def _refer(one: Record, other: Record) -> bool:

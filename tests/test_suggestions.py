@@ -12,6 +12,9 @@ from fhir.resources.R4B.claim import Claim
 import hooks
 from cds_service.advice import Advisor
 from cds_service.cards import SUMMARY_LIMIT, plain_text, shortened
+from cds_service.case import AddModifier, Case, RemoveModifier, SetUnits
+from cds_service.fhir.build import actions
+from cds_service.fhir.read import Incoming, read_case
 from cds_service.protocol import Response
 from tests.notation import body_of, request_of, service_of
 from tests.test_rules import CASES, SERVICES
@@ -199,3 +202,57 @@ def test_a_dose_is_computed_exactly(advisor: Advisor) -> None:
     case = {"professional": "93350", "given": ["Lumason 1.1 mL", "Lumason 1.1 mL", "Lumason 1.1 mL", "Lumason 0.7 mL"]}
     (action,) = only_suggestion(advisor, case)["actions"]
     assert Decimal(str(action["resource"]["item"][-1]["quantity"]["value"])) == 4
+
+
+CPT = "http://www.ama-assn.org/go/cpt"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"code": {"coding": [{"system": CPT, "code": "93352"}, {"code": "26"}]}}, [{"system": CPT, "code": "93352"}]),
+        ({"code": {"coding": [{"system": CPT, "code": "93352-26"}]}}, [{"system": CPT, "code": "93352"}]),
+        ({"code": {"coding": [{"system": CPT, "code": "93352:59:26"}]}}, [{"system": CPT, "code": "93352:59"}]),
+        (
+            {
+                "code": {"coding": [{"system": CPT, "code": "93352"}]},
+                "extension": [{"url": "http://clinic.example/modifier", "valueCode": "26"}],
+            },
+            [{"system": CPT, "code": "93352"}],
+        ),
+    ],
+)
+def test_a_modifier_is_taken_off_wherever_it_is_written(
+    members: dict[str, Any], expected: list[dict[str, str]]
+) -> None:
+    resource = {"resourceType": "ChargeItem", "id": "1", "status": "billable"} | members
+    raw = {"here": msgspec.Raw(json.dumps(resource).encode())}
+    (line,) = read_case([Incoming("here", raw["here"])], stage="claim").case.lines
+    assert "26" in line.modifiers
+    (action,) = actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)
+    assert action.resource
+    assert action.resource["code"]["coding"] == expected
+    assert "extension" not in action.resource
+
+
+def test_a_modifier_is_written_and_several_changes_of_a_charge_are_one_update() -> None:
+    resource: dict[str, Any] = {"resourceType": "ChargeItem", "id": "1", "status": "billable"}
+    resource |= {"code": {"coding": [{"system": CPT, "code": "Q9957"}]}}
+    raw = {"here": msgspec.Raw(json.dumps(resource).encode())}
+    (line,) = read_case([Incoming("here", raw["here"])], stage="claim").case.lines
+    (action,) = actions([AddModifier(line, "JZ"), SetUnits(line, Decimal(2))], Case(stage="claim"), raw)
+    assert action.resource == resource | {
+        "code": {"coding": [{"system": CPT, "code": "Q9957"}, {"code": "JZ"}]},
+        "quantity": {"value": 2},
+    }
+    assert action.description == "Add modifier JZ to Q9957; set Q9957 to 2 units"
+
+
+def test_modifiers_on_a_claim() -> None:
+    request = request_of({"professional": "93352-26-59"})
+    claim = request["context"]["draftCharges"]["entry"][0]["resource"]
+    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
+    (line,) = read_case([Incoming("here", raw["here"])], stage="claim").case.lines
+    (action,) = actions([RemoveModifier(line, "26"), AddModifier(line, "JZ")], Case(stage="claim"), raw)
+    assert action.resource
+    assert action.resource["item"][0]["modifier"] == [{"coding": [{"code": "59"}]}, {"coding": [{"code": "JZ"}]}]

@@ -14,7 +14,19 @@ import msgspec
 from fhir.resources.R4B.chargeitem import ChargeItem
 from fhir.resources.R4B.claim import ClaimItem
 
-from cds_service.case import AddLine, Case, Change, Line, RemoveLine, RemoveOrder, ReplaceCode, SetUnits, Stage
+from cds_service.case import (
+    AddLine,
+    AddModifier,
+    Case,
+    Change,
+    Line,
+    RemoveLine,
+    RemoveModifier,
+    RemoveOrder,
+    ReplaceCode,
+    SetUnits,
+    Stage,
+)
 from cds_service.fhir.systems import billing_uri, kind
 from cds_service.protocol import Action
 
@@ -41,28 +53,35 @@ _SERVICE_TYPES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/", "Medicatio
 def actions(changes: Iterable[Change], case: Case, raw: dict[str, msgspec.Raw]) -> tuple[Action, ...]:
     """The actions that carry out changes which belong together; empty where one of them cannot be carried out.
 
-    `raw` is the client's own JSON by the place of each resource.
+    `raw` is the client's own JSON by the place of each resource. All changes of one resource are one update of it.
     """
-    claims: dict[str, dict[str, Any]] = {}
+    updated: dict[str, dict[str, Any]] = {}
+    said: dict[str, list[str]] = {}
     done: list[Action] = []
-    described: dict[str, list[str]] = {}
     for change in _removals_last(changes):
-        target = _line_of(change)
-        if target is not None and target.bill:
-            place = target.origin.resource
-            claim = claims.setdefault(place, _EXACT.decode(raw[place]))
-            _change_claim(claim, change)
-            described.setdefault(place, []).append(str(change))
+        place = _resource_changed_by(change)
+        if place is None:
+            action = _create_or_delete(change, case)
+            if action is None:
+                return ()
+            done.append(action)
             continue
-        action = _charge_action(change, case, raw)
-        if action is None:
-            return ()
-        done.append(action)
+        resource = updated.setdefault(place, _EXACT.decode(raw[place]))
+        _change(resource, change)
+        said.setdefault(place, []).append(str(change))
+    if any(resource["resourceType"] == "ChargeItem" and "id" not in resource for resource in updated.values()):
+        return ()
     updates = [
-        Action(type="update", description=_sentence("; ".join(described[place])), resource=claim)
-        for place, claim in claims.items()
+        Action(type="update", description=_sentence("; ".join(said[place] + _left_alone(resource))), resource=resource)
+        for place, resource in updated.items()
     ]
     return (*updates, *done)
+
+
+def _left_alone(resource: dict[str, Any]) -> list[str]:
+    """Prices are the client's: a claim that states some goes back with them, and says so."""
+    states_amounts = "total" in resource or any("net" in item for item in resource.get("item", []))
+    return ["amounts of money are left as they were"] if states_amounts else []
 
 
 def _removals_last(changes: Iterable[Change]) -> list[Change]:
@@ -73,10 +92,20 @@ def _removals_last(changes: Iterable[Change]) -> list[Change]:
     return kept + sorted(removals, key=lambda change: _positions(change.line), reverse=True)
 
 
-def _line_of(change: Change) -> Line | None:
-    if isinstance(change, AddLine):
-        return change.beside
-    return change.line if not isinstance(change, RemoveOrder) else None
+def _resource_changed_by(change: Change) -> str | None:
+    """The place of the resource that a change rewrites; None where it creates or deletes one."""
+    if isinstance(change, RemoveOrder):
+        return None
+    line = change.beside if isinstance(change, AddLine) else change.line
+    rewrites = line is not None and (bool(line.bill) or not isinstance(change, AddLine | RemoveLine))
+    return line.origin.resource if line is not None and rewrites else None
+
+
+def _change(resource: dict[str, Any], change: Change) -> None:
+    if resource["resourceType"] == "Claim":
+        _change_claim(resource, change)
+    else:
+        _change_charge(resource, change)
 
 
 def _sentence(text: str) -> str:
@@ -95,10 +124,26 @@ def _change_claim(claim: dict[str, Any], change: Change) -> None:
         _add_item(claim, change)
     elif isinstance(change, RemoveLine):
         _remove_item(claim, change.line)
-    elif isinstance(change, ReplaceCode):
-        _item(claim, change.line)["productOrService"] = _concept(change.code)
+    elif not isinstance(change, RemoveOrder):
+        container, position = _find(claim, change.line)
+        _change_item(container[position], change)
+
+
+def _change_item(item: dict[str, Any], change: ReplaceCode | SetUnits | AddModifier | RemoveModifier) -> None:
+    if isinstance(change, ReplaceCode):
+        item["productOrService"] = _concept(change.code)
     elif isinstance(change, SetUnits):
-        _set_units(_item(claim, change.line), change.units)
+        _set_units(item, change.units)
+    elif isinstance(change, AddModifier):
+        item["modifier"] = [*item.get("modifier", []), {"coding": [{"code": change.modifier}]}]
+    else:
+        item["modifier"] = [each for each in item.get("modifier", []) if not _names(each, change.modifier)]
+        if not item["modifier"]:
+            del item["modifier"]
+
+
+def _names(concept: dict[str, Any], modifier: str) -> bool:
+    return any(str(coding.get("code", "")).upper() == modifier for coding in concept.get("coding", []))
 
 
 def _find(claim: dict[str, Any], line: Line) -> tuple[list[dict[str, Any]], int]:
@@ -108,11 +153,6 @@ def _find(claim: dict[str, Any], line: Line) -> tuple[list[dict[str, Any]], int]
     for level, member in zip(outer, ("detail", "subDetail"), strict=False):
         container = container[level][member]
     return container, position
-
-
-def _item(claim: dict[str, Any], line: Line) -> dict[str, Any]:
-    container, position = _find(claim, line)
-    return container[position]
 
 
 def _remove_item(claim: dict[str, Any], line: Line) -> None:
@@ -144,23 +184,40 @@ def _sequence(item: dict[str, Any]) -> int:
 # --- charge items ---------------------------------------------------------------------------------------------------
 
 
-def _charge_action(change: Change, case: Case, raw: dict[str, msgspec.Raw]) -> Action | None:
-    """The action on a ChargeItem or an order, or None where the client gave no id to act on."""
+def _create_or_delete(change: Change, case: Case) -> Action | None:
+    """The action that creates a ChargeItem or deletes a resource, or None where the client gave no id to delete."""
     if isinstance(change, AddLine):
-        resource = charge_item(change, case)
-        return Action(type="create", description=_sentence(str(change)), resource=resource)
-    if isinstance(change, RemoveOrder):
-        return _delete(str(change), change.order.identity)
-    if isinstance(change, RemoveLine):
-        return _delete(str(change), change.line.identity)
-    if not _has_id(change.line.identity):
-        return None
-    resource = _EXACT.decode(raw[change.line.origin.resource])
+        return Action(type="create", description=_sentence(str(change)), resource=charge_item(change, case))
+    target = change.order if isinstance(change, RemoveOrder) else change.line
+    return _delete(str(change), target.identity)
+
+
+def _change_charge(resource: dict[str, Any], change: Change) -> None:
     if isinstance(change, ReplaceCode):
         resource["code"] = _recoded(resource.get("code"), change.code)
-    else:
+    elif isinstance(change, SetUnits):
         _set_units(resource, change.units)
-    return Action(type="update", description=_sentence(str(change)), resource=resource)
+    elif isinstance(change, AddModifier):
+        code = resource["code"]
+        resource["code"] = {**code, "coding": [*code["coding"], {"code": change.modifier}]}
+    elif isinstance(change, RemoveModifier):
+        resource["code"] = _without_modifier(resource["code"], change.modifier)
+        _remove_extension(resource, change.modifier)
+
+
+def _without_modifier(concept: dict[str, Any], modifier: str) -> dict[str, Any]:
+    """A charge's code without a modifier, whether it is a coding of its own or written behind the code."""
+    kept = [coding for coding in concept["coding"] if str(coding.get("code", "")).upper() != modifier]
+    behind = re.compile(rf"^(.{{5}}.*?)[-: ]?{modifier}", re.IGNORECASE)
+    codings = [{**coding, "code": behind.sub(r"\1", coding["code"])} if "code" in coding else coding for coding in kept]
+    return {**concept, "coding": codings}
+
+
+def _remove_extension(resource: dict[str, Any], modifier: str) -> None:
+    extensions = resource.pop("extension", [])
+    kept = [each for each in extensions if "modifier" not in each.get("url", "").lower() or modifier not in str(each)]
+    if kept:
+        resource["extension"] = kept
 
 
 def _delete(description: str, identity: str) -> Action | None:

@@ -476,16 +476,11 @@ _BILLED = re.compile(r"([0-9A-Z]{5})((?:[-: ]?[0-9A-Z]{2})*)")
 
 def _billed(what: Concept) -> tuple[str, tuple[str, ...]]:
     """The billing code of a line and its modifiers, written behind it or as codings of two characters."""
-    candidates = what.values(BILLING) or what.values(NO_SYSTEM)
-    code, modifiers = "", []
-    for value in candidates:
-        match = _BILLED.fullmatch(value.upper())
-        if match and not code:
-            code = match[1]
-            modifiers += re.findall(r"[0-9A-Z]{2}", match[2])
-        elif len(value) == 2:
-            modifiers.append(value.upper())
-    return code, tuple(modifiers)
+    named, bare = what.values(BILLING), what.values(NO_SYSTEM)
+    matches = [match for value in named or bare if (match := _BILLED.fullmatch(value.upper()))]
+    behind = re.findall(r"[0-9A-Z]{2}", matches[0][2]) if matches else []
+    beside = [value.upper() for value in (*named, *bare) if re.fullmatch(r"[0-9A-Za-z]{2}", value)]
+    return matches[0][1] if matches else "", (*behind, *beside)
 
 
 def _is_certain(what: Concept) -> bool:

@@ -14,8 +14,8 @@ def add_on_repeated(case: Case) -> Iterator[Finding | NotChecked]:
     """93352 or 0439T is charged more than once for one study.
 
     Why:
-        Both stand for the whole use of contrast in a study, however many injections were given. A second unit is
-        denied (Medicare allows one a day).
+        Either code stands for the whole use of contrast in a study, however many injections were given. A second unit
+        is denied (Medicare allows one a day).
 
     Flags:
         Two lines, or one line of two units, for the same study on bills of the same kind.
@@ -68,6 +68,6 @@ def _finding(code: str, lines: tuple[Line, ...], study: Study) -> Finding:
     )
 
 
-def _kept_first(line: Line) -> tuple[bool, bool, str]:
-    """Keep what has gone out already, then a plain line before one with modifiers."""
-    return line.open, bool(line.modifiers), line.origin.reference
+def _kept_first(line: Line) -> tuple[bool, bool]:
+    """Keep what has gone out already, then a plain line before one with modifiers, then the one that was sent first."""
+    return line.open, bool(line.modifiers)

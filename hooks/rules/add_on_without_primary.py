@@ -73,7 +73,14 @@ def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
     primaries = _possible(line, entry, study, case)
     return Finding(
         summary=f"{line.code} is charged without a primary: {_what_to_do(primaries)}.",
-        evidence=(Evidence(f"{line} is charged", line), *_shown(study, primaries)),
+        evidence=(
+            Evidence(f"{line} is charged", line),
+            *(
+                Evidence(f"{other} is charged by another practitioner", other)
+                for other in _of_others(line, entry, case)
+            ),
+            *_shown(study, primaries),
+        ),
         remedies=_remedies(line, study, case, primaries) if line.certain and line.open else (),
         notes=(f"Primaries of {line.code} on this date of service: {', '.join(entry.primaries)}.",),
         day=line.day,
@@ -82,7 +89,12 @@ def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
 
 
 def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, ...]:
-    """The primaries that may have been done: what the record shows; all, where it shows nothing against them."""
+    """The primaries that may have been done: what the record shows; all, where it shows nothing against them.
+
+    None where a primary is charged by somebody else: it is not to be charged twice.
+    """
+    if _of_others(line, entry, case):
+        return ()
     shown = tuple(dict.fromkeys(code for code, _ in procedure_codes(study) if code in entry.primaries))
     if shown:
         return shown
@@ -93,6 +105,11 @@ def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, 
     if kinds:
         return tuple(code for code in may_be if any(each.kind in kinds for each in STUDIES.history(code)))
     return () if "procedures" in case.known else may_be
+
+
+def _of_others(line: Line, entry: AddOn, case: Case) -> list[Line]:
+    """Primaries that other practitioners charge on that day."""
+    return [other for other in case.lines if other.code in entry.primaries and other.day == line.day]
 
 
 def _fits(code: str, line: Line) -> bool:
@@ -111,7 +128,7 @@ def _shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ...]:
         Evidence(f"{code}, done", procedure) for code, procedure in procedure_codes(study) if code in primaries
     )
     others = tuple(Evidence(f"{each} is charged", each) for each in study.lines if study_kind(each))
-    return (*done, *others)
+    return done or others
 
 
 def _remedies(line: Line, study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Remedy, ...]:

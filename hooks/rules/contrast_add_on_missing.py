@@ -15,7 +15,7 @@ from hooks.charges import (
     with_units,
 )
 from hooks.contrast import Use, add_on_present, contrast_in
-from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, stress_studies
+from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, stress_studies
 from hooks.setting import is_split, payer_of, setting_of
 from hooks.sources import ASE_2018
 from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
@@ -40,11 +40,15 @@ def contrast_add_on_missing(case: Case) -> Iterator[Finding | NotChecked]:
 
     Passes:
         No sign of contrast; contrast recorded as not given; a rest echo; a hospital code that already includes the
-        contrast (C8928, C8930); 93352 present.
+        contrast (C8928, C8930); 93352 present; 0439T charged instead (Medicare pays one of the two).
     """
     for study in stress_studies(case):
-        if not add_on_present(study) and not any(is_hospital_code(line) for line in study.primaries):
+        if not add_on_present(study) and not _includes_contrast(study):
             yield from _verdict(study, contrast_in(study, case), case)
+
+
+def _includes_contrast(study: Study) -> bool:
+    return bool(study.charged(PERFUSION_ADD_ON)) or any(is_hospital_code(line) for line in study.primaries)
 
 
 def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
