@@ -13,7 +13,8 @@ A case is a mapping; every key is optional:
     payer, place, day, hook              Medicare; 22; 2026-03-02; claim or order
 
 After a line, an administration, a procedure or an order: `on DATE`, `for P1` (what it refers to), `as P1` (its own id),
-`by NAME` (practitioner), `in ENCOUNTER`, `status WORD`, `bare` (a code without a system).
+`by NAME` (practitioner), `in ENCOUNTER`, `status WORD`, `planned DATE` (an order's own day), `bare` (a code without a
+system).
 """
 
 import json
@@ -28,7 +29,7 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
 
 PRODUCTS = {"Definity": "11994-011-04", "Optison": "0407-2707-03", "Lumason": "0270-7097-08"}
-WORDS = ("on", "for", "as", "by", "in", "status")
+WORDS = ("on", "for", "as", "by", "in", "status", "planned")
 
 PATIENT = "p1"
 DAY = "2026-03-02"
@@ -223,7 +224,8 @@ class _Resources:
             return _without_empty(
                 {"resourceType": "MedicationRequest", **common, "medicationCodeableConcept": _concept(head)}
             )
-        return _without_empty({"resourceType": "ServiceRequest", **common, "code": _concept(head)})
+        planned = {"occurrenceDateTime": words.get("planned"), "code": _concept(head)}
+        return _without_empty({"resourceType": "ServiceRequest", **common, **planned})
 
     def _words(self, text: str) -> tuple[str, dict[str, str]]:
         """The head of a text and the words after it, by name."""
