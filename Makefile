@@ -8,12 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# The FHIR server that the tests run against has an environment of its own, so that its pins and ours never meet.
+FHIR_VENV := .venv-fhir
+
 .PHONY: run test lint format lock clean
 
 run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted
 	$(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
-test: $(VENV)/.dev  ## run the whole test suite
+test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev  ## ruff (rules and formatting) and mypy, strict
@@ -38,10 +41,16 @@ $(VENV)/.dev: deploy/constraints-dev.txt pyproject.toml | $(BIN)/python
 	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
+$(FHIR_VENV)/.installed: tests/fhir_server/constraints.txt
+	$(PYTHON) -m venv $(FHIR_VENV)
+	$(FHIR_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	touch $@
+
 UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
 	$(UV) --extra build --output-file deploy/constraints.txt
 	$(UV) --extra build --extra dev --output-file deploy/constraints-dev.txt
+	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/fhir_server/constraints.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(FHIR_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

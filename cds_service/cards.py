@@ -3,66 +3,85 @@
 import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 
 import msgspec
 
-from cds_service.case import Case
+from cds_service.case import AddLine, Case, Change
 from cds_service.codes import Source
 from cds_service.fhir import build
-from cds_service.protocol import Card, CardSource, Coding, Suggestion
-from cds_service.rules import Finding, Remedy, Review, Rule
+from cds_service.protocol import Card, CardSource, Coding, Link, Suggestion
+from cds_service.rules import Finding, OverrideReason, Remedy, Review, Rule
 
 SUMMARY_LIMIT = 139
 
-# Why a user may set advice aside; the codes are ours, under <canonical base>/CodeSystem/override-reason.
-OVERRIDE_REASONS = {
-    "not-performed": "The service was not performed or the agent was not given",
-    "charged-elsewhere": "It is charged on another claim or by another party",
-    "payer-rule": "This payer asks for something else",
-    "record-incorrect": "The record is wrong or incomplete and will be corrected",
-    "not-applicable": "The advice does not fit this case",
-}
+
+@dataclass(frozen=True, slots=True)
+class CardMaker:
+    """Makes the cards of one answer.
+
+    `raw` is the client's own JSON by place. `page_base` is the address under which the rules' pages are reached, empty
+    where there is none. With `read_only`, a remedy that lacks details is left to the words of the card.
+    """
+
+    case: Case
+    raw: dict[str, msgspec.Raw]
+    canonical_base: str
+    page_base: str = ""
+    read_only: bool = False
+
+    def cards(self, review: Review) -> tuple[Card, ...]:
+        """One card for each finding, warnings first."""
+        stage = self.case.stage
+        ranked = sorted(review.findings, key=lambda pair: pair[0].indicator_of(pair[1], stage) != "warning")
+        return tuple(self._card(rule, finding) for rule, finding in ranked)
+
+    def _card(self, rule: Rule, finding: Finding) -> Card:
+        suggestions = tuple(self._suggestions(finding.remedies))
+        return Card(
+            uuid=str(uuid.uuid4()),
+            summary=shortened(finding.summary),
+            detail=detail_of(rule, finding),
+            indicator=rule.indicator_of(finding, self.case.stage),
+            source=self._source(rule),
+            suggestions=suggestions or None,
+            selection_behavior="at-most-one" if suggestions else None,
+            override_reasons=tuple(self._reason(reason) for reason in rule.override_reasons),
+            links=self._links(rule),
+        )
+
+    def _source(self, rule: Rule) -> CardSource:
+        topic = Coding(system=f"{self.canonical_base}/CodeSystem/rule", code=rule.id, display=rule.title)
+        return CardSource(label=rule.sources[0].label, url=rule.sources[0].url, topic=topic)
+
+    def _reason(self, reason: OverrideReason) -> Coding:
+        system = f"{self.canonical_base}/CodeSystem/override-reason"
+        return Coding(system=system, code=reason.code, display=reason.display)
+
+    def _links(self, rule: Rule) -> tuple[Link, ...] | None:
+        if not self.page_base:
+            return None
+        url = f"{self.page_base}/rules/{rule.id}"
+        return (Link(label="About this rule: why, when it flags, its sources", url=url, type="absolute"),)
+
+    def _suggestions(self, remedies: tuple[Remedy, ...]) -> Iterator[Suggestion]:
+        """A remedy that cannot be carried out on the client's data is left to the words of the card."""
+        for remedy in remedies:
+            if self.read_only and any(_lacks_details(change) for change in remedy.changes):
+                continue
+            actions = build.actions(remedy.changes, self.case, self.raw)
+            if actions:
+                yield Suggestion(
+                    label=remedy.label,
+                    uuid=str(uuid.uuid4()),
+                    is_recommended=True if remedy.recommended else None,
+                    actions=actions,
+                )
 
 
-def cards_of(review: Review, case: Case, raw: dict[str, msgspec.Raw], canonical_base: str) -> tuple[Card, ...]:
-    """One card for each finding, warnings first. `raw` is the client's own JSON by place."""
-    ranked = sorted(review.findings, key=lambda pair: pair[0].indicator_of(pair[1], case.stage) != "warning")
-    return tuple(_card(rule, finding, case, raw, canonical_base) for rule, finding in ranked)
-
-
-def _card(rule: Rule, finding: Finding, case: Case, raw: dict[str, msgspec.Raw], canonical_base: str) -> Card:
-    suggestions = tuple(_suggestions(finding.remedies, case, raw))
-    return Card(
-        uuid=str(uuid.uuid4()),
-        summary=shortened(finding.summary),
-        detail=detail_of(rule, finding),
-        indicator=rule.indicator_of(finding, case.stage),
-        source=CardSource(
-            label=rule.sources[0].label,
-            url=rule.sources[0].url,
-            topic=Coding(system=f"{canonical_base}/CodeSystem/rule", code=rule.id, display=rule.title),
-        ),
-        suggestions=suggestions or None,
-        selection_behavior="at-most-one" if suggestions else None,
-        override_reasons=tuple(
-            Coding(system=f"{canonical_base}/CodeSystem/override-reason", code=code, display=display)
-            for code, display in OVERRIDE_REASONS.items()
-        ),
-    )
-
-
-def _suggestions(remedies: tuple[Remedy, ...], case: Case, raw: dict[str, msgspec.Raw]) -> Iterator[Suggestion]:
-    """A remedy that cannot be carried out on the client's data is left to the words of the card."""
-    for remedy in remedies:
-        actions = build.actions(remedy.changes, case, raw)
-        if actions:
-            yield Suggestion(
-                label=remedy.label,
-                uuid=str(uuid.uuid4()),
-                is_recommended=True if remedy.recommended else None,
-                actions=actions,
-            )
+def _lacks_details(change: Change) -> bool:
+    return isinstance(change, AddLine) and (change.units is None or change.day is None)
 
 
 # --- wording --------------------------------------------------------------------------------------------------------

@@ -143,9 +143,14 @@ class Coverage(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What a site has decided. `vial_units`: charge one vial where the product is known and the dose is not."""
+    """What a site has decided.
+
+    `vial_units`: charge one vial where the product is known and the dose is not. `order_suggestions`: what a suggestion
+    creates at order time, a planned charge or a draft order.
+    """
 
     vial_units: bool = False
+    order_suggestions: Literal["ChargeItem", "ServiceRequest"] = "ChargeItem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -153,7 +158,8 @@ class Case:
     """One patient's orders, record and charges, as far as the call brought them.
 
     `known` names the parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…) that are known to
-    be complete: only there may absence be concluded. Compared by identity, so that derived facts can be kept beside it.
+    be complete: only there may absence be concluded. `focus` names the drafts that the call is about, None for all.
+    Compared by identity, so that derived facts can be kept beside it.
     """
 
     stage: Stage
@@ -166,7 +172,12 @@ class Case:
     observations: tuple[Observation, ...] = ()
     coverages: tuple[Coverage, ...] = ()
     known: frozenset[str] = frozenset()
+    focus: frozenset[str] | None = None
     site: Site = Site()
+
+    def is_about(self, record: Record) -> bool:
+        """Whether the call is about a record: it is a draft, and one of those in focus where the call names some."""
+        return record.draft and (self.focus is None or record.identity in self.focus)
 
 
 # --- changes to a case, which rules propose ------------------------------------------------------------------------
@@ -176,12 +187,13 @@ class Case:
 class AddLine:
     """Charge a code. `beside` is the line whose bill takes it, None where there is none; `about` names the study.
 
-    `units` None leaves the quantity to the person who knows it.
+    `units` None leaves the quantity to the person who knows it. `is_supply` tells a thing used from a service done.
     """
 
     code: str
     units: Decimal | None
     modifiers: tuple[str, ...] = ()
+    is_supply: bool = False
     beside: Line | None = None
     about: tuple[str, ...] = ()
     day: date | None = None

@@ -4,7 +4,10 @@
     ├── RequestError           the caller can mend it: becomes a FHIR OperationOutcome (4xx)
     │   ├── BadRequest         400  malformed JSON, a missing or mistyped field
     │   ├── UnknownService     404  no service has this id
-    │   └── NotJson            415  the body is not declared as JSON
+    │   ├── DataMissing        412  data without which nothing can be said did not come and cannot be fetched
+    │   ├── TooLarge           413  the body is larger than the service accepts
+    │   ├── NotJson            415  the body is not declared as JSON
+    │   └── StoreUnavailable   503  the database cannot take what was sent; send it again
     ├── UnreadableInput        the person at the terminal can mend it: one plain line, exit code 2
     ├── TableError             whoever edits `hooks/codes/` can mend it: file, entry, what was expected
     ├── RuleError              whoever edits `hooks/rules/` can mend it: file, what was expected
@@ -44,6 +47,27 @@ class UnknownService(RequestError):
 
     status = 404
     code = "not-found"
+
+
+class DataMissing(RequestError):
+    """Data that the service cannot do without did not come along, and there is no FHIR server to fetch it from."""
+
+    status = 412
+    code = "required"
+
+
+class TooLarge(RequestError):
+    """The body is larger than the service accepts, as sent or unpacked."""
+
+    status = 413
+    code = "too-long"
+
+
+class StoreUnavailable(RequestError):
+    """The database cannot take what was sent."""
+
+    status = 503
+    code = "transient"
 
 
 class NotJson(RequestError):

@@ -1,10 +1,11 @@
-"""What came with a call: the Bundle that it is about, and the prefetched record.
+"""What came with a call, and what was fetched for it: the Bundle that it is about, and the record.
 
 A key that is absent is unknown; a key whose value is null or an empty Bundle is known to be empty; a Bundle that has a
-next page, or that holds an OperationOutcome, is not known to be complete.
+further page, that holds an OperationOutcome or that holds something unreadable is not known to be complete.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,6 +18,7 @@ _NOTHING = msgspec.Raw(b"null")
 
 class _Link(msgspec.Struct):
     relation: str | None = None
+    url: str | None = None
 
 
 class _Entry(msgspec.Struct, rename="camel"):
@@ -29,6 +31,11 @@ class _Bundle(msgspec.Struct, rename="camel"):
     entry: tuple[msgspec.Raw, ...] | None = None
     link: tuple[_Link, ...] | None = None
 
+    @property
+    def next_page(self) -> str | None:
+        """The address of the next page, an empty text where it is announced without one."""
+        return next((link.url or "" for link in self.link or () if link.relation == "next"), None)
+
 
 class _Head(msgspec.Struct, rename="camel"):
     resource_type: str
@@ -36,11 +43,20 @@ class _Head(msgspec.Struct, rename="camel"):
 
 @dataclass(slots=True)
 class Arrived:
-    """Resources in the order in which they came, the keys known to be complete, and what could not be taken."""
+    """Resources in the order in which they came, and what is known of each key.
+
+    `known`: complete. `unavailable`: cannot be had, and why. `next_pages`: where the rest of a key is to be had.
+    """
 
     incoming: list[Incoming] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
+    unavailable: dict[str, str] = field(default_factory=dict)
+    next_pages: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
+
+    def settled(self) -> set[str]:
+        """Keys for which there is nothing more to ask: complete, or known not to be had."""
+        return self.known | set(self.unavailable)
 
 
 def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str) -> None:
@@ -54,42 +70,62 @@ def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str) -> None:
     arrived.incoming += _entries(arrived, bundle, place, draft=True)
 
 
-def take_prefetch(arrived: Arrived, prefetch: dict[str, msgspec.Raw], declared: dict[str, str]) -> None:
+def take_prefetch(arrived: Arrived, prefetch: Mapping[str, msgspec.Raw], declared: Mapping[str, str]) -> None:
     """Take what was prefetched under the keys that a service declares. Nothing in it raises."""
     for key, raw in prefetch.items():
         place = f"prefetch.{key}"
         if key not in declared:
             arrived.unread.append(Unread(place, f"not one of the service's keys ({', '.join(declared)})"))
-        elif raw == _NOTHING:
-            arrived.known.add(key)
         else:
-            _take_value(arrived, key, raw, place)
+            take_value(arrived, key, raw, place, declared[key])
 
 
-def _take_value(arrived: Arrived, key: str, raw: msgspec.Raw, place: str) -> None:
+def take_value(arrived: Arrived, key: str, raw: msgspec.Raw | bytes, place: str, template: str) -> str | None:
+    """Take one value of a key: a resource, a Bundle, an OperationOutcome or null. Nothing in it raises.
+
+    Returns the address of the next page, None where there is none.
+    """
+    if raw == _NOTHING:
+        arrived.known.add(key)
+        return None
     try:
-        kind = msgspec.json.decode(raw, type=_Head).resource_type
-        if kind == "Bundle":
-            _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place)
-        elif kind == "OperationOutcome":
-            arrived.unread.append(Unread(place, "the client could not provide it (OperationOutcome)"))
-        else:
-            arrived.incoming.append(Incoming(place, raw))
-            arrived.known.add(key)
+        return _take(arrived, key, msgspec.Raw(raw), place, template)
     except (msgspec.MsgspecError, RecursionError) as error:
         arrived.unread.append(
             Unread(place, f"expected a FHIR resource, a Bundle or null: {without_values(str(error))}")
         )
+        return None
 
 
-def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str) -> None:
+def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: str) -> str | None:
+    kind = msgspec.json.decode(raw, type=_Head).resource_type
+    wanted = re.split(r"[/?]", template)[0]
+    if kind == "Bundle":
+        return _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place)
+    if kind == "OperationOutcome":
+        _not_available(arrived, key, place, "the client could not provide it (OperationOutcome)")
+    elif kind != wanted:
+        arrived.unread.append(Unread(place, f"expected {wanted}, or a Bundle of it"))
+    else:
+        arrived.incoming.append(Incoming(place, raw))
+        if "?" not in template:
+            arrived.known.add(key)
+    return None
+
+
+def _not_available(arrived: Arrived, key: str, place: str, reason: str) -> None:
+    arrived.unavailable[key] = reason
+    arrived.unread.append(Unread(place, reason))
+
+
+def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str) -> str | None:
     before = len(arrived.unread)
-    taken = list(_entries(arrived, bundle, place, draft=False))
-    arrived.incoming += taken
-    if any(link.relation == "next" for link in bundle.link or ()):
-        arrived.unread.append(Unread(place, "has further pages, so it is not taken for complete"))
-    if len(arrived.unread) == before:
+    arrived.incoming += list(_entries(arrived, bundle, place, draft=False))
+    if bundle.next_page is not None:
+        arrived.next_pages[key] = bundle.next_page
+    elif len(arrived.unread) == before:
         arrived.known.add(key)
+    return bundle.next_page
 
 
 def _entries(arrived: Arrived, bundle: _Bundle, place: str, *, draft: bool) -> Iterator[Incoming]:
@@ -113,3 +149,11 @@ def _is_outcome(raw: msgspec.Raw) -> bool:
         return msgspec.json.decode(raw, type=_Head).resource_type == "OperationOutcome"
     except (msgspec.MsgspecError, RecursionError):
         return False  # the reader reports what it is
+
+
+def resolve(template: str, context: Mapping[str, str | None]) -> str | None:
+    """A template with its `{{context.…}}` tokens filled; None where the context lacks one of them."""
+    names = re.findall(r"\{\{context\.(\w+)\}\}", template)
+    if any(not context.get(name) for name in names):
+        return None
+    return re.sub(r"\{\{context\.(\w+)\}\}", lambda match: str(context[match[1]]), template)

@@ -6,14 +6,19 @@ specification requires a member: a fault is a BadRequest that names it. Response
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from cds_service.case import Stage
+from cds_service.case import Case, Stage
 from cds_service.errors import BadRequest
 from cds_service.fhir.read import without_values
+
+# The version of the CDS Hooks specification that is implemented.
+SPECIFICATION = "2.0.1"
 
 # --- what a client sends --------------------------------------------------------------------------------------------
 
@@ -42,6 +47,24 @@ class Request(Message):
     prefetch: dict[str, msgspec.Raw] | None = None
     fhir_server: str | None = None
     fhir_authorization: FhirAuthorization | None = None
+
+
+# A FHIR Bundle, kept as the client's own JSON.
+Bundle = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description="A FHIR R4 Bundle",
+        extra_json_schema={
+            "type": "object",
+            "properties": {
+                "resourceType": {"const": "Bundle"},
+                "entry": {"type": "array", "items": {"type": "object"}},
+                "link": {"type": "array", "items": {"type": "object"}},
+            },
+            "required": ["resourceType"],
+        },
+    ),
+]
 
 
 class Context(Message):
@@ -105,6 +128,53 @@ def decode_context(request: Request, kind: type["ContextT"]) -> "ContextT":
 
 
 ContextT = TypeVar("ContextT", bound=Context)
+
+
+class ReasonCoding(Message):
+    """The reason that a user chose; many clients leave out the display."""
+
+    code: str
+    system: str | None = None
+    display: str | None = None
+
+
+class FeedbackReason(Message):
+    """Why a card was set aside. The comment is free text and may name the patient."""
+
+    reason: ReasonCoding | None = None
+    user_comment: str | None = None
+
+
+class AcceptedSuggestion(Message):
+    """A suggestion that was accepted; `id` is its uuid."""
+
+    id: str
+
+
+class Feedback(Message):
+    """What became of a card; `card` is its uuid."""
+
+    card: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    outcome: Literal["accepted", "overridden"]
+    outcome_timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    accepted_suggestions: tuple[AcceptedSuggestion, ...] | None = None
+    override_reason: FeedbackReason | None = None
+
+
+class FeedbackRequest(Message):
+    """What became of one or several cards."""
+
+    feedback: tuple[Feedback, ...]
+
+
+def decode_feedback(body: bytes) -> tuple[Feedback, ...]:
+    """Decode a feedback request. Raises BadRequest with the path of the member at fault."""
+    items = decode(body, FeedbackRequest).feedback
+    for position, item in enumerate(items):
+        if item.outcome == "accepted" and not item.accepted_suggestions:
+            path = f"feedback[{position}].acceptedSuggestions"
+            raise BadRequest(f"`{path}` is required where the outcome is `accepted`", path)
+    return items
 
 
 # --- what a service answers -----------------------------------------------------------------------------------------
@@ -181,7 +251,9 @@ class Service:
     """A service as its hook file declares it.
 
     `hook` may hold `{namespace}`, which the site fills. `draft` is the context's member that holds the Bundle which the
-    call is about; `prefetch` are the templates of what else is wanted.
+    call is about; without one the call is about the encounter, and its charges come from the record. `prefetch` are the
+    templates of what else is wanted, `required` the keys without which nothing can be said, and `wanted` tells for a
+    case which keys the rules would look at. `read_only`: advice that lacks details is given without suggestions.
     """
 
     id: str
@@ -191,20 +263,26 @@ class Service:
     usage: str
     stage: Stage
     context: type[Context]
-    draft: str
     prefetch: dict[str, str]
+    wanted: Callable[[Case], frozenset[str]]
+    draft: str | None = None
+    required: tuple[str, ...] = ()
+    read_only: bool = False
+    hook_version: str | None = None
 
 
 def discovery_entry(service: Service, namespace: str) -> dict[str, Any]:
     """A service as the discovery response lists it."""
-    return {
+    entry = {
         "hook": hook_name(service, namespace),
         "id": service.id,
         "title": service.title,
         "description": service.description,
         "prefetch": service.prefetch,
         "usageRequirements": service.usage,
+        "version": SPECIFICATION,
     }
+    return entry | ({"hookVersion": service.hook_version} if service.hook_version else {})
 
 
 def hook_name(service: Service, namespace: str) -> str:

@@ -72,6 +72,15 @@ class NotChecked:
 Check = Callable[[Case], Iterator[Finding | NotChecked]]
 
 
+@dataclass(frozen=True, slots=True)
+class OverrideReason:
+    """Why a user may set advice aside; `standard` is the nearest code of HL7's non-adherence reasons."""
+
+    code: str
+    display: str
+    standard: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A rule and what is said of it. `id` is the public form of its name: `add-on-without-primary`."""
@@ -84,6 +93,7 @@ class Rule:
     indicator: Mapping[Stage, Indicator]
     tables: tuple[Table, ...]  # type: ignore[type-arg]  # tables of any kind of entry
     sources: tuple[Source, ...]
+    override_reasons: tuple[OverrideReason, ...]
     check: Check
 
     def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
@@ -102,10 +112,12 @@ def rule(
     claim: Indicator,
     tables: Iterable[Table],  # type: ignore[type-arg]
     sources: Iterable[Source],
+    override_reasons: Iterable[OverrideReason],
 ) -> Callable[[Check], Rule]:
     """Declare a rule: how loudly it speaks at order and at claim time, and the tables and sources it rests on.
 
-    The first source is the one that the card names first. Raises RuleError where the docstring lacks a section.
+    The first source is the one that the card names first. `override_reasons` are offered to whoever sets the advice
+    aside. Raises RuleError where the docstring lacks a section.
     """
 
     def declare(check: Check) -> Rule:
@@ -120,6 +132,7 @@ def rule(
             indicator={"order": order, "claim": claim},
             tables=tuple(tables),
             sources=tuple(sources),
+            override_reasons=tuple(override_reasons),
             check=check,
         )
 

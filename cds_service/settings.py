@@ -1,11 +1,11 @@
 """Every setting, with its default; read from the environment and validated at start."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cds_service.errors import SettingsError
 
@@ -16,6 +16,14 @@ def _reverse_domain(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+", value):
         raise ValueError("expected a reverse domain name such as org.example")
     return value
+
+
+def _listed(value: Any) -> Any:
+    return (
+        tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _web_address(value: str) -> str:
@@ -37,6 +45,32 @@ class Settings(BaseSettings):
     canonical_base: Annotated[str, AfterValidator(_web_address)] = Field(
         default="https://example.org/contrast-echo-cds",
         description="Canonical address under which the rule and override-reason CodeSystems are named in cards.",
+    )
+    public_base_url: Annotated[str, AfterValidator(_web_address)] | None = Field(
+        default=None,
+        description="Address under which clients reach the service, for links in cards; else taken from each call.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        default=(), description="Origins of browser-based clients that may call, separated by commas."
+    )
+    fhir_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        default=(),
+        description="Base addresses of FHIR servers that may be asked for what prefetch lacks, separated by commas; "
+        "without any, only servers on the loopback addresses of this machine.",
+    )
+    fetch_seconds: float = Field(
+        default=3.0, gt=0, le=60, description="Longest time for everything that one call fetches, in seconds."
+    )
+    database_url: str = Field(
+        default="sqlite:///contrast-echo-cds.sqlite3",
+        description="Where feedback is stored, as a SQLAlchemy address.",
+    )
+    keep_comments: bool = Field(
+        default=True, description="Store the free text of feedback, which may name the patient; false drops it."
+    )
+    order_suggestions: Literal["ChargeItem", "ServiceRequest"] = Field(
+        default="ChargeItem",
+        description="What a suggestion creates at order time: a planned charge, or a draft order for the add-on.",
     )
     max_body_bytes: int = Field(
         default=10 * 1024 * 1024, ge=1024, description="Largest request body in bytes; a larger one is answered 413."

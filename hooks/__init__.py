@@ -3,16 +3,24 @@
 import importlib
 import pkgutil
 from functools import cache
+from pathlib import Path
 
 import hooks.rules
 from cds_service.protocol import Service
 from cds_service.rules import Rule, find_rules
+
+_FOLDER = Path(__file__).parent
 
 
 @cache
 def all_rules() -> tuple[Rule, ...]:
     """Every rule in `hooks/rules/`, sorted by id."""
     return find_rules(hooks.rules)
+
+
+def hook_definitions() -> dict[str, str]:
+    """The definitions of the hooks that are our own, as Markdown, by the last part of their names."""
+    return {path.stem.replace("_", "-"): path.read_text(encoding="utf-8") for path in _FOLDER.glob("*_*.md")}
 
 
 @cache

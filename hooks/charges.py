@@ -7,6 +7,7 @@ from cds_service.case import AddLine, Case, Line, ReplaceCode, plain
 from cds_service.rules import Evidence, Remedy
 from hooks.contrast import Supply, supplies_due
 from hooks.echo import Study
+from hooks.products import is_supply
 from hooks.setting import is_professional_only, payer_of, setting_of
 from hooks.tables import CODES, CROSSWALK
 
@@ -17,6 +18,7 @@ def add(study: Study, case: Case, code: str, units: Decimal | None, beside: Line
     return AddLine(
         code=code,
         units=units,
+        is_supply=is_supply(code),
         beside=neighbour,
         about=study.references,
         day=study.day,

@@ -1,8 +1,7 @@
 """Our own hook `<namespace>.claim-review`: charges are about to go out. Its definition is in `claim_review.md`."""
 
-import msgspec
-
-from cds_service.protocol import Context, Service
+from cds_service.protocol import Bundle, Context, Service
+from hooks.needs import wanted
 from hooks.prefetch import PREFETCH
 
 
@@ -12,7 +11,7 @@ class ClaimReview(Context, kw_only=True):
     It may also hold the Procedure, MedicationAdministration, Encounter, Coverage and Observation that they rest on.
     """
 
-    draft_charges: msgspec.Raw
+    draft_charges: Bundle
 
 
 SERVICE = Service(
@@ -28,4 +27,6 @@ SERVICE = Service(
     context=ClaimReview,
     draft="draftCharges",
     prefetch=PREFETCH,
+    wanted=wanted,
+    hook_version="1.0.0",
 )

@@ -226,7 +226,7 @@ def _sort_into_studies(case: Case) -> tuple[Study, ...]:
 
 
 def _study(group: _Group, draft_days: set[date], case: Case) -> Study:
-    draft = any(record.draft for record in (*group.records, *group.unsure))
+    draft = any(case.is_about(record) for record in (*group.records, *group.unsure))
     same_day = case.stage == "claim" and group.day in draft_days
     return Study(
         kind=group.kind,

@@ -1,15 +1,14 @@
 """Hook `order-sign`: a stress echo is being ordered."""
 
-import msgspec
-
-from cds_service.protocol import Context, Service
+from cds_service.protocol import Bundle, Context, Service
+from hooks.needs import wanted
 from hooks.prefetch import PREFETCH
 
 
 class OrderSign(Context, kw_only=True):
     """The context of `order-sign`: `draftOrders` is a Bundle of the orders that are being signed."""
 
-    draft_orders: msgspec.Raw
+    draft_orders: Bundle
 
 
 SERVICE = Service(
@@ -25,4 +24,5 @@ SERVICE = Service(
     context=OrderSign,
     draft="draftOrders",
     prefetch=PREFETCH,
+    wanted=wanted,
 )

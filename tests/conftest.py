@@ -26,13 +26,15 @@ def advisor() -> Advisor:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server process, started as `cds-service serve` starts it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONWARNINGS": "error"})
+    database = tmp_path_factory.mktemp("server") / "feedback.sqlite3"
+    environment = {"PYTHONWARNINGS": "error", "CDS_DATABASE_URL": f"sqlite:///{database}"}
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
     try:
         yield _wait_for(f"http://127.0.0.1:{port}", process)
     finally:

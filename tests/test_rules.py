@@ -69,3 +69,5 @@ def test_abstains(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     advice = advise(advisor, case)
     assert findings(advice, rule_id) == []
     assert not_checked(advice, rule_id)
+    if case.get("silent"):
+        assert advice.response.cards == ()

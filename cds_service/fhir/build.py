@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from fhir.resources.R4B.chargeitem import ChargeItem
 from fhir.resources.R4B.claim import ClaimItem
+from fhir.resources.R4B.servicerequest import ServiceRequest
 
 from cds_service.case import (
     AddLine,
@@ -58,7 +59,7 @@ def actions(changes: Iterable[Change], case: Case, raw: dict[str, msgspec.Raw]) 
     updated: dict[str, dict[str, Any]] = {}
     said: dict[str, list[str]] = {}
     done: list[Action] = []
-    for change in _removals_last(changes):
+    for change in _removals_last(_possible(changes, case)):
         place = _resource_changed_by(change)
         if place is None:
             action = _create_or_delete(change, case)
@@ -76,6 +77,12 @@ def actions(changes: Iterable[Change], case: Case, raw: dict[str, msgspec.Raw]) 
         for place, resource in updated.items()
     ]
     return (*updates, *done)
+
+
+def _possible(changes: Iterable[Change], case: Case) -> list[Change]:
+    """Where the site takes orders instead of charges, the supply is left out: no advice creates an order for a drug."""
+    takes_orders = case.stage == "order" and case.site.order_suggestions == "ServiceRequest"
+    return [change for change in changes if not (takes_orders and isinstance(change, AddLine) and change.is_supply)]
 
 
 def _left_alone(resource: dict[str, Any]) -> list[str]:
@@ -187,7 +194,8 @@ def _sequence(item: dict[str, Any]) -> int:
 def _create_or_delete(change: Change, case: Case) -> Action | None:
     """The action that creates a ChargeItem or deletes a resource, or None where the client gave no id to delete."""
     if isinstance(change, AddLine):
-        return Action(type="create", description=_sentence(str(change)), resource=charge_item(change, case))
+        make = _ORDER_TIME[case.site.order_suggestions] if case.stage == "order" else charge_item
+        return Action(type="create", description=_sentence(str(change)), resource=make(change, case))
     target = change.order if isinstance(change, RemoveOrder) else change.line
     return _delete(str(change), target.identity)
 
@@ -248,6 +256,25 @@ def charge_item(change: AddLine, case: Case) -> dict[str, Any]:
     ChargeItem.model_validate(present)
     return present
 
+
+def service_request(change: AddLine, case: Case) -> dict[str, Any]:
+    """A draft order, for sites that cannot take a charge at order time."""
+    resource: dict[str, Any] = {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "order",
+        "code": _concept(change.code, change.modifiers),
+        "subject": {"reference": case.patient} if case.patient else {"display": "the patient of this call"},
+        "encounter": _reference(change.encounter),
+        "occurrenceDateTime": change.day.isoformat() if change.day else None,
+        "supportingInfo": [{"reference": each} for each in change.about],
+    }
+    present = {member: value for member, value in resource.items() if value not in (None, [])}
+    ServiceRequest.model_validate(present)
+    return present
+
+
+_ORDER_TIME = {"ChargeItem": charge_item, "ServiceRequest": service_request}
 
 _STATUS: dict[Stage, str] = {"order": "planned", "claim": "billable"}
 

@@ -7,7 +7,7 @@ nothing. Reports never repeat a value that was sent.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -97,14 +97,17 @@ def read_case(
     stage: Stage,
     patient_id: str = "",
     encounter_id: str | None = None,
+    about_encounter: bool = False,
     known: frozenset[str] = frozenset(),
+    focus: frozenset[str] | None = None,
     site: Site = DEFAULT_SITE,
 ) -> Reading:
     """Read resources into a case.
 
-    `patient_id` is the patient whom the call is about; empty takes every resource. Nothing in the resources raises.
+    `patient_id` is the patient whom the call is about; empty takes every resource. With `about_encounter` the charges
+    of the encounter are what the call is about. Nothing in the resources raises.
     """
-    reader = _Reader(patient_id)
+    reader = _Reader(patient_id, f"Encounter/{encounter_id}" if encounter_id and about_encounter else None)
     for each in incoming:
         reader.take(each)
     case = Case(
@@ -112,6 +115,7 @@ def read_case(
         patient=f"Patient/{patient_id}" if patient_id else reader.only_subject(),
         encounter=f"Encounter/{encounter_id}" if encounter_id else None,
         known=known,
+        focus=focus,
         site=site,
         **reader.records(),
     )
@@ -119,8 +123,9 @@ def read_case(
 
 
 class _Reader:
-    def __init__(self, patient_id: str) -> None:
+    def __init__(self, patient_id: str, encounter: str | None = None) -> None:
         self.patient = f"Patient/{patient_id}" if patient_id else ""
+        self.encounter = encounter
         self.items: list[_Item] = []
         self.raw: dict[str, msgspec.Raw] = {}
         self.unread: list[Unread] = []
@@ -169,8 +174,13 @@ class _Reader:
                 self.unread.append(Unread(item.incoming.place, "belongs to another patient than the call"))
                 continue
             for member, record in self._convert(item):
-                found.setdefault(member, []).append(record)
+                found.setdefault(member, []).append(self._marked(record))
         return {member: tuple(records) for member, records in found.items()}
+
+    def _marked(self, record: Record) -> Record:
+        """A charge of the encounter that the call is about is a draft."""
+        is_draft = isinstance(record, Line) and self.encounter is not None and record.encounter == self.encounter
+        return replace(record, draft=True) if is_draft else record
 
     def _is_other_patients(self, item: _Item) -> bool:
         subject = self.ref(_subject(item.resource))

@@ -6,10 +6,17 @@ from decimal import Decimal
 from cds_service.case import Case, Change, Line, RemoveLine, SetUnits, plain
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.echo import Study, studies
+from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import ADD_ONS, CODES
 
 
-@rule(order=WARNING, claim=WARNING, tables=(ADD_ONS, CODES), sources=(ADD_ONS.sources["ncci-add-ons"],))
+@rule(
+    order=WARNING,
+    claim=WARNING,
+    tables=(ADD_ONS, CODES),
+    sources=(ADD_ONS.sources["ncci-add-ons"],),
+    override_reasons=WRONG_CHARGE,
+)
 def add_on_repeated(case: Case) -> Iterator[Finding | NotChecked]:
     """93352 or 0439T is charged more than once for one study.
 

@@ -7,13 +7,20 @@ from cds_service.case import BILLING, AddLine, Case, Line, Order, RemoveLine, Re
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.contrast import procedure_codes
 from hooks.echo import Study, agrees, is_hospital_code, studies, study_kind
+from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import ADD_ONS, CODES, STUDIES, AddOn
 
 # More alternatives than this do not help anybody to choose; the card then names them and leaves the choice.
 MOST_ALTERNATIVES = 5
 
 
-@rule(order=WARNING, claim=WARNING, tables=(ADD_ONS,), sources=(ADD_ONS.sources["ncci-add-ons"],))
+@rule(
+    order=WARNING,
+    claim=WARNING,
+    tables=(ADD_ONS,),
+    sources=(ADD_ONS.sources["ncci-add-ons"],),
+    override_reasons=WRONG_CHARGE,
+)
 def add_on_without_primary(case: Case) -> Iterator[Finding | NotChecked]:
     """An add-on code is charged without any of the primaries that it belongs to.
 
@@ -154,7 +161,7 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
 
 def _ordered_alone(order: Order, case: Case) -> Iterator[Finding]:
     """An unsigned order for the add-on alone: nothing that it could be added to is ordered, done or charged."""
-    for code in sorted(_codes(order) & {entry.code for entry in ADD_ONS}) if order.draft else ():
+    for code in sorted(_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_about(order) else ():
         entry = ADD_ONS.on(code, order.day)
         if entry is None or _has_study(entry, case):
             continue

@@ -16,6 +16,7 @@ from hooks.charges import (
 )
 from hooks.contrast import Use, add_on_present, contrast_in
 from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, stress_studies
+from hooks.override_reasons import MISSING_CHARGE
 from hooks.setting import is_split, payer_of, setting_of
 from hooks.sources import ASE_2018
 from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
@@ -26,6 +27,7 @@ from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
     claim=WARNING,
     tables=(ADD_ONS, PRODUCTS, CROSSWALK),
     sources=(ADD_ONS.sources["ncci-add-ons"], ASE_2018),
+    override_reasons=MISSING_CHARGE,
 )
 def contrast_add_on_missing(case: Case) -> Iterator[Finding | NotChecked]:
     """Stress echo with contrast, and 93352 is not charged.
@@ -64,6 +66,11 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
         yield NotChecked(
             "contrast belongs to one of several echo studies of the day, and the record does not say to which",
             tuple(Evidence("belongs to one of several studies", record) for record in study.unsure),
+        )
+    elif use.given == "unknown" and case.stage == "claim":
+        yield NotChecked(
+            "whether contrast was given is not known: the record of administrations did not come whole",
+            what_was_done(study),
         )
 
 

@@ -7,6 +7,7 @@ from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, rule
 from hooks.charges import supply_choices, supply_is_missing, supply_notes, what_was_done, with_supplies, with_units
 from hooks.contrast import Use, contrast_in
 from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies
+from hooks.override_reasons import MISSING_CHARGE
 from hooks.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
 from hooks.tables import CODES, PRODUCTS
 
@@ -16,6 +17,7 @@ from hooks.tables import CODES, PRODUCTS
     claim=WARNING,
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], MEDLEARN_2018, NORIDIAN_JZ_2024),
+    override_reasons=MISSING_CHARGE,
 )
 def contrast_supply_missing(case: Case) -> Iterator[Finding | NotChecked]:
     """The contrast agent of a stress echo is not charged.

@@ -1,0 +1,174 @@
+"""What is kept: the cards that were issued, by rule and time, and what users did with them.
+
+No patient, no encounter and no user is stored. A comment is free text that may name the patient, so it stands in a
+table of its own and can be left out altogether.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    select,
+)
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from cds_service.errors import StoreUnavailable
+from cds_service.logs import log
+from cds_service.protocol import Card, Feedback
+
+METADATA = MetaData()
+
+ISSUED_CARDS = Table(
+    "issued_cards",
+    METADATA,
+    Column("card", String(36), primary_key=True),
+    Column("service", String(100), nullable=False),
+    Column("rule", String(100), nullable=False),
+    Column("indicator", String(10), nullable=False),
+    Column("issued_at", DateTime(timezone=True), nullable=False),
+)
+
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("card", String(200), nullable=False),
+    Column("service", String(100), nullable=False),
+    Column("is_known_card", Boolean, nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("outcome_at", DateTime(timezone=True), nullable=False),
+    Column("accepted_suggestions", JSON, nullable=False),
+    Column("reason_system", String(500)),
+    Column("reason_code", String(200)),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("card", "outcome_at"),
+)
+
+COMMENTS = Table(
+    "feedback_comments",
+    METADATA,
+    Column("feedback", Integer, ForeignKey(FEEDBACK.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("comment", Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of feedback: how many items are new, and how many speak of cards that are not known here."""
+
+    new: int
+    unknown_cards: int
+
+
+class Store:
+    """Keeps issued cards and feedback in a database."""
+
+    def __init__(self, url: str, keep_comments: bool = True) -> None:
+        self._engine = _engine(url)
+        self._keep_comments = keep_comments
+        self._is_ready = False
+
+    def issued(self, service: str, cards: Sequence[Card]) -> None:
+        """Keep which cards were issued. A database that is down does not stop advice: it is logged."""
+        if not cards:
+            return
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "card": card.uuid,
+                "service": service,
+                "rule": card.source.topic.code if card.source.topic else "",
+                "indicator": card.indicator,
+                "issued_at": now,
+            }
+            for card in cards
+        ]
+        try:
+            with self._begin() as connection:
+                connection.execute(ISSUED_CARDS.insert(), rows)
+        except SQLAlchemyError as error:
+            log.error("issued cards not kept", error=type(error).__name__, cards=len(cards))
+
+    def take(self, service: str, items: Iterable[Feedback]) -> Kept:
+        """Keep feedback; an item that is known by card and time of outcome is kept once.
+
+        Raises StoreUnavailable where the database cannot take it: then nothing of it is kept.
+        """
+        new = unknown = 0
+        try:
+            with self._begin() as connection:
+                for item in items:
+                    known = _is_known(connection, item.card)
+                    unknown += not known
+                    new += self._take_one(connection, service, item, known)
+        except SQLAlchemyError as error:
+            log.error("feedback not kept", error=type(error).__name__)
+            raise StoreUnavailable("feedback cannot be stored at the moment; send it again") from None
+        return Kept(new, unknown)
+
+    def _take_one(self, connection: Connection, service: str, item: Feedback, known: bool) -> bool:
+        reason = item.override_reason.reason if item.override_reason else None
+        row = {
+            "card": item.card,
+            "service": service,
+            "is_known_card": known,
+            "outcome": item.outcome,
+            "outcome_at": item.outcome_timestamp.astimezone(UTC),
+            "accepted_suggestions": [each.id for each in item.accepted_suggestions or ()],
+            "reason_system": reason.system if reason else None,
+            "reason_code": reason.code if reason else None,
+            "received_at": datetime.now(UTC),
+        }
+        try:
+            with connection.begin_nested():
+                result = connection.execute(FEEDBACK.insert(), row)
+        except IntegrityError:
+            return False  # this outcome is known already
+        comment = item.override_reason.user_comment if item.override_reason else None
+        if comment and self._keep_comments:
+            key = result.inserted_primary_key
+            connection.execute(COMMENTS.insert(), {"feedback": key[0] if key else None, "comment": comment})
+        return True
+
+    def _begin(self) -> AbstractContextManager[Connection]:
+        """A transaction; the tables are made when they are first needed, so that advice starts without a database."""
+        if not self._is_ready:
+            METADATA.create_all(self._engine)
+            self._is_ready = True
+        return self._engine.begin()
+
+
+def _is_known(connection: Connection, card: str) -> bool:
+    return connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card == card)).first() is not None
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def set_up(connection: object, _: object) -> None:
+            cursor = connection.cursor()  # type: ignore[attr-defined]
+            # Readers do not block the writer; what is committed is on disk; several workers wait for one another.
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+    return engine

@@ -1,0 +1,33 @@
+"""Hook `order-select`: an order for a stress echo has just been chosen and may still lack details."""
+
+from cds_service.protocol import Bundle, Context, Service
+from hooks.needs import wanted
+from hooks.prefetch import PREFETCH
+
+
+class OrderSelect(Context, kw_only=True):
+    """The context of `order-select`.
+
+    `draftOrders` is a Bundle of all unsigned orders of the session, `selections` names those that were just chosen.
+    """
+
+    selections: list[str]
+    draft_orders: Bundle
+
+
+SERVICE = Service(
+    id="contrast-echo-order-select",
+    hook="order-select",
+    title="Contrast stress echo: coding advice while the order is made",
+    description=(
+        "Advice on the orders that were just selected: the charges that come with contrast at a stress echo, and "
+        "add-on codes without their primary. While details are missing there is advice to read and nothing to accept."
+    ),
+    usage="Only the orders named in `selections` are looked at; the other draft orders tell what goes with them.",
+    stage="order",
+    context=OrderSelect,
+    draft="draftOrders",
+    prefetch=PREFETCH,
+    wanted=wanted,
+    read_only=True,
+)
