@@ -1,6 +1,7 @@
 """The command line: `cds-service serve` and `cds-service check`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
 from cds_service.settings import load_settings
+
+# Calls that a worker answers at once: some wait for a FHIR server, so more than there are cores.
+THREADS = 2 * (os.cpu_count() or 1) + 1
 
 
 class _Head(msgspec.Struct, rename="camel"):
@@ -51,6 +55,9 @@ def serve(host: str, port: int, workers: int) -> None:
         port=port,
         workers=workers,
         interface=Interfaces.WSGI,
+        blocking_threads=THREADS,
+        backpressure=4 * THREADS,
+        websockets=False,
         log_access=False,
     ).serve()
 

@@ -87,7 +87,7 @@ def _possible(changes: Iterable[Change], case: Case) -> list[Change]:
 
 def _left_alone(resource: dict[str, Any]) -> list[str]:
     """Prices are the client's: a claim that states some goes back with them, and says so."""
-    states_amounts = "total" in resource or any("net" in item for item in resource.get("item", []))
+    states_amounts = "total" in resource or any("net" in item for item in resource.get("item") or [])
     return ["amounts of money are left as they were"] if states_amounts else []
 
 
@@ -142,15 +142,15 @@ def _change_item(item: dict[str, Any], change: ReplaceCode | SetUnits | AddModif
     elif isinstance(change, SetUnits):
         _set_units(item, change.units)
     elif isinstance(change, AddModifier):
-        item["modifier"] = [*item.get("modifier", []), {"coding": [{"code": change.modifier}]}]
+        item["modifier"] = [*(item.get("modifier") or []), {"coding": [{"code": change.modifier}]}]
     else:
-        item["modifier"] = [each for each in item.get("modifier", []) if not _names(each, change.modifier)]
+        item["modifier"] = [each for each in item.get("modifier") or [] if not _names(each, change.modifier)]
         if not item["modifier"]:
             del item["modifier"]
 
 
 def _names(concept: dict[str, Any], modifier: str) -> bool:
-    return any(str(coding.get("code", "")).upper() == modifier for coding in concept.get("coding", []))
+    return any(str(coding.get("code", "")).upper() == modifier for coding in concept.get("coding") or [])
 
 
 def _find(claim: dict[str, Any], line: Line) -> tuple[list[dict[str, Any]], int]:
@@ -170,7 +170,7 @@ def _remove_item(claim: dict[str, Any], line: Line) -> None:
 
 
 def _add_item(claim: dict[str, Any], change: AddLine) -> None:
-    items: list[dict[str, Any]] = claim.setdefault("item", [])
+    items: list[dict[str, Any]] = claim["item"]  # the line beside which it stands is one of them
     neighbour = items[_positions(change.beside)[0]] if change.beside else {}
     item: dict[str, Any] = {"sequence": 1 + max((_sequence(each) for each in items), default=0)}
     item |= {member: neighbour[member] for member in _SHARED_MEMBERS if member in neighbour}
@@ -217,13 +217,13 @@ def _without_modifier(concept: dict[str, Any], modifier: str) -> dict[str, Any]:
     """A charge's code without a modifier, whether it is a coding of its own or written behind the code."""
     kept = [coding for coding in concept["coding"] if str(coding.get("code", "")).upper() != modifier]
     behind = re.compile(rf"^(.{{5}}.*?)[-: ]?{modifier}", re.IGNORECASE)
-    codings = [{**coding, "code": behind.sub(r"\1", coding["code"])} if "code" in coding else coding for coding in kept]
-    return {**concept, "coding": codings}
+    rewritten = [coding | {"code": behind.sub(r"\1", coding["code"])} for coding in kept if coding.get("code")]
+    return {**concept, "coding": rewritten}
 
 
 def _remove_extension(resource: dict[str, Any], modifier: str) -> None:
-    extensions = resource.pop("extension", [])
-    kept = [each for each in extensions if "modifier" not in each.get("url", "").lower() or modifier not in str(each)]
+    extensions = resource.pop("extension", None) or []
+    kept = [each for each in extensions if "modifier" not in str(each.get("url")).lower() or modifier not in str(each)]
     if kept:
         resource["extension"] = kept
 
@@ -291,7 +291,7 @@ def _concept(code: str, modifiers: tuple[str, ...] = ()) -> dict[str, Any]:
 def _recoded(concept: Any, code: str) -> dict[str, Any]:
     """A charge's code with the billing code replaced; modifiers and local codes beside it stay."""
     codings = concept.get("coding", []) if isinstance(concept, dict) else []
-    kept = [coding for coding in codings if kind(coding.get("system")) != "billing" or len(coding.get("code", "")) == 2]
+    kept = [each for each in codings if kind(each.get("system")) != "billing" or len(each.get("code") or "") == 2]
     return {"coding": [{"system": billing_uri(code), "code": code}, *kept]}
 
 
