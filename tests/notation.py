@@ -10,11 +10,11 @@ A case is a mapping; every key is optional:
     done           [93350 as P1]         procedures
     ordered        [93350, Definity]     orders: services by code, agents by product, `words ...`
     known          [procedures]          parts of the record that came whole, even if empty
-    payer, place, day, hook              Medicare; 22; 2026-03-02; claim or order
+    payer, place, day, hook              Medicare, or `SOPT 121`; 22; 2026-03-02; claim or order
 
 After a line, an administration, a procedure or an order: `on DATE`, `for P1` (what it refers to), `as P1` (its own id),
 `by NAME` (practitioner), `in ENCOUNTER`, `status WORD`, `planned DATE` (an order's own day), `bare` (a code without a
-system).
+system). Two codes of one agent: `RxNorm 283753 + Definity`.
 """
 
 import json
@@ -96,12 +96,14 @@ def _split(text: Any) -> list[str]:
 
 
 def _coverage(payer: str) -> dict[str, Any]:
-    return {
+    kind, _, code = payer.partition(" ")
+    by_type = {"type": {"coding": [{"system": "https://nahdo.org/sopt", "code": code}]}} if kind == "SOPT" else {}
+    return by_type | {
         "resourceType": "Coverage",
         "id": "coverage",
         "status": "active",
         "beneficiary": {"reference": f"Patient/{PATIENT}"},
-        "payor": [{"display": payer}],
+        "payor": [{"display": "a plan" if by_type else payer}],
     }
 
 
@@ -254,6 +256,8 @@ def _coding(code: str, bare: bool = False) -> dict[str, str]:
 
 
 def _concept(head: str) -> dict[str, Any]:
+    if "+" in head:
+        return {"coding": [coding for part in head.split("+") for coding in _concept(part.strip())["coding"]]}
     kind, _, rest = head.partition(" ")
     if kind == "words":
         return {"text": rest}

@@ -101,7 +101,8 @@ def test_at_order_time_a_charge_is_planned_and_points_at_the_order(advisor: Advi
 
 
 def test_a_planned_charge_is_of_the_day_that_the_study_is_planned_for(advisor: Advisor) -> None:
-    case = {"hook": "order", "ordered": ["93350 on 2026-03-02 planned 2026-03-17", "Definity on 2026-03-01"]}
+    orders = ["93350 on 2026-03-02 planned 2026-03-17", "SNOMED 433231002 on 2026-03-01", "Definity on 2026-03-01"]
+    case = {"hook": "order", "ordered": orders}
     days = {action["resource"]["occurrenceDateTime"] for action in only_suggestion(advisor, case)["actions"]}
     assert days == {"2026-03-17"}
 
