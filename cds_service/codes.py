@@ -2,8 +2,8 @@
 
 A table is a YAML file with a head (what it holds, its sources and through when each was verified) and entries, each in
 force from its `first` to its `last` date of service. `load_table` reads one strictly: a code that is not quoted, a key
-that is unknown or written twice, a source that is not named, or two entries of one code in force on one day are errors
-that name the file, the line and what was expected.
+that is unknown or written twice, a source that is not named, or two entries of one code (or of another key that the
+entries have) in force on one day are errors that name the file, the line and what was expected.
 """
 
 from collections.abc import Iterator
@@ -50,6 +50,11 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     source: str
     confidence: Confidence = "seen"
     verified_through: date
+
+    @property
+    def key(self) -> str:
+        """What only one entry of a table may speak of on any one day: the code, where a table does not say more."""
+        return self.code
 
     def in_force(self, day: date | None) -> bool:
         """Whether the entry holds on a date of service; an unknown date asks for an entry without an end."""
@@ -128,12 +133,12 @@ def _entry(path: Path, head: _Head, number: int, raw: dict[str, Any], entry_type
 def _require_disjoint(path: Path, entries: tuple[Entry, ...]) -> None:
     seen: dict[str, list[Entry]] = {}
     for entry in entries:
-        for other in seen.setdefault(entry.code, []):
+        for other in seen.setdefault(entry.key, []):
             if (entry.first or date.min) <= (other.last or date.max) and (other.first or date.min) <= (
                 entry.last or date.max
             ):
-                raise TableError(f"{path.name}: two entries of {entry.code} are in force on one day")
-        seen[entry.code].append(entry)
+                raise TableError(f"{path.name}: two entries of {entry.key} are in force on one day")
+        seen[entry.key].append(entry)
 
 
 # --- strict YAML ----------------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from cds_service.case import AddLine, Case, Line, ReplaceCode, plain
+from cds_service.case import AddLine, Case, Change, Line, RemoveLine, ReplaceCode, SetUnits, plain
 from cds_service.rules import Evidence, Remedy
+from hooks.bills import units_of
 from hooks.contrast import Supply, supplies_due
 from hooks.echo import Study
 from hooks.products import is_supply
@@ -46,6 +47,18 @@ def with_units(line: AddLine) -> str:
     if line.units is None or line.units == 1:
         return line.code
     return f"{line.code} ({plain(line.units)} units)"
+
+
+def keep_units(lines: Iterable[Line], units: Decimal) -> tuple[Change, ...]:
+    """Charge so many units on one of the lines and take the others off; nothing where a line cannot be changed.
+
+    Kept is what has gone out already, then a plain line before one with modifiers, then the one that was sent first.
+    """
+    kept, *others = sorted(lines, key=lambda line: (line.open, bool(line.modifiers)))
+    changes: list[Change] = [SetUnits(kept, units)] if units_of(kept) != units else []
+    changes += [RemoveLine(line) for line in others]
+    changed = (*others, *([kept] if units_of(kept) != units else []))
+    return tuple(changes) if all(line.open and line.certain for line in changed) else ()
 
 
 # --- the supply -----------------------------------------------------------------------------------------------------

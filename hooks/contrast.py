@@ -159,6 +159,11 @@ def supplies_due(study: Study, case: Case) -> tuple[tuple[Supply, ...], ...]:
 
 def _agents(study: Study) -> list[tuple[Agent, Record]]:
     """The agents that were given, else those that were ordered."""
+    return agents_given(study) or agents_ordered(study)
+
+
+def agents_given(study: Study) -> list[tuple[Agent, Record]]:
+    """The agents that the record shows as given, each with where it says so; mentions in words do not count."""
     given: list[tuple[Agent, Record]] = []
     for administration in study.administrations:
         if administration.status == "given":
@@ -166,8 +171,11 @@ def _agents(study: Study) -> list[tuple[Agent, Record]]:
     for procedure in study.procedures:
         if procedure.status == "done":
             given += [found for used in procedure.used for found in _named(used, procedure)]
-    if given:
-        return given
+    return given
+
+
+def agents_ordered(study: Study) -> list[tuple[Agent, Record]]:
+    """The agents that were ordered for a study; mentions in words do not count."""
     return [found for order in study.orders for found in _named(order.concept, order)]
 
 

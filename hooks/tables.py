@@ -4,18 +4,27 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from cds_service.codes import Entry, load_table
 
 _FOLDER = Path(__file__).parent / "codes"
 
 StudyKind = Literal["stress", "rest", "any"]
+BillSetting = Literal["professional", "facility"]
 
 
 class CodeEntry(Entry, frozen=True, kw_only=True):
-    """A code in scope, in our own words. A supply is charged per mL, except A9700, which is charged per study."""
+    """A code in scope, in our own words. A supply is charged per mL, except A9700, which is charged per study.
 
-    kind: Literal["primary", "add-on", "supply"]
+    `before` is the code that was charged before this one's first date, where that is known. `temporary`: the code ends
+    unless it is renewed, so that nothing is known of dates after the verification.
+    """
+
+    kind: Literal["primary", "add-on", "supply", "stress-test", "ecg", "injection", "drug"]
     words: str
+    before: str | None = None
+    temporary: bool = False
 
 
 class AddOn(Entry, frozen=True, kw_only=True):
@@ -60,8 +69,63 @@ class Crosswalk(Entry, frozen=True, kw_only=True):
     hospital_code: str
 
 
+class PcTc(Entry, frozen=True, kw_only=True):
+    """Whether the Medicare fee schedule splits a code into a professional (26) and a technical (TC) component.
+
+    `indicator` 0: never split. 1: split by 26 and TC. 2: is itself the professional component of another code. 3: the
+    technical one. 4: stands for both. 5: work of staff under a practitioner. 9: does not apply.
+    """
+
+    indicator: Literal[0, 1, 2, 3, 4, 5, 9]
+
+
+class PairRow(Entry, frozen=True, kw_only=True):
+    """What Medicare does not pay beside a code (its column 1) for one patient, day and practitioner.
+
+    `never`: the column 2 codes of indicator 0, denied whatever the modifier. `with_modifier`: those of indicator 1,
+    paid only as a distinct service. `notes` say more of a column 2 code.
+    """
+
+    setting: BillSetting
+    never: tuple[str, ...] = ()
+    with_modifier: tuple[str, ...] = ()
+    notes: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Each setting has rows of its own."""
+        return f"{self.code} ({self.setting})"
+
+
+class UnitLimit(Entry, frozen=True, kw_only=True):
+    """The most HCPCS units of a code that Medicare pays one practitioner or hospital for one patient and day.
+
+    `mai` 2: absolute. 3: more may be paid on appeal, where the record shows the need.
+    """
+
+    setting: BillSetting
+    units: Decimal
+    mai: Literal[2, 3]
+
+    @property
+    def key(self) -> str:
+        """Practitioners and hospitals have limits of their own."""
+        return f"{self.code} ({self.setting})"
+
+
+class WholeService(Entry, frozen=True, kw_only=True):
+    """A code that stands for an echo and the parts of a stress test, where one practitioner does all of them."""
+
+    echo: str
+    parts: tuple[str, ...]
+
+
 CODES = load_table(_FOLDER / "codes.yaml", CodeEntry)
 ADD_ONS = load_table(_FOLDER / "add_ons.yaml", AddOn)
 STUDIES = load_table(_FOLDER / "studies.yaml", StudyCode)
 PRODUCTS = load_table(_FOLDER / "products.yaml", Product)
 CROSSWALK = load_table(_FOLDER / "crosswalk.yaml", Crosswalk)
+PC_TC = load_table(_FOLDER / "pc_tc.yaml", PcTc)
+PAIRS = load_table(_FOLDER / "pairs.yaml", PairRow)
+UNIT_LIMITS = load_table(_FOLDER / "unit_limits.yaml", UnitLimit)
+WHOLE_SERVICES = load_table(_FOLDER / "whole_services.yaml", WholeService)

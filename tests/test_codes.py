@@ -7,7 +7,7 @@ import pytest
 
 from cds_service.codes import Entry, load_table
 from cds_service.errors import TableError
-from hooks.tables import ADD_ONS, CODES
+from hooks.tables import ADD_ONS, CODES, PairRow
 
 HEAD = """title: A table
 sources:
@@ -50,6 +50,18 @@ def test_refuses(tmp_path: Path, entries: str, expected: str) -> None:
     with pytest.raises(TableError, match=r"table\.yaml") as caught:
         load(tmp_path, entries)
     assert expected in str(caught.value)
+
+
+PAIR = '  - {code: "93351", setting: professional, never: ["93350"]%s}\n'
+
+
+def test_entries_of_another_key_may_be_in_force_on_one_day(tmp_path: Path) -> None:
+    path = tmp_path / "table.yaml"
+    path.write_text(HEAD + PAIR % "" + PAIR.replace("professional", "facility") % "")
+    assert [row.key for row in load_table(path, PairRow)] == ["93351 (professional)", "93351 (facility)"]
+    path.write_text(HEAD + PAIR % ", last: 2025-12-31" + PAIR % ", first: 2025-12-31")
+    with pytest.raises(TableError, match=r"two entries of 93351 \(professional\) are in force on one day"):
+        load_table(path, PairRow)
 
 
 def test_refuses_an_empty_file(tmp_path: Path) -> None:

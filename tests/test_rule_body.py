@@ -68,4 +68,40 @@ def test_every_entry_is_sourced_and_dated(table: Table[Entry]) -> None:
 def test_every_code_that_a_table_names_is_described() -> None:
     named = {entry.code for entry in tables.ADD_ONS} | {entry.hospital_code for entry in tables.CROSSWALK}
     named |= {product.code for product in tables.PRODUCTS}
+    named |= {entry.code for entry in (*tables.PC_TC, *tables.UNIT_LIMITS)}
+    named |= {code for row in tables.PAIRS for code in (row.code, *row.never, *row.with_modifier, *row.notes)}
+    named |= {code for entry in tables.WHOLE_SERVICES for code in (entry.code, entry.echo, *entry.parts)}
+    named |= {entry.before for entry in tables.CODES if entry.before}
     assert named <= {entry.code for entry in tables.CODES}
+
+
+def test_no_pair_is_both_never_paid_and_paid_with_a_modifier_or_written_both_ways() -> None:
+    for setting in ("professional", "facility"):
+        rows = [row for row in tables.PAIRS if row.setting == setting]
+        listed = [(row.code, code) for row in rows for code in (*row.never, *row.with_modifier)]
+        assert len(set(listed)) == len(listed)
+        assert not {(other, one) for one, other in listed} & set(listed)
+
+
+@pytest.mark.parametrize(
+    ("paid", "never", "with_modifier"),
+    [
+        ("93351", "93350 93015 93016 93017 93018", "93306 93307 93308 36000 96365 96374 96375 93040 93000 93005 93010"),
+        ("93350", "93015", "93306 93307 93308 36000 96365 96374 96375 93040 93041 93042"),
+        ("93352", "", "0439T"),
+        ("C8928", "93350 93351 C8930", "36000 96374 93306 93308"),
+        ("C8930", "93350 93351 93015 93016 93017 93018", "36000 96374 93306 93308"),
+    ],
+)
+@pytest.mark.parametrize("setting", ["professional", "facility"])
+def test_the_core_of_the_pairs(setting: str, paid: str, never: str, with_modifier: str) -> None:
+    (row,) = (row for row in tables.PAIRS.history(paid) if row.setting == setting)
+    assert set(never.split()) <= set(row.never)
+    assert set(with_modifier.split()) <= set(row.with_modifier)
+
+
+def test_what_may_stand_together_is_no_pair() -> None:
+    listed = {(row.code, code) for row in tables.PAIRS for code in (*row.never, *row.with_modifier)}
+    free = {("93350", part) for part in ("93016", "93017", "93018")}
+    free |= {(echo, part) for echo in ("93350", "93351") for part in ("93320", "93321", "93325", "93356", "93352")}
+    assert not listed & (free | {(other, one) for one, other in free})

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from cds_service.case import Case, Change, Line, RemoveLine, SetUnits, plain
+from cds_service.case import Case, Line, plain
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
+from hooks.bills import units_of
+from hooks.charges import keep_units
 from hooks.echo import Study, studies
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import ADD_ONS, CODES
@@ -51,30 +53,17 @@ def _by_kind_of_bill(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
 
 
 def _count(lines: Iterable[Line]) -> Decimal:
-    return sum((_units(line) for line in lines), Decimal(0))
-
-
-def _units(line: Line) -> Decimal:
-    """A line without a quantity charges one."""
-    return Decimal(1) if line.units is None else line.units
+    return sum((units_of(line) for line in lines), Decimal(0))
 
 
 def _finding(code: str, lines: tuple[Line, ...], study: Study) -> Finding:
     certain = all(line.certain for line in lines)
-    kept, *others = sorted(lines, key=_kept_first)
-    changes: list[Change] = [SetUnits(kept, Decimal(1))] if _units(kept) > 1 else []
-    changes += [RemoveLine(line) for line in others]
-    mendable = certain and all(line.open for line in (*others, *([kept] if _units(kept) > 1 else [])))
+    changes = keep_units(lines, Decimal(1)) if certain else ()
     return Finding(
         summary=f"{code} is charged {plain(_count(lines))} times for one study: keep one.",
         evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
-        remedies=(Remedy(f"Keep one unit of {code}", tuple(changes), recommended=True),) if mendable else (),
+        remedies=(Remedy(f"Keep one unit of {code}", changes, recommended=True),) if changes else (),
         notes=(f"{code} is charged once for each study, however many injections were given.",),
         day=study.day,
         indicator=None if certain else INFO,
     )
-
-
-def _kept_first(line: Line) -> tuple[bool, bool]:
-    """Keep what has gone out already, then a plain line before one with modifiers, then the one that was sent first."""
-    return line.open, bool(line.modifiers)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cds_service.case import BILLING, AddLine, Case, Line, Order, RemoveLine, RemoveOrder
+from cds_service.case import AddLine, Case, Line, Order, RemoveLine, RemoveOrder
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.contrast import procedure_codes
-from hooks.echo import Study, agrees, is_hospital_code, studies, study_kind
+from hooks.echo import Study, is_hospital_code, studies, study_kind
 from hooks.override_reasons import WRONG_CHARGE
+from hooks.primaries import has_primary, ordered_codes
 from hooks.tables import ADD_ONS, CODES, STUDIES, AddOn
 
 # More alternatives than this do not help anybody to choose; the card then names them and leaves the choice.
@@ -50,30 +51,13 @@ def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChec
         yield NotChecked(
             f"the table of primaries does not reach the date of service of {line.code}", (Evidence("charged", line),)
         )
-    elif not _has_primary(line, entry, case):
+    elif not has_primary(line, entry, case):
         yield _finding(line, entry, study, case)
 
 
 def _is_reviewed(line: Line, case: Case) -> bool:
     """What is about to go out, and what went before on a day that is about to go out."""
     return line.draft or line.day in {draft.day for draft in case.lines if draft.draft}
-
-
-def _has_primary(line: Line, entry: AddOn, case: Case) -> bool:
-    if any(_is_primary_of(other, line, entry) for other in case.lines):
-        return True
-    return case.stage == "order" and any(
-        study_kind(order) == "stress" or _codes(order) & set(entry.primaries) for order in case.orders
-    )
-
-
-def _is_primary_of(other: Line, line: Line, entry: AddOn) -> bool:
-    same_day = other.day == line.day or None in (other.day, line.day)
-    return other.code in entry.primaries and same_day and agrees(other.performers, line.performers)
-
-
-def _codes(order: Order) -> set[str]:
-    return {value[:5] for value in order.concept.values(BILLING)}
 
 
 def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
@@ -161,7 +145,7 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
 
 def _ordered_alone(order: Order, case: Case) -> Iterator[Finding]:
     """An unsigned order for the add-on alone: nothing that it could be added to is ordered, done or charged."""
-    for code in sorted(_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_about(order) else ():
+    for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_about(order) else ():
         entry = ADD_ONS.on(code, order.day)
         if entry is None or _has_study(entry, case):
             continue
@@ -175,11 +159,11 @@ def _ordered_alone(order: Order, case: Case) -> Iterator[Finding]:
 
 
 def _alone(order: Order) -> bool:
-    return len(_codes(order)) == 1 and "/" in order.identity
+    return len(ordered_codes(order)) == 1 and "/" in order.identity
 
 
 def _has_study(entry: AddOn, case: Case) -> bool:
     records = (*case.orders, *case.lines, *case.procedures)
     return any(study_kind(each) == "stress" for each in records) or any(
-        _codes(each) & set(entry.primaries) for each in case.orders
+        ordered_codes(each) & set(entry.primaries) for each in case.orders
     )

@@ -1,0 +1,124 @@
+"""Which lines are under review, on which kind of bill each goes out, and which of them stand on one bill."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from cds_service.case import Case, Line
+from cds_service.rules import Evidence
+from hooks.echo import agrees, studies
+from hooks.products import is_supply
+from hooks.setting import FACILITY_PLACES
+from hooks.tables import CODES, PC_TC, BillSetting
+
+Component = Literal["professional", "technical"]
+
+_OF_AN_ECHO = frozenset({"primary", "add-on", "stress-test"})
+_BOTH: tuple[BillSetting, ...] = ("professional", "facility")
+
+
+def reviewed(case: Case) -> tuple[Line, ...]:
+    """The lines that the call is about, and what was charged besides on the days that it is about."""
+    if case.stage == "claim":
+        days = {line.day for line in case.lines if line.draft}
+    else:
+        days = {study.day for study in studies(case) if study.draft}
+    return tuple(line for line in case.lines if line.draft or (line.day is not None and line.day in days))
+
+
+def goes_out(lines: Iterable[Line], case: Case) -> bool:
+    """Whether the call is about at least one of the lines: at claim time, one that is about to go out."""
+    return case.stage == "order" or any(line.draft for line in lines)
+
+
+def charged(lines: Iterable[Line]) -> tuple[Evidence, ...]:
+    """The lines, to be cited as evidence of what is charged."""
+    return tuple(Evidence(f"{line} is charged", line) for line in lines)
+
+
+def units_of(line: Line) -> Decimal:
+    """The HCPCS units that a line charges; one without a quantity charges one."""
+    return Decimal(1) if line.units is None else line.units
+
+
+def days_of_echo(lines: Iterable[Line]) -> frozenset[date | None]:
+    """The days on which an echo, one of its add-ons or a stress test is charged; other days are not our matter."""
+    return frozenset(line.day for line in lines if any(entry.kind in _OF_AN_ECHO for entry in CODES.history(line.code)))
+
+
+# --- kinds of bill --------------------------------------------------------------------------------------------------
+
+
+def component(line: Line) -> Component | None:
+    """The component that a line charges, by its modifier or by its code; None where it charges the whole."""
+    if "26" in line.modifiers:
+        return "professional"
+    if "TC" in line.modifiers:
+        return "technical"
+    entry = PC_TC.on(line.code, line.day)
+    by_indicator: dict[int, Component] = {2: "professional", 3: "technical"}
+    return by_indicator.get(entry.indicator) if entry else None
+
+
+def settings_of(line: Line) -> tuple[BillSetting, ...]:
+    """The settings in which a line may be charged: one where its claim, modifier or code says which, else both."""
+    if line.form == "professional":
+        return ("professional",)
+    if line.form == "institutional":
+        return ("facility",)
+    if component(line) == "professional":
+        return ("professional",)
+    return ("facility",) if _is_hospitals(line) else _BOTH
+
+
+def _is_hospitals(line: Line) -> bool:
+    """Codes with C are paid to hospitals only."""
+    return line.code.startswith("C")
+
+
+def share_a_bill(one: Line, other: Line) -> bool | None:
+    """Whether two lines stand on bills of one party; None where that cannot be told.
+
+    A charge and a claim are not compared: the claim may have been made of the charge. Charges on no claim count as one
+    bill, except that a practitioner's component and a hospital's are two parties' even where they are listed together.
+    """
+    if one.bill and one.bill == other.bill:
+        return True
+    if bool(one.bill) != bool(other.bill):
+        return False
+    if one.bill and "unknown" not in (one.form, other.form):
+        return one.form == other.form
+    return _one_party(one, other)
+
+
+def _one_party(one: Line, other: Line) -> bool | None:
+    parts = {component(one), component(other)}
+    if parts == {"professional", "technical"}:
+        return False
+    if "professional" in parts and (_is_hospitals(one) or _is_hospitals(other)):
+        return False
+    split = {bool({"26", "TC"} & set(line.modifiers)) for line in (one, other)}
+    return None if None in parts and len(split) == 2 else True
+
+
+def one_day_and_practitioner(one: Line, other: Line) -> bool:
+    """Whether two lines are of one date of service, and of practitioners who may be one person."""
+    return one.day == other.day and agrees(one.performers, other.performers)
+
+
+# --- supplies -------------------------------------------------------------------------------------------------------
+
+
+def is_supply_of_another(line: Line) -> bool:
+    """Whether a practitioner charges the agent for a place of service whose owner charges it: a fault of its own."""
+    return is_supply(line.code) and line.form == "professional" and line.place_of_service in FACILITY_PLACES
+
+
+def by_kind_of_bill(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
+    """Charges, professional claims and hospital claims apart: a charge and the claim made of it are one thing."""
+    found: dict[tuple[bool, str, bool], list[Line]] = {}
+    for line in lines:
+        split_off = not line.bill and component(line) == "professional"
+        found.setdefault((bool(line.bill), line.form, split_off), []).append(line)
+    return (tuple(alike) for alike in found.values())

@@ -1,0 +1,137 @@
+"""Rule: a code that is not in force on the date of service, or a drug that is no longer sold."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from cds_service.case import Case, Change, Line, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
+from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
+from hooks.bills import by_kind_of_bill, charged, days_of_echo, goes_out, reviewed, units_of
+from hooks.charges import in_words
+from hooks.echo import studies
+from hooks.override_reasons import WRONG_CHARGE
+from hooks.products import is_supply, name_of
+from hooks.supplies import agents_of, is_discontinued, is_gone, is_sound
+from hooks.tables import CODES, UNIT_LIMITS, CodeEntry
+
+# Modifiers of a code that is charged per mL; A9700, which is charged per study, takes neither.
+WASTE = ("JW", "JZ")
+
+
+@rule(
+    order=WARNING,
+    claim=WARNING,
+    tables=(CODES, UNIT_LIMITS),
+    sources=(CODES.sources["hcpcs"], CODES.sources["ncci-add-ons"], UNIT_LIMITS.sources["mue-hospital"]),
+    override_reasons=WRONG_CHARGE,
+)
+def code_not_active(case: Case) -> Iterator[Finding | NotChecked]:
+    """A code is charged for a date on which it is not in force, or for a drug that is no longer sold.
+
+    Why:
+        A code is paid for dates of service from its first to its last date only. Q9955 was never ended, but its drug
+        (Imagent) is discontinued, so Medicare allows no unit of it.
+
+    Flags:
+        A code outside its dates; Q9955 since Medicare's limit for it is none. Where it is known what was charged before
+        the code came, that is offered in its place.
+
+    Passes:
+        Codes within their dates; codes that are not in the table.
+    """
+    lines = [line for line in reviewed(case) if units_of(line)]
+    days = days_of_echo(lines)
+    for alike in by_kind_of_bill(lines):
+        for code, day in sorted({(line.code, line.day) for line in alike if line.code in CODES}, key=str):
+            same = [line for line in alike if (line.code, line.day) == (code, day)]
+            if goes_out(same, case) and (is_supply(code) or day in days):
+                yield from _verdict(same, alike, case)
+
+
+def _verdict(lines: list[Line], bill: tuple[Line, ...], case: Case) -> Iterator[Finding | NotChecked]:
+    code, day = lines[0].code, lines[0].day
+    entry = CODES.on(code, day)
+    if entry is None:
+        yield _outside(lines, bill, case)
+    elif entry.temporary and day is not None and day > entry.verified_through:
+        yield NotChecked(
+            f"{code} is a temporary code, verified through {entry.verified_through.isoformat()}: verify that it still "
+            "holds",
+            charged(lines),
+        )
+    elif is_gone(code, day):
+        yield _discontinued(code, lines, bill)
+    elif is_discontinued(code):
+        yield NotChecked(f"since when {name_of(code)} is no longer sold is not known for this date", charged(lines))
+
+
+# --- outside its dates ----------------------------------------------------------------------------------------------
+
+
+def _outside(lines: list[Line], bill: tuple[Line, ...], case: Case) -> Finding:
+    code, day = lines[0].code, lines[0].day
+    entry = _nearest(code, day)
+    certain = all(line.certain for line in lines)
+    before = entry.before if _is_before(entry, day) else None
+    mendable = before and certain and all(line.open for line in lines)
+    return Finding(
+        summary=f"{code} is not in force on this date of service" + (f": {before} was." if before else "."),
+        evidence=charged(lines),
+        remedies=tuple(_earlier_code(before, lines, bill, case)) if before and mendable else (),
+        notes=(f"{in_words(code)}: {_dates(entry)}.",),
+        day=day,
+        indicator=None if certain else INFO,
+    )
+
+
+def _nearest(code: str, day: date | None) -> CodeEntry:
+    """The entry that is still to come, else the last one that was."""
+    history = CODES.history(code)
+    return next((entry for entry in history if _is_before(entry, day)), history[-1])
+
+
+def _is_before(entry: CodeEntry, day: date | None) -> bool:
+    return entry.first is not None and day is not None and day < entry.first
+
+
+def _dates(entry: CodeEntry) -> str:
+    first = f"in force from {entry.first.isoformat()}" if entry.first else "in force"
+    return f"{first} to {entry.last.isoformat()}" if entry.last else first
+
+
+def _earlier_code(code: str, lines: list[Line], bill: tuple[Line, ...], case: Case) -> Iterator[Remedy]:
+    """One unit of the code of that time, which was charged per study, unless the agent was another product."""
+    line, *others = lines
+    removals: list[Change] = [RemoveLine(other) for other in others]
+    beside = {each.code for each in bill if each.day == line.day and is_supply(each.code) and is_sound(each)}
+    if code in beside:
+        yield Remedy(f"Remove {line.code}", (RemoveLine(line), *removals), recommended=True)
+    elif not beside and _may_be(code, line, case):
+        changes: list[Change] = [RemoveModifier(line, each) for each in line.modifiers if each in WASTE]
+        changes += [ReplaceCode(line, code), SetUnits(replace(line, code=code), Decimal(1)), *removals]
+        yield Remedy(f"Replace {line.code} by {code}", tuple(changes))
+
+
+def _may_be(code: str, line: Line, case: Case) -> bool:
+    """Whether the record leaves room for the code: it shows no agent, or one that the code stands for."""
+    shown = [agents_of(study, (), case) for study in studies(case) if line in study.lines]
+    return all(code in agents.due | agents.open_to for agents in shown if agents.are_shown)
+
+
+# --- discontinued ---------------------------------------------------------------------------------------------------
+
+
+def _discontinued(code: str, lines: list[Line], bill: tuple[Line, ...]) -> Finding:
+    """Nothing takes its place, except that it goes where the agent is charged by another code already."""
+    certain = all(line.certain for line in lines)
+    others = [each for each in bill if each.day == lines[0].day and is_supply(each.code) and is_sound(each)]
+    remedy = Remedy(f"Remove {code}", tuple(RemoveLine(line) for line in lines))
+    return Finding(
+        summary=f"{code} is charged, and its drug is discontinued: charge the product that was used.",
+        evidence=charged([*lines, *others]),
+        remedies=(remedy,) if others and certain and all(line.open for line in lines) else (),
+        notes=(f"Medicare allows no unit of {code} in a day. The record must show which product was given.",),
+        day=lines[0].day,
+        indicator=None if certain else INFO,
+    )

@@ -1,0 +1,76 @@
+"""Rule: a stress echo charged in the parts of which one code stands for the whole."""
+
+from collections.abc import Iterator
+
+from cds_service.case import Case, Change, Line, RemoveLine, ReplaceCode
+from cds_service.rules import INFO, Finding, NotChecked, Remedy, rule
+from hooks.bills import by_kind_of_bill, charged, component, goes_out, one_day_and_practitioner, reviewed, units_of
+from hooks.override_reasons import WRONG_CHARGE
+from hooks.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
+
+
+@rule(
+    order=INFO,
+    claim=INFO,
+    tables=(WHOLE_SERVICES, PAIRS),
+    sources=(WHOLE_SERVICES.sources["cpt-guideline"], PAIRS.sources["ptp-practitioner"]),
+    override_reasons=WRONG_CHARGE,
+)
+def stress_components(case: Case) -> Iterator[Finding | NotChecked]:
+    """One practitioner charges the read of a stress echo, the supervision and the read of the stress test apart.
+
+    Why:
+        Where one practitioner does all the professional work of a stress echo in a facility, 93351-26 stands for it.
+        The parts (93350-26 with 93016 and 93018) are for work that is shared with somebody else.
+
+    Flags:
+        93350-26, 93016 and 93018 on one day by one practitioner, on bills of one kind.
+
+    Passes:
+        Only one of 93016 and 93018; different practitioners; the study without 26; the tracing (93017) on the same
+        bill; dates before the guideline of 2012.
+    """
+    lines = [line for line in reviewed(case) if units_of(line)]
+    for entry in WHOLE_SERVICES:
+        for alike in by_kind_of_bill(lines):
+            for echo in alike:
+                parts = _parts(entry, echo, alike)
+                if parts and goes_out((echo, *parts), case):
+                    yield _finding(entry, echo, parts)
+
+
+def _parts(entry: WholeService, echo: Line, bill: tuple[Line, ...]) -> list[Line]:
+    """The lines of all the parts beside an echo's professional component; none where one part is missing."""
+    if echo.code != entry.echo or "26" not in echo.modifiers or echo.day is None or not entry.in_force(echo.day):
+        return []
+    beside = [line for line in bill if line is not echo and one_day_and_practitioner(line, echo)]
+    parts = [line for line in beside if line.code in entry.parts]
+    others = [line for line in beside if line.code in (entry.code, echo.code) or _is_tracing(line)]
+    return parts if {line.code for line in parts} == set(entry.parts) and not others else []
+
+
+def _is_tracing(line: Line) -> bool:
+    is_stress_test = any(entry.kind == "stress-test" for entry in CODES.history(line.code))
+    return is_stress_test and component(line) == "technical"
+
+
+def _finding(entry: WholeService, echo: Line, parts: list[Line]) -> Finding:
+    lines = (echo, *parts)
+    label = f"Charge {entry.code}-26, if one practitioner did all the professional work"
+    changes: tuple[Change, ...] = (ReplaceCode(echo, entry.code), *(RemoveLine(line) for line in parts))
+    mendable = all(line.open and line.certain for line in lines) and _is_one_practitioner(lines)
+    written = [f"{echo.code}-26", *sorted({line.code for line in parts})]
+    return Finding(
+        summary=f"{', '.join(written[:-1])} and {written[-1]}: {entry.code}-26, if one practitioner did all of it.",
+        evidence=charged(lines),
+        remedies=(Remedy(label, changes),) if mendable else (),
+        notes=("Replace them only if one practitioner supervised the stress test, read its ECG and read the echo.",),
+        day=echo.day,
+        indicator=INFO,
+    )
+
+
+def _is_one_practitioner(lines: tuple[Line, ...]) -> bool:
+    """Whether all lines name one and the same practitioner, or none names any."""
+    named = [line.performers for line in lines]
+    return not any(named) or bool(frozenset.intersection(*named))

@@ -1,0 +1,66 @@
+"""Rule: a practitioner charges the contrast agent of a facility."""
+
+from collections.abc import Iterator
+
+from cds_service.case import Case, Line, RemoveLine
+from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
+from hooks.bills import goes_out, is_supply_of_another, reviewed, units_of
+from hooks.charges import in_words
+from hooks.override_reasons import WRONG_CHARGE
+from hooks.products import is_supply
+from hooks.setting import FACILITY_PLACES
+from hooks.sources import MEDLEARN_2018
+from hooks.tables import CODES
+
+
+@rule(
+    order=WARNING,
+    claim=WARNING,
+    tables=(CODES,),
+    sources=(MEDLEARN_2018, CODES.sources["hcpcs"]),
+    override_reasons=WRONG_CHARGE,
+)
+def supply_not_owner(case: Case) -> Iterator[Finding | NotChecked]:
+    """A professional claim charges the contrast agent for a place of service in which it is the facility's.
+
+    Why:
+        The agent is charged by whoever owns the technical component. In a hospital's outpatient department, ward or
+        emergency room (places of service 19, 21, 22, 23) that is the hospital, on its own claim.
+
+    Flags:
+        A supply code on a professional claim with place of service 19, 21, 22 or 23.
+
+    Passes:
+        The supply on the hospital's claim; the supply in an office (place of service 11); no place of service stated.
+    """
+    supplies = [line for line in reviewed(case) if is_supply(line.code) and units_of(line)]
+    wrong = [line for line in supplies if is_supply_of_another(line)]
+    for day in sorted({line.day for line in wrong}, key=str):
+        lines = [line for line in wrong if line.day == day]
+        if goes_out(lines, case):
+            yield _finding(lines)
+    for line in supplies:
+        if line.bill and line.form == "unknown" and line.place_of_service in FACILITY_PLACES:
+            yield NotChecked(
+                f"{line.code} is charged for a facility, and the claim does not say whether it is a practitioner's",
+                (Evidence(f"{line} is charged", line),),
+            )
+
+
+def _finding(lines: list[Line]) -> Finding:
+    codes = sorted({line.code for line in lines})
+    places = sorted({line.place_of_service or "" for line in lines})
+    certain = all(line.certain for line in lines)
+    remedy = Remedy(f"Remove {' and '.join(codes)}", tuple(RemoveLine(line) for line in lines), recommended=True)
+    return Finding(
+        summary=f"{' and '.join(codes)}: in place of service {', '.join(places)} the facility charges the agent. "
+        f"Remove {'it' if len(codes) == 1 else 'them'}.",
+        evidence=tuple(
+            Evidence(f"{line} is charged on a professional claim, place of service {line.place_of_service}", line)
+            for line in lines
+        ),
+        remedies=(remedy,) if certain and all(line.open for line in lines) else (),
+        notes=tuple(f"{in_words(code)} belongs on the claim of the facility." for code in codes),
+        day=lines[0].day,
+        indicator=None if certain else INFO,
+    )

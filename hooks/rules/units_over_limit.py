@@ -1,0 +1,159 @@
+"""Rule: more units of a code in a day than Medicare pays."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+
+from cds_service.case import Case, Line, plain
+from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
+from hooks.bills import (
+    by_kind_of_bill,
+    charged,
+    days_of_echo,
+    goes_out,
+    is_supply_of_another,
+    reviewed,
+    settings_of,
+    units_of,
+)
+from hooks.charges import keep_units
+from hooks.contrast import procedure_codes, supplies_due
+from hooks.echo import Study, agrees, studies
+from hooks.override_reasons import WRONG_CHARGE
+from hooks.products import is_supply
+from hooks.tables import ADD_ONS, UNIT_LIMITS, BillSetting, UnitLimit
+
+MEANING = {
+    2: "The limit is absolute (MAI 2): more units in a day are denied, whatever the record shows.",
+    3: "The limit is per day (MAI 3): more may be paid on appeal, where the record shows that they were needed.",
+}
+
+
+@rule(
+    order=WARNING,
+    claim=WARNING,
+    tables=(UNIT_LIMITS,),
+    sources=(UNIT_LIMITS.sources["mue-practitioner"], UNIT_LIMITS.sources["mue-hospital"]),
+    override_reasons=WRONG_CHARGE,
+)
+def units_over_limit(case: Case) -> Iterator[Finding | NotChecked]:
+    """More units of a code are charged for a day than Medicare pays (medically unlikely edit).
+
+    Why:
+        For each code Medicare sets the most units that one practitioner or hospital is paid for one patient and day.
+        Above it the units are denied, and often the whole line.
+
+    Flags:
+        The units of all lines of one code and day, those for discarded drug (JW) included, exceed the limit for that
+        kind of claim; where the kind is not known, the larger limit of the two.
+
+    Passes:
+        Units up to the limit; the two components of one study (26 and TC); units of two practitioners; an add-on
+        repeated within one study, and a discontinued drug (rules of their own).
+    """
+    lines = reviewed(case)
+    days = days_of_echo(lines)
+    counted = [line for line in lines if _is_our_matter(line, days) and not is_supply_of_another(line)]
+    for alike in by_kind_of_bill(counted):
+        for code, day in sorted({(line.code, line.day) for line in alike}, key=str):
+            same = [line for line in alike if (line.code, line.day) == (code, day)]
+            if goes_out(same, case) and not _belongs_to_one_study(same, case):
+                yield from _verdict(_most_by_one_practitioner(same), case)
+
+
+def _is_our_matter(line: Line, days: frozenset[date | None]) -> bool:
+    return line.code in UNIT_LIMITS and (is_supply(line.code) or line.day in days)
+
+
+def _belongs_to_one_study(lines: list[Line], case: Case) -> bool:
+    """Whether an add-on that is charged once per study was repeated within one: a fault of its own."""
+    if not any(entry.once_per_study for entry in ADD_ONS.history(lines[0].code)):
+        return False
+    return any(study.draft and set(lines) <= set(study.lines) for study in studies(case))
+
+
+# --- counting -------------------------------------------------------------------------------------------------------
+
+
+def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
+    people = {line.performers for line in lines if line.performers} or {frozenset()}
+    groups = [[line for line in lines if agrees(line.performers, each)] for each in sorted(people, key=sorted)]
+    return max(groups, key=_total)
+
+
+def _total(lines: Iterable[Line]) -> Decimal:
+    """The units of a day; 26 and TC of one study are its two halves and count as one."""
+    split = {"26": Decimal(0), "TC": Decimal(0), "": Decimal(0)}
+    for line in lines:
+        part = next((modifier for modifier in ("26", "TC") if modifier in line.modifiers), "")
+        split[part] += units_of(line)
+    return split[""] + max(split["26"], split["TC"])
+
+
+# --- the limit ------------------------------------------------------------------------------------------------------
+
+
+def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | NotChecked]:
+    code, day, total = lines[0].code, lines[0].day, _total(lines)
+    settings = [setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)]
+    limits = [_limit(code, day, setting) for setting in settings]
+    known = [limit for limit in limits if limit is not None]
+    limit = max(known, key=lambda each: each.units, default=None)
+    if limit is None or total <= limit.units or limit.units == 0:
+        return
+    if day is None:
+        yield NotChecked(f"the date of service of {code} is not stated, and its limit is per day", charged(lines))
+    elif len(known) < len(limits) or not all(each.in_force(day) for each in known):
+        yield NotChecked(
+            f"the unit limits do not reach this date of service and kind of claim for {code}", charged(lines)
+        )
+    else:
+        yield _finding(lines, total, limit, len(settings) > 1, case)
+
+
+def _limit(code: str, day: date | None, setting: BillSetting) -> UnitLimit | None:
+    """The limit in force; before the first one that is known, that one."""
+    limits = [entry for entry in UNIT_LIMITS.history(code) if entry.setting == setting]
+    later = [entry for entry in limits if day is None or (entry.first and entry.first > day)]
+    return next((entry for entry in limits if entry.in_force(day)), None) or next(iter(later), None)
+
+
+def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, setting_open: bool, case: Case) -> Finding:
+    certain = all(line.certain for line in lines)
+    notes = [MEANING[limit.mai]]
+    if setting_open:
+        notes.append("On which kind of claim this goes out is not known; the larger limit of the two was taken.")
+    return Finding(
+        summary=f"{plain(total)} units of {limit.code} on one day: Medicare pays at most {plain(limit.units)}.",
+        evidence=charged(lines),
+        remedies=tuple(_remedies(lines, limit, case)) if certain else (),
+        notes=tuple(notes),
+        day=lines[0].day,
+        indicator=None if certain else INFO,
+    )
+
+
+def _remedies(lines: list[Line], limit: UnitLimit, case: Case) -> Iterator[Remedy]:
+    """Only what the record supports: the units of the dose given, or of the procedures done."""
+    shown = {_units_shown(limit.code, study, case) for study in studies(case) if set(lines) <= set(study.lines)}
+    units = shown.pop() if len(shown) == 1 else None
+    if units is None or not 0 < units <= limit.units or _are_of_several_kinds(lines):
+        return
+    changes = keep_units(lines, units)
+    if changes:
+        yield Remedy(f"Set {limit.code} to {plain(units)}, as the record shows", changes, recommended=True)
+
+
+def _are_of_several_kinds(lines: list[Line]) -> bool:
+    """Lines that differ in their modifiers, or charge what was discarded, cannot be cut down without more knowledge."""
+    return len({line.modifiers for line in lines}) > 1 or any("JW" in line.modifiers for line in lines)
+
+
+def _units_shown(code: str, study: Study, case: Case) -> Decimal | None:
+    """The units that the record of a study shows, None where it does not say."""
+    if is_supply(code):
+        options = supplies_due(study, case) if study.administrations else ()
+        decided = options[0] if len(options) == 1 else ()
+        return next((supply.units for supply in decided if supply.code == code), None)
+    done = [procedure for each, procedure in procedure_codes(study) if each == code]
+    return Decimal(len(done)) if done and "procedures" in case.known else None
