@@ -8,7 +8,8 @@ import msgspec
 
 from cds_service.cards import cards_of
 from cds_service.case import Site, Stage
-from cds_service.fhir.read import Reading, Unread, read_case
+from cds_service.errors import BadRequest
+from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
 from cds_service.prefetch import Arrived, take_draft, take_prefetch
 from cds_service.protocol import Response, Service, decode_context, decode_request, hook_name
 from cds_service.rules import Review, Rule, review
@@ -28,10 +29,11 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Advisor:
-    """The rules and the site's settings, ready to answer calls."""
+    """The rules, the settings and what the site has decided, ready to answer calls."""
 
     rules: tuple[Rule, ...]
     settings: Settings
+    site: Site = DEFAULT_SITE
 
     def answer(self, service: Service, body: bytes) -> Advice:
         """Answer a call of a service. Raises BadRequest where the call is not as the specification says."""
@@ -50,7 +52,10 @@ class Advisor:
         """
         arrived = Arrived()
         take_draft(arrived, msgspec.Raw(body), "Bundle")
-        has_charges = read_case(arrived.incoming, stage="claim").case.lines
+        reading = read_case(arrived.incoming, stage="claim")
+        if len(reading.patients) > 1:
+            raise BadRequest("`Bundle`: expected the records of one patient; send a Bundle for each", "Bundle")
+        has_charges = reading.case.lines
         return self.advise(arrived, "claim" if has_charges else "order")
 
     def advise(self, arrived: Arrived, stage: Stage, patient_id: str = "", encounter_id: str | None = None) -> Advice:
@@ -61,7 +66,7 @@ class Advisor:
             patient_id=_bare(patient_id),
             encounter_id=_bare(encounter_id) if encounter_id else None,
             known=frozenset(arrived.known),
-            site=Site(vial_units=self.settings.default_vial_units),
+            site=self.site,
         )
         verdict = review(reading.case, self.rules)
         unread = (*arrived.unread, *reading.unread)

@@ -4,8 +4,10 @@ from flask import Flask
 
 import hooks
 from cds_service.advice import Advisor
+from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.logs import configure, log
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
+from cds_service.site import load_site
 from cds_service.web import answers, cds_hooks, operations
 
 
@@ -28,5 +30,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def create_advisor(settings: Settings) -> Advisor:
-    """The rules with a site's settings, for whoever needs no HTTP."""
-    return Advisor(hooks.all_rules(), settings)
+    """The rules with a site's settings, for whoever needs no HTTP. Raises SettingsError."""
+    site = load_site(settings.site_file, hooks.vocabulary()) if settings.site_file else DEFAULT_SITE
+    return Advisor(hooks.all_rules(), settings, site)

@@ -40,7 +40,7 @@ def serve(host: str, port: int, workers: int) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415
 
     try:
-        load_settings()  # a wrong setting is named here, once, and not by every worker
+        create_advisor(load_settings())  # what is wrong is named here, once, and not by every worker
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
