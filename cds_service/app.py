@@ -8,7 +8,7 @@ from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.logs import configure, log
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
-from cds_service.web import answers, cds_hooks, operations
+from cds_service.web import answers, cds_hooks, operations, review
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -19,6 +19,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = chosen.max_body_bytes
     advisor = create_advisor(chosen)
     app.register_blueprint(cds_hooks.blueprint(advisor, hooks.all_services()))
+    app.register_blueprint(review.blueprint(advisor))
     app.register_blueprint(operations.blueprint())
     answers.register(app)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:

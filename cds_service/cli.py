@@ -16,6 +16,7 @@ from cds_service.app import create_advisor
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
+from cds_service.report import Report, report_of
 from cds_service.settings import load_settings
 
 
@@ -60,7 +61,7 @@ def serve(host: str, port: int, workers: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the response as JSON, one line for each file.")
 @click.option("--strict", is_flag=True, help="Validate every resource as a whole, and print what is wrong with it.")
 def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
-    """Print the cards for FHIR Bundles or CDS Hooks requests; `-` reads standard input.
+    """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
 
     Exit code 0: nothing to say. 1: a finding at warning. 2: a file that cannot be read.
     """
@@ -76,15 +77,18 @@ def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
 def _check_one(advisor: Advisor, name: str, as_json: bool, strict: bool, console: Console) -> int:
     try:
         body = _read(name)
-        advice = _advise(advisor, body)
+        advice, is_call = _advise(advisor, body)
     except UnreadableInput as error:
         click.echo(f"{name}: {error}", err=True)
         return 2
     faults = faults_in(body) if strict else ()
+    report = None if is_call else report_of(advice, faults)
     if as_json:
-        click.echo(_as_line(advice.response))
-        for fault in faults:
+        click.echo(_as_line(report or advice.response))
+        for fault in faults if is_call else ():
             click.echo(f"{name}: {fault.place}: {fault.reason}", err=True)
+    elif report:
+        terminal.show_report(console, name, report)
     else:
         terminal.show(console, name, advice, faults)
     return 1 if any(card.indicator == "warning" for card in advice.response.cards) else 0
@@ -97,16 +101,16 @@ def _read(name: str) -> bytes:
         raise UnreadableInput(error.strerror or "cannot be read") from None
 
 
-def _advise(advisor: Advisor, body: bytes) -> Advice:
-    """A CDS Hooks request is answered by the service of its hook, a Bundle is reviewed as it is."""
+def _advise(advisor: Advisor, body: bytes) -> tuple[Advice, bool]:
+    """A CDS Hooks request is answered by the service of its hook, a Bundle is reviewed as it is. True for a request."""
     try:
         head = msgspec.json.decode(body, type=_Head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise UnreadableInput("expected JSON: a FHIR Bundle or a CDS Hooks request") from None
     try:
         if head.hook is not None:
-            return advisor.answer(_service_of(advisor, head.hook), body)
-        return advisor.answer_bundle(body)
+            return advisor.answer(_service_of(advisor, head.hook), body), True
+        return advisor.answer_bundle(body), False
     except BadRequest as error:
         raise UnreadableInput(error.message) from None
 
@@ -119,6 +123,6 @@ def _service_of(advisor: Advisor, hook: str) -> Service:
     return by_hook[hook]
 
 
-def _as_line(response: Response) -> str:
+def _as_line(response: Response | Report) -> str:
     content: Any = json.loads(msgspec.json.Encoder(decimal_format="number").encode(response))
     return json.dumps(content, ensure_ascii=False)

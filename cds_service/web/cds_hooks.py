@@ -6,10 +6,10 @@ from collections import Counter
 from flask import Blueprint, Response, request
 
 from cds_service.advice import Advice, Advisor
-from cds_service.errors import NotJson, UnknownService
+from cds_service.errors import UnknownService
 from cds_service.logs import log
 from cds_service.protocol import Service, discovery_entry
-from cds_service.web.answers import as_json
+from cds_service.web.answers import as_json, require_json
 
 
 def blueprint(advisor: Advisor, services: tuple[Service, ...]) -> Blueprint:
@@ -28,20 +28,13 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...]) -> Blueprint:
         service = by_id.get(service_id)
         if service is None:
             raise UnknownService(f"no service has this id; known are {', '.join(by_id)}")
-        _require_json()
+        require_json()
         started = time.perf_counter()
         advice = advisor.answer(service, request.get_data())
         _log_call(service, advice, time.perf_counter() - started)
         return as_json(advice.response)
 
     return routes
-
-
-def _require_json() -> None:
-    """JSON in any of its names: `application/json`, `application/fhir+json`, the older `application/json+fhir`."""
-    subtype = request.mimetype.partition("/")[2]
-    if "json" not in subtype.split("+"):
-        raise NotJson("expected a body of type application/json")
 
 
 def _log_call(service: Service, advice: Advice, seconds: float) -> None:
