@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve` and `cds-service check`."""
+"""The command line: `cds-service serve`, `check`, `codes` and `rules`."""
 
 import json
 import sys
@@ -12,12 +12,14 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor
+from cds_service.app import create_advisor, samples
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
+from cds_service.reference import rule_page
 from cds_service.report import Report, report_of
 from cds_service.settings import load_settings
+from hooks import reference as hooks_reference
 
 
 class _Head(msgspec.Struct, rename="camel"):
@@ -65,13 +67,60 @@ def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
 
     Exit code 0: nothing to say. 1: a finding at warning. 2: a file that cannot be read.
     """
+    advisor, console = _advisor(), _console()
+    exit_codes = [_check_one(advisor, name, as_json, strict, console) for name in files]
+    sys.exit(max(exit_codes))
+
+
+@main.command()
+@click.argument("code", required=False)
+def codes(code: str | None) -> None:
+    """Print what is known of a CODE, or list the codes; a word or an NDC finds them too.
+
+    Exit code 2: no such code.
+    """
+    reference = hooks_reference.reference()
+    page = reference.page(code) if code else None
+    found = reference.search(code or "")
+    if not found:
+        click.echo(f"no code `{code}`; `cds-service codes` lists all", err=True)
+        sys.exit(2)
+    if page is None and code and len(found) == 1:
+        page = found[0]
+    if page:
+        terminal.show_code(_console(), page)
+    else:
+        terminal.show_codes(_console(), found)
+
+
+@main.command()
+@click.argument("rule_id", metavar="[ID]", required=False)
+def rules(rule_id: str | None) -> None:
+    """Print what a rule looks for, and what it says to its samples, or list the rules.
+
+    Exit code 2: no such rule.
+    """
+    advisor = _advisor()
+    by_id = {rule.id: rule for rule in advisor.rules}
+    if rule_id is None:
+        terminal.show_rules(_console(), (rule_page(rule, advisor) for rule in advisor.rules))
+    elif rule_id in by_id:
+        rule = by_id[rule_id]
+        terminal.show_rule(_console(), rule_page(rule, advisor), samples().run(rule, advisor))
+    else:
+        click.echo(f"no rule `{rule_id}`; `cds-service rules` lists all", err=True)
+        sys.exit(2)
+
+
+def _advisor() -> Advisor:
     try:
-        advisor = create_advisor(load_settings())
+        return create_advisor(load_settings())
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    codes = [_check_one(advisor, name, as_json, strict, console) for name in files]
-    sys.exit(max(codes))
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _check_one(advisor: Advisor, name: str, as_json: bool, strict: bool, console: Console) -> int:
