@@ -144,10 +144,10 @@ class Reference:
         return next((page for page in self.pages if page.code == wanted), None)
 
     def search(self, query: str) -> tuple[CodePage, ...]:
-        """The codes for a query by number or by words, the best first; all of them for an empty query."""
-        ranked = [(rank, page.code, page) for page in self.pages if (rank := self._rank(page, query)) is not None]
+        """The codes for a query by number or by words, the best first; all of them, in the table's order, for none."""
+        ranked = [(rank, page) for page in self.pages if (rank := self._rank(page, query)) is not None]
         best = [found for found in ranked if found[0] < _IN_SENTENCES] or ranked
-        return tuple(page for _, _, page in sorted(best, key=lambda found: found[:2]))
+        return tuple(page for _, page in sorted(best, key=lambda found: found[0]))
 
     def _rank(self, page: CodePage, query: str) -> int | None:
         words = query.lower().split()
