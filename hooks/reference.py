@@ -38,11 +38,16 @@ SECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a table stands: the section, the heading over a code's own entries, and over those that name the code."""
+    """Where a table stands: the section, the heading over a code's own entries, and over those that name the code.
+
+    Where the entries are not of billing codes, the whole table stands on the pages of `of`, with the columns in `only`.
+    """
 
     section: str
     own: str
     named: str = ""
+    of: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
 
 # A table that is not listed here stands in a section of its own, under its own title.
@@ -50,14 +55,14 @@ _PLACES = {
     "add_ons": _Place("guidelines", "Its primaries", "Add-ons that may be charged with it"),
     "whole_services": _Place("guidelines", "Stands for", "Is part of"),
     "pc_tc": _Place("modifiers", "Professional and technical component"),
-    "modifiers": _Place("modifiers", "When it is asked for", "Modifiers of single-dose drugs"),
+    "modifiers": _Place("modifiers", "Modifiers of single-dose drugs", of=("Q9950", "Q9956", "Q9957")),
     "unit_limits": _Place("units", "The most that is paid for a day (MUE)"),
     "pairs": _Place("pairs", "Not paid beside it", "Beside these it is not paid"),
     "crosswalk": _Place("crosswalk", "Medicare hospital code where contrast was used", "Stands for, with contrast"),
     "products": _Place("crosswalk", "Product"),
     "opps": _Place("coverage", "Medicare hospital outpatient payment status"),
     "policies": _Place("coverage", "Policy", "Policies"),
-    "documentation": _Place("documentation", "What the record should hold", "What the record should hold"),
+    "documentation": _Place("documentation", "What the record should hold", of=("93352",), only=("name",)),
     "studies": _Place("recognition", "In any resource that carries it"),
 }
 _NOT_SHOWN = {CODES.name, GUIDANCE.name}  # they are the page's head and its sentences
@@ -143,12 +148,19 @@ def _statements(code: str) -> dict[str, list[Statement]]:
 def _grids(table: Table[Any], place: _Place, code: str) -> Iterator[Grid]:
     if table.name in _NOT_SHOWN:
         return
+    whole = [(entry, {"code": entry.code, **_cells(entry)}) for entry in table] if code in place.of else []
+    if whole:
+        yield _grid(table, place.own, [(entry, _chosen(cells, place.only)) for entry, cells in whole])
     own = [(entry, _cells(entry)) for entry in table.history(code)]
     named = [(entry, _naming(entry, code)) for entry in table if _names(entry, code)]
     if own:
         yield _grid(table, place.own, own)
     if named:
         yield _grid(table, place.named or place.own, named)
+
+
+def _chosen(cells: dict[str, str], only: tuple[str, ...]) -> dict[str, str]:
+    return {name: cells.get(name, "") for name in only} if only else cells
 
 
 def _grid(table: Table[Any], title: str, found: list[tuple[Any, dict[str, str]]]) -> Grid:
