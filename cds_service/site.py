@@ -113,7 +113,7 @@ class _Loader:
         for number, each in enumerate(written):
             path, code = f"$.mappings[{number}]", Code(_system(each.system), each.code.strip())
             if each.to not in self.vocabulary.codes:
-                raise self._fault(f"{path}.to", f"expected `to` to be one of {_listed(self.vocabulary.codes)}")
+                raise self._fault(f"{path}.to", f"`{each.to}` is no code in scope; `cds-service codes` lists them")
             if code.system == BILLING and code.value in self.vocabulary.codes:
                 raise self._fault(f"{path}.code", f"`{code.value}` is a billing code of its own and cannot be mapped")
             if code in found:
