@@ -8,9 +8,9 @@ import msgspec
 
 from cds_service.cards import CardMaker
 from cds_service.case import Site, Stage
-from cds_service.errors import DataMissing
+from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import Access, FhirClient
-from cds_service.fhir.read import Reading, Unread, read_case
+from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
 from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
 from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
 from cds_service.rules import Review, Rule, review
@@ -42,11 +42,12 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class Advisor:
-    """The rules, the site's settings and the way to FHIR servers, ready to answer calls."""
+    """The rules, the settings, what the site has decided and the way to FHIR servers, ready to answer calls."""
 
     rules: tuple[Rule, ...]
     settings: Settings
     client: FhirClient
+    site: Site = DEFAULT_SITE
 
     def answer(self, service: Service, body: bytes, page_base: str = "") -> Advice:
         """Answer a call of a service; `page_base` is the address under which the pages that cards link to are reached.
@@ -69,9 +70,12 @@ class Advisor:
         """
         arrived = Arrived()
         take_draft(arrived, msgspec.Raw(body), "Bundle")
-        has_charges = read_case(arrived.incoming, stage="claim").case.lines
-        stage: Stage = "claim" if has_charges else "order"
-        return self._advise(read_case(arrived.incoming, stage=stage, site=self._site()), arrived)
+        reading = read_case(arrived.incoming, stage="claim", site=self.site)
+        if len(reading.patients) > 1:
+            raise BadRequest("`Bundle`: expected the records of one patient; send a Bundle for each", "Bundle")
+        if not reading.case.lines:
+            reading = read_case(arrived.incoming, stage="order", site=self.site)
+        return self._advise(reading, arrived)
 
     # --- what is missing --------------------------------------------------------------------------------------------
 
@@ -124,11 +128,8 @@ class Advisor:
             about_encounter=call.service.draft is None,
             known=frozenset(call.arrived.known),
             focus=None if selections is None else frozenset(selections),
-            site=self._site(),
+            site=self.site,
         )
-
-    def _site(self) -> Site:
-        return Site(vial_units=self.settings.default_vial_units, order_suggestions=self.settings.order_suggestions)
 
     def _advise(
         self,

@@ -1,14 +1,26 @@
 """The composition root: wires settings, knowledge and web shell once."""
 
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
 from flask import Flask
 
 import hooks
 from cds_service.advice import Advisor
 from cds_service.fhir.client import FhirClient
+from cds_service.fhir.read import DEFAULT_SITE
+from cds_service.fhir.terminology import resources
 from cds_service.logs import configure, log
+from cds_service.reference import Samples
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
+from cds_service.site import load_site
 from cds_service.store import Store
-from cds_service.web import answers, cds_hooks, documents, exchange, operations
+from cds_service.web import answers, cds_hooks, documents, exchange, operations, reference, review, terminology
+from hooks import override_reasons
+from hooks import reference as hooks_reference
+from hooks import terminology as hooks_terminology
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -22,6 +34,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     services = hooks.all_services()
     app.register_blueprint(cds_hooks.blueprint(advisor, services, store))
     app.register_blueprint(documents.blueprint(services, hooks.hook_definitions(), chosen.hook_namespace))
+    app.register_blueprint(review.blueprint(advisor))
+    app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples()))
+    app.register_blueprint(terminology.blueprint(exports(advisor)))
     app.register_blueprint(operations.blueprint())
     answers.register(app)
     exchange.register(app, chosen.cors_origins)
@@ -34,5 +49,23 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def create_advisor(settings: Settings) -> Advisor:
-    """The rules with a site's settings, for whoever needs no HTTP."""
-    return Advisor(hooks.all_rules(), settings, FhirClient(settings.fhir_servers, settings.fetch_seconds))
+    """The rules with a site's settings, for whoever needs no HTTP. Raises SettingsError."""
+    site = load_site(settings.site_file, hooks.vocabulary()) if settings.site_file else DEFAULT_SITE
+    return Advisor(
+        rules=hooks.all_rules(),
+        settings=settings,
+        client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
+        site=replace(site, order_suggestions=settings.order_suggestions),
+    )
+
+
+def samples() -> Samples:
+    """The sample requests beside the package; an installed package has none, and its pages show no examples."""
+    return Samples(Path(hooks.__file__).parents[1] / "sample_bundles", hooks.all_services())
+
+
+def exports(advisor: Advisor) -> dict[str, dict[str, Any]]:
+    """The tables, the rules and the override reasons as FHIR resources, by `Type/id`."""
+    base = advisor.settings.canonical_base
+    lists = hooks_terminology.terminology()
+    return resources(lists, advisor.rules, override_reasons.ALL, base, version("contrast-echo-cds"))

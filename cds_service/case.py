@@ -4,8 +4,8 @@ Everything here is frozen. Nothing here knows FHIR or HTTP: `fhir.read` fills a 
 `fhir.build` turns the changes that rules propose back into FHIR.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -134,23 +134,48 @@ class Observation(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage(Record):
-    """Who pays: the type of plan and the payor's names."""
+    """Who pays: the type of plan, the payor's names, and its references and identifiers (`system|value`)."""
 
     concept: Concept
     payors: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
     order: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payer:
+    """A payer as a site knows it: how the data name it, and the site's answers to the questions that rules ask.
+
+    `names` are in lower case. `identifiers` and `types` (of coverage) are references, bare values or `system|value`.
+    A question without an answer is unknown.
+    """
+
+    names: frozenset[str] = frozenset()
+    identifiers: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    answers: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What a site has decided.
 
-    `vial_units`: charge one vial where the product is known and the dose is not. `order_suggestions`: what a suggestion
-    creates at order time, a planned charge or a draft order.
+    `mappings` lead from codes of the site to billing codes; they are applied while the data are read. `vial_units`:
+    where the product is known and the dose is not, charge one vial, of the usual size or of that in `vial_units_of`.
+    `order_suggestions`: what a suggestion creates at order time, a planned charge or a draft order.
     """
 
+    mappings: Mapping[Code, str] = field(default_factory=dict)
+    payers: tuple[Payer, ...] = ()
+    rules_off: frozenset[str] = frozenset()
+    rules_lowered: frozenset[str] = frozenset()
     vial_units: bool = False
+    vial_units_of: Mapping[str, Decimal] = field(default_factory=dict)
     order_suggestions: Literal["ChargeItem", "ServiceRequest"] = "ChargeItem"
+
+    def units_of_vial(self, code: str, usual: Decimal | None) -> Decimal | None:
+        """The units to charge where no dose is known, or None where the site leaves them to a person."""
+        return self.vial_units_of.get(code, usual if self.vial_units else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)

@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve` and `cds-service check`."""
+"""The command line: `cds-service serve`, `check`, `codes` and `rules`."""
 
 import json
 import os
@@ -13,11 +13,14 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor
+from cds_service.app import create_advisor, samples
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
+from cds_service.reference import rule_page
+from cds_service.report import Report, report_of
 from cds_service.settings import load_settings
+from hooks import reference as hooks_reference
 
 # Calls that a worker answers at once: some wait for a FHIR server, so more than there are cores.
 THREADS = 2 * (os.cpu_count() or 1) + 1
@@ -44,7 +47,7 @@ def serve(host: str, port: int, workers: int) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415
 
     try:
-        load_settings()  # a wrong setting is named here, once, and not by every worker
+        create_advisor(load_settings())  # what is wrong is named here, once, and not by every worker
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
@@ -67,31 +70,81 @@ def serve(host: str, port: int, workers: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the response as JSON, one line for each file.")
 @click.option("--strict", is_flag=True, help="Validate every resource as a whole, and print what is wrong with it.")
 def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
-    """Print the cards for FHIR Bundles or CDS Hooks requests; `-` reads standard input.
+    """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
 
     Exit code 0: nothing to say. 1: a finding at warning. 2: a file that cannot be read.
     """
+    advisor, console = _advisor(), _console()
+    exit_codes = [_check_one(advisor, name, as_json, strict, console) for name in files]
+    sys.exit(max(exit_codes))
+
+
+@main.command()
+@click.argument("code", required=False)
+def codes(code: str | None) -> None:
+    """Print what is known of a CODE, or list the codes; a word or an NDC finds them too.
+
+    Exit code 2: no such code.
+    """
+    reference = hooks_reference.reference()
+    page = reference.page(code) if code else None
+    found = reference.search(code or "")
+    if not found:
+        click.echo(f"no code `{code}`; `cds-service codes` lists all", err=True)
+        sys.exit(2)
+    if page is None and code and len(found) == 1:
+        page = found[0]
+    if page:
+        terminal.show_code(_console(), page)
+    else:
+        terminal.show_codes(_console(), found)
+
+
+@main.command()
+@click.argument("rule_id", metavar="[ID]", required=False)
+def rules(rule_id: str | None) -> None:
+    """Print what a rule looks for, and what it says to its samples, or list the rules.
+
+    Exit code 2: no such rule.
+    """
+    advisor = _advisor()
+    by_id = {rule.id: rule for rule in advisor.rules}
+    if rule_id is None:
+        terminal.show_rules(_console(), (rule_page(rule, advisor) for rule in advisor.rules))
+    elif rule_id in by_id:
+        rule = by_id[rule_id]
+        terminal.show_rule(_console(), rule_page(rule, advisor), samples().run(rule, advisor))
+    else:
+        click.echo(f"no rule `{rule_id}`; `cds-service rules` lists all", err=True)
+        sys.exit(2)
+
+
+def _advisor() -> Advisor:
     try:
-        advisor = create_advisor(load_settings())
+        return create_advisor(load_settings())
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    codes = [_check_one(advisor, name, as_json, strict, console) for name in files]
-    sys.exit(max(codes))
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _check_one(advisor: Advisor, name: str, as_json: bool, strict: bool, console: Console) -> int:
     try:
         body = _read(name)
-        advice = _advise(advisor, body)
+        advice, is_call = _advise(advisor, body)
     except UnreadableInput as error:
         click.echo(f"{name}: {error}", err=True)
         return 2
     faults = faults_in(body) if strict else ()
+    report = None if is_call else report_of(advice, faults)
     if as_json:
-        click.echo(_as_line(advice.response))
-        for fault in faults:
+        click.echo(_as_line(report or advice.response))
+        for fault in faults if is_call else ():
             click.echo(f"{name}: {fault.place}: {fault.reason}", err=True)
+    elif report:
+        terminal.show_report(console, name, report)
     else:
         terminal.show(console, name, advice, faults)
     return 1 if any(card.indicator == "warning" for card in advice.response.cards) else 0
@@ -104,16 +157,16 @@ def _read(name: str) -> bytes:
         raise UnreadableInput(error.strerror or "cannot be read") from None
 
 
-def _advise(advisor: Advisor, body: bytes) -> Advice:
-    """A CDS Hooks request is answered by the service of its hook, a Bundle is reviewed as it is."""
+def _advise(advisor: Advisor, body: bytes) -> tuple[Advice, bool]:
+    """A CDS Hooks request is answered by the service of its hook, a Bundle is reviewed as it is. True for a request."""
     try:
         head = msgspec.json.decode(body, type=_Head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise UnreadableInput("expected JSON: a FHIR Bundle or a CDS Hooks request") from None
     try:
         if head.hook is not None:
-            return advisor.answer(_service_of(advisor, head.hook), body)
-        return advisor.answer_bundle(body)
+            return advisor.answer(_service_of(advisor, head.hook), body), True
+        return advisor.answer_bundle(body), False
     except BadRequest as error:
         raise UnreadableInput(error.message) from None
 
@@ -126,6 +179,6 @@ def _service_of(advisor: Advisor, hook: str) -> Service:
     return by_hook[hook]
 
 
-def _as_line(response: Response) -> str:
+def _as_line(response: Response | Report) -> str:
     content: Any = json.loads(msgspec.json.Encoder(decimal_format="number").encode(response))
     return json.dumps(content, ensure_ascii=False)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
-import yaml
 
+from cds_service import strict_yaml
 from cds_service.errors import TableError
 
 Confidence = Literal["seen", "secondary", "memory"]
@@ -105,18 +105,21 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
 
 def load_table(path: Path, entry_type: type[EntryT]) -> Table[EntryT]:
     """Read a table whose entries have the fields of `entry_type`. Raises TableError."""
-    document = _load_yaml(path)
+    document = strict_yaml.read(path, TableError)
     try:
-        head = msgspec.convert(document, _Head)
+        head = msgspec.convert(document.data, _Head)
     except msgspec.ValidationError as error:
         raise TableError(f"{path.name}: {error}") from None
-    entries = tuple(_entry(path, head, number, raw, entry_type) for number, raw in enumerate(head.entries))
+    entries = tuple(_entry(document, head, number, raw, entry_type) for number, raw in enumerate(head.entries))
     _require_disjoint(path, entries)
     return Table(path.stem, head.title, head.sources, entries)
 
 
-def _entry(path: Path, head: _Head, number: int, raw: dict[str, Any], entry_type: type[EntryT]) -> EntryT:
-    where = f"{path.name}: entries[{number}] ({raw.get('code', 'no code')})"
+def _entry(
+    document: strict_yaml.Document, head: _Head, number: int, raw: dict[str, Any], entry_type: type[EntryT]
+) -> EntryT:
+    line = document.line_of(f"$.entries[{number}]")
+    where = f"{document.name}: line {line}: entries[{number}] ({raw.get('code', 'no code')})"
     name = raw.get("source", next(iter(head.sources)) if len(head.sources) == 1 else None)
     if name not in head.sources:
         raise TableError(f"{where}: expected `source` to be one of {', '.join(head.sources)}")
@@ -139,71 +142,3 @@ def _require_disjoint(path: Path, entries: tuple[Entry, ...]) -> None:
             ):
                 raise TableError(f"{path.name}: two entries of {entry.key} are in force on one day")
         seen[entry.key].append(entry)
-
-
-# --- strict YAML ----------------------------------------------------------------------------------------------------
-
-
-def _load_yaml(path: Path) -> Any:
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise TableError(f"{path.name}: not YAML: {error}") from None
-    return _plain(path, node)
-
-
-def _plain(path: Path, node: yaml.Node | None) -> Any:
-    """The node as plain data: text stays text unless it is written as a number, a date, true, false or null."""
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(path, node)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(path, item) for item in node.value]
-    if isinstance(node, yaml.ScalarNode):
-        return _scalar(path, node)
-    raise TableError(f"{path.name}: expected a mapping, found an empty file")
-
-
-def _mapping(path: Path, node: yaml.MappingNode) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in node.value:
-        name = str(key.value)
-        if name in result:
-            raise TableError(f"{path.name}: line {key.start_mark.line + 1}: the key `{name}` is written twice")
-        result[name] = _plain(path, value)
-    return result
-
-
-def _scalar(path: Path, node: yaml.ScalarNode) -> Any:
-    if node.style in ("'", '"', "|", ">") or node.tag == "tag:yaml.org,2002:str":
-        return _text(path, node)
-    if node.tag == "tag:yaml.org,2002:null":
-        return None
-    if node.tag == "tag:yaml.org,2002:bool" and node.value in {"true", "false"}:
-        return node.value == "true"
-    if node.tag == "tag:yaml.org,2002:timestamp":
-        return _date(path, node)
-    # YAML would read 00100 as 64: a number of five digits is a code that lost its quotes.
-    if node.tag == "tag:yaml.org,2002:int" and node.value.isdecimal() and len(node.value) < 5:
-        return int(node.value)
-    raise TableError(
-        f"{path.name}: line {node.start_mark.line + 1}: put `{node.value}` in quotes (codes and decimals are text)"
-    )
-
-
-def _text(path: Path, node: yaml.ScalarNode) -> str:
-    if node.style is None and _looks_like_code(node.value):
-        raise TableError(
-            f"{path.name}: line {node.start_mark.line + 1}: put `{node.value}` in quotes (codes and decimals are text)"
-        )
-    return str(node.value)
-
-
-def _looks_like_code(text: str) -> bool:
-    return len(text) == 5 and text.isalnum() and text.isupper() and any(map(str.isdigit, text))
-
-
-def _date(path: Path, node: yaml.ScalarNode) -> date:
-    try:
-        return date.fromisoformat(node.value)
-    except ValueError:
-        raise TableError(f"{path.name}: line {node.start_mark.line + 1}: expected a date such as 2026-09-30") from None

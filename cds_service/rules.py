@@ -10,7 +10,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from types import ModuleType
 from typing import Literal
@@ -166,22 +166,35 @@ def find_rules(package: ModuleType) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a body of rules says of a case; `passed` holds the rules that had nothing to say."""
+    """What a body of rules says of a case.
+
+    `passed` holds the rules that had nothing to say, `switched_off` those that the site does not want.
+    """
 
     findings: tuple[tuple[Rule, Finding], ...]
     not_checked: tuple[tuple[Rule, NotChecked], ...]
     passed: tuple[Rule, ...]
+    switched_off: tuple[Rule, ...] = ()
 
 
 def review(case: Case, rules: Iterable[Rule]) -> Review:
-    """Run every rule over a case."""
+    """Run every rule that the site wants over a case."""
+    every = tuple(rules)
+    off = tuple(each for each in every if each.id in case.site.rules_off)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, NotChecked]] = []
     passed: list[Rule] = []
-    for each in rules:
+    for each in every:
+        if each in off:
+            continue
         verdicts = list(each.check(case))
-        findings += [(each, verdict) for verdict in verdicts if isinstance(verdict, Finding)]
+        found = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
+        findings += [(each, _as_site_wants(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, NotChecked)]
         if not verdicts:
             passed.append(each)
-    return Review(tuple(findings), tuple(not_checked), tuple(passed))
+    return Review(tuple(findings), tuple(not_checked), tuple(passed), off)
+
+
+def _as_site_wants(rule: Rule, finding: Finding, case: Case) -> Finding:
+    return replace(finding, indicator=INFO) if rule.id in case.site.rules_lowered else finding

@@ -1,6 +1,7 @@
 """Every setting, with its default; read from the environment and validated at start."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -75,9 +76,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=10 * 1024 * 1024, ge=1024, description="Largest request body in bytes; a larger one is answered 413."
     )
-    default_vial_units: bool = Field(
-        default=False,
-        description="Suggest the units of one vial where the product given is known and its dose is not.",
+    site_file: Path | None = Field(
+        default=None,
+        description="YAML file of the site's own codes, payers, rules and vials; see deploy/site.example.yaml.",
     )
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import hooks.rules
 from cds_service.protocol import Service
 from cds_service.rules import Rule, find_rules
+from cds_service.site import Vocabulary
+from hooks.setting import QUESTIONS
+from hooks.tables import CODES, PRODUCTS
 
 _FOLDER = Path(__file__).parent
 
@@ -29,3 +32,13 @@ def all_services() -> tuple[Service, ...]:
     modules = [importlib.import_module(f"hooks.{info.name}") for info in pkgutil.iter_modules(__path__)]
     declared = [module.SERVICE for module in modules if hasattr(module, "SERVICE")]
     return tuple(sorted(declared, key=lambda service: service.id))
+
+
+def vocabulary() -> Vocabulary:
+    """What a site's own file may speak of."""
+    return Vocabulary(
+        rules=frozenset(rule.id for rule in all_rules()),
+        codes=frozenset(entry.code for entry in CODES),
+        supplies=frozenset(product.code for product in PRODUCTS),
+        questions=QUESTIONS,
+    )

@@ -9,7 +9,7 @@ from hooks.bills import units_of
 from hooks.contrast import Supply, supplies_due
 from hooks.echo import Study
 from hooks.products import is_supply
-from hooks.setting import is_professional_only, payer_of, setting_of
+from hooks.setting import is_professional_only, payer_of, setting_of, takes_hospital_codes
 from hooks.tables import CODES, CROSSWALK
 
 
@@ -120,10 +120,16 @@ def _name(line: AddLine, continues: bool) -> str:
 
 def hospital_alternative(study: Study, case: Case) -> ReplaceCode | None:
     """What a Medicare hospital claim would report instead, where it is not known on which claim the study goes out."""
-    if setting_of(study) == "professional" or payer_of(case, study.lines) == "other":
+    if setting_of(study) == "professional" or not _may_take_hospital_codes(study, case):
         return None
     for line in study.primaries:
         entry = CROSSWALK.on(line.code, study.day)
         if entry is not None and line.open and not {"26", "TC"} & set(line.modifiers):
             return ReplaceCode(line, entry.hospital_code)
     return None
+
+
+def _may_take_hospital_codes(study: Study, case: Case) -> bool:
+    """Whether who pays takes C codes, or may: other payers than Medicare do only where the site says so."""
+    takes = takes_hospital_codes(case, study.lines)
+    return payer_of(case, study.lines) != "other" if takes is None else takes

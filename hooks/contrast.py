@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from cds_service.case import Administration, Case, Concept, Order, Procedure, Record, plain
+from cds_service.case import Administration, Case, Concept, Order, Procedure, Record, Site, plain
 from cds_service.rules import Evidence
 from hooks.echo import CONTRAST_ADD_ON, Study, names_contrast
 from hooks.products import Agent, agent_in, current_products, name_of
@@ -149,12 +149,12 @@ def supplies_due(study: Study, case: Case) -> tuple[tuple[Supply, ...], ...]:
 
     One alternative where the products are known, several where the record leaves the product open.
     """
-    agents, vial_units = _agents(study), case.site.vial_units
+    agents = _agents(study)
     certain = sorted({next(iter(agent.codes)) for agent, _ in agents if len(agent.codes) == 1})
     if certain:
-        return (tuple(_supply(code, study, vial_units) for code in certain),)
+        return (tuple(_supply(code, study, case.site) for code in certain),)
     open_to = frozenset.intersection(*(agent.codes for agent, _ in agents)) if agents else current_products()
-    return tuple((_supply(code, study, vial_units),) for code in sorted(open_to or current_products()))
+    return tuple((_supply(code, study, case.site),) for code in sorted(open_to or current_products()))
 
 
 def _agents(study: Study) -> list[tuple[Agent, Record]]:
@@ -184,7 +184,7 @@ def _named(concept: Concept, record: Record) -> list[tuple[Agent, Record]]:
     return [(agent, record)] if agent and agent.certain and agent.codes else []
 
 
-def _supply(code: str, study: Study, vial_units: bool) -> Supply:
+def _supply(code: str, study: Study, site: Site) -> Supply:
     if CODES.on(code, study.day) is None and CODES.on("A9700", study.day) is not None:
         reason = f"{code} is not in force on the date of service; A9700 is charged once per study"
         return Supply("A9700", Decimal(1), reason)
@@ -193,7 +193,7 @@ def _supply(code: str, study: Study, vial_units: bool) -> Supply:
         for administration in study.administrations
         if administration.status == "given" and _may_be(administration.concept, code)
     ]
-    return _units(code, given, vial_units)
+    return _units(code, given, site)
 
 
 def _may_be(concept: Concept, code: str) -> bool:
@@ -201,26 +201,27 @@ def _may_be(concept: Concept, code: str) -> bool:
     return agent is not None and agent.certain and code in agent.codes
 
 
-def _units(code: str, given: list[Administration], vial_units: bool) -> Supply:
+def _units(code: str, given: list[Administration], site: Site) -> Supply:
     """Units of 1 mL for what was given: doses of one study are added up, then rounded up once."""
     product = PRODUCTS.history(code)[0]
     total = sum((each.ml for each in given if each.ml is not None), Decimal(0))
     if not given or any(each.ml is None for each in given) or not total:
-        return _units_unknown(code, "no dose in mL is recorded yet: enter the units", vial_units and bool(given))
+        return _units_unknown(code, "no dose in mL is recorded yet: enter the units", site if given else None)
     if product.label_limit_ml is not None and total > product.label_limit_ml:
         return _units_unknown(
             code,
             f"{plain(total)} mL is more than the label allows of {product.name} in a study, so it is taken for a "
             "diluted volume: enter the units from the vials",
-            vial_units=False,
+            None,
         )
     units = total.to_integral_value(ROUND_CEILING)
     return Supply(code, units, f"{plain(total)} mL given, rounded up to whole units of 1 mL: {plain(units)}")
 
 
-def _units_unknown(code: str, reason: str, vial_units: bool) -> Supply:
-    vial = PRODUCTS.history(code)[0].units_per_vial
-    if vial_units and vial is not None:
+def _units_unknown(code: str, reason: str, site: Site | None) -> Supply:
+    """One vial where the site charges it, else the units are left to the person who knows them."""
+    vial = site.units_of_vial(code, PRODUCTS.history(code)[0].units_per_vial) if site else None
+    if vial is not None:
         return Supply(code, vial, f"no dose in mL is recorded; this site charges one vial: {plain(vial)} units, verify")
     return Supply(code, None, reason)
 

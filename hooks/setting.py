@@ -1,7 +1,7 @@
 """Professional or facility, and who pays: read from the bills and coverages, unknown where they do not say."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from cds_service.case import Case, Coverage, Line
@@ -15,6 +15,14 @@ Payer = Literal["medicare", "other", "unknown"]
 FACILITY_PLACES = frozenset({"19", "21", "22", "23"})
 
 SOPT = "https://nahdo.org/sopt"
+
+# What a site's file may say of a payer. What it leaves unsaid is unknown.
+QUESTIONS = {
+    "medicare": "fee-for-service Medicare (Part A or B), and not an Advantage plan",
+    "c_codes": "takes the hospital outpatient C codes for an echo with contrast",
+    "waste_modifiers": "wants JW or JZ on supply lines",
+    "a9700": "wants A9700 for the agent in place of the product's own code",
+}
 
 
 def is_split(line: Line) -> bool:
@@ -38,14 +46,61 @@ def setting_of(study: Study) -> Setting:
 def payer_of(case: Case, lines: Iterable[Line] = ()) -> Payer:
     """Who pays: the coverage that the claims name, else the patient's first coverage.
 
-    A Medicare Advantage plan is not fee-for-service Medicare, and an unclear one may be either: both are unknown.
+    The site's own list comes first. A Medicare Advantage plan is not fee-for-service Medicare, and an unclear one may
+    be either: both are unknown.
     """
+    candidates = {_payer(each, case) for each in _payers_named(case, lines)}
+    return candidates.pop() if len(candidates) == 1 else "unknown"
+
+
+def payer_says(case: Case, lines: Iterable[Line], question: str) -> bool | None:
+    """What the site says of who pays, to one of QUESTIONS; None where it says nothing, or the payers differ."""
+    answers = {_answers(each, case).get(question) for each in _payers_named(case, lines)}
+    return answers.pop() if len(answers) == 1 else None
+
+
+def takes_hospital_codes(case: Case, lines: Iterable[Line]) -> bool | None:
+    """Whether who pays takes the C codes: as the site says, else Medicare does, and others are to be asked."""
+    every = tuple(lines)
+    said = payer_says(case, every, "c_codes")
+    return True if said is None and payer_of(case, every) == "medicare" else said
+
+
+def _payers_named(case: Case, lines: Iterable[Line]) -> list[Coverage | str]:
+    """The coverages that the claims name, the payers that they name otherwise, else the patient's first coverage."""
     named = {name for line in lines for name in line.coverages}
-    chosen = [coverage for coverage in case.coverages if coverage.identity in named]
+    chosen: list[Coverage | str] = [coverage for coverage in case.coverages if coverage.identity in named]
     bare_names = named - {coverage.identity for coverage in case.coverages}
-    candidates = [_payer_of_coverage(each) for each in chosen or ([] if bare_names else _first(case.coverages))]
-    candidates += [_payer_by_name(name) for name in bare_names]
-    return candidates[0] if len(set(candidates)) == 1 else "unknown"
+    return [*(chosen or ([] if bare_names else _first(case.coverages))), *sorted(bare_names)]
+
+
+def _payer(named: Coverage | str, case: Case) -> Payer:
+    is_medicare = _answers(named, case).get("medicare")
+    if is_medicare is not None:
+        return "medicare" if is_medicare else "other"
+    return _payer_by_name(named) if isinstance(named, str) else _payer_of_coverage(named)
+
+
+def _answers(named: Coverage | str, case: Case) -> Mapping[str, bool]:
+    """What the site's list says of a payer; the first entry that names it counts."""
+    names, identifiers, types = _known_as(named)
+    for each in case.site.payers:
+        if names & each.names or identifiers & each.identifiers or types & each.types:
+            return each.answers
+    return {}
+
+
+def _known_as(named: Coverage | str) -> tuple[set[str], set[str], set[str]]:
+    """Names in lower case, identifiers and coverage types; the latter two with and without their system."""
+    if isinstance(named, str):
+        return {named.strip().lower()}, _with_bare(named), set()
+    names = {each.strip().lower() for each in (*named.payors, *named.concept.words)}
+    types = {part for code in named.concept.codes for part in (code.value, f"{code.system}|{code.value}")}
+    return names, {part for each in (named.identity, *named.identifiers) for part in _with_bare(each)}, types
+
+
+def _with_bare(identifier: str) -> set[str]:
+    return {identifier, identifier.rsplit("|", 1)[-1]}
 
 
 def _first(coverages: tuple[Coverage, ...]) -> list[Coverage]:

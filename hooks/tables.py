@@ -27,6 +27,28 @@ class CodeEntry(Entry, frozen=True, kw_only=True):
     temporary: bool = False
 
 
+class Guidance(Entry, frozen=True, kw_only=True):
+    """A sentence about a code, and about those in `also`, for one part of the code's page."""
+
+    topic: Literal[
+        "patient", "guidelines", "modifiers", "units", "crosswalk", "compliance", "coverage", "documentation"
+    ]
+    text: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Many sentences may be said of one code."""
+        return f"{self.code}: {self.text}"
+
+
+class Policy(Entry, frozen=True, kw_only=True):
+    """A coverage policy: its number, what it is about, and the codes that it concerns."""
+
+    about: str
+    codes: tuple[str, ...]
+
+
 class AddOn(Entry, frozen=True, kw_only=True):
     """An add-on code and the closed list of primaries that it may be reported with."""
 
@@ -121,6 +143,8 @@ class WholeService(Entry, frozen=True, kw_only=True):
 
 
 CODES = load_table(_FOLDER / "codes.yaml", CodeEntry)
+GUIDANCE = load_table(_FOLDER / "guidance.yaml", Guidance)
+POLICIES = load_table(_FOLDER / "policies.yaml", Policy)
 ADD_ONS = load_table(_FOLDER / "add_ons.yaml", AddOn)
 STUDIES = load_table(_FOLDER / "studies.yaml", StudyCode)
 PRODUCTS = load_table(_FOLDER / "products.yaml", Product)

@@ -6,7 +6,7 @@ nothing. Reports never repeat a value that was sent.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -57,11 +57,12 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A case, the client's own JSON by place, and what was left out."""
+    """A case, the client's own JSON by place, what was left out, and the patients whom the resources name."""
 
     case: Case
     raw: dict[str, msgspec.Raw]
     unread: tuple[Unread, ...]
+    patients: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def read_case(
     `patient_id` is the patient whom the call is about; empty takes every resource. With `about_encounter` the charges
     of the encounter are what the call is about. Nothing in the resources raises.
     """
-    reader = _Reader(patient_id, f"Encounter/{encounter_id}" if encounter_id and about_encounter else None)
+    reader = _Reader(patient_id, site, f"Encounter/{encounter_id}" if encounter_id and about_encounter else None)
     for each in incoming:
         reader.take(each)
     case = Case(
@@ -119,11 +120,12 @@ def read_case(
         site=site,
         **reader.records(),
     )
-    return Reading(case, reader.raw, tuple(reader.unread))
+    return Reading(case, reader.raw, tuple(reader.unread), reader.patients())
 
 
 class _Reader:
-    def __init__(self, patient_id: str, encounter: str | None = None) -> None:
+    def __init__(self, patient_id: str, site: Site, encounter: str | None = None) -> None:
+        self.mappings = site.mappings
         self.patient = f"Patient/{patient_id}" if patient_id else ""
         self.encounter = encounter
         self.items: list[_Item] = []
@@ -164,6 +166,11 @@ class _Reader:
         """The patient of a Bundle that came without a context, where it has just one."""
         patients = {self.ref(_subject(item.resource)) for item in self.items} - {""}
         return patients.pop() if len(patients) == 1 else ""
+
+    def patients(self) -> frozenset[str]:
+        """The patients whom the resources name by reference."""
+        subjects = {self.ref(_subject(item.resource)) for item in self.items}
+        return frozenset(subject for subject in subjects if subject.startswith("Patient/"))
 
     def records(self) -> dict[str, Any]:
         """All records by the name of the Case's member that takes them."""
@@ -213,7 +220,7 @@ class _Reader:
 
     def medication(self, resource: r.MedicationAdministration | r.MedicationRequest) -> Concept:
         """What a medication is, in place or behind a reference: contained, in a Bundle or in prefetch."""
-        own = concept(resource.medication_codeable_concept)
+        own = self.concept(resource.medication_codeable_concept)
         reference = resource.medication_reference
         if reference is None:
             return own
@@ -223,9 +230,13 @@ class _Reader:
 
     def _behind(self, reference: r.Reference, contained: tuple[msgspec.Raw, ...] | None) -> Concept:
         if reference.reference and reference.reference.startswith("#"):
-            return _contained_medication(reference.reference[1:], contained or ())
+            return self.concept(_contained_medication(reference.reference[1:], contained or ()))
         found = self._medications.get(self.ref(reference))
-        return concept(found.resource.code) if found else Concept()
+        return self.concept(found.resource.code) if found else Concept()
+
+    def concept(self, value: r.CodeableConcept | None) -> Concept:
+        """A concept with the billing codes to which the site maps its codes."""
+        return _mapped(concept(value), self.mappings)
 
     def base(self, item: _Item) -> dict[str, Any]:
         """What every record carries."""
@@ -242,14 +253,14 @@ class _Reader:
 def _procedure(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
     p: r.Procedure = item.resource
     statuses = {"completed": "done", "not-done": "not done"}
-    used = [concept(each) for each in p.used_code or ()]
+    used = [reader.concept(each) for each in p.used_code or ()]
     used += [reader._behind(each, p.contained) for each in p.used_reference or ()]
     yield (
         "procedures",
         Procedure(
             **reader.base(item),
             status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
-            concept=concept(p.code),
+            concept=reader.concept(p.code),
             used=tuple(used),
             day=_day(p.performed_date_time, p.performed_period),
             performers=_practitioners(reader.ref(each.actor) for each in p.performer or ()),
@@ -281,13 +292,13 @@ def _service_request(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record
     if s.status == "revoked" or s.do_not_perform:
         return
     planned = _day(s.occurrence_date_time, s.occurrence_period)
-    details = [concept(each) for each in s.order_detail or ()]
+    details = [reader.concept(each) for each in s.order_detail or ()]
     yield (
         "orders",
         Order(
             **reader.base(item),
             kind="service",
-            concept=_joined([concept(s.code), *details]),
+            concept=_joined([reader.concept(s.code), *details]),
             day=planned or _day(s.authored_on),
             planned=planned is not None,
             performers=_practitioners(reader.ref(each) for each in s.performer or ()),
@@ -318,7 +329,7 @@ def _charge_item(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
     c: r.ChargeItem = item.resource
     if c.status in {"aborted", "not-billable"}:
         return
-    what = concept(c.code)
+    what = reader.concept(c.code)
     code, modifiers = _billed(what)
     yield (
         "lines",
@@ -326,7 +337,7 @@ def _charge_item(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
             **reader.base(item),
             code=code,
             certain=_is_certain(what),
-            concept=_joined([what, concept(c.product_codeable_concept)]),
+            concept=_joined([what, reader.concept(c.product_codeable_concept)]),
             modifiers=(*modifiers, *_extension_modifiers(c.extension or ())),
             units=_amount(c.quantity),
             day=_day(c.occurrence_date_time, c.occurrence_period),
@@ -365,7 +376,7 @@ def _claim_line(
     reader: _Reader, item: _Item, claim_item: r.ClaimItem, part: r.ClaimLine, within: str, number: str
 ) -> Line:
     c: r.Claim = item.resource
-    what = concept(part.product_or_service)
+    what = reader.concept(part.product_or_service)
     code, modifiers = _billed(what)
     base = reader.base(item) | {
         "origin": Origin(item.incoming.place, f"{item.label} item {number}", within),
@@ -427,7 +438,24 @@ def _coverage(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
     if c.status in {"cancelled", "draft"}:
         return
     payors = tuple(each.display for each in c.payor or () if each.display)
-    yield "coverages", Coverage(**reader.base(item), concept=concept(c.type), payors=payors, order=c.order)
+    yield (
+        "coverages",
+        Coverage(
+            **reader.base(item),
+            concept=concept(c.type),
+            payors=payors,
+            identifiers=_identifiers(reader, c),
+            order=c.order,
+        ),
+    )
+
+
+def _identifiers(reader: _Reader, coverage: r.Coverage) -> tuple[str, ...]:
+    """By what the payor and the coverage itself are known: references, and identifiers as `system|value`."""
+    payors = coverage.payor or ()
+    every = [each.identifier for each in payors if each.identifier] + list(coverage.identifier or ())
+    written = [f"{each.system or ''}|{each.value}" for each in every if each.value]
+    return tuple(dict.fromkeys([*(reader.ref(each) for each in payors if each.reference), *written]))
 
 
 def _observation(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
@@ -438,7 +466,7 @@ def _observation(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
         "observations",
         Observation(
             **reader.base(item),
-            concept=concept(o.code),
+            concept=reader.concept(o.code),
             day=_day(o.effective_date_time, o.effective_period),
             encounter=reader.ref(o.encounter) or None,
         ),
@@ -472,6 +500,15 @@ def concept(value: r.CodeableConcept | None) -> Concept:
     codes = tuple(Code(kind(each.system), each.code.strip()) for each in codings if each.code and each.code.strip())
     words = [each.display for each in codings if each.display]
     return Concept(codes, (*words, *((value.text,) if value.text else ())))
+
+
+def _mapped(what: Concept, mappings: Mapping[Code, str]) -> Concept:
+    """The mapped codes beside the sender's own; a local code that is sent as a billing code gives way to its own."""
+    added = tuple(Code(BILLING, mappings[code]) for code in what.codes if code in mappings)
+    if not added:
+        return what
+    kept = tuple(code for code in what.codes if code not in mappings or code.system != BILLING)
+    return Concept(tuple(dict.fromkeys(kept + added)), what.words)
 
 
 def _joined(concepts: Iterable[Concept]) -> Concept:
@@ -567,15 +604,15 @@ def _relative(reference: str) -> str:
     return match[1] if match else reference
 
 
-def _contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> Concept:
+def _contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> r.CodeableConcept | None:
     for raw in contained:
         try:
             found = _MEDICATION.decode(raw)
         except msgspec.MsgspecError:
             continue  # another contained resource, of a type that is not read
         if found.id == wanted:
-            return concept(found.code)
-    return Concept()
+            return found.code
+    return None
 
 
 def _subject(resource: Any) -> r.Reference | None:

@@ -261,6 +261,7 @@ class Coverage(Resource, tag="Coverage"):
 
     status: Literal["active", "cancelled", "draft", "entered-in-error"] | None = None
     type: CodeableConcept | None = None
+    identifier: tuple[Identifier, ...] | None = None
     beneficiary: Reference | None = None
     payor: tuple[Reference, ...] | None = None
     order: int | None = None

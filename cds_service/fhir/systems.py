@@ -7,6 +7,7 @@ from cds_service.case import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SNOMED
 
 CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+NDC_URI = "http://hl7.org/fhir/sid/ndc"
 
 _KINDS = {
     CPT_URI: BILLING,
@@ -16,7 +17,7 @@ _KINDS = {
     "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": BILLING,
     "urn:oid:2.16.840.1.113883.6.285": BILLING,
     "http://terminology.hl7.org/CodeSystem/HCPCS": BILLING,
-    "http://hl7.org/fhir/sid/ndc": NDC,
+    NDC_URI: NDC,
     "urn:oid:2.16.840.1.113883.6.69": NDC,
     "http://www.nlm.nih.gov/research/umls/rxnorm": RXNORM,
     "urn:oid:2.16.840.1.113883.6.88": RXNORM,

@@ -6,7 +6,7 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from cds_service.errors import RequestError
+from cds_service.errors import NotJson, RequestError
 from cds_service.logs import log
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -30,6 +30,13 @@ def outcome(status: int, code: str, diagnostics: str, expression: str = "") -> R
 
 # FHIR issue types for the statuses that Flask itself answers with.
 _ISSUE_TYPES = {404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
+
+
+def require_json() -> None:
+    """JSON in any of its names: `application/json`, `application/fhir+json`, the older `application/json+fhir`."""
+    subtype = request.mimetype.partition("/")[2]
+    if "json" not in subtype.split("+"):
+        raise NotJson("expected a body of type application/json")
 
 
 def register(app: Flask) -> None:

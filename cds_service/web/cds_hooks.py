@@ -6,12 +6,12 @@ from collections import Counter
 from flask import Blueprint, Response, request
 
 from cds_service.advice import Advice, Advisor
-from cds_service.errors import NotJson, UnknownService
+from cds_service.errors import UnknownService
 from cds_service.logs import log
 from cds_service.protocol import Service, decode_feedback, discovery_entry
 from cds_service.store import Store
 from cds_service.web import exchange
-from cds_service.web.answers import as_json
+from cds_service.web.answers import as_json, require_json
 
 
 def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> Blueprint:
@@ -33,7 +33,7 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
     @routes.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         service = find(service_id)
-        _require_json()
+        require_json()
         started = time.perf_counter()
         page_base = settings.public_base_url or request.host_url.rstrip("/")
         advice = advisor.answer(service, exchange.body(settings.max_body_bytes), page_base)
@@ -44,7 +44,7 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
     @routes.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
         service = find(service_id)
-        _require_json()
+        require_json()
         items = decode_feedback(exchange.body(settings.max_body_bytes))
         kept = store.take(service.id, items)
         outcomes = dict(Counter(str(item.outcome) for item in items))
@@ -52,13 +52,6 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
         return as_json({})
 
     return routes
-
-
-def _require_json() -> None:
-    """JSON in any of its names: `application/json`, `application/fhir+json`, the older `application/json+fhir`."""
-    subtype = request.mimetype.partition("/")[2]
-    if "json" not in subtype.split("+"):
-        raise NotJson("expected a body of type application/json")
 
 
 def _log_call(service: Service, advice: Advice, seconds: float) -> None:

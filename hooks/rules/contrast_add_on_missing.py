@@ -17,7 +17,7 @@ from hooks.charges import (
 from hooks.contrast import Use, add_on_present, contrast_in
 from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, stress_studies
 from hooks.override_reasons import MISSING_CHARGE
-from hooks.setting import is_split, payer_of, setting_of
+from hooks.setting import is_split, setting_of, takes_hospital_codes
 from hooks.sources import ASE_2018
 from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
 
@@ -78,7 +78,7 @@ def _missing(study: Study, use: Use, case: Case) -> Finding | NotChecked:
     seen = (*what_was_done(study), *(use.evidence or use.orders))
     if not study.certain:
         return _ask(study, seen, "The study's code came without a code system, so nothing is suggested.")
-    if setting_of(study) == "facility" and payer_of(case, study.lines) == "medicare":
+    if setting_of(study) == "facility" and takes_hospital_codes(case, study.lines):
         return NotChecked("a Medicare hospital claim reports contrast through C8928 or C8930, not through 93352", seen)
     if case.stage == "claim" and not study.primaries:
         return NotChecked("the stress echo itself is not charged, so that 93352 would have no primary", seen)

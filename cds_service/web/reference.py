@@ -1,0 +1,118 @@
+"""`/codes` and `/rules`: the reference, as pages for people and as JSON for programs, by `Accept`."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, render_template, request, url_for
+from markupsafe import Markup, escape
+
+from cds_service.advice import Advisor
+from cds_service.reference import CodePage, Footnotes, Reference, RulePage, Samples, rule_page
+from cds_service.web.answers import as_json, outcome
+
+# Nothing is loaded from elsewhere, and no script runs: the pages work offline and inside a hospital's network.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+LONGEST_QUERY = 100
+
+
+def blueprint(advisor: Advisor, reference: Reference, samples: Samples) -> Blueprint:
+    """The routes of the reference."""
+    routes = Blueprint("reference", __name__, template_folder="templates", static_folder="static")
+    rules = {rule.id: rule for rule in advisor.rules}
+    routes.add_app_template_filter(_linker(reference), "with_links")
+
+    @routes.get("/codes")
+    def codes() -> Response:
+        query = request.args.get("q", "").strip()[:LONGEST_QUERY]
+        found = reference.search(query)
+        if wants_json():
+            return as_json({"query": query, "codes": [_listed(page) for page in found]})
+        return _page("codes.html", query=query, codes=found)
+
+    @routes.get("/codes/<code>")
+    def code(code: str) -> Response:
+        page = reference.page(code)
+        if page is None:
+            return _missing("code", code.strip()[:LONGEST_QUERY], url_for("reference.codes"))
+        return as_json(page) if wants_json() else _page("code.html", page=page, sources=Footnotes())
+
+    @routes.get("/rules")
+    def all_rules() -> Response:
+        pages = [rule_page(rule, advisor) for rule in advisor.rules]
+        return as_json({"rules": pages}) if wants_json() else _page("rules.html", rules=pages)
+
+    @routes.get("/rules/<rule_id>")
+    def rule(rule_id: str) -> Response:
+        if rule_id not in rules:
+            return _missing("rule", rule_id.strip()[:LONGEST_QUERY], url_for("reference.all_rules"))
+        page, examples = rule_page(rules[rule_id], advisor), samples.run(rules[rule_id], advisor)
+        if wants_json():
+            return as_json({**_members(page), "examples": examples})
+        return _page("rule.html", page=page, examples=examples)
+
+    @routes.after_request
+    def guard(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.vary.add("Accept")
+        return response
+
+    return routes
+
+
+def wants_json() -> bool:
+    """Whether the caller would rather have JSON than a page; who does not say gets the page."""
+    offered = ["text/html", "application/json", "application/fhir+json"]
+    return request.accept_mimetypes.best_match(offered, "text/html") != "text/html"
+
+
+def _page(template: str, status: int = 200, **content: Any) -> Response:
+    return Response(
+        render_template(f"reference/{template}", **content), status, content_type="text/html; charset=utf-8"
+    )
+
+
+def _missing(what: str, wanted: str, back: str) -> Response:
+    if wants_json():
+        return outcome(404, "not-found", f"no {what} has this name; all of them are listed at {back}")
+    return _page("missing.html", 404, what=what, wanted=wanted, back=back)
+
+
+def _listed(page: CodePage) -> dict[str, Any]:
+    return {
+        "code": page.code,
+        "kind": page.kind,
+        "description": page.description,
+        "cited": page.cited,
+        "url": url_for("reference.code", code=page.code),
+    }
+
+
+def _members(page: RulePage) -> dict[str, Any]:
+    members: dict[str, Any] = msgspec.to_builtins(page)
+    return members
+
+
+def _linker(reference: Reference) -> Callable[[str], Markup]:
+    """A filter that turns the codes in a text into links to their pages."""
+    known = _alternatives(page.code for page in reference.pages)
+
+    def with_links(text: str) -> Markup:
+        parts = known.split(text)
+        return Markup("").join(_link(part) if number % 2 else escape(part) for number, part in enumerate(parts))
+
+    return with_links
+
+
+def _link(code: str) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(url_for("reference.code", code=code), code)
+
+
+def _alternatives(codes: Iterable[str]) -> re.Pattern[str]:
+    """A code with its units behind it (`Q9957x2`) is one too."""
+    return re.compile(rf"(?<![0-9A-Za-z])({'|'.join(sorted(codes))})(?![0-9A-Z])")
