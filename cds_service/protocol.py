@@ -5,17 +5,20 @@ specification requires a member: a fault is a BadRequest that names it. Response
 """
 
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from cds_service.case import Case, Stage
 from cds_service.errors import BadRequest
 from cds_service.fhir.read import without_values
+
+# A UUID, in any of the ways in which clients write one: with an URN's head, in braces, without hyphens.
+_UUID = re.compile(r"(urn:uuid:)?\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?")
 
 # The version of the CDS Hooks specification that is implemented.
 SPECIFICATION = "2.0.1"
@@ -108,13 +111,21 @@ def decode_request(body: bytes, hook: str) -> Request:
     request = decode(body, Request)
     if request.hook != hook:
         raise BadRequest(f"`hook`: this service is called on `{hook}`", "hook")
-    try:
-        uuid.UUID(request.hook_instance)
-    except ValueError:
-        raise BadRequest("`hookInstance`: expected a UUID", "hookInstance") from None
+    if not _UUID.fullmatch(request.hook_instance):
+        raise BadRequest("`hookInstance`: expected a UUID", "hookInstance")
+    if request.fhir_server and not _can_be_split(request.fhir_server):
+        raise BadRequest("`fhirServer`: expected a URL", "fhirServer")
     if request.fhir_authorization is not None and not request.fhir_server:
         raise BadRequest("`fhirServer` is required where `fhirAuthorization` is given", "fhirServer")
     return request
+
+
+def _can_be_split(url: str) -> bool:
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
 
 
 def decode_context(request: Request, kind: type["ContextT"]) -> "ContextT":
@@ -130,11 +141,18 @@ def decode_context(request: Request, kind: type["ContextT"]) -> "ContextT":
 ContextT = TypeVar("ContextT", bound=Context)
 
 
+# No database takes the character NUL in a text.
+_NO_NUL = r"^[^\u0000]*$"
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
+Address = Annotated[str, msgspec.Meta(max_length=500, pattern=_NO_NUL)]
+FreeText = Annotated[str, msgspec.Meta(pattern=_NO_NUL)]
+
+
 class ReasonCoding(Message):
     """The reason that a user chose; many clients leave out the display."""
 
-    code: str
-    system: str | None = None
+    code: Identifier
+    system: Address | None = None
     display: str | None = None
 
 
@@ -142,19 +160,19 @@ class FeedbackReason(Message):
     """Why a card was set aside. The comment is free text and may name the patient."""
 
     reason: ReasonCoding | None = None
-    user_comment: str | None = None
+    user_comment: FreeText | None = None
 
 
 class AcceptedSuggestion(Message):
     """A suggestion that was accepted; `id` is its uuid."""
 
-    id: str
+    id: Identifier
 
 
 class Feedback(Message):
     """What became of a card; `card` is its uuid."""
 
-    card: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    card: Identifier
     outcome: Literal["accepted", "overridden"]
     outcome_timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     accepted_suggestions: tuple[AcceptedSuggestion, ...] | None = None
@@ -174,7 +192,19 @@ def decode_feedback(body: bytes) -> tuple[Feedback, ...]:
         if item.outcome == "accepted" and not item.accepted_suggestions:
             path = f"feedback[{position}].acceptedSuggestions"
             raise BadRequest(f"`{path}` is required where the outcome is `accepted`", path)
+        if not _has_utc(item.outcome_timestamp):
+            path = f"feedback[{position}].outcomeTimestamp"
+            raise BadRequest(f"`{path}`: expected a time between the years 1 and 9999 in UTC", path)
     return items
+
+
+def _has_utc(moment: datetime) -> bool:
+    """Whether a moment can be written in UTC: at either end of the calendar an offset leads out of it."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 # --- what a service answers -----------------------------------------------------------------------------------------

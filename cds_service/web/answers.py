@@ -37,7 +37,9 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(RequestError)
     def on_request_error(error: RequestError) -> Response:
-        return outcome(error.status, error.code, error.message, error.expression)
+        response = outcome(error.status, error.code, error.message, error.expression)
+        response.headers.update(error.headers)
+        return response
 
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:
