@@ -11,13 +11,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The FHIR server that the tests run against has an environment of its own, so that its pins and ours never meet.
 FHIR_VENV := .venv-fhir
 
-.PHONY: run test lint format lock clean
+.PHONY: run test conformance lint format lock clean
 
 run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted
 	$(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
 test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
 	$(BIN)/python -m pytest
+
+conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
+	$(BIN)/python -m tests.conformance
 
 lint: $(VENV)/.dev  ## ruff (rules and formatting) and mypy, strict
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from cds_service.fhir.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.fhir.terminology import resources
 from cds_service.logs import configure, log
+from cds_service.openapi import Names, document
 from cds_service.reference import Samples
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
@@ -28,12 +29,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure()
     chosen = settings or load_settings()
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = chosen.max_body_bytes
+    app.config["MAX_CONTENT_LENGTH"] = exchange.most_read(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
     store = Store(chosen.database_url, chosen.keep_comments)
     services = hooks.all_services()
     app.register_blueprint(cds_hooks.blueprint(advisor, services, store))
-    app.register_blueprint(documents.blueprint(services, hooks.hook_definitions(), chosen.hook_namespace))
+    definitions = hooks.hook_definitions()
+    app.register_blueprint(documents.blueprint(definitions, chosen.hook_namespace, describe(advisor)))
     app.register_blueprint(review.blueprint(advisor))
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples()))
     app.register_blueprint(terminology.blueprint(exports(advisor)))
@@ -62,6 +64,17 @@ def create_advisor(settings: Settings) -> Advisor:
 def samples() -> Samples:
     """The sample requests beside the package; an installed package has none, and its pages show no examples."""
     return Samples(Path(hooks.__file__).parents[1] / "sample_bundles", hooks.all_services())
+
+
+def describe(advisor: Advisor) -> dict[str, Any]:
+    """The OpenAPI document of the service as it is wired here."""
+    names = Names(
+        definitions=tuple(hooks.hook_definitions()),
+        codes=tuple(page.code for page in hooks_reference.reference().pages),
+        rules=tuple(rule.id for rule in advisor.rules),
+        resources=tuple(exports(advisor)),
+    )
+    return document(hooks.all_services(), advisor.settings.hook_namespace, names)
 
 
 def exports(advisor: Advisor) -> dict[str, dict[str, Any]]:

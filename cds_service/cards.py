@@ -12,7 +12,7 @@ from cds_service.case import AddLine, Case, Change
 from cds_service.codes import Source
 from cds_service.fhir import build
 from cds_service.protocol import Card, CardSource, Coding, Link, Suggestion
-from cds_service.rules import Finding, OverrideReason, Remedy, Review, Rule
+from cds_service.rules import Finding, Remedy, Review, Rule
 
 SUMMARY_LIMIT = 139
 
@@ -47,7 +47,7 @@ class CardMaker:
             source=self._source(rule),
             suggestions=suggestions or None,
             selection_behavior="at-most-one" if suggestions else None,
-            override_reasons=tuple(self._reason(reason) for reason in rule.override_reasons),
+            override_reasons=self._reasons(rule),
             links=self._links(rule),
         )
 
@@ -55,9 +55,10 @@ class CardMaker:
         topic = Coding(system=f"{self.canonical_base}/CodeSystem/rule", code=rule.id, display=rule.title)
         return CardSource(label=rule.sources[0].label, url=rule.sources[0].url, topic=topic)
 
-    def _reason(self, reason: OverrideReason) -> Coding:
+    def _reasons(self, rule: Rule) -> tuple[Coding, ...] | None:
         system = f"{self.canonical_base}/CodeSystem/override-reason"
-        return Coding(system=system, code=reason.code, display=reason.display)
+        reasons = rule.reasons_at(self.case.stage)
+        return tuple(Coding(system=system, code=each.code, display=each.display) for each in reasons) or None
 
     def _links(self, rule: Rule) -> tuple[Link, ...] | None:
         if not self.page_base:

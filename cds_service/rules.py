@@ -74,11 +74,15 @@ Check = Callable[[Case], Iterator[Finding | NotChecked]]
 
 @dataclass(frozen=True, slots=True)
 class OverrideReason:
-    """Why a user may set advice aside; `standard` is the nearest code of HL7's non-adherence reasons."""
+    """Why a user may set advice aside; `standard` is the nearest code of HL7's non-adherence reasons.
+
+    `only` names the stage at which the reason makes sense, None where it does at both.
+    """
 
     code: str
     display: str
     standard: str
+    only: Stage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,10 @@ class Rule:
         if finding.indicator == INFO:
             return INFO
         return self.indicator[stage]
+
+    def reasons_at(self, stage: Stage) -> tuple[OverrideReason, ...]:
+        """Why a user may set the advice aside at a stage."""
+        return tuple(reason for reason in self.override_reasons if reason.only in (None, stage))
 
 
 SECTIONS = ("Why", "Flags", "Passes")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.running import ROOT
 
 README = (ROOT / "hooks" / "README.md").read_text()
 BLOCKS = dict(re.findall(r"^```(?:python|yaml)\n# (.+?)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))

@@ -12,7 +12,7 @@ from cds_service.advice import Advisor
 from cds_service.reference import Samples, rule_page
 from hooks.reference import all_tables, reference
 from hooks.tables import CODES, GUIDANCE, POLICIES
-from tests.conftest import ROOT
+from tests.running import ROOT
 from tests.test_cli import run
 
 CODE_NUMBERS = sorted({entry.code for entry in CODES})

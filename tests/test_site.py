@@ -14,8 +14,8 @@ from cds_service.errors import SettingsError
 from cds_service.settings import Settings
 from cds_service.site import load_site
 from hooks.setting import payer_of, payer_says, takes_hospital_codes
-from tests.conftest import ROOT
 from tests.notation import request_of, service_of
+from tests.running import ROOT
 from tests.test_cli import run
 from tests.test_rules import SERVICES
 

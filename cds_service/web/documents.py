@@ -1,16 +1,17 @@
 """What describes the service to people and programs: the OpenAPI document and the definitions of our own hooks."""
 
+from typing import Any
+
 from flask import Blueprint, Response
 
-from cds_service.openapi import document
-from cds_service.protocol import Service
 from cds_service.web.answers import as_json, outcome
 
 
-def blueprint(services: tuple[Service, ...], definitions: dict[str, str], namespace: str) -> Blueprint:
-    """The routes of the descriptions; `definitions` are Markdown by the last part of the hook's name."""
+def blueprint(definitions: dict[str, str], namespace: str, described: dict[str, Any]) -> Blueprint:
+    """The routes of the descriptions: `definitions` are Markdown by the last part of the hook's name, `described` is
+    the OpenAPI document.
+    """
     routes = Blueprint("documents", __name__)
-    described = document(services, namespace)
 
     @routes.get("/openapi.json")
     def openapi() -> Response:

@@ -2,11 +2,12 @@
 
 from collections import Counter
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from cds_service.advice import Advisor
 from cds_service.logs import log
 from cds_service.report import report_of
+from cds_service.web import exchange
 from cds_service.web.answers import as_json, require_json
 
 
@@ -17,7 +18,7 @@ def blueprint(advisor: Advisor) -> Blueprint:
     @routes.post("/review")
     def review() -> Response:
         require_json()
-        report = report_of(advisor.answer_bundle(request.get_data()))
+        report = report_of(advisor.answer_bundle(exchange.body(advisor.settings.max_body_bytes)))
         log.info("review", findings=dict(Counter(each.rule for each in report.findings)))
         return as_json(report)
 

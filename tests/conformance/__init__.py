@@ -1,0 +1,34 @@
+"""Which sentence of the CDS Hooks specification is verified by which test."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+# Names the sentences that a test verifies: `@verifies("k@54")`.
+verifies = pytest.mark.verifies
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of the specification in our own words; `not_applicable` says why it does not concern the service."""
+
+    id: str
+    level: str
+    says: str
+    applies: bool = False
+    not_applicable: str = ""
+
+
+def sentences() -> tuple[Sentence, ...]:
+    """Every sentence, in the order of the specification."""
+    text = (Path(__file__).parent / "sentences.yaml").read_text(encoding="utf-8")
+    return tuple(Sentence(**entry) for entry in yaml.safe_load(text))
+
+
+def named_by(item: pytest.Item) -> Iterator[str]:
+    """The sentences that a test names."""
+    for mark in item.iter_markers("verifies"):
+        yield from mark.args
