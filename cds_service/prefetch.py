@@ -7,6 +7,7 @@ further page, that holds an OperationOutcome or that holds something unreadable 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -25,6 +26,12 @@ class _Link(msgspec.Struct):
 class _Entry(msgspec.Struct, rename="camel"):
     resource: msgspec.Raw = _NOTHING
     full_url: str | None = None
+    search: Any = None  # what is not a mode is not refused for it
+
+    @property
+    def is_match(self) -> bool:
+        """Whether the entry says that it is what was searched for."""
+        return isinstance(self.search, dict) and self.search.get("mode") == "match"
 
 
 class _Bundle(msgspec.Struct, rename="camel"):
@@ -81,7 +88,7 @@ def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str) -> None:
         raise BadRequest(f"`{place}`: expected a FHIR Bundle with a list `entry`", place) from None
     if bundle.resource_type != "Bundle":
         raise BadRequest(f"`{place}`: expected a FHIR Bundle", place)
-    arrived.incoming += _entries(arrived, bundle, place, "")
+    arrived.incoming += _entries(arrived, bundle, place)
 
 
 def take_prefetch(arrived: Arrived, prefetch: Mapping[str, msgspec.Raw], declared: Mapping[str, str]) -> None:
@@ -116,7 +123,7 @@ def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: st
     kind = msgspec.json.decode(raw, type=_Head).resource_type
     wanted = re.split(r"[/?]", template)[0]
     if kind == "Bundle":
-        _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place)
+        _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place, wanted)
     elif kind == "OperationOutcome":
         arrived.lack(key, place, "it could not be provided (OperationOutcome)")
     elif kind != wanted:
@@ -127,16 +134,19 @@ def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: st
             arrived.known.add(key)
 
 
-def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str) -> None:
-    arrived.incoming += list(_entries(arrived, bundle, place, key))
+def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str, wanted: str) -> None:
+    arrived.incoming += _entries(arrived, bundle, place, key, wanted)
     if bundle.next_page is not None:
         arrived.next_pages[key] = bundle.next_page
     elif key not in arrived.flawed:
         arrived.known.add(key)
 
 
-def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str) -> Iterator[Incoming]:
-    """The entries of a key's Bundle; without a key, of the Bundle that the call is about."""
+def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str = "", wanted: str = "") -> Iterator[Incoming]:
+    """The entries of a key's Bundle; without a key, of the Bundle that the call is about.
+
+    Other types than the wanted one may come along (a Medication, an order), and not as what was searched for.
+    """
     for position, raw in enumerate(bundle.entry or ()):
         where = f"{place}.entry[{position}]"
         try:
@@ -146,17 +156,22 @@ def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str) -> Iterato
             continue
         if entry.resource == _NOTHING:
             arrived.miss(key, where, "expected a `resource`")
-        elif _is_outcome(entry.resource):
+            continue
+        kind = _kind(entry.resource)
+        if kind == "OperationOutcome":
             arrived.miss(key, where, "an OperationOutcome among the data: some of it may be missing")
-        else:
-            yield Incoming(f"{where}.resource", entry.resource, entry.full_url or "", draft=not key, key=key)
+            continue
+        if wanted and kind and kind != wanted and entry.is_match:
+            arrived.miss(key, where, f"expected {wanted}")
+        yield Incoming(f"{where}.resource", entry.resource, entry.full_url or "", draft=not key, key=key)
 
 
-def _is_outcome(raw: msgspec.Raw) -> bool:
+def _kind(raw: msgspec.Raw) -> str:
+    """A resource's type; empty where it cannot be read, which the reader reports."""
     try:
-        return msgspec.json.decode(raw, type=_Head).resource_type == "OperationOutcome"
+        return msgspec.json.decode(raw, type=_Head).resource_type
     except UNREADABLE:
-        return False  # the reader reports what it is
+        return ""
 
 
 def resolve(template: str, context: Mapping[str, str | None]) -> str | None:

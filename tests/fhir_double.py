@@ -96,7 +96,7 @@ def running_double() -> Iterator[Double]:
 
     with Server(("127.0.0.1", 0), Handler) as server:
         double.address = f"http://127.0.0.1:{server.server_port}/fhir"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield double

@@ -49,9 +49,9 @@ class Access:
 
     def covers(self, address: str) -> bool:
         """Whether an address is the server's base or below it, so that the token may go there."""
-        (*here, path), (*there, wanted) = _parts(self.base), _parts(urljoin(self.base, address))
+        (*here, path), (*there, wanted) = _parts(self.base), _parts(_joined(self.base, address))
         below = wanted.startswith(path) and ".." not in wanted.split("/")
-        return bool(path) and here == there and (below or wanted == path.rstrip("/"))
+        return bool(address and path) and here == there and (below or wanted == path.rstrip("/"))
 
 
 def _parts(address: str) -> tuple[str, str, str]:
@@ -64,6 +64,14 @@ def _parts(address: str) -> tuple[str, str, str]:
         return "", "", ""
     usual_port = ":443" if parts.scheme == "https" else ":80"
     return parts.scheme, parts.netloc.removesuffix(usual_port), unquote(parts.path)
+
+
+def _joined(address: str, following: str) -> str:
+    """Where an address leads that is found at another; empty where it is none."""
+    try:
+        return urljoin(address, following)
+    except ValueError:
+        return ""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,8 +100,8 @@ class Query:
         following: str | None = self.address
         address = self.access.base
         while following is not None:
-            address = urljoin(address, following)
-            if not following or not self.access.covers(address):
+            address = _joined(address, following) if following else ""
+            if not self.access.covers(address):
                 raise _Unavailable("the next page is not on the FHIR server")
             if len(self.pages) == MOST_PAGES:
                 raise _Unavailable(f"the FHIR server has more than {MOST_PAGES} pages")
