@@ -270,6 +270,21 @@ def test_a_first_page_that_was_flawed_is_not_made_whole_by_the_next(hasty: str, 
     assert double.paths == [f"/fhir/{TYPE}?page=2"]
 
 
+def test_the_rest_of_a_search_that_is_not_there_is_not_nothing(hasty: str, double: Double) -> None:
+    first = searchset([], next_page=f"{double.address}/pages/2")
+    double.replies["pages/2"] = resource(UNAVAILABLE, 404)
+    answer = call(hasty, REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: first}} | access(double.address))
+    assert RULE in not_checked(answer)
+    assert warnings(answer) == {PLACE: "the FHIR server answered 404"}
+
+
+def test_what_was_unreadable_in_prefetch_is_made_whole_by_the_server(hasty: str, double: Double) -> None:
+    for value in ("junk", searchset([UNAVAILABLE]), {"resourceType": "Patient"}):
+        answer = call(hasty, REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: value}} | access(double.address))
+        assert not_checked(answer) == set(), "it is known that nothing was given"
+        assert topics(answer) == ["add-on-repeated"]
+
+
 @pytest.mark.parametrize("link", ["https://[", "file:///etc/passwd", "", "http://127.0.0.1:9/fhir/x"])
 def test_a_first_page_with_an_odd_next_is_asked_for_anew(hasty: str, double: Double, link: str) -> None:
     request = REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: searchset([UNAVAILABLE], next_page=link)}}
@@ -333,6 +348,12 @@ def test_junk_is_asked_for_once(hasty: str, double: Double) -> None:
     assert answer["cards"] == []
     assert list(warnings(answer)) == ["fhirServer.chargeItems"]
     assert len(double.asked_of("ChargeItem")) == 1
+    charge = REQUEST["context"]["draftCharges"]["entry"][0]["resource"]
+    in_part = [charge | {"context": {"reference": "Encounter/E1"}}, UNAVAILABLE]
+    double.replies["ChargeItem"] = resource(searchset(in_part))
+    _timed_call(hasty, request | access(double.address))
+    assert len(double.asked_of("ChargeItem")) == 2
+    assert len(double.asked_of(TYPE)) == 1, "the charge that came is looked into"
 
 
 # --- pages as servers write them ------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class FhirClient:
 
         A query is the address of the next page of what a key has so far, or asks for all of it anew.
         """
-        asked = {key: Query(access, query, deadline) for key, query in queries.items()}
+        asked = {key: Query(access, query, deadline, "?" not in declared[key]) for key, query in queries.items()}
         running = {self._pool.submit(query.run, self._session): query for query in asked.values()}
         wait(running, timeout=max(0.0, deadline - time.monotonic()))
         for future, query in running.items():

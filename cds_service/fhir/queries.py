@@ -78,13 +78,14 @@ def _joined(address: str, following: str) -> str:
 class Query:
     """A query while it is answered: what came so far, and why no more is to come where it failed.
 
-    `address` is the first page's, relative to the server or absolute. `nothing_there` is true where the server says
-    that it has no such resource.
+    `address` is the first page's, relative to the server or absolute. `by_id`: one resource is asked for, by its id;
+    `nothing_there` is then true where the server says that it has no such resource.
     """
 
     access: Access
     address: str
     deadline: float
+    by_id: bool = False
     pages: list[bytes] = field(default_factory=list)
     nothing_there: bool = False
     fault: str | None = None
@@ -148,7 +149,7 @@ class Query:
 
         A search that is answered 404 is another matter: the server does not know the type, or is not a FHIR server.
         """
-        if response.status_code in {404, 410} and not self.pages and "?" not in self.address:
+        if self.by_id and response.status_code in {404, 410}:
             self.nothing_there = True
             return None
         reason = f"the FHIR server answered {response.status_code}"
