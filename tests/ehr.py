@@ -39,6 +39,12 @@ def load_corpus(fhir: FhirServer) -> None:
 # --- a request and its resources ------------------------------------------------------------------------------------
 
 
+def at_discharge(request: Json) -> Json:
+    """The same patient and encounter at its end: the charges are those on record."""
+    context = {name: request["context"][name] for name in ("userId", "patientId", "encounterId")}
+    return request | {"hook": "encounter-discharge", "context": context}
+
+
 def draft_of(request: Json) -> Json:
     """The Bundle that the call is about."""
     context = request["context"]
@@ -162,9 +168,11 @@ def said(answer: Json) -> Json:
 def carry_out(fhir: FhirServer, request: Json, actions: list[Json]) -> Json:
     """Apply a suggestion's actions as one transaction; the request as it comes afterwards, read from the server.
 
-    What was created joins the Bundle that the call is about where it is of a kind that stands there.
+    What was created joins the Bundle that the call is about, if it is about one and it is of a kind that stands there.
     """
     answer = fhir.transaction([_entry(action) for action in actions])
+    if not set(request["context"]) & {"draftOrders", "draftCharges"}:
+        return request
     gone = {action["resourceId"] for action in actions if action["type"] == "delete"}
     kept = [each for each in _resources_in(draft_of(request)) if f"{each['resourceType']}/{each['id']}" not in gone]
     created = [

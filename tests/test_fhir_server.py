@@ -15,6 +15,7 @@ from tests.ehr import (
     PATHS,
     UNAVAILABLE,
     access,
+    at_discharge,
     call,
     draft_of,
     load,
@@ -174,11 +175,6 @@ def test_without_a_server_a_first_page_is_not_taken_for_the_whole(server: str) -
 DISCHARGED = _sample("flags-65-year-old-man-poor-endocardial-border")
 
 
-def _discharge(request: Json) -> Json:
-    context = {name: request["context"][name] for name in ("userId", "patientId", "encounterId")}
-    return request | {"hook": "encounter-discharge", "context": context}
-
-
 def _discharge_with(prefetch: Json | None) -> Json:
     context = {"userId": "Practitioner/dr", "patientId": "p1", "encounterId": "E1"}
     return request_of({}) | {"hook": "encounter-discharge", "context": context, "prefetch": prefetch}
@@ -187,7 +183,7 @@ def _discharge_with(prefetch: Json | None) -> Json:
 def test_the_charges_of_the_encounter_come_from_prefetch_or_from_the_server(
     server: str, fhir: FhirServer, samples: dict[Path, Json]
 ) -> None:
-    request = _discharge(samples[DISCHARGED])
+    request = at_discharge(samples[DISCHARGED])
     from_prefetch = call(server, request)
     assert topics(from_prefetch) == ["contrast-add-on-missing"]
     for left_out in (FETCHED, ("chargeItems",), ("medicationAdministrations", "procedures")):
@@ -202,7 +198,7 @@ def test_charges_that_are_in_order_stay_silent_at_discharge(
 ) -> None:
     if not path.stem.startswith("passes-") or "encounterId" not in samples[path]["context"]:
         return
-    request = _discharge(samples[path])
+    request = at_discharge(samples[path])
     answer = call(server, to_be_fetched(request, fhir.base_url))
     assert answer["cards"] == []
 
