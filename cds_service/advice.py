@@ -9,12 +9,16 @@ import msgspec
 from cds_service.cards import CardMaker
 from cds_service.case import Site, Stage
 from cds_service.errors import BadRequest, DataMissing
-from cds_service.fhir.client import Access, FhirClient
+from cds_service.fhir.client import FhirClient
+from cds_service.fhir.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
 from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
 from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
 from cds_service.rules import Review, Rule, review
 from cds_service.settings import Settings
+
+_NOT_ALLOWED = "`fhirServer` is not one of the servers that this service may ask"
+_NO_QUERY = "the context lacks an id that the query needs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +85,42 @@ class Advisor:
 
     def _complete(self, call: _Call) -> None:
         """Fetch what the rules would look at and what did not come: first what the service requires, then the rest."""
-        access = self._access(call)
+        server, authorization = call.request.fhir_server, call.request.fhir_authorization
+        offered = Access(server, authorization.access_token if authorization else None) if server else None
+        access = offered if offered and self.client.may_ask(offered.server) else None
         missing = [key for key in call.service.required if key not in call.arrived.settled()]
         if missing and access is None and not set(missing) & set(call.request.prefetch or {}):
             keys = " and ".join(f"`prefetch.{key}`" for key in missing)
             raise DataMissing(
-                f"{keys} is required: send it, or a `fhirServer` to read it from", f"prefetch.{missing[0]}"
+                f"{keys} is required: send it, or a `fhirServer` that this service may ask for it",
+                f"prefetch.{missing[0]}",
             )
-        if access is None:
+        if offered is None:
             return
         deadline = self.client.deadline()
-        self._fetch(call, access, frozenset(missing), deadline)
+        self._fetch(call, access, missing, deadline)
         self._fetch(call, access, call.service.wanted(self._read(call).case), deadline)
 
-    def _access(self, call: _Call) -> Access | None:
-        """The FHIR server that the call offers, None where it offers none or one that may not be asked."""
-        server, authorization = call.request.fhir_server, call.request.fhir_authorization
-        if not server:
-            return None
-        if not self.client.may_ask(server):
-            call.arrived.unread.append(Unread("fhirServer", "not one of the servers that this service may ask"))
-            return None
-        return Access(server, authorization.access_token if authorization else None)
-
-    def _fetch(self, call: _Call, access: Access, keys: frozenset[str], deadline: float) -> None:
-        ids = {"patientId": _bare(call.context.patient_id), "encounterId": _bare(call.context.encounter_id or "")}
+    def _fetch(self, call: _Call, access: Access | None, keys: Iterable[str], deadline: float) -> None:
+        """Ask for keys that are not settled, each once; what cannot be asked for is noted with the reason."""
         queries: dict[str, str] = {}
-        for key in sorted(keys - call.arrived.settled()):
-            query = call.arrived.next_pages.get(key) or resolve(call.service.prefetch[key], ids)
+        for key in sorted(set(keys) - call.arrived.settled() - set(call.fetched)):
+            query = self._query(call, access, key) if access else None
             if query:
                 queries[key] = query
-        if queries:
+            else:
+                call.arrived.lack(key, f"fhirServer.{key}", _NO_QUERY if access else _NOT_ALLOWED)
+        if access and queries:
             call.fetched += queries
             self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
+
+    def _query(self, call: _Call, access: Access, key: str) -> str | None:
+        """Where the rest of a key is to be had, else how to ask for all of it; None where the context does not say."""
+        rest = call.arrived.next_pages.get(key)
+        if rest and access.covers(rest):
+            return rest
+        ids = {"patientId": _bare(call.context.patient_id), "encounterId": _bare(call.context.encounter_id or "")}
+        return resolve(call.service.prefetch[key], ids)
 
     # --- reading and advising ---------------------------------------------------------------------------------------
 

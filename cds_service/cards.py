@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -67,18 +67,29 @@ class CardMaker:
         return (Link(label="About this rule: why, when it flags, its sources", url=url, type="absolute"),)
 
     def _suggestions(self, remedies: tuple[Remedy, ...]) -> Iterator[Suggestion]:
-        """A remedy that cannot be carried out on the client's data is left to the words of the card."""
+        """A remedy that cannot be carried out on the client's data is left to the words of the card.
+
+        Where the site takes only a part of each, the label names that part, and alternatives may come to the same.
+        """
+        offered: list[list[Change]] = []
         for remedy in remedies:
-            if self.read_only and any(_lacks_details(change) for change in remedy.changes):
+            changes = build.possible(remedy.changes, self.case)
+            if changes in offered or (self.read_only and any(_lacks_details(change) for change in changes)):
                 continue
-            actions = build.actions(remedy.changes, self.case, self.raw)
+            offered.append(changes)
+            actions = build.actions(changes, self.case, self.raw)
             if actions:
                 yield Suggestion(
-                    label=remedy.label,
+                    label=remedy.label if len(changes) == len(remedy.changes) else _label(changes),
                     uuid=str(uuid.uuid4()),
                     is_recommended=True if remedy.recommended else None,
                     actions=actions,
                 )
+
+
+def _label(changes: Iterable[Change]) -> str:
+    text = ", ".join(str(change) for change in changes)
+    return text[:1].upper() + text[1:]
 
 
 def _lacks_details(change: Change) -> bool:

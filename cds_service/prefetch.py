@@ -7,11 +7,13 @@ further page, that holds an OperationOutcome or that holds something unreadable 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from cds_service.errors import BadRequest
-from cds_service.fhir.read import Incoming, Unread, without_values
+from cds_service.fhir.read import UNREADABLE, Incoming, Unread, without_values
 
 _NOTHING = msgspec.Raw(b"null")
 
@@ -24,6 +26,12 @@ class _Link(msgspec.Struct):
 class _Entry(msgspec.Struct, rename="camel"):
     resource: msgspec.Raw = _NOTHING
     full_url: str | None = None
+    search: Any = None  # what is not a mode is not refused for it
+
+    @property
+    def is_match(self) -> bool:
+        """Whether the entry says that it is what was searched for."""
+        return isinstance(self.search, dict) and self.search.get("mode") == "match"
 
 
 class _Bundle(msgspec.Struct, rename="camel"):
@@ -45,12 +53,14 @@ class _Head(msgspec.Struct, rename="camel"):
 class Arrived:
     """Resources in the order in which they came, and what is known of each key.
 
-    `known`: complete. `unavailable`: cannot be had, and why. `next_pages`: where the rest of a key is to be had.
+    `known`: complete. `unavailable`: cannot be had, and why. `flawed`: something that came could not be read.
+    `next_pages`: where the rest of a key is to be had.
     """
 
     incoming: list[Incoming] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     unavailable: dict[str, str] = field(default_factory=dict)
+    flawed: set[str] = field(default_factory=set)
     next_pages: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
 
@@ -58,16 +68,27 @@ class Arrived:
         """Keys for which there is nothing more to ask: complete, or known not to be had."""
         return self.known | set(self.unavailable)
 
+    def miss(self, key: str, place: str, reason: str) -> None:
+        """Note that something of a key could not be read, so that the key is not known to be complete."""
+        self.flawed.add(key)
+        self.known.discard(key)
+        self.unread.append(Unread(place, reason))
+
+    def lack(self, key: str, place: str, reason: str) -> None:
+        """Note that a key, or the rest of it, cannot be had."""
+        self.unavailable[key] = reason
+        self.miss(key, place, reason)
+
 
 def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str) -> None:
     """Take the Bundle that a call is about. Raises BadRequest where it is not a Bundle."""
     try:
         bundle = msgspec.json.decode(raw, type=_Bundle)
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         raise BadRequest(f"`{place}`: expected a FHIR Bundle with a list `entry`", place) from None
     if bundle.resource_type != "Bundle":
         raise BadRequest(f"`{place}`: expected a FHIR Bundle", place)
-    arrived.incoming += _entries(arrived, bundle, place, draft=True)
+    arrived.incoming += _entries(arrived, bundle, place)
 
 
 def take_prefetch(arrived: Arrived, prefetch: Mapping[str, msgspec.Raw], declared: Mapping[str, str]) -> None:
@@ -76,84 +97,86 @@ def take_prefetch(arrived: Arrived, prefetch: Mapping[str, msgspec.Raw], declare
         place = f"prefetch.{key}"
         if key not in declared:
             arrived.unread.append(Unread(place, f"not one of the service's keys ({', '.join(declared)})"))
+        elif raw == _NOTHING:
+            arrived.known.add(key)
         else:
             take_value(arrived, key, raw, place, declared[key])
 
 
-def take_value(arrived: Arrived, key: str, raw: msgspec.Raw | bytes, place: str, template: str) -> str | None:
-    """Take one value of a key: a resource, a Bundle, an OperationOutcome or null. Nothing in it raises.
-
-    Returns the address of the next page, None where there is none.
-    """
-    if raw == _NOTHING:
-        arrived.known.add(key)
-        return None
+def take_value(arrived: Arrived, key: str, raw: msgspec.Raw | bytes, place: str, template: str) -> None:
+    """Take one value of a key: a resource, a Bundle or an OperationOutcome. Nothing in it raises."""
     try:
-        return _take(arrived, key, msgspec.Raw(raw), place, template)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        arrived.unread.append(
-            Unread(place, f"expected a FHIR resource, a Bundle or null: {without_values(str(error))}")
-        )
-        return None
+        _take(arrived, key, msgspec.Raw(raw), place, template)
+    except UNREADABLE as error:
+        arrived.miss(key, place, f"expected a FHIR resource or a Bundle: {without_values(str(error))}")
 
 
-def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: str) -> str | None:
+def next_page(body: bytes) -> str | None:
+    """The address of the page that follows one; empty where it is announced without one, None where none follows."""
+    try:
+        return msgspec.json.decode(body, type=_Bundle).next_page
+    except UNREADABLE:
+        return None  # not a Bundle; whoever takes it says what it is
+
+
+def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: str) -> None:
     kind = msgspec.json.decode(raw, type=_Head).resource_type
     wanted = re.split(r"[/?]", template)[0]
     if kind == "Bundle":
-        return _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place)
-    if kind == "OperationOutcome":
-        _not_available(arrived, key, place, "the client could not provide it (OperationOutcome)")
+        _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place, wanted)
+    elif kind == "OperationOutcome":
+        arrived.lack(key, place, "it could not be provided (OperationOutcome)")
     elif kind != wanted:
-        arrived.unread.append(Unread(place, f"expected {wanted}, or a Bundle of it"))
+        arrived.miss(key, place, f"expected {wanted}, or a Bundle of it")
     else:
-        arrived.incoming.append(Incoming(place, raw))
+        arrived.incoming.append(Incoming(place, raw, key=key))
         if "?" not in template:
             arrived.known.add(key)
-    return None
 
 
-def _not_available(arrived: Arrived, key: str, place: str, reason: str) -> None:
-    arrived.unavailable[key] = reason
-    arrived.unread.append(Unread(place, reason))
-
-
-def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str) -> str | None:
-    before = len(arrived.unread)
-    arrived.incoming += list(_entries(arrived, bundle, place, draft=False))
+def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str, wanted: str) -> None:
+    arrived.incoming += _entries(arrived, bundle, place, key, wanted)
     if bundle.next_page is not None:
         arrived.next_pages[key] = bundle.next_page
-    elif len(arrived.unread) == before:
+    elif key not in arrived.flawed:
         arrived.known.add(key)
-    return bundle.next_page
 
 
-def _entries(arrived: Arrived, bundle: _Bundle, place: str, *, draft: bool) -> Iterator[Incoming]:
+def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str = "", wanted: str = "") -> Iterator[Incoming]:
+    """The entries of a key's Bundle; without a key, of the Bundle that the call is about.
+
+    Other types than the wanted one may come along (a Medication, an order), and not as what was searched for.
+    """
     for position, raw in enumerate(bundle.entry or ()):
         where = f"{place}.entry[{position}]"
         try:
             entry = msgspec.json.decode(raw, type=_Entry)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            arrived.unread.append(Unread(where, without_values(str(error))))
+        except UNREADABLE as error:
+            arrived.miss(key, where, without_values(str(error)))
             continue
         if entry.resource == _NOTHING:
-            arrived.unread.append(Unread(where, "expected a `resource`"))
-        elif _is_outcome(entry.resource):
-            arrived.unread.append(Unread(where, "an OperationOutcome among the data: some of it may be missing"))
-        else:
-            yield Incoming(f"{where}.resource", entry.resource, entry.full_url or "", draft)
+            arrived.miss(key, where, "expected a `resource`")
+            continue
+        kind = _kind(entry.resource)
+        if kind == "OperationOutcome":
+            arrived.miss(key, where, "an OperationOutcome among the data: some of it may be missing")
+            continue
+        if wanted and kind and kind != wanted and entry.is_match:
+            arrived.miss(key, where, f"expected {wanted}")
+        yield Incoming(f"{where}.resource", entry.resource, entry.full_url or "", draft=not key, key=key)
 
 
-def _is_outcome(raw: msgspec.Raw) -> bool:
+def _kind(raw: msgspec.Raw) -> str:
+    """A resource's type; empty where it cannot be read, which the reader reports."""
     try:
-        return msgspec.json.decode(raw, type=_Head).resource_type == "OperationOutcome"
-    except (msgspec.MsgspecError, RecursionError):
-        return False  # the reader reports what it is
+        return msgspec.json.decode(raw, type=_Head).resource_type
+    except UNREADABLE:
+        return ""
 
 
 def resolve(template: str, context: Mapping[str, str | None]) -> str | None:
-    """A template with its `{{context.…}}` tokens filled; None where the context lacks one of them."""
+    """A template with its `{{context.…}}` tokens filled in, as a relative address; None where the context lacks one."""
     names = re.findall(r"\{\{context\.(\w+)\}\}", template)
     if any(not context.get(name) for name in names):
         return None
-    return re.sub(r"\{\{context\.(\w+)\}\}", lambda match: str(context[match[1]]), template)
+    return re.sub(r"\{\{context\.(\w+)\}\}", lambda match: quote(str(context[match[1]]), safe=""), template)

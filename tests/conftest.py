@@ -1,13 +1,16 @@
-"""What the tests share: an advisor in this process, and a running server of its own."""
+"""What the tests share: an advisor in this process, a running server of its own, and a FHIR server beside it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cds_service.advice import Advisor
 from cds_service.app import create_advisor
 from cds_service.settings import Settings
-from tests.running import ROOT, running
+from tests.ehr import FHIR_TOKEN, load_corpus
+from tests.fhir_server.server import FhirServer, running_server
+from tests.running import ROOT, Service, running
 
 SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 
@@ -18,7 +21,27 @@ def advisor() -> Advisor:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server process, started as `cds-service serve` starts it."""
-    with running(tmp_path_factory.mktemp("server")) as service:
-        yield service.address
+def service_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server process, started as `cds-service serve` starts it."""
+    with running(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def server(service_process: Service) -> str:
+    """The address of the server process."""
+    return service_process.address
+
+
+@pytest.fixture(scope="session")
+def server_log(service_process: Service) -> Path:
+    """The file that takes what the server process writes to its outputs."""
+    return service_process.log
+
+
+@pytest.fixture(scope="session")
+def fhir() -> Iterator[FhirServer]:
+    """A FHIR R4 server that refuses whoever lacks the token; samples are loaded under ids of their own."""
+    with running_server(bearer_token=FHIR_TOKEN) as started:
+        load_corpus(started)
+        yield started

@@ -59,7 +59,7 @@ def actions(changes: Iterable[Change], case: Case, raw: dict[str, msgspec.Raw]) 
     updated: dict[str, dict[str, Any]] = {}
     said: dict[str, list[str]] = {}
     done: list[Action] = []
-    for change in _removals_last(_possible(changes, case)):
+    for change in _removals_last(changes):
         place = _resource_changed_by(change)
         if place is None:
             action = _create_or_delete(change, case)
@@ -79,8 +79,8 @@ def actions(changes: Iterable[Change], case: Case, raw: dict[str, msgspec.Raw]) 
     return (*updates, *done)
 
 
-def _possible(changes: Iterable[Change], case: Case) -> list[Change]:
-    """Where the site takes orders instead of charges, the supply is left out: no advice creates an order for a drug."""
+def possible(changes: Iterable[Change], case: Case) -> list[Change]:
+    """The changes that a site takes: where orders instead of charges, no supply, for no advice orders a drug."""
     takes_orders = case.stage == "order" and case.site.order_suggestions == "ServiceRequest"
     return [change for change in changes if not (takes_orders and isinstance(change, AddLine) and change.is_supply)]
 

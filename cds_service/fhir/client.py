@@ -1,40 +1,14 @@
-"""Fetches from the client's FHIR server what prefetch lacks: only declared queries, in parallel, within one deadline.
-
-The access token goes to the server that the call names and to no other address; it is not kept and not logged.
-"""
+"""Fetches from a client's FHIR server what prefetch lacks: only declared queries, in parallel, within one deadline."""
 
 import ipaddress
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
-from urllib3.util.retry import Retry
-
-from cds_service.fhir.read import Unread
+from cds_service.fhir.connections import session
+from cds_service.fhir.queries import Access, Query
 from cds_service.prefetch import Arrived, take_value
-
-# One call takes no more than this from a FHIR server, over all pages of one query.
-MOST_BYTES = 10 * 1024 * 1024
-MOST_PAGES = 50
-
-_CHUNK_BYTES = 64 * 1024
-
-
-class _Unavailable(Exception):
-    """A query that cannot be answered; the text says why, without the query's own words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """The FHIR server of a call, and the token for it."""
-
-    server: str
-    token: str | None = field(default=None, repr=False)
 
 
 class FhirClient:
@@ -48,7 +22,7 @@ class FhirClient:
         self._allowed = allowed
         self._seconds = seconds
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="fhir")
-        self._session = _session(workers)
+        self._session = session(workers)
 
     def deadline(self) -> float:
         """The moment by which everything that a call fetches must be there."""
@@ -56,8 +30,13 @@ class FhirClient:
 
     def may_ask(self, server: str) -> bool:
         """Whether a FHIR server may be asked."""
-        parts = urlsplit(server)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+        if any(sign in server for sign in "@?#"):
+            return False  # a user's name would replace the token, a query would swallow ours
+        try:
+            parts, _ = urlsplit(server), urlsplit(server).port
+        except ValueError:
+            return False
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
             return False
         if self._allowed:
             return server.rstrip("/") in self._allowed
@@ -66,115 +45,36 @@ class FhirClient:
     def fetch(
         self, arrived: Arrived, access: Access, queries: Mapping[str, str], declared: Mapping[str, str], deadline: float
     ) -> None:
-        """Take the answers to queries by key; what cannot be had is noted in `arrived` with the reason."""
-        running: dict[str, Future[list[bytes]]] = {
-            key: self._pool.submit(self._pages, access, query, deadline) for key, query in queries.items()
-        }
-        wait(running.values(), timeout=max(0.0, deadline - time.monotonic()))
-        for key, future in running.items():
-            arrived.next_pages.pop(key, None)
-            try:
-                pages = future.result(timeout=0)
-            except _Unavailable as error:
-                _note(arrived, key, str(error))
-            except TimeoutError:
-                future.cancel()
-                _note(arrived, key, f"the FHIR server gave no answer within {self._seconds:g} seconds")
+        """Take the answers to queries by key; what cannot be had is noted in `arrived` with the reason.
+
+        A query is the address of the next page of what a key has so far, or asks for all of it anew.
+        """
+        asked = {key: Query(access, query, deadline, "?" not in declared[key]) for key, query in queries.items()}
+        running = {self._pool.submit(query.run, self._session): query for query in asked.values()}
+        wait(running, timeout=max(0.0, deadline - time.monotonic()))
+        for future, query in running.items():
+            if future.done():
+                future.result()  # a defect of ours is not to pass for a fault of the server
             else:
-                _take_pages(arrived, key, pages, declared[key])
-
-    # --- one query -------------------------------------------------------------------------------------------------
-
-    def _pages(self, access: Access, query: str, deadline: float) -> list[bytes]:
-        """All pages of a query, following `next` on the same server."""
-        base = access.server.rstrip("/") + "/"
-        address: str | None = query if "://" in query else base + query
-        pages: list[bytes] = []
-        while address:
-            if not address.startswith(base):
-                raise _Unavailable("the next page is on another server")
-            if len(pages) == MOST_PAGES:
-                raise _Unavailable(f"the FHIR server has more than {MOST_PAGES} pages")
-            room = MOST_BYTES - sum(map(len, pages))
-            body = self._get(address, access.token, deadline, room)
-            if body is None:
-                break
-            pages.append(body)
-            address = _next_page(body)
-        return pages
-
-    def _get(self, address: str, token: str | None, deadline: float, room: int) -> bytes | None:
-        """The body of one answer; None where the server has no such resource."""
-        headers = {"Accept": "application/fhir+json", "Prefer": "handling=strict"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise _Unavailable("there was no time left to ask the FHIR server")
-        try:
-            with self._session.get(
-                address, headers=headers, timeout=left, stream=True, allow_redirects=False
-            ) as response:
-                if response.status_code in {404, 410}:
-                    return None
-                if response.status_code != 200:
-                    raise _Unavailable(f"the FHIR server answered {response.status_code}")
-                return _body(response, deadline, room)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise _Unavailable(f"the FHIR server could not be read ({type(error).__name__})") from None
+                future.cancel()
+                query.fault = f"the FHIR server gave no answer within {self._seconds:g} seconds"
+        for key, query in asked.items():
+            _take(arrived, key, query, declared[key])
 
 
-def _session(workers: int) -> requests.Session:
-    """Connections that are kept and shared; transient faults of a GET are tried again, other servers never asked."""
-    session = requests.Session()
-    session.trust_env = False  # a .netrc would replace the token, a proxy would see it
-    retry = Retry(
-        total=2,
-        redirect=0,
-        status_forcelist=(429, 502, 503, 504),
-        allowed_methods={"GET"},
-        backoff_factor=0.1,
-        respect_retry_after_header=False,  # the deadline decides how long to wait
-        raise_on_status=False,
-    )
-    adapter = HTTPAdapter(pool_maxsize=workers, max_retries=retry)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
-
-
-def _body(response: requests.Response, deadline: float, room: int) -> bytes:
-    """The body, read piece by piece: a timeout of the connection alone would let a slow server hold on for ever."""
-    received = bytearray()
-    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-        received += chunk
-        if len(received) > room:
-            raise _Unavailable(f"the FHIR server sent more than {MOST_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise _Unavailable("the FHIR server was too slow")
-    return bytes(received)
-
-
-def _next_page(body: bytes) -> str | None:
-    return take_value(Arrived(), "", body, "", "")
-
-
-def _take_pages(arrived: Arrived, key: str, pages: list[bytes], template: str) -> None:
-    """Take all pages of a key; it is known to be complete where each page is."""
-    if not pages:
+def _take(arrived: Arrived, key: str, query: Query, template: str) -> None:
+    """Take what came; a key is known to be complete where its last page is, and nothing of it was unreadable."""
+    if arrived.next_pages.pop(key, None) != query.address:
+        arrived.flawed.discard(key)
+    if query.nothing_there:
         arrived.known.add(key)
-    before = len(arrived.unread)
+    pages = tuple(query.pages)
     for number, body in enumerate(pages):
-        place = f"fhirServer.{key}" + (f".page[{number}]" if len(pages) > 1 else "")
-        take_value(arrived, key, body, place, template)
+        page = f".page[{number}]" if len(pages) > 1 else ""
+        take_value(arrived, key, body, f"fhirServer.{key}{page}", template)
     arrived.next_pages.pop(key, None)
-    if len(arrived.unread) > before:
-        arrived.known.discard(key)
-
-
-def _note(arrived: Arrived, key: str, reason: str) -> None:
-    arrived.unavailable[key] = reason
-    arrived.unread.append(Unread(f"fhirServer.{key}", reason))
+    if query.fault:
+        arrived.lack(key, f"fhirServer.{key}", query.fault)
 
 
 def _is_loopback(host: str) -> bool:

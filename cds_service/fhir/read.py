@@ -39,12 +39,16 @@ from cds_service.fhir.systems import kind
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A resource as it came: its place in the request, the client's own JSON, and whether the call is about it."""
+    """A resource as it came: its place in the request, the client's own JSON, and whether the call is about it.
+
+    `key` is the prefetch key under which it came, empty where it came under none.
+    """
 
     place: str
     raw: msgspec.Raw
     full_url: str = ""
     draft: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,9 @@ _DECODER = msgspec.json.Decoder(r.Read)
 _HEAD = msgspec.json.Decoder(_Head)
 _MEDICATION = msgspec.json.Decoder(r.Medication)
 
+# What decoding raises: other JSON than expected, text that is not UTF-8, nesting without end.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 # The largest amount taken for real: a typing error of 10^9 units would not be charged, and must not be computed with.
 _LARGEST_AMOUNT = Decimal(100_000)
 
@@ -106,19 +113,21 @@ def read_case(
     """Read resources into a case.
 
     `patient_id` is the patient whom the call is about; empty takes every resource. With `about_encounter` the charges
-    of the encounter are what the call is about. Nothing in the resources raises.
+    of the encounter are what the call is about. A key of `known` in which something was not readable is not known to be
+    complete: that may have been the very record that is looked for. Nothing in the resources raises.
     """
     reader = _Reader(patient_id, site, f"Encounter/{encounter_id}" if encounter_id and about_encounter else None)
     for each in incoming:
         reader.take(each)
+    records = reader.records()
     case = Case(
         stage=stage,
         patient=f"Patient/{patient_id}" if patient_id else reader.only_subject(),
         encounter=f"Encounter/{encounter_id}" if encounter_id else None,
-        known=known,
+        known=known - reader.flawed,
         focus=focus,
         site=site,
-        **reader.records(),
+        **records,
     )
     return Reading(case, reader.raw, tuple(reader.unread), reader.patients())
 
@@ -131,6 +140,7 @@ class _Reader:
         self.items: list[_Item] = []
         self.raw: dict[str, msgspec.Raw] = {}
         self.unread: list[Unread] = []
+        self.flawed: set[str] = set()
         self._alias: dict[str, str] = {}
         self._identities: set[str] = set()
 
@@ -138,7 +148,7 @@ class _Reader:
         """Decode a resource, or note why it is left out. What was taken before is not taken twice."""
         try:
             resource = _DECODER.decode(incoming.raw)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNREADABLE as error:
             self._refuse(incoming, error)
             return
         identity = f"{type(resource).__name__}/{resource.id}" if resource.id else incoming.full_url
@@ -154,13 +164,17 @@ class _Reader:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
         try:
             resource_type = _HEAD.decode(incoming.raw).resource_type
-        except (msgspec.MsgspecError, RecursionError):
-            self.unread.append(Unread(incoming.place, "expected a FHIR resource with a `resourceType`"))
+        except UNREADABLE:
+            self._leave_out(incoming, "expected a FHIR resource with a `resourceType`")
             return
         if resource_type in r.READ_TYPES:
-            self.unread.append(Unread(incoming.place, f"{resource_type}: {without_values(str(error))}"))
+            self._leave_out(incoming, f"{resource_type}: {without_values(str(error))}")
         elif resource_type not in R4_TYPES:
-            self.unread.append(Unread(incoming.place, "not a resource type of FHIR R4"))
+            self._leave_out(incoming, "not a resource type of FHIR R4")
+
+    def _leave_out(self, incoming: Incoming, reason: str) -> None:
+        self.unread.append(Unread(incoming.place, reason))
+        self.flawed.add(incoming.key)
 
     def only_subject(self) -> str:
         """The patient of a Bundle that came without a context, where it has just one."""
@@ -200,7 +214,7 @@ class _Reader:
         try:
             yield from list(convert(self, item))
         except _OutOfRange as error:
-            self.unread.append(Unread(item.incoming.place, f"{type(item.resource).__name__}: {error}"))
+            self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
 
     # --- references ------------------------------------------------------------------------------------------------
 
@@ -608,7 +622,7 @@ def _contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> r.Co
     for raw in contained:
         try:
             found = _MEDICATION.decode(raw)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             continue  # another contained resource, of a type that is not read
         if found.id == wanted:
             return found.code
