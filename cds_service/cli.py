@@ -59,7 +59,6 @@ def serve(host: str, port: int, workers: int) -> None:
         workers=workers,
         interface=Interfaces.WSGI,
         blocking_threads=THREADS,
-        backpressure=4 * THREADS,
         websockets=False,
         log_access=False,
     ).serve()

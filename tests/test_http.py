@@ -3,6 +3,7 @@
 import json
 import os
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +270,12 @@ def test_published_requests_are_answered(server: str, body: dict[str, Any]) -> N
         response = post(server, SERVICES[hook], ours)
         assert response.status_code == 200, response.text
         assert response.json()["cards"] == []
+
+
+def test_idle_connections_of_a_client_do_not_keep_others_out(server: str) -> None:
+    """EHRs keep pools of open connections: a hundred idle ones leave room for the next call."""
+    with ExitStack() as open_ones:
+        for _ in range(100):
+            session = open_ones.enter_context(requests.Session())
+            session.get(f"{server}/health/live", timeout=10)
+        assert requests.get(f"{server}/health/live", timeout=5).status_code == 200
