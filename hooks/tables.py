@@ -1,5 +1,6 @@
 """The code tables, loaded once. What each field of an entry means is said here; the facts are in `codes/*.yaml`."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -42,7 +43,8 @@ class StudyCode(Entry, frozen=True, kw_only=True):
 class Product(Entry, frozen=True, kw_only=True):
     """A contrast product: `code` is its supply code, in HCPCS units of 1 mL.
 
-    `units_per_vial` are the HCPCS units of one vial, `label_limit_ml` the most that the label allows in a study, in mL.
+    `units_per_vial` are the HCPCS units of one vial, `vial_ml` is what it holds in mL, `label_limit_ml` the most that
+    the label allows in a study, in mL. `vial_from_memory`: the vial's size was not seen in a document; cards say so.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Product(Entry, frozen=True, kw_only=True):
     rxnorm_ingredients: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     units_per_vial: Decimal | None = None
+    vial_ml: Decimal | None = None
+    vial_from_memory: bool = False
     label_limit_ml: Decimal | None = None
     discontinued: bool = False
 
@@ -65,3 +69,20 @@ ADD_ONS = load_table(_FOLDER / "add_ons.yaml", AddOn)
 STUDIES = load_table(_FOLDER / "studies.yaml", StudyCode)
 PRODUCTS = load_table(_FOLDER / "products.yaml", Product)
 CROSSWALK = load_table(_FOLDER / "crosswalk.yaml", Crosswalk)
+
+
+class PaymentStatus(Entry, frozen=True, kw_only=True):
+    """How Medicare pays a hospital outpatient department for a code: its status indicator in OPPS Addendum B."""
+
+    status: Literal["B", "M", "N", "Q1", "S"]
+
+
+class Modifier(Entry, frozen=True, kw_only=True):
+    """A modifier of single-dose drugs: asked for from `first`, a claim without it refused from `refused_from`."""
+
+    words: str
+    refused_from: date
+
+
+OPPS = load_table(_FOLDER / "opps.yaml", PaymentStatus)
+MODIFIERS = load_table(_FOLDER / "modifiers.yaml", Modifier)

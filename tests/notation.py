@@ -14,7 +14,7 @@ A case is a mapping; every key is optional:
 
 After a line, an administration, a procedure or an order: `on DATE`, `for P1` (what it refers to), `as P1` (its own id),
 `by NAME` (practitioner), `in ENCOUNTER`, `status WORD`, `planned DATE` (an order's own day), `bare` (a code without a
-system).
+system), `ndc CODE` (the product that a line names beside its code).
 """
 
 import json
@@ -29,7 +29,7 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
 
 PRODUCTS = {"Definity": "11994-011-04", "Optison": "0407-2707-03", "Lumason": "0270-7097-08"}
-WORDS = ("on", "for", "as", "by", "in", "status", "planned")
+WORDS = ("on", "for", "as", "by", "in", "status", "planned", "ndc")
 
 PATIENT = "p1"
 DAY = "2026-03-02"
@@ -127,6 +127,7 @@ class _Resources:
                 "quantity": {"value": units} if units else None,
                 "service": [_reference("Procedure", words.get("for"))] if "for" in words else None,
                 "performer": [{"actor": _reference("Practitioner", words.get("by"))}] if "by" in words else None,
+                "productCodeableConcept": _concept(f"NDC {words['ndc']}") if "ndc" in words else None,
             }
         )
 
@@ -172,6 +173,9 @@ class _Resources:
                 "locationCodeableConcept": {"coding": [{"code": place}]} if place else None,
                 "procedureSequence": [targets.index(words["for"]) + 1] if "for" in words else None,
                 "careTeamSequence": [doctors.index(words["by"]) + 1] if "by" in words else None,
+                "detail": [{"sequence": 1, "productOrService": _concept(f"NDC {words['ndc']}")}]
+                if "ndc" in words
+                else None,
             }
         )
 
@@ -205,6 +209,7 @@ class _Resources:
                 "subject": {"reference": f"Patient/{PATIENT}"},
                 "encounter": _reference("Encounter", words.get("in")),
                 "performedDateTime": words.get("on", self.day),
+                "performer": [{"actor": _reference("Practitioner", words.get("by"))}] if "by" in words else None,
                 "basedOn": [_reference("ServiceRequest", words.get("for"))] if "for" in words else None,
             }
         )

@@ -6,7 +6,8 @@ from decimal import Decimal
 from cds_service.case import BILLING, AddLine, Case, Line, Order, RemoveLine, RemoveOrder
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.contrast import procedure_codes
-from hooks.echo import Study, agrees, is_hospital_code, studies, study_kind
+from hooks.echo import CONTRAST_ADD_ON, Study, agrees, is_hospital_code, studies, study_kind
+from hooks.hospital import medicare_hospital_lines
 from hooks.tables import ADD_ONS, CODES, STUDIES, AddOn
 
 # More alternatives than this do not help anybody to choose; the card then names them and leaves the choice.
@@ -26,11 +27,13 @@ def add_on_without_primary(case: Case) -> Iterator[Finding | NotChecked]:
         charged by the same practitioner. 93352 beside a rest echo or beside a hospital C code is such a case.
 
     Passes:
-        One of its primaries is charged that day; at order time, one is ordered.
+        One of its primaries is charged that day; at order time, one is ordered. 93352 on a Medicare hospital claim is
+        left to the rule for C codes.
     """
     for study in studies(case):
         for line in study.lines if study.draft else ():
-            yield from _verdict(line, study, case)
+            if not _is_hospitals(line, study, case):
+                yield from _verdict(line, study, case)
         for order in study.orders if case.stage == "order" else ():
             yield from _ordered_alone(order, case)
 
@@ -45,6 +48,11 @@ def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChec
         )
     elif not _has_primary(line, entry, case):
         yield _finding(line, entry, study, case)
+
+
+def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
+    """Whether 93352 stands on a Medicare hospital claim: the rule for C codes takes it off."""
+    return line.code == CONTRAST_ADD_ON and line in medicare_hospital_lines(study, case)
 
 
 def _is_reviewed(line: Line, case: Case) -> bool:
