@@ -86,3 +86,19 @@ class Modifier(Entry, frozen=True, kw_only=True):
 
 OPPS = load_table(_FOLDER / "opps.yaml", PaymentStatus)
 MODIFIERS = load_table(_FOLDER / "modifiers.yaml", Modifier)
+
+
+class DocumentationItem(Entry, frozen=True, kw_only=True):
+    """Something that the record should hold, and by what it is recognised: codes, or words in any of its texts.
+
+    `absent_where_known`: the parts of the record that have to be complete before it counts as not found.
+    """
+
+    name: str
+    loinc: tuple[str, ...] = ()
+    rxnorm: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    absent_where_known: tuple[str, ...] = ()
+
+
+DOCUMENTATION = load_table(_FOLDER / "documentation.yaml", DocumentationItem)
