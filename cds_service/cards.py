@@ -113,11 +113,22 @@ def detail_of(rule: Rule, finding: Finding) -> str:
     )
     day = f" on {finding.day.isoformat()}" if finding.day else ""
     parts = [f"**Seen{day}**\n\n" + "\n".join(seen)]
+    if finding.checklist:
+        parts.append(_table(finding.checklist))
     if finding.notes:
         parts.append("\n\n".join(plain_text(note) for note in finding.notes))
     parts.append(f"**Why**\n\n{rule.why}")
     parts.append("**Source**\n\n" + "\n".join(f"- {_cited(rule, source, finding.day)}" for source in rule.sources))
     return "\n\n".join(parts)
+
+
+def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
+    """A checklist as a Markdown table; each reference is cited as evidence is."""
+    lines = [
+        f"| {plain_text(item)} | {plain_text(state)} | {_code_span(where) if where else ''} |"
+        for item, state, where in rows
+    ]
+    return "\n".join(["| Item | State | Where |", "|---|---|---|", *lines])
 
 
 def _cited(rule: Rule, source: Source, day: date | None) -> str:

@@ -100,11 +100,17 @@ class Line(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Procedure(Record):
-    """A procedure on the record; `used` are the materials and medications that it names as used."""
+    """A procedure on the record; `used` are the materials and medications that it names as used.
+
+    `reasons` are the indications that it names, `notes` the words written on it, `reports` the reports it points at.
+    """
 
     status: Literal["done", "not done", "unclear"]
     concept: Concept
     used: tuple[Concept, ...] = ()
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +124,32 @@ class Administration(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(Record):
-    """A request for a service or a medication. Where no day is planned, `day` is the day on which it was written."""
+    """A request for a service or a medication. Where no day is planned, `day` is the day on which it was written.
+
+    `reasons` are the indications that it names.
+    """
 
     kind: Literal["service", "medication"]
     concept: Concept
     planned: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation(Record):
-    """A finding on the record."""
+    """A finding on the record; `words` are its value and notes where these are text."""
 
     concept: Concept
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document(Record):
+    """A report, images, a condition or a document on the record; `words` are what it says in text."""
+
+    kind: Literal["report", "images", "condition", "document"]
+    concept: Concept
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +215,7 @@ class Case:
     administrations: tuple[Administration, ...] = ()
     orders: tuple[Order, ...] = ()
     observations: tuple[Observation, ...] = ()
+    documents: tuple[Document, ...] = ()
     coverages: tuple[Coverage, ...] = ()
     known: frozenset[str] = frozenset()
     focus: frozenset[str] | None = None

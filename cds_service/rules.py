@@ -50,7 +50,8 @@ class Finding:
     """A fault. Several remedies are alternatives. `indicator` lowers the rule's own where the case asks for it.
 
     `summary` is one sentence that says what to do, `notes` are further sentences for the detail of the card. `day` is
-    the date of service, against which the tables' dates of verification are held.
+    the date of service, against which the tables' dates of verification are held. `checklist` are rows of what was
+    looked for, whether it was found, and where.
     """
 
     summary: str
@@ -59,6 +60,7 @@ class Finding:
     notes: tuple[str, ...] = ()
     day: date | None = None
     indicator: Indicator | None = None
+    checklist: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,16 @@ def _show_choice(console: Console, number: int, label: str, recommended: bool, a
 def _unmarked(markdown: str) -> str:
     """Markdown without its marks, indented under the card's heading."""
     text = markdown.replace("**", "").replace("`", "").replace("\\", "")
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [_row(line) for line in text.splitlines() if line.strip() and not line.startswith(("|---", "| Item |"))]
     return "\n".join(f"  {line}" for line in lines)
+
+
+def _row(line: str) -> str:
+    """A row of a table without its bars."""
+    if not line.startswith("|"):
+        return line
+    what, *rest = [cell.strip() for cell in line.strip("|").split("|")]
+    return f"- {what}: {' '.join(cell for cell in rest if cell)}"
 
 
 # --- the reference --------------------------------------------------------------------------------------------------

@@ -1,16 +1,30 @@
 """Ways to mend the charges of a study, and what to say of them; several rules propose these."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
-from cds_service.case import AddLine, Case, Change, Line, RemoveLine, ReplaceCode, SetUnits, plain
+from cds_service.case import (
+    AddLine,
+    AddModifier,
+    Case,
+    Change,
+    Line,
+    RemoveLine,
+    RemoveModifier,
+    ReplaceCode,
+    SetUnits,
+    notation,
+    plain,
+)
 from cds_service.rules import Evidence, Remedy
 from hooks.bills import units_of
 from hooks.contrast import Supply, supplies_due
 from hooks.echo import Study
 from hooks.products import is_supply
 from hooks.setting import is_professional_only, payer_of, setting_of, takes_hospital_codes
-from hooks.tables import CODES, CROSSWALK
+from hooks.tables import CODES, CROSSWALK, PRODUCTS
+from hooks.waste import DISCARDED, NOTHING_DISCARDED, asked_leftover
 
 
 def add(study: Study, case: Case, code: str, units: Decimal | None, beside: Line | None = None) -> AddLine:
@@ -79,19 +93,28 @@ def supply_choices(study: Study, case: Case) -> tuple[tuple[AddLine, ...], ...]:
     if not supply_is_missing(study):
         return ()
     bill = supply_bill(study)
-    return tuple(
-        tuple(add(study, case, supply.code, supply.units, bill) for supply in supplies)
+    due = [
+        [add(study, case, supply.code, supply.units, bill) for supply in supplies]
         for supplies in supplies_due(study, case)
-    )
+    ]
+    return tuple(choice for lines in due for choice in _with_waste(lines, study, bill, case))
+
+
+def supplies_named(choices: tuple[tuple[AddLine, ...], ...]) -> tuple[AddLine, ...]:
+    """The supply lines that all choices have in common, apart from what was discarded; none where products differ."""
+    given = {tuple(line for line in lines if DISCARDED not in line.modifiers) for lines in choices}
+    return given.pop() if len(given) == 1 else ()
 
 
 def supply_notes(study: Study, case: Case) -> tuple[str, ...]:
     """How the units come about, or which products there are to choose from."""
     options = supplies_due(study, case) if supply_is_missing(study) else ()
+    supplies = [supply for each in options for supply in each]
+    waste = tuple(note for supply in supplies for note in waste_notes(supply.code, study, supply_bill(study), case))
     if len(options) > 1:
-        choices = "; ".join(in_words(supply.code) for supplies in options for supply in supplies)
-        return (f"The record does not decide the product. Choose the one that was used: {choices}.",)
-    return tuple(_sentence(supply) for supplies in options for supply in supplies)
+        choices = "; ".join(in_words(supply.code) for supply in supplies)
+        return (f"The record does not decide the product. Choose the one that was used: {choices}.", *waste)
+    return (*(_sentence(supply) for supply in supplies), *waste)
 
 
 def _sentence(supply: Supply) -> str:
@@ -104,15 +127,69 @@ def with_supplies(label: str, changes: Iterable[AddLine], choices: tuple[tuple[A
     if not choices:
         return [Remedy(label, first)]
     return [
-        Remedy(
-            " and ".join([*([label] if first else []), *(_name(line, bool(first)) for line in lines)]), first + lines
-        )
+        Remedy(f"{f'{label} and' if first else 'Add'} {' and '.join(map(_name, lines))}", first + lines)
         for lines in choices
     ]
 
 
-def _name(line: AddLine, continues: bool) -> str:
-    return line.code if continues else f"Add {line.code}"
+def _name(line: AddLine) -> str:
+    return notation(line.code, line.modifiers, None)
+
+
+# --- what is left of the vial ---------------------------------------------------------------------------------------
+
+
+def _with_waste(lines: list[AddLine], study: Study, bill: Line | None, case: Case) -> Iterator[tuple[AddLine, ...]]:
+    """The supply with JZ where nothing was left that could be charged; else with and without what was discarded."""
+    left = [asked_leftover(line.code, study, bill, case) for line in lines]
+    given = tuple(
+        replace(line, modifiers=(NOTHING_DISCARDED,)) if rest and not rest.least else line
+        for line, rest in zip(lines, left, strict=True)
+    )
+    discarded = tuple(
+        replace(line, units=rest.least, modifiers=(DISCARDED,))
+        for line, rest in zip(lines, left, strict=True)
+        if rest and rest.least
+    )
+    if discarded:
+        yield (*given, *discarded)
+    yield given
+
+
+def waste_modifiers(line: Line, code: str, study: Study, case: Case) -> Iterator[AddModifier | RemoveModifier]:
+    """Write JZ on a line where nothing was left that could be charged, and take off what contradicts the record."""
+    left = asked_leftover(code, study, line, case)
+    if left is None:
+        return
+    due = set() if left.least else {NOTHING_DISCARDED}
+    yield from (
+        RemoveModifier(line, each) for each in (DISCARDED, NOTHING_DISCARDED) if each in {*line.modifiers} - due
+    )
+    yield from (AddModifier(line, each) for each in sorted(due - set(line.modifiers)))
+
+
+def add_discarded(line: Line, code: str, study: Study, case: Case) -> Iterator[AddLine]:
+    """A line of its own for what was left of the vial and may have been discarded."""
+    left = asked_leftover(code, study, line, case)
+    if left is not None and left.least:
+        yield replace(add(study, case, code, left.least, line), modifiers=(DISCARDED,))
+
+
+def waste_notes(code: str, study: Study, bill: Line | None, case: Case) -> Iterator[str]:
+    """From which vial size it follows what was left, and when that may be charged."""
+    left = asked_leftover(code, study, bill, case)
+    if left is None:
+        return
+    product = PRODUCTS.history(code)[0]
+    vial = f"One vial of {product.name} holds {plain(product.vial_ml or Decimal(0))} mL"
+    checked = f"{vial}{' (from memory: verify)' if product.vial_from_memory else ''}"
+    if left.least:
+        yield (
+            f"{checked}, so {plain(left.least)} mL of the vials opened were left. Charge them with JW on a line of "
+            "their own only if they were discarded and that is documented."
+        )
+    else:
+        yield f"{checked}, so the rounded units cover all of it: nothing is left to be charged with JW, and JZ says so."
 
 
 # --- the setting ----------------------------------------------------------------------------------------------------
@@ -133,3 +210,14 @@ def _may_take_hospital_codes(study: Study, case: Case) -> bool:
     """Whether who pays takes C codes, or may: other payers than Medicare do only where the site says so."""
     takes = takes_hospital_codes(case, study.lines)
     return payer_of(case, study.lines) != "other" if takes is None else takes
+
+
+# --- the bills ------------------------------------------------------------------------------------------------------
+
+
+def by_kind_of_bill(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
+    """Charges, professional claims and hospital claims apart: a charge and the claim made of it are one thing."""
+    found: dict[tuple[bool, str], list[Line]] = {}
+    for line in lines:
+        found.setdefault((bool(line.bill), line.form), []).append(line)
+    return (tuple(alike) for alike in found.values())

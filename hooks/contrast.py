@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
 from cds_service.case import Administration, Case, Concept, Order, Procedure, Record, Site, plain
 from cds_service.rules import Evidence
-from hooks.echo import CONTRAST_ADD_ON, Study, names_contrast
+from hooks.echo import CONTRAST_ADD_ON, Study, names_contrast, studies
 from hooks.products import Agent, agent_in, current_products, name_of
 from hooks.tables import CODES, PRODUCTS
 
@@ -33,7 +34,7 @@ class Use:
 def contrast_in(study: Study, case: Case) -> Use:
     """Weigh what the records of a study say of contrast."""
     evidence = _clinical(study) + tuple(Evidence(f"{line} is charged", line) for line in study.supplies if line.certain)
-    against = _against(study)
+    against = () if _unsettled(study, case) else _against(study)
     orders = tuple(item for order in study.orders for item in _ordered(order) if not item[1])
     return Use(
         given=_answer(study, case, bool(evidence), bool(against)),
@@ -59,8 +60,25 @@ def known_not_given(study: Study, case: Case) -> bool:
 
     At order time nothing has been given yet, and that says nothing.
     """
-    unsettled = (*study.administrations, *(each for each in study.unsure if isinstance(each, Administration)))
-    return case.stage == "claim" and "medicationAdministrations" in case.known and not unsettled
+    complete = case.stage == "claim" and "medicationAdministrations" in case.known
+    return complete and not study.administrations and not _unsettled(study, case)
+
+
+def _unsettled(study: Study, case: Case) -> bool:
+    """Whether an agent may have been given after all: begun and stopped, named in words only, or not tied to a study.
+
+    An administration without a day, or of the day before or after (a moment written in another time zone), may be of
+    this study.
+    """
+    loose = [each for each in study.unsure if isinstance(each, Administration)]
+    for other in studies(case):
+        if other.kind == "none" and other is not study:
+            loose += [each for each in other.administrations if _near(each.day, study.day)]
+    return any(each.status != "not given" for each in (*study.administrations, *loose))
+
+
+def _near(one: date | None, other: date | None) -> bool:
+    return one is None or other is None or abs((one - other).days) <= 1
 
 
 def _clinical(study: Study) -> tuple[Evidence, ...]:
@@ -84,10 +102,15 @@ def _against(study: Study) -> tuple[Evidence, ...]:
         for administration in study.administrations
         if administration.status == "not given"
     ) + tuple(
-        Evidence("echo with contrast, recorded as not done", procedure)
+        Evidence(f"{'echo with contrast' if names_contrast(procedure) else 'echo'}, recorded as not done", procedure)
         for procedure in study.procedures
-        if procedure.status == "not done" and names_contrast(procedure)
+        if procedure.status == "not done" and (names_contrast(procedure) or not _was_done(study))
     )
+
+
+def _was_done(study: Study) -> bool:
+    """Whether the record leaves room for the study to have taken place: not every attempt is recorded as not done."""
+    return any(procedure.status != "not done" for procedure in study.procedures)
 
 
 def _ordered(order: Order) -> list[tuple[Evidence, bool]]:
@@ -163,7 +186,7 @@ def _agents(study: Study) -> list[tuple[Agent, Record]]:
 
 
 def agents_given(study: Study) -> list[tuple[Agent, Record]]:
-    """The agents that the record shows as given, each with where it says so; mentions in words do not count."""
+    """The agents that the record says were given or used, and where it says so; those named by code only."""
     given: list[tuple[Agent, Record]] = []
     for administration in study.administrations:
         if administration.status == "given":
@@ -188,12 +211,26 @@ def _supply(code: str, study: Study, site: Site) -> Supply:
     if CODES.on(code, study.day) is None and CODES.on("A9700", study.day) is not None:
         reason = f"{code} is not in force on the date of service; A9700 is charged once per study"
         return Supply("A9700", Decimal(1), reason)
-    given = [
+    return _units(code, given_of(code, study), site)
+
+
+def given_of(code: str, study: Study) -> list[Administration]:
+    """The administrations of a study that may be of a product, by its supply code."""
+    return [
         administration
         for administration in study.administrations
         if administration.status == "given" and _may_be(administration.concept, code)
     ]
-    return _units(code, given, site)
+
+
+def documented_units(code: str, study: Study) -> Supply:
+    """HCPCS units of a product that follow from the mL recorded as given; None where the record does not decide."""
+    return _units(code, given_of(code, study), None)
+
+
+def millilitres_given(code: str, study: Study) -> Decimal:
+    """The volume of a product recorded as given in a study, in mL."""
+    return sum((each.ml for each in given_of(code, study) if each.ml is not None), Decimal(0))
 
 
 def _may_be(concept: Concept, code: str) -> bool:
@@ -201,7 +238,7 @@ def _may_be(concept: Concept, code: str) -> bool:
     return agent is not None and agent.certain and code in agent.codes
 
 
-def _units(code: str, given: list[Administration], site: Site) -> Supply:
+def _units(code: str, given: list[Administration], site: Site | None) -> Supply:
     """Units of 1 mL for what was given: doses of one study are added up, then rounded up once."""
     product = PRODUCTS.history(code)[0]
     total = sum((each.ml for each in given if each.ml is not None), Decimal(0))

@@ -143,9 +143,10 @@ def names_contrast(record: Record) -> bool:
     return any(entry.contrast for entry in study_codes(record))
 
 
-def is_hospital_code(line: Line) -> bool:
-    """Whether a line's code is a hospital outpatient code for an echo with contrast."""
-    return any(entry.hospital for entry in STUDIES.history(line.code))
+def is_hospital_code(charged: Line | str) -> bool:
+    """Whether a line, or a code, charges a hospital outpatient code for an echo with contrast."""
+    code = charged if isinstance(charged, str) else charged.code
+    return any(entry.hospital for entry in STUDIES.history(code))
 
 
 def is_certain(record: Record) -> bool:
@@ -363,7 +364,7 @@ def _may_belong(group: _Group, record: Record) -> bool:
 
 
 def _needs_stress(record: Record) -> bool:
-    return _is_contrast_add_on(record) or any(entry.add_on for entry in study_codes(record))
+    return _is_contrast_add_on(record) or any(entry.add_on and entry.kind == "stress" for entry in study_codes(record))
 
 
 def _is_contrast_add_on(record: Record) -> bool:

@@ -26,3 +26,10 @@ NORIDIAN_JZ_2024 = Source(
     verified_through=date(2024, 12, 31),
     url="https://med.noridianmedicare.com",
 )
+
+L38786 = Source(
+    publisher="Medicare contractors",
+    document="local coverage determination L38786, myocardial contrast perfusion echo (title seen only: verify)",
+    year=2024,
+    verified_through=date(2024, 12, 31),
+)

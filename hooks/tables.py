@@ -1,5 +1,6 @@
 """The code tables, loaded once. What each field of an entry means is said here; the facts are in `codes/*.yaml`."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -73,7 +74,8 @@ class StudyCode(Entry, frozen=True, kw_only=True):
 class Product(Entry, frozen=True, kw_only=True):
     """A contrast product: `code` is its supply code, in HCPCS units of 1 mL.
 
-    `units_per_vial` are the HCPCS units of one vial, `label_limit_ml` the most that the label allows in a study, in mL.
+    `units_per_vial` are the HCPCS units of one vial, `vial_ml` is what it holds in mL, `label_limit_ml` the most that
+    the label allows in a study, in mL. `vial_from_memory`: the vial's size was not seen in a document; cards say so.
     """
 
     name: str
@@ -81,6 +83,8 @@ class Product(Entry, frozen=True, kw_only=True):
     rxnorm_ingredients: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     units_per_vial: Decimal | None = None
+    vial_ml: Decimal | None = None
+    vial_from_memory: bool = False
     label_limit_ml: Decimal | None = None
     discontinued: bool = False
 
@@ -142,6 +146,32 @@ class WholeService(Entry, frozen=True, kw_only=True):
     parts: tuple[str, ...]
 
 
+class PaymentStatus(Entry, frozen=True, kw_only=True):
+    """How Medicare pays a hospital outpatient department for a code: its status indicator in OPPS Addendum B."""
+
+    status: Literal["B", "M", "N", "Q1", "S"]
+
+
+class Modifier(Entry, frozen=True, kw_only=True):
+    """A modifier of single-dose drugs: asked for from `first`, a claim without it refused from `refused_from`."""
+
+    words: str
+    refused_from: date
+
+
+class DocumentationItem(Entry, frozen=True, kw_only=True):
+    """Something that the record should hold, and by what it is recognised: codes, or words in any of its texts.
+
+    `absent_where_known`: the parts of the record that have to be complete before it counts as not found.
+    """
+
+    name: str
+    loinc: tuple[str, ...] = ()
+    rxnorm: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    absent_where_known: tuple[str, ...] = ()
+
+
 CODES = load_table(_FOLDER / "codes.yaml", CodeEntry)
 GUIDANCE = load_table(_FOLDER / "guidance.yaml", Guidance)
 POLICIES = load_table(_FOLDER / "policies.yaml", Policy)
@@ -153,3 +183,6 @@ PC_TC = load_table(_FOLDER / "pc_tc.yaml", PcTc)
 PAIRS = load_table(_FOLDER / "pairs.yaml", PairRow)
 UNIT_LIMITS = load_table(_FOLDER / "unit_limits.yaml", UnitLimit)
 WHOLE_SERVICES = load_table(_FOLDER / "whole_services.yaml", WholeService)
+OPPS = load_table(_FOLDER / "opps.yaml", PaymentStatus)
+MODIFIERS = load_table(_FOLDER / "modifiers.yaml", Modifier)
+DOCUMENTATION = load_table(_FOLDER / "documentation.yaml", DocumentationItem)

@@ -151,6 +151,11 @@ def topics(answer: Json) -> list[str]:
     return [card["source"]["topic"]["code"] for card in answer["cards"]]
 
 
+def warned(answer: Json) -> list[str]:
+    """The rules that warn: what is wrong on the charges, without what is only advised."""
+    return [card["source"]["topic"]["code"] for card in answer["cards"] if card["indicator"] == "warning"]
+
+
 def said(answer: Json) -> Json:
     """An answer without what is new in each: the cards without their uuids, and what was not checked."""
 

@@ -9,12 +9,14 @@ A case is a mapping; every key is optional:
     given          [Definity 1.3 mL]     administrations; also `Q9957`, `RxNorm 283753`, `words Definity`
     done           [93350 as P1]         procedures
     ordered        [93350, Definity]     orders: services by code, agents by product, `words ...`
+    observed       [LOINC 8867-4]        observations; `words ECG at rest`
+    reported       [words ...]           reports, by their conclusion
     known          [procedures]          parts of the record that came whole, even if empty
     payer, place, day, hook              Medicare, or `SOPT 121`; 22; 2026-03-02; claim or order
 
 After a line, an administration, a procedure or an order: `on DATE`, `for P1` (what it refers to), `as P1` (its own id),
 `by NAME` (practitioner), `in ENCOUNTER`, `status WORD`, `planned DATE` (an order's own day), `bare` (a code without a
-system). Two codes of one agent: `RxNorm 283753 + Definity`.
+system), `ndc CODE` (the product that a line names beside its code). Two codes of one agent: `RxNorm 283753 + Definity`.
 """
 
 import json
@@ -27,9 +29,11 @@ HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NDC = "http://hl7.org/fhir/sid/ndc"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+SYSTEMS = {"RxNorm": RXNORM, "NDC": NDC, "SNOMED": SNOMED, "LOINC": LOINC}
 
 PRODUCTS = {"Definity": "11994-011-04", "Optison": "0407-2707-03", "Lumason": "0270-7097-08"}
-WORDS = ("on", "for", "as", "by", "in", "status", "planned")
+WORDS = ("on", "for", "as", "by", "in", "status", "planned", "ndc")
 
 PATIENT = "p1"
 DAY = "2026-03-02"
@@ -46,6 +50,7 @@ def request_of(case: dict[str, Any]) -> dict[str, Any]:
         if form in case
     ]
     draft = [resources.order(text) for text in case.get("ordered", [])] if is_order else charges
+    draft += [resources.report(text) for text in case.get("reported", [])]
     context = {
         "userId": "Practitioner/dr",
         "patientId": PATIENT,
@@ -80,6 +85,7 @@ def _prefetch(case: dict[str, Any], make: "_Resources", charges: list[dict[str, 
         "medicationAdministrations": [make.administration(text) for text in case.get("given", [])],
         "chargeItems": charges + [make.charge(text) for text in _split(case.get("earlier"))],
         "coverages": [_coverage(case["payer"])] if "payer" in case else [],
+        "observations": [make.observation(text) for text in case.get("observed", [])],
     }
     wanted = {key for key, resources in found.items() if resources} | set(case.get("known", []))
     prefetch = {key: bundle(found.get(key, [])) for key in wanted}
@@ -129,6 +135,7 @@ class _Resources:
                 "quantity": {"value": units} if units else None,
                 "service": [_reference("Procedure", words.get("for"))] if "for" in words else None,
                 "performer": [{"actor": _reference("Practitioner", words.get("by"))}] if "by" in words else None,
+                "productCodeableConcept": _concept(f"NDC {words['ndc']}") if "ndc" in words else None,
             }
         )
 
@@ -174,6 +181,9 @@ class _Resources:
                 "locationCodeableConcept": {"coding": [{"code": place}]} if place else None,
                 "procedureSequence": [targets.index(words["for"]) + 1] if "for" in words else None,
                 "careTeamSequence": [doctors.index(words["by"]) + 1] if "by" in words else None,
+                "detail": [{"sequence": 1, "productOrService": _concept(f"NDC {words['ndc']}")}]
+                if "ndc" in words
+                else None,
             }
         )
 
@@ -207,6 +217,7 @@ class _Resources:
                 "subject": {"reference": f"Patient/{PATIENT}"},
                 "encounter": _reference("Encounter", words.get("in")),
                 "performedDateTime": words.get("on", self.day),
+                "performer": [{"actor": _reference("Practitioner", words.get("by"))}] if "by" in words else None,
                 "basedOn": [_reference("ServiceRequest", words.get("for"))] if "for" in words else None,
             }
         )
@@ -228,6 +239,29 @@ class _Resources:
             )
         planned = {"occurrenceDateTime": words.get("planned"), "code": _concept(head)}
         return _without_empty({"resourceType": "ServiceRequest", **common, **planned})
+
+    def observation(self, text: str) -> dict[str, Any]:
+        head, words = self._words(text)
+        return {
+            "resourceType": "Observation",
+            "id": words.get("as", f"observed-{self.count}"),
+            "status": "final",
+            "code": _concept(head),
+            "subject": {"reference": f"Patient/{PATIENT}"},
+            "effectiveDateTime": words.get("on", self.day),
+        }
+
+    def report(self, text: str) -> dict[str, Any]:
+        head, words = self._words(text)
+        return {
+            "resourceType": "DiagnosticReport",
+            "id": words.get("as", f"report-{self.count}"),
+            "status": "final",
+            "code": _concept("LOINC 18107-3"),
+            "subject": {"reference": f"Patient/{PATIENT}"},
+            "effectiveDateTime": words.get("on", self.day),
+            "conclusion": head.removeprefix("words "),
+        }
 
     def _words(self, text: str) -> tuple[str, dict[str, str]]:
         """The head of a text and the words after it, by name."""
@@ -261,8 +295,8 @@ def _concept(head: str) -> dict[str, Any]:
     kind, _, rest = head.partition(" ")
     if kind == "words":
         return {"text": rest}
-    if kind in {"RxNorm", "NDC", "SNOMED"}:
-        return {"coding": [{"system": {"RxNorm": RXNORM, "NDC": NDC, "SNOMED": SNOMED}[kind], "code": rest}]}
+    if kind in SYSTEMS:
+        return {"coding": [{"system": SYSTEMS[kind], "code": rest}]}
     if head in PRODUCTS:
         return {"coding": [{"system": NDC, "code": PRODUCTS[head]}]}
     return {"coding": [_coding(head)]}

@@ -20,7 +20,7 @@ from cds_service.fhir.queries import MOST_PAGES, Access
 from cds_service.prefetch import Arrived
 from cds_service.settings import Settings
 from hooks.prefetch import PREFETCH
-from tests.ehr import FHIR_TOKEN, PATHS, UNAVAILABLE, about_echo, access, call, not_checked, topics, warnings
+from tests.ehr import FHIR_TOKEN, PATHS, UNAVAILABLE, about_echo, access, call, not_checked, warned, warnings
 from tests.fhir_double import Double, Reply, body, in_turn, resource, running_double, searchset
 from tests.notation import bundle, request_of
 from tests.running import running
@@ -218,7 +218,7 @@ LASTING: dict[str, tuple[Reply, str]] = {
 def test_a_fault_is_named_and_the_rest_is_said(hasty: str, double: Double, name: str) -> None:
     double.replies[TYPE], reason = LASTING[name]
     answer = _timed_call(hasty, REQUEST | access(double.address))
-    assert "add-on-repeated" in topics(answer), "what can be said is said"
+    assert "add-on-repeated" in warned(answer), "what can be said is said"
     assert RULE in not_checked(answer), "what depends on the missing data is not decided"
     (place,) = warnings(answer)
     assert place.startswith(PLACE)
@@ -245,13 +245,13 @@ def test_all_at_once_take_no_longer_than_one(hasty: str, double: Double) -> None
     double.replies = dict.fromkeys(("Procedure", "ChargeItem", TYPE, "Coverage", "Observation"), _silence)
     answer = _timed_call(hasty, REQUEST | {"prefetch": {}} | access(double.address))
     assert len(warnings(answer)) == 5
-    assert topics(answer) == ["add-on-repeated"]
+    assert warned(answer) == ["add-on-repeated"]
 
 
 def test_what_came_before_a_fault_is_used(hasty: str, double: Double) -> None:
     double.replies[TYPE] = in_turn(resource(searchset([GIVEN], next_page=f"{TYPE}?page=2")), _silence)
     answer = _timed_call(hasty, REQUEST | access(double.address))
-    assert set(topics(answer)) == {RULE, "add-on-repeated"}
+    assert set(warned(answer)) == {RULE, "add-on-repeated"}
     assert set(warnings(answer)) == {PLACE}
 
 
@@ -282,14 +282,14 @@ def test_what_was_unreadable_in_prefetch_is_made_whole_by_the_server(hasty: str,
     for value in ("junk", searchset([UNAVAILABLE]), {"resourceType": "Patient"}):
         answer = call(hasty, REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: value}} | access(double.address))
         assert not_checked(answer) == set(), "it is known that nothing was given"
-        assert topics(answer) == ["add-on-repeated"]
+        assert warned(answer) == ["add-on-repeated", "contrast-not-supported"]
 
 
 @pytest.mark.parametrize("link", ["https://[", "file:///etc/passwd", "", "http://127.0.0.1:9/fhir/x"])
 def test_a_first_page_with_an_odd_next_is_asked_for_anew(hasty: str, double: Double, link: str) -> None:
     request = REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: searchset([UNAVAILABLE], next_page=link)}}
     double.replies[TYPE] = resource(searchset([GIVEN]))
-    assert RULE in topics(call(hasty, request | access(double.address)))
+    assert RULE in warned(call(hasty, request | access(double.address)))
     assert double.paths == [f"/fhir/{TYPE}?patient={PATIENT}"]
 
 
@@ -323,7 +323,7 @@ def test_a_fault_that_passes_is_not_noticed(hasty: str, double: Double, fault: R
     double.replies[TYPE] = in_turn(fault, resource(searchset([GIVEN])))
     answer = _timed_call(hasty, REQUEST | access(double.address))
     assert warnings(answer) == {}
-    assert RULE in topics(answer)
+    assert RULE in warned(answer)
     assert len(double.asked) == 2
 
 
@@ -377,7 +377,7 @@ def test_a_next_page_in_any_spelling(hasty: str, double: Double, link: str) -> N
     double.replies |= {TYPE: answers, "/fhir": answers}
     answer = _timed_call(hasty, REQUEST | access(double.address))
     assert warnings(answer) == {}
-    assert RULE in topics(answer)
+    assert RULE in warned(answer)
     assert len(double.asked) == 2
 
 
@@ -425,7 +425,7 @@ def test_a_server_that_may_not_be_asked(hasty: str, double: Double, address: str
     origin = double.address.removeprefix("http://").removesuffix("/fhir")
     answer = _timed_call(hasty, REQUEST | access(address.format(origin=origin)))
     assert warnings(answer) == {PLACE: "`fhirServer` is not one of the servers that this service may ask"}
-    assert topics(answer) == ["add-on-repeated"]
+    assert warned(answer) == ["add-on-repeated"]
     assert RULE in not_checked(answer)
     assert double.asked == []
 

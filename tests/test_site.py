@@ -249,6 +249,20 @@ def test_a_hospital_claim_to_a_payer_that_takes_c_codes_is_not_told_to_add_93352
     assert "contrast-add-on-missing" not in found(advise(takes, case))
 
 
+def test_a_payer_that_wants_a9700_is_not_told_otherwise(tmp_path: Path) -> None:
+    wants = advisor_with(tmp_path, "payers:\n  - {names: [Aetna], a9700: true}\n")
+    case = {"professional": "93350, 93352, A9700", "payer": "Aetna", "given": ["Definity 1.3 mL"]}
+    assert found(advise(wants, case)) == []
+    silent = advisor_with(tmp_path, "payers:\n  - {names: [Cigna], a9700: true}\n")
+    assert "supply-unspecified" in found(advise(silent, case))
+
+
+def test_a_payer_that_wants_waste_modifiers_is_heard(tmp_path: Path) -> None:
+    wants = advisor_with(tmp_path, "payers:\n  - {names: [Aetna], waste_modifiers: true}\n")
+    case = {"professional": "93350, 93352, Q9957x2", "place": "11", "payer": "Aetna", "given": ["Definity 1.3 mL"]}
+    assert found(advise(wants, case)) == ["supply-waste-modifier"]
+
+
 # --- rules and vials ------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from cds_service.case import (
     Code,
     Concept,
     Coverage,
+    Document,
     Form,
     Line,
     Observation,
@@ -280,6 +281,9 @@ def _procedure(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
             performers=_practitioners(reader.ref(each.actor) for each in p.performer or ()),
             encounter=reader.ref(p.encounter) or None,
             links=reader.refs(p.based_on, p.part_of, p.used_reference),
+            reasons=_reasons(reader, p.reason_code, p.reason_reference),
+            notes=_texts(p.note),
+            reports=tuple(sorted(reader.refs(p.report))),
         ),
     )
 
@@ -318,6 +322,7 @@ def _service_request(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record
             performers=_practitioners(reader.ref(each) for each in s.performer or ()),
             encounter=reader.ref(s.encounter) or None,
             links=reader.refs(s.based_on),
+            reasons=_reasons(reader, s.reason_code, s.reason_reference),
         ),
     )
 
@@ -481,9 +486,66 @@ def _observation(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
         Observation(
             **reader.base(item),
             concept=reader.concept(o.code),
+            words=(*((o.value_string,) if o.value_string else ()), *_said(o.value_codeable_concept), *_texts(o.note)),
             day=_day(o.effective_date_time, o.effective_period),
             encounter=reader.ref(o.encounter) or None,
+            links=reader.refs(o.part_of),
         ),
+    )
+
+
+def _report(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+    d: r.DiagnosticReport = item.resource
+    if d.status == "cancelled":
+        return
+    yield (
+        "documents",
+        Document(
+            **reader.base(item),
+            kind="report",
+            concept=concept(d.code),
+            words=(d.conclusion,) if d.conclusion else (),
+            day=_day(d.effective_date_time, d.effective_period),
+            encounter=reader.ref(d.encounter) or None,
+            links=reader.refs(d.based_on),
+        ),
+    )
+
+
+def _images(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+    i: r.ImagingStudy = item.resource
+    if i.status == "cancelled":
+        return
+    yield (
+        "documents",
+        Document(
+            **reader.base(item),
+            kind="images",
+            concept=_joined(concept(each) for each in i.procedure_code or ()),
+            words=(i.description,) if i.description else (),
+            day=_day(i.started),
+            encounter=reader.ref(i.encounter) or None,
+            links=reader.refs(i.based_on, (i.procedure_reference,)),
+        ),
+    )
+
+
+def _condition(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+    c: r.Condition = item.resource
+    if {code.value for code in concept(c.verification_status).codes} & {"entered-in-error", "refuted"}:
+        return
+    encounter = reader.ref(c.encounter) or None
+    yield "documents", Document(**reader.base(item), kind="condition", concept=concept(c.code), encounter=encounter)
+
+
+def _document(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+    d: r.DocumentReference = item.resource
+    if d.status == "superseded":
+        return
+    words = (d.description,) if d.description else ()
+    yield (
+        "documents",
+        Document(**reader.base(item), kind="document", concept=concept(d.type), words=words, day=_day(d.date)),
     )
 
 
@@ -496,6 +558,10 @@ _CONVERTERS: dict[type, Callable[[_Reader, _Item], Iterator[tuple[str, Record]]]
     r.Claim: _claim,
     r.Coverage: _coverage,
     r.Observation: _observation,
+    r.DiagnosticReport: _report,
+    r.ImagingStudy: _images,
+    r.Condition: _condition,
+    r.DocumentReference: _document,
 }
 
 
@@ -530,6 +596,24 @@ def _joined(concepts: Iterable[Concept]) -> Concept:
     return Concept(
         tuple(code for each in every for code in each.codes), tuple(word for each in every for word in each.words)
     )
+
+
+def _reasons(
+    reader: _Reader, codes: Iterable[r.CodeableConcept] | None, references: Iterable[r.Reference] | None
+) -> tuple[str, ...]:
+    """The indications that a record names: their codes or words, and the records that it points at."""
+    named = [text for each in codes or () for text in _said(each)]
+    return (*named, *sorted(reader.refs(references)))
+
+
+def _said(value: r.CodeableConcept | None) -> tuple[str, ...]:
+    """A concept's words, else its codes."""
+    what = concept(value)
+    return what.words or tuple(code.value for code in what.codes)
+
+
+def _texts(notes: Iterable[r.Annotation] | None) -> tuple[str, ...]:
+    return tuple(each.text for each in notes or () if each.text)
 
 
 _BILLED = re.compile(r"([0-9A-Z]{5})((?:[-: ]?[0-9A-Z]{2})*)")

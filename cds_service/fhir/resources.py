@@ -70,6 +70,12 @@ class Extension(Element):
     value_codeable_concept: CodeableConcept | None = None
 
 
+class Annotation(Element):
+    """A note."""
+
+    text: str | None = None
+
+
 class Actor(Element):
     """Who performed something."""
 
@@ -100,6 +106,8 @@ class ServiceRequest(Resource, tag="ServiceRequest"):
     authored_on: str | None = None
     performer: tuple[Reference, ...] | None = None
     based_on: tuple[Reference, ...] | None = None
+    reason_code: tuple[CodeableConcept, ...] | None = None
+    reason_reference: tuple[Reference, ...] | None = None
 
 
 class MedicationRequest(Resource, tag="MedicationRequest"):
@@ -141,6 +149,10 @@ class Procedure(Resource, tag="Procedure", kw_only=True):
     used_reference: tuple[Reference, ...] | None = None
     used_code: tuple[CodeableConcept, ...] | None = None
     contained: tuple[msgspec.Raw, ...] | None = None
+    reason_code: tuple[CodeableConcept, ...] | None = None
+    reason_reference: tuple[Reference, ...] | None = None
+    note: tuple[Annotation, ...] | None = None
+    report: tuple[Reference, ...] | None = None
 
 
 class Dosage(Element):
@@ -281,6 +293,55 @@ class Observation(Resource, tag="Observation"):
     encounter: Reference | None = None
     effective_date_time: str | None = None
     effective_period: Period | None = None
+    part_of: tuple[Reference, ...] | None = None
+    value_string: str | None = None
+    value_codeable_concept: CodeableConcept | None = None
+    note: tuple[Annotation, ...] | None = None
+
+
+class DiagnosticReport(Resource, tag="DiagnosticReport"):
+    """A report."""
+
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    based_on: tuple[Reference, ...] | None = None
+    conclusion: str | None = None
+
+
+class ImagingStudy(Resource, tag="ImagingStudy"):
+    """Images."""
+
+    status: str | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    started: str | None = None
+    based_on: tuple[Reference, ...] | None = None
+    procedure_reference: Reference | None = None
+    procedure_code: tuple[CodeableConcept, ...] | None = None
+    description: str | None = None
+
+
+class Condition(Resource, tag="Condition"):
+    """A diagnosis or a complaint."""
+
+    verification_status: CodeableConcept | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+
+
+class DocumentReference(Resource, tag="DocumentReference"):
+    """A document."""
+
+    status: str | None = None
+    type: CodeableConcept | None = None
+    subject: Reference | None = None
+    date: str | None = None
+    description: str | None = None
 
 
 Read = (
@@ -295,6 +356,10 @@ Read = (
     | Encounter
     | Coverage
     | Observation
+    | DiagnosticReport
+    | ImagingStudy
+    | Condition
+    | DocumentReference
 )
 
 READ_TYPES = frozenset(kind.__struct_config__.tag for kind in Read.__args__)

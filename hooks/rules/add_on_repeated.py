@@ -6,7 +6,7 @@ from decimal import Decimal
 from cds_service.case import Case, Line, plain
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.bills import units_of
-from hooks.charges import keep_units
+from hooks.charges import by_kind_of_bill, keep_units
 from hooks.echo import Study, studies
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import ADD_ONS, CODES
@@ -35,21 +35,13 @@ def add_on_repeated(case: Case) -> Iterator[Finding | NotChecked]:
     """
     for study in studies(case):
         for code in sorted({line.code for line in study.lines if _is_once_per_study(line)}):
-            for lines in _by_kind_of_bill(study.charged(code)):
+            for lines in by_kind_of_bill(study.charged(code)):
                 if study.draft and _count(lines) > 1:
                     yield _finding(code, lines, study)
 
 
 def _is_once_per_study(line: Line) -> bool:
     return any(entry.once_per_study for entry in ADD_ONS.history(line.code))
-
-
-def _by_kind_of_bill(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
-    """Charges, professional claims and hospital claims apart: a charge and the claim made of it are one thing."""
-    found: dict[tuple[bool, str], list[Line]] = {}
-    for line in lines:
-        found.setdefault((bool(line.bill), line.form), []).append(line)
-    return (tuple(alike) for alike in found.values())
 
 
 def _count(lines: Iterable[Line]) -> Decimal:

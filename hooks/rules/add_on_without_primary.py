@@ -6,7 +6,8 @@ from decimal import Decimal
 from cds_service.case import AddLine, Case, Line, Order, RemoveLine, RemoveOrder
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.contrast import procedure_codes
-from hooks.echo import Study, is_hospital_code, studies, study_kind
+from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies, study_kind
+from hooks.hospital import medicare_hospital_lines
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.primaries import has_primary, ordered_codes
 from hooks.tables import ADD_ONS, CODES, STUDIES, AddOn
@@ -34,11 +35,13 @@ def add_on_without_primary(case: Case) -> Iterator[Finding | NotChecked]:
         charged by the same practitioner. 93352 beside a rest echo or beside a hospital C code is such a case.
 
     Passes:
-        One of its primaries is charged that day; at order time, one is ordered.
+        One of its primaries is charged that day; at order time, one is ordered. 93352 on a Medicare hospital claim is
+        left to the rule for C codes.
     """
     for study in studies(case):
         for line in study.lines if study.draft else ():
-            yield from _verdict(line, study, case)
+            if not _is_hospitals(line, study, case):
+                yield from _verdict(line, study, case)
         for order in study.orders if case.stage == "order" else ():
             yield from _ordered_alone(order, case)
 
@@ -53,6 +56,11 @@ def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChec
         )
     elif not has_primary(line, entry, case):
         yield _finding(line, entry, study, case)
+
+
+def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
+    """Whether 93352 stands on a Medicare hospital claim: the rule for C codes takes it off."""
+    return line.code == CONTRAST_ADD_ON and line in medicare_hospital_lines(study, case)
 
 
 def _is_reviewed(line: Line, case: Case) -> bool:

@@ -8,16 +8,19 @@ from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Reme
 from hooks.charges import (
     add,
     hospital_alternative,
+    supplies_named,
     supply_choices,
     supply_notes,
     what_was_done,
     with_supplies,
     with_units,
 )
-from hooks.contrast import Use, add_on_present, contrast_in
+from hooks.contrast import Use, add_on_present, contrast_in, procedure_codes
 from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, stress_studies
+from hooks.hospital import medicare_hospital_lines
 from hooks.override_reasons import MISSING_CHARGE
-from hooks.setting import is_split, setting_of, takes_hospital_codes
+from hooks.performed import awaits_primary, may_conclude, uncharged_stress_echo
+from hooks.setting import is_split
 from hooks.sources import ASE_2018
 from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
 
@@ -42,7 +45,8 @@ def contrast_add_on_missing(case: Case) -> Iterator[Finding | NotChecked]:
 
     Passes:
         No sign of contrast; contrast recorded as not given; a rest echo; a hospital code that already includes the
-        contrast (C8928, C8930); 93352 present; 0439T charged instead (Medicare pays one of the two).
+        contrast (C8928, C8930); a hospital's claim to Medicare, which asks for such a code; 93352 present; 0439T
+        charged or done instead (Medicare pays one of the two).
     """
     for study in stress_studies(case):
         if not add_on_present(study) and not _includes_contrast(study):
@@ -50,10 +54,18 @@ def contrast_add_on_missing(case: Case) -> Iterator[Finding | NotChecked]:
 
 
 def _includes_contrast(study: Study) -> bool:
-    return bool(study.charged(PERFUSION_ADD_ON)) or any(is_hospital_code(line) for line in study.primaries)
+    """Contrast is charged, or is to be charged, by a code that includes it or excludes 93352."""
+    if any(is_hospital_code(line) for line in study.primaries):
+        return True
+    recorded = {code for code, _ in procedure_codes(study)}
+    recorded |= {code.value[:5] for order in study.orders for code in order.concept.codes}
+    by_hospital = not study.primaries and any(is_hospital_code(code) for code in recorded)
+    return by_hospital or bool(study.charged(PERFUSION_ADD_ON)) or PERFUSION_ADD_ON in recorded
 
 
 def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
+    if _is_hospitals(study, case) and not (use.given == "unknown" and study.unsure):
+        return
     if use.given == "yes" or (use.given == "unknown" and use.ordered and case.stage == "order"):
         yield _missing(study, use, case)
     elif use.given == "contradicted":
@@ -74,20 +86,32 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
         )
 
 
+def _is_hospitals(study: Study, case: Case) -> bool:
+    """Whether all that charges the study goes to Medicare for a hospital: the rule for C codes then speaks."""
+    lines = medicare_hospital_lines(study, case)
+    return bool(lines) and all(line in lines for line in study.primaries)
+
+
 def _missing(study: Study, use: Use, case: Case) -> Finding | NotChecked:
     seen = (*what_was_done(study), *(use.evidence or use.orders))
     if not study.certain:
         return _ask(study, seen, "The study's code came without a code system, so nothing is suggested.")
-    if setting_of(study) == "facility" and takes_hospital_codes(case, study.lines):
-        return NotChecked("a Medicare hospital claim reports contrast through C8928 or C8930, not through 93352", seen)
-    if case.stage == "claim" and not study.primaries:
+    if case.stage == "claim" and not study.primaries and not _is_asked_for(study, case):
         return NotChecked("the stress echo itself is not charged, so that 93352 would have no primary", seen)
     return _finding(study, seen, case)
 
 
+def _is_asked_for(study: Study, case: Case) -> bool:
+    """Whether the study itself is not charged and its own rule asks for it, so that 93352 will have its primary."""
+    performed = uncharged_stress_echo(study, case)
+    return performed is not None and not awaits_primary(study) and may_conclude(performed, study, case)
+
+
 def _finding(study: Study, seen: tuple[Evidence, ...], case: Case) -> Finding:
-    choices = supply_choices(study, case)
-    remedies = with_supplies(f"Add {CONTRAST_ADD_ON}", [add(study, case, CONTRAST_ADD_ON, Decimal(1))], choices)
+    hospital = medicare_hospital_lines(study, case)
+    bill = next((line for line in study.primaries if line not in hospital), None)
+    choices = () if hospital else supply_choices(study, case)
+    remedies = with_supplies(f"Add {CONTRAST_ADD_ON}", [add(study, case, CONTRAST_ADD_ON, Decimal(1), bill)], choices)
     instead = hospital_alternative(study, case)
     if instead:
         supplies = choices[0] if len(choices) == 1 else ()
@@ -107,9 +131,8 @@ def _finding(study: Study, seen: tuple[Evidence, ...], case: Case) -> Finding:
 
 
 def _supply_named(choices: tuple[tuple[AddLine, ...], ...]) -> list[str]:
-    if len(choices) > 1:
-        return ["the supply code of the agent"]
-    return [with_units(line) for lines in choices for line in lines]
+    named = [with_units(line) for line in supplies_named(choices)]
+    return named or (["the supply code of the agent"] if choices else [])
 
 
 def _setting_notes(study: Study, may_be_hospital: bool) -> Iterator[str]:

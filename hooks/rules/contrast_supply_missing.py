@@ -4,9 +4,17 @@ from collections.abc import Iterator
 
 from cds_service.case import Case
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, rule
-from hooks.charges import supply_choices, supply_is_missing, supply_notes, what_was_done, with_supplies, with_units
-from hooks.contrast import Use, contrast_in
-from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies
+from hooks.charges import (
+    supplies_named,
+    supply_choices,
+    supply_is_missing,
+    supply_notes,
+    what_was_done,
+    with_supplies,
+    with_units,
+)
+from hooks.contrast import Use, contrast_in, procedure_codes
+from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, studies
 from hooks.override_reasons import MISSING_CHARGE
 from hooks.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
 from hooks.tables import CODES, PRODUCTS
@@ -27,21 +35,28 @@ def contrast_supply_missing(case: Case) -> Iterator[Finding | NotChecked]:
         practice in its office, the hospital for its patients. 93352 pays for using it and does not include it.
 
     Flags:
-        93352 is charged, or a hospital code for a stress echo with contrast, and no supply code is. The units follow
-        from the mL recorded as given, added up for the study and rounded up once.
+        93352 is charged, or a hospital code for a stress echo with contrast, or 0439T at a stress echo at which the
+        record shows that an agent was given, and no supply code is. The units follow from the mL recorded as given,
+        added up for the study and rounded up once.
 
     Passes:
         A supply code is charged; the study is charged with 26 or on a professional claim for a facility (the supply is
         then the facility's); contrast recorded as not given; 93352 is missing too (its own rule adds both).
     """
     for study in studies(case):
-        if study.draft and study.kind != "rest" and _is_charged_with_contrast(study) and supply_is_missing(study):
-            yield from _verdict(study, contrast_in(study, case), case)
+        use = contrast_in(study, case)
+        if study.draft and _is_charged_with_contrast(study, use) and supply_is_missing(study):
+            yield from _verdict(study, use, case)
 
 
-def _is_charged_with_contrast(study: Study) -> bool:
-    """The add-on, or a hospital code that includes it; where both lack, the add-on's own rule asks for both."""
-    return bool(study.charged(CONTRAST_ADD_ON)) or any(is_hospital_code(line) for line in study.primaries)
+def _is_charged_with_contrast(study: Study, use: Use) -> bool:
+    """The add-on, or a code that includes or excludes it; where all lack, the add-on's own rule asks for both."""
+    if study.kind == "rest":
+        return False
+    if study.charged(CONTRAST_ADD_ON) or any(is_hospital_code(line) for line in study.primaries):
+        return True
+    perfusion = study.charged(PERFUSION_ADD_ON) or any(code == PERFUSION_ADD_ON for code, _ in procedure_codes(study))
+    return study.kind == "stress" and bool(perfusion) and use.given == "yes"
 
 
 def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
@@ -58,15 +73,15 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
 
 
 def _charged(study: Study) -> tuple[Evidence, ...]:
-    add_ons = tuple(Evidence(f"{line} is charged", line) for line in study.charged(CONTRAST_ADD_ON))
+    codes = (CONTRAST_ADD_ON, PERFUSION_ADD_ON)
+    add_ons = tuple(Evidence(f"{line} is charged", line) for code in codes for line in study.charged(code))
     return (*what_was_done(study), *add_ons)
 
 
 def _finding(study: Study, seen: tuple[Evidence, ...], use: Use, case: Case) -> Finding:
     choices = supply_choices(study, case)
     certain = all(line.certain for line in (*study.primaries, *study.charged(CONTRAST_ADD_ON)))
-    decided = choices[0] if len(choices) == 1 else ()
-    codes = " and ".join(with_units(line) for line in decided) or "the supply code of the product used"
+    codes = " and ".join(with_units(line) for line in supplies_named(choices)) or "the supply code of the product used"
     return Finding(
         summary=f"Contrast is charged without the agent itself: add {codes}.",
         evidence=(*seen, *use.hints),

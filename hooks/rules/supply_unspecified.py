@@ -11,6 +11,7 @@ from hooks.contrast import Supply, contrast_in, supplies_due
 from hooks.echo import Study, studies
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import UNSPECIFIED, current_products
+from hooks.setting import payer_says
 from hooks.supplies import Agents, agents_of, supply_bills
 from hooks.tables import CODES, PRODUCTS
 
@@ -34,12 +35,13 @@ def supply_unspecified(case: Case) -> Iterator[Finding | NotChecked]:
         only names the codes that there are.
 
     Passes:
-        The product has no code of its own yet (Lumason before 2016); A9700 beside a product's code (its own rule).
+        The product has no code of its own yet (Lumason before 2016); A9700 beside a product's code (its own rule); a
+        payer that wants A9700, as the site's file says.
     """
     for study in studies(case):
         for lines in supply_bills(study, case) if study.draft else ():
             unspecified = [line for line in lines if line.code == UNSPECIFIED]
-            if unspecified and goes_out(unspecified, case):
+            if unspecified and goes_out(unspecified, case) and not payer_says(case, lines, "a9700"):
                 yield from _verdict(study, unspecified, {line.code for line in lines} - {UNSPECIFIED}, case)
 
 

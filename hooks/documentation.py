@@ -1,0 +1,105 @@
+"""Which items of documentation the record holds for a study, which it is known not to hold, and which are unknown."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from cds_service.case import LOINC, RXNORM, SNOMED, Administration, Case, Document, Observation, Record
+from hooks.contrast import agents_given
+from hooks.echo import Study
+from hooks.tables import DOCUMENTATION, DocumentationItem
+
+State = Literal["found", "not found", "unknown"]
+
+EXERCISE_STRESS_ECHO = "433233004"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An item, whether it was found, and the records that hold it."""
+
+    item: DocumentationItem
+    state: State
+    where: tuple[Record, ...]
+
+
+def documentation_of(study: Study, case: Case) -> tuple[Checked, ...]:
+    """All items in force on the study's day, in the order of the table."""
+    return tuple(_checked(item, study, case) for item in DOCUMENTATION if item.in_force(study.day))
+
+
+def _checked(item: DocumentationItem, study: Study, case: Case) -> Checked:
+    where = tuple(_SEEKERS[item.code](item, study, case))
+    if where:
+        return Checked(item, "found", where)
+    conclusive = item.absent_where_known and set(item.absent_where_known) <= case.known
+    return Checked(item, "not found" if conclusive else "unknown", ())
+
+
+# --- where each item is sought --------------------------------------------------------------------------------------
+
+
+def _reason(_: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
+    yield from (each for each in study.procedures if each.reasons)
+    yield from (each for each in study.orders if each.reasons)
+    yield from (each for each in case.documents if each.kind == "condition")
+
+
+def _agent(_: DocumentationItem, study: Study, __: Case) -> Iterator[Record]:
+    for _named, given in agents_given(study):
+        if isinstance(given, Administration) and given.ml is not None:
+            yield given
+
+
+def _images(_: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
+    yield from (each for each in _of_study(case.documents, study) if each.kind == "images")
+
+
+def _report(_: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
+    yield from (each for each in _of_study(case.documents, study) if each.kind == "report")
+    yield from (each for each in study.procedures if each.reports)
+
+
+def _written(item: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
+    """Observations, reports and documents of the study by code or words, and what is written on the procedure."""
+    documents = tuple(each for each in case.documents if each.kind in {"report", "document"})
+    written: tuple[Observation | Document, ...] = (*case.observations, *documents)
+    for seen in _of_study(written, study):
+        if set(seen.concept.values(LOINC)) & set(item.loinc) or _names(item, (*seen.concept.words, *seen.words)):
+            yield seen
+    yield from (each for each in study.procedures if _names(item, each.notes))
+
+
+def _protocol(item: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
+    for done in study.procedures:
+        if EXERCISE_STRESS_ECHO in done.concept.values(SNOMED) or _names(item, (*done.concept.words, *done.notes)):
+            yield done
+    for given in _of_study(case.administrations, study):
+        if set(given.concept.values(RXNORM)) & set(item.rxnorm) or _names(item, given.concept.words):
+            yield given
+    yield from _written(item, study, case)
+
+
+def _names(item: DocumentationItem, texts: Iterable[str]) -> bool:
+    return any(word in text.lower() for text in texts for word in item.words)
+
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+def _of_study(records: Iterable[RecordT], study: Study) -> Iterator[RecordT]:
+    """What is of the study's day, or points at it; a record without a day is taken for the study's."""
+    shown = {each.identity for each in study.records if each.identity}
+    return (each for each in records if each.day in {study.day, None} or study.day is None or each.links & shown)
+
+
+_SEEKERS: dict[str, Callable[[DocumentationItem, Study, Case], Iterable[Record]]] = {
+    "reason": _reason,
+    "need": _written,
+    "agent": _agent,
+    "images": _images,
+    "report": _report,
+    "ecg": _written,
+    "protocol": _protocol,
+    "result": _written,
+}

@@ -1,0 +1,95 @@
+"""What the record says was done and no line charges; and whether its absence from the charges may be concluded."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.case import BILLING, Case, Line, Procedure
+from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, agrees
+from hooks.hospital import hospital_code_for, plain_code_for
+from hooks.products import is_supply
+from hooks.tables import ADD_ONS
+
+# Either charges a stress echo, as does the C code of either.
+STRESS_CODES = ("93350", "93351", "C8928", "C8930")
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A study that was done: its codes (several where the record names several) and the procedures that say so."""
+
+    codes: tuple[str, ...]
+    procedures: tuple[Procedure, ...]
+
+
+def uncharged_stress_echo(study: Study, case: Case) -> Performed | None:
+    """The stress echo that was done and that no line of its day charges."""
+    return _uncharged(study, case, STRESS_CODES)
+
+
+def uncharged_perfusion(study: Study, case: Case) -> Performed | None:
+    """The perfusion echo that was done and that no line of its day charges."""
+    return _uncharged(study, case, (PERFUSION_ADD_ON,))
+
+
+def _uncharged(study: Study, case: Case, wanted: tuple[str, ...]) -> Performed | None:
+    done = [each for each in study.procedures if each.status == "done" and billing_codes(each) & set(wanted)]
+    if not done or any(_charges(line, wanted, done) for line in case.lines):
+        return None
+    codes = sorted({code for each in done for code in billing_codes(each) & set(wanted)})
+    return Performed(tuple(codes), tuple(done))
+
+
+def billing_codes(procedure: Procedure) -> set[str]:
+    """The billing codes that a procedure carries, without their modifiers."""
+    return {value[:5] for value in procedure.concept.values(BILLING)}
+
+
+def _charges(line: Line, codes: Iterable[str], done: list[Procedure]) -> bool:
+    days: set[date | None] = {each.day for each in done}
+    return line.code in codes and (line.day in days or None in {line.day, *days})
+
+
+def may_conclude(performed: Performed, study: Study, case: Case) -> bool:
+    """Whether a charge that is not there is missing, and does not stand on somebody else's bill.
+
+    Either the charges on the record are known to be complete, or other charges of the study stand in what goes out.
+    """
+    team = frozenset(name for each in performed.procedures for name in each.performers)
+    if not agrees(team, frozenset(name for line in _going_out(study, case) for name in line.performers)):
+        return False
+    others = [line for line in study.lines if line.draft and (is_supply(line.code) or line.code in ADD_ONS)]
+    return "chargeItems" in case.known or bool(others)
+
+
+def _going_out(study: Study, case: Case) -> list[Line]:
+    return [line for line in case.lines if line.draft and line.day in {study.day, None}]
+
+
+def awaits_primary(study: Study) -> bool:
+    """Whether an add-on is charged for the study: the rule for add-ons without a primary then asks for the study."""
+    return any(line.code in ADD_ONS for line in study.lines)
+
+
+def excludes_perfusion(study: Study) -> bool:
+    """Whether the use of contrast is charged by the add-on that excludes the one for perfusion."""
+    return bool(study.charged(CONTRAST_ADD_ON))
+
+
+def has_perfusion_primary(study: Study, case: Case) -> bool:
+    """Whether a primary of the perfusion echo is charged on its day, or is about to be asked for."""
+    entry = ADD_ONS.on(PERFUSION_ADD_ON, study.day)
+    if entry is None:
+        return False
+    charged = any(line.code in entry.primaries and line.day in {study.day, None} for line in case.lines)
+    found = uncharged_stress_echo(study, case)
+    return charged or (found is not None and len(set(found.codes) & set(entry.primaries)) == len(found.codes))
+
+
+def code_to_charge(code: str, study: Study, *, medicare_hospital: bool, with_contrast: bool) -> str:
+    """The code by which the bill at hand charges what was done: a C code on a Medicare hospital claim with contrast."""
+    if medicare_hospital and with_contrast:
+        return hospital_code_for(code, study.day) or code
+    if medicare_hospital:
+        return plain_code_for(code, study.day) or code
+    return code

@@ -1,0 +1,55 @@
+"""Rule: contrast charged, and parts of its documentation are not on the record."""
+
+from collections.abc import Iterator
+
+from cds_service.case import Case, Line
+from cds_service.rules import INFO, Evidence, Finding, NotChecked, rule
+from hooks.contrast import contrast_in
+from hooks.documentation import Checked, documentation_of
+from hooks.echo import CONTRAST_ADD_ON, Study, studies
+from hooks.override_reasons import WRONG_CHARGE
+from hooks.tables import DOCUMENTATION
+
+
+@rule(
+    order=INFO,
+    claim=INFO,
+    tables=(DOCUMENTATION,),
+    sources=(DOCUMENTATION.sources["reference-pages"], DOCUMENTATION.sources["bracco-2016"]),
+    override_reasons=WRONG_CHARGE,
+)
+def documentation_incomplete(case: Case) -> Iterator[Finding | NotChecked]:
+    """93352 is charged, and the record does not hold all that supports it.
+
+    Why:
+        A payer who asks for the record wants to see why contrast was needed, what was given, and how the stress echo
+        went: the reason, the borders not seen without contrast, agent and amount, images, report, ECG, protocol and
+        result. What is missing is easier to add before the claim goes out.
+
+    Flags:
+        93352 goes out, the part of the record in which an item stands came whole, and the item is not there.
+
+    Passes:
+        Every item is found, or may stand in a part of the record that did not come along.
+    """
+    for study in studies(case):
+        lines = tuple(line for line in study.charged(CONTRAST_ADD_ON) if line.draft)
+        if case.stage == "claim" and lines and contrast_in(study, case).given not in {"no", "contradicted"}:
+            yield from _verdict(study, lines, case)
+
+
+def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Finding]:
+    checked = documentation_of(study, case)
+    absent = [each for each in checked if each.state == "not found"]
+    if absent:
+        yield Finding(
+            summary=f"93352 is charged, and {len(absent)} of {len(checked)} items that support it are not on record.",
+            evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
+            checklist=tuple(_row(each) for each in checked),
+            notes=("Not found: " + "; ".join(each.item.name for each in absent) + ".",),
+            day=study.day,
+        )
+
+
+def _row(checked: Checked) -> tuple[str, str, str]:
+    return checked.item.name, checked.state, ", ".join(dict.fromkeys(each.origin.reference for each in checked.where))

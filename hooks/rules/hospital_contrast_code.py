@@ -1,0 +1,177 @@
+"""Rule: an echo with contrast on a Medicare hospital claim, charged otherwise than by its C code."""
+
+from collections.abc import Iterator
+
+from cds_service.case import AddLine, Case, Change, Line, RemoveLine, RemoveModifier, ReplaceCode
+from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
+from hooks.charges import add, supply_notes
+from hooks.contrast import Use, contrast_in, procedure_codes, supplies_due
+from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies
+from hooks.hospital import hospital_code_for, hospital_lines
+from hooks.override_reasons import WRONG_CHARGE
+from hooks.setting import payer_of
+from hooks.tables import CROSSWALK, OPPS
+
+# These say that a second echo was done beside the one with contrast.
+_DISTINCT = {"59", "76", "77", "XE", "XS", "XP", "XU"}
+
+
+@rule(
+    order=INFO,
+    claim=WARNING,
+    tables=(CROSSWALK, OPPS),
+    sources=(CROSSWALK.sources["opps"],),
+    override_reasons=WRONG_CHARGE,
+)
+def hospital_contrast_code(case: Case) -> Iterator[Finding | NotChecked]:
+    """A Medicare hospital claim charges an echo with contrast by CPT codes.
+
+    Why:
+        Medicare pays a hospital outpatient department for an echo with contrast through a C code, which includes the
+        use of the agent. 93352 is not paid to a hospital, and the CPT code of the same study is not charged beside its
+        C code. The supply code is still reported, although its payment is packaged.
+
+    Flags:
+        On a hospital's claim to fee-for-service Medicare: an echo at which contrast was given, charged as 93350, 93351,
+        93306, 93307 or 93308; 93352; a C code beside its CPT code.
+
+    Passes:
+        The C code with the supply; an echo without contrast by its CPT code; a practitioner's claim; another payer, who
+        may or may not take C codes: ask the payer.
+    """
+    for study in studies(case):
+        if study.draft:
+            yield from _verdict(study, contrast_in(study, case), case)
+
+
+def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
+    lines = hospital_lines(study)
+    payer = payer_of(case, lines)
+    wrong = _wrong(study, use, lines)
+    if not wrong or payer == "other" or use.given in {"no", "contradicted"}:
+        return
+    seen = tuple(Evidence(f"{line} is charged", line) for line in wrong)
+    if payer == "unknown":
+        yield NotChecked("whether this hospital claim goes to Medicare, which asks for a C code, is not known", seen)
+    else:
+        yield _finding(study, use, lines, wrong, case)
+
+
+def _wrong(study: Study, use: Use, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines that a Medicare hospital claim would not carry: CPT codes that a C code stands for, and 93352."""
+    with_contrast = use.given == "yes" or (study.kind == "stress" and _charged(lines, CONTRAST_ADD_ON))
+    c_lines = [line for line in lines if is_hospital_code(line)]
+    return tuple(
+        line
+        for line in lines
+        if line.code == CONTRAST_ADD_ON
+        or (_target(line, study) and (_is_beside(line, c_lines, study) if c_lines else with_contrast))
+    )
+
+
+def _charged(lines: tuple[Line, ...], code: str) -> bool:
+    return any(line.code == code for line in lines)
+
+
+def _target(line: Line, study: Study) -> str | None:
+    return hospital_code_for(line.code, line.day or study.day)
+
+
+def _is_beside(line: Line, c_lines: list[Line], study: Study) -> bool:
+    """Whether a CPT code charges the study of a C code again. Two rest echoes of a day may be two studies."""
+    if study.kind == "stress":
+        return True
+    return _target(line, study) in {each.code for each in c_lines} and not _DISTINCT & set(line.modifiers)
+
+
+def _finding(study: Study, use: Use, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Finding:
+    certain = all(line.certain for line in wrong)
+    mendable = certain and all(line.open for line in wrong)
+    remedies = tuple(_remedies(study, lines, wrong, case)) if mendable else ()
+    return Finding(
+        summary=_summary(study, lines, wrong),
+        evidence=(
+            *(Evidence(f"{line} is charged", line) for line in wrong),
+            *(Evidence(f"{line} is charged", line) for line in lines if is_hospital_code(line)),
+            *use.evidence,
+        ),
+        remedies=remedies,
+        notes=(
+            *(supply_notes(study, case) if _lacks_supply(study, lines) else ()),
+            "This holds for hospital outpatient departments that are paid under OPPS; a critical access hospital or an "
+            "inpatient stay is paid otherwise.",
+        ),
+        day=study.day,
+        indicator=None if certain else INFO,
+    )
+
+
+def _summary(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...]) -> str:
+    codes = " and ".join(dict.fromkeys(line.code for line in wrong))
+    present = [line.code for line in lines if is_hospital_code(line)]
+    targets = dict.fromkeys(target for line in wrong if (target := _target(line, study)))
+    if present:
+        return f"Medicare hospital claim: {present[0]} stands for the echo with contrast; remove {codes}."
+    if targets:
+        return f"Medicare hospital claim with contrast: charge {' and '.join(targets)} instead of {codes}."
+    return f"{codes} is never paid on a Medicare hospital claim: a C code stands for a stress echo with contrast."
+
+
+# --- remedies -------------------------------------------------------------------------------------------------------
+
+
+def _remedies(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Iterator[Remedy]:
+    if any(is_hospital_code(line) for line in lines):
+        yield _remedy("", tuple(RemoveLine(line) for line in wrong), decided=True)
+        return
+    replaced = [line for line in wrong if _target(line, study)]
+    if replaced:
+        yield from _replacements(study, lines, wrong, replaced, case)
+    else:
+        yield from _without_primary(study, wrong, case)
+
+
+def _replacements(
+    study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...], replaced: list[Line], case: Case
+) -> Iterator[Remedy]:
+    changes: list[Change] = []
+    for line in replaced:
+        changes += [RemoveModifier(line, "TC")] if "TC" in line.modifiers else []
+        changes.append(ReplaceCode(line, _target(line, study) or line.code))
+    changes += [RemoveLine(line) for line in wrong if line not in replaced]
+    choices = _supply_lines(study, lines, case)
+    for supplies in choices:
+        yield _remedy("", (*changes, *supplies), decided=len(choices) == 1)
+
+
+def _without_primary(study: Study, wrong: tuple[Line, ...], case: Case) -> Iterator[Remedy]:
+    """93352 and no study: the C codes that it may have been meant for, or its removal."""
+    first, *others = wrong
+    rest: tuple[Change, ...] = tuple(RemoveLine(line) for line in others)
+    done = {code for code, _ in procedure_codes(study)}
+    possible = [entry for entry in CROSSWALK if entry.code in {"93350", "93351"} and entry.in_force(study.day)]
+    shown = [entry for entry in possible if {entry.code, entry.hospital_code} & done]
+    if study.kind != "rest" and (shown or "procedures" not in case.known):
+        for entry in shown or possible:
+            yield _remedy("", (ReplaceCode(first, entry.hospital_code), *rest), decided=len(shown) == 1)
+    yield _remedy("", tuple(RemoveLine(line) for line in wrong), decided=False)
+
+
+def _remedy(label: str, changes: tuple[Change, ...], *, decided: bool) -> Remedy:
+    words = label or ", ".join(str(change) for change in changes)
+    return Remedy(words[:1].upper() + words[1:], changes, recommended=decided)
+
+
+def _lacks_supply(study: Study, lines: tuple[Line, ...]) -> bool:
+    """Whether this rule has to add the supply; where contrast is charged already, the supply's own rule asks for it."""
+    charged = _charged(lines, CONTRAST_ADD_ON) or any(is_hospital_code(line) for line in lines)
+    return not charged and not study.supplies
+
+
+def _supply_lines(study: Study, lines: tuple[Line, ...], case: Case) -> tuple[tuple[AddLine, ...], ...]:
+    if not _lacks_supply(study, lines):
+        return ((),)
+    return tuple(
+        tuple(add(study, case, supply.code, supply.units, lines[0]) for supply in supplies)
+        for supplies in supplies_due(study, case)
+    )

@@ -1,0 +1,123 @@
+"""Rule: the supply code of another product than the one that was given."""
+
+from collections.abc import Iterable, Iterator
+
+from cds_service.case import NDC, AddLine, Case, Change, Code, Concept, Line, Record, RemoveLine, ReplaceCode, SetUnits
+from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
+from hooks.charges import add_discarded, waste_modifiers, waste_notes
+from hooks.contrast import agents_given, documented_units
+from hooks.echo import Study, studies
+from hooks.override_reasons import WRONG_CHARGE
+from hooks.products import Agent, agent_in, name_of
+from hooks.tables import CODES, PRODUCTS
+from hooks.waste import DISCARDED, has_product_code
+
+
+@rule(
+    order=INFO,
+    claim=WARNING,
+    tables=(PRODUCTS, CODES),
+    sources=(CODES.sources["hcpcs"], PRODUCTS.sources["labels"]),
+    override_reasons=WRONG_CHARGE,
+)
+def supply_agent_mismatch(case: Case) -> Iterator[Finding | NotChecked]:
+    """The supply code charged is of another product than the agent that was given.
+
+    Why:
+        Each contrast agent has a supply code of its own (Definity Q9957, Optison Q9956, Lumason Q9950), with its own
+        price. The code of another product is a wrong charge, whichever way the money goes.
+
+    Flags:
+        One product is charged for a study and the record says that another was given, or the line itself names another
+        by NDC or in words. The remedy replaces the code and recomputes the units from the mL given.
+
+    Passes:
+        The product given is charged; the record leaves open whether it was (RxNorm names perflutren for two of them);
+        A9700, and two products charged for one given, have rules of their own.
+    """
+    for study in studies(case):
+        if study.draft:
+            yield from _verdict(study, case)
+
+
+def _verdict(study: Study, case: Case) -> Iterator[Finding | NotChecked]:
+    lines = tuple(line for line in study.supplies if line.draft and has_product_code(line))
+    charged = {line.code for line in study.supplies if has_product_code(line)}
+    agents = agents_given(study) or [found for line in lines for found in _written_on(line, case)]
+    possible = frozenset(code for agent, _ in agents for code in agent.codes)
+    if not lines or not agents or charged & possible or len(charged) > 1:
+        return
+    if study.unsure:
+        yield NotChecked("the agent belongs to one of several echo studies of the day", _named(agents))
+    else:
+        yield _finding(study, lines, agents, case)
+
+
+def _written_on(line: Line, case: Case) -> list[tuple[Agent, Record]]:
+    """The product that a line itself names beside its code: by NDC, there or in its details, or in words."""
+    inside = [other for other in case.lines if other.origin.within.startswith(f"{line.origin.within}.")]
+    own = [line, *(other for other in inside if line.bill and other.bill == line.bill)]
+    found = [(agent_in(Concept(_ndcs(each), each.concept.words)), each) for each in own]
+    named: list[tuple[Agent, Record]] = [(agent, each) for agent, each in found if agent]
+    return [pair for pair in named if pair[0].certain] or named
+
+
+def _ndcs(line: Line) -> tuple[Code, ...]:
+    return tuple(code for code in line.concept.codes if code.system == NDC)
+
+
+def _named(agents: Iterable[tuple[Agent, Record]]) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(f"{' or '.join(name_of(code) for code in sorted(agent.codes))} {_verb(record)}", record)
+        for agent, record in agents
+    )
+
+
+def _verb(record: Record) -> str:
+    return "is named on the line" if isinstance(record, Line) else "given"
+
+
+def _finding(study: Study, lines: tuple[Line, ...], agents: list[tuple[Agent, Record]], case: Case) -> Finding:
+    possible = sorted({code for agent, _ in agents for code in agent.codes})
+    certain = all(line.certain for line in lines) and all(agent.certain for agent, _ in agents)
+    several = len({next(iter(agent.codes)) for agent, _ in agents if len(agent.codes) == 1}) > 1
+    mendable = all(line.open for line in lines) and any(_is_given_line(line) for line in lines) and not several
+    instead = " or ".join(name_of(code) for code in possible)
+    return Finding(
+        summary=f"{name_of(lines[0].code)} is charged, and the record names {instead}: replace {lines[0].code}.",
+        evidence=(*(Evidence(f"{line} is charged", line) for line in lines), *_named(agents)),
+        remedies=tuple(_remedies(study, lines, possible, case)) if certain and mendable else (),
+        notes=tuple(_notes(study, lines, possible, case)),
+        day=study.day,
+        indicator=None if certain else INFO,
+    )
+
+
+def _notes(study: Study, lines: tuple[Line, ...], possible: list[str], case: Case) -> Iterator[str]:
+    for code in possible:
+        if agents_given(study):
+            yield f"{code}: {documented_units(code, study).reason}."
+        yield from waste_notes(code, study, lines[0], case)
+
+
+def _is_given_line(line: Line) -> bool:
+    return DISCARDED not in line.modifiers
+
+
+def _remedies(study: Study, lines: tuple[Line, ...], possible: list[str], case: Case) -> Iterator[Remedy]:
+    for code in possible:
+        changes = tuple(_changes(code, study, lines, case))
+        decided = len(possible) == 1 and bool(agents_given(study)) and not any(isinstance(c, AddLine) for c in changes)
+        yield Remedy(f"Replace {lines[0].code} by {code}", changes, recommended=decided)
+
+
+def _changes(code: str, study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Change]:
+    """The first line takes the code, the units and the modifiers of what was given; the others go."""
+    kept, *others = [line for line in lines if _is_given_line(line)]
+    yield ReplaceCode(kept, code)
+    units = documented_units(code, study).units
+    if units is not None and (kept.units != units):
+        yield SetUnits(kept, units)
+    yield from waste_modifiers(kept, code, study, case)
+    yield from (RemoveLine(line) for line in lines if line in others or not _is_given_line(line))
+    yield from add_discarded(kept, code, study, case)
