@@ -66,9 +66,12 @@ def with_units(line: AddLine) -> str:
 def keep_units(lines: Iterable[Line], units: Decimal) -> tuple[Change, ...]:
     """Charge so many units on one of the lines and take the others off; nothing where a line cannot be changed.
 
-    Kept is what has gone out already, then a plain line before one with modifiers, then the one that was sent first.
+    Kept is what has gone out already, then a plain line before one with modifiers, then the line that is right already;
+    in whatever order they were sent.
     """
-    kept, *others = sorted(lines, key=lambda line: (line.open, bool(line.modifiers)))
+    kept, *others = sorted(
+        lines, key=lambda line: (line.open, bool(line.modifiers), units_of(line) != units, str(line))
+    )
     changes: list[Change] = [SetUnits(kept, units)] if units_of(kept) != units else []
     changes += [RemoveLine(line) for line in others]
     changed = (*others, *([kept] if units_of(kept) != units else []))
@@ -199,7 +202,7 @@ def hospital_alternative(study: Study, case: Case) -> ReplaceCode | None:
     """What a Medicare hospital claim would report instead, where it is not known on which claim the study goes out."""
     if setting_of(study) == "professional" or not _may_take_hospital_codes(study, case):
         return None
-    for line in study.primaries:
+    for line in sorted(study.primaries, key=str):
         entry = CROSSWALK.on(line.code, study.day)
         if entry is not None and line.open and not {"26", "TC"} & set(line.modifiers):
             return ReplaceCode(line, entry.hospital_code)

@@ -6,10 +6,12 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from cds_service.case import Administration, Case, Concept, Order, Procedure, Record, Site, plain
+from cds_service.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, plain
 from cds_service.rules import Evidence
-from hooks.echo import CONTRAST_ADD_ON, Study, names_contrast, studies
-from hooks.products import Agent, agent_in, current_products, name_of
+from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, names_contrast, studies
+from hooks.hospital import medicare_hospital_lines
+from hooks.performed import is_asked_for, only_by_hospital
+from hooks.products import Agent, agent_in, current_products, is_supply, name_of
 from hooks.tables import CODES, PRODUCTS
 
 Answer = Literal["yes", "no", "unknown", "contradicted"]
@@ -67,9 +69,11 @@ def known_not_given(study: Study, case: Case) -> bool:
 def _unsettled(study: Study, case: Case) -> bool:
     """Whether an agent may have been given after all: begun and stopped, named in words only, or not tied to a study.
 
-    An administration without a day, or of the day before or after (a moment written in another time zone), may be of
-    this study.
+    So may a contrast echo that is tied to none. An administration without a day, or of the day before or after (a
+    moment written in another time zone), may be of this study.
     """
+    if any(isinstance(each, Procedure) and each.status != "not done" and names_contrast(each) for each in study.unsure):
+        return True
     loose = [each for each in study.unsure if isinstance(each, Administration)]
     for other in studies(case):
         if other.kind == "none" and other is not study:
@@ -261,6 +265,38 @@ def _units_unknown(code: str, reason: str, site: Site | None) -> Supply:
     if vial is not None:
         return Supply(code, vial, f"no dose in mL is recorded; this site charges one vial: {plain(vial)} units, verify")
     return Supply(code, None, reason)
+
+
+def charged_with_contrast(study: Study, case: Case) -> bool:
+    """The add-on, or a code that includes it; where both lack, the add-on's own rule asks for both.
+
+    The add-on for perfusion excludes it: there the record has to show that an agent was given.
+    """
+    if study.charged(CONTRAST_ADD_ON) or any(is_hospital_code(line) for line in study.primaries):
+        return True
+    done = {code for code, _ in procedure_codes(study)}
+    if study.kind != "stress":
+        return False
+    if study.charged(PERFUSION_ADD_ON):
+        return bool(_clinical(study))
+    if study.primaries:
+        return PERFUSION_ADD_ON in done
+    return (PERFUSION_ADD_ON in done or _is_of_hospital(study, done, case)) and is_asked_for(study, case)
+
+
+def _is_of_hospital(study: Study, done: set[str], case: Case) -> bool:
+    """Whether a study that is not charged yet will be charged by a hospital's code with contrast."""
+    by_payer = bool(_clinical(study)) and bool(medicare_hospital_lines(study, case))
+    return by_payer or only_by_hospital(done)
+
+
+def unsure_agents(study: Study) -> tuple[Record, ...]:
+    """Administrations and supplies that may be of this study or of another one of the day."""
+    return tuple(
+        each
+        for each in study.unsure
+        if isinstance(each, Administration | Order) or (isinstance(each, Line) and is_supply(each.code))
+    )
 
 
 def add_on_present(study: Study) -> bool:

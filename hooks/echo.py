@@ -345,7 +345,12 @@ def _homes(groups: Sequence[_Group], record: Record) -> list[_Group]:
     homes = _narrow(homes, lambda group: not _needs_stress(record) or group.kind == "stress")
     homes = _narrow(homes, lambda group: record.encounter in group.encounters)
     homes = _narrow(homes, lambda group: bool(record.performers & _people(group)))
-    return _narrow(homes, lambda group: any(_is_contrast_add_on(other) for other in group.records))
+    homes = _narrow(homes, lambda group: any(_is_contrast_add_on(other) for other in group.records))
+    return _narrow(homes, lambda group: not _is_agent(record) or any(names_contrast(other) for other in group.records))
+
+
+def _is_agent(record: Record) -> bool:
+    return isinstance(record, Administration) or (isinstance(record, Line) and is_supply(record.code))
 
 
 def _narrow(homes: list[_Group], keep: Callable[[_Group], bool]) -> list[_Group]:

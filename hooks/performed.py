@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from cds_service.case import BILLING, Case, Line, Procedure
-from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, agrees
-from hooks.hospital import hospital_code_for, plain_code_for
-from hooks.products import is_supply
+from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, agrees, is_hospital_code
+from hooks.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
 from hooks.tables import ADD_ONS
 
 # Either charges a stress echo, as does the C code of either.
@@ -20,6 +19,11 @@ class Performed:
 
     codes: tuple[str, ...]
     procedures: tuple[Procedure, ...]
+
+    @property
+    def contradictory(self) -> bool:
+        """Whether the record names both a hospital's code and a code of a practice."""
+        return len({is_hospital_code(code) for code in self.codes}) > 1
 
 
 def uncharged_stress_echo(study: Study, case: Case) -> Performed | None:
@@ -58,8 +62,7 @@ def may_conclude(performed: Performed, study: Study, case: Case) -> bool:
     team = frozenset(name for each in performed.procedures for name in each.performers)
     if not agrees(team, frozenset(name for line in _going_out(study, case) for name in line.performers)):
         return False
-    others = [line for line in study.lines if line.draft and (is_supply(line.code) or line.code in ADD_ONS)]
-    return "chargeItems" in case.known or bool(others)
+    return "chargeItems" in case.known or any(line.draft for line in study.lines)
 
 
 def _going_out(study: Study, case: Case) -> list[Line]:
@@ -71,24 +74,51 @@ def awaits_primary(study: Study) -> bool:
     return any(line.code in ADD_ONS for line in study.lines)
 
 
-def excludes_perfusion(study: Study) -> bool:
-    """Whether the use of contrast is charged by the add-on that excludes the one for perfusion."""
-    return bool(study.charged(CONTRAST_ADD_ON))
+def only_by_hospital(codes: Iterable[str]) -> bool:
+    """Whether codes name a stress echo by a hospital's code with contrast, and by no other."""
+    stress = [code for code in codes if code in STRESS_CODES]
+    return bool(stress) and all(is_hospital_code(code) for code in stress)
+
+
+def is_asked_for(study: Study, case: Case) -> bool:
+    """Whether a stress echo is not charged and a card asks for it: by its record, or as the primary of an add-on."""
+    performed = uncharged_stress_echo(study, case)
+    if performed is not None and not performed.contradictory and may_conclude(performed, study, case):
+        return True
+    charged = any(line.code in STRESS_CODES and line.day in {study.day, None} for line in case.lines)
+    return awaits_primary(study) and not charged
+
+
+def has_perfusion(study: Study) -> bool:
+    """Whether a perfusion echo is charged or was done: its closed list of primaries holds no hospital code."""
+    done = (each for each in study.procedures if each.status == "done")
+    return bool(study.charged(PERFUSION_ADD_ON)) or any(PERFUSION_ADD_ON in billing_codes(each) for each in done)
+
+
+def excludes_perfusion(study: Study, case: Case) -> bool:
+    """Whether the use of contrast is charged by the add-on that excludes the one for perfusion, and may stay so.
+
+    Beside a rest echo and on a Medicare hospital claim that add-on is wrong, and other rules take it off.
+    """
+    hospital = medicare_hospital_lines(study, case)
+    return study.kind != "rest" and any(line not in hospital for line in study.charged(CONTRAST_ADD_ON))
 
 
 def has_perfusion_primary(study: Study, case: Case) -> bool:
     """Whether a primary of the perfusion echo is charged on its day, or is about to be asked for."""
     entry = ADD_ONS.on(PERFUSION_ADD_ON, study.day)
-    if entry is None:
+    becomes_hospital_code = study.charged(CONTRAST_ADD_ON) and medicare_hospital_lines(study, case)
+    if entry is None or (becomes_hospital_code and not study.primaries):
         return False
-    charged = any(line.code in entry.primaries and line.day in {study.day, None} for line in case.lines)
+    charged = any(line.code in entry.primaries for line in study.primaries)
+    asked = study.kind != "none" and awaits_primary(study) and not study.primaries
     found = uncharged_stress_echo(study, case)
-    return charged or (found is not None and len(set(found.codes) & set(entry.primaries)) == len(found.codes))
+    return charged or asked or (found is not None and len(set(found.codes) & set(entry.primaries)) == len(found.codes))
 
 
-def code_to_charge(code: str, study: Study, *, medicare_hospital: bool, with_contrast: bool) -> str:
+def code_to_charge(code: str, study: Study, medicare_hospital: bool, with_contrast: bool) -> str:
     """The code by which the bill at hand charges what was done: a C code on a Medicare hospital claim with contrast."""
-    if medicare_hospital and with_contrast:
+    if medicare_hospital and with_contrast and not has_perfusion(study):
         return hospital_code_for(code, study.day) or code
     if medicare_hospital:
         return plain_code_for(code, study.day) or code

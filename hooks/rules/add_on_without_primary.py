@@ -5,10 +5,11 @@ from decimal import Decimal
 
 from cds_service.case import AddLine, Case, Line, Order, RemoveLine, RemoveOrder
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.contrast import procedure_codes
+from hooks.contrast import contrast_in, procedure_codes
 from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies, study_kind
-from hooks.hospital import medicare_hospital_lines
+from hooks.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
 from hooks.override_reasons import WRONG_CHARGE
+from hooks.performed import code_to_charge
 from hooks.primaries import has_primary, ordered_codes
 from hooks.tables import ADD_ONS, CODES, STUDIES, AddOn
 
@@ -94,10 +95,15 @@ def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, 
     """
     if _of_others(line, entry, case):
         return ()
-    shown = tuple(dict.fromkeys(code for code, _ in procedure_codes(study) if code in entry.primaries))
+    contrast = contrast_in(study, case).given == "yes"
+    hospital = line in medicare_hospital_lines(study, case)
+    done = (code_to_charge(code, study, hospital, contrast) for code, _ in procedure_codes(study))
+    shown = tuple(dict.fromkeys(code for code in done if code in entry.primaries))
     if shown:
         return shown
-    may_be = tuple(code for code in entry.primaries if _fits(code, line) and CODES.on(code, line.day))
+    may_be = tuple(code for code in entry.primaries if _fits(code, line, contrast) and CODES.on(code, line.day))
+    if hospital and contrast:
+        may_be = tuple(code for code in may_be if hospital_code_for(code, line.day) not in may_be)
     kinds = {study_kind(each) for each in study.procedures if each.status == "done"} - {None}
     if any(is_hospital_code(each) or study_kind(each) for each in study.lines):
         return ()
@@ -111,9 +117,9 @@ def _of_others(line: Line, entry: AddOn, case: Case) -> list[Line]:
     return [other for other in case.lines if other.code in entry.primaries and other.day == line.day]
 
 
-def _fits(code: str, line: Line) -> bool:
-    """A hospital code is no primary on a professional claim."""
-    return line.form != "professional" or not code.startswith("C")
+def _fits(code: str, line: Line, contrast: bool) -> bool:
+    """A hospital code for an echo with contrast is no primary on a professional claim, or where none was given."""
+    return not is_hospital_code(code) or (contrast and line.form != "professional")
 
 
 def _what_to_do(possible: tuple[str, ...]) -> str:
@@ -124,7 +130,9 @@ def _what_to_do(possible: tuple[str, ...]) -> str:
 
 def _shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ...]:
     done = tuple(
-        Evidence(f"{code}, done", procedure) for code, procedure in procedure_codes(study) if code in primaries
+        Evidence(f"{code}, done", procedure)
+        for code, procedure in procedure_codes(study)
+        if {code, hospital_code_for(code, study.day), plain_code_for(code, study.day)} & set(primaries)
     )
     others = tuple(Evidence(f"{each} is charged", each) for each in study.lines if study_kind(each))
     return done or others

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cds_service.case import AddLine, Case
+from cds_service.case import AddLine, Case, Line
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.charges import (
     add,
@@ -19,7 +19,7 @@ from hooks.contrast import Use, add_on_present, contrast_in, procedure_codes
 from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, stress_studies
 from hooks.hospital import medicare_hospital_lines
 from hooks.override_reasons import MISSING_CHARGE
-from hooks.performed import awaits_primary, may_conclude, uncharged_stress_echo
+from hooks.performed import is_asked_for, only_by_hospital
 from hooks.setting import is_split
 from hooks.sources import ASE_2018
 from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
@@ -59,14 +59,16 @@ def _includes_contrast(study: Study) -> bool:
         return True
     recorded = {code for code, _ in procedure_codes(study)}
     recorded |= {code.value[:5] for order in study.orders for code in order.concept.codes}
-    by_hospital = not study.primaries and any(is_hospital_code(code) for code in recorded)
+    by_hospital = not study.primaries and only_by_hospital(recorded)
     return by_hospital or bool(study.charged(PERFUSION_ADD_ON)) or PERFUSION_ADD_ON in recorded
 
 
 def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
     if _is_hospitals(study, case) and not (use.given == "unknown" and study.unsure):
         return
-    if use.given == "yes" or (use.given == "unknown" and use.ordered and case.stage == "order"):
+    if any(isinstance(each, Line) and each.code in {CONTRAST_ADD_ON, PERFUSION_ADD_ON} for each in study.unsure):
+        yield _undecided(study)
+    elif use.given == "yes" or (use.given == "unknown" and use.ordered and case.stage == "order"):
         yield _missing(study, use, case)
     elif use.given == "contradicted":
         yield NotChecked(
@@ -75,15 +77,19 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
     elif use.given == "unknown" and use.hints:
         yield _ask(study, use.hints, "Contrast is named in words only, which is not enough to suggest a charge.")
     elif study.unsure:
-        yield NotChecked(
-            "contrast belongs to one of several echo studies of the day, and the record does not say to which",
-            tuple(Evidence("belongs to one of several studies", record) for record in study.unsure),
-        )
+        yield _undecided(study)
     elif use.given == "unknown" and case.stage == "claim":
         yield NotChecked(
             "whether contrast was given is not known: the record of administrations did not come whole",
             what_was_done(study),
         )
+
+
+def _undecided(study: Study) -> NotChecked:
+    return NotChecked(
+        "contrast belongs to one of several echo studies of the day, and the record does not say to which",
+        tuple(Evidence("belongs to one of several studies", record) for record in study.unsure),
+    )
 
 
 def _is_hospitals(study: Study, case: Case) -> bool:
@@ -96,15 +102,9 @@ def _missing(study: Study, use: Use, case: Case) -> Finding | NotChecked:
     seen = (*what_was_done(study), *(use.evidence or use.orders))
     if not study.certain:
         return _ask(study, seen, "The study's code came without a code system, so nothing is suggested.")
-    if case.stage == "claim" and not study.primaries and not _is_asked_for(study, case):
+    if case.stage == "claim" and not study.primaries and not is_asked_for(study, case):
         return NotChecked("the stress echo itself is not charged, so that 93352 would have no primary", seen)
     return _finding(study, seen, case)
-
-
-def _is_asked_for(study: Study, case: Case) -> bool:
-    """Whether the study itself is not charged and its own rule asks for it, so that 93352 will have its primary."""
-    performed = uncharged_stress_echo(study, case)
-    return performed is not None and not awaits_primary(study) and may_conclude(performed, study, case)
 
 
 def _finding(study: Study, seen: tuple[Evidence, ...], case: Case) -> Finding:

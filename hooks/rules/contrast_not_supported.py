@@ -50,7 +50,7 @@ def _finding(study: Study, use: Use, charged: tuple[Line, ...]) -> Finding:
     certain = all(line.certain for line in charged)
     mendable = certain and all(line.open for line in charged)
     changes = tuple(_change(line, study) for line in charged)
-    codes = " and ".join(dict.fromkeys(line.code for line in charged))
+    codes = " and ".join(sorted({line.code for line in charged}))
     label = ", ".join(str(change) for change in changes)
     return Finding(
         summary=f"{codes}: charged, and the record {_what_it_says(use)}: {_what_to_do(changes)}.",

@@ -13,8 +13,8 @@ from hooks.charges import (
     with_supplies,
     with_units,
 )
-from hooks.contrast import Use, contrast_in, procedure_codes
-from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, studies
+from hooks.contrast import Use, charged_with_contrast, contrast_in, unsure_agents
+from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, studies
 from hooks.override_reasons import MISSING_CHARGE
 from hooks.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
 from hooks.tables import CODES, PRODUCTS
@@ -44,29 +44,18 @@ def contrast_supply_missing(case: Case) -> Iterator[Finding | NotChecked]:
         then the facility's); contrast recorded as not given; 93352 is missing too (its own rule adds both).
     """
     for study in studies(case):
-        use = contrast_in(study, case)
-        if study.draft and _is_charged_with_contrast(study, use) and supply_is_missing(study):
-            yield from _verdict(study, use, case)
-
-
-def _is_charged_with_contrast(study: Study, use: Use) -> bool:
-    """The add-on, or a code that includes or excludes it; where all lack, the add-on's own rule asks for both."""
-    if study.kind == "rest":
-        return False
-    if study.charged(CONTRAST_ADD_ON) or any(is_hospital_code(line) for line in study.primaries):
-        return True
-    perfusion = study.charged(PERFUSION_ADD_ON) or any(code == PERFUSION_ADD_ON for code, _ in procedure_codes(study))
-    return study.kind == "stress" and bool(perfusion) and use.given == "yes"
+        if study.draft and study.kind != "rest" and charged_with_contrast(study, case) and supply_is_missing(study):
+            yield from _verdict(study, contrast_in(study, case), case)
 
 
 def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
     seen = (*_charged(study), *use.evidence)
     if use.given == "no":
         yield NotChecked("contrast is charged, and the record shows that none was given", (*seen, *use.against))
-    elif study.unsure:
+    elif unsure_agents(study):
         yield NotChecked(
             "the agent belongs to one of several echo studies of the day, and the record does not say to which",
-            tuple(Evidence("belongs to one of several studies", record) for record in study.unsure),
+            tuple(Evidence("belongs to one of several studies", record) for record in unsure_agents(study)),
         )
     else:
         yield _finding(study, seen, use, case)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from cds_service.case import AddLine, Case, Change, Line, RemoveLine, RemoveModifier, ReplaceCode
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.charges import add, supply_notes
-from hooks.contrast import Use, contrast_in, procedure_codes, supplies_due
+from hooks.contrast import Use, charged_with_contrast, contrast_in, procedure_codes, supplies_due
 from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies
 from hooks.hospital import hospital_code_for, hospital_lines
 from hooks.override_reasons import WRONG_CHARGE
+from hooks.performed import has_perfusion
 from hooks.setting import payer_of
 from hooks.tables import CROSSWALK, OPPS
 
@@ -48,6 +49,11 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
     lines = hospital_lines(study)
     payer = payer_of(case, lines)
     wrong = _wrong(study, use, lines)
+    if has_perfusion(study) and payer != "other" and any(_target(line, study) for line in lines):
+        yield NotChecked(
+            "0439T belongs to a CPT code, and Medicare asks a hospital for a C code with contrast: ask the contractor",
+            tuple(Evidence(f"{line} is charged", line) for line in lines),
+        )
     if not wrong or payer == "other" or use.given in {"no", "contradicted"}:
         return
     seen = tuple(Evidence(f"{line} is charged", line) for line in wrong)
@@ -59,14 +65,19 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
 
 def _wrong(study: Study, use: Use, lines: tuple[Line, ...]) -> tuple[Line, ...]:
     """The lines that a Medicare hospital claim would not carry: CPT codes that a C code stands for, and 93352."""
-    with_contrast = use.given == "yes" or (study.kind == "stress" and _charged(lines, CONTRAST_ADD_ON))
+    with_contrast = _is_with_contrast(study, use, lines)
+    perfusion = has_perfusion(study)  # its primaries are CPT codes, so these are left to it
     c_lines = [line for line in lines if is_hospital_code(line)]
     return tuple(
         line
         for line in lines
         if line.code == CONTRAST_ADD_ON
-        or (_target(line, study) and (_is_beside(line, c_lines, study) if c_lines else with_contrast))
+        or (not perfusion and _target(line, study) and (_is_beside(line, c_lines, study) if c_lines else with_contrast))
     )
+
+
+def _is_with_contrast(study: Study, use: Use, lines: tuple[Line, ...]) -> bool:
+    return use.given == "yes" or (study.kind == "stress" and _charged(lines, CONTRAST_ADD_ON))
 
 
 def _charged(lines: tuple[Line, ...], code: str) -> bool:
@@ -97,7 +108,7 @@ def _finding(study: Study, use: Use, lines: tuple[Line, ...], wrong: tuple[Line,
         ),
         remedies=remedies,
         notes=(
-            *(supply_notes(study, case) if _lacks_supply(study, lines) else ()),
+            *(supply_notes(study, case) if _lacks_supply(study, case) else ()),
             "This holds for hospital outpatient departments that are paid under OPPS; a critical access hospital or an "
             "inpatient stay is paid otherwise.",
         ),
@@ -107,9 +118,9 @@ def _finding(study: Study, use: Use, lines: tuple[Line, ...], wrong: tuple[Line,
 
 
 def _summary(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...]) -> str:
-    codes = " and ".join(dict.fromkeys(line.code for line in wrong))
-    present = [line.code for line in lines if is_hospital_code(line)]
-    targets = dict.fromkeys(target for line in wrong if (target := _target(line, study)))
+    codes = " and ".join(sorted({line.code for line in wrong}))
+    present = sorted({line.code for line in lines if is_hospital_code(line)})
+    targets = sorted({target for line in wrong if (target := _target(line, study))})
     if present:
         return f"Medicare hospital claim: {present[0]} stands for the echo with contrast; remove {codes}."
     if targets:
@@ -127,6 +138,8 @@ def _remedies(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...], ca
     replaced = [line for line in wrong if _target(line, study)]
     if replaced:
         yield from _replacements(study, lines, wrong, replaced, case)
+    elif any(_target(line, study) for line in lines):
+        yield _remedy("", tuple(RemoveLine(line) for line in wrong), decided=True)
     else:
         yield from _without_primary(study, wrong, case)
 
@@ -146,7 +159,7 @@ def _replacements(
 
 def _without_primary(study: Study, wrong: tuple[Line, ...], case: Case) -> Iterator[Remedy]:
     """93352 and no study: the C codes that it may have been meant for, or its removal."""
-    first, *others = wrong
+    first, *others = sorted(wrong, key=str)
     rest: tuple[Change, ...] = tuple(RemoveLine(line) for line in others)
     done = {code for code, _ in procedure_codes(study)}
     possible = [entry for entry in CROSSWALK if entry.code in {"93350", "93351"} and entry.in_force(study.day)]
@@ -162,14 +175,13 @@ def _remedy(label: str, changes: tuple[Change, ...], *, decided: bool) -> Remedy
     return Remedy(words[:1].upper() + words[1:], changes, recommended=decided)
 
 
-def _lacks_supply(study: Study, lines: tuple[Line, ...]) -> bool:
+def _lacks_supply(study: Study, case: Case) -> bool:
     """Whether this rule has to add the supply; where contrast is charged already, the supply's own rule asks for it."""
-    charged = _charged(lines, CONTRAST_ADD_ON) or any(is_hospital_code(line) for line in lines)
-    return not charged and not study.supplies
+    return not study.supplies and (study.kind == "rest" or not charged_with_contrast(study, case))
 
 
 def _supply_lines(study: Study, lines: tuple[Line, ...], case: Case) -> tuple[tuple[AddLine, ...], ...]:
-    if not _lacks_supply(study, lines):
+    if not _lacks_supply(study, case):
         return ((),)
     return tuple(
         tuple(add(study, case, supply.code, supply.units, lines[0]) for supply in supplies)

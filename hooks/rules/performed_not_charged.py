@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from cds_service.case import AddLine, Case
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import add, supply_choices
+from hooks.charges import add
 from hooks.contrast import contrast_in
-from hooks.echo import PERFUSION_ADD_ON, Study, is_hospital_code, studies, study_kind
+from hooks.echo import PERFUSION_ADD_ON, Study, studies, study_kind
 from hooks.hospital import medicare_hospital_lines
 from hooks.override_reasons import MISSING_CHARGE
 from hooks.performed import (
@@ -80,17 +80,21 @@ def _stress_verdict(performed: Performed, study: Study, case: Case) -> Finding |
         return _elsewhere(performed)
     if any(line.form == "professional" for line in study.lines) and any(code[0] == "C" for code in performed.codes):
         return NotChecked("the record names a hospital code, and the bill is a practitioner's", _seen(performed))
+    if performed.contradictory:
+        return NotChecked("the record names both a hospital code and a code of a practice", _seen(performed))
     codes = tuple(dict.fromkeys(_code(code, study, case) for code in performed.codes))
     rest = tuple(line for line in case.lines if line.day == study.day and study_kind(line) == "rest")
+    remedies = tuple(Remedy(f"Add {code}", (_line(code, study, case),), len(codes) == 1) for code in codes)
     return Finding(
         summary=f"A stress echo was done and is not charged: add {' or '.join(codes)}.",
         evidence=(*_seen(performed), *(Evidence(f"{line} is charged", line) for line in (*rest, *study.supplies))),
-        remedies=() if rest else tuple(remedy for code in codes for remedy in _remedies(code, codes, study, case)),
-        notes=("A rest echo is charged that day: check which of the two was done, or whether both were.",)
-        if rest
-        else (),
+        remedies=() if rest else remedies,
+        notes=(_REST,) if rest else (),
         day=study.day,
     )
+
+
+_REST = "A rest echo is charged that day: check which of the two was done, or whether both were."
 
 
 def _code(code: str, study: Study, case: Case) -> str:
@@ -100,15 +104,6 @@ def _code(code: str, study: Study, case: Case) -> str:
         medicare_hospital=bool(medicare_hospital_lines(study, case)),
         with_contrast=contrast_in(study, case).given == "yes",
     )
-
-
-def _remedies(code: str, codes: tuple[str, ...], study: Study, case: Case) -> Iterator[Remedy]:
-    """The study, and with a hospital code also its supply: the rule for the supply cannot see it yet."""
-    line = _line(code, study, case)
-    choices = (supply_choices(study, case) if is_hospital_code(code) else ()) or ((),)
-    for supplies in choices:
-        label = f"Add {' and '.join([code, *(supply.code for supply in supplies)])}"
-        yield Remedy(label, (line, *supplies), recommended=len(codes) == len(choices) == 1)
 
 
 def _line(code: str, study: Study, case: Case) -> AddLine:
@@ -122,7 +117,7 @@ def _line(code: str, study: Study, case: Case) -> AddLine:
 
 
 def _perfusion_verdict(performed: Performed, study: Study, case: Case) -> Finding | NotChecked:
-    if excludes_perfusion(study):
+    if excludes_perfusion(study, case):
         return NotChecked("0439T was done and 93352 is charged: Medicare pays one of the two", _seen(performed))
     if not has_perfusion_primary(study, case):
         return NotChecked("0439T was done, and no echo that it could be added to is charged", _seen(performed))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from cds_service.case import NDC, AddLine, Case, Change, Code, Concept, Line, Record, RemoveLine, ReplaceCode, SetUnits
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.charges import add_discarded, waste_modifiers, waste_notes
-from hooks.contrast import agents_given, documented_units
+from hooks.contrast import agents_given, documented_units, unsure_agents
 from hooks.echo import Study, studies
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import Agent, agent_in, name_of
@@ -47,7 +47,7 @@ def _verdict(study: Study, case: Case) -> Iterator[Finding | NotChecked]:
     possible = frozenset(code for agent, _ in agents for code in agent.codes)
     if not lines or not agents or charged & possible or len(charged) > 1:
         return
-    if study.unsure:
+    if unsure_agents(study):
         yield NotChecked("the agent belongs to one of several echo studies of the day", _named(agents))
     else:
         yield _finding(study, lines, agents, case)
@@ -113,7 +113,7 @@ def _remedies(study: Study, lines: tuple[Line, ...], possible: list[str], case: 
 
 def _changes(code: str, study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Change]:
     """The first line takes the code, the units and the modifiers of what was given; the others go."""
-    kept, *others = [line for line in lines if _is_given_line(line)]
+    kept, *others = sorted((line for line in lines if _is_given_line(line)), key=str)
     yield ReplaceCode(kept, code)
     units = documented_units(code, study).units
     if units is not None and (kept.units != units):

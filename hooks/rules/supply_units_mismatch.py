@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from cds_service.case import Case, Change, Line, RemoveLine, SetUnits, plain
+from cds_service.case import Case, Change, Line, RemoveLine, RemoveModifier, SetUnits, plain
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import by_kind_of_bill
-from hooks.contrast import agents_given, contrast_in, documented_units, given_of
+from hooks.charges import add, by_kind_of_bill, waste_modifiers
+from hooks.contrast import agents_given, contrast_in, documented_units, given_of, unsure_agents
 from hooks.echo import Study, studies
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.sources import NORIDIAN_JZ_2024
@@ -64,7 +64,7 @@ def _verdict(code: str, study: Study, case: Case) -> Iterator[Finding | NotCheck
 
 def _open_question(study: Study) -> str:
     """What keeps the mL on record from being the mL of a product."""
-    if study.unsure:
+    if unsure_agents(study):
         return "what was given belongs to one of several echo studies of the day"
     charged = {line.code for line in study.supplies if has_product_code(line)}
     shared = [agent for agent, _ in agents_given(study) if len(agent.codes & charged) > 1]
@@ -77,17 +77,27 @@ def _compared(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Fin
     discarded = tuple(line for line in lines if DISCARDED in line.modifiers)
     units, left = documented_units(code, study).units or Decimal(0), leftover_of(code, study)
     changes: list[Change] = []
-    if given and _sum(given) != units:
+    if not given:
+        changes += _given_part(discarded, units, study, case)
+    elif _sum(given) != units:
         changes += _set(given, units)
-    if (
-        discarded
-        and left is not None
-        and _sum(discarded) > left.most
-        and not _is_about_modifiers(discarded, study, case)
-    ):
+    belongs = given and discarded and not _is_about_modifiers(discarded, study, case)
+    if belongs and left is not None and _sum(discarded) > left.most:
         changes += _set(discarded, left.most)
     if changes:
         yield _finding(lines, units, changes, study)
+
+
+def _given_part(discarded: tuple[Line, ...], units: Decimal, study: Study, case: Case) -> Iterator[Change]:
+    """Only JW is charged: what was given is added, or where nothing was left the line charges that instead."""
+    code, left = discarded[0].code, leftover_of(discarded[0].code, study)
+    if left is not None and 0 < _sum(discarded) <= left.most:
+        yield add(study, case, code, units, discarded[0])
+        return
+    kept, *others = _kept_first(discarded, units)
+    yield from list(waste_modifiers(kept, code, study, case)) or [RemoveModifier(kept, DISCARDED)]
+    yield from _set((kept,), units)
+    yield from (RemoveLine(line) for line in others)
 
 
 def _is_about_modifiers(discarded: tuple[Line, ...], study: Study, case: Case) -> bool:
@@ -102,9 +112,17 @@ def _sum(lines: Iterable[Line]) -> Decimal:
 
 
 def _set(lines: tuple[Line, ...], units: Decimal) -> Iterator[Change]:
-    kept, *others = lines
-    yield SetUnits(kept, units) if units else RemoveLine(kept)
+    kept, *others = _kept_first(lines, units)
+    if not units:
+        yield RemoveLine(kept)
+    elif _sum([kept]) != units:
+        yield SetUnits(kept, units)
     yield from (RemoveLine(line) for line in others)
+
+
+def _kept_first(lines: Iterable[Line], units: Decimal) -> list[Line]:
+    """The line that is right already, if one is; in whatever order they were sent."""
+    return sorted(lines, key=lambda line: (_sum([line]) != units, str(line)))
 
 
 def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], study: Study) -> Finding:

@@ -107,7 +107,7 @@ def _asked(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Findin
     left = leftover_of(lines[0].code, study)
     if both:
         yield _contradiction(both, study, case)
-    elif discarded and left is not None and not left.most:
+    elif given and discarded and left is not None and not left.most:
         yield _nothing_left(given, discarded, study, case)
     elif not discarded and is_asked_for(lines[0].day or study.day):
         bare = tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)
