@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from cds_service.case import (
+    BILLING,
     AddLine,
     AddModifier,
     Case,
@@ -198,15 +199,26 @@ def waste_notes(code: str, study: Study, bill: Line | None, case: Case) -> Itera
 # --- the setting ----------------------------------------------------------------------------------------------------
 
 
-def hospital_alternative(study: Study, case: Case) -> ReplaceCode | None:
-    """What a Medicare hospital claim would report instead, where it is not known on which claim the study goes out."""
+def hospital_alternative(study: Study, case: Case) -> ReplaceCode | AddLine | None:
+    """What a Medicare hospital claim would report instead, where it is not known on which claim the study goes out.
+
+    At order time nothing is charged yet that could be replaced: there the C code itself is planned.
+    """
     if setting_of(study) == "professional" or not _may_take_hospital_codes(study, case):
         return None
     for line in sorted(study.primaries, key=str):
         entry = CROSSWALK.on(line.code, study.day)
         if entry is not None and line.open and not {"26", "TC"} & set(line.modifiers):
             return ReplaceCode(line, entry.hospital_code)
-    return None
+    return (
+        None if study.primaries or case.site.order_suggestions != "ChargeItem" else _ordered_for_hospital(study, case)
+    )
+
+
+def _ordered_for_hospital(study: Study, case: Case) -> AddLine | None:
+    codes = [code[:5] for order in study.orders for code in order.concept.values(BILLING)]
+    targets = [entry.hospital_code for code in codes if (entry := CROSSWALK.on(code, study.day))]
+    return add(study, case, targets[0], Decimal(1)) if case.stage == "order" and targets else None
 
 
 def _may_take_hospital_codes(study: Study, case: Case) -> bool:

@@ -102,7 +102,7 @@ def _dates(entry: CodeEntry) -> str:
 
 def _earlier_code(code: str, lines: list[Line], bill: tuple[Line, ...], case: Case) -> Iterator[Remedy]:
     """One unit of the code of that time, which was charged per study, unless the agent was another product."""
-    line, *others = lines
+    line, *others = sorted(lines, key=str)
     removals: list[Change] = [RemoveLine(other) for other in others]
     beside = {each.code for each in bill if each.day == line.day and is_supply(each.code) and is_sound(each)}
     if code in beside:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cds_service.case import AddLine, Case, Line
+from cds_service.case import AddLine, Case, Line, ReplaceCode
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.charges import (
     add,
@@ -115,9 +115,8 @@ def _finding(study: Study, seen: tuple[Evidence, ...], case: Case) -> Finding:
     instead = hospital_alternative(study, case)
     if instead:
         supplies = choices[0] if len(choices) == 1 else ()
-        remedies.append(
-            Remedy(f"Medicare hospital claim: {instead.code} for {instead.line.code}", (instead, *supplies))
-        )
+        of = f" for {instead.line.code}" if isinstance(instead, ReplaceCode) else ""
+        remedies.append(Remedy(f"Medicare hospital claim: {instead.code}{of}", (instead, *supplies)))
     named = [CONTRAST_ADD_ON, *_supply_named(choices)]
     return Finding(
         summary=f"Contrast {'was given at' if case.stage == 'claim' else 'with'} this stress echo: "

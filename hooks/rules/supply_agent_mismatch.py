@@ -105,7 +105,14 @@ def _is_given_line(line: Line) -> bool:
 
 
 def _remedies(study: Study, lines: tuple[Line, ...], possible: list[str], case: Case) -> Iterator[Remedy]:
+    """None where the product had no code of its own yet, or where what was discarded of the other product is charged
+    and the dose does not say what was left of this one: the card leaves the charge to a person.
+    """
+    has_discarded = any(not _is_given_line(line) for line in lines)
     for code in possible:
+        undecided = has_discarded and documented_units(code, study).units is None
+        if undecided or CODES.on(code, study.day) is None:
+            continue
         changes = tuple(_changes(code, study, lines, case))
         decided = len(possible) == 1 and bool(agents_given(study)) and not any(isinstance(c, AddLine) for c in changes)
         yield Remedy(f"Replace {lines[0].code} by {code}", changes, recommended=decided)
