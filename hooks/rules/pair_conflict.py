@@ -94,9 +94,14 @@ def pair_conflict(case: Case) -> Iterator[Finding | NotChecked]:
 # --- what the table says --------------------------------------------------------------------------------------------
 
 
+_LISTED = frozenset((row.code, other) for row in PAIRS for other in (*row.never, *row.with_modifier))
+
+
 def _law_of(one: Line, other: Line) -> Law:
     """What the tables say of two lines, in this order; where the tables of both settings differ, nothing is known."""
-    if one.code not in PAIRS or not one_day_and_practitioner(one, other) or share_a_bill(one, other) is False:
+    if (one.code, other.code) not in _LISTED:  # most are not, and a long claim has many
+        return "none"
+    if not one_day_and_practitioner(one, other) or share_a_bill(one, other) is False:
         return "none"
     settings = [setting for setting in settings_of(one) if setting in settings_of(other)]
     found = {_law(one.code, other.code, one.day, setting) for setting in settings or settings_of(one)}
