@@ -250,13 +250,35 @@ def _concerns_echo(record: Record) -> bool:
 
 def _groups_of_done(records: Iterable[Record]) -> list[_Group]:
     """What was done and charged: tied by reference, then by day and practitioner."""
-    groups: list[_Group] = []
+    of_kind: dict[Kind, list[Record]] = {}
     for record in records:
-        kind = study_kind(record) or "none"
-        _merge(
-            groups, _Group(kind, [record]), lambda group, new: group.kind == new.kind and group.refers(new.records[0])
-        )
+        of_kind.setdefault(study_kind(record) or "none", []).append(record)
+    groups = [_Group(kind, tied) for kind, alike in of_kind.items() for tied in _tied(alike)]
     return [merged for alike in _by(groups, _time) for merged in _merged_by_day(alike)]
+
+
+def _tied(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Records that refer to one another or to one study, directly or through others.
+
+    Found by what they refer to, not by comparing each with each: a record may hold thousands.
+    """
+    leads_to = list(range(len(records)))
+
+    def first_of(number: int) -> int:
+        while leads_to[number] != number:
+            leads_to[number] = leads_to[leads_to[number]]
+            number = leads_to[number]
+        return number
+
+    named = {record.identity: number for number, record in enumerate(records) if record.identity}
+    for number, record in enumerate(records):
+        for link in record.links:
+            if link in named or link.startswith(_STUDY_REFERENCES):
+                leads_to[first_of(number)] = first_of(named.setdefault(link, number))
+    together: dict[int, list[Record]] = {}
+    for number, record in enumerate(records):
+        together.setdefault(first_of(number), []).append(record)
+    yield from together.values()
 
 
 def _time(group: _Group) -> tuple[Kind, date | None, str]:
@@ -274,10 +296,11 @@ def _merge(groups: list[_Group], new: _Group, belongs: Callable[[_Group, _Group]
 def _merged_by_day(alike: Sequence[_Group]) -> list[_Group]:
     """Studies of one kind on one day are one study, unless practitioners or references tell them apart."""
     groups: list[_Group] = []
-    for each in alike:
+    for each in (group for group in alike if _people(group)):
         _merge(
             groups, each, lambda group, new: bool(_people(group) & _people(new)) and not (group.is_tied and new.is_tied)
         )
+    groups += [group for group in alike if not _people(group)]
     distinct = [group for group in groups if group.billers or group.is_tied]
     apart = len(distinct) > 1 and not all(
         agrees(one.billers, other.billers) and not (one.is_tied and other.is_tied)
