@@ -6,7 +6,6 @@ the entries of other codes that name it. What is said here is only where it stan
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -223,10 +222,6 @@ def _text(value: Any) -> str:
 
 
 # --- what changed, and which rules look at a code -------------------------------------------------------------------
-
-
-def _by_date(change: Change) -> tuple[date, bool, str]:
-    return change.day, not change.what.startswith(_ITSELF), change.what
 
 
 def _history(code: str) -> Iterator[Change]:
