@@ -11,6 +11,7 @@ from cds_service.case import Site, Stage
 from cds_service.errors import DataMissing
 from cds_service.fhir.client import Access, FhirClient
 from cds_service.fhir.read import Reading, Unread, read_case
+from cds_service.fhir.servers import AllowList
 from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
 from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
 from cds_service.rules import Review, Rule, review
@@ -36,6 +37,7 @@ class _Call:
     service: Service
     request: Request
     context: Context
+    servers: AllowList | None = None
     arrived: Arrived = field(default_factory=Arrived)
     fetched: list[str] = field(default_factory=list)
 
@@ -48,14 +50,16 @@ class Advisor:
     settings: Settings
     client: FhirClient
 
-    def answer(self, service: Service, body: bytes, page_base: str = "") -> Advice:
+    def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Advice:
         """Answer a call of a service; `page_base` is the address under which the pages that cards link to are reached.
+
+        `servers` are the FHIR servers that may be asked for this caller; None: those of the site's settings.
 
         Raises BadRequest where the call is not as the specification says, DataMissing where data that the service
         requires neither came nor can be fetched.
         """
         request = decode_request(body, hook_name(service, self.settings.hook_namespace))
-        call = _Call(service, request, decode_context(request, service.context))
+        call = _Call(service, request, decode_context(request, service.context), servers)
         if service.draft:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch)
@@ -95,10 +99,11 @@ class Advisor:
         server, authorization = call.request.fhir_server, call.request.fhir_authorization
         if not server:
             return None
-        if not self.client.may_ask(server):
+        listed = self.client.listed(server, call.servers)
+        if listed is None:
             call.arrived.unread.append(Unread("fhirServer", "not one of the servers that this service may ask"))
             return None
-        return Access(server, authorization.access_token if authorization else None)
+        return Access(server, authorization.access_token if authorization else None, listed.public_only)
 
     def _fetch(self, call: _Call, access: Access, keys: frozenset[str], deadline: float) -> None:
         ids = {"patientId": _bare(call.context.patient_id), "encounterId": _bare(call.context.encounter_id or "")}

@@ -8,7 +8,8 @@ from cds_service.fhir.client import FhirClient
 from cds_service.logs import configure, log
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.store import Store
-from cds_service.web import answers, cds_hooks, documents, exchange, operations
+from cds_service.trust import Guard, guard_of
+from cds_service.web import answers, cds_hooks, documents, exchange, gate, limits, operations
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -23,6 +24,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(cds_hooks.blueprint(advisor, services, store))
     app.register_blueprint(documents.blueprint(services, hooks.hook_definitions(), chosen.hook_namespace))
     app.register_blueprint(operations.blueprint())
+    counts = limits.register(app, chosen)
+    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths)
+    limits.register_clients(app, counts)
     answers.register(app)
     exchange.register(app, chosen.cors_origins)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
@@ -36,3 +40,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 def create_advisor(settings: Settings) -> Advisor:
     """The rules with a site's settings, for whoever needs no HTTP."""
     return Advisor(hooks.all_rules(), settings, FhirClient(settings.fhir_servers, settings.fetch_seconds))
+
+
+def create_guard(settings: Settings) -> Guard | None:
+    """Who may call; None in development, where anyone on this machine may. Raises SettingsError."""
+    return guard_of(settings, [service.id for service in hooks.all_services()])

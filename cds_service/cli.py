@@ -1,7 +1,6 @@
-"""The command line: `cds-service serve` and `cds-service check`."""
+"""The command line: `cds-service serve`, `check` and `clients`."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,20 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor
+from cds_service.app import create_advisor, create_guard
+from cds_service.clients_cli import clients
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
+from cds_service.fhir.servers import is_loopback
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
 from cds_service.settings import load_settings
 
-# Calls that a worker answers at once: some wait for a FHIR server, so more than there are cores.
-THREADS = 2 * (os.cpu_count() or 1) + 1
+# Threads of a worker beyond the calls that it answers at once: for its health, and to say that it has no room.
+SPARE_THREADS = 4
+
+_DEVELOPMENT = """\
+*** DEVELOPMENT MODE: no token is asked for; anyone on this machine may call, and nobody from elsewhere. ***
+*** Not for patient data. For production set CDS_MODE=production; the README says what else it needs.    ***"""
 
 
 class _Head(msgspec.Struct, rename="camel"):
@@ -34,6 +39,9 @@ def main() -> None:
     """Coding advice for contrast stress echocardiography."""
 
 
+main.add_command(clients)
+
+
 @main.command()
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -44,9 +52,15 @@ def serve(host: str, port: int, workers: int) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415
 
     try:
-        load_settings()  # a wrong setting is named here, once, and not by every worker
+        settings = load_settings()  # what is wrong is named here, once, and not by every worker
+        create_guard(settings)
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
+    if settings.mode == "development":
+        if not is_loopback(host):
+            raise click.ClickException(f"in development mode anyone may call, so --host must be 127.0.0.1, not {host}")
+        click.secho(_DEVELOPMENT, err=True, bold=True)
+    threads = settings.max_calls + SPARE_THREADS
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
     Granian(
         "cds_service.app:create_app",
@@ -55,8 +69,8 @@ def serve(host: str, port: int, workers: int) -> None:
         port=port,
         workers=workers,
         interface=Interfaces.WSGI,
-        blocking_threads=THREADS,
-        backpressure=4 * THREADS,
+        blocking_threads=threads,
+        backpressure=4 * threads,
         websockets=False,
         log_access=False,
     ).serve()

@@ -16,6 +16,9 @@ from cds_service.advice import Advisor
 from cds_service.app import create_advisor
 from cds_service.settings import Settings
 
+# Who may call is shown by tests of its own; all others call from this machine.
+os.environ.setdefault("CDS_MODE", "development")
+
 ROOT = Path(__file__).parent.parent
 SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 

@@ -3,7 +3,6 @@
 The access token goes to the server that the call names and to no other address; it is not kept and not logged.
 """
 
-import ipaddress
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -15,7 +14,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
+from cds_service.fhir.peers import public_only
 from cds_service.fhir.read import Unread
+from cds_service.fhir.servers import AllowList, ListedServer, is_loopback
 from cds_service.prefetch import Arrived, take_value
 
 # One call takes no more than this from a FHIR server, over all pages of one query.
@@ -31,10 +32,11 @@ class _Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The FHIR server of a call, and the token for it."""
+    """The FHIR server of a call, and the token for it. `public_only`: its name may not lead to a private address."""
 
     server: str
     token: str | None = field(default=None, repr=False)
+    public_only: bool = False
 
 
 class FhirClient:
@@ -48,7 +50,7 @@ class FhirClient:
         self._allowed = allowed
         self._seconds = seconds
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="fhir")
-        self._session = _session(workers)
+        self._sessions = {False: _session(workers), True: public_only(_session(workers))}
 
     def deadline(self) -> float:
         """The moment by which everything that a call fetches must be there."""
@@ -61,7 +63,13 @@ class FhirClient:
             return False
         if self._allowed:
             return server.rstrip("/") in self._allowed
-        return _is_loopback(parts.hostname)
+        return is_loopback(parts.hostname)
+
+    def listed(self, server: str, servers: AllowList | None = None) -> ListedServer | None:
+        """A FHIR server that may be asked, by the caller's list or, without one, by the settings; else None."""
+        if servers is not None:
+            return servers.find(server)
+        return ListedServer(server, private=True) if self.may_ask(server) else None
 
     def fetch(
         self, arrived: Arrived, access: Access, queries: Mapping[str, str], declared: Mapping[str, str], deadline: float
@@ -96,23 +104,23 @@ class FhirClient:
             if len(pages) == MOST_PAGES:
                 raise _Unavailable(f"the FHIR server has more than {MOST_PAGES} pages")
             room = MOST_BYTES - sum(map(len, pages))
-            body = self._get(address, access.token, deadline, room)
+            body = self._get(address, access, deadline, room)
             if body is None:
                 break
             pages.append(body)
             address = _next_page(body)
         return pages
 
-    def _get(self, address: str, token: str | None, deadline: float, room: int) -> bytes | None:
+    def _get(self, address: str, access: Access, deadline: float, room: int) -> bytes | None:
         """The body of one answer; None where the server has no such resource."""
         headers = {"Accept": "application/fhir+json", "Prefer": "handling=strict"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        if access.token:
+            headers["Authorization"] = f"Bearer {access.token}"
         left = deadline - time.monotonic()
         if left <= 0:
             raise _Unavailable("there was no time left to ask the FHIR server")
         try:
-            with self._session.get(
+            with self._sessions[access.public_only].get(
                 address, headers=headers, timeout=left, stream=True, allow_redirects=False
             ) as response:
                 if response.status_code in {404, 410}:
@@ -175,10 +183,3 @@ def _take_pages(arrived: Arrived, key: str, pages: list[bytes], template: str) -
 def _note(arrived: Arrived, key: str, reason: str) -> None:
     arrived.unavailable[key] = reason
     arrived.unread.append(Unread(f"fhirServer.{key}", reason))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -10,7 +10,7 @@ from cds_service.errors import NotJson, UnknownService
 from cds_service.logs import log
 from cds_service.protocol import Service, decode_feedback, discovery_entry
 from cds_service.store import Store
-from cds_service.web import exchange
+from cds_service.web import exchange, gate, limits
 from cds_service.web.answers import as_json
 
 
@@ -26,6 +26,9 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
             raise UnknownService(f"no service has this id; known are {', '.join(by_id)}")
         return by_id[service_id]
 
+    def body() -> bytes:
+        return limits.require_bounded(exchange.body(settings.max_body_bytes), settings.max_entries)
+
     @routes.get("/cds-services")
     def discovery() -> Response:
         return as_json(listing)
@@ -36,7 +39,8 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
         _require_json()
         started = time.perf_counter()
         page_base = settings.public_base_url or request.host_url.rstrip("/")
-        advice = advisor.answer(service, exchange.body(settings.max_body_bytes), page_base)
+        caller = gate.caller()
+        advice = advisor.answer(service, body(), page_base, caller.servers if caller else None)
         store.issued(service.id, advice.response.cards)
         _log_call(service, advice, time.perf_counter() - started)
         return as_json(advice.response)
@@ -45,7 +49,7 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
     def feedback(service_id: str) -> Response:
         service = find(service_id)
         _require_json()
-        items = decode_feedback(exchange.body(settings.max_body_bytes))
+        items = decode_feedback(body())
         kept = store.take(service.id, items)
         outcomes = dict(Counter(str(item.outcome) for item in items))
         log.info("feedback", service=service.id, new=kept.new, unknown_cards=kept.unknown_cards, outcomes=outcomes)

@@ -1,0 +1,114 @@
+"""YAML as people write it by hand, read strictly: codes stay text, and no slip passes in silence.
+
+A code that is not quoted, a key that is written twice, `on`, `off`, `yes` and `no`, and numbers that YAML would read
+otherwise than they are written are refused. A fault names the file, the line and what was expected.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Fault = Callable[[str], Exception]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file says, as plain data, and the line on which each part of it begins (`$.payers[0].name`)."""
+
+    name: str
+    data: Any
+    lines: dict[str, int]
+
+    def line_of(self, path: str) -> int:
+        """The line of a part, or of what it stands in where the part itself is not written."""
+        while path not in self.lines and path != "$":
+            path = re.sub(r"(\.[^.\[\]]*|\[[^\]]*\])$", "", path)
+        return self.lines.get(path, 1)
+
+
+def read(path: Path, fault: Fault) -> Document:
+    """Read a YAML file. Raises what `fault` makes of a text that names the file, the line and what was expected."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise fault(f"{path.name}: {error.strerror or 'cannot be read'}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise fault(f"{path.name}: not YAML: {error}") from None
+    if node is None:
+        raise fault(f"{path.name}: expected a mapping, found an empty file")
+    return Document(path.name, _Reader(path.name, fault).plain(node), dict(_lines(node, "$")))
+
+
+def _lines(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
+    yield path, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            within = f"{path}.{key.value}"
+            yield from _lines(value, within)
+            yield within, key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for position, item in enumerate(node.value):
+            yield from _lines(item, f"{path}[{position}]")
+
+
+class _Reader:
+    """Turns nodes into plain data: text stays text unless it is a number, a date, true, false or null."""
+
+    def __init__(self, name: str, fault: Fault) -> None:
+        self.name = name
+        self.fault = fault
+
+    def plain(self, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(item) for item in node.value]
+        assert isinstance(node, yaml.ScalarNode)  # noqa: S101  # YAML has no fourth kind of node
+        return self._scalar(node)
+
+    def _at(self, node: yaml.Node, text: str) -> Exception:
+        return self.fault(f"{self.name}: line {node.start_mark.line + 1}: {text}")
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._at(key, "expected a key")
+            if key.value in result:
+                raise self._at(key, f"the key `{key.value}` is written twice")
+            result[key.value] = self.plain(value)
+        return result
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if node.style in ("'", '"', "|", ">") or node.tag == "tag:yaml.org,2002:str":
+            return self._text(node)
+        if node.tag == "tag:yaml.org,2002:null":
+            return None
+        if node.tag == "tag:yaml.org,2002:bool" and node.value in {"true", "false"}:
+            return node.value == "true"
+        if node.tag == "tag:yaml.org,2002:timestamp":
+            return self._date(node)
+        # YAML would read 00100 as 64: a number of five digits is a code that lost its quotes.
+        if node.tag == "tag:yaml.org,2002:int" and node.value.isdecimal() and len(node.value) < 5:
+            return int(node.value)
+        raise self._at(node, f"put `{node.value}` in quotes (codes and decimals are text)")
+
+    def _text(self, node: yaml.ScalarNode) -> str:
+        if node.style is None and _looks_like_code(node.value):
+            raise self._at(node, f"put `{node.value}` in quotes (codes and decimals are text)")
+        return str(node.value)
+
+    def _date(self, node: yaml.ScalarNode) -> date:
+        try:
+            return date.fromisoformat(node.value)
+        except ValueError:
+            raise self._at(node, "expected a date such as 2026-09-30") from None
+
+
+def _looks_like_code(text: str) -> bool:
+    return len(text) == 5 and text.isalnum() and text.isupper() and any(map(str.isdigit, text))
