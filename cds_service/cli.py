@@ -1,6 +1,7 @@
 """The command line: `cds-service serve`, `check` and `clients`."""
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def serve(host: str, port: int, workers: int) -> None:
             raise click.ClickException(f"in development mode anyone may call, so --host must be 127.0.0.1, not {host}")
         click.secho(_DEVELOPMENT, err=True, bold=True)
     threads = settings.max_calls + SPARE_THREADS
+    # Granian warns of more threads than cores; ours wait for FHIR servers most of the time.
+    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
     Granian(
         "cds_service.app:create_app",
@@ -70,7 +73,7 @@ def serve(host: str, port: int, workers: int) -> None:
         workers=workers,
         interface=Interfaces.WSGI,
         blocking_threads=threads,
-        backpressure=4 * threads,
+        backpressure=2 * threads,
         websockets=False,
         log_access=False,
     ).serve()
