@@ -149,7 +149,7 @@ def test_the_log_says_why_and_never_the_token(hospital: Production) -> None:
         "/metrics",
         "/nothing",
         "/health",
-        "//health/live",
+        "/healthy",
     ],
 )
 def test_everything_but_health_asks_for_a_token(hospital: Production, method: str, path: str) -> None:
