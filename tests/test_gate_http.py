@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import requests
 
+from cds_service.app import create_app
+from cds_service.settings import Settings
 from tests.notation import request_of
 from tests.running import ROOT, Service, running
 from tests.tokens import BASE, ISSUER, P384, RSA, Published, jwk, key_set, published, token
@@ -331,3 +333,11 @@ def test_development_says_so_loudly(tmp_path: Path) -> None:
     with running(tmp_path, CDS_MODE="development") as service:
         assert requests.get(f"{service.address}/cds-services", timeout=10).status_code == 200
         assert "DEVELOPMENT MODE" in service.log.read_text()
+
+
+@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("10.0.0.1", 403)])
+def test_development_answers_this_machine_alone_however_it_was_started(address: str, status: int) -> None:
+    """Another WSGI server may listen on any address: who calls from elsewhere is refused all the same."""
+    client = create_app(Settings(mode="development", database_url="sqlite://")).test_client()
+    assert client.get("/cds-services", environ_base={"REMOTE_ADDR": address}).status_code == status
+    assert client.get("/health/live", environ_base={"REMOTE_ADDR": address}).status_code == 200
