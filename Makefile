@@ -3,6 +3,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 1
+CDS_MODE ?= development
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,10 +12,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The FHIR server that the tests run against has an environment of its own, so that its pins and ours never meet.
 FHIR_VENV := .venv-fhir
 
-.PHONY: run test conformance lint format lock clean
+.PHONY: install run test conformance lint format lock clean
 
-run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted
-	$(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
+install: $(VENV)/.runtime  ## set up what the service needs to run
+
+run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted; anyone on this machine may call
+	CDS_MODE=$(CDS_MODE) $(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
 test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
 	$(BIN)/python -m pytest

@@ -12,6 +12,7 @@ from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
+from cds_service.fhir.servers import AllowList
 from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
 from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
 from cds_service.rules import Review, Rule, review
@@ -40,6 +41,7 @@ class _Call:
     service: Service
     request: Request
     context: Context
+    servers: AllowList | None = None
     arrived: Arrived = field(default_factory=Arrived)
     fetched: list[str] = field(default_factory=list)
 
@@ -53,14 +55,16 @@ class Advisor:
     client: FhirClient
     site: Site = DEFAULT_SITE
 
-    def answer(self, service: Service, body: bytes, page_base: str = "") -> Advice:
+    def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Advice:
         """Answer a call of a service; `page_base` is the address under which the pages that cards link to are reached.
+
+        `servers` are the FHIR servers that may be asked for this caller; None: those of the site's settings.
 
         Raises BadRequest where the call is not as the specification says, DataMissing where data that the service
         requires neither came nor can be fetched.
         """
         request = decode_request(body, hook_name(service, self.settings.hook_namespace))
-        call = _Call(service, request, decode_context(request, service.context))
+        call = _Call(service, request, decode_context(request, service.context), servers)
         if service.draft:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch)
@@ -85,9 +89,7 @@ class Advisor:
 
     def _complete(self, call: _Call) -> None:
         """Fetch what the rules would look at and what did not come: first what the service requires, then the rest."""
-        server, authorization = call.request.fhir_server, call.request.fhir_authorization
-        offered = Access(server, authorization.access_token if authorization else None) if server else None
-        access = offered if offered and self.client.may_ask(offered.server) else None
+        access = self._access(call)
         missing = [key for key in call.service.required if key not in call.arrived.settled()]
         if missing and access is None and not set(missing) & set(call.request.prefetch or {}):
             keys = " and ".join(f"`prefetch.{key}`" for key in missing)
@@ -95,11 +97,19 @@ class Advisor:
                 f"{keys} is required: send it, or a `fhirServer` that this service may ask for it",
                 f"prefetch.{missing[0]}",
             )
-        if offered is None:
+        if not call.request.fhir_server:
             return
         deadline = self.client.deadline()
         self._fetch(call, access, missing, deadline)
         self._fetch(call, access, call.service.wanted(self._read(call).case), deadline)
+
+    def _access(self, call: _Call) -> Access | None:
+        """The FHIR server that the call offers, None where it offers none or one that may not be asked."""
+        server, authorization = call.request.fhir_server, call.request.fhir_authorization
+        listed = self.client.listed(server, call.servers) if server else None
+        if server is None or listed is None:
+            return None
+        return Access(server, authorization.access_token if authorization else None, listed.public_only)
 
     def _fetch(self, call: _Call, access: Access | None, keys: Iterable[str], deadline: float) -> None:
         """Ask for keys that are not settled, each once; what cannot be asked for is noted with the reason."""

@@ -18,7 +18,19 @@ from cds_service.reference import Samples
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
 from cds_service.store import Store
-from cds_service.web import answers, cds_hooks, documents, exchange, operations, reference, review, terminology
+from cds_service.trust import Guard, guard_of
+from cds_service.web import (
+    answers,
+    cds_hooks,
+    documents,
+    exchange,
+    gate,
+    limits,
+    operations,
+    reference,
+    review,
+    terminology,
+)
 from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
@@ -40,6 +52,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples()))
     app.register_blueprint(terminology.blueprint(exports(advisor)))
     app.register_blueprint(operations.blueprint())
+    counts = limits.register(app, chosen)
+    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths)
+    limits.register_clients(app, counts)
     answers.register(app)
     exchange.register(app, chosen.cors_origins)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
@@ -82,3 +97,8 @@ def exports(advisor: Advisor) -> dict[str, dict[str, Any]]:
     base = advisor.settings.canonical_base
     lists = hooks_terminology.terminology()
     return resources(lists, advisor.rules, override_reasons.ALL, base, version("contrast-echo-cds"))
+
+
+def create_guard(settings: Settings) -> Guard | None:
+    """Who may call; None in development, where anyone on this machine may. Raises SettingsError."""
+    return guard_of(settings, [service.id for service in hooks.all_services()])

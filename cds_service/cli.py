@@ -1,7 +1,7 @@
-"""The command line: `cds-service serve`, `check`, `codes` and `rules`."""
+"""The command line: `cds-service serve`, `check`, `codes`, `rules` and `clients`."""
 
 import json
-import os
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor, samples
+from cds_service.app import create_advisor, create_guard, samples
+from cds_service.clients_cli import clients
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
+from cds_service.fhir.servers import is_loopback
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
 from cds_service.reference import rule_page
@@ -22,8 +24,12 @@ from cds_service.report import Report, report_of
 from cds_service.settings import load_settings
 from hooks import reference as hooks_reference
 
-# Calls that a worker answers at once: some wait for a FHIR server, so more than there are cores.
-THREADS = 2 * (os.cpu_count() or 1) + 1
+# Threads of a worker beyond the calls that it answers at once: for its health, and to say that it has no room.
+SPARE_THREADS = 4
+
+_DEVELOPMENT = """\
+*** DEVELOPMENT MODE: no token is asked for; anyone on this machine may call, and nobody from elsewhere. ***
+*** Not for patient data. For production set CDS_MODE=production; the README says what else it needs.    ***"""
 
 
 class _Head(msgspec.Struct, rename="camel"):
@@ -37,6 +43,9 @@ def main() -> None:
     """Coding advice for contrast stress echocardiography."""
 
 
+main.add_command(clients)
+
+
 @main.command()
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -47,9 +56,18 @@ def serve(host: str, port: int, workers: int) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415
 
     try:
-        create_advisor(load_settings())  # what is wrong is named here, once, and not by every worker
+        settings = load_settings()  # what is wrong is named here, once, and not by every worker
+        create_advisor(settings)
+        create_guard(settings)
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
+    if settings.mode == "development":
+        if not is_loopback(host):
+            raise click.ClickException(f"in development mode anyone may call, so --host must be 127.0.0.1, not {host}")
+        click.secho(_DEVELOPMENT, err=True, bold=True)
+    threads = settings.max_calls + SPARE_THREADS
+    # Granian warns of more threads than cores; ours wait for FHIR servers most of the time.
+    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
     Granian(
         "cds_service.app:create_app",
@@ -58,7 +76,7 @@ def serve(host: str, port: int, workers: int) -> None:
         port=port,
         workers=workers,
         interface=Interfaces.WSGI,
-        blocking_threads=THREADS,
+        blocking_threads=threads,
         websockets=False,
         log_access=False,
     ).serve()

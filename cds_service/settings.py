@@ -43,6 +43,12 @@ def _database_address(value: str) -> str:
     return value
 
 
+def _readable(value: tuple[str, ...]) -> tuple[str, ...]:
+    if any(not path.startswith("/") or path.startswith("/cds-services") for path in value):
+        raise ValueError("expected addresses of pages such as /rules")
+    return value
+
+
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
@@ -65,15 +71,44 @@ class Settings(BaseSettings):
     )
     public_base_url: Annotated[str, AfterValidator(_web_address)] | None = Field(
         default=None,
-        description="Address under which clients reach the service, for links in cards; else taken from each call.",
+        description="Address under which clients reach the service: tokens name it, links in cards lead there. "
+        "Required in production; in development taken from each call.",
+    )
+    mode: Literal["production", "development"] = Field(
+        default="production",
+        description="`production`: only registered clients may call. `development`: anyone on this machine may.",
+    )
+    clients_file: Path | None = Field(
+        default=None, description="YAML file of the clients that may call; see `cds-service clients`."
+    )
+    token_seconds: int = Field(
+        default=300, ge=10, le=3600, description="Longest life of a client's token (`exp` less `iat`), in seconds."
+    )
+    open_paths: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_readable)] = Field(
+        default=(),
+        description="Addresses that may be read (GET) without a token, with all below them, separated by commas: cards "
+        "lead people to /rules.",
+    )
+    max_entries: int = Field(
+        default=20_000, ge=100, description="Most elements of one list in a request, such as the entries of a Bundle."
+    )
+    max_calls: int = Field(default=16, ge=1, le=256, description="Most calls that one worker answers at once.")
+    max_calls_per_client: int = Field(
+        default=12, ge=1, description="Most calls of one client that one worker answers at once."
+    )
+    calls_per_second: float = Field(
+        default=50.0,
+        gt=0,
+        description="Calls of one client that one worker takes in the long run; twice as many at once.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_origins)] = Field(
         default=(), description="Origins of browser-based clients that may call, separated by commas."
     )
     fhir_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         default=(),
-        description="Base addresses of FHIR servers that may be asked for what prefetch lacks, separated by commas; "
-        "without any, only servers on the loopback addresses of this machine.",
+        description="In development: base addresses of FHIR servers that may be asked for what prefetch lacks, "
+        "separated by commas; without any, only servers on the loopback addresses of this machine. In production each "
+        "client's registration lists its own.",
     )
     fetch_seconds: float = Field(
         default=3.0, gt=0, le=60, description="Longest time for everything that one call fetches, in seconds."

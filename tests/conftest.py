@@ -1,5 +1,6 @@
 """What the tests share: an advisor in this process, a running server of its own, and a FHIR server beside it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from cds_service.settings import Settings
 from tests.ehr import FHIR_TOKEN, load_corpus
 from tests.fhir_server.server import FhirServer, running_server
 from tests.running import ROOT, Service, running
+
+# Who may call is shown by tests of its own; all others call from this machine.
+os.environ.setdefault("CDS_MODE", "development")
 
 SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 

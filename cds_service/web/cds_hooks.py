@@ -11,7 +11,7 @@ from cds_service.errors import UnknownService
 from cds_service.logs import log
 from cds_service.protocol import Service, decode_feedback
 from cds_service.store import Store
-from cds_service.web import exchange
+from cds_service.web import gate, limits
 from cds_service.web.answers import as_json, require_json
 
 
@@ -37,7 +37,8 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
         require_json()
         started = time.perf_counter()
         page_base = settings.public_base_url or request.host_url.rstrip("/")
-        advice = advisor.answer(service, exchange.body(settings.max_body_bytes), page_base)
+        caller = gate.caller()
+        advice = advisor.answer(service, limits.body(settings), page_base, caller.servers if caller else None)
         store.issued(service.id, advice.response.cards)
         _log_call(service, advice, time.perf_counter() - started)
         return as_json(advice.response)
@@ -46,7 +47,7 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
     def feedback(service_id: str) -> Response:
         service = find(service_id)
         require_json()
-        items = decode_feedback(exchange.body(settings.max_body_bytes))
+        items = decode_feedback(limits.body(settings))
         kept = store.take(service.id, items)
         outcomes = dict(Counter(str(item.outcome) for item in items))
         log.info("feedback", service=service.id, new=kept.new, unknown_cards=kept.unknown_cards, outcomes=outcomes)

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from cds_service.advice import Advisor
 from cds_service.logs import log
 from cds_service.report import report_of
-from cds_service.web import exchange
+from cds_service.web import limits
 from cds_service.web.answers import as_json, require_json
 
 
@@ -18,7 +18,7 @@ def blueprint(advisor: Advisor) -> Blueprint:
     @routes.post("/review")
     def review() -> Response:
         require_json()
-        report = report_of(advisor.answer_bundle(exchange.body(advisor.settings.max_body_bytes)))
+        report = report_of(advisor.answer_bundle(limits.body(advisor.settings)))
         log.info("review", findings=dict(Counter(each.rule for each in report.findings)))
         return as_json(report)
 
