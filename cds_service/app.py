@@ -16,7 +16,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure()
     chosen = settings or load_settings()
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = chosen.max_body_bytes
+    app.config["MAX_CONTENT_LENGTH"] = exchange.most_read(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
     store = Store(chosen.database_url, chosen.keep_comments)
     services = hooks.all_services()

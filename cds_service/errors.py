@@ -7,6 +7,7 @@
     │   ├── DataMissing        412  data without which nothing can be said did not come and cannot be fetched
     │   ├── TooLarge           413  the body is larger than the service accepts
     │   ├── NotJson            415  the body is not declared as JSON
+    │   ├── UnknownEncoding    415  the body is packed in a way that the service cannot unpack
     │   └── StoreUnavailable   503  the database cannot take what was sent; send it again
     ├── UnreadableInput        the person at the terminal can mend it: one plain line, exit code 2
     ├── TableError             whoever edits `hooks/codes/` can mend it: file, entry, what was expected
@@ -27,10 +28,12 @@ class RequestError(ServiceError):
     """A call that cannot be answered as it stands.
 
     `expression` is the path of the field at fault (`context.patientId`), empty where no single field is.
+    `headers` go along with the answer.
     """
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "invalid"
+    headers: ClassVar[dict[str, str]] = {}
 
     def __init__(self, message: str, expression: str = "") -> None:
         super().__init__(message)
@@ -64,10 +67,11 @@ class TooLarge(RequestError):
 
 
 class StoreUnavailable(RequestError):
-    """The database cannot take what was sent."""
+    """The database cannot take what was sent. `Retry-After` is in seconds."""
 
     status = 503
     code = "transient"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "10"}
 
 
 class NotJson(RequestError):
@@ -75,6 +79,14 @@ class NotJson(RequestError):
 
     status = 415
     code = "not-supported"
+
+
+class UnknownEncoding(RequestError):
+    """The body is packed in a way that the service cannot unpack; the header says what it can."""
+
+    status = 415
+    code = "not-supported"
+    headers: ClassVar[dict[str, str]] = {"Accept-Encoding": "gzip"}
 
 
 class UnreadableInput(ServiceError):

@@ -5,11 +5,11 @@ specification requires a member: a fault is a BadRequest that names it. Response
 """
 
 import re
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,6 +27,19 @@ class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """A message, or a part of one, with members in camelCase."""
 
 
+# Texts of a form, and what an error calls them. A UUID may have an URN's head or braces, or lack its hyphens.
+_UUID = r"^(urn:uuid:)?\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?$"
+_NOT_BLANK = r"\S"
+_NO_NUL = r"^[^\u0000]*$"  # which no database takes in a text
+_FORMS = {_UUID: "a UUID", _NOT_BLANK: "a value", _NO_NUL: "a text without the character NUL"}
+
+Uuid = Annotated[str, msgspec.Meta(pattern=_UUID)]
+NotBlank = Annotated[str, msgspec.Meta(pattern=_NOT_BLANK)]
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
+Address = Annotated[str, msgspec.Meta(max_length=500, pattern=_NO_NUL)]
+FreeText = Annotated[str, msgspec.Meta(pattern=_NO_NUL)]
+
+
 class FhirAuthorization(msgspec.Struct, kw_only=True):
     """An access token for the client's FHIR server. Never stored or logged."""
 
@@ -42,14 +55,14 @@ class Request(Message):
     """A service call. `context` and `prefetch` keep the client's own JSON until they are needed."""
 
     hook: str
-    hook_instance: str
+    hook_instance: Uuid
     context: msgspec.Raw
     prefetch: dict[str, msgspec.Raw] | None = None
     fhir_server: str | None = None
     fhir_authorization: FhirAuthorization | None = None
 
 
-# A FHIR Bundle, kept as the client's own JSON.
+# A FHIR Bundle, kept as the client's own JSON. An entry may be anything: what cannot be read is left out and reported.
 Bundle = Annotated[
     msgspec.Raw,
     msgspec.Meta(
@@ -58,8 +71,14 @@ Bundle = Annotated[
             "type": "object",
             "properties": {
                 "resourceType": {"const": "Bundle"},
-                "entry": {"type": "array", "items": {"type": "object"}},
-                "link": {"type": "array", "items": {"type": "object"}},
+                "entry": {"type": ["array", "null"]},
+                "link": {
+                    "type": ["array", "null"],
+                    "items": {
+                        "type": "object",
+                        "properties": {"relation": {"type": ["string", "null"]}, "url": {"type": ["string", "null"]}},
+                    },
+                },
             },
             "required": ["resourceType"],
         },
@@ -70,8 +89,8 @@ Bundle = Annotated[
 class Context(Message):
     """What every hook of ours brings: who acts and for which patient. Ids are bare, `userId` is a reference."""
 
-    user_id: str
-    patient_id: str
+    user_id: NotBlank
+    patient_id: NotBlank
     encounter_id: str | None = None
 
 
@@ -99,8 +118,14 @@ def _fault(message: str, at: str) -> tuple[str, str]:
     full = ".".join(part for part in (at, path, missing[1] if missing else "") if part)
     if missing:
         return f"`{full}` is required", full
-    expected = text[:1].lower() + text[1:]
+    expected = _in_words(text[:1].lower() + text[1:])
     return f"`{full}`: {expected}" if full else f"the body: {expected}", full
+
+
+def _in_words(expected: str) -> str:
+    for pattern, words in _FORMS.items():
+        expected = expected.replace(f"`str` matching regex {pattern!r}", words)
+    return expected
 
 
 def decode_request(body: bytes, hook: str) -> Request:
@@ -108,23 +133,24 @@ def decode_request(body: bytes, hook: str) -> Request:
     request = decode(body, Request)
     if request.hook != hook:
         raise BadRequest(f"`hook`: this service is called on `{hook}`", "hook")
-    try:
-        uuid.UUID(request.hook_instance)
-    except ValueError:
-        raise BadRequest("`hookInstance`: expected a UUID", "hookInstance") from None
+    if request.fhir_server and not _can_be_split(request.fhir_server):
+        raise BadRequest("`fhirServer`: expected a URL", "fhirServer")
     if request.fhir_authorization is not None and not request.fhir_server:
         raise BadRequest("`fhirServer` is required where `fhirAuthorization` is given", "fhirServer")
     return request
 
 
+def _can_be_split(url: str) -> bool:
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
+
+
 def decode_context(request: Request, kind: type["ContextT"]) -> "ContextT":
     """Decode a call's context. Raises BadRequest."""
-    context = decode(request.context, kind, "context")
-    for name in ("user_id", "patient_id"):
-        if not getattr(context, name).strip():
-            member = "userId" if name == "user_id" else "patientId"
-            raise BadRequest(f"`context.{member}`: expected a value", f"context.{member}")
-    return context
+    return decode(request.context, kind, "context")
 
 
 ContextT = TypeVar("ContextT", bound=Context)
@@ -133,8 +159,8 @@ ContextT = TypeVar("ContextT", bound=Context)
 class ReasonCoding(Message):
     """The reason that a user chose; many clients leave out the display."""
 
-    code: str
-    system: str | None = None
+    code: Identifier
+    system: Address | None = None
     display: str | None = None
 
 
@@ -142,19 +168,19 @@ class FeedbackReason(Message):
     """Why a card was set aside. The comment is free text and may name the patient."""
 
     reason: ReasonCoding | None = None
-    user_comment: str | None = None
+    user_comment: FreeText | None = None
 
 
 class AcceptedSuggestion(Message):
     """A suggestion that was accepted; `id` is its uuid."""
 
-    id: str
+    id: Identifier
 
 
 class Feedback(Message):
     """What became of a card; `card` is its uuid."""
 
-    card: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    card: Identifier
     outcome: Literal["accepted", "overridden"]
     outcome_timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     accepted_suggestions: tuple[AcceptedSuggestion, ...] | None = None
@@ -174,10 +200,26 @@ def decode_feedback(body: bytes) -> tuple[Feedback, ...]:
         if item.outcome == "accepted" and not item.accepted_suggestions:
             path = f"feedback[{position}].acceptedSuggestions"
             raise BadRequest(f"`{path}` is required where the outcome is `accepted`", path)
+        if not _has_utc(item.outcome_timestamp):
+            path = f"feedback[{position}].outcomeTimestamp"
+            raise BadRequest(f"`{path}`: expected a time between the years 1 and 9999 in UTC", path)
     return items
 
 
+def _has_utc(moment: datetime) -> bool:
+    """Whether a moment can be written in UTC: at either end of the calendar an offset leads out of it."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
+
+
 # --- what a service answers -----------------------------------------------------------------------------------------
+
+
+Url = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uri"})]
+Summary = Annotated[str, msgspec.Meta(min_length=1, max_length=139)]
 
 
 class Coding(Message):
@@ -192,7 +234,7 @@ class CardSource(Message):
     """Where the guidance comes from; `topic` names the rule."""
 
     label: str
-    url: str | None = None
+    url: Url | None = None
     topic: Coding | None = None
 
 
@@ -209,7 +251,7 @@ class Suggestion(Message):
     """Something the user may accept; its actions belong together."""
 
     label: str
-    uuid: str
+    uuid: Uuid
     is_recommended: bool | None = None
     actions: tuple[Action, ...] | None = None
 
@@ -218,15 +260,15 @@ class Link(Message):
     """A page to read on."""
 
     label: str
-    url: str
+    url: Url
     type: Literal["absolute", "smart"]
 
 
 class Card(Message):
     """A piece of advice. `summary` has fewer than 140 characters, `detail` is Markdown without HTML."""
 
-    uuid: str
-    summary: str
+    uuid: Uuid
+    summary: Summary
     indicator: Literal["info", "warning", "critical"]
     source: CardSource
     detail: str | None = None
@@ -241,6 +283,21 @@ class Response(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     cards: tuple[Card, ...]
     extension: dict[str, Any] | None = None
+
+
+class Issue(Message):
+    """What is wrong; `expression` is the path of the member at fault."""
+
+    severity: Literal["error"]
+    code: str
+    diagnostics: str
+    expression: tuple[str, ...] = ()
+
+
+class OperationOutcome(Message, tag_field="resourceType", tag="OperationOutcome"):
+    """How a fault is answered: a FHIR OperationOutcome."""
+
+    issue: tuple[Issue, ...]
 
 
 # --- what discovery lists -------------------------------------------------------------------------------------------
@@ -271,18 +328,41 @@ class Service:
     hook_version: str | None = None
 
 
-def discovery_entry(service: Service, namespace: str) -> dict[str, Any]:
-    """A service as the discovery response lists it."""
-    entry = {
-        "hook": hook_name(service, namespace),
-        "id": service.id,
-        "title": service.title,
-        "description": service.description,
-        "prefetch": service.prefetch,
-        "usageRequirements": service.usage,
-        "version": SPECIFICATION,
-    }
-    return entry | ({"hookVersion": service.hook_version} if service.hook_version else {})
+class Listed(Message):
+    """A service as discovery lists it. `version` is that of CDS Hooks, `hookVersion` that of the hook's definition."""
+
+    hook: str
+    id: str
+    description: str
+    title: str | None = None
+    prefetch: dict[str, str] | None = None
+    usage_requirements: str | None = None
+    version: str | None = None
+    hook_version: str | None = None
+
+
+class Discovery(msgspec.Struct):
+    """What discovery answers."""
+
+    services: tuple[Listed, ...]
+
+
+def discovery(services: Iterable[Service], namespace: str) -> Discovery:
+    """The discovery response."""
+    return Discovery(tuple(_listed(service, namespace) for service in services))
+
+
+def _listed(service: Service, namespace: str) -> Listed:
+    return Listed(
+        hook=hook_name(service, namespace),
+        id=service.id,
+        title=service.title,
+        description=service.description,
+        prefetch=service.prefetch or None,
+        usage_requirements=service.usage,
+        version=SPECIFICATION,
+        hook_version=service.hook_version,
+    )
 
 
 def hook_name(service: Service, namespace: str) -> str:

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from cds_service.errors import SettingsError
 
@@ -24,6 +26,20 @@ def _listed(value: Any) -> Any:
         if isinstance(value, str)
         else value
     )
+
+
+def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch(r"https?://[a-zA-Z0-9.-]+(:[0-9]+)?", origin) for origin in value):
+        raise ValueError("expected origins such as https://ehr.example.org, without a path and without `*`")
+    return value
+
+
+def _database_address(value: str) -> str:
+    try:
+        make_url(value)
+    except ArgumentError:
+        raise ValueError("expected an address such as sqlite:///feedback.sqlite3") from None
+    return value
 
 
 def _web_address(value: str) -> str:
@@ -50,7 +66,7 @@ class Settings(BaseSettings):
         default=None,
         description="Address under which clients reach the service, for links in cards; else taken from each call.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_origins)] = Field(
         default=(), description="Origins of browser-based clients that may call, separated by commas."
     )
     fhir_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
@@ -61,7 +77,7 @@ class Settings(BaseSettings):
     fetch_seconds: float = Field(
         default=3.0, gt=0, le=60, description="Longest time for everything that one call fetches, in seconds."
     )
-    database_url: str = Field(
+    database_url: Annotated[str, AfterValidator(_database_address)] = Field(
         default="sqlite:///contrast-echo-cds.sqlite3",
         description="Where feedback is stored, as a SQLAlchemy address.",
     )

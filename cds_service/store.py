@@ -4,10 +4,13 @@ No patient, no encounter and no user is stored. A comment is free text that may 
 table of its own and can be left out altogether.
 """
 
-from collections.abc import Iterable, Sequence
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -27,11 +30,21 @@ from sqlalchemy import (
     event,
     select,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 from cds_service.errors import StoreUnavailable
 from cds_service.logs import log
 from cds_service.protocol import Card, Feedback
+
+# How long one transaction waits for another worker's, in milliseconds.
+_BUSY_MILLISECONDS = 2000
+
+# After cards could not be kept, for so long nothing waits for the database again, in seconds.
+_PAUSE_SECONDS = 10.0
+
+_INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 METADATA = MetaData()
 
@@ -84,10 +97,14 @@ class Store:
         self._engine = _engine(url)
         self._keep_comments = keep_comments
         self._is_ready = False
+        self._pause_until = 0.0
 
     def issued(self, service: str, cards: Sequence[Card]) -> None:
-        """Keep which cards were issued. A database that is down does not stop advice: it is logged."""
+        """Keep which cards were issued. A database that is down neither stops nor slows advice: it is logged."""
         if not cards:
+            return
+        if time.monotonic() < self._pause_until:
+            log.warning("issued cards not kept", error="the database could not take the cards before", cards=len(cards))
             return
         now = datetime.now(UTC)
         rows = [
@@ -104,6 +121,7 @@ class Store:
             with self._begin() as connection:
                 connection.execute(ISSUED_CARDS.insert(), rows)
         except SQLAlchemyError as error:
+            self._pause_until = time.monotonic() + _PAUSE_SECONDS
             log.error("issued cards not kept", error=type(error).__name__, cards=len(cards))
 
     def take(self, service: str, items: Iterable[Feedback]) -> Kept:
@@ -136,21 +154,21 @@ class Store:
             "reason_code": reason.code if reason else None,
             "received_at": datetime.now(UTC),
         }
-        try:
-            with connection.begin_nested():
-                result = connection.execute(FEEDBACK.insert(), row)
-        except IntegrityError:
+        insert = _INSERTS[self._engine.dialect.name](FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.id)
+        key = connection.execute(insert, row).scalar()
+        if key is None:
             return False  # this outcome is known already
         comment = item.override_reason.user_comment if item.override_reason else None
         if comment and self._keep_comments:
-            key = result.inserted_primary_key
-            connection.execute(COMMENTS.insert(), {"feedback": key[0] if key else None, "comment": comment})
+            connection.execute(COMMENTS.insert(), {"feedback": key, "comment": comment})
         return True
 
     def _begin(self) -> AbstractContextManager[Connection]:
         """A transaction; the tables are made when they are first needed, so that advice starts without a database."""
         if not self._is_ready:
-            METADATA.create_all(self._engine)
+            with self._engine.begin() as connection:
+                for table in METADATA.sorted_tables:
+                    connection.execute(CreateTable(table, if_not_exists=True))
             self._is_ready = True
         return self._engine.begin()
 
@@ -162,13 +180,18 @@ def _is_known(connection: Connection, card: str) -> bool:
 def _engine(url: str) -> Engine:
     engine = create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def set_up(connection: object, _: object) -> None:
-            cursor = connection.cursor()  # type: ignore[attr-defined]
-            # Readers do not block the writer; what is committed is on disk; several workers wait for one another.
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    """Several workers wait for one another, readers do not block the writer, and what is committed is on disk."""
+    connection.isolation_level = None  # transactions begin below, and not where the driver thinks fit
+    for pragma in (f"busy_timeout={_BUSY_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that starts by reading could not wait for it later."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

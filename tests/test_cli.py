@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, SAMPLES
+from tests.conftest import SAMPLES
 from tests.notation import body_of, bundle, request_of
+from tests.running import ROOT
 
 FLAGS = body_of({"lines": "93350, Q9957x2"})
 PASSES = body_of({"lines": "93350, 93352, Q9957x2"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.running import ROOT
 
 MACHINE = sorted((ROOT / "cds_service").rglob("*.py"))
 KNOWLEDGE = sorted((ROOT / "hooks").rglob("*.py"))

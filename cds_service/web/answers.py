@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import RequestError
 from cds_service.logs import log
+from cds_service.protocol import Issue, OperationOutcome
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -21,11 +22,8 @@ def as_json(content: Any, status: int = 200, content_type: str = "application/js
 
 def outcome(status: int, code: str, diagnostics: str, expression: str = "") -> Response:
     """A FHIR OperationOutcome with one issue; `expression` is the path of the member at fault."""
-    issue: dict[str, Any] = {"severity": "error", "code": code, "diagnostics": diagnostics}
-    if expression:
-        issue["expression"] = [expression]
-    content = {"resourceType": "OperationOutcome", "issue": [issue]}
-    return as_json(content, status, "application/fhir+json")
+    issue = Issue(severity="error", code=code, diagnostics=diagnostics, expression=(expression,) if expression else ())
+    return as_json(OperationOutcome(issue=(issue,)), status, "application/fhir+json")
 
 
 # FHIR issue types for the statuses that Flask itself answers with.
@@ -37,7 +35,9 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(RequestError)
     def on_request_error(error: RequestError) -> Response:
-        return outcome(error.status, error.code, error.message, error.expression)
+        response = outcome(error.status, error.code, error.message, error.expression)
+        response.headers.update(error.headers)
+        return response
 
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:

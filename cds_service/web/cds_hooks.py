@@ -5,10 +5,11 @@ from collections import Counter
 
 from flask import Blueprint, Response, request
 
+from cds_service import protocol
 from cds_service.advice import Advice, Advisor
 from cds_service.errors import NotJson, UnknownService
 from cds_service.logs import log
-from cds_service.protocol import Service, decode_feedback, discovery_entry
+from cds_service.protocol import Service, decode_feedback
 from cds_service.store import Store
 from cds_service.web import exchange
 from cds_service.web.answers import as_json
@@ -19,7 +20,7 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
     routes = Blueprint("cds_hooks", __name__)
     by_id = {service.id: service for service in services}
     settings = advisor.settings
-    listing = {"services": [discovery_entry(service, settings.hook_namespace) for service in services]}
+    listing = protocol.discovery(services, settings.hook_namespace)
 
     def find(service_id: str) -> Service:
         if service_id not in by_id:

@@ -10,7 +10,7 @@ from cds_service.web.answers import as_json, outcome
 def blueprint(services: tuple[Service, ...], definitions: dict[str, str], namespace: str) -> Blueprint:
     """The routes of the descriptions; `definitions` are Markdown by the last part of the hook's name."""
     routes = Blueprint("documents", __name__)
-    described = document(services, namespace)
+    described = document(services, namespace, tuple(definitions))
 
     @routes.get("/openapi.json")
     def openapi() -> Response:

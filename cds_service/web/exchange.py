@@ -1,18 +1,24 @@
 """How messages travel: gzip in both directions, and calls from browsers of listed origins."""
 
+import gzip
+import re
 import zlib
+from io import BytesIO
 
-from flask import Flask, request
-from flask_compress import Compress
+from flask import Flask, Response, request
 from flask_cors import CORS
 
-from cds_service.errors import BadRequest, TooLarge
+from cds_service.errors import BadRequest, TooLarge, UnknownEncoding
+
+_PACKED_TYPES = re.compile(r"^text/|json$|[/+]xml$|javascript$")
+
+# A shorter answer fits into one packet as it is.
+_WORTH_PACKING_BYTES = 1000
 
 
 def register(app: Flask, origins: tuple[str, ...]) -> None:
-    """Compress answers for clients that accept it, and answer preflights of listed origins without a token."""
-    app.config |= {"COMPRESS_ALGORITHM": ["gzip"], "COMPRESS_MIMETYPES": _COMPRESSED}
-    Compress(app)
+    """Pack answers for clients that accept gzip, and answer preflights of listed origins without a token."""
+    app.after_request(_pack)
     if origins:
         CORS(
             app,
@@ -24,31 +30,40 @@ def register(app: Flask, origins: tuple[str, ...]) -> None:
         )
 
 
-_COMPRESSED = ["application/json", "application/fhir+json", "text/html", "text/css", "text/markdown", "image/svg+xml"]
+def _pack(response: Response) -> Response:
+    response.vary.add("Accept-Encoding")
+    if response.is_streamed or not _PACKED_TYPES.search(response.mimetype or ""):
+        return response
+    content = response.get_data()
+    if len(content) >= _WORTH_PACKING_BYTES and request.accept_encodings.quality("gzip") > 0:
+        response.set_data(gzip.compress(content, compresslevel=5, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def most_read(limit: int) -> int:
+    """How much of a body is read, in bytes: one more than is accepted, since a body of unknown length is cut off."""
+    return limit + 1
 
 
 def body(limit: int) -> bytes:
     """The body of the request, unpacked where it came as gzip; at most `limit` bytes, as sent and unpacked.
 
-    Raises TooLarge, and BadRequest where the gzip is broken or the encoding is not known.
+    Raises TooLarge, UnknownEncoding, and BadRequest where the gzip is broken.
     """
-    sent = request.get_data()
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding == "identity":
+    sent = _within(limit, request.get_data())
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
         return sent
-    if encoding != "gzip":
-        raise BadRequest("`Content-Encoding`: expected gzip or none", "Content-Encoding")
-    return _unpacked(sent, limit)
-
-
-def _unpacked(packed: bytes, limit: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    if encoding not in {"gzip", "x-gzip"}:
+        raise UnknownEncoding("`Content-Encoding`: expected gzip or none", "Content-Encoding")
     try:
-        content = unpacker.decompress(packed, limit + 1)
-    except zlib.error:
+        return _within(limit, gzip.GzipFile(fileobj=BytesIO(sent)).read(limit + 1))
+    except (OSError, EOFError, zlib.error):
         raise BadRequest("the body is not well-formed gzip") from None
+
+
+def _within(limit: int, content: bytes) -> bytes:
     if len(content) > limit:
         raise TooLarge("the body is larger than this service accepts")
-    if not unpacker.eof:
-        raise BadRequest("the body is not well-formed gzip: it ends too early")
     return content
