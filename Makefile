@@ -49,7 +49,8 @@ $(FHIR_VENV)/.installed: tests/fhir_server/constraints.txt
 UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
 	$(UV) --extra build --output-file deploy/constraints.txt
-	$(UV) --extra build --extra dev --output-file deploy/constraints-dev.txt
+	$(UV) --extra build --extra otel --output-file deploy/constraints-otel.txt
+	$(UV) --extra build --extra otel --extra dev --output-file deploy/constraints-dev.txt
 	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/fhir_server/constraints.txt
 
 clean:

@@ -1,7 +1,7 @@
 """A call in, an answer out: protocol, prefetch, fetching, reading, rules and cards in their order. Knows no HTTP."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -15,11 +15,15 @@ from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
 from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
 from cds_service.rules import Review, Rule, review
 from cds_service.settings import Settings
+from cds_service.tracing import span
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What the service has to say: the answer, and what it was made from. `fetched` are the keys that were asked."""
+    """What the service has to say: the answer, and what it was made from.
+
+    Of the keys of prefetch, `sent` came with the call, `fetched` were asked for, and `lacking` could not be had.
+    """
 
     response: Response
     review: Review
@@ -27,6 +31,9 @@ class Advice:
     unread: tuple[Unread, ...]
     stage: Stage
     fetched: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    hook_instance: str = ""
 
 
 @dataclass(slots=True)
@@ -60,7 +67,9 @@ class Advisor:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch)
         self._complete(call)
-        return self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
+        advice = self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
+        sent = tuple(request.prefetch or ())
+        return replace(advice, sent=sent, lacking=tuple(call.arrived.unavailable), hook_instance=request.hook_instance)
 
     def answer_bundle(self, body: bytes) -> Advice:
         """Review a Bundle that came without a call around it: everything in it is what the review is about.
@@ -109,7 +118,8 @@ class Advisor:
                 queries[key] = query
         if queries:
             call.fetched += queries
-            self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
+            with span("fetch", keys=list(queries)):
+                self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
 
     # --- reading and advising ---------------------------------------------------------------------------------------
 
@@ -138,7 +148,8 @@ class Advisor:
         fetched: tuple[str, ...] = (),
         read_only: bool = False,
     ) -> Advice:
-        verdict = review(reading.case, self.rules)
+        with span("review"):
+            verdict = review(reading.case, self.rules)
         unread = (*arrived.unread, *reading.unread)
         maker = CardMaker(reading.case, reading.raw, self.settings.canonical_base, page_base, read_only)
         response = Response(cards=maker.cards(verdict), extension=self._extension(unread, verdict))

@@ -3,12 +3,16 @@
 from flask import Flask
 
 import hooks
+from cds_service import tracing
 from cds_service.advice import Advisor
+from cds_service.database import Database
 from cds_service.fhir.client import FhirClient
 from cds_service.logs import configure, log
+from cds_service.metrics import Metrics
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.store import Store
-from cds_service.web import answers, cds_hooks, documents, exchange, operations
+from cds_service.watch import Watch
+from cds_service.web import answers, cds_hooks, documents, exchange, observing, operations
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -18,11 +22,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = exchange.most_read(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
-    store = Store(chosen.database_url, chosen.keep_comments)
+    database = Database(chosen.database_url, chosen.database_connections)
+    metrics = Metrics(frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons))
+    watch = Watch(Store(database, chosen.keep_comments), metrics)
+    traces = tracing.start() if chosen.traces else tracing.Tracing()
     services = hooks.all_services()
-    app.register_blueprint(cds_hooks.blueprint(advisor, services, store))
+    app.register_blueprint(cds_hooks.blueprint(advisor, services, watch, traces))
     app.register_blueprint(documents.blueprint(services, hooks.hook_definitions(), chosen.hook_namespace))
-    app.register_blueprint(operations.blueprint())
+    app.register_blueprint(operations.blueprint(database, metrics))
+    observing.register(app, metrics)
     answers.register(app)
     exchange.register(app, chosen.cors_origins)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:

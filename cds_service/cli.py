@@ -1,7 +1,6 @@
-"""The command line: `cds-service serve` and `cds-service check`."""
+"""The command line: `cds-service serve`, `cds-service check` and `cds-service database`."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,11 @@ import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
 from cds_service.app import create_advisor
+from cds_service.database_commands import database
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
 from cds_service.settings import load_settings
-
-# Calls that a worker answers at once: some wait for a FHIR server, so more than there are cores.
-THREADS = 2 * (os.cpu_count() or 1) + 1
 
 
 class _Head(msgspec.Struct, rename="camel"):
@@ -34,32 +31,23 @@ def main() -> None:
     """Coding advice for contrast stress echocardiography."""
 
 
+main.add_command(database)
+
+
 @main.command()
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", envvar="WORKERS", default=1, show_default=True, type=click.IntRange(1, 64))
 def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
-    from granian import Granian  # noqa: PLC0415  # only the server needs it
-    from granian.constants import Interfaces  # noqa: PLC0415
+    from cds_service import server  # noqa: PLC0415  # only this command needs the server
 
     try:
-        load_settings()  # a wrong setting is named here, once, and not by every worker
+        settings = load_settings()  # a wrong setting is named here, once, and not by every worker
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
-    Granian(
-        "cds_service.app:create_app",
-        factory=True,
-        address=host,
-        port=port,
-        workers=workers,
-        interface=Interfaces.WSGI,
-        blocking_threads=THREADS,
-        backpressure=4 * THREADS,
-        websockets=False,
-        log_access=False,
-    ).serve()
+    server.run(settings, host, port, workers)
 
 
 @main.command()

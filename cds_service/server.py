@@ -1,0 +1,61 @@
+"""The production server: workers that are replaced when they die, and that finish their calls when they are stopped."""
+
+import os
+from tempfile import TemporaryDirectory
+
+from granian import Granian
+from granian.constants import Interfaces
+from sqlalchemy.exc import SQLAlchemyError
+
+from cds_service import database, migrate
+from cds_service.logs import LIBRARIES, configure, log
+from cds_service.metrics import SHARED
+from cds_service.settings import Settings
+
+# Calls that a worker answers at once: some wait for a FHIR server, so more than there are cores.
+THREADS = 2 * (os.cpu_count() or 1) + 1
+
+# How long calls that have begun may take to finish when the server is stopped, in seconds.
+STOP_SECONDS = 30
+
+
+def run(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until interrupted or told to end."""
+    configure()
+    prepare(settings.database_url)
+    with TemporaryDirectory(prefix="cds-metrics-") as shared:
+        os.environ[SHARED] = shared
+        _serve(host, port, workers)
+
+
+def prepare(url: str) -> None:
+    """Upgrade SQLite, and say it where PostgreSQL has to be. Without a database the service starts all the same."""
+    engine = database.create(url)
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":
+                migrate.upgrade(connection)
+            elif migrate.state_of(connection) == "behind":
+                log.warning("database outdated", hint=f"run `{database.UPGRADE}`")
+    except SQLAlchemyError as error:
+        log.error("database", error=type(error).__name__, hint="feedback is refused until it is back")
+    finally:
+        engine.dispose()
+
+
+def _serve(host: str, port: int, workers: int) -> None:
+    Granian(
+        "cds_service.app:create_app",
+        factory=True,
+        address=host,
+        port=port,
+        workers=workers,
+        interface=Interfaces.WSGI,
+        blocking_threads=THREADS,
+        backpressure=4 * THREADS,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_SECONDS,
+        log_dictconfig=LIBRARIES,
+        log_access=False,
+    ).serve()

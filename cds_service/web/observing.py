@@ -1,0 +1,42 @@
+"""What every request carries through the service: an id, and who calls."""
+
+import re
+import uuid
+
+import structlog
+from flask import Flask, Response, g, request
+
+from cds_service.logs import log
+from cds_service.metrics import Metrics
+from cds_service.store import Caller
+
+# An id is taken from the caller only where it cannot be anything else: a UUID, or the 32 digits of a trace. Anything
+# freer might be a patient's number, and would be logged.
+_ID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+
+# The caller where nobody has to say who they are.
+DEVELOPMENT = "development"
+
+
+def register(app: Flask, metrics: Metrics) -> None:
+    """Give every request an id that its log lines and its answer carry; log and count answers that are errors."""
+
+    @app.before_request
+    def begin() -> None:
+        sent = request.headers.get("X-Request-ID", "")
+        g.request_id = sent if _ID.fullmatch(sent) else str(uuid.uuid4())
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-ID"] = g.get("request_id", "")
+        if response.status_code >= 400:
+            metrics.refused(response.status_code)
+            log.info("refused", status=response.status_code, route=request.url_rule.rule if request.url_rule else None)
+        return response
+
+
+def caller() -> Caller:
+    """Who calls: the registered name of the client, as whoever let the call in has noted it in `g.client`."""
+    return Caller(client=str(g.get("client") or DEVELOPMENT), request=g.request_id)
