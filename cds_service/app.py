@@ -3,7 +3,6 @@
 from flask import Flask
 
 import hooks
-from cds_service import tracing
 from cds_service.advice import Advisor
 from cds_service.database import Database
 from cds_service.fhir.client import FhirClient
@@ -11,11 +10,13 @@ from cds_service.logs import configure, log
 from cds_service.metrics import Metrics
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.store import Store
+from cds_service.tracing import Tracing
+from cds_service.tracing import start as start_tracing
 from cds_service.watch import Watch
 from cds_service.web import answers, cds_hooks, documents, exchange, observing, operations
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
     """Build the WSGI application. Raises SettingsError, TableError or RuleError where something is wrong at start."""
     configure()
     chosen = settings or load_settings()
@@ -25,9 +26,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = Database(chosen.database_url, chosen.database_connections)
     metrics = Metrics(frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons))
     watch = Watch(Store(database, chosen.keep_comments), metrics)
-    traces = tracing.start() if chosen.traces else tracing.Tracing()
+    tracing = traces or (start_tracing() if chosen.traces else Tracing())
     services = hooks.all_services()
-    app.register_blueprint(cds_hooks.blueprint(advisor, services, watch, traces))
+    app.register_blueprint(cds_hooks.blueprint(advisor, services, watch, tracing))
     app.register_blueprint(documents.blueprint(services, hooks.hook_definitions(), chosen.hook_namespace))
     app.register_blueprint(operations.blueprint(database, metrics))
     observing.register(app, metrics)

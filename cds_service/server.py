@@ -1,6 +1,7 @@
 """The production server: workers that are replaced when they die, and that finish their calls when they are stopped."""
 
 import os
+import signal
 from tempfile import TemporaryDirectory
 
 from granian import Granian
@@ -15,6 +16,10 @@ from cds_service.settings import Settings
 # Calls that a worker answers at once: some wait for a FHIR server, so more than there are cores.
 THREADS = 2 * (os.cpu_count() or 1) + 1
 
+# Connections that a worker holds, most of them idle: a proxy keeps some open, and each one too many would wait for half
+# a minute until another is closed.
+CONNECTIONS = 1024
+
 # How long calls that have begun may take to finish when the server is stopped, in seconds.
 STOP_SECONDS = 30
 
@@ -23,9 +28,19 @@ def run(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until interrupted or told to end."""
     configure()
     prepare(settings.database_url)
+    os.register_at_fork(after_in_child=_can_be_stopped)
     with TemporaryDirectory(prefix="cds-metrics-") as shared:
         os.environ[SHARED] = shared
         _serve(host, port, workers)
+
+
+def _can_be_stopped() -> None:
+    """Let a worker be stopped while it starts: it is a copy of this process, whose own handlers only take notes.
+
+    An interrupt from the terminal reaches everybody; the workers leave it to the process that started them.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def prepare(url: str) -> None:
@@ -52,7 +67,7 @@ def _serve(host: str, port: int, workers: int) -> None:
         workers=workers,
         interface=Interfaces.WSGI,
         blocking_threads=THREADS,
-        backpressure=4 * THREADS,
+        backpressure=CONNECTIONS,
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,

@@ -40,7 +40,7 @@ def running(folder: Path, workers: int = 1, **environment: str) -> Iterator[Serv
     command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port), "--workers", str(workers)]
     defaults = {"PYTHONWARNINGS": "error", "CDS_DATABASE_URL": f"sqlite:///{database}"}
     with log_file.open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | defaults | environment, stderr=log)
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | defaults | environment, stdout=log, stderr=log)
     service = Service(f"http://127.0.0.1:{port}", database, log_file, process)
     try:
         _wait_for(service, process)
