@@ -19,10 +19,14 @@ run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until in
 test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.dev  ## ruff (rules and formatting) and mypy, strict
+lint: $(VENV)/.dev  ## ruff (rules and formatting), mypy (strict), and the linters of deploy/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/yamllint --strict --config-file deploy/yamllint.yaml deploy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 
 format: $(VENV)/.dev  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

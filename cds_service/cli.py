@@ -17,7 +17,7 @@ from cds_service.database_commands import database
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
-from cds_service.settings import load_settings
+from cds_service.settings import load_settings, table
 
 
 class _Head(msgspec.Struct, rename="camel"):
@@ -48,6 +48,12 @@ def serve(host: str, port: int, workers: int) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
     server.run(settings, host, port, workers)
+
+
+@main.command("settings")
+def show_settings() -> None:
+    """Print every setting with its default, as a table in Markdown."""
+    click.echo(table())
 
 
 @main.command()

@@ -8,7 +8,7 @@ import structlog
 
 # Libraries whose own words hold no data of a call. Of all others only the place is logged: urllib3, for one, writes
 # whole addresses, and those name the patient.
-_TRUSTED = ("_granian",)
+_TRUSTED = ("_granian", "_granian.serve", "_granian.workers")
 
 
 class JsonFormatter(logging.Formatter):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 from tempfile import TemporaryDirectory
 
 from granian import Granian
@@ -23,6 +25,9 @@ CONNECTIONS = 1024
 # How long calls that have begun may take to finish when the server is stopped, in seconds.
 STOP_SECONDS = 30
 
+# How long a worker may overhear that it is to stop, in seconds.
+_AWAKE_SECONDS = 0.5
+
 
 def run(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until interrupted or told to end."""
@@ -35,12 +40,25 @@ def run(settings: Settings, host: str, port: int, workers: int) -> None:
 
 
 def _can_be_stopped() -> None:
-    """Let a worker be stopped while it starts: it is a copy of this process, whose own handlers only take notes.
+    """Let a worker be stopped at any moment. It is a copy of this process, whose own handlers only take notes.
 
     An interrupt from the terminal reaches everybody; the workers leave it to the process that started them.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, lambda *_: None)
+    threading.Thread(target=_keep_awake, daemon=True).start()
+
+
+def _keep_awake() -> None:
+    """Wake the main thread now and then, since only it acts on signals.
+
+    Of some twenty signals to stop, one is caught by another thread while the main thread waits, and is not heard.
+    """
+    main = threading.main_thread().ident
+    while main:
+        time.sleep(_AWAKE_SECONDS)
+        signal.pthread_kill(main, signal.SIGUSR2)
 
 
 def prepare(url: str) -> None:

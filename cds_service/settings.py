@@ -135,6 +135,16 @@ def variable(name: str) -> str:
     return f"CDS_{name.removeprefix('CDS_').upper()}"
 
 
+def table() -> str:
+    """Every setting with its default and what it is for, as a table in Markdown."""
+    rows = ["| variable | default | |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        shown = "" if default in {None, ()} else f"`{default}`"
+        rows.append(f"| `{variable(name)}` | {shown} | {field.description} |")
+    return "\n".join(rows)
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
