@@ -38,5 +38,5 @@ def register(app: Flask, metrics: Metrics) -> None:
 
 
 def caller() -> Caller:
-    """Who calls: the registered name of the client, as whoever let the call in has noted it in `g.client`."""
-    return Caller(client=str(g.get("client") or DEVELOPMENT), request=g.request_id)
+    """Who calls: the registered name of the client, as whoever let the call in has noted it in `g.caller.client`."""
+    return Caller(client=getattr(g.get("caller"), "client", None) or DEVELOPMENT, request=g.request_id)
