@@ -25,10 +25,14 @@ test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance
 
-lint: $(VENV)/.dev  ## ruff (rules and formatting) and mypy, strict
+lint: $(VENV)/.dev  ## ruff (rules and formatting), mypy (strict), and the linters of deploy/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/yamllint --strict --config-file deploy/yamllint.yaml deploy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 
 format: $(VENV)/.dev  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -55,7 +59,8 @@ $(FHIR_VENV)/.installed: tests/fhir_server/constraints.txt
 UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
 	$(UV) --extra build --output-file deploy/constraints.txt
-	$(UV) --extra build --extra dev --output-file deploy/constraints-dev.txt
+	$(UV) --extra build --extra otel --output-file deploy/constraints-otel.txt
+	$(UV) --extra build --extra otel --extra dev --output-file deploy/constraints-dev.txt
 	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/fhir_server/constraints.txt
 
 clean:

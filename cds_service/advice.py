@@ -1,7 +1,7 @@
 """A call in, an answer out: protocol, prefetch, fetching, reading, rules and cards in their order. Knows no HTTP."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
 from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
 from cds_service.rules import Review, Rule, review
 from cds_service.settings import Settings
+from cds_service.tracing import span
 
 _NOT_ALLOWED = "`fhirServer` is not one of the servers that this service may ask"
 _NO_QUERY = "the context lacks an id that the query needs"
@@ -24,7 +25,10 @@ _NO_QUERY = "the context lacks an id that the query needs"
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What the service has to say: the answer, and what it was made from. `fetched` are the keys that were asked."""
+    """What the service has to say: the answer, and what it was made from.
+
+    Of the keys of prefetch, `sent` came with the call, `fetched` were asked for, and `lacking` could not be had.
+    """
 
     response: Response
     review: Review
@@ -32,6 +36,9 @@ class Advice:
     unread: tuple[Unread, ...]
     stage: Stage
     fetched: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    hook_instance: str | None = None
 
 
 @dataclass(slots=True)
@@ -69,7 +76,9 @@ class Advisor:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch)
         self._complete(call)
-        return self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
+        advice = self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
+        sent = tuple(request.prefetch or ())
+        return replace(advice, sent=sent, lacking=tuple(call.arrived.unavailable), hook_instance=request.hook_instance)
 
     def answer_bundle(self, body: bytes) -> Advice:
         """Review a Bundle that came without a call around it: everything in it is what the review is about.
@@ -122,7 +131,8 @@ class Advisor:
                 call.arrived.lack(key, f"fhirServer.{key}", _NO_QUERY if access else _NOT_ALLOWED)
         if access and queries:
             call.fetched += queries
-            self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
+            with span("fetch", keys=list(queries)):
+                self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
 
     def _query(self, call: _Call, access: Access, key: str) -> str | None:
         """Where the rest of a key is to be had, else how to ask for all of it; None where the context does not say."""
@@ -156,7 +166,8 @@ class Advisor:
         fetched: tuple[str, ...] = (),
         read_only: bool = False,
     ) -> Advice:
-        verdict = review(reading.case, self.rules)
+        with span("review"):
+            verdict = review(reading.case, self.rules)
         unread = (*arrived.unread, *reading.unread)
         maker = CardMaker(reading.case, reading.raw, self.settings.canonical_base, page_base, read_only)
         response = Response(cards=maker.cards(verdict), extension=self._extension(unread, verdict))

@@ -28,9 +28,11 @@ class Nothing(msgspec.Struct):
 
 
 class Health(Message):
-    """How the process is."""
+    """How the process is; `degraded` gives advice, and cannot keep feedback."""
 
-    status: Literal["live", "ready"]
+    status: Literal["live", "ready", "degraded"]
+    database: Literal["up", "outdated", "down"] | None = None
+    hint: str | None = None
 
 
 _SENT = (Request, FeedbackRequest)
@@ -165,7 +167,10 @@ def _in_path(name: str, values: tuple[str, ...]) -> Json:
 def _health() -> Json:
     live = _operation("live", "Live", "Whether the process lives", Health)
     ready = _operation("ready", "Ready", "Whether the service is ready for calls", Health)
-    return {"/health/live": {"get": _open_to_all(live)}, "/health/ready": {"get": _open_to_all(ready)}}
+    counted = _operation("metrics", "Metrics", "What was counted, in the text form of Prometheus", None)
+    counted["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    health = {"/health/live": {"get": _open_to_all(live)}, "/health/ready": {"get": _open_to_all(ready)}}
+    return health | {"/metrics": {"get": counted}}
 
 
 def _open_to_all(operation: Json) -> Json:

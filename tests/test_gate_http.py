@@ -343,6 +343,6 @@ def test_development_says_so_loudly(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("10.0.0.1", 403)])
 def test_development_answers_this_machine_alone_however_it_was_started(address: str, status: int) -> None:
     """Another WSGI server may listen on any address: who calls from elsewhere is refused all the same."""
-    client = create_app(Settings(mode="development", database_url="sqlite://")).test_client()
+    client = create_app(Settings(mode="development")).test_client()
     assert client.get("/cds-services", environ_base={"REMOTE_ADDR": address}).status_code == status
     assert client.get("/health/live", environ_base={"REMOTE_ADDR": address}).status_code == 200

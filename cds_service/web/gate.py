@@ -6,8 +6,8 @@ from flask import Flask, Response, g, request
 
 from cds_service.errors import NotAllowed, NotTrusted
 from cds_service.fhir.servers import is_loopback
-from cds_service.logs import log
 from cds_service.trust import Caller, Guard
+from cds_service.web import observing
 from cds_service.web.answers import as_json, outcome
 
 DEVELOPMENT = Caller("development")
@@ -28,7 +28,7 @@ def register(app: Flask, guard: Guard | None, public_base: str, open_paths: tupl
 
     @app.errorhandler(NotTrusted)
     def on_not_trusted(error: NotTrusted) -> Response:
-        _log(error, **{name: value[:200] for name, value in error.named.items()})
+        observing.explain(error.message, **{name: value[:200] for name, value in error.named.items()})
         issue = {"severity": "error", "code": error.code}
         answer = as_json({"resourceType": "OperationOutcome", "issue": [issue]}, 401, "application/fhir+json")
         answer.headers["WWW-Authenticate"] = "Bearer"
@@ -37,7 +37,7 @@ def register(app: Flask, guard: Guard | None, public_base: str, open_paths: tupl
     @app.errorhandler(NotAllowed)
     def on_not_allowed(error: NotAllowed) -> Response:
         who = {"client": g.caller.client, "tenant": g.caller.tenant} if "caller" in g else {}
-        _log(error, **who)
+        observing.explain(error.message, **who)
         return outcome(error.status, error.code, error.message)
 
 
@@ -66,9 +66,3 @@ def _neighbour() -> Caller:
 
 def _authorization() -> str | None:
     return request.headers.get("Authorization")
-
-
-def _log(error: NotTrusted | NotAllowed, **who: str | None) -> None:
-    known = {name: value for name, value in who.items() if value}
-    route = request.url_rule.rule if request.url_rule else None
-    log.warning("refused", status=error.status, reason=error.message, route=route, **known)

@@ -11,9 +11,8 @@ from threading import Condition
 from flask import Flask, Response, g
 
 from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
-from cds_service.logs import log
 from cds_service.settings import Settings
-from cds_service.web import exchange, gate
+from cds_service.web import exchange, gate, observing
 from cds_service.web.answers import outcome
 
 # FHIR needs fewer than forty levels.
@@ -153,7 +152,7 @@ def register(app: Flask, settings: Settings) -> Counts:
 
     @app.errorhandler(TooManyCalls)
     def on_too_many(error: TooManyCalls) -> Response:
-        log.warning("refused", status=error.status, reason=error.message, client=_client())
+        observing.explain(error.message, client=_client())
         answer = outcome(error.status, error.code, error.message)
         answer.headers["Retry-After"] = str(error.retry_after)
         return answer
