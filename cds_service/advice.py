@@ -180,6 +180,7 @@ class Advisor:
             "notChecked": [
                 {
                     "rule": rule.id,
+                    "why": each.why,
                     "reason": each.reason,
                     "evidence": [item.record.origin.reference for item in each.evidence],
                 }

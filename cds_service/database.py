@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cds_service import migrate
@@ -42,6 +44,9 @@ _MOST_WAITING = 200
 # After the database could not be reached, for so long it is not tried again, in seconds.
 PAUSE_SECONDS = 5.0
 
+# How a row is inserted unless it is there already.
+INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
 UPGRADE = "cds-service database upgrade"
 
 
@@ -53,12 +58,13 @@ class Database:
     """Does work on a database, each piece in one transaction.
 
     `connections` is the most that are open at once to PostgreSQL. SQLite has one writer at any time: two are enough.
+    What is not `is_durable` may be lost with the machine's power, and is written sooner.
     """
 
-    def __init__(self, url: str, connections: int = 4) -> None:
+    def __init__(self, url: str, connections: int = 4, is_durable: bool = True) -> None:
         connections = 2 if make_url(url).get_backend_name() == "sqlite" else connections
         half = connections // 2
-        self.engine = create(url, pool_size=connections, max_overflow=0, pool_timeout=_CONNECT_SECONDS)
+        self.engine = create(url, is_durable, pool_size=connections, max_overflow=0, pool_timeout=_CONNECT_SECONDS)
         self._threads = ThreadPoolExecutor(connections - half, thread_name_prefix="database")
         self._note_threads = ThreadPoolExecutor(half, thread_name_prefix="database-notes")
         self._reach = _Pause(PAUSE_SECONDS)
@@ -205,28 +211,31 @@ class _Pause:
 # --- engines --------------------------------------------------------------------------------------------------------
 
 
-def create(url: str, **options: Any) -> Engine:
-    """An engine whose transactions are whole, and on disk once they are committed."""
-    engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_arguments(url), **options)
+def create(url: str, is_durable: bool = True, **options: Any) -> Engine:
+    """An engine whose transactions are whole, and on disk once they are committed, where they are to be durable."""
+    engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_arguments(url, is_durable), **options)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "connect", partial(_set_up_sqlite, is_durable))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _connect_arguments(url: str) -> dict[str, Any]:
+def _connect_arguments(url: str, is_durable: bool) -> dict[str, Any]:
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         return {}
     limits = f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
+    limits += "" if is_durable else " -c synchronous_commit=off"
     defaults = {"connect_timeout": _CONNECT_SECONDS, "application_name": "contrast-echo-cds", "options": limits}
     return {name: value for name, value in defaults.items() if name not in address.query}
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
+def _set_up_sqlite(is_durable: bool, connection: sqlite3.Connection, _: object) -> None:
     """Several workers wait for one another, readers do not block the writer, and what is committed is on disk."""
     connection.isolation_level = None  # transactions begin below, and not where the driver thinks fit
-    for pragma in (f"busy_timeout={_LOCK_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    synchronous = "FULL" if is_durable else "NORMAL"
+    settings = (f"busy_timeout={_LOCK_MILLISECONDS}", "journal_mode=WAL", f"synchronous={synchronous}")
+    for pragma in (*settings, "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

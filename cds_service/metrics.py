@@ -19,10 +19,10 @@ CallKeys = Iterable[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A call in numbers: rule and indicator of each card, the rule of each NotChecked, and what became of the keys."""
+    """A call in numbers: rule and indicator of each card, rule and kind of each NotChecked, what became of each key."""
 
     cards: Iterable[tuple[str, str]]
-    not_checked: Iterable[str]
+    not_checked: Iterable[tuple[str, str]]
     keys: CallKeys
 
 
@@ -43,10 +43,13 @@ class Metrics:
             "cds_call_seconds", "Time that a call took", ["service"], buckets=_SECONDS, registry=self._registry
         )
         self._cards = counter("cds_cards", "Cards that were issued", "service", "rule", "indicator")
-        self._not_checked = counter("cds_not_checked", "Questions that a rule could not decide", "service", "rule")
+        self._not_checked = counter(
+            "cds_not_checked", "Questions that a rule could not decide", "service", "rule", "why"
+        )
         self._keys = counter("cds_prefetch", "Keys of prefetch: sent, fetched, lacking or unsent", "key", "how")
         self._feedback = counter("cds_feedback", "What users did with cards", "service", "outcome", "reason")
         self._errors = counter("cds_http_errors", "Answers with a status of 400 and above", "status")
+        self._strangers = counter("cds_auth_failures", "Calls that did not prove who makes them, or may not", "reason")
         self._lost = counter("cds_not_kept", "Calls and feedback that the database did not take", "what")
 
     def called(self, service: str, seconds: float, counted: Counted) -> None:
@@ -54,8 +57,8 @@ class Metrics:
         self._seconds.labels(service).observe(seconds)
         for (rule, indicator), number in Counter(counted.cards).items():
             self._cards.labels(service, rule, indicator).inc(number)
-        for rule, number in Counter(counted.not_checked).items():
-            self._not_checked.labels(service, rule).inc(number)
+        for (rule, why), number in Counter(counted.not_checked).items():
+            self._not_checked.labels(service, rule, why).inc(number)
         for key, how in counted.keys:
             self._keys.labels(key, how).inc()
 
@@ -68,6 +71,10 @@ class Metrics:
     def refused(self, status: int) -> None:
         """Count an answer that is an error."""
         self._errors.labels(str(status)).inc()
+
+    def not_admitted(self, reason: str) -> None:
+        """Count a call that was turned away at the door, by the claim or header member at fault."""
+        self._strangers.labels(reason).inc()
 
     def lost(self, what: str) -> None:
         """Count what the database did not take."""

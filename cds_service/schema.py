@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -66,7 +67,18 @@ AUDIT = Table(
     Column("request", String(36), nullable=False),
     Column("hook_instance", String(64)),
     Column("rules", JSON, nullable=False),
+    Column("milliseconds", Float),
+    Column("not_checked", JSON),  # pairs of a rule and why it could not decide
     Index("audit_by_time", "at"),
+)
+
+# Tokens that were taken: the SHA-256 of issuer and `jti`, and when the token ends, in seconds since 1970.
+USED_TOKENS = Table(
+    "used_tokens",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("ends_at", BigInteger, nullable=False),
+    Index("used_tokens_by_time", "ends_at"),
 )
 
 # What retention removes, and the time that its age is counted from. Comments go with their feedback.

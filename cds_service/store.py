@@ -5,19 +5,16 @@ table of its own and can be left out altogether.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, select
 
-from cds_service.database import Database
+from cds_service.database import INSERTS, Database
 from cds_service.protocol import Card, Feedback
 from cds_service.schema import AGING, AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS
-
-_INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +23,17 @@ class Caller:
 
     client: str
     request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A call that was answered: the rules that fired, and those that could not decide, each with the kind of reason."""
+
+    service: str
+    hook_instance: str | None = None
+    rules: Sequence[str] = ()
+    not_checked: Sequence[tuple[str, str]] = ()
+    milliseconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +51,18 @@ class Store:
         self._database = database
         self._keep_comments = keep_comments
 
-    def answered(
-        self, caller: Caller, service: str, hook_instance: str | None, rules: Sequence[str], cards: Sequence[Card]
-    ) -> None:
+    def answered(self, caller: Caller, answered: Answered, cards: Sequence[Card]) -> None:
         """Keep that a call was answered, with the rules that fired and the cards that were issued.
 
         Nobody waits long for it. Raises StoreUnavailable where it is known that it is not kept.
         """
         now = datetime.now(UTC)
-        entry = _entry(caller, "call", service, now, rules) | {"hook_instance": _fingerprint(hook_instance)}
-        rows = [_issued(card, service, now) for card in cards]
+        entry = _entry(caller, "call", answered.service, now, answered.rules) | {
+            "hook_instance": _fingerprint(answered.hook_instance),
+            "milliseconds": answered.milliseconds,
+            "not_checked": sorted(set(answered.not_checked)),
+        }
+        rows = [_issued(card, answered.service, now) for card in cards]
 
         def keep(connection: Connection) -> None:
             connection.execute(AUDIT.insert(), entry)
@@ -88,7 +98,7 @@ class Store:
             "reason_code": reason.code if reason else None,
             "received_at": datetime.now(UTC),
         }
-        insert = _INSERTS[connection.dialect.name](FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.id)
+        insert = INSERTS[connection.dialect.name](FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.id)
         key = connection.execute(insert, row).scalar()
         if key is None:
             return False  # this outcome is known already

@@ -12,7 +12,7 @@ from cds_service.errors import StoreUnavailable
 from cds_service.logs import log
 from cds_service.metrics import CallKeys, Counted, Metrics
 from cds_service.protocol import Card, Feedback, Service
-from cds_service.store import Caller, Store
+from cds_service.store import Answered, Caller, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Watch:
         self, caller: Caller, name: str, advice: Advice, seconds: float, cards: Sequence[Card], keys: CallKeys
     ) -> None:
         findings = Counter(rule.id for rule, _ in advice.review.findings)
-        self._keep(caller, name, advice, tuple(findings), cards)
+        self._keep(caller, name, advice, seconds, cards)
         self.metrics.called(name, seconds, _counted(advice, cards, keys))
         log.info(
             "call",
@@ -47,9 +47,17 @@ class Watch:
             milliseconds=round(seconds * 1000, 1),
         )
 
-    def _keep(self, caller: Caller, name: str, advice: Advice, rules: tuple[str, ...], cards: Sequence[Card]) -> None:
+    def _keep(self, caller: Caller, name: str, advice: Advice, seconds: float, cards: Sequence[Card]) -> None:
+        review = advice.review
+        answered = Answered(
+            service=name,
+            hook_instance=advice.hook_instance,
+            rules=tuple(rule.id for rule, _ in review.findings),
+            not_checked=tuple((rule.id, each.why) for rule, each in review.not_checked),
+            milliseconds=round(seconds * 1000, 1),
+        )
         try:
-            self.store.answered(caller, name, advice.hook_instance, rules, cards)
+            self.store.answered(caller, answered, cards)
         except StoreUnavailable:
             self.metrics.lost("call")
             log.error("call not kept", cards=len(cards))
@@ -76,7 +84,7 @@ class Watch:
 def _counted(advice: Advice, cards: Sequence[Card], keys: CallKeys) -> Counted:
     return Counted(
         cards=[(card.source.topic.code if card.source.topic else "", card.indicator) for card in cards],
-        not_checked=[rule.id for rule, _ in advice.review.not_checked],
+        not_checked=[(rule.id, each.why) for rule, each in advice.review.not_checked],
         keys=keys,
     )
 

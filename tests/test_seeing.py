@@ -100,10 +100,13 @@ def test_what_a_rule_cannot_decide_is_counted(tmp_path: Path) -> None:
         answer = post(
             service.address, CLAIM_REVIEW, request_of({"institutional": "93350, Q9957x2", "payer": "SOPT 121"})
         ).json()
-        asked = [each["rule"] for each in answer["extension"]["org.example.contrast-echo"]["notChecked"]]
+        doubts = answer["extension"]["org.example.contrast-echo"]["notChecked"]
+        asked = [(each["rule"], each["why"]) for each in doubts]
         found = metrics(service)
-        for rule in asked:
-            assert value(found, "cds_not_checked_total", rule=rule, service=SERVICE) == asked.count(rule)
+        for rule, why in asked:
+            assert value(found, "cds_not_checked_total", rule=rule, service=SERVICE, why=why) == asked.count(
+                (rule, why)
+            )
         assert asked
 
 

@@ -29,7 +29,7 @@ from cds_service.protocol import (
 )
 from cds_service.schema import AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS, METADATA
 from cds_service.settings import Settings
-from cds_service.store import Caller, Kept, Store, purge
+from cds_service.store import Answered, Caller, Kept, Store, purge
 from tests.running import ROOT
 
 HERE = Caller("ehr", str(uuid.UUID(int=1)))
@@ -85,7 +85,9 @@ def overridden(card: str, comment: str | None = "Mrs Smith 👋") -> Feedback:
 def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Database, engine: Engine) -> None:
     one, other = card(), card("contrast-supply-missing")
     rules = ["contrast-supply-missing", "add-on-repeated", "add-on-repeated"]
-    Store(database).answered(HERE, SERVICE, "ABC", rules, [one, other])
+    doubts = [("pair-conflict", "table"), ("add-on-repeated", "claim"), ("pair-conflict", "table")]
+    call = Answered(service=SERVICE, hook_instance="ABC", rules=rules, not_checked=doubts, milliseconds=2.5)
+    Store(database).answered(HERE, call, [one, other])
     issued = {row["card"]: row for row in rows(engine, ISSUED_CARDS)}
     assert {key: row["rule"] for key, row in issued.items()} == {
         one.uuid: "add-on-repeated",
@@ -97,13 +99,15 @@ def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Databas
     )  # fmt: skip
     assert entry["rules"] == ["add-on-repeated", "contrast-supply-missing"]
     assert len(entry["hook_instance"]) == 64
-    Store(database).answered(HERE, SERVICE, "abc", [], [])
+    assert entry["not_checked"] == [["add-on-repeated", "claim"], ["pair-conflict", "table"]]
+    assert entry["milliseconds"] == 2.5
+    Store(database).answered(HERE, Answered(service=SERVICE, hook_instance="abc"), [])
     assert rows(engine, AUDIT)[1]["hook_instance"] == entry["hook_instance"], "one call, however it is written"
 
 
 def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> None:
     store, one = Store(database), card()
-    store.answered(HERE, SERVICE, "", [], [one])
+    store.answered(HERE, Answered(service=SERVICE), [one])
     assert store.take(HERE, SERVICE, [accepted(one.uuid), overridden("unknown")]) == Kept(new=2, unknown_cards=1)
     elsewhere = NOW.astimezone(datetime.strptime("-0500", "%z").tzinfo)
     assert store.take(HERE, SERVICE, [accepted(one.uuid, elsewhere), overridden("unknown")]).new == 0
@@ -148,13 +152,13 @@ def test_many_writers_at_once(address: str, database: Database, engine: Engine) 
 
 def test_purge_removes_what_is_older_and_nothing_else(database: Database, engine: Engine) -> None:
     store, old, new = Store(database), card(), card()
-    store.answered(HERE, SERVICE, "", [], [old])
+    store.answered(HERE, Answered(service=SERVICE), [old])
     store.take(HERE, SERVICE, [overridden(old.uuid)])
     long_ago = datetime.now(UTC) - timedelta(days=31)
     with engine.begin() as connection:
         for table, column in ((ISSUED_CARDS, "issued_at"), (FEEDBACK, "received_at"), (AUDIT, "at")):
             connection.execute(update(table).values({column: long_ago}))
-    store.answered(HERE, SERVICE, "", [], [new])
+    store.answered(HERE, Answered(service=SERVICE), [new])
     store.take(HERE, SERVICE, [overridden(new.uuid)])
     with engine.begin() as connection:
         removed = purge(connection, datetime.now(UTC) - timedelta(days=30))
@@ -234,11 +238,14 @@ def test_up_and_down_with_data(engine: Engine) -> None:
         key = connection.execute(insert(FEEDBACK).returning(FEEDBACK.c.id), feedback).scalar()
         connection.execute(insert(COMMENTS), {"feedback": key, "comment": "said"})
     before = [rows(engine, table) for table in (ISSUED_CARDS, FEEDBACK, COMMENTS)]
-    for revision in ("0002", "0001", "0002"):
+    for step, revision in (
+        (migrate.upgrade, "0002"), (migrate.upgrade, "0003"), (migrate.downgrade, "0002"), (migrate.downgrade, "0001"),
+        (migrate.upgrade, "0003"),
+    ):  # fmt: skip
         with engine.begin() as connection:
-            step = migrate.upgrade if revision == "0002" else migrate.downgrade
             step(connection, revision)
-            assert inspect(connection).has_table("audit") == (revision == "0002")
+            assert inspect(connection).has_table("audit") == (revision > "0001")
+            assert inspect(connection).has_table("used_tokens") == (revision > "0002")
         assert [rows(engine, table) for table in (ISSUED_CARDS, FEEDBACK, COMMENTS)] == before
     with engine.begin() as connection:
         migrate.downgrade(connection, "base")

@@ -33,6 +33,8 @@ def register(app: Flask, metrics: Metrics) -> None:
         response.headers["X-Request-ID"] = g.get("request_id", "")
         if response.status_code >= 400:
             metrics.refused(response.status_code)
+            if response.status_code in {401, 403}:
+                metrics.not_admitted(_fault(response.status_code))
             _log_refusal(response.status_code)
         return response
 
@@ -40,6 +42,12 @@ def register(app: Flask, metrics: Metrics) -> None:
 def explain(reason: str, **who: str | None) -> None:
     """Say why the call is refused, and who made it as far as is known; for the log alone."""
     g.refusal = {"reason": reason} | {name: value for name, value in who.items() if value}
+
+
+def _fault(status: int) -> str:
+    """The claim or header member for which a call was turned away, where the reason begins with one."""
+    named = re.match(r"`(\w+)`", g.get("refusal", {}).get("reason", ""))
+    return "registration" if status == 403 else named[1] if named else "token"
 
 
 def _log_refusal(status: int) -> None:
