@@ -9,8 +9,8 @@ that it cannot decide. What belongs to no study is gathered by day, as a study o
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Literal, TypeVar
-from weakref import WeakKeyDictionary
 
 from cds_service.case import (
     BILLING,
@@ -18,10 +18,12 @@ from cds_service.case import (
     Administration,
     Case,
     Code,
+    Concept,
     Line,
     Order,
     Procedure,
     Record,
+    once_a_case,
 )
 from hooks.products import agent_in, is_supply
 from hooks.tables import ADD_ONS, STUDIES, StudyCode
@@ -35,7 +37,7 @@ PERFUSION_ADD_ON = "0439T"
 _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Study:
     """An echo study as far as the case shows it. `draft`: the call is about it."""
 
@@ -96,14 +98,10 @@ class Study:
         return tuple(dict.fromkeys(reference for reference in shown if not reference.startswith("urn:")))
 
 
-_STUDIES_OF: "WeakKeyDictionary[Case, tuple[Study, ...]]" = WeakKeyDictionary()
-
-
+@once_a_case
 def studies(case: Case) -> tuple[Study, ...]:
-    """All studies of a case, the earliest first; computed once a case."""
-    if case not in _STUDIES_OF:
-        _STUDIES_OF[case] = _sort_into_studies(case)
-    return _STUDIES_OF[case]
+    """All studies of a case, the earliest first."""
+    return _sort_into_studies(case)
 
 
 def stress_studies(case: Case) -> tuple[Study, ...]:
@@ -118,16 +116,19 @@ def study_codes(record: Record) -> tuple[StudyCode, ...]:
     """The entries of the study table that a record's codes name."""
     if isinstance(record, Line):
         return STUDIES.history(record.code)
-    if not isinstance(record, Procedure | Order):
-        return ()
-    return tuple(entry for code in record.concept.codes for entry in _entries(code))
+    return _named_by(record.concept) if isinstance(record, Procedure | Order) else ()
 
 
-def _entries(code: Code) -> Iterator[StudyCode]:
+def _named_by(concept: Concept) -> tuple[StudyCode, ...]:
+    return tuple(entry for code in concept.codes for entry in _entries(code))
+
+
+@lru_cache(maxsize=4096)  # a record holds few kinds of procedure, again and again
+def _entries(code: Code) -> tuple[StudyCode, ...]:
     """A code without a system is taken for a billing code; a billing code may have modifiers behind it."""
     system = code.system or BILLING
     value = code.value[:5] if system == BILLING else code.value
-    return (entry for entry in STUDIES.history(value) if entry.system == system)
+    return tuple(entry for entry in STUDIES.history(value) if entry.system == system)
 
 
 def study_kind(record: Record) -> Kind | None:
@@ -154,7 +155,7 @@ def is_certain(record: Record) -> bool:
     if isinstance(record, Line):
         return record.certain
     if isinstance(record, Procedure | Order):
-        return any(code.system != NO_SYSTEM and any(_entries(code)) for code in record.concept.codes)
+        return any(code.system != NO_SYSTEM and _entries(code) for code in record.concept.codes)
     return False
 
 
@@ -216,14 +217,22 @@ def _refer(one: Record, other: Record) -> bool:
 
 
 def _sort_into_studies(case: Case) -> tuple[Study, ...]:
-    relevant = [*case.procedures, *case.lines, *case.administrations, *case.orders]
+    relevant = list(_relevant(case))
     named = [record for record in relevant if study_kind(record)]
     groups = _groups_of_done(record for record in named if not isinstance(record, Order))
     _attach_orders(groups, [record for record in named if isinstance(record, Order)])
-    _attach_rest(groups, [record for record in relevant if not study_kind(record) and _concerns_echo(record)])
+    _attach_rest(groups, [record for record in relevant if not study_kind(record)])
     days = {line.day for line in case.lines if line.draft and line.day}
     found = [_study(group, days, case) for group in groups]
     return tuple(sorted(found, key=lambda study: (study.day or date.max, study.kind)))
+
+
+def _relevant(case: Case) -> Iterator[Record]:
+    """The records that name a study, or belong to one."""
+    yield from case.procedures.about(_named_by)
+    yield from (line for line in case.lines if line.code in STUDIES or line.code in ADD_ONS or is_supply(line.code))
+    yield from case.administrations.about(agent_in)
+    yield from case.orders.about(lambda ordered: _named_by(ordered) or agent_in(ordered))
 
 
 def _study(group: _Group, draft_days: set[date], case: Case) -> Study:
@@ -236,16 +245,6 @@ def _study(group: _Group, draft_days: set[date], case: Case) -> Study:
         unsure=tuple(group.unsure),
         draft=draft or same_day,
     )
-
-
-def _concerns_echo(record: Record) -> bool:
-    if isinstance(record, Line):
-        return record.code in ADD_ONS or is_supply(record.code)
-    if isinstance(record, Administration):
-        return agent_in(record.concept) is not None
-    if isinstance(record, Order) and agent_in(record.concept):
-        return True
-    return bool(study_codes(record))
 
 
 def _groups_of_done(records: Iterable[Record]) -> list[_Group]:

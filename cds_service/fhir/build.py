@@ -6,7 +6,7 @@ here is validated against the R4B models of `fhir.resources` before it is sent.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -51,7 +51,7 @@ _SHARED_MEMBERS = (
 _SERVICE_TYPES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/", "MedicationAdministration/", "Observation/")
 
 
-def actions(changes: Iterable[Change], case: Case, raw: dict[str, msgspec.Raw]) -> tuple[Action, ...]:
+def actions(changes: Iterable[Change], case: Case, raw: Mapping[str, msgspec.Raw]) -> tuple[Action, ...]:
     """The actions that carry out changes which belong together; empty where one of them cannot be carried out.
 
     `raw` is the client's own JSON by the place of each resource. All changes of one resource are one update of it.

@@ -7,12 +7,13 @@ nothing. Reports never repeat a value that was sent.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from cds_service.case import (
     BILLING,
@@ -30,19 +31,21 @@ from cds_service.case import (
     Origin,
     Procedure,
     Record,
+    Records,
     Site,
     Stage,
 )
 from cds_service.fhir import resources as r
+from cds_service.fhir.bundle import resource_at
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.systems import kind
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A resource as it came: its place in the request, the client's own JSON, and whether the call is about it.
 
-    `key` is the prefetch key under which it came, empty where it came under none.
+    `key` is the prefetch key under which it came, empty where it came under none. Where it was read together with the
+    Bundle in which it came, `resource` is what was read, `raw` is the Bundle's JSON and `position` its place in there.
     """
 
     place: str
@@ -50,6 +53,35 @@ class Incoming:
     full_url: str = ""
     draft: bool = False
     key: str = ""
+    position: int | None = None
+    resource: Any = None
+
+    def original(self) -> msgspec.Raw:
+        """The client's own JSON of the resource."""
+        return self.raw if self.position is None else resource_at(self.raw, self.position)
+
+
+class Originals(Mapping[str, msgspec.Raw]):
+    """The client's own JSON by the place of each resource; looked up in its Bundle only where it is asked for."""
+
+    def __init__(self) -> None:
+        self._incoming: dict[str, Incoming] = {}
+
+    def add(self, incoming: Incoming) -> None:
+        """Take a resource in under its place."""
+        self._incoming[incoming.place] = incoming
+
+    def __getitem__(self, place: str) -> msgspec.Raw:
+        return self._incoming[place].original()
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._incoming
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._incoming)
+
+    def __len__(self) -> int:
+        return len(self._incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +94,18 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A case, the client's own JSON by place, what was left out, and the patients whom the resources name."""
+    """A case, the client's own JSON by place, what was left out, and the patients whom the resources name.
+
+    `patients` is looked for only where the call names none.
+    """
 
     case: Case
-    raw: dict[str, msgspec.Raw]
+    raw: Mapping[str, msgspec.Raw]
     unread: tuple[Unread, ...]
     patients: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(msgspec.Struct, frozen=True, gc=False):
     """A decoded resource and where it came from. `identity` is empty where the resource has neither id nor address."""
 
     incoming: Incoming
@@ -121,6 +155,7 @@ def read_case(
     for each in incoming:
         reader.take(each)
     records = reader.records()
+    patients = frozenset[str]() if patient_id else reader.patients()
     case = Case(
         stage=stage,
         patient=f"Patient/{patient_id}" if patient_id else reader.only_subject(),
@@ -130,7 +165,7 @@ def read_case(
         site=site,
         **records,
     )
-    return Reading(case, reader.raw, tuple(reader.unread), reader.patients())
+    return Reading(case, reader.raw, tuple(reader.unread), patients)
 
 
 class _Reader:
@@ -139,26 +174,29 @@ class _Reader:
         self.patient = f"Patient/{patient_id}" if patient_id else ""
         self.encounter = encounter
         self.items: list[_Item] = []
-        self.raw: dict[str, msgspec.Raw] = {}
+        self.raw = Originals()
         self.unread: list[Unread] = []
         self.flawed: set[str] = set()
         self._alias: dict[str, str] = {}
+        self._refs: dict[str, str] = {}
         self._identities: set[str] = set()
 
     def take(self, incoming: Incoming) -> None:
         """Decode a resource, or note why it is left out. What was taken before is not taken twice."""
-        try:
-            resource = _DECODER.decode(incoming.raw)
-        except UNREADABLE as error:
-            self._refuse(incoming, error)
-            return
+        resource = incoming.resource
+        if resource is None:
+            try:
+                resource = _DECODER.decode(incoming.raw)
+            except UNREADABLE as error:
+                self._refuse(incoming, error)
+                return
         identity = f"{type(resource).__name__}/{resource.id}" if resource.id else incoming.full_url
         if identity and identity in self._identities:
             return
         self._identities.add(identity)
         if incoming.full_url:
             self._alias[incoming.full_url] = identity
-        self.raw[incoming.place] = incoming.raw
+        self.raw.add(incoming)
         self.items.append(_Item(incoming, resource, identity))
 
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
@@ -188,34 +226,60 @@ class _Reader:
         return frozenset(subject for subject in subjects if subject.startswith("Patient/"))
 
     def records(self) -> dict[str, Any]:
-        """All records by the name of the Case's member that takes them."""
-        self._medications = {item.identity: item for item in self.items if isinstance(item.resource, r.Medication)}
-        found: dict[str, list[Record]] = {}
+        """All records by the name of the Case's member that takes them.
+
+        Lines are made at once; what else there is, when a rule looks at it.
+        """
+        self._medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
+        lines: list[Line] = []
+        found: dict[str, list[_Item]] = {}
         for item in self.items:
             if self._is_other_patients(item):
                 self.unread.append(Unread(item.incoming.place, "belongs to another patient than the call"))
-                continue
-            for member, record in self._convert(item):
-                found.setdefault(member, []).append(self._marked(record))
-        return {member: tuple(records) for member, records in found.items()}
+            elif type(item.resource) in _LINES:
+                lines += self._lines(item)
+            elif (kind := _KINDS.get(type(item.resource))) and _counts(item.resource) and self._is_in_range(item):
+                found.setdefault(kind.member, []).append(item)
+        return {member: Records(items, self._record, self._concept_of) for member, items in found.items()} | {
+            "lines": tuple(lines)
+        }
 
-    def _marked(self, record: Record) -> Record:
-        """A charge of the encounter that the call is about is a draft."""
-        is_draft = isinstance(record, Line) and self.encounter is not None and record.encounter == self.encounter
-        return replace(record, draft=True) if is_draft else record
+    def _record(self, item: _Item) -> Record:
+        return _KINDS[type(item.resource)].make(self, item)
 
-    def _is_other_patients(self, item: _Item) -> bool:
-        subject = self.ref(_subject(item.resource))
-        return bool(self.patient and subject.startswith("Patient/") and subject != self.patient)
+    def _concept_of(self, item: _Item) -> Concept:
+        return _KINDS[type(item.resource)].concept(self, item.resource)
 
-    def _convert(self, item: _Item) -> Iterator[tuple[str, Record]]:
-        convert = _CONVERTERS.get(type(item.resource))
-        if convert is None or getattr(item.resource, "status", None) == "entered-in-error":
-            return
+    def _is_in_range(self, item: _Item) -> bool:
+        """Whether the dose can be meant; asked at once, since it is reported what is left out."""
+        dosage = getattr(item.resource, "dosage", None)
         try:
-            yield from list(convert(self, item))
+            _amount(dosage.dose if dosage else None)
         except _OutOfRange as error:
             self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
+            return False
+        return True
+
+    def _lines(self, item: _Item) -> Iterable[Line]:
+        """The lines that a resource charges."""
+        if not _counts(item.resource):
+            return []
+        try:
+            return [self._marked(line) for line in _LINES[type(item.resource)](self, item)]
+        except _OutOfRange as error:
+            self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
+            return []
+
+    def _marked(self, line: Line) -> Line:
+        """A charge of the encounter that the call is about is a draft."""
+        is_draft = self.encounter is not None and line.encounter == self.encounter
+        return structs.replace(line, draft=True) if is_draft else line
+
+    def _is_other_patients(self, item: _Item) -> bool:
+        if not self.patient:
+            return False
+        subject = self.ref(_subject(item.resource))
+        return subject != self.patient and subject.startswith("Patient/")
 
     # --- references ------------------------------------------------------------------------------------------------
 
@@ -223,8 +287,10 @@ class _Reader:
         """A reference in one form: `Type/id`, the address of a Bundle entry, or `system|value`; empty where none."""
         if reference is None:
             return ""
-        if reference.reference:
-            return self._alias.get(reference.reference) or _relative(reference.reference)
+        if (written := reference.reference) and written not in self._refs:
+            self._refs[written] = self._alias.get(written) or _relative(written)
+        if written:
+            return self._refs[written]
         if reference.identifier and reference.identifier.value:
             return f"{reference.identifier.system or ''}|{reference.identifier.value}"
         return ""
@@ -255,129 +321,107 @@ class _Reader:
 
     def base(self, item: _Item) -> dict[str, Any]:
         """What every record carries."""
-        return {
-            "origin": Origin(item.incoming.place, item.label),
-            "identity": item.identity,
-            "draft": item.incoming.draft,
-        }
+        incoming, identity = item.incoming, item.identity
+        return {"origin": Origin(incoming.place, item.label), "identity": identity, "draft": incoming.draft}
 
 
 # --- one converter a resource type ----------------------------------------------------------------------------------
 
 
-def _procedure(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _procedure(reader: _Reader, item: _Item) -> Procedure:
     p: r.Procedure = item.resource
     statuses = {"completed": "done", "not-done": "not done"}
     used = [reader.concept(each) for each in p.used_code or ()]
     used += [reader._behind(each, p.contained) for each in p.used_reference or ()]
-    yield (
-        "procedures",
-        Procedure(
-            **reader.base(item),
-            status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
-            concept=reader.concept(p.code),
-            used=tuple(used),
-            day=_day(p.performed_date_time, p.performed_period),
-            performers=_practitioners(reader.ref(each.actor) for each in p.performer or ()),
-            encounter=reader.ref(p.encounter) or None,
-            links=reader.refs(p.based_on, p.part_of, p.used_reference),
-            reasons=_reasons(reader, p.reason_code, p.reason_reference),
-            notes=_texts(p.note),
-            reports=tuple(sorted(reader.refs(p.report))),
-        ),
+    return Procedure(
+        **reader.base(item),
+        status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
+        concept=reader.concept(p.code),
+        used=tuple(used),
+        day=_day(p.performed_date_time, p.performed_period),
+        performers=_practitioners(reader.ref(each.actor) for each in p.performer or ()),
+        encounter=reader.ref(p.encounter) or None,
+        links=reader.refs(p.based_on, p.part_of, p.used_reference),
+        reasons=_reasons(reader, p.reason_code, p.reason_reference),
+        notes=_texts(p.note),
+        reports=tuple(sorted(reader.refs(p.report))),
     )
 
 
-def _administration(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _administration(reader: _Reader, item: _Item) -> Administration:
     m: r.MedicationAdministration = item.resource
     statuses = {"completed": "given", "in-progress": "given", "not-done": "not given"}
-    yield (
-        "administrations",
-        Administration(
-            **reader.base(item),
-            status=statuses.get(m.status, "unclear"),  # type: ignore[arg-type]
-            concept=reader.medication(m),
-            ml=_millilitres(m.dosage.dose if m.dosage else None),
-            day=_day(m.effective_date_time, m.effective_period),
-            encounter=reader.ref(m.context) or None,
-            links=reader.refs(m.part_of, (m.request,)),
-        ),
+    return Administration(
+        **reader.base(item),
+        status=statuses.get(m.status, "unclear"),  # type: ignore[arg-type]
+        concept=reader.medication(m),
+        ml=_millilitres(m.dosage.dose if m.dosage else None),
+        day=_day(m.effective_date_time, m.effective_period),
+        encounter=reader.ref(m.context) or None,
+        links=reader.refs(m.part_of, (m.request,)),
     )
 
 
-def _service_request(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _service_request(reader: _Reader, item: _Item) -> Order:
     s: r.ServiceRequest = item.resource
-    if s.status == "revoked" or s.do_not_perform:
-        return
     planned = _day(s.occurrence_date_time, s.occurrence_period)
-    details = [reader.concept(each) for each in s.order_detail or ()]
-    yield (
-        "orders",
-        Order(
-            **reader.base(item),
-            kind="service",
-            concept=_joined([reader.concept(s.code), *details]),
-            day=planned or _day(s.authored_on),
-            planned=planned is not None,
-            performers=_practitioners(reader.ref(each) for each in s.performer or ()),
-            encounter=reader.ref(s.encounter) or None,
-            links=reader.refs(s.based_on),
-            reasons=_reasons(reader, s.reason_code, s.reason_reference),
-        ),
+    return Order(
+        **reader.base(item),
+        kind="service",
+        concept=_ordered(reader, s),
+        day=planned or _day(s.authored_on),
+        planned=planned is not None,
+        performers=_practitioners(reader.ref(each) for each in s.performer or ()),
+        encounter=reader.ref(s.encounter) or None,
+        links=reader.refs(s.based_on),
+        reasons=_reasons(reader, s.reason_code, s.reason_reference),
     )
 
 
-def _medication_request(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _ordered(reader: _Reader, order: r.ServiceRequest) -> Concept:
+    """What is ordered, with its details."""
+    return _joined([reader.concept(order.code), *(reader.concept(each) for each in order.order_detail or ())])
+
+
+def _medication_request(reader: _Reader, item: _Item) -> Order:
     m: r.MedicationRequest = item.resource
-    if m.status in {"cancelled", "stopped"} or m.do_not_perform:
-        return
-    yield (
-        "orders",
-        Order(
-            **reader.base(item),
-            kind="medication",
-            concept=reader.medication(m),
-            day=_day(m.authored_on),
-            encounter=reader.ref(m.encounter) or None,
-            links=reader.refs(m.based_on),
-        ),
+    return Order(
+        **reader.base(item),
+        kind="medication",
+        concept=reader.medication(m),
+        day=_day(m.authored_on),
+        encounter=reader.ref(m.encounter) or None,
+        links=reader.refs(m.based_on),
     )
 
 
-def _charge_item(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _charge_item(reader: _Reader, item: _Item) -> Iterator[Line]:
     c: r.ChargeItem = item.resource
-    if c.status in {"aborted", "not-billable"}:
-        return
     what = reader.concept(c.code)
     code, modifiers = _billed(what)
-    yield (
-        "lines",
-        Line(
-            **reader.base(item),
-            code=code,
-            certain=_is_certain(what),
-            concept=_joined([what, reader.concept(c.product_codeable_concept)]),
-            modifiers=(*modifiers, *_extension_modifiers(c.extension or ())),
-            units=_amount(c.quantity),
-            day=_day(c.occurrence_date_time, c.occurrence_period),
-            performers=_practitioners(reader.ref(each.actor) for each in c.performer or ()),
-            encounter=reader.ref(c.context) or None,
-            links=reader.refs(c.service, c.supporting_information),
-            open=c.status != "billed",
-        ),
+    yield Line(
+        **reader.base(item),
+        code=code,
+        certain=_is_certain(what),
+        concept=_joined([what, reader.concept(c.product_codeable_concept)]),
+        modifiers=(*modifiers, *_extension_modifiers(c.extension or ())),
+        units=_amount(c.quantity),
+        day=_day(c.occurrence_date_time, c.occurrence_period),
+        performers=_practitioners(reader.ref(each.actor) for each in c.performer or ()),
+        encounter=reader.ref(c.context) or None,
+        links=reader.refs(c.service, c.supporting_information),
+        open=c.status != "billed",
     )
 
 
-def _claim(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _claim(reader: _Reader, item: _Item) -> Iterator[Line]:
     c: r.Claim = item.resource
-    if c.status == "cancelled":
-        return
     if c.use != "claim":
         reader.unread.append(Unread(item.incoming.place, f"a {c.use} charges nothing: not reviewed"))
         return
     for position, claim_item in enumerate(c.item or ()):
         for within, number, part in _parts(position, claim_item):
-            yield "lines", _claim_line(reader, item, claim_item, part, within, number)
+            yield _claim_line(reader, item, claim_item, part, within, number)
 
 
 def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
@@ -452,20 +496,15 @@ def _place_of_service(item: r.ClaimItem) -> str | None:
     return next((code for code in codes if re.fullmatch(r"\d\d", code)), None)
 
 
-def _coverage(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _coverage(reader: _Reader, item: _Item) -> Coverage:
     c: r.Coverage = item.resource
-    if c.status in {"cancelled", "draft"}:
-        return
     payors = tuple(each.display for each in c.payor or () if each.display)
-    yield (
-        "coverages",
-        Coverage(
-            **reader.base(item),
-            concept=concept(c.type),
-            payors=payors,
-            identifiers=_identifiers(reader, c),
-            order=c.order,
-        ),
+    return Coverage(
+        **reader.base(item),
+        concept=concept(c.type),
+        payors=payors,
+        identifiers=_identifiers(reader, c),
+        order=c.order,
     )
 
 
@@ -477,92 +516,109 @@ def _identifiers(reader: _Reader, coverage: r.Coverage) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(reader.ref(each) for each in payors if each.reference), *written]))
 
 
-def _observation(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _observation(reader: _Reader, item: _Item) -> Observation:
     o: r.Observation = item.resource
-    if o.status == "cancelled":
-        return
-    yield (
-        "observations",
-        Observation(
-            **reader.base(item),
-            concept=reader.concept(o.code),
-            words=(*((o.value_string,) if o.value_string else ()), *_said(o.value_codeable_concept), *_texts(o.note)),
-            day=_day(o.effective_date_time, o.effective_period),
-            encounter=reader.ref(o.encounter) or None,
-            links=reader.refs(o.part_of),
-        ),
+    return Observation(
+        **reader.base(item),
+        concept=reader.concept(o.code),
+        words=(*((o.value_string,) if o.value_string else ()), *_said(o.value_codeable_concept), *_texts(o.note)),
+        day=_day(o.effective_date_time, o.effective_period),
+        encounter=reader.ref(o.encounter) or None,
+        links=reader.refs(o.part_of),
     )
 
 
-def _report(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _report(reader: _Reader, item: _Item) -> Document:
     d: r.DiagnosticReport = item.resource
-    if d.status == "cancelled":
-        return
-    yield (
-        "documents",
-        Document(
-            **reader.base(item),
-            kind="report",
-            concept=concept(d.code),
-            words=(d.conclusion,) if d.conclusion else (),
-            day=_day(d.effective_date_time, d.effective_period),
-            encounter=reader.ref(d.encounter) or None,
-            links=reader.refs(d.based_on),
-        ),
+    return Document(
+        **reader.base(item),
+        kind="report",
+        concept=concept(d.code),
+        words=(d.conclusion,) if d.conclusion else (),
+        day=_day(d.effective_date_time, d.effective_period),
+        encounter=reader.ref(d.encounter) or None,
+        links=reader.refs(d.based_on),
     )
 
 
-def _images(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _images(reader: _Reader, item: _Item) -> Document:
     i: r.ImagingStudy = item.resource
-    if i.status == "cancelled":
-        return
-    yield (
-        "documents",
-        Document(
-            **reader.base(item),
-            kind="images",
-            concept=_joined(concept(each) for each in i.procedure_code or ()),
-            words=(i.description,) if i.description else (),
-            day=_day(i.started),
-            encounter=reader.ref(i.encounter) or None,
-            links=reader.refs(i.based_on, (i.procedure_reference,)),
-        ),
+    return Document(
+        **reader.base(item),
+        kind="images",
+        concept=_shown(i),
+        words=(i.description,) if i.description else (),
+        day=_day(i.started),
+        encounter=reader.ref(i.encounter) or None,
+        links=reader.refs(i.based_on, (i.procedure_reference,)),
     )
 
 
-def _condition(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _shown(images: r.ImagingStudy) -> Concept:
+    """What the images show."""
+    return _joined(concept(each) for each in images.procedure_code or ())
+
+
+def _condition(reader: _Reader, item: _Item) -> Document:
     c: r.Condition = item.resource
-    if {code.value for code in concept(c.verification_status).codes} & {"entered-in-error", "refuted"}:
-        return
     encounter = reader.ref(c.encounter) or None
-    yield "documents", Document(**reader.base(item), kind="condition", concept=concept(c.code), encounter=encounter)
+    return Document(**reader.base(item), kind="condition", concept=concept(c.code), encounter=encounter)
 
 
-def _document(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _document(reader: _Reader, item: _Item) -> Document:
     d: r.DocumentReference = item.resource
-    if d.status == "superseded":
-        return
     words = (d.description,) if d.description else ()
-    yield (
-        "documents",
-        Document(**reader.base(item), kind="document", concept=concept(d.type), words=words, day=_day(d.date)),
-    )
+    return Document(**reader.base(item), kind="document", concept=concept(d.type), words=words, day=_day(d.date))
 
 
-_CONVERTERS: dict[type, Callable[[_Reader, _Item], Iterator[tuple[str, Record]]]] = {
-    r.Procedure: _procedure,
-    r.MedicationAdministration: _administration,
-    r.ServiceRequest: _service_request,
-    r.MedicationRequest: _medication_request,
-    r.ChargeItem: _charge_item,
-    r.Claim: _claim,
-    r.Coverage: _coverage,
-    r.Observation: _observation,
-    r.DiagnosticReport: _report,
-    r.ImagingStudy: _images,
-    r.Condition: _condition,
-    r.DocumentReference: _document,
+class _Kind(NamedTuple):
+    """Which member of the Case takes a resource, how its record is made, and its concept without the rest."""
+
+    member: str
+    make: Callable[[_Reader, _Item], Record]
+    concept: Callable[[_Reader, Any], Concept] = lambda reader, resource: reader.concept(resource.code)
+
+
+_KINDS: dict[type, _Kind] = {
+    r.Procedure: _Kind("procedures", _procedure),
+    r.MedicationAdministration: _Kind("administrations", _administration, _Reader.medication),
+    r.ServiceRequest: _Kind("orders", _service_request, _ordered),
+    r.MedicationRequest: _Kind("orders", _medication_request, _Reader.medication),
+    r.Coverage: _Kind("coverages", _coverage, lambda _, resource: concept(resource.type)),
+    r.Observation: _Kind("observations", _observation),
+    r.DiagnosticReport: _Kind("documents", _report, lambda _, resource: concept(resource.code)),
+    r.ImagingStudy: _Kind("documents", _images, lambda _, resource: _shown(resource)),
+    r.Condition: _Kind("documents", _condition, lambda _, resource: concept(resource.code)),
+    r.DocumentReference: _Kind("documents", _document, lambda _, resource: concept(resource.type)),
 }
+
+_LINES: dict[type, Callable[[_Reader, _Item], Iterator[Line]]] = {r.ChargeItem: _charge_item, r.Claim: _claim}
+
+# Statuses with which a resource says nothing, beside that of an error.
+_SAYS_NOTHING: dict[type, frozenset[str]] = {
+    kind: frozenset({"entered-in-error", *statuses})
+    for kind, *statuses in (
+        (r.Procedure,),
+        (r.MedicationAdministration,),
+        (r.ServiceRequest, "revoked"),
+        (r.MedicationRequest, "cancelled", "stopped"),
+        (r.ChargeItem, "aborted", "not-billable"),
+        (r.Claim, "cancelled"),
+        (r.Coverage, "cancelled", "draft"),
+        (r.Observation, "cancelled"),
+        (r.DiagnosticReport, "cancelled"),
+        (r.ImagingStudy, "cancelled"),
+        (r.DocumentReference, "superseded"),
+    )
+}
+
+
+def _counts(resource: Any) -> bool:
+    """Whether a resource says something; what was entered in error, taken back or refuted does not."""
+    if type(resource) is r.Condition:
+        codes = {code.value for code in concept(resource.verification_status).codes}
+        return not codes & {"entered-in-error", "refuted"}
+    return resource.status not in _SAYS_NOTHING[type(resource)] and not getattr(resource, "do_not_perform", False)
 
 
 # --- pieces ---------------------------------------------------------------------------------------------------------
@@ -572,19 +628,24 @@ class _OutOfRange(Exception):
     """A number that cannot be meant."""
 
 
+_NOTHING_SAID = Concept()
+
+
 def concept(value: r.CodeableConcept | None) -> Concept:
     """A CodeableConcept as a Concept. A coding without a code gives only its words."""
     if value is None:
-        return Concept()
+        return _NOTHING_SAID
     codings = value.coding or ()
-    codes = tuple(Code(kind(each.system), each.code.strip()) for each in codings if each.code and each.code.strip())
+    codes = [Code(kind(each.system), code) for each in codings if each.code and (code := each.code.strip())]
     words = [each.display for each in codings if each.display]
-    return Concept(codes, (*words, *((value.text,) if value.text else ())))
+    if value.text:
+        words.append(value.text)
+    return Concept(tuple(codes), tuple(words))
 
 
 def _mapped(what: Concept, mappings: Mapping[Code, str]) -> Concept:
     """The mapped codes beside the sender's own; a local code that is sent as a billing code gives way to its own."""
-    added = tuple(Code(BILLING, mappings[code]) for code in what.codes if code in mappings)
+    added = tuple(Code(BILLING, mappings[code]) for code in what.codes if code in mappings) if mappings else ()
     if not added:
         return what
     kept = tuple(code for code in what.codes if code not in mappings or code.system != BILLING)
@@ -697,8 +758,11 @@ def _practitioners(references: Iterable[str]) -> frozenset[str]:
     return frozenset(each for each in references if each.startswith(people) or "|" in each or each.startswith("urn:"))
 
 
+_RELATIVE = re.compile(r"([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(/_history/[^/]*)?$")
+
+
 def _relative(reference: str) -> str:
-    match = re.search(r"([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(/_history/[^/]*)?$", reference)
+    match = _RELATIVE.search(reference)
     return match[1] if match else reference
 
 
@@ -714,6 +778,7 @@ def _contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> r.Co
 
 
 def _subject(resource: Any) -> r.Reference | None:
+    """The patient of a resource; a type has one of these members at most."""
     for member in ("subject", "patient", "beneficiary"):
         if (found := getattr(resource, member, None)) is not None:
             return found  # type: ignore[no-any-return]

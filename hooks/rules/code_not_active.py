@@ -1,9 +1,10 @@
 """Rule: a code that is not in force on the date of service, or a drug that is no longer sold."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from cds_service.case import Case, Change, Line, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
