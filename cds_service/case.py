@@ -248,7 +248,7 @@ class Case:
 
     `known` names the parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…) that are known to
     be complete: only there may absence be concluded. `focus` names the drafts that the call is about, None for all.
-    `facts` keeps what was derived from it, see `once_a_case`.
+    `facts` keeps what was derived from it, see `once`.
     """
 
     stage: Stage
@@ -275,10 +275,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def once_a_case(derive: Callable[P, T]) -> Callable[P, T]:
-    """Derive a fact only once from the same arguments, of which the last is the case.
+def once(derive: Callable[P, T]) -> Callable[P, T]:
+    """Derive a fact only once from the same arguments. It is kept with the last of them: a case, or what has `facts`.
 
-    Many rules ask the same of a study. Positional arguments only; each is a hashable value or compared by identity.
+    Many rules ask the same. Positional arguments only; each is a hashable value or compared by identity.
     """
 
     @wraps(derive)

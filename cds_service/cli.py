@@ -52,7 +52,7 @@ def serve(host: str, port: int, workers: int) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
     Granian(
-        "cds_service.app:create_app",
+        "cds_service.worker:create_app",
         factory=True,
         address=host,
         port=port,

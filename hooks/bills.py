@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from cds_service.case import Case, Line
+from cds_service.case import Case, Line, once
 from cds_service.rules import Evidence
 from hooks.echo import agrees, studies
 from hooks.products import is_supply
@@ -18,6 +18,7 @@ _OF_AN_ECHO = frozenset({"primary", "add-on", "stress-test"})
 _BOTH: tuple[BillSetting, ...] = ("professional", "facility")
 
 
+@once
 def reviewed(case: Case) -> tuple[Line, ...]:
     """The lines that the call is about, and what was charged besides on the days that it is about."""
     if case.stage == "claim":

@@ -9,8 +9,8 @@ that it cannot decide. What belongs to no study is gathered by day, as a study o
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
-from typing import Literal, TypeVar
+from functools import cached_property, lru_cache
+from typing import Any, Literal, TypeVar
 
 from cds_service.case import (
     BILLING,
@@ -23,7 +23,7 @@ from cds_service.case import (
     Order,
     Procedure,
     Record,
-    once_a_case,
+    once,
 )
 from hooks.products import agent_in, is_supply
 from hooks.tables import ADD_ONS, STUDIES, StudyCode
@@ -37,42 +37,46 @@ PERFUSION_ADD_ON = "0439T"
 _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
-    """An echo study as far as the case shows it. `draft`: the call is about it."""
+    """An echo study as far as the case shows it.
+
+    `draft`: the call is about it. `facts` keeps what was derived from it, see `once`.
+    """
 
     kind: Kind
     day: date | None
     records: tuple[Record, ...]
     unsure: tuple[Record, ...] = ()
     draft: bool = False
+    facts: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def lines(self) -> tuple[Line, ...]:
         """What is charged for the study."""
         return tuple(record for record in self.records if isinstance(record, Line))
 
-    @property
+    @cached_property
     def procedures(self) -> tuple[Procedure, ...]:
         """What the record says was done."""
         return tuple(record for record in self.records if isinstance(record, Procedure))
 
-    @property
+    @cached_property
     def administrations(self) -> tuple[Administration, ...]:
         """The contrast agents recorded as given or not given."""
         return tuple(record for record in self.records if isinstance(record, Administration))
 
-    @property
+    @cached_property
     def orders(self) -> tuple[Order, ...]:
         """What was ordered."""
         return tuple(record for record in self.records if isinstance(record, Order))
 
-    @property
+    @cached_property
     def primaries(self) -> tuple[Line, ...]:
         """The lines that charge the study itself."""
         return tuple(line for line in self.lines if study_kind(line) is not None)
 
-    @property
+    @cached_property
     def supplies(self) -> tuple[Line, ...]:
         """The lines that charge the contrast agent."""
         return tuple(line for line in self.lines if is_supply(line.code))
@@ -81,27 +85,35 @@ class Study:
         """The lines that charge a code."""
         return tuple(line for line in self.lines if line.code == code)
 
-    @property
+    @cached_property
     def certain(self) -> bool:
         """Whether the study is named by a code whose system is named."""
         return any(is_certain(record) for record in self.records if study_kind(record))
 
-    @property
+    @cached_property
     def performers(self) -> frozenset[str]:
         """The practitioners whom its charges name."""
         return frozenset(each for line in self.lines for each in line.performers)
 
-    @property
+    @cached_property
     def references(self) -> tuple[str, ...]:
         """The records that show the study, for a charge to point at: procedures first, then orders."""
         shown = [each.identity for each in (*self.procedures, *self.orders) if "/" in each.identity]
         return tuple(dict.fromkeys(reference for reference in shown if not reference.startswith("urn:")))
 
 
-@once_a_case
+@once
 def studies(case: Case) -> tuple[Study, ...]:
     """All studies of a case, the earliest first."""
     return _sort_into_studies(case)
+
+
+@once
+def records_of_echo(case: Case) -> tuple[Record, ...]:
+    """The records that name a study, or belong to one; of what else came, no record is made."""
+    lines = (line for line in case.lines if line.code in STUDIES or line.code in ADD_ONS or is_supply(line.code))
+    orders = case.orders.about(lambda ordered: _named_by(ordered) or agent_in(ordered))
+    return (*case.procedures.about(_named_by), *lines, *case.administrations.about(agent_in), *orders)
 
 
 def stress_studies(case: Case) -> tuple[Study, ...]:
@@ -217,7 +229,7 @@ def _refer(one: Record, other: Record) -> bool:
 
 
 def _sort_into_studies(case: Case) -> tuple[Study, ...]:
-    relevant = list(_relevant(case))
+    relevant = records_of_echo(case)
     named = [record for record in relevant if study_kind(record)]
     groups = _groups_of_done(record for record in named if not isinstance(record, Order))
     _attach_orders(groups, [record for record in named if isinstance(record, Order)])
@@ -225,14 +237,6 @@ def _sort_into_studies(case: Case) -> tuple[Study, ...]:
     days = {line.day for line in case.lines if line.draft and line.day}
     found = [_study(group, days, case) for group in groups]
     return tuple(sorted(found, key=lambda study: (study.day or date.max, study.kind)))
-
-
-def _relevant(case: Case) -> Iterator[Record]:
-    """The records that name a study, or belong to one."""
-    yield from case.procedures.about(_named_by)
-    yield from (line for line in case.lines if line.code in STUDIES or line.code in ADD_ONS or is_supply(line.code))
-    yield from case.administrations.about(agent_in)
-    yield from case.orders.about(lambda ordered: _named_by(ordered) or agent_in(ordered))
 
 
 def _study(group: _Group, draft_days: set[date], case: Case) -> Study:

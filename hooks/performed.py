@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from cds_service.case import BILLING, Case, Line, Procedure
+from cds_service.case import BILLING, Case, Line, Procedure, once
 from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, agrees, is_hospital_code
 from hooks.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
 from hooks.tables import ADD_ONS
@@ -26,11 +26,13 @@ class Performed:
         return len({is_hospital_code(code) for code in self.codes}) > 1
 
 
+@once
 def uncharged_stress_echo(study: Study, case: Case) -> Performed | None:
     """The stress echo that was done and that no line of its day charges."""
     return _uncharged(study, case, STRESS_CODES)
 
 
+@once
 def uncharged_perfusion(study: Study, case: Case) -> Performed | None:
     """The perfusion echo that was done and that no line of its day charges."""
     return _uncharged(study, case, (PERFUSION_ADD_ON,))
@@ -80,6 +82,7 @@ def only_by_hospital(codes: Iterable[str]) -> bool:
     return bool(stress) and all(is_hospital_code(code) for code in stress)
 
 
+@once
 def is_asked_for(study: Study, case: Case) -> bool:
     """Whether a stress echo is not charged and a card asks for it: by its record, or as the primary of an add-on."""
     performed = uncharged_stress_echo(study, case)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, cast
 
 import msgspec
 from msgspec import structs
@@ -234,25 +235,27 @@ class _Reader:
         lines: list[Line] = []
         found: dict[str, list[_Item]] = {}
         for item in self.items:
-            if self._is_other_patients(item):
+            resource = item.resource
+            if self._is_other_patients(resource):
                 self.unread.append(Unread(item.incoming.place, "belongs to another patient than the call"))
-            elif type(item.resource) in _LINES:
-                lines += self._lines(item)
-            elif (kind := _KINDS.get(type(item.resource))) and _counts(item.resource) and self._is_in_range(item):
+            elif (kind := _KINDS.get(type(resource))) is None or not kind.counts(resource):
+                continue
+            elif isinstance(kind, _Charges):
+                lines += self._lines(item, kind)
+            elif type(resource) is not r.MedicationAdministration or self._is_in_range(item):
                 found.setdefault(kind.member, []).append(item)
-        return {member: Records(items, self._record, self._concept_of) for member, items in found.items()} | {
-            "lines": tuple(lines)
-        }
+        records = {member: Records(items, self._record, self._concept_of) for member, items in found.items()}
+        return {**records, "lines": tuple(lines)}
 
     def _record(self, item: _Item) -> Record:
-        return _KINDS[type(item.resource)].make(self, item)
+        return _recorded(item).make(self, item)
 
     def _concept_of(self, item: _Item) -> Concept:
-        return _KINDS[type(item.resource)].concept(self, item.resource)
+        return _recorded(item).concept(self, item.resource)
 
     def _is_in_range(self, item: _Item) -> bool:
-        """Whether the dose can be meant; asked at once, since it is reported what is left out."""
-        dosage = getattr(item.resource, "dosage", None)
+        """Whether a dose can be meant; asked at once, since what is left out is reported."""
+        dosage = item.resource.dosage
         try:
             _amount(dosage.dose if dosage else None)
         except _OutOfRange as error:
@@ -260,12 +263,10 @@ class _Reader:
             return False
         return True
 
-    def _lines(self, item: _Item) -> Iterable[Line]:
+    def _lines(self, item: _Item, kind: "_Charges") -> Iterable[Line]:
         """The lines that a resource charges."""
-        if not _counts(item.resource):
-            return []
         try:
-            return [self._marked(line) for line in _LINES[type(item.resource)](self, item)]
+            return [self._marked(line) for line in kind.make(self, item)]
         except _OutOfRange as error:
             self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
             return []
@@ -275,10 +276,10 @@ class _Reader:
         is_draft = self.encounter is not None and line.encounter == self.encounter
         return structs.replace(line, draft=True) if is_draft else line
 
-    def _is_other_patients(self, item: _Item) -> bool:
+    def _is_other_patients(self, resource: Any) -> bool:
         if not self.patient:
             return False
-        subject = self.ref(_subject(item.resource))
+        subject = self.ref(_subject(resource))
         return subject != self.patient and subject.startswith("Patient/")
 
     # --- references ------------------------------------------------------------------------------------------------
@@ -398,13 +399,13 @@ def _medication_request(reader: _Reader, item: _Item) -> Order:
 def _charge_item(reader: _Reader, item: _Item) -> Iterator[Line]:
     c: r.ChargeItem = item.resource
     what = reader.concept(c.code)
-    code, modifiers = _billed(what)
+    code, modifiers = _billed(what.codes)
     yield Line(
         **reader.base(item),
         code=code,
         certain=_is_certain(what),
-        concept=_joined([what, reader.concept(c.product_codeable_concept)]),
-        modifiers=(*modifiers, *_extension_modifiers(c.extension or ())),
+        concept=_joined([what, reader.concept(c.product_codeable_concept)]) if c.product_codeable_concept else what,
+        modifiers=(*modifiers, *_extension_modifiers(c.extension)) if c.extension else modifiers,
         units=_amount(c.quantity),
         day=_day(c.occurrence_date_time, c.occurrence_period),
         performers=_practitioners(reader.ref(each.actor) for each in c.performer or ()),
@@ -440,7 +441,7 @@ def _claim_line(
 ) -> Line:
     c: r.Claim = item.resource
     what = reader.concept(part.product_or_service)
-    code, modifiers = _billed(what)
+    code, modifiers = _billed(what.codes)
     base = reader.base(item) | {
         "origin": Origin(item.incoming.place, f"{item.label} item {number}", within),
         "identity": f"{item.identity}#{within}" if item.identity else "",
@@ -546,7 +547,7 @@ def _images(reader: _Reader, item: _Item) -> Document:
     return Document(
         **reader.base(item),
         kind="images",
-        concept=_shown(i),
+        concept=_shown(reader, i),
         words=(i.description,) if i.description else (),
         day=_day(i.started),
         encounter=reader.ref(i.encounter) or None,
@@ -554,7 +555,7 @@ def _images(reader: _Reader, item: _Item) -> Document:
     )
 
 
-def _shown(images: r.ImagingStudy) -> Concept:
+def _shown(_: _Reader, images: r.ImagingStudy) -> Concept:
     """What the images show."""
     return _joined(concept(each) for each in images.procedure_code or ())
 
@@ -571,54 +572,87 @@ def _document(reader: _Reader, item: _Item) -> Document:
     return Document(**reader.base(item), kind="document", concept=concept(d.type), words=words, day=_day(d.date))
 
 
-class _Kind(NamedTuple):
-    """Which member of the Case takes a resource, how its record is made, and its concept without the rest."""
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """Resources that become records: which member of the Case takes them, and how a record and its concept are made.
+
+    With one of the statuses of `idle` they say nothing, nor where they were entered in error.
+    """
 
     member: str
     make: Callable[[_Reader, _Item], Record]
+    idle: frozenset[str] = frozenset()
     concept: Callable[[_Reader, Any], Concept] = lambda reader, resource: reader.concept(resource.code)
 
-
-_KINDS: dict[type, _Kind] = {
-    r.Procedure: _Kind("procedures", _procedure),
-    r.MedicationAdministration: _Kind("administrations", _administration, _Reader.medication),
-    r.ServiceRequest: _Kind("orders", _service_request, _ordered),
-    r.MedicationRequest: _Kind("orders", _medication_request, _Reader.medication),
-    r.Coverage: _Kind("coverages", _coverage, lambda _, resource: concept(resource.type)),
-    r.Observation: _Kind("observations", _observation),
-    r.DiagnosticReport: _Kind("documents", _report, lambda _, resource: concept(resource.code)),
-    r.ImagingStudy: _Kind("documents", _images, lambda _, resource: _shown(resource)),
-    r.Condition: _Kind("documents", _condition, lambda _, resource: concept(resource.code)),
-    r.DocumentReference: _Kind("documents", _document, lambda _, resource: concept(resource.type)),
-}
-
-_LINES: dict[type, Callable[[_Reader, _Item], Iterator[Line]]] = {r.ChargeItem: _charge_item, r.Claim: _claim}
-
-# Statuses with which a resource says nothing, beside that of an error.
-_SAYS_NOTHING: dict[type, frozenset[str]] = {
-    kind: frozenset({"entered-in-error", *statuses})
-    for kind, *statuses in (
-        (r.Procedure,),
-        (r.MedicationAdministration,),
-        (r.ServiceRequest, "revoked"),
-        (r.MedicationRequest, "cancelled", "stopped"),
-        (r.ChargeItem, "aborted", "not-billable"),
-        (r.Claim, "cancelled"),
-        (r.Coverage, "cancelled", "draft"),
-        (r.Observation, "cancelled"),
-        (r.DiagnosticReport, "cancelled"),
-        (r.ImagingStudy, "cancelled"),
-        (r.DocumentReference, "superseded"),
-    )
-}
+    def counts(self, resource: Any) -> bool:
+        """Whether a resource says something."""
+        return resource.status not in self.idle and resource.status != "entered-in-error"
 
 
-def _counts(resource: Any) -> bool:
-    """Whether a resource says something; what was entered in error, taken back or refuted does not."""
-    if type(resource) is r.Condition:
+class _Ordered(_Recorded):
+    """Orders, which may be to leave something undone."""
+
+    __slots__ = ()
+
+    def counts(self, resource: Any) -> bool:
+        """Whether a resource says something."""
+        return _Recorded.counts(self, resource) and not resource.do_not_perform
+
+
+class _Diagnosed(_Recorded):
+    """Conditions, whose status is a concept."""
+
+    __slots__ = ()
+
+    def counts(self, resource: Any) -> bool:
+        """Whether a resource says something."""
         codes = {code.value for code in concept(resource.verification_status).codes}
         return not codes & {"entered-in-error", "refuted"}
-    return resource.status not in _SAYS_NOTHING[type(resource)] and not getattr(resource, "do_not_perform", False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Charges:
+    """Resources that become lines; `idle` as for those that become records."""
+
+    make: Callable[[_Reader, _Item], Iterator[Line]]
+    idle: frozenset[str]
+
+    def counts(self, resource: Any) -> bool:
+        """Whether a resource says something."""
+        return resource.status not in self.idle and resource.status != "entered-in-error"
+
+
+def _own_code(_: _Reader, resource: Any) -> Concept:
+    """A code that no site maps to a billing code."""
+    return concept(resource.code)
+
+
+def _own_type(_: _Reader, resource: Any) -> Concept:
+    return concept(resource.type)
+
+
+_CANCELLED = frozenset({"cancelled"})
+
+_KINDS: dict[type, _Recorded | _Charges] = {
+    r.ChargeItem: _Charges(_charge_item, frozenset({"aborted", "not-billable"})),
+    r.Claim: _Charges(_claim, _CANCELLED),
+    r.Procedure: _Recorded("procedures", _procedure),
+    r.MedicationAdministration: _Recorded("administrations", _administration, concept=_Reader.medication),
+    r.ServiceRequest: _Ordered("orders", _service_request, frozenset({"revoked"}), _ordered),
+    r.MedicationRequest: _Ordered(
+        "orders", _medication_request, frozenset({"cancelled", "stopped"}), _Reader.medication
+    ),
+    r.Coverage: _Recorded("coverages", _coverage, frozenset({"cancelled", "draft"}), _own_type),
+    r.Observation: _Recorded("observations", _observation, _CANCELLED),
+    r.DiagnosticReport: _Recorded("documents", _report, _CANCELLED, _own_code),
+    r.ImagingStudy: _Recorded("documents", _images, _CANCELLED, _shown),
+    r.Condition: _Diagnosed("documents", _condition, concept=_own_code),
+    r.DocumentReference: _Recorded("documents", _document, frozenset({"superseded"}), _own_type),
+}
+
+
+def _recorded(item: _Item) -> _Recorded:
+    return cast(_Recorded, _KINDS[type(item.resource)])
 
 
 # --- pieces ---------------------------------------------------------------------------------------------------------
@@ -678,19 +712,22 @@ def _texts(notes: Iterable[r.Annotation] | None) -> tuple[str, ...]:
 
 
 _BILLED = re.compile(r"([0-9A-Z]{5})((?:[-: ]?[0-9A-Z]{2})*)")
+_MODIFIER = re.compile(r"[0-9A-Za-z]{2}")
 
 
-def _billed(what: Concept) -> tuple[str, tuple[str, ...]]:
+@lru_cache(maxsize=4096)  # a long record charges few codes, again and again
+def _billed(codes: tuple[Code, ...]) -> tuple[str, tuple[str, ...]]:
     """The billing code of a line and its modifiers, written behind it or as codings of two characters."""
-    named, bare = what.values(BILLING), what.values(NO_SYSTEM)
+    named = [code.value for code in codes if code.system == BILLING]
+    bare = [code.value for code in codes if code.system == NO_SYSTEM]
     matches = [match for value in named or bare if (match := _BILLED.fullmatch(value.upper()))]
     behind = re.findall(r"[0-9A-Z]{2}", matches[0][2]) if matches else []
-    beside = [value.upper() for value in (*named, *bare) if re.fullmatch(r"[0-9A-Za-z]{2}", value)]
+    beside = [value.upper() for value in (*named, *bare) if _MODIFIER.fullmatch(value)]
     return matches[0][1] if matches else "", (*behind, *beside)
 
 
 def _is_certain(what: Concept) -> bool:
-    return bool(what.values(BILLING))
+    return any(code.system == BILLING for code in what.codes)
 
 
 def _modifiers(concepts: Iterable[r.CodeableConcept]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from cds_service.case import AddLine, Case, Line, Order, RemoveLine, RemoveOrder
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.contrast import contrast_in, procedure_codes
-from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies, study_kind
+from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, records_of_echo, studies, study_kind
 from hooks.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.performed import code_to_charge
@@ -179,7 +179,6 @@ def _alone(order: Order) -> bool:
 
 
 def _has_study(entry: AddOn, case: Case) -> bool:
-    records = (*case.orders, *case.lines, *case.procedures)
-    return any(study_kind(each) == "stress" for each in records) or any(
+    return any(study_kind(each) == "stress" for each in records_of_echo(case)) or any(
         ordered_codes(each) & set(entry.primaries) for each in case.orders
     )

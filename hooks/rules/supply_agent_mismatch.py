@@ -1,6 +1,6 @@
 """Rule: the supply code of another product than the one that was given."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cds_service.case import NDC, AddLine, Case, Change, Code, Concept, Line, Record, RemoveLine, ReplaceCode, SetUnits
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
@@ -43,7 +43,7 @@ def supply_agent_mismatch(case: Case) -> Iterator[Finding | NotChecked]:
 def _verdict(study: Study, case: Case) -> Iterator[Finding | NotChecked]:
     lines = tuple(line for line in study.supplies if line.draft and has_product_code(line))
     charged = {line.code for line in study.supplies if has_product_code(line)}
-    agents = agents_given(study) or [found for line in lines for found in _written_on(line, case)]
+    agents = agents_given(study) or tuple(found for line in lines for found in _written_on(line, case))
     possible = frozenset(code for agent, _ in agents for code in agent.codes)
     if not lines or not agents or charged & possible or len(charged) > 1:
         return
@@ -77,7 +77,7 @@ def _verb(record: Record) -> str:
     return "is named on the line" if isinstance(record, Line) else "given"
 
 
-def _finding(study: Study, lines: tuple[Line, ...], agents: list[tuple[Agent, Record]], case: Case) -> Finding:
+def _finding(study: Study, lines: tuple[Line, ...], agents: Sequence[tuple[Agent, Record]], case: Case) -> Finding:
     possible = sorted({code for agent, _ in agents for code in agent.codes})
     certain = all(line.certain for line in lines) and all(agent.certain for agent, _ in agents)
     several = len({next(iter(agent.codes)) for agent, _ in agents if len(agent.codes) == 1}) > 1
