@@ -165,17 +165,19 @@ class Records(Sequence[RecordT], Generic[RecordT]):
     the others unmade.
     """
 
-    __slots__ = ("_concept", "_items", "_made", "_make")
+    __slots__ = ("_concept", "_is_draft", "_items", "_made", "_make")
 
     def __init__(
         self,
         items: Sequence[Any] = (),
         make: Callable[[Any], RecordT] | None = None,
         concept: Callable[[Any], Concept] | None = None,
+        is_draft: Callable[[Any], bool] | None = None,
     ) -> None:
         self._items = items
         self._make = cast("Callable[[Any], RecordT]", make)
         self._concept = cast("Callable[[Any], Concept]", concept)
+        self._is_draft = cast("Callable[[Any], bool]", is_draft)
         self._made: dict[int, RecordT] = {}
 
     def __len__(self) -> int:
@@ -196,6 +198,11 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         """The records whose concept passes a test."""
         concept = self._concept
         return (self._at(number) for number, item in enumerate(self._items) if test(concept(item)))
+
+    def drafts(self) -> Iterator[RecordT]:
+        """The records that the call is about."""
+        is_draft = self._is_draft
+        return (self._at(number) for number, item in enumerate(self._items) if is_draft(item))
 
     def _at(self, number: int) -> RecordT:
         if number not in self._made:

@@ -153,11 +153,9 @@ def _resources(
     """The same as `_entries`, where all could be read."""
     for position, entry in enumerate(bundle.entry or ()):
         resource = entry.resource
-        if wanted and entry.is_match and type(resource).__name__ != wanted:
+        if wanted and type(resource).__name__ != wanted and entry.is_match:
             arrived.miss(key, f"{place}.entry[{position}]", f"expected {wanted}")
-        yield Incoming(
-            f"{place}.entry[{position}].resource", raw, entry.full_url or "", not key, key, position, resource
-        )
+        yield Incoming(place, raw, entry.full_url or "", not key, key, position, resource)
 
 
 def _entries(arrived: Arrived, bundle: Bundle, place: str, key: str = "", wanted: str = "") -> Iterator[Incoming]:

@@ -110,10 +110,33 @@ def studies(case: Case) -> tuple[Study, ...]:
 
 @once
 def records_of_echo(case: Case) -> tuple[Record, ...]:
-    """The records that name a study, or belong to one; of what else came, no record is made."""
-    lines = (line for line in case.lines if line.code in STUDIES or line.code in ADD_ONS or is_supply(line.code))
-    orders = case.orders.about(lambda ordered: _named_by(ordered) or agent_in(ordered))
+    """The records that name a study, or belong to one; of what else came, no record is made.
+
+    None where an order is about something else, as most are: the record is then not looked at.
+    """
+    if case.stage == "order" and not _orders_echo(case):
+        return ()
+    orders = case.orders.about(_is_of_order)
+    lines = (line for line in case.lines if _is_of_line(line))
     return (*case.procedures.about(_named_by), *lines, *case.administrations.about(agent_in), *orders)
+
+
+def _orders_echo(case: Case) -> bool:
+    """Whether one of the drafts concerns an echo."""
+    return (
+        any(_is_of_order(each.concept) for each in case.orders.drafts())
+        or any(_is_of_line(line) for line in case.lines if line.draft)
+        or any(_named_by(each.concept) for each in case.procedures.drafts())
+        or any(agent_in(each.concept) for each in case.administrations.drafts())
+    )
+
+
+def _is_of_order(ordered: Concept) -> object:
+    return _named_by(ordered) or agent_in(ordered)
+
+
+def _is_of_line(line: Line) -> bool:
+    return line.code in STUDIES or line.code in ADD_ONS or is_supply(line.code)
 
 
 def stress_studies(case: Case) -> tuple[Study, ...]:

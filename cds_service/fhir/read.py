@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -43,13 +43,13 @@ from cds_service.fhir.systems import kind
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A resource as it came: its place in the request, the client's own JSON, and whether the call is about it.
+    """A resource as it came: where it stands in the request, the client's own JSON, and whether the call is about it.
 
     `key` is the prefetch key under which it came, empty where it came under none. Where it was read together with the
-    Bundle in which it came, `resource` is what was read, `raw` is the Bundle's JSON and `position` its place in there.
+    Bundle in which it came, `resource` is what was read, `at` and `raw` are the Bundle's, and `position` is its entry.
     """
 
-    place: str
+    at: str
     raw: msgspec.Raw
     full_url: str = ""
     draft: bool = False
@@ -57,32 +57,37 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     position: int | None = None
     resource: Any = None
 
+    @property
+    def place(self) -> str:
+        """Where the resource stands in the request."""
+        return self.at if self.position is None else f"{self.at}.entry[{self.position}].resource"
+
     def original(self) -> msgspec.Raw:
         """The client's own JSON of the resource."""
         return self.raw if self.position is None else resource_at(self.raw, self.position)
 
 
 class Originals(Mapping[str, msgspec.Raw]):
-    """The client's own JSON by the place of each resource; looked up in its Bundle only where it is asked for."""
+    """The client's own JSON by the place of each resource; looked for only where it is asked for."""
 
-    def __init__(self) -> None:
-        self._incoming: dict[str, Incoming] = {}
+    def __init__(self, items: Iterable["_Item"]) -> None:
+        self._items = items
 
-    def add(self, incoming: Incoming) -> None:
-        """Take a resource in under its place."""
-        self._incoming[incoming.place] = incoming
+    @cached_property
+    def _by_place(self) -> dict[str, Incoming]:
+        return {item.incoming.place: item.incoming for item in self._items}
 
     def __getitem__(self, place: str) -> msgspec.Raw:
-        return self._incoming[place].original()
+        return self._by_place[place].original()
 
     def __contains__(self, place: object) -> bool:
-        return place in self._incoming
+        return place in self._by_place
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._incoming)
+        return iter(self._by_place)
 
     def __len__(self) -> int:
-        return len(self._incoming)
+        return len(self._by_place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,7 @@ def read_case(
         site=site,
         **records,
     )
-    return Reading(case, reader.raw, tuple(reader.unread), patients)
+    return Reading(case, Originals(reader.items), tuple(reader.unread), patients)
 
 
 class _Reader:
@@ -175,7 +180,6 @@ class _Reader:
         self.patient = f"Patient/{patient_id}" if patient_id else ""
         self.encounter = encounter
         self.items: list[_Item] = []
-        self.raw = Originals()
         self.unread: list[Unread] = []
         self.flawed: set[str] = set()
         self._alias: dict[str, str] = {}
@@ -183,22 +187,24 @@ class _Reader:
         self._identities: set[str] = set()
 
     def take(self, incoming: Incoming) -> None:
-        """Decode a resource, or note why it is left out. What was taken before is not taken twice."""
-        resource = incoming.resource
+        """Take a resource, or note why it is left out. What was taken before is not taken twice."""
+        resource = incoming.resource or self._decoded(incoming)
         if resource is None:
-            try:
-                resource = _DECODER.decode(incoming.raw)
-            except UNREADABLE as error:
-                self._refuse(incoming, error)
-                return
+            return
         identity = f"{type(resource).__name__}/{resource.id}" if resource.id else incoming.full_url
         if identity and identity in self._identities:
             return
         self._identities.add(identity)
         if incoming.full_url:
             self._alias[incoming.full_url] = identity
-        self.raw.add(incoming)
         self.items.append(_Item(incoming, resource, identity))
+
+    def _decoded(self, incoming: Incoming) -> Any:
+        try:
+            return _DECODER.decode(incoming.raw)
+        except UNREADABLE as error:
+            self._refuse(incoming, error)
+            return None
 
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
@@ -244,8 +250,11 @@ class _Reader:
                 lines += self._lines(item, kind)
             elif type(resource) is not r.MedicationAdministration or self._is_in_range(item):
                 found.setdefault(kind.member, []).append(item)
-        records = {member: Records(items, self._record, self._concept_of) for member, items in found.items()}
+        records = {member: self._to_be_made(items) for member, items in found.items()}
         return {**records, "lines": tuple(lines)}
+
+    def _to_be_made(self, items: list[_Item]) -> Records[Record]:
+        return Records(items, self._record, self._concept_of, lambda item: item.incoming.draft)
 
     def _record(self, item: _Item) -> Record:
         return _recorded(item).make(self, item)
@@ -288,9 +297,9 @@ class _Reader:
         """A reference in one form: `Type/id`, the address of a Bundle entry, or `system|value`; empty where none."""
         if reference is None:
             return ""
-        if (written := reference.reference) and written not in self._refs:
-            self._refs[written] = self._alias.get(written) or _relative(written)
-        if written:
+        if written := reference.reference:
+            if written not in self._refs:
+                self._refs[written] = self._alias.get(written) or _relative(written)
             return self._refs[written]
         if reference.identifier and reference.identifier.value:
             return f"{reference.identifier.system or ''}|{reference.identifier.value}"
@@ -814,12 +823,18 @@ def _contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> r.Co
     return None
 
 
+# By which member a resource names its patient; the others name none.
+_SUBJECT_MEMBERS = {
+    kind: member
+    for kind in r.Read.__args__
+    for member in kind.__struct_fields__
+    if member in {"subject", "patient", "beneficiary"}
+}
+
+
 def _subject(resource: Any) -> r.Reference | None:
-    """The patient of a resource; a type has one of these members at most."""
-    for member in ("subject", "patient", "beneficiary"):
-        if (found := getattr(resource, member, None)) is not None:
-            return found  # type: ignore[no-any-return]
-    return None
+    member = _SUBJECT_MEMBERS.get(type(resource))
+    return getattr(resource, member) if member else None
 
 
 def without_values(message: str) -> str:
