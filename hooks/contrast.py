@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
@@ -75,15 +74,27 @@ def _unsettled(study: Study, case: Case) -> bool:
     """
     if any(isinstance(each, Procedure) and each.status != "not done" and names_contrast(each) for each in study.unsure):
         return True
-    loose = [each for each in study.unsure if isinstance(each, Administration)]
-    for other in studies(case):
-        if other.kind == "none" and other is not study:
-            loose += [each for each in other.administrations if _near(each.day, study.day)]
-    return any(each.status != "not given" for each in (*study.administrations, *loose))
+    unsure = (each for each in study.unsure if isinstance(each, Administration))
+    return any(each.status != "not given" for each in (*study.administrations, *unsure, *_loose(study, case)))
 
 
-def _near(one: date | None, other: date | None) -> bool:
-    return one is None or other is None or abs((one - other).days) <= 1
+def _loose(study: Study, case: Case) -> list[Administration]:
+    """The administrations that belong to no study and may be of this one, by their day."""
+    by_day = _loose_by_day(case)
+    if study.day is None:
+        return [each for found in by_day.values() for each in found]
+    today = study.day.toordinal()
+    return [each for day in (today - 1, today, today + 1, None) for each in by_day.get(day, ())]
+
+
+@once
+def _loose_by_day(case: Case) -> dict[int | None, list[Administration]]:
+    """By the number of the day in the calendar, so that the days beside it are found."""
+    found: dict[int | None, list[Administration]] = {}
+    for study in studies(case):
+        for each in study.administrations if study.kind == "none" else ():
+            found.setdefault(each.day.toordinal() if each.day else None, []).append(each)
+    return found
 
 
 @once

@@ -21,6 +21,7 @@ from cds_service.case import (
     Concept,
     Line,
     Order,
+    Origin,
     Procedure,
     Record,
     once,
@@ -137,6 +138,16 @@ def _is_of_order(ordered: Concept) -> object:
 
 def _is_of_line(line: Line) -> bool:
     return line.code in STUDIES or line.code in ADD_ONS or is_supply(line.code)
+
+
+def study_of(line: Line, case: Case) -> Study | None:
+    """The study to which a line belongs."""
+    return _by_line(case).get(line.origin)
+
+
+@once
+def _by_line(case: Case) -> dict[Origin, Study]:
+    return {line.origin: study for study in studies(case) for line in study.lines}
 
 
 def stress_studies(case: Case) -> tuple[Study, ...]:

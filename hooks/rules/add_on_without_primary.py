@@ -8,6 +8,7 @@ from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Reme
 from hooks.contrast import contrast_in, procedure_codes
 from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, records_of_echo, studies, study_kind
 from hooks.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
+from hooks.lines import draft_days, lines_on
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.performed import code_to_charge
 from hooks.primaries import has_primary, ordered_codes
@@ -66,7 +67,7 @@ def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
 
 def _is_reviewed(line: Line, case: Case) -> bool:
     """What is about to go out, and what went before on a day that is about to go out."""
-    return line.draft or line.day in {draft.day for draft in case.lines if draft.draft}
+    return line.draft or line.day in draft_days(case)
 
 
 def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
@@ -114,7 +115,7 @@ def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, 
 
 def _of_others(line: Line, entry: AddOn, case: Case) -> list[Line]:
     """Primaries that other practitioners charge on that day."""
-    return [other for other in case.lines if other.code in entry.primaries and other.day == line.day]
+    return [other for other in lines_on(line.day, case) if other.code in entry.primaries]
 
 
 def _fits(code: str, line: Line, contrast: bool) -> bool:

@@ -7,6 +7,7 @@ from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Reme
 from hooks.charges import add_discarded, waste_modifiers, waste_notes
 from hooks.contrast import agents_given, documented_units, unsure_agents
 from hooks.echo import Study, studies
+from hooks.lines import lines_inside
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import Agent, agent_in, name_of
 from hooks.tables import CODES, PRODUCTS
@@ -55,8 +56,7 @@ def _verdict(study: Study, case: Case) -> Iterator[Finding | NotChecked]:
 
 def _written_on(line: Line, case: Case) -> list[tuple[Agent, Record]]:
     """The product that a line itself names beside its code: by NDC, there or in its details, or in words."""
-    inside = [other for other in case.lines if other.origin.within.startswith(f"{line.origin.within}.")]
-    own = [line, *(other for other in inside if line.bill and other.bill == line.bill)]
+    own = [line, *lines_inside(line, case)]
     found = [(agent_in(Concept(_ndcs(each), each.concept.words)), each) for each in own]
     named: list[tuple[Agent, Record]] = [(agent, each) for agent, each in found if agent]
     return [pair for pair in named if pair[0].certain] or named
