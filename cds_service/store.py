@@ -34,6 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
+from cds_service.batch import GATHER_SECONDS, Batch
 from cds_service.errors import StoreUnavailable
 from cds_service.logs import log
 from cds_service.protocol import Card, Feedback
@@ -41,8 +42,8 @@ from cds_service.protocol import Card, Feedback
 # How long one transaction waits for another worker's, in milliseconds.
 _BUSY_MILLISECONDS = 2000
 
-# After cards could not be kept, for so long nothing waits for the database again, in seconds.
-_PAUSE_SECONDS = 10.0
+# How long the other workers may take until they have kept the cards that they issued, in seconds.
+_MOMENT_SECONDS = 5 * GATHER_SECONDS
 
 _INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -97,32 +98,28 @@ class Store:
         self._engine = _engine(url)
         self._keep_comments = keep_comments
         self._is_ready = False
-        self._pause_until = 0.0
+        self._issued = Batch[dict[str, Any]](self._keep_issued)
 
     def issued(self, service: str, cards: Sequence[Card]) -> None:
-        """Keep which cards were issued. A database that is down neither stops nor slows advice: it is logged."""
-        if not cards:
-            return
-        if time.monotonic() < self._pause_until:
-            log.warning("issued cards not kept", error="the database could not take the cards before", cards=len(cards))
-            return
+        """Keep which cards were issued, soon and for many calls at once: the answer does not wait for the database."""
         now = datetime.now(UTC)
-        rows = [
-            {
+        for card in cards:
+            row = {
                 "card": card.uuid,
                 "service": service,
                 "rule": card.source.topic.code if card.source.topic else "",
                 "indicator": card.indicator,
                 "issued_at": now,
             }
-            for card in cards
-        ]
+            if not self._issued.add(row):
+                log.error("issued cards not kept", error="the database is too slow", cards=1)
+
+    def _keep_issued(self, rows: Sequence[dict[str, Any]]) -> None:
         try:
             with self._begin() as connection:
-                connection.execute(ISSUED_CARDS.insert(), rows)
+                connection.execute(ISSUED_CARDS.insert(), list(rows))
         except SQLAlchemyError as error:
-            self._pause_until = time.monotonic() + _PAUSE_SECONDS
-            log.error("issued cards not kept", error=type(error).__name__, cards=len(cards))
+            log.error("issued cards not kept", error=type(error).__name__, cards=len(rows))
 
     def take(self, service: str, items: Iterable[Feedback]) -> Kept:
         """Keep feedback; an item that is known by card and time of outcome is kept once.
@@ -130,16 +127,29 @@ class Store:
         Raises StoreUnavailable where the database cannot take it: then nothing of it is kept.
         """
         new = unknown = 0
+        every = tuple(items)
         try:
+            known_cards = self._known({item.card for item in every})
             with self._begin() as connection:
-                for item in items:
-                    known = _is_known(connection, item.card)
+                for item in every:
+                    known = item.card in known_cards
                     unknown += not known
                     new += self._take_one(connection, service, item, known)
         except SQLAlchemyError as error:
             log.error("feedback not kept", error=type(error).__name__)
             raise StoreUnavailable("feedback cannot be stored at the moment; send it again") from None
         return Kept(new, unknown)
+
+    def _known(self, cards: set[str]) -> set[str]:
+        """Those of the cards that were issued here. One that was issued a moment ago may still be on its way."""
+        self._issued.flush(_MOMENT_SECONDS)
+        with self._begin() as connection:
+            found = _found(connection, cards)
+        if found != cards:
+            time.sleep(_MOMENT_SECONDS)
+            with self._begin() as connection:
+                found = _found(connection, cards)
+        return found
 
     def _take_one(self, connection: Connection, service: str, item: Feedback, known: bool) -> bool:
         reason = item.override_reason.reason if item.override_reason else None
@@ -173,8 +183,9 @@ class Store:
         return self._engine.begin()
 
 
-def _is_known(connection: Connection, card: str) -> bool:
-    return connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card == card)).first() is not None
+def _found(connection: Connection, cards: Iterable[str]) -> set[str]:
+    """Those of the cards that are kept."""
+    return set(connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card.in_(cards))).scalars())
 
 
 def _engine(url: str) -> Engine:
