@@ -12,7 +12,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The FHIR server that the tests run against has an environment of its own, so that its pins and ours never meet.
 FHIR_VENV := .venv-fhir
 
-.PHONY: install run test conformance lint format lock clean
+# HealthChain, a peer of `make bench`, and its pins, which are not ours.
+PEER_VENV := .venv-peer
+
+.PHONY: install run test bench bench-peer conformance lint format lock clean
 
 install: $(VENV)/.runtime  ## set up what the service needs to run
 
@@ -24,6 +27,11 @@ test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
 
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance
+
+bench: $(VENV)/.dev  ## measure speed beside the floor, in about five minutes; BENCH=--quick for a first look
+	$(BIN)/python -m tests.bench $(BENCH)
+
+bench-peer: $(PEER_VENV)/.installed  ## install HealthChain, so that `make bench` measures it too
 
 lint: $(VENV)/.dev  ## ruff (rules and formatting), mypy (strict), and the linters of deploy/
 	$(BIN)/ruff check .
@@ -56,6 +64,11 @@ $(FHIR_VENV)/.installed: tests/fhir_server/constraints.txt
 	$(FHIR_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	touch $@
 
+$(PEER_VENV)/.installed:
+	$(PYTHON) -m venv $(PEER_VENV)
+	$(PEER_VENV)/bin/python -m pip --disable-pip-version-check install --quiet healthchain==0.16.1 uvicorn
+	touch $@
+
 UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
 	$(UV) --extra build --output-file deploy/constraints.txt
@@ -64,4 +77,4 @@ lock:  ## pin every dependency again, with hashes and without index addresses (n
 	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/fhir_server/constraints.txt
 
 clean:
-	rm -rf $(VENV) $(FHIR_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(FHIR_VENV) $(PEER_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,46 +7,24 @@ further page, that holds an OperationOutcome or that holds something unreadable 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
 from urllib.parse import quote
 
 import msgspec
 
 from cds_service.errors import BadRequest
+from cds_service.fhir.bundle import NOTHING, Bundle, Entry, ReadBundle
 from cds_service.fhir.read import UNREADABLE, Incoming, Unread, without_values
-
-_NOTHING = msgspec.Raw(b"null")
-
-
-class _Link(msgspec.Struct):
-    relation: str | None = None
-    url: str | None = None
-
-
-class _Entry(msgspec.Struct, rename="camel"):
-    resource: msgspec.Raw = _NOTHING
-    full_url: str | None = None
-    search: Any = None  # what is not a mode is not refused for it
-
-    @property
-    def is_match(self) -> bool:
-        """Whether the entry says that it is what was searched for."""
-        return isinstance(self.search, dict) and self.search.get("mode") == "match"
-
-
-class _Bundle(msgspec.Struct, rename="camel"):
-    resource_type: str
-    entry: tuple[msgspec.Raw, ...] | None = None
-    link: tuple[_Link, ...] | None = None
-
-    @property
-    def next_page(self) -> str | None:
-        """The address of the next page, an empty text where it is announced without one."""
-        return next((link.url or "" for link in self.link or () if link.relation == "next"), None)
 
 
 class _Head(msgspec.Struct, rename="camel"):
     resource_type: str
+
+
+_READ_BUNDLE = msgspec.json.Decoder(ReadBundle)
+_BUNDLE = msgspec.json.Decoder(Bundle)
+_ENTRY = msgspec.json.Decoder(Entry)
+_HEAD = msgspec.json.Decoder(_Head)
 
 
 @dataclass(slots=True)
@@ -82,8 +60,12 @@ class Arrived:
 
 def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str) -> None:
     """Take the Bundle that a call is about. Raises BadRequest where it is not a Bundle."""
+    whole = _read_at_once(raw)
+    if whole is not None:
+        arrived.incoming += _resources(arrived, whole, raw, place)
+        return
     try:
-        bundle = msgspec.json.decode(raw, type=_Bundle)
+        bundle = _BUNDLE.decode(raw)
     except UNREADABLE:
         raise BadRequest(f"`{place}`: expected a FHIR Bundle with a list `entry`", place) from None
     if bundle.resource_type != "Bundle":
@@ -97,7 +79,7 @@ def take_prefetch(arrived: Arrived, prefetch: Mapping[str, msgspec.Raw], declare
         place = f"prefetch.{key}"
         if key not in declared:
             arrived.unread.append(Unread(place, f"not one of the service's keys ({', '.join(declared)})"))
-        elif raw == _NOTHING:
+        elif raw == NOTHING:
             arrived.known.add(key)
         else:
             take_value(arrived, key, raw, place, declared[key])
@@ -114,16 +96,23 @@ def take_value(arrived: Arrived, key: str, raw: msgspec.Raw | bytes, place: str,
 def next_page(body: bytes) -> str | None:
     """The address of the page that follows one; empty where it is announced without one, None where none follows."""
     try:
-        return msgspec.json.decode(body, type=_Bundle).next_page
+        return _BUNDLE.decode(body).next_page
     except UNREADABLE:
         return None  # not a Bundle; whoever takes it says what it is
 
 
 def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: str) -> None:
-    kind = msgspec.json.decode(raw, type=_Head).resource_type
-    wanted = re.split(r"[/?]", template)[0]
+    wanted = _wanted(template)
+    bundle = _read_at_once(raw)
+    if bundle is not None:
+        arrived.incoming += _resources(arrived, bundle, raw, place, key, wanted)
+        _note_completeness(arrived, key, bundle.next_page)
+        return
+    kind = _HEAD.decode(raw).resource_type
     if kind == "Bundle":
-        _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place, wanted)
+        entries = _BUNDLE.decode(raw)
+        arrived.incoming += _entries(arrived, entries, place, key, wanted)
+        _note_completeness(arrived, key, entries.next_page)
     elif kind == "OperationOutcome":
         arrived.lack(key, place, "it could not be provided (OperationOutcome)")
     elif kind != wanted:
@@ -134,15 +123,42 @@ def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: st
             arrived.known.add(key)
 
 
-def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str, wanted: str) -> None:
-    arrived.incoming += _entries(arrived, bundle, place, key, wanted)
-    if bundle.next_page is not None:
-        arrived.next_pages[key] = bundle.next_page
+@cache
+def _wanted(template: str) -> str:
+    """The type of resource that a template asks for."""
+    return re.split(r"[/?]", template)[0]
+
+
+def _note_completeness(arrived: Arrived, key: str, next_page: str | None) -> None:
+    if next_page is not None:
+        arrived.next_pages[key] = next_page
     elif key not in arrived.flawed:
         arrived.known.add(key)
 
 
-def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str = "", wanted: str = "") -> Iterator[Incoming]:
+def _read_at_once(raw: msgspec.Raw) -> ReadBundle | None:
+    """A Bundle in which every entry can be read, in one pass; None for all else, which is looked at piece by piece.
+
+    One pass in place of four takes half of the time (200 KB: 0.25 ms instead of 0.5).
+    """
+    try:
+        return _READ_BUNDLE.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def _resources(
+    arrived: Arrived, bundle: ReadBundle, raw: msgspec.Raw, place: str, key: str = "", wanted: str = ""
+) -> Iterator[Incoming]:
+    """The same as `_entries`, where all could be read."""
+    for position, entry in enumerate(bundle.entry or ()):
+        resource = entry.resource
+        if wanted and type(resource).__name__ != wanted and entry.is_match:
+            arrived.miss(key, f"{place}.entry[{position}]", f"expected {wanted}")
+        yield Incoming(place, raw, entry.full_url or "", not key, key, position, resource)
+
+
+def _entries(arrived: Arrived, bundle: Bundle, place: str, key: str = "", wanted: str = "") -> Iterator[Incoming]:
     """The entries of a key's Bundle; without a key, of the Bundle that the call is about.
 
     Other types than the wanted one may come along (a Medication, an order), and not as what was searched for.
@@ -150,11 +166,11 @@ def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str = "", wante
     for position, raw in enumerate(bundle.entry or ()):
         where = f"{place}.entry[{position}]"
         try:
-            entry = msgspec.json.decode(raw, type=_Entry)
+            entry = _ENTRY.decode(raw)
         except UNREADABLE as error:
             arrived.miss(key, where, without_values(str(error)))
             continue
-        if entry.resource == _NOTHING:
+        if entry.resource == NOTHING:
             arrived.miss(key, where, "expected a `resource`")
             continue
         kind = _kind(entry.resource)
@@ -169,7 +185,7 @@ def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str = "", wante
 def _kind(raw: msgspec.Raw) -> str:
     """A resource's type; empty where it cannot be read, which the reader reports."""
     try:
-        return msgspec.json.decode(raw, type=_Head).resource_type
+        return _HEAD.decode(raw).resource_type
     except UNREADABLE:
         return ""
 

@@ -5,7 +5,7 @@ byte: there is no uuid and no clock in it, and a finding's id is made of what it
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -123,7 +123,7 @@ def _seen(evidence: Evidence) -> Seen:
     return Seen(seen=evidence.seen, reference=origin.reference, location=location)
 
 
-def _way(remedy: Remedy, case: Case, raw: dict[str, msgspec.Raw]) -> Way:
+def _way(remedy: Remedy, case: Case, raw: Mapping[str, msgspec.Raw]) -> Way:
     return Way(
         label=remedy.label,
         recommended=remedy.recommended,

@@ -81,7 +81,7 @@ def _serve(host: str, port: int, workers: int, threads: int) -> None:
     # Granian warns of more threads than cores; ours wait for FHIR servers most of the time.
     logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
     Granian(
-        "cds_service.app:create_app",
+        "cds_service.worker:create_app",
         factory=True,
         address=host,
         port=port,

@@ -5,6 +5,7 @@ table of its own and can be left out altogether.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +14,13 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, select
 
 from cds_service.database import INSERTS, Database
-from cds_service.notes import Notes
+from cds_service.notes import GATHER_SECONDS, Notes
 from cds_service.protocol import Card, Feedback
 from cds_service.schema import AGING, AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS
 
-# How long feedback waits for the cards that it speaks of, in seconds.
+# How long feedback waits for the cards that it speaks of: this worker's, and those of others, in seconds.
 _SETTLE_SECONDS = 0.3
+_MOMENT_SECONDS = 5 * GATHER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,24 @@ class Store:
         Raises StoreUnavailable where the database cannot take it: then all of it is to be sent again.
         """
 
+        issued = self._issued({item.card for item in items})
+
         def keep(connection: Connection) -> Kept:
-            known = [_is_known(connection, item.card) for item in items]
+            known = [item.card in issued for item in items]
             new = sum([self._take_one(connection, service, *each) for each in zip(items, known, strict=True)])
             connection.execute(AUDIT.insert(), _entry(caller, "feedback", service, datetime.now(UTC), ()))
             return Kept(new, known.count(False))
 
-        self.settle()  # the cards may have been issued a moment ago
         return self._database.run(keep)
+
+    def _issued(self, cards: set[str]) -> set[str]:
+        """Those of the cards that were issued here. One that was issued a moment ago may still be on its way."""
+        self.settle()
+        found = self._database.run(lambda connection: _found(connection, cards))
+        if found != cards:
+            time.sleep(_MOMENT_SECONDS)
+            found = self._database.run(lambda connection: _found(connection, cards))
+        return found
 
     def _take_one(self, connection: Connection, service: str, item: Feedback, known: bool) -> bool:
         reason = item.override_reason.reason if item.override_reason else None
@@ -146,5 +158,6 @@ def _issued(card: Card, service: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def _is_known(connection: Connection, card: str) -> bool:
-    return connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card == card)).first() is not None
+def _found(connection: Connection, cards: Iterable[str]) -> set[str]:
+    """Those of the cards that are kept."""
+    return set(connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card.in_(cards))).scalars())

@@ -2,7 +2,8 @@
 
 A resource is decoded into one of these structures in a single pass; members that are not named here are skipped. Types
 are checked, so that a resource whose used parts are malformed is refused as a whole and can be reported. Statuses are
-checked against the codes that R4 allows.
+checked against the codes that R4 allows. What is decoded from JSON holds no cycles, so the garbage collector need not
+look at it (`gc=False`).
 """
 
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Literal
 import msgspec
 
 
-class Element(msgspec.Struct, rename="camel"):
+class Element(msgspec.Struct, rename="camel", gc=False):
     """A piece of a resource."""
 
 
@@ -82,7 +83,7 @@ class Actor(Element):
     actor: Reference | None = None
 
 
-class Resource(msgspec.Struct, rename="camel", tag_field="resourceType"):
+class Resource(msgspec.Struct, rename="camel", tag_field="resourceType", gc=False):
     """A resource; the tag is its type."""
 
     id: str | None = None

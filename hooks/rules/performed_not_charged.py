@@ -10,6 +10,7 @@ from hooks.charges import add
 from hooks.contrast import contrast_in
 from hooks.echo import PERFUSION_ADD_ON, Study, studies, study_kind
 from hooks.hospital import medicare_hospital_lines
+from hooks.lines import lines_on
 from hooks.override_reasons import MISSING_CHARGE
 from hooks.performed import (
     Performed,
@@ -89,7 +90,7 @@ def _stress_verdict(performed: Performed, study: Study, case: Case) -> Finding |
             "contradiction", "the record names both a hospital code and a code of a practice", _seen(performed)
         )
     codes = tuple(dict.fromkeys(_code(code, study, case) for code in performed.codes))
-    rest = tuple(line for line in case.lines if line.day == study.day and study_kind(line) == "rest")
+    rest = tuple(line for line in lines_on(study.day, case) if study_kind(line) == "rest")
     remedies = tuple(Remedy(f"Add {code}", (_line(code, study, case),), len(codes) == 1) for code in codes)
     return Finding(
         summary=f"A stress echo was done and is not charged: add {' or '.join(codes)}.",

@@ -1,7 +1,8 @@
 """Rule: A9700 where the product has a code of its own."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cds_service.case import Case, Change, Line, RemoveLine, ReplaceCode, SetUnits, plain
 from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
