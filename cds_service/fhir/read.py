@@ -45,12 +45,13 @@ from cds_service.fhir.systems import kind
 class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A resource as it came: where it stands in the request, the client's own JSON, and whether the call is about it.
 
-    `key` is the prefetch key under which it came, empty where it came under none. Where it was read together with the
-    Bundle in which it came, `resource` is what was read, `at` and `raw` are the Bundle's, and `position` is its entry.
+    `key` is the prefetch key under which it came, empty where it came under none. Where it was read together with what
+    it came in, `resource` is what was read; of a Bundle `at` and `raw` are then the Bundle's, and `position` the entry.
+    `raw` may be a way to look the JSON up, since it is seldom asked for.
     """
 
     at: str
-    raw: msgspec.Raw
+    raw: msgspec.Raw | Callable[[], msgspec.Raw]
     full_url: str = ""
     draft: bool = False
     key: str = ""
@@ -64,7 +65,8 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
     def original(self) -> msgspec.Raw:
         """The client's own JSON of the resource."""
-        return self.raw if self.position is None else resource_at(self.raw, self.position)
+        raw = self.raw if isinstance(self.raw, msgspec.Raw) else self.raw()
+        return raw if self.position is None else resource_at(raw, self.position)
 
 
 class Originals(Mapping[str, msgspec.Raw]):
@@ -201,7 +203,7 @@ class _Reader:
 
     def _decoded(self, incoming: Incoming) -> Any:
         try:
-            return _DECODER.decode(incoming.raw)
+            return _DECODER.decode(incoming.original())
         except UNREADABLE as error:
             self._refuse(incoming, error)
             return None
@@ -209,7 +211,7 @@ class _Reader:
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
         try:
-            resource_type = _HEAD.decode(incoming.raw).resource_type
+            resource_type = _HEAD.decode(incoming.original()).resource_type
         except UNREADABLE:
             self._leave_out(incoming, "expected a FHIR resource with a `resourceType`")
             return
