@@ -308,12 +308,12 @@ def once(derive: Callable[P, T]) -> Callable[P, T]:
     """
 
     @wraps(derive)
-    def derived(*arguments: P.args, **named: P.kwargs) -> T:
-        facts = cast(Case, arguments[-1]).facts
+    def derived(*arguments: P.args, **_: P.kwargs) -> T:
+        facts: dict[Any, T] = arguments[-1].facts  # type: ignore[attr-defined]
         key = (derive, *arguments)
         if key not in facts:
-            facts[key] = derive(*arguments, **named)
-        return cast(T, facts[key])
+            facts[key] = derive(*arguments)  # type: ignore[call-arg]
+        return facts[key]
 
     return derived
 
