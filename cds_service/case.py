@@ -304,13 +304,15 @@ T = TypeVar("T")
 def once(derive: Callable[P, T]) -> Callable[P, T]:
     """Derive a fact only once from the same arguments. It is kept with the last of them: a case, or what has `facts`.
 
-    Many rules ask the same. Positional arguments only; each is a hashable value or compared by identity.
+    Many rules ask the same. Positional arguments only; each is a hashable value or compared by identity. What is kept
+    must not hold what it is kept with: such a circle would stay until the garbage collector comes by.
     """
 
     @wraps(derive)
     def derived(*arguments: P.args, **_: P.kwargs) -> T:
-        facts: dict[Any, T] = arguments[-1].facts  # type: ignore[attr-defined]
-        key = (derive, *arguments)
+        *others, last = arguments
+        facts: dict[Any, T] = last.facts  # type: ignore[attr-defined]
+        key = (derive, *others) if others else derive
         if key not in facts:
             facts[key] = derive(*arguments)  # type: ignore[call-arg]
         return facts[key]
