@@ -36,7 +36,7 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
         service = find(service_id)
         require_json()
         started = time.perf_counter()
-        page_base = settings.public_base_url or request.host_url.rstrip("/")
+        page_base = settings.public_base_url or f"{request.scheme}://{request.host}"
         advice = advisor.answer(service, exchange.body(settings.max_body_bytes), page_base)
         store.issued(service.id, advice.response.cards)
         _log_call(service, advice, time.perf_counter() - started)
