@@ -14,7 +14,16 @@ from cds_service.fhir.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
 from cds_service.fhir.servers import AllowList
 from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
-from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
+from cds_service.protocol import (
+    Context,
+    Request,
+    Response,
+    Service,
+    WholeRequest,
+    decode_context,
+    decode_request,
+    hook_name,
+)
 from cds_service.rules import Review, Rule, review
 from cds_service.settings import Settings
 from cds_service.tracing import span
@@ -46,7 +55,7 @@ class _Call:
     """A call while it is answered."""
 
     service: Service
-    request: Request
+    request: Request | WholeRequest
     context: Context
     servers: AllowList | None = None
     arrived: Arrived = field(default_factory=Arrived)
@@ -74,7 +83,7 @@ class Advisor:
         call = _Call(service, request, decode_context(request, service.context), servers)
         if service.draft:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
-        take_prefetch(call.arrived, request.prefetch or {}, service.prefetch)
+        take_prefetch(call.arrived, request.prefetch or {}, service.prefetch, body)
         self._complete(call)
         advice = self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
         sent = tuple(request.prefetch or ())

@@ -158,11 +158,23 @@ class Coverage(Record, frozen=True, kw_only=True, gc=False):
 RecordT = TypeVar("RecordT", bound=Record)
 
 
+def _as_it_is(record: Any) -> Any:
+    return record
+
+
+def _own_concept(record: Any) -> Concept:
+    return cast(Concept, record.concept)
+
+
+def _own_draft(record: Any) -> bool:
+    return cast(bool, record.draft)
+
+
 class Records(Sequence[RecordT], Generic[RecordT]):
     """Records of one kind, each made from what was sent when it is first looked at.
 
     Most of what comes with a call is never looked at: `about` finds by their concepts the records that are, and leaves
-    the others unmade.
+    the others unmade. Without ways to make them, the items are the records.
     """
 
     __slots__ = ("_concept", "_is_draft", "_items", "_made", "_make")
@@ -170,14 +182,14 @@ class Records(Sequence[RecordT], Generic[RecordT]):
     def __init__(
         self,
         items: Sequence[Any] = (),
-        make: Callable[[Any], RecordT] | None = None,
-        concept: Callable[[Any], Concept] | None = None,
-        is_draft: Callable[[Any], bool] | None = None,
+        make: Callable[[Any], RecordT] = _as_it_is,
+        concept: Callable[[Any], Concept] = _own_concept,
+        is_draft: Callable[[Any], bool] = _own_draft,
     ) -> None:
         self._items = items
-        self._make = cast("Callable[[Any], RecordT]", make)
-        self._concept = cast("Callable[[Any], Concept]", concept)
-        self._is_draft = cast("Callable[[Any], bool]", is_draft)
+        self._make = make
+        self._concept = concept
+        self._is_draft = is_draft
         self._made: dict[int, RecordT] = {}
 
     def __len__(self) -> int:
@@ -185,6 +197,11 @@ class Records(Sequence[RecordT], Generic[RecordT]):
 
     def __iter__(self) -> Iterator[RecordT]:
         return map(self._at, range(len(self._items)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @overload
     def __getitem__(self, number: int) -> RecordT: ...
@@ -204,13 +221,15 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         is_draft = self._is_draft
         return (self._at(number) for number, item in enumerate(self._items) if is_draft(item))
 
+    def drafts_or_about(self, test: Callable[[Concept], object]) -> Iterator[RecordT]:
+        """Both, in their order."""
+        concept, is_draft = self._concept, self._is_draft
+        return (self._at(number) for number, item in enumerate(self._items) if is_draft(item) or test(concept(item)))
+
     def _at(self, number: int) -> RecordT:
         if number not in self._made:
             self._made[number] = self._make(self._items[number])
         return self._made[number]
-
-
-_NO_RECORDS: Records[Any] = Records()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,13 +280,13 @@ class Case:
     stage: Stage
     patient: str = ""
     encounter: str | None = None
-    lines: tuple[Line, ...] = ()
-    procedures: Records[Procedure] = _NO_RECORDS
-    administrations: Records[Administration] = _NO_RECORDS
-    orders: Records[Order] = _NO_RECORDS
-    observations: Records[Observation] = _NO_RECORDS
-    documents: Records[Document] = _NO_RECORDS
-    coverages: Records[Coverage] = _NO_RECORDS
+    lines: Records[Line] = field(default_factory=Records)
+    procedures: Records[Procedure] = field(default_factory=Records)
+    administrations: Records[Administration] = field(default_factory=Records)
+    orders: Records[Order] = field(default_factory=Records)
+    observations: Records[Observation] = field(default_factory=Records)
+    documents: Records[Document] = field(default_factory=Records)
+    coverages: Records[Coverage] = field(default_factory=Records)
     known: frozenset[str] = frozenset()
     focus: frozenset[str] | None = None
     site: Site = Site()
@@ -285,16 +304,18 @@ T = TypeVar("T")
 def once(derive: Callable[P, T]) -> Callable[P, T]:
     """Derive a fact only once from the same arguments. It is kept with the last of them: a case, or what has `facts`.
 
-    Many rules ask the same. Positional arguments only; each is a hashable value or compared by identity.
+    Many rules ask the same. Positional arguments only; each is a hashable value or compared by identity. What is kept
+    must not hold what it is kept with: such a circle would stay until the garbage collector comes by.
     """
 
     @wraps(derive)
-    def derived(*arguments: P.args, **named: P.kwargs) -> T:
-        facts = cast(Case, arguments[-1]).facts
-        key = (derive, *arguments)
+    def derived(*arguments: P.args, **_: P.kwargs) -> T:
+        *others, last = arguments
+        facts: dict[Any, T] = last.facts  # type: ignore[attr-defined]
+        key = (derive, *others) if others else derive
         if key not in facts:
-            facts[key] = derive(*arguments, **named)
-        return cast(T, facts[key])
+            facts[key] = derive(*arguments)  # type: ignore[call-arg]
+        return facts[key]
 
     return derived
 

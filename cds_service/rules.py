@@ -205,11 +205,12 @@ def review(case: Case, rules: Iterable[Rule]) -> Review:
         if each in off:
             continue
         verdicts = list(each.check(case))
+        if not verdicts:
+            passed.append(each)
+            continue
         found = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
         findings += [(each, _as_site_wants(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, NotChecked)]
-        if not verdicts:
-            passed.append(each)
     return Review(tuple(findings), tuple(not_checked), tuple(passed), off)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from cds_service.case import Case, Line, once
 from cds_service.rules import Evidence
 from hooks.echo import agrees, studies
-from hooks.lines import draft_days
+from hooks.lines import draft_days, lines_that_matter
 from hooks.products import is_supply
 from hooks.setting import FACILITY_PLACES
 from hooks.tables import CODES, PC_TC, BillSetting
@@ -22,7 +22,9 @@ _BOTH: tuple[BillSetting, ...] = ("professional", "facility")
 @once
 def reviewed(case: Case) -> tuple[Line, ...]:
     """The lines that the call is about, and what was charged besides on the days that it is about."""
-    return tuple(line for line in case.lines if is_reviewed(line, case))
+    if not _days_under_review(case):
+        return tuple(case.lines.drafts())
+    return tuple(line for line in lines_that_matter(case) if is_reviewed(line, case))
 
 
 def is_reviewed(line: Line, case: Case) -> bool:

@@ -26,6 +26,7 @@ from cds_service.case import (
     Record,
     once,
 )
+from hooks.lines import draft_days, lines_that_matter
 from hooks.products import agent_in, is_supply
 from hooks.tables import ADD_ONS, STUDIES, StudyCode
 
@@ -118,7 +119,7 @@ def records_of_echo(case: Case) -> tuple[Record, ...]:
     if case.stage == "order" and not _orders_echo(case):
         return ()
     orders = case.orders.about(_is_of_order)
-    lines = (line for line in case.lines if _is_of_line(line))
+    lines = (line for line in lines_that_matter(case) if _is_of_line(line))
     return (*case.procedures.about(_named_by), *lines, *case.administrations.about(agent_in), *orders)
 
 
@@ -126,7 +127,7 @@ def _orders_echo(case: Case) -> bool:
     """Whether one of the drafts concerns an echo."""
     return (
         any(_is_of_order(each.concept) for each in case.orders.drafts())
-        or any(_is_of_line(line) for line in case.lines if line.draft)
+        or any(_is_of_line(line) for line in case.lines.drafts())
         or any(_named_by(each.concept) for each in case.procedures.drafts())
         or any(agent_in(each.concept) for each in case.administrations.drafts())
     )
@@ -330,12 +331,12 @@ def _sort_into_studies(case: Case) -> tuple[Study, ...]:
     groups = _groups_of_done(record for record in named if not isinstance(record, Order))
     _attach_orders(groups, [record for record in named if isinstance(record, Order)])
     _attach_rest(groups, [record for record in relevant if not study_kind(record)])
-    days = {line.day for line in case.lines if line.draft and line.day}
+    days = draft_days(case) - {None}
     found = [_study(group, days, case) for group in groups]
     return tuple(sorted(found, key=lambda study: (study.day or date.max, study.kind)))
 
 
-def _study(group: _Group, draft_days: set[date], case: Case) -> Study:
+def _study(group: _Group, draft_days: frozenset[date | None], case: Case) -> Study:
     draft = any(case.is_about(record) for record in (*group.records, *group.unsure))
     same_day = case.stage == "claim" and group.day in draft_days
     return Study(

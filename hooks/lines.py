@@ -4,9 +4,20 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import TypeVar
 
-from cds_service.case import Case, Line, once
+from cds_service.case import Case, Concept, Line, once
+from hooks.tables import KNOWN_CODES
 
 KeyT = TypeVar("KeyT")
+
+
+@once
+def lines_that_matter(case: Case) -> tuple[Line, ...]:
+    """What the call is about, and of all other lines those whose code stands in one of our tables."""
+    return tuple(case.lines.drafts_or_about(_names_known_code))
+
+
+def _names_known_code(charged: Concept) -> bool:
+    return any(code.value[:5].upper() in KNOWN_CODES for code in charged.codes)
 
 
 def grouped(lines: Iterable[Line], key: Callable[[Line], KeyT]) -> dict[KeyT, list[Line]]:
@@ -24,18 +35,18 @@ def lines_on(day: date | None, case: Case) -> list[Line]:
 
 def lines_that_may_be_on(day: date | None, case: Case) -> Iterable[Line]:
     """The lines of a date of service and those whose date is not stated; all, where the date itself is unknown."""
-    return case.lines if day is None else [*lines_on(day, case), *lines_on(None, case)]
+    return lines_that_matter(case) if day is None else [*lines_on(day, case), *lines_on(None, case)]
 
 
 @once
 def _by_day(case: Case) -> dict[date | None, list[Line]]:
-    return grouped(case.lines, lambda line: line.day)
+    return grouped(lines_that_matter(case), lambda line: line.day)
 
 
 @once
 def draft_days(case: Case) -> frozenset[date | None]:
     """The dates of service of what the call is about."""
-    return frozenset(line.day for line in case.lines if line.draft)
+    return frozenset(line.day for line in case.lines.drafts())
 
 
 def lines_inside(line: Line, case: Case) -> list[Line]:

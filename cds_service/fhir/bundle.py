@@ -1,6 +1,6 @@
 """Bundles as they come: entry by entry, or in one pass where every entry can be read."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -62,12 +62,14 @@ class ReadEntry(msgspec.Struct, rename="camel", gc=False):
         return self.search is not None and self.search.mode == "match"
 
 
-class ReadBundle(_Paged, rename="camel", kw_only=True):
+class ReadBundle(_Paged, rename="camel", tag_field="resourceType", tag="Bundle"):
     """A Bundle whose entries can all be read, decoded in one pass: the Bundle of a well-behaved sender."""
 
-    resource_type: Literal["Bundle"]
     entry: tuple[ReadEntry, ...] | None = None
 
+
+# What can be read in one pass. As one of several types a Bundle must say that it is one.
+Whole = ReadBundle | Read
 
 _BUNDLE = msgspec.json.Decoder(Bundle)
 _ENTRY = msgspec.json.Decoder(Entry)

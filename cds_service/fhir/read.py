@@ -6,7 +6,7 @@ nothing. Reports never repeat a value that was sent.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -45,12 +45,13 @@ from cds_service.fhir.systems import kind
 class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A resource as it came: where it stands in the request, the client's own JSON, and whether the call is about it.
 
-    `key` is the prefetch key under which it came, empty where it came under none. Where it was read together with the
-    Bundle in which it came, `resource` is what was read, `at` and `raw` are the Bundle's, and `position` is its entry.
+    `key` is the prefetch key under which it came, empty where it came under none. Where it was read together with what
+    it came in, `resource` is what was read; of a Bundle `at` and `raw` are then the Bundle's, and `position` the entry.
+    `raw` may be a way to look the JSON up, since it is seldom asked for.
     """
 
     at: str
-    raw: msgspec.Raw
+    raw: msgspec.Raw | Callable[[], msgspec.Raw]
     full_url: str = ""
     draft: bool = False
     key: str = ""
@@ -64,7 +65,8 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
     def original(self) -> msgspec.Raw:
         """The client's own JSON of the resource."""
-        return self.raw if self.position is None else resource_at(self.raw, self.position)
+        raw = self.raw if isinstance(self.raw, msgspec.Raw) else self.raw()
+        return raw if self.position is None else resource_at(raw, self.position)
 
 
 class Originals(Mapping[str, msgspec.Raw]):
@@ -201,7 +203,7 @@ class _Reader:
 
     def _decoded(self, incoming: Incoming) -> Any:
         try:
-            return _DECODER.decode(incoming.raw)
+            return _DECODER.decode(incoming.original())
         except UNREADABLE as error:
             self._refuse(incoming, error)
             return None
@@ -209,7 +211,7 @@ class _Reader:
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
         try:
-            resource_type = _HEAD.decode(incoming.raw).resource_type
+            resource_type = _HEAD.decode(incoming.original()).resource_type
         except UNREADABLE:
             self._leave_out(incoming, "expected a FHIR resource with a `resourceType`")
             return
@@ -235,10 +237,10 @@ class _Reader:
     def records(self) -> dict[str, Any]:
         """All records by the name of the Case's member that takes them.
 
-        Lines are made at once; what else there is, when a rule looks at it.
+        Lines of claims are made at once; what else there is, when a rule looks at it.
         """
         self._medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
-        lines: list[Line] = []
+        lines: list[Line | _Item] = []
         found: dict[str, list[_Item]] = {}
         for item in self.items:
             resource = item.resource
@@ -247,14 +249,14 @@ class _Reader:
             elif (kind := _KINDS.get(type(resource))) is None or not kind.counts(resource):
                 continue
             elif isinstance(kind, _Charges):
-                lines += self._lines(item, kind)
+                lines += self._lines(item)
             elif type(resource) is not r.MedicationAdministration or self._is_in_range(item):
                 found.setdefault(kind.member, []).append(item)
         records = {member: self._to_be_made(items) for member, items in found.items()}
-        return {**records, "lines": tuple(lines)}
+        return {**records, "lines": Records(lines, self._line, self._concept_of_line, _is_draft)}
 
     def _to_be_made(self, items: list[_Item]) -> Records[Record]:
-        return Records(items, self._record, self._concept_of, lambda item: item.incoming.draft)
+        return Records(items, self._record, self._concept_of, _is_draft)
 
     def _record(self, item: _Item) -> Record:
         return _recorded(item).make(self, item)
@@ -272,13 +274,26 @@ class _Reader:
             return False
         return True
 
-    def _lines(self, item: _Item, kind: "_Charges") -> Iterable[Line]:
-        """The lines that a resource charges."""
+    def _lines(self, item: _Item) -> Sequence["Line | _Item"]:
+        """The lines of a claim; a charge as it is, to be made into a line where its code matters.
+
+        Where the call is about an encounter, each charge must be looked at, since it may be what the call is about.
+        """
+        resource = item.resource
         try:
-            return [self._marked(line) for line in kind.make(self, item)]
+            if type(resource) is r.Claim:
+                return [self._marked(line) for line in _claim(self, item)]
+            _amount(resource.quantity)
+            return [item] if self.encounter is None else [self._marked(_charge_item(self, item))]
         except _OutOfRange as error:
-            self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
+            self._leave_out(item.incoming, f"{type(resource).__name__}: {error}")
             return []
+
+    def _line(self, item: "Line | _Item") -> Line:
+        return _charge_item(self, item) if isinstance(item, _Item) else item
+
+    def _concept_of_line(self, item: "Line | _Item") -> Concept:
+        return self.concept(item.resource.code) if isinstance(item, _Item) else item.concept
 
     def _marked(self, line: Line) -> Line:
         """A charge of the encounter that the call is about is a draft."""
@@ -405,11 +420,15 @@ def _medication_request(reader: _Reader, item: _Item) -> Order:
     )
 
 
-def _charge_item(reader: _Reader, item: _Item) -> Iterator[Line]:
+def _is_draft(item: Line | _Item) -> bool:
+    return item.incoming.draft if isinstance(item, _Item) else item.draft
+
+
+def _charge_item(reader: _Reader, item: _Item) -> Line:
     c: r.ChargeItem = item.resource
     what = reader.concept(c.code)
     code, modifiers = _billed(what.codes)
-    yield Line(
+    return Line(
         **reader.base(item),
         code=code,
         certain=_is_certain(what),
@@ -623,7 +642,6 @@ class _Diagnosed(_Recorded):
 class _Charges:
     """Resources that become lines; `idle` as for those that become records."""
 
-    make: Callable[[_Reader, _Item], Iterator[Line]]
     idle: frozenset[str]
 
     def counts(self, resource: Any) -> bool:
@@ -643,8 +661,8 @@ def _own_type(_: _Reader, resource: Any) -> Concept:
 _CANCELLED = frozenset({"cancelled"})
 
 _KINDS: dict[type, _Recorded | _Charges] = {
-    r.ChargeItem: _Charges(_charge_item, frozenset({"aborted", "not-billable"})),
-    r.Claim: _Charges(_claim, _CANCELLED),
+    r.ChargeItem: _Charges(frozenset({"aborted", "not-billable"})),
+    r.Claim: _Charges(_CANCELLED),
     r.Procedure: _Recorded("procedures", _procedure),
     r.MedicationAdministration: _Recorded("administrations", _administration, concept=_Reader.medication),
     r.ServiceRequest: _Ordered("orders", _service_request, frozenset({"revoked"}), _ordered),

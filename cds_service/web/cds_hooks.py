@@ -35,7 +35,7 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], watch: Watch, tra
         service = find(service_id)
         require_json()
         started = time.perf_counter()
-        page_base = settings.public_base_url or request.host_url.rstrip("/")
+        page_base = settings.public_base_url or f"{request.scheme}://{request.host}"
         caller = gate.caller()
         with traces.call(service.id, request.headers.get("traceparent")):
             advice = advisor.answer(service, limits.body(settings), page_base, caller.servers if caller else None)

@@ -17,7 +17,7 @@ from hooks.bills import (
     share_a_bill,
     units_of,
 )
-from hooks.lines import grouped, lines_that_may_be_on
+from hooks.lines import grouped, lines_that_matter, lines_that_may_be_on
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.primaries import is_primary_of, stands_alone
 from hooks.tables import ADD_ONS, PAIRS, BillSetting
@@ -149,7 +149,7 @@ def _other_fault(one: Line, other: Line, case: Case) -> bool:
 
 def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
     removed = _removed(pairs)
-    stranded = [line for line in case.lines if _loses_its_primary(line, removed, case)]
+    stranded = [line for line in lines_that_matter(case) if _loses_its_primary(line, removed, case)]
     stays = _joined(_codes(pair.paid for pair in pairs if pair.paid not in removed))
     is_one = len(_codes(removed)) == 1
     return _finding(
