@@ -4,6 +4,7 @@ import logging
 import sys
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 
 # Libraries whose own words hold no data of a call. Of all others only the place is logged: urllib3, for one, writes
@@ -35,6 +36,10 @@ LIBRARIES: dict[str, Any] = {
 }
 
 
+def _encoded(event: dict[str, Any], **_: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
+
+
 def configure(stream: TextIO = sys.stderr) -> None:
     """Send log lines to a stream, one JSON object each, with level, UTC time and what is bound to the request."""
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -43,9 +48,9 @@ def configure(stream: TextIO = sys.stderr) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_encoded),
         ],
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.BytesLoggerFactory(stream.buffer),
         cache_logger_on_first_use=False,
     )
 

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 # Where the workers write what they count, so that any of them can add it all up; `cds-service serve` makes it.
@@ -47,6 +48,7 @@ class Metrics:
             "cds_not_checked", "Questions that a rule could not decide", "service", "rule", "why"
         )
         self._keys = counter("cds_prefetch", "Keys of prefetch: sent, fetched, lacking or unsent", "key", "how")
+        self._key_counter = cache(self._keys.labels)  # seven for each call
         self._feedback = counter("cds_feedback", "What users did with cards", "service", "outcome", "reason")
         self._errors = counter("cds_http_errors", "Answers with a status of 400 and above", "status")
         self._strangers = counter("cds_auth_failures", "Calls that did not prove who makes them, or may not", "reason")
@@ -60,7 +62,7 @@ class Metrics:
         for (rule, why), number in Counter(counted.not_checked).items():
             self._not_checked.labels(service, rule, why).inc(number)
         for key, how in counted.keys:
-            self._keys.labels(key, how).inc()
+            self._key_counter(key, how).inc()
 
     def took_feedback(self, service: str, items: Iterable[tuple[str, str | None]]) -> None:
         """Count feedback by outcome and the code of the reason."""
