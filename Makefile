@@ -11,13 +11,18 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The FHIR server that the tests run against has an environment of its own, so that its pins and ours never meet.
 FHIR_VENV := .venv-fhir
 
-.PHONY: run test conformance lint format lock clean
+.PHONY: run test browser conformance lint format lock clean
 
 run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted
 	$(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
-test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
+test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
 	$(BIN)/python -m pytest
+
+browser:  ## install Debian's Chromium, as root and where it is missing; without it the tests in a browser are left out
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; fi
 
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance

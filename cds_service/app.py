@@ -15,13 +15,26 @@ from cds_service.fhir.terminology import resources
 from cds_service.logs import configure, log
 from cds_service.openapi import Names, document
 from cds_service.reference import Samples
+from cds_service.sandbox.framing import Framer
+from cds_service.sandbox.samples import Shelf
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
 from cds_service.store import Store
-from cds_service.web import answers, cds_hooks, documents, exchange, operations, reference, review, terminology
+from cds_service.web import (
+    answers,
+    cds_hooks,
+    documents,
+    exchange,
+    operations,
+    reference,
+    review,
+    sandbox,
+    terminology,
+)
 from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
+from hooks.echo import studies_told
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -40,6 +53,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples()))
     app.register_blueprint(terminology.blueprint(exports(advisor)))
     app.register_blueprint(operations.blueprint())
+    app.jinja_env.globals["has_sandbox"] = chosen.sandbox
+    if chosen.sandbox:
+        app.register_blueprint(sandbox.blueprint(advisor, sandbox_kit(chosen)))
     answers.register(app)
     exchange.register(app, chosen.cors_origins)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
@@ -64,6 +80,17 @@ def create_advisor(settings: Settings) -> Advisor:
 def samples() -> Samples:
     """The sample requests beside the package; an installed package has none, and its pages show no examples."""
     return Samples(Path(hooks.__file__).parents[1] / "sample_bundles", hooks.all_services())
+
+
+def sandbox_kit(settings: Settings) -> sandbox.Kit:
+    """What the sandbox shows: the samples, the services, and which records make a study."""
+    services = hooks.all_services()
+    folder = Path(hooks.__file__).parents[1] / "sample_bundles"
+    return sandbox.Kit(
+        shelf=Shelf(folder, services, settings.hook_namespace),
+        framer=Framer(services, settings.hook_namespace),
+        grouping=studies_told,
+    )
 
 
 def describe(advisor: Advisor) -> dict[str, Any]:

@@ -47,10 +47,13 @@ def serve(host: str, port: int, workers: int) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415
 
     try:
-        create_advisor(load_settings())  # what is wrong is named here, once, and not by every worker
+        settings = load_settings()
+        create_advisor(settings)  # what is wrong is named here, once, and not by every worker
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
+    if settings.sandbox:
+        click.echo(f"Look at cases in the sandbox: http://{host}:{port}/sandbox", err=True)
     Granian(
         "cds_service.app:create_app",
         factory=True,

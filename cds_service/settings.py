@@ -96,6 +96,9 @@ class Settings(BaseSettings):
         default=None,
         description="YAML file of the site's own codes, payers, rules and vials; see deploy/site.example.yaml.",
     )
+    sandbox: bool = Field(
+        default=True, description="Serve the sandbox at /sandbox, on which cases are looked at and tried out."
+    )
 
 
 def load_settings() -> Settings:
