@@ -3,6 +3,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 1
+CDS_MODE ?= development
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,10 +12,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The FHIR server that the tests run against has an environment of its own, so that its pins and ours never meet.
 FHIR_VENV := .venv-fhir
 
-.PHONY: run test browser conformance lint format lock clean
+.PHONY: install run test browser conformance lint format lock clean
 
-run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted
-	$(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
+install: $(VENV)/.runtime  ## set up what the service needs to run
+
+run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted; anyone on this machine may call
+	CDS_MODE=$(CDS_MODE) $(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
 test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
 	$(BIN)/python -m pytest
@@ -27,10 +30,14 @@ browser:  ## install Debian's Chromium, as root and where it is missing; without
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance
 
-lint: $(VENV)/.dev  ## ruff (rules and formatting) and mypy, strict
+lint: $(VENV)/.dev  ## ruff (rules and formatting), mypy (strict), and the linters of deploy/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/yamllint --strict --config-file deploy/yamllint.yaml deploy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 
 format: $(VENV)/.dev  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -57,7 +64,8 @@ $(FHIR_VENV)/.installed: tests/fhir_server/constraints.txt
 UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
 	$(UV) --extra build --output-file deploy/constraints.txt
-	$(UV) --extra build --extra dev --output-file deploy/constraints-dev.txt
+	$(UV) --extra build --extra otel --output-file deploy/constraints-otel.txt
+	$(UV) --extra build --extra otel --extra dev --output-file deploy/constraints-dev.txt
 	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/fhir_server/constraints.txt
 
 clean:

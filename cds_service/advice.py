@@ -1,7 +1,7 @@
 """A call in, an answer out: protocol, prefetch, fetching, reading, rules and cards in their order. Knows no HTTP."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -12,10 +12,12 @@ from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
+from cds_service.fhir.servers import AllowList
 from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
 from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
 from cds_service.rules import Review, Rule, review
 from cds_service.settings import Settings
+from cds_service.tracing import span
 
 _NOT_ALLOWED = "`fhirServer` is not one of the servers that this service may ask"
 _NO_QUERY = "the context lacks an id that the query needs"
@@ -23,7 +25,10 @@ _NO_QUERY = "the context lacks an id that the query needs"
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What the service has to say: the answer, and what it was made from. `fetched` are the keys that were asked."""
+    """What the service has to say: the answer, and what it was made from.
+
+    Of the keys of prefetch, `sent` came with the call, `fetched` were asked for, and `lacking` could not be had.
+    """
 
     response: Response
     review: Review
@@ -31,6 +36,9 @@ class Advice:
     unread: tuple[Unread, ...]
     stage: Stage
     fetched: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    hook_instance: str | None = None
 
 
 @dataclass(slots=True)
@@ -40,6 +48,7 @@ class _Call:
     service: Service
     request: Request
     context: Context
+    servers: AllowList | None = None
     arrived: Arrived = field(default_factory=Arrived)
     fetched: list[str] = field(default_factory=list)
 
@@ -53,19 +62,23 @@ class Advisor:
     client: FhirClient
     site: Site = DEFAULT_SITE
 
-    def answer(self, service: Service, body: bytes, page_base: str = "") -> Advice:
+    def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Advice:
         """Answer a call of a service; `page_base` is the address under which the pages that cards link to are reached.
+
+        `servers` are the FHIR servers that may be asked for this caller; None: those of the site's settings.
 
         Raises BadRequest where the call is not as the specification says, DataMissing where data that the service
         requires neither came nor can be fetched.
         """
         request = decode_request(body, hook_name(service, self.settings.hook_namespace))
-        call = _Call(service, request, decode_context(request, service.context))
+        call = _Call(service, request, decode_context(request, service.context), servers)
         if service.draft:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch)
         self._complete(call)
-        return self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
+        advice = self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
+        sent = tuple(request.prefetch or ())
+        return replace(advice, sent=sent, lacking=tuple(call.arrived.unavailable), hook_instance=request.hook_instance)
 
     def answer_bundle(self, body: bytes) -> Advice:
         """Review a Bundle that came without a call around it: everything in it is what the review is about.
@@ -85,9 +98,7 @@ class Advisor:
 
     def _complete(self, call: _Call) -> None:
         """Fetch what the rules would look at and what did not come: first what the service requires, then the rest."""
-        server, authorization = call.request.fhir_server, call.request.fhir_authorization
-        offered = Access(server, authorization.access_token if authorization else None) if server else None
-        access = offered if offered and self.client.may_ask(offered.server) else None
+        access = self._access(call)
         missing = [key for key in call.service.required if key not in call.arrived.settled()]
         if missing and access is None and not set(missing) & set(call.request.prefetch or {}):
             keys = " and ".join(f"`prefetch.{key}`" for key in missing)
@@ -95,11 +106,19 @@ class Advisor:
                 f"{keys} is required: send it, or a `fhirServer` that this service may ask for it",
                 f"prefetch.{missing[0]}",
             )
-        if offered is None:
+        if not call.request.fhir_server:
             return
         deadline = self.client.deadline()
         self._fetch(call, access, missing, deadline)
         self._fetch(call, access, call.service.wanted(self._read(call).case), deadline)
+
+    def _access(self, call: _Call) -> Access | None:
+        """The FHIR server that the call offers, None where it offers none or one that may not be asked."""
+        server, authorization = call.request.fhir_server, call.request.fhir_authorization
+        listed = self.client.listed(server, call.servers) if server else None
+        if server is None or listed is None:
+            return None
+        return Access(server, authorization.access_token if authorization else None, listed.public_only)
 
     def _fetch(self, call: _Call, access: Access | None, keys: Iterable[str], deadline: float) -> None:
         """Ask for keys that are not settled, each once; what cannot be asked for is noted with the reason."""
@@ -112,7 +131,8 @@ class Advisor:
                 call.arrived.lack(key, f"fhirServer.{key}", _NO_QUERY if access else _NOT_ALLOWED)
         if access and queries:
             call.fetched += queries
-            self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
+            with span("fetch", keys=list(queries)):
+                self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
 
     def _query(self, call: _Call, access: Access, key: str) -> str | None:
         """Where the rest of a key is to be had, else how to ask for all of it; None where the context does not say."""
@@ -146,7 +166,8 @@ class Advisor:
         fetched: tuple[str, ...] = (),
         read_only: bool = False,
     ) -> Advice:
-        verdict = review(reading.case, self.rules)
+        with span("review"):
+            verdict = review(reading.case, self.rules)
         unread = (*arrived.unread, *reading.unread)
         maker = CardMaker(reading.case, reading.raw, self.settings.canonical_base, page_base, read_only)
         response = Response(cards=maker.cards(verdict), extension=self._extension(unread, verdict))
@@ -159,6 +180,7 @@ class Advisor:
             "notChecked": [
                 {
                     "rule": rule.id,
+                    "why": each.why,
                     "reason": each.reason,
                     "evidence": [item.record.origin.reference for item in each.evidence],
                 }

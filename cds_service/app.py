@@ -9,10 +9,12 @@ from flask import Flask
 
 import hooks
 from cds_service.advice import Advisor
+from cds_service.database import Database
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.fhir.terminology import resources
 from cds_service.logs import configure, log
+from cds_service.metrics import Metrics
 from cds_service.openapi import Names, document
 from cds_service.reference import Samples
 from cds_service.sandbox.framing import Framer
@@ -20,11 +22,18 @@ from cds_service.sandbox.samples import Shelf
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
 from cds_service.store import Store
+from cds_service.tracing import Tracing
+from cds_service.tracing import start as start_tracing
+from cds_service.trust import Guard, guard_of
+from cds_service.watch import Watch
 from cds_service.web import (
     answers,
     cds_hooks,
     documents,
     exchange,
+    gate,
+    limits,
+    observing,
     operations,
     reference,
     review,
@@ -37,25 +46,32 @@ from hooks import terminology as hooks_terminology
 from hooks.echo import studies_told
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
     """Build the WSGI application. Raises SettingsError, TableError or RuleError where something is wrong at start."""
     configure()
     chosen = settings or load_settings()
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = exchange.most_read(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
-    store = Store(chosen.database_url, chosen.keep_comments)
+    database = Database(chosen.database_url, chosen.database_connections)
+    metrics = Metrics(frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons))
+    watch = Watch(Store(database, chosen.keep_comments), metrics)
+    tracing = traces or (start_tracing() if chosen.traces else Tracing())
     services = hooks.all_services()
-    app.register_blueprint(cds_hooks.blueprint(advisor, services, store))
+    app.register_blueprint(cds_hooks.blueprint(advisor, services, watch, tracing))
     definitions = hooks.hook_definitions()
     app.register_blueprint(documents.blueprint(definitions, chosen.hook_namespace, describe(advisor)))
-    app.register_blueprint(review.blueprint(advisor))
+    app.register_blueprint(review.blueprint(advisor, watch))
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples()))
     app.register_blueprint(terminology.blueprint(exports(advisor)))
-    app.register_blueprint(operations.blueprint())
-    app.jinja_env.globals["has_sandbox"] = chosen.sandbox
-    if chosen.sandbox:
+    app.register_blueprint(operations.blueprint(database, metrics))
+    app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
+    if chosen.has_sandbox:
         app.register_blueprint(sandbox.blueprint(advisor, sandbox_kit(chosen)))
+    observing.register(app, metrics)
+    counts = limits.register(app, chosen)
+    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths)
+    limits.register_clients(app, counts)
     answers.register(app)
     exchange.register(app, chosen.cors_origins)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
@@ -109,3 +125,8 @@ def exports(advisor: Advisor) -> dict[str, dict[str, Any]]:
     base = advisor.settings.canonical_base
     lists = hooks_terminology.terminology()
     return resources(lists, advisor.rules, override_reasons.ALL, base, version("contrast-echo-cds"))
+
+
+def create_guard(settings: Settings) -> Guard | None:
+    """Who may call; None in development, where anyone on this machine may. Raises SettingsError."""
+    return guard_of(settings, [service.id for service in hooks.all_services()])

@@ -1,7 +1,6 @@
-"""The command line: `cds-service serve`, `check`, `codes` and `rules`."""
+"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `clients`, `database` and `settings`."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,21 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor, samples
+from cds_service.app import create_advisor, create_guard, samples
+from cds_service.clients_cli import clients
+from cds_service.database_commands import database
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
+from cds_service.fhir.servers import is_loopback
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
 from cds_service.reference import rule_page
 from cds_service.report import Report, report_of
-from cds_service.settings import load_settings
+from cds_service.settings import load_settings, table
 from hooks import reference as hooks_reference
 
-# Calls that a worker answers at once: some wait for a FHIR server, so more than there are cores.
-THREADS = 2 * (os.cpu_count() or 1) + 1
+_DEVELOPMENT = """\
+*** DEVELOPMENT MODE: no token is asked for; anyone on this machine may call, and nobody from elsewhere. ***
+*** Not for patient data. For production set CDS_MODE=production; the README says what else it needs.    ***"""
 
 
 class _Head(msgspec.Struct, rename="camel"):
@@ -37,34 +40,38 @@ def main() -> None:
     """Coding advice for contrast stress echocardiography."""
 
 
+main.add_command(clients)
+main.add_command(database)
+
+
 @main.command()
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", envvar="WORKERS", default=1, show_default=True, type=click.IntRange(1, 64))
 def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
-    from granian import Granian  # noqa: PLC0415  # only the server needs it
-    from granian.constants import Interfaces  # noqa: PLC0415
+    from cds_service import server  # noqa: PLC0415  # only this command needs the server
 
     try:
-        settings = load_settings()
-        create_advisor(settings)  # what is wrong is named here, once, and not by every worker
+        settings = load_settings()  # what is wrong is named here, once, and not by every worker
+        create_advisor(settings)
+        create_guard(settings)
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
+    if settings.mode == "development":
+        if not is_loopback(host):
+            raise click.ClickException(f"in development mode anyone may call, so --host must be 127.0.0.1, not {host}")
+        click.secho(_DEVELOPMENT, err=True, bold=True)
     click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
-    if settings.sandbox:
+    if settings.has_sandbox:
         click.echo(f"Look at cases in the sandbox: http://{host}:{port}/sandbox", err=True)
-    Granian(
-        "cds_service.app:create_app",
-        factory=True,
-        address=host,
-        port=port,
-        workers=workers,
-        interface=Interfaces.WSGI,
-        blocking_threads=THREADS,
-        websockets=False,
-        log_access=False,
-    ).serve()
+    server.run(settings, host, port, workers)
+
+
+@main.command("settings")
+def show_settings() -> None:
+    """Print every setting with its default, as a table in Markdown."""
+    click.echo(table())
 
 
 @main.command()

@@ -4,10 +4,14 @@
     ├── RequestError           the caller can mend it: becomes a FHIR OperationOutcome (4xx)
     │   ├── BadRequest         400  malformed JSON, a missing or mistyped field
     │   ├── UnknownService     404  no service has this id
+    │   ├── NotTrusted         401  the call does not prove who calls; the answer does not say why, the log does
+    │   ├── NotAllowed         403  the client is known and not registered for what it calls
     │   ├── DataMissing        412  data without which nothing can be said did not come and cannot be fetched
     │   ├── TooLarge           413  the body is larger than the service accepts
     │   ├── NotJson            415  the body is not declared as JSON
     │   ├── UnknownEncoding    415  the body is packed in a way that the service cannot unpack
+    │   ├── TooManyCalls       429  the client calls more often, or more at once, than one client may
+    │   ├── Overloaded         503  more calls at once than the process takes
     │   └── StoreUnavailable   503  the database cannot take what was sent; send it again
     ├── UnreadableInput        the person at the terminal can mend it: one plain line, exit code 2
     ├── TableError             whoever edits `hooks/codes/` can mend it: file, entry, what was expected
@@ -87,6 +91,45 @@ class UnknownEncoding(RequestError):
     status = 415
     code = "not-supported"
     headers: ClassVar[dict[str, str]] = {"Accept-Encoding": "gzip"}
+
+
+class NotTrusted(RequestError):
+    """The call does not prove who calls. The message is for the log alone.
+
+    `named` are who the token says that it comes from: `issuer`, `jti`, `tenant`. Nobody has to believe them.
+    """
+
+    status = 401
+    code = "login"
+
+    def __init__(self, message: str, **named: str) -> None:
+        super().__init__(message)
+        self.named = named
+
+
+class NotAllowed(RequestError):
+    """The client is known and is not registered for what it calls."""
+
+    status = 403
+    code = "forbidden"
+
+
+class TooManyCalls(RequestError):
+    """The client calls more than it may. `retry_after` is in seconds."""
+
+    status = 429
+    code = "throttled"
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Overloaded(TooManyCalls):
+    """The process answers as many calls as it can."""
+
+    status = 503
+    code = "throttled"
 
 
 class UnreadableInput(ServiceError):

@@ -28,9 +28,11 @@ class Nothing(msgspec.Struct):
 
 
 class Health(Message):
-    """How the process is."""
+    """How the process is; `degraded` gives advice, and cannot keep feedback."""
 
-    status: Literal["live", "ready"]
+    status: Literal["live", "ready", "degraded"]
+    database: Literal["up", "outdated", "down"] | None = None
+    hint: str | None = None
 
 
 _SENT = (Request, FeedbackRequest)
@@ -45,14 +47,20 @@ sandbox serve its own page only."""
 
 _FAULTS = {
     "400": ("Malformed", "The body is not the message that is described here; the issue names the member"),
+    "401": ("NotTrusted", "No registered client has signed this call; why is in the service's log"),
+    "403": ("NotAllowed", "The client is not registered for this service or tenant"),
     "404": ("NotFound", "Nothing has this address: no service has this id"),
     "405": ("MethodNotAllowed", "The method is not allowed; the header `Allow` names those that are"),
     "412": ("DataMissing", "Data that the service requires did not come and cannot be fetched"),
     "413": ("TooLarge", "The body is larger than the service accepts, as sent or unpacked"),
     "415": ("Unsupported", "The body is not declared as JSON, or is packed in another way than gzip"),
-    "503": ("Unavailable", "The database cannot take what was sent; send it again"),
+    "429": ("TooManyCalls", "This client calls more often, or more at once, than it may"),
+    "503": ("Unavailable", "As many calls are answered as can be, or the database cannot take feedback; send it again"),
 }
-_FAULT_HEADERS = {"405": ("Allow",), "503": ("Retry-After",)}
+_FAULT_HEADERS = {"401": ("WWW-Authenticate",), "405": ("Allow",), "429": ("Retry-After",), "503": ("Retry-After",)}
+_DOOR_FAULTS = ("401", "403", "429", "503")
+# In development, and for pages that the settings open, no token is asked for.
+_TOKEN_OR_NONE: list[Json] = [{"client": []}, {}]
 _BODY_FAULTS = ("400", "404", "405", "413", "415")
 
 
@@ -83,6 +91,7 @@ def document(services: tuple[Service, ...], namespace: str, names: Names) -> Jso
         "components": {
             "schemas": _schemas(services, namespace),
             "responses": {name: _fault(status) for status, (name, _) in _FAULTS.items()},
+            "securitySchemes": {"client": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
 
@@ -94,7 +103,7 @@ def _paths_of(service: Service) -> Json:
     path = f"/cds-services/{service.id}"
     call = _operation(f"call-{service.id}", service.title, service.description, Response, (*_BODY_FAULTS, "412"))
     feedback = _operation(
-        f"feedback-{service.id}", f"Feedback: {service.title}", "What became of cards", Nothing, (*_BODY_FAULTS, "503")
+        f"feedback-{service.id}", f"Feedback: {service.title}", "What became of cards", Nothing, _BODY_FAULTS
     )
     return {
         path: {"post": call | {"requestBody": _body(_request_name(service))}},
@@ -159,7 +168,16 @@ def _in_path(name: str, values: tuple[str, ...]) -> Json:
 def _health() -> Json:
     live = _operation("live", "Live", "Whether the process lives", Health)
     ready = _operation("ready", "Ready", "Whether the service is ready for calls", Health)
-    return {"/health/live": {"get": live}, "/health/ready": {"get": ready}}
+    counted = _operation("metrics", "Metrics", "What was counted, in the text form of Prometheus", None)
+    counted["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    health = {"/health/live": {"get": _open_to_all(live)}, "/health/ready": {"get": _open_to_all(ready)}}
+    return health | {"/metrics": {"get": counted}}
+
+
+def _open_to_all(operation: Json) -> Json:
+    """The same operation for whoever calls, with a token or without."""
+    answers = {status: answer for status, answer in operation["responses"].items() if status not in _DOOR_FAULTS}
+    return operation | {"responses": answers, "security": []}
 
 
 def _operation(
@@ -174,8 +192,10 @@ def _operation(
         "headers": {"Cache-Control": {"schema": {"const": "no-store"}, "required": True}},
         "content": {"application/json": {"schema": _reference(answer.__name__) if answer else {"type": "object"}}},
     }
-    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{_FAULTS[each][0]}"} for each in sorted(faults)}
-    return {"operationId": name, "summary": summary, "description": description, "responses": answers}
+    refused = sorted({*faults, *_DOOR_FAULTS})
+    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{_FAULTS[each][0]}"} for each in refused}
+    described = {"operationId": name, "summary": summary, "description": description, "responses": answers}
+    return described | {"security": _TOKEN_OR_NONE}
 
 
 def _fault(status: str) -> Json:

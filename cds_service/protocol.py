@@ -29,7 +29,8 @@ class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 # Texts of a form, and what an error calls them. A UUID may have an URN's head or braces, or lack its hyphens.
 _UUID = r"^(urn:uuid:)?\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?$"
-_NOT_BLANK = r"\S"
+# What is space differs between JSON Schema and Python; this excludes the spaces of both.
+_NOT_BLANK = r"[^\s\u001c-\u001f\u0085\ufeff]"
 _NO_NUL = r"^[^\u0000]*$"  # which no database takes in a text
 _FORMS = {_UUID: "a UUID", _NOT_BLANK: "a value", _NO_NUL: "a text without the character NUL"}
 

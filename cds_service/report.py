@@ -6,6 +6,7 @@ byte: there is no uuid and no clock in it, and a finding's id is made of what it
 
 import hashlib
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -15,7 +16,7 @@ from cds_service.case import Case
 from cds_service.fhir import build
 from cds_service.fhir.read import Unread
 from cds_service.protocol import Action, Message
-from cds_service.rules import WARNING, Evidence, Finding, NotChecked, Remedy, Rule
+from cds_service.rules import WARNING, Evidence, Finding, NotChecked, Remedy, Rule, Why
 
 SWITCHED_OFF = "switched off by this site"
 
@@ -61,10 +62,11 @@ class Passed(Message):
 
 
 class Unchecked(Message):
-    """A question that a rule could not answer, and why."""
+    """A question that a rule could not answer, and why, as a kind and in words; `site`: switched off there."""
 
     rule: str
     title: str
+    why: Why | Literal["site"]
     reason: str
     evidence: tuple[Seen, ...]
 
@@ -89,7 +91,10 @@ def report_of(advice: Advice, faults: tuple[Unread, ...] = ()) -> Report:
     """The report of a review, warnings first. `faults` are those of strict validation."""
     review = advice.review
     found = [_found(rule, finding, advice) for rule, finding in review.findings]
-    off = [Unchecked(rule=rule.id, title=rule.title, reason=SWITCHED_OFF, evidence=()) for rule in review.switched_off]
+    off = [
+        Unchecked(rule=rule.id, title=rule.title, why="site", reason=SWITCHED_OFF, evidence=())
+        for rule in review.switched_off
+    ]
     return Report(
         findings=tuple(sorted(_with_own_ids(found), key=lambda each: (each.indicator != WARNING, each.rule))),
         passed=tuple(Passed(rule=rule.id, title=rule.title) for rule in review.passed),
@@ -129,7 +134,11 @@ def _way(remedy: Remedy, case: Case, raw: dict[str, msgspec.Raw]) -> Way:
 
 def _unchecked(rule: Rule, each: NotChecked) -> Unchecked:
     return Unchecked(
-        rule=rule.id, title=rule.title, reason=each.reason, evidence=tuple(_seen(item) for item in each.evidence)
+        rule=rule.id,
+        title=rule.title,
+        why=each.why,
+        reason=each.reason,
+        evidence=tuple(_seen(item) for item in each.evidence),
     )
 
 

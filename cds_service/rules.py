@@ -63,10 +63,17 @@ class Finding:
     checklist: tuple[tuple[str, str, str], ...] = ()
 
 
+# Why a rule cannot decide: a `table` does not reach the date of service; the `record` is incomplete or leaves it open;
+# the record belongs to one of several `studies`; record and charges are in `contradiction`; or the `claim` does not say
+# what the rule needs, such as setting, payer or date.
+Why = Literal["table", "record", "studies", "contradiction", "claim"]
+
+
 @dataclass(frozen=True, slots=True)
 class NotChecked:
-    """A question that the case does not answer, and why. Never to be shown as a pass."""
+    """A question that the case does not answer, and why, in words and as a kind. Never to be shown as a pass."""
 
+    why: Why
     reason: str
     evidence: tuple[Evidence, ...] = ()
 

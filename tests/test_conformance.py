@@ -6,11 +6,12 @@ The sentences are in `conformance/sentences.yaml`; `make conformance` prints wha
 import inspect
 import json
 import re
-import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ import requests
 from markdown_it import MarkdownIt
 
 from cds_service.fhir.strict import validate
-from tests.conformance import sentences, verifies
+from tests.conformance import TESTS, sentences, verifies
 from tests.conftest import SAMPLES
 from tests.notation import bundle, request_of
 from tests.running import ROOT, running
@@ -795,12 +796,15 @@ def test_the_definition_of_our_hook_is_complete(server: str, listed: dict[str, J
 
 
 def named_for(sentence: str) -> list[str]:
-    """The tests of this module that name a sentence."""
+    """The tests that name a sentence."""
     return [name for name, ids in _named().items() if sentence in ids]
 
 
+@cache
 def _named() -> dict[str, set[str]]:
-    functions = inspect.getmembers(sys.modules[__name__], inspect.isfunction)
+    """The sentences that each test names, in every module that `make conformance` runs."""
+    modules = [import_module(path.removesuffix(".py").replace("/", ".")) for path in TESTS]
+    functions = [each for module in modules for each in inspect.getmembers(module, inspect.isfunction)]
     return {
         name: {each for mark in getattr(function, "pytestmark", []) if mark.name == "verifies" for each in mark.args}
         for name, function in functions

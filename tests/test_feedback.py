@@ -247,7 +247,7 @@ def test_where_the_database_cannot_be_used_feedback_is_refused_and_advice_goes_o
     with running(tmp_path, CDS_DATABASE_URL=f"sqlite:///{path[place]}") as service:
         assert_unavailable(service, item("c"))
         assert call(service)["summary"]
-        assert "issued cards not kept" in service.log.read_text()
+        assert "call not kept" in service.log.read_text()
 
 
 def test_a_database_that_is_locked_neither_stops_nor_slows_advice(tmp_path: Path) -> None:

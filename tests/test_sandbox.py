@@ -73,7 +73,7 @@ def test_the_page_talks_to_the_service_and_to_nobody_else(server: str) -> None:
 @pytest.fixture
 def without() -> FlaskClient:
     """A service that does not serve the sandbox."""
-    return create_app(Settings(database_url="sqlite://", sandbox=False)).test_client()
+    return create_app(Settings(sandbox=False)).test_client()
 
 
 @pytest.mark.parametrize("path", ["/", "/sandbox", f"/sandbox/samples/{FLAGGED}"])
@@ -117,7 +117,7 @@ def test_a_sample_is_explained_as_it_is_answered(server: str, name: str) -> None
 
 
 def test_a_sample_is_called_on_the_hook_as_it_is_named_here() -> None:
-    client = create_app(Settings(database_url="sqlite://", hook_namespace="com.clinic")).test_client()
+    client = create_app(Settings(hook_namespace="com.clinic")).test_client()
     framed = client.get(f"/sandbox/samples/{FLAGGED}").get_json()
     assert framed["request"]["hook"] == "com.clinic.claim-review"
     assert client.post(f"/cds-services/{framed['service']}", json=framed["request"]).get_json()["cards"]
@@ -201,7 +201,7 @@ def test_markdown_of_a_case_has_no_effect(server: str) -> None:
         ("{} {}", "line 1, column 4: expected nothing more after the end"),
         ("", "line 1, column 1: expected a value"),
         ("[]", "line 1, column 1: expected a JSON object"),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 100_000, "nested in more than 64 levels"),
         (
             '{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "ChargeItem"}}]}',
             "one patient, found none",

@@ -1,13 +1,14 @@
 """Fetches from a client's FHIR server what prefetch lacks: only declared queries, in parallel, within one deadline."""
 
-import ipaddress
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
 from cds_service.fhir.connections import session
+from cds_service.fhir.peers import public_only
 from cds_service.fhir.queries import Access, Query
+from cds_service.fhir.servers import AllowList, ListedServer, is_loopback
 from cds_service.prefetch import Arrived, take_value
 
 
@@ -22,7 +23,7 @@ class FhirClient:
         self._allowed = allowed
         self._seconds = seconds
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="fhir")
-        self._session = session(workers)
+        self._sessions = {False: session(workers), True: public_only(session(workers))}
 
     def deadline(self) -> float:
         """The moment by which everything that a call fetches must be there."""
@@ -40,7 +41,13 @@ class FhirClient:
             return False
         if self._allowed:
             return server.rstrip("/") in self._allowed
-        return _is_loopback(parts.hostname)
+        return is_loopback(parts.hostname)
+
+    def listed(self, server: str, servers: AllowList | None = None) -> ListedServer | None:
+        """A FHIR server that may be asked, by the caller's list or, without one, by the settings; else None."""
+        if servers is not None:
+            return servers.find(server)
+        return ListedServer(server, private=True) if self.may_ask(server) else None
 
     def fetch(
         self, arrived: Arrived, access: Access, queries: Mapping[str, str], declared: Mapping[str, str], deadline: float
@@ -50,7 +57,7 @@ class FhirClient:
         A query is the address of the next page of what a key has so far, or asks for all of it anew.
         """
         asked = {key: Query(access, query, deadline, "?" not in declared[key]) for key, query in queries.items()}
-        running = {self._pool.submit(query.run, self._session): query for query in asked.values()}
+        running = {self._pool.submit(query.run, self._sessions[access.public_only]): query for query in asked.values()}
         wait(running, timeout=max(0.0, deadline - time.monotonic()))
         for future, query in running.items():
             if future.done():
@@ -75,10 +82,3 @@ def _take(arrived: Arrived, key: str, query: Query, template: str) -> None:
     arrived.next_pages.pop(key, None)
     if query.fault:
         arrived.lack(key, f"fhirServer.{key}", query.fault)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

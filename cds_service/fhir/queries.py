@@ -37,10 +37,11 @@ class _Transient(_Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The FHIR server of a call, and the token for it."""
+    """The FHIR server of a call, and the token for it. `public_only`: its name may not lead to a private address."""
 
     server: str
     token: str | None = field(default=None, repr=False)
+    public_only: bool = False
 
     @property
     def base(self) -> str:

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds_service.advice import Advisor
+from cds_service.fhir.servers import AllowList
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Action, decode
 from cds_service.report import Found, report_of
@@ -22,7 +23,7 @@ from cds_service.sandbox.documents import Json, decoded, entries_of
 from cds_service.sandbox.framing import Framed, Framer
 from cds_service.sandbox.samples import Group, Shelf
 from cds_service.sandbox.story import Grouping, story_of
-from cds_service.web import exchange
+from cds_service.web import gate, limits
 from cds_service.web.answers import as_json, outcome, require_json
 
 # The page talks to this service and to nobody else; no script, style or image comes from elsewhere.
@@ -93,27 +94,27 @@ def blueprint(advisor: Advisor, kit: Kit) -> Blueprint:
     @routes.post("/sandbox/request")
     def frame() -> Response:
         require_json()
-        document = decoded(exchange.body(settings.max_body_bytes))
+        document = decoded(limits.body(settings))
         return _framed(kit.framer.framed(document, request.args.get("hook", "")))
 
     @routes.post("/sandbox/explain")
     def explain() -> Response:
         require_json()
-        body = exchange.body(settings.max_body_bytes)
+        body = limits.body(settings)
         return as_json(_explained(advisor, kit, body))
 
     @routes.post("/sandbox/accept")
     def accept() -> Response:
         require_json()
-        asked = decode(exchange.body(settings.max_body_bytes), _Asked)
+        asked = decode(limits.body(settings), _Asked)
         return as_json(changes.accepted(asked.request, kit.framer.framed(asked.request).service, asked.actions))
 
     @routes.post("/sandbox/edit")
     def edit() -> Response:
         require_json()
-        asked = decode(exchange.body(settings.max_body_bytes), _Asked)
+        asked = decode(limits.body(settings), _Asked)
         service = kit.framer.framed(asked.request).service
-        advice = advisor.answer(service, msgspec.json.encode(asked.request))
+        advice = advisor.answer(service, msgspec.json.encode(asked.request), servers=_servers())
         return as_json(changes.edited(asked.request, service, advice, asked.edit or changes.Edit()))
 
     @routes.after_request
@@ -153,7 +154,7 @@ def _framed(framed: Framed) -> Response:
 def _explained(advisor: Advisor, kit: Kit, body: bytes) -> dict[str, Any]:
     document = decoded(body)
     service = kit.framer.framed(document).service
-    advice = advisor.answer(service, body)
+    advice = advisor.answer(service, body, servers=_servers())
     report = report_of(advice)
     return {
         "story": story_of(advice.reading, kit.grouping, _patient(document)),
@@ -170,6 +171,12 @@ def _found(found: Found) -> dict[str, Any]:
     """A finding with its detail as HTML, by which the page finds the card that says it."""
     members: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(Decimal,))
     return members | {"html": _MARKDOWN.render(found.detail)}
+
+
+def _servers() -> AllowList | None:
+    """The FHIR servers that may be asked for whoever looks."""
+    caller = gate.caller()
+    return caller.servers if caller else None
 
 
 def _patient(document: Json) -> Json | None:

@@ -53,7 +53,9 @@ def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChec
     entry = ADD_ONS.on(line.code, line.day)
     if entry is None:
         yield NotChecked(
-            f"the table of primaries does not reach the date of service of {line.code}", (Evidence("charged", line),)
+            "table",
+            f"the table of primaries does not reach the date of service of {line.code}",
+            (Evidence("charged", line),),
         )
     elif not has_primary(line, entry, case):
         yield _finding(line, entry, study, case)

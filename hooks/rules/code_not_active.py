@@ -56,6 +56,7 @@ def _verdict(lines: list[Line], bill: tuple[Line, ...], case: Case) -> Iterator[
         yield _outside(lines, bill, case)
     elif entry.temporary and day is not None and day > entry.verified_through:
         yield NotChecked(
+            "table",
             f"{code} is a temporary code, verified through {entry.verified_through.isoformat()}: verify that it still "
             "holds",
             charged(lines),
@@ -63,7 +64,9 @@ def _verdict(lines: list[Line], bill: tuple[Line, ...], case: Case) -> Iterator[
     elif is_gone(code, day):
         yield _discontinued(code, lines, bill)
     elif is_discontinued(code):
-        yield NotChecked(f"since when {name_of(code)} is no longer sold is not known for this date", charged(lines))
+        yield NotChecked(
+            "table", f"since when {name_of(code)} is no longer sold is not known for this date", charged(lines)
+        )
 
 
 # --- outside its dates ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Literal
 
 from cds_service.case import Case, Line, RemoveLine
-from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
+from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, Why, rule
 from hooks.bills import (
     charged,
     days_of_echo,
@@ -83,7 +83,8 @@ def pair_conflict(case: Case) -> Iterator[Finding | NotChecked]:
             continue
         doubt = _doubt(one, other, law)
         if doubt:
-            yield NotChecked(f"{one.code} with {other.code}: {doubt}", charged((one, other)))
+            why: Why = "table" if law == "not known" else "claim"
+            yield NotChecked(why, f"{one.code} with {other.code}: {doubt}", charged((one, other)))
         else:
             pair = Pair(one, other, law)
             pairs.setdefault((one.day, pair.kind), []).append(pair)

@@ -48,7 +48,7 @@ def _verdict(study: Study, case: Case) -> Iterator[Finding | NotChecked]:
     if not lines or not agents or charged & possible or len(charged) > 1:
         return
     if unsure_agents(study):
-        yield NotChecked("the agent belongs to one of several echo studies of the day", _named(agents))
+        yield NotChecked("studies", "the agent belongs to one of several echo studies of the day", _named(agents))
     else:
         yield _finding(study, lines, agents, case)
 

@@ -42,6 +42,7 @@ def supply_not_owner(case: Case) -> Iterator[Finding | NotChecked]:
     for line in supplies:
         if line.bill and line.form == "unknown" and line.place_of_service in FACILITY_PLACES:
             yield NotChecked(
+                "claim",
                 f"{line.code} is charged for a facility, and the claim does not say whether it is a practitioner's",
                 (Evidence(f"{line} is charged", line),),
             )

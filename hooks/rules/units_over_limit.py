@@ -102,10 +102,12 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | NotChecked]:
     if limit is None or total <= limit.units or limit.units == 0:
         return
     if day is None:
-        yield NotChecked(f"the date of service of {code} is not stated, and its limit is per day", charged(lines))
+        yield NotChecked(
+            "claim", f"the date of service of {code} is not stated, and its limit is per day", charged(lines)
+        )
     elif len(known) < len(limits) or not all(each.in_force(day) for each in known):
         yield NotChecked(
-            f"the unit limits do not reach this date of service and kind of claim for {code}", charged(lines)
+            "table", f"the unit limits do not reach this date of service and kind of claim for {code}", charged(lines)
         )
     else:
         yield _finding(lines, total, limit, len(settings) > 1, case)

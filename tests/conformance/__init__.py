@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+# Where tests name sentences: all of the protocol, and who may call.
+TESTS = ("tests/test_conformance.py", "tests/test_gate_http.py", "tests/test_trust.py")
+
 # Names the sentences that a test verifies: `@verifies("k@54")`.
 verifies = pytest.mark.verifies
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.conformance import Sentence, named_by, sentences
-
-TESTS = "tests/test_conformance.py"
+from tests.conformance import TESTS, Sentence, named_by, sentences
 
 
 @dataclass
@@ -59,7 +57,7 @@ def main() -> int:
     """Run the tests, print the table on standard output and everything else on standard error."""
     recorder = Recorder()
     with redirect_stdout(sys.stderr):
-        pytest.main(["-q", "-p", "no:cacheprovider", TESTS], plugins=[recorder])
+        pytest.main(["-q", "-p", "no:cacheprovider", *TESTS], plugins=[recorder])
     known = sentences()
     print("| sentence | level | what it asks | status | test |\n|---|---|---|---|---|")
     print("\n".join(row(sentence, recorder) for sentence in known))

@@ -1,0 +1,84 @@
+"""Which FHIR servers may be asked, and whether a server's name may lead to a private address."""
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+
+class ListedServer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """A FHIR server by its base address. `private`: its name may lead to an address of the own network."""
+
+    url: str
+    private: bool = False
+
+    @property
+    def public_only(self) -> bool:
+        """Whether connections are refused where the name leads to a private address; a literal address names itself."""
+        parts = _parts(self.url)
+        return not self.private and not (parts and parts.hostname and _address(parts.hostname))
+
+    def fault(self) -> str | None:
+        """What is wrong with it as an entry of a list, None where nothing is."""
+        parts = _parts(self.url)
+        if parts is None or parts.username is not None or parts.query or parts.fragment:
+            return "expected `url` to be a base address such as https://ehr.example.org/fhir"
+        if not (is_sheltered(self.url) or self.private):
+            return "expected an https address: access tokens go there (http only where the server is `private: true`)"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """The FHIR servers that may be asked on behalf of a caller."""
+
+    servers: tuple[ListedServer, ...] = ()
+
+    def find(self, url: str) -> ListedServer | None:
+        """The entry of a server, compared letter for letter but for a slash at the end."""
+        return next((each for each in self.servers if each.url.rstrip("/") == url.rstrip("/")), None)
+
+
+def is_sheltered(url: str) -> bool:
+    """Whether nobody on the way can read or change what goes there: https, or this machine's own loopback."""
+    parts = _parts(url)
+    return parts is not None and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: a loopback address, or `localhost`."""
+    address = _address(host)
+    return address.is_loopback if address else host == "localhost"
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the public internet: not private, loopback, link-local, multicast or reserved."""
+    known = _address(address.partition("%")[0])
+    if isinstance(known, ipaddress.IPv6Address):
+        inner = known.ipv4_mapped or known.sixtofour or (known.teredo[1] if known.teredo else None) or _nat64(known)
+        known = inner or known
+    return known is not None and known.is_global and not known.is_multicast
+
+
+def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a translator of the network would go to (64:ff9b::/96)."""
+    is_translated = address in ipaddress.IPv6Network("64:ff9b::/96")
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if is_translated else None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an absolute http or https address, None for anything else."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no port
+    except ValueError:
+        return None
+    return parts if parts.scheme in {"http", "https"} and parts.hostname else None

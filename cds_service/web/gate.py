@@ -1,0 +1,68 @@
+"""At the door: who calls, and whether they may. Everything but `/health` is behind it."""
+
+from typing import cast
+
+from flask import Flask, Response, g, request
+
+from cds_service.errors import NotAllowed, NotTrusted
+from cds_service.fhir.servers import is_loopback
+from cds_service.trust import Caller, Guard
+from cds_service.web import observing
+from cds_service.web.answers import as_json, outcome
+
+DEVELOPMENT = Caller("development")
+
+
+def register(app: Flask, guard: Guard | None, public_base: str, open_paths: tuple[str, ...] = ()) -> None:
+    """Let in who proves to be a registered client; without a guard, who calls from this machine.
+
+    `public_base` is the address under which clients reach the service, whatever a proxy makes of it.
+    """
+
+    @app.before_request
+    def admit() -> None:
+        if is_free() or _is_open(open_paths):
+            return
+        g.caller = _neighbour() if guard is None else guard.admit(_authorization(), public_base + request.path)
+        g.caller.require((request.view_args or {}).get("service_id"))
+
+    @app.errorhandler(NotTrusted)
+    def on_not_trusted(error: NotTrusted) -> Response:
+        observing.explain(error.message, **{name: value[:200] for name, value in error.named.items()})
+        issue = {"severity": "error", "code": error.code}
+        answer = as_json({"resourceType": "OperationOutcome", "issue": [issue]}, 401, "application/fhir+json")
+        answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+
+    @app.errorhandler(NotAllowed)
+    def on_not_allowed(error: NotAllowed) -> Response:
+        who = {"client": g.caller.client, "tenant": g.caller.tenant} if "caller" in g else {}
+        observing.explain(error.message, **who)
+        return outcome(error.status, error.code, error.message)
+
+
+def caller() -> Caller | None:
+    """Who makes the call that is being answered; None where nobody had to say."""
+    return cast("Caller | None", g.get("caller"))
+
+
+def is_free() -> bool:
+    """Whether a call needs no token and counts for nothing: health, and what browsers ask before a call (CORS)."""
+    is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    return request.path.startswith("/health/") or is_preflight
+
+
+def _is_open(paths: tuple[str, ...]) -> bool:
+    is_listed = any(request.path == path or request.path.startswith(f"{path}/") for path in paths)
+    return request.method in {"GET", "HEAD"} and is_listed
+
+
+def _neighbour() -> Caller:
+    """Who calls in development: anyone, from this machine alone, however the server was started."""
+    if request.remote_addr and not is_loopback(request.remote_addr):
+        raise NotAllowed("in development mode only this machine may call")
+    return DEVELOPMENT
+
+
+def _authorization() -> str | None:
+    return request.headers.get("Authorization")
