@@ -19,6 +19,7 @@ from cds_service.openapi import Names, document
 from cds_service.reference import Samples
 from cds_service.sandbox.framing import Framer
 from cds_service.sandbox.samples import Shelf
+from cds_service.sandbox.signing import Signer
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
 from cds_service.store import Store
@@ -106,6 +107,7 @@ def sandbox_kit(settings: Settings) -> sandbox.Kit:
         shelf=Shelf(folder, services, settings.hook_namespace),
         framer=Framer(services, settings.hook_namespace),
         grouping=studies_told,
+        signer=Signer.from_file(settings.sandbox_key),
     )
 
 

@@ -170,6 +170,11 @@ class Settings(BaseSettings):
         "development only.",
     )
 
+    sandbox_key: Path | None = Field(
+        default=None,
+        description="Private key (PEM) with which the sandbox signs its calls; without it, one that is made at start.",
+    )
+
     @property
     def has_sandbox(self) -> bool:
         """Whether the sandbox is served: where it is asked for, else in development."""

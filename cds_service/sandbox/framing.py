@@ -44,13 +44,16 @@ class Framer:
             return self._of_bundle(document, hook)
         if "hook" not in document:
             raise BadRequest("expected a FHIR Bundle (`resourceType`) or a CDS Hooks request (`hook`)", "hook")
-        own = self._service(str(document["hook"]))
-        wanted = self._service(hook) if hook else own
+        own = self.service(str(document["hook"]))
+        wanted = self.service(hook) if hook else own
         named = document | {"hook": hook_name(wanted, self.namespace)}
         return Framed(named, own) if wanted is own else self._moved(named, own, wanted)
 
-    def _service(self, hook: str) -> Service:
-        """The service on a hook; the domain before the name of our own hook does not matter here."""
+    def service(self, hook: str) -> Service:
+        """The service on a hook; the domain before the name of our own hook does not matter here.
+
+        Raises BadRequest where there is none.
+        """
         by_name = {each.hook.rpartition(".")[2]: each for each in self.services}
         found = by_name.get(hook.rpartition(".")[2])
         if found is None:
@@ -64,7 +67,7 @@ class Framer:
         if not resources:
             raise BadRequest("`entry`: expected a Bundle with resources in it", "entry")
         has_charges = any(each["resourceType"] in _CHARGES for each in resources)
-        service = self._service(hook or ("claim-review" if has_charges else "order-sign"))
+        service = self.service(hook or ("claim-review" if has_charges else "order-sign"))
         request: Json = {
             "hook": hook_name(service, self.namespace),
             "hookInstance": str(uuid.uuid4()),
@@ -79,16 +82,24 @@ class Framer:
     def _moved(self, request: Json, own: Service, wanted: Service) -> Framed:
         context = _object(request, "context")
         draft = entries_of(context.get(own.draft)) if own.draft else []
+        kept = {name: context[name] for name in ("userId", "patientId", "encounterId") if name in context}
+        return self.arranged(request | {"context": kept}, wanted, draft)
+
+    def arranged(self, request: Json, wanted: Service, others: list[Json]) -> Framed:
+        """A request on the hook of a service, from the record in its prefetch and from other entries.
+
+        The context has the ids that are known. Raises BadRequest where the case lacks what the hook needs.
+        """
         prefetch = _object(request, "prefetch")
-        resources = [entry["resource"] for value in (draft, *map(entries_of, prefetch.values())) for entry in value]
-        kept: Json = {name: context[name] for name in ("userId", "patientId", "encounterId") if name in context}
         record = [entry for key in wanted.prefetch for entry in entries_of(prefetch.get(key))]
         to_draft = [entry for entry in record if wanted.draft and _is_draft(entry["resource"], wanted)]
+        known: Json = request["context"]
         moved = request | {
-            "context": kept | _encounter(resources, wanted, kept),
+            "hook": hook_name(wanted, self.namespace),
+            "context": known | _encounter([entry["resource"] for entry in (*others, *record)], wanted, known),
             "prefetch": {key: _without(value, to_draft) for key, value in prefetch.items() if key in wanted.prefetch},
         }
-        return self._placed(moved, wanted, [*draft, *to_draft], frozenset(wanted.prefetch))
+        return self._placed(moved, wanted, [*others, *to_draft], frozenset(wanted.prefetch))
 
     def _placed(self, request: Json, service: Service, entries: list[Json], to_record: frozenset[str]) -> Framed:
         """Entries in their places: what the call is about, the record, and what this hook has no place for."""

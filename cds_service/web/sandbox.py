@@ -19,9 +19,11 @@ from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Action, decode
 from cds_service.report import Found, report_of
 from cds_service.sandbox import changes
+from cds_service.sandbox.connect import Ehr, Server
 from cds_service.sandbox.documents import Json, decoded, entries_of
 from cds_service.sandbox.framing import Framed, Framer
 from cds_service.sandbox.samples import Group, Shelf
+from cds_service.sandbox.signing import Signer
 from cds_service.sandbox.story import Grouping, story_of
 from cds_service.web import gate, limits
 from cds_service.web.answers import as_json, outcome, require_json
@@ -52,13 +54,20 @@ class _Asked(msgspec.Struct):
     edit: changes.Edit | None = None
 
 
+class _Endpoint(msgspec.Struct):
+    """The address of a service that is to be called."""
+
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What the sandbox is made of: the samples, the services by hook, and how records are sorted into studies."""
+    """What the sandbox is made of: samples, services by hook, how records are sorted into studies, and its key."""
 
     shelf: Shelf
     framer: Framer
     grouping: Grouping
+    signer: Signer
 
 
 def blueprint(advisor: Advisor, kit: Kit) -> Blueprint:
@@ -117,6 +126,30 @@ def blueprint(advisor: Advisor, kit: Kit) -> Blueprint:
         advice = advisor.answer(service, msgspec.json.encode(asked.request), servers=_servers())
         return as_json(changes.edited(asked.request, service, advice, asked.edit or changes.Edit()))
 
+    @routes.post("/sandbox/connect/<step>")
+    def connect(step: str) -> Response:
+        require_json()
+        server = decode(limits.body(settings), Server)
+        ehr = Ehr(advisor.client, kit.framer, _servers())
+        if step == "patients":
+            return as_json({"patients": ehr.patients(server)})
+        if step == "visits":
+            return as_json({"visits": ehr.visits(server)})
+        if step == "case":
+            built = ehr.build(server)
+            return _framed(built.framed, asked=built.asked)
+        return outcome(404, "not-found", "expected one of patients, visits, case")
+
+    @routes.post("/sandbox/token")
+    def token() -> Response:
+        require_json()
+        base = settings.public_base_url or request.host_url.rstrip("/")
+        return as_json(kit.signer.signed(base, decode(limits.body(settings), _Endpoint).path))
+
+    @routes.get("/sandbox/jwks.json")
+    def keys() -> Response:
+        return as_json(kit.signer.keys())
+
     @routes.after_request
     def guard(response: Response) -> Response:
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -144,8 +177,8 @@ def _moments(framer: Framer) -> list[dict[str, str]]:
     return [{"hook": hook, "name": name, "about": about} for hook, (name, about) in words.items() if hook in known]
 
 
-def _framed(framed: Framed) -> Response:
-    return as_json({"request": framed.request, "service": framed.service.id, "notes": framed.notes})
+def _framed(framed: Framed, **more: Any) -> Response:
+    return as_json({"request": framed.request, "service": framed.service.id, "notes": framed.notes} | more)
 
 
 # --- what was read, and every rule's verdict ------------------------------------------------------------------------

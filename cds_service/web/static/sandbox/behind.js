@@ -29,11 +29,16 @@ export function behindOf(state, doing) {
         : el("p", {}, "Every resource is valid FHIR R4, held against the models of fhir.resources.")),
     warnings.length ? fold("left-out", `Left out: ${warnings.length}`, () => el("ul", {}, warnings.map((each) => el("li", {}, el("code", {}, each.location), ` ${each.message}`))), true) : null,
     fetched.length ? fold("fetched", `Fetched from the FHIR server: ${many(fetched.length, "query", "queries")}`, () => el("ul", {}, fetched.map((each) => el("li", {}, el("code", {}, each.query))))) : null,
-    fold("request", `Request: POST /cds-services/${service}`, () => json(request, "request", explained.findings.flatMap((each) => each.evidence.map((seen) => seen.location)))),
+    state.asked.length ? fold("asked", `Asked of the FHIR server: ${many(state.asked.length, "query", "queries")}`, () => el("ul", {}, state.asked.map((each) => el("li", {}, el("code", {}, `GET ${each.query}`), each.fault ? ` ${each.fault}` : ` ${many(each.found, "resource")}`)))) : null,
+    fold("token", "Token: signed for this call", () => el("div", {}, el("p", { class: "about" }, "An EHR signs each call with its own key. In development the service does not look at it; in production it checks it against the key that was registered for the client. The public key of this page is at ", el("a", { href: "/sandbox/jwks.json" }, "/sandbox/jwks.json"), "."), json({ header: state.signed.header, claims: state.signed.claims }, "token", []))),
+    fold("request", `Request: POST /cds-services/${service}`, () => json(hidden(request), "request", explained.findings.flatMap((each) => each.evidence.map((seen) => seen.location)))),
     fold("response", `Response: ${many(answer.cards.length, "card")}`, () => json(answer, "response", [])),
     log.length ? fold("log", `What you did: ${many(log.length, "step")}`, () => el("ol", { class: "log" }, log.map((each) => el("li", {}, each.what, ...differences(each.differences))))) : null,
   ];
 }
+
+/** The request without the token for somebody's FHIR server. */
+const hidden = ({ fhirAuthorization, ...rest }) => (fhirAuthorization ? { ...rest, fhirAuthorization: { ...fhirAuthorization, access_token: "not shown" } } : rest);
 
 function fold(id, title, content, isOpen = false) {
   const details = el("details", { id, class: "fold" }, el("summary", {}, title));

@@ -3,13 +3,14 @@ import { asideOf, cardOf, verdictOf } from "./cards.js";
 import { behindOf, checkedOf, differences, pointAt } from "./behind.js";
 import { $, copy, el, many, say, show } from "./dom.js";
 import { excerpt, offsetOf, spoken } from "./forms.js";
-import { feedback, get, post, Refused } from "./service.js";
+import { connectForm } from "./connect.js";
+import { call, feedback, get, post, Refused } from "./service.js";
 import { factsOf, marksOf, storyOf } from "./story.js";
 
 const state = {
   sample: "", title: "", notes: [],
   request: null, service: "", origin: null,      // the case, who answers it, and the case before the moment was changed
-  answer: null, explained: null,
+  answer: null, signed: null, explained: null, asked: [],
   aside: new Map(),                               // what was set aside, by finding
   log: [],                                        // what was done, each with the way back
 };
@@ -39,7 +40,7 @@ function current(name) {
 }
 
 async function open(framed, about) {
-  Object.assign(state, { sample: "", notes: framed.notes, request: framed.request, service: framed.service, origin: framed, aside: new Map(), log: [] }, about);
+  Object.assign(state, { sample: "", asked: framed.asked ?? [], notes: framed.notes, request: framed.request, service: framed.service, origin: framed, aside: new Map(), log: [] }, about);
   $("done").hidden = true;
   await ask();
 }
@@ -49,9 +50,9 @@ async function ask({ keepStory = false } = {}) {
   const number = ++asked;
   $("stage").setAttribute("aria-busy", "true");
   try {
-    const [answer, explained] = await Promise.all([post(`/cds-services/${state.service}`, state.request), post("/sandbox/explain", state.request)]);
+    const [{ answer, signed }, explained] = await Promise.all([call(`/cds-services/${state.service}`, state.request), post("/sandbox/explain", state.request)]);
     if (number !== asked) return;
-    Object.assign(state, { answer, explained });
+    Object.assign(state, { answer, signed, explained });
     draw(keepStory);
   } catch (error) {
     if (number === asked) failed(error);
@@ -327,6 +328,15 @@ $("again").addEventListener("click", async () => {
   await ask();
   $("case-title").focus();
 });
+const moments = [...document.querySelectorAll("[name=moment]")].map((each) => ({ hook: each.value, name: each.closest("label").textContent.trim() }));
+connectForm(moments, async (framed, title) => {
+  $("connect").close();
+  history.pushState({}, "", location.pathname);
+  current("");
+  await open(framed, { title });
+  $("case-title").focus();
+});
+$("open-connect").addEventListener("click", () => $("connect").showModal());
 $("open-own").addEventListener("click", () => $("own").showModal());
 $("own-form").addEventListener("submit", (event) => { event.preventDefault(); take($("own-text").value, "Your own case"); });
 $("own-file").addEventListener("change", (event) => takeFile(event.target.files[0]));
