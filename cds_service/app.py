@@ -33,6 +33,7 @@ from cds_service.web import (
     documents,
     exchange,
     gate,
+    insights,
     limits,
     observing,
     operations,
@@ -41,6 +42,7 @@ from cds_service.web import (
     sandbox,
     terminology,
 )
+from cds_service.web.people import people_of
 from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
@@ -67,11 +69,14 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(terminology.blueprint(exports(advisor)))
     app.register_blueprint(operations.blueprint(database, metrics))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
+    app.jinja_env.globals["has_insights"] = chosen.has_insights
+    if chosen.has_insights:
+        app.register_blueprint(insights.blueprint(database, advisor.rules, tuple(service.id for service in services)))
     if chosen.has_sandbox:
         app.register_blueprint(sandbox.blueprint(advisor, sandbox_kit(chosen)))
     observing.register(app, metrics)
     counts = limits.register(app, chosen)
-    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths)
+    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths, people_of(chosen))
     limits.register_clients(app, counts)
     answers.register(app)
     exchange.register(app, chosen.cors_origins)

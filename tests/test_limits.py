@@ -15,7 +15,8 @@ import requests
 
 from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
 from cds_service.settings import Settings
-from cds_service.web.limits import MOST_LEVELS, Bucket, Counts, require_bounded
+from cds_service.web.limits import MOST_LEVELS, Counts, require_bounded
+from cds_service.web.pace import Bucket
 from tests.notation import request_of
 from tests.running import Service, running
 from tests.test_gate_http import CLAIM, CLAIM_REVIEW, Production, production, ward

@@ -89,12 +89,10 @@ class Looking:
 
 
 @contextmanager
-def looking(
-    browser: Browser, address: str, width: int = 1280, height: int = 900, scheme: Scheme = "light"
-) -> Iterator[Looking]:
+def looking(browser: Browser, address: str, width: int = 1280, scheme: Scheme = "light") -> Iterator[Looking]:
     """A page of its own. Whatever it writes to the console, and every call to elsewhere, is a fault of the test."""
     context = browser.new_context(
-        viewport={"width": width, "height": height},
+        viewport={"width": width, "height": 900},
         color_scheme=scheme,
         permissions=["clipboard-read", "clipboard-write"],
     )
