@@ -1,6 +1,7 @@
 """The composition root: wires settings, knowledge and web shell once."""
 
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     advisor = create_advisor(chosen)
     database = Database(chosen.database_url, chosen.database_connections)
     metrics = Metrics(frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons))
-    watch = Watch(Store(database, chosen.keep_comments), metrics)
+    watch = Watch(Store(database, chosen.keep_comments, partial(metrics.lost, "call")), metrics)
     tracing = traces or (start_tracing() if chosen.traces else Tracing())
     services = hooks.all_services()
     app.register_blueprint(cds_hooks.blueprint(advisor, services, watch, tracing))

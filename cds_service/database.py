@@ -35,12 +35,6 @@ WORK_SECONDS = 6.0
 # How long somebody who asks how the database is waits for an answer, in seconds: less than a probe waits.
 _HEALTH_SECONDS = 0.5
 
-# How long a call waits for what is kept about it, in seconds; it is kept even so, by a thread that nobody waits for.
-_NOTE_SECONDS = 0.3
-
-# So much may be waiting to be kept; the rest is dropped, and logged.
-_MOST_WAITING = 200
-
 # After the database could not be reached, for so long it is not tried again, in seconds.
 PAUSE_SECONDS = 5.0
 
@@ -57,27 +51,23 @@ class SchemaBehind(StoreUnavailable):
 class Database:
     """Does work on a database, each piece in one transaction.
 
-    `connections` is the most that are open at once to PostgreSQL. SQLite has one writer at any time: two are enough.
-    What is not `is_durable` may be lost with the machine's power, and is written sooner.
+    `connections` is the most that are open at once to PostgreSQL, one of them for `do`. SQLite has one writer at any
+    time: two are enough. What is not `is_durable` may be lost with the machine's power, and is written sooner.
     """
 
     def __init__(self, url: str, connections: int = 4, is_durable: bool = True) -> None:
         connections = 2 if make_url(url).get_backend_name() == "sqlite" else connections
-        half = connections // 2
         self.engine = create(url, is_durable, pool_size=connections, max_overflow=0, pool_timeout=_CONNECT_SECONDS)
-        self._threads = ThreadPoolExecutor(connections - half, thread_name_prefix="database")
-        self._note_threads = ThreadPoolExecutor(half, thread_name_prefix="database-notes")
+        self._threads = ThreadPoolExecutor(connections - 1, thread_name_prefix="database")
         self._reach = _Pause(PAUSE_SECONDS)
         self._is_ready = False
-        self._waiting = _Count()
-        self._is_late = False
 
     def run(self, work: Callable[[Connection], T], seconds: float = WORK_SECONDS) -> T:
         """Do work and return what it returns.
 
         Raises StoreUnavailable where it was not done in time; it may be done later, so it must bear to be repeated.
         """
-        future = self._submit(self._threads, work)
+        future = self._submit(work)
         try:
             return future.result(seconds)
         except TimeoutError:
@@ -85,30 +75,15 @@ class Database:
             self._reach.start()
             raise StoreUnavailable("the database is too slow at the moment; send it again") from None
 
-    def note(self, work: Callable[[Connection], object]) -> None:
-        """Do work without which its caller can go on; once it was late, nobody waits until it is in time again.
-
-        Raises StoreUnavailable where it is known that it will not be done.
-        """
-        if self._waiting.number >= _MOST_WAITING:
-            raise StoreUnavailable("too much is waiting for the database")
-        self._waiting.add(1)
-        try:
-            future = self._submit(self._note_threads, work)
-        except StoreUnavailable:
-            self._waiting.add(-1)
-            raise
-        future.add_done_callback(self._noted)
-        try:
-            future.result(0.0 if self._is_late else _NOTE_SECONDS)
-        except TimeoutError:
-            self._is_late = True
-            future.add_done_callback(_say_what_was_lost)
+    def do(self, work: Callable[[Connection], T]) -> T:
+        """Do work in the caller's own thread, however long it takes. Raises StoreUnavailable."""
+        self._require_reach()
+        return self._do(work)
 
     def health(self) -> Health:
         """Whether the database takes what it is given; `outdated` where its tables must be upgraded first."""
         try:
-            self._submit(self._threads, lambda _: None).result(_HEALTH_SECONDS)
+            self._submit(lambda _: None).result(_HEALTH_SECONDS)
         except SchemaBehind:
             return "outdated"
         except (StoreUnavailable, TimeoutError):
@@ -118,20 +93,17 @@ class Database:
     def close(self) -> None:
         """Finish what has begun, and close the connections."""
         self._threads.shutdown()
-        self._note_threads.shutdown()
         self.engine.dispose()
 
     # --- in a thread of the database ---------------------------------------------------------------------------------
 
-    def _submit(self, threads: ThreadPoolExecutor, work: Callable[[Connection], T]) -> "Future[T]":
+    def _submit(self, work: Callable[[Connection], T]) -> "Future[T]":
+        self._require_reach()
+        return self._threads.submit(contextvars.copy_context().run, self._do, work)
+
+    def _require_reach(self) -> None:
         if not self._reach.is_over():
             raise StoreUnavailable("the database could not be reached a moment ago; send it again")
-        return threads.submit(contextvars.copy_context().run, self._do, work)
-
-    def _noted(self, _: "Future[Any]") -> None:
-        self._waiting.add(-1)
-        if self._waiting.number == 0:
-            self._is_late = False
 
     def _do(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -165,23 +137,6 @@ class Database:
                 log.error("database outdated", hint=f"run `{UPGRADE}`")
                 raise SchemaBehind("the database is being upgraded; send it again")
         self._is_ready = True
-
-
-def _say_what_was_lost(future: "Future[Any]") -> None:
-    if not future.cancelled() and future.exception():
-        log.error("not kept", error=type(future.exception()).__name__)
-
-
-class _Count:
-    """A number that several threads change."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._lock = threading.Lock()
-
-    def add(self, change: int) -> None:
-        with self._lock:
-            self.number += change
 
 
 class _Pause:

@@ -76,9 +76,9 @@ class Metrics:
         """Count a call that was turned away at the door, by the claim or header member at fault."""
         self._strangers.labels(reason).inc()
 
-    def lost(self, what: str) -> None:
-        """Count what the database did not take."""
-        self._lost.labels(what).inc()
+    def lost(self, what: str, number: int = 1) -> None:
+        """Count what the database did not take: a `call` in rows, `feedback` in requests."""
+        self._lost.labels(what).inc(number)
 
     def text(self) -> bytes:
         """Everything that was counted, by this worker and all others, in Prometheus' text form."""

@@ -5,7 +5,7 @@ table of its own and can be left out altogether.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,8 +13,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, select
 
 from cds_service.database import INSERTS, Database
+from cds_service.notes import Notes
 from cds_service.protocol import Card, Feedback
 from cds_service.schema import AGING, AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS
+
+# How long feedback waits for the cards that it speaks of, in seconds.
+_SETTLE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +49,28 @@ class Kept:
 
 
 class Store:
-    """Keeps issued cards, feedback and the audit log in a database."""
+    """Keeps issued cards, feedback and the audit log in a database. `lost` is told how many rows of calls were lost."""
 
-    def __init__(self, database: Database, keep_comments: bool = True) -> None:
+    def __init__(
+        self, database: Database, keep_comments: bool = True, lost: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._database = database
         self._keep_comments = keep_comments
+        self._notes = Notes(database, lost)
 
     def answered(self, caller: Caller, answered: Answered, cards: Sequence[Card]) -> None:
-        """Keep that a call was answered, with the rules that fired and the cards that were issued.
-
-        Nobody waits long for it. Raises StoreUnavailable where it is known that it is not kept.
-        """
+        """Keep that a call was answered, with the rules that fired and the cards that were issued, soon."""
         now = datetime.now(UTC)
         entry = _entry(caller, "call", answered.service, now, answered.rules) | {
             "hook_instance": _fingerprint(answered.hook_instance),
             "milliseconds": answered.milliseconds,
             "not_checked": sorted(set(answered.not_checked)),
         }
-        rows = [_issued(card, answered.service, now) for card in cards]
+        self._notes.add([(AUDIT, entry), *((ISSUED_CARDS, _issued(card, answered.service, now)) for card in cards)])
 
-        def keep(connection: Connection) -> None:
-            connection.execute(AUDIT.insert(), entry)
-            if rows:
-                connection.execute(ISSUED_CARDS.insert(), rows)
-
-        self._database.note(keep)
+    def settle(self) -> None:
+        """Wait for what was noted of calls, as far as it can be kept."""
+        self._notes.settle(_SETTLE_SECONDS)
 
     def take(self, caller: Caller, service: str, items: Sequence[Feedback]) -> Kept:
         """Keep feedback; an item that is known by card and time of outcome is kept once.
@@ -83,6 +84,7 @@ class Store:
             connection.execute(AUDIT.insert(), _entry(caller, "feedback", service, datetime.now(UTC), ()))
             return Kept(new, known.count(False))
 
+        self.settle()  # the cards may have been issued a moment ago
         return self._database.run(keep)
 
     def _take_one(self, connection: Connection, service: str, item: Feedback, known: bool) -> bool:

@@ -23,7 +23,7 @@ class Watch:
     metrics: Metrics
 
     def answered(self, caller: Caller, service: Service, advice: Advice, seconds: float) -> None:
-        """Note a call that was answered. A database that is down does not stop advice: it is logged and counted."""
+        """Note a call that was answered; nobody waits for the database."""
         self._note(caller, service.id, advice, seconds, advice.response.cards, _keys(service, advice))
 
     def reviewed(self, caller: Caller, name: str, advice: Advice, seconds: float) -> None:
@@ -56,11 +56,7 @@ class Watch:
             not_checked=tuple((rule.id, each.why) for rule, each in review.not_checked),
             milliseconds=round(seconds * 1000, 1),
         )
-        try:
-            self.store.answered(caller, answered, cards)
-        except StoreUnavailable:
-            self.metrics.lost("call")
-            log.error("call not kept", cards=len(cards))
+        self.store.answered(caller, answered, cards)
 
     def take(self, caller: Caller, service: Service, items: Sequence[Feedback]) -> None:
         """Keep feedback, and note it. Raises StoreUnavailable where the database cannot take it."""

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.notation import bundle, request_of
-from tests.running import Service, running
+from tests.running import Service, eventually, running
 from tests.test_http import CLAIM_REVIEW, ORDER_SIGN, post
 
 FLAGGED = request_of({"lines": "93350, Q9957x2"})
@@ -66,7 +66,9 @@ def comments(service: Service, card: str) -> list[str]:
 
 
 def test_an_issued_card_is_kept_with_its_rule_and_time(service: Service) -> None:
-    (row,) = rows(service, "SELECT * FROM issued_cards WHERE card = ?", call(service)["uuid"])
+    card, query = call(service)["uuid"], "SELECT * FROM issued_cards WHERE card = ?"
+    eventually(lambda: len(rows(service, query, card)) == 1)
+    (row,) = rows(service, query, card)
     assert row["service"] == "contrast-echo-claim-review"
     assert row["rule"] == "contrast-add-on-missing"
     assert row["indicator"] == "warning"
@@ -247,7 +249,7 @@ def test_where_the_database_cannot_be_used_feedback_is_refused_and_advice_goes_o
     with running(tmp_path, CDS_DATABASE_URL=f"sqlite:///{path[place]}") as service:
         assert_unavailable(service, item("c"))
         assert call(service)["summary"]
-        assert "call not kept" in service.log.read_text()
+        eventually(lambda: "calls not kept yet" in service.log.read_text())
 
 
 def test_a_database_that_is_locked_neither_stops_nor_slows_advice(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from cds_service.app import create_app
 from cds_service.settings import Settings
 from tests.conformance import verifies
 from tests.notation import bundle, request_of
-from tests.running import ROOT, Service, running
+from tests.running import ROOT, Service, eventually, running
 from tests.tokens import BASE, ISSUER, P384, RSA, Published, jwk, key_set, published, token
 
 CLAIM_REVIEW = "/cds-services/contrast-echo-claim-review"
@@ -158,7 +158,9 @@ def test_who_is_turned_away_is_counted_and_who_calls_is_in_the_audit_log(tmp_pat
         counted = dict(re.findall(r'^cds_auth_failures_total\{reason="(\w+)"\} (\S+)$', text, re.MULTILINE))
         assert counted == {"token": "2.0", "aud": "2.0", "exp": "1.0", "registration": "1.0"}
         with closing(sqlite3.connect(run.service.database)) as store:
-            calls = store.execute("SELECT client, service, hook_instance IS NULL FROM audit ORDER BY id").fetchall()
+            asked = "SELECT client, service, hook_instance IS NULL FROM audit ORDER BY client"
+            eventually(lambda: len(store.execute(asked).fetchall()) == 2)
+            calls = store.execute(asked).fetchall()
         assert calls == [("hospital", "contrast-echo-claim-review", 0), ("ward", "review", 1)]
 
 

@@ -218,8 +218,22 @@ def marked_requests(servers: dict[str, str]) -> Iterator[tuple[str, str, Any, di
     for path in ("", "cds-services", "openapi.json", "health/live", "health/ready", "metrics", f"hooks/{MARK}", MARK):
         yield "GET", f"/{path}?{MARK}={MARK}", None, {}
         yield "PUT", f"/{path}?{MARK}={MARK}", claim, {}
+    yield from marked_reviews(claim)
+    for path in (f"codes?q={MARK}", f"codes/{MARK}", f"rules/{MARK}", f"fhir/{MARK}/{MARK}", f"fhir/CodeSystem/{MARK}"):
+        yield "GET", f"/{path}", None, {}
+        yield "GET", f"/{path}", None, {"Accept": "text/html"}
     yield MARK.upper(), CLAIM_REVIEW, None, {}
     yield "OPTIONS", CLAIM_REVIEW, None, {"Origin": f"https://{MARK}", "Access-Control-Request-Method": MARK}
+
+
+def marked_reviews(claim: Any) -> Iterator[tuple[str, str, Any, dict[str, str]]]:
+    """Bundles without a call around them: understood, of two patients, and broken."""
+    charges = claim["context"]["draftCharges"]
+    other = {"resourceType": "Procedure", "status": "completed", "subject": {"reference": f"Patient/other-{MARK}"}}
+    yield "POST", "/review", charges, {}
+    yield "POST", "/review", charges | {"entry": [*charges["entry"], {"resource": other}]}, {}
+    yield "POST", "/review", {"resourceType": MARK}, {}
+    yield "POST", "/review", charges | {"entry": [{"resource": MARK}, {"resource": {"resourceType": MARK}}]}, {}
 
 
 def marked_feedback(card: str) -> Iterator[dict[str, Any]]:
@@ -303,7 +317,8 @@ def test_nothing_of_the_patient_is_seen_anywhere(database_url: str, tmp_path: Pa
             response = send(service, method, path, body, headers)
             statuses.add(response.status_code)
             if response.status_code == 200:
-                cards += response.json().get("cards", []) if "json" in response.headers["Content-Type"] else []
+                answer = response.json() if "json" in response.headers["Content-Type"] else {}
+                cards += answer.get("cards", [])
             else:
                 assert MARK.lower() not in response.text.lower(), "a fault never repeats what was sent"
             assert MARK.lower() not in str(response.headers).lower()
@@ -313,6 +328,8 @@ def test_nothing_of_the_patient_is_seen_anywhere(database_url: str, tmp_path: Pa
             statuses.add(send(service, "POST", f"{CLAIM_REVIEW}/feedback", {"feedback": [each]}, {}).status_code)
         counted = requests.get(f"{service.address}/metrics?{MARK}", timeout=10).text
         assert MARK.lower() not in counted.lower()
+        kept = requests.get(f"{service.address}/metrics", timeout=10).text
+        assert 'service="review"' in kept, "a Bundle was understood"
     assert statuses >= {200, 400, 404, 405, 413, 415}
     assert statuses.isdisjoint({500, 503})
     assert_unmarked(service.log.read_bytes())

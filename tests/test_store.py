@@ -87,7 +87,9 @@ def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Databas
     rules = ["contrast-supply-missing", "add-on-repeated", "add-on-repeated"]
     doubts = [("pair-conflict", "table"), ("add-on-repeated", "claim"), ("pair-conflict", "table")]
     call = Answered(service=SERVICE, hook_instance="ABC", rules=rules, not_checked=doubts, milliseconds=2.5)
-    Store(database).answered(HERE, call, [one, other])
+    store = Store(database)
+    store.answered(HERE, call, [one, other])
+    store.settle()
     issued = {row["card"]: row for row in rows(engine, ISSUED_CARDS)}
     assert {key: row["rule"] for key, row in issued.items()} == {
         one.uuid: "add-on-repeated",
@@ -101,7 +103,8 @@ def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Databas
     assert len(entry["hook_instance"]) == 64
     assert entry["not_checked"] == [["add-on-repeated", "claim"], ["pair-conflict", "table"]]
     assert entry["milliseconds"] == 2.5
-    Store(database).answered(HERE, Answered(service=SERVICE, hook_instance="abc"), [])
+    store.answered(HERE, Answered(service=SERVICE, hook_instance="abc"), [])
+    store.settle()
     assert rows(engine, AUDIT)[1]["hook_instance"] == entry["hook_instance"], "one call, however it is written"
 
 
@@ -145,6 +148,48 @@ def test_many_writers_at_once(address: str, database: Database, engine: Engine) 
     for other in others:
         other.close()
     assert len(rows(engine, FEEDBACK)) == 50
+
+
+# --- rows that are kept soon ----------------------------------------------------------------------------------------
+
+
+def test_calls_of_a_database_that_is_away_are_kept_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.database.PAUSE_SECONDS", 0.0)
+    folder, lost = tmp_path / "later", list[int]()
+    database = Database(f"sqlite:///{folder / 'x.sqlite3'}")
+    store = Store(database, lost=lost.append)
+    for _ in range(3):
+        store.answered(HERE, Answered(service=SERVICE), [card()])
+        store.settle()
+    folder.mkdir()
+    store.answered(HERE, Answered(service=SERVICE), [card()])
+    store.settle()
+    engine = create(f"sqlite:///{folder / 'x.sqlite3'}")
+    assert len(rows(engine, AUDIT)) == len(rows(engine, ISSUED_CARDS)) == 4
+    assert lost == []
+    engine.dispose()
+    database.close()
+
+
+def test_the_oldest_go_where_too_many_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_service.database.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("cds_service.notes.MOST_WAITING", 3)
+    folder, lost = tmp_path / "later", list[int]()
+    database = Database(f"sqlite:///{folder / 'x.sqlite3'}")
+    store = Store(database, lost=lost.append)
+    for number in range(5):
+        store.answered(HERE, Answered(service=str(number)), [])
+        store.settle()
+    assert sum(lost) == 2
+    folder.mkdir()
+    store.answered(HERE, Answered(service="last"), [])
+    store.settle()
+    engine = create(f"sqlite:///{folder / 'x.sqlite3'}")
+    assert [row["service"] for row in rows(engine, AUDIT)] == ["2", "3", "4", "last"]
+    engine.dispose()
+    database.close()
 
 
 # --- retention ------------------------------------------------------------------------------------------------------
