@@ -15,15 +15,20 @@ FHIR_VENV := .venv-fhir
 # HealthChain, a peer of `make bench`, and its pins, which are not ours.
 PEER_VENV := .venv-peer
 
-.PHONY: install run test bench bench-peer conformance lint format lock clean
+.PHONY: install run test browser bench bench-peer conformance lint format lock clean
 
 install: $(VENV)/.runtime  ## set up what the service needs to run
 
 run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted; anyone on this machine may call
 	CDS_MODE=$(CDS_MODE) $(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
-test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
+test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
 	$(BIN)/python -m pytest
+
+browser:  ## install Debian's Chromium, as root and where it is missing; without it the tests in a browser are left out
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; fi
 
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance

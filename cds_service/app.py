@@ -18,6 +18,9 @@ from cds_service.logs import configure, log
 from cds_service.metrics import Metrics
 from cds_service.openapi import Names, document
 from cds_service.reference import Samples
+from cds_service.sandbox.framing import Framer
+from cds_service.sandbox.samples import Shelf
+from cds_service.sandbox.signing import Signer
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
 from cds_service.store import Store
@@ -31,16 +34,20 @@ from cds_service.web import (
     documents,
     exchange,
     gate,
+    insights,
     limits,
     observing,
     operations,
     reference,
     review,
+    sandbox,
     terminology,
 )
+from cds_service.web.people import people_of
 from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
+from hooks.echo import studies_told
 
 
 def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
@@ -62,9 +69,15 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples()))
     app.register_blueprint(terminology.blueprint(exports(advisor)))
     app.register_blueprint(operations.blueprint(database, metrics))
+    app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
+    app.jinja_env.globals["has_insights"] = chosen.has_insights
+    if chosen.has_insights:
+        app.register_blueprint(insights.blueprint(database, advisor.rules, tuple(service.id for service in services)))
+    if chosen.has_sandbox:
+        app.register_blueprint(sandbox.blueprint(advisor, sandbox_kit(chosen)))
     observing.register(app, metrics)
     counts = limits.register(app, chosen)
-    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths)
+    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths, people_of(chosen))
     limits.register_clients(app, counts)
     answers.register(app)
     exchange.register(app, chosen.cors_origins)
@@ -90,6 +103,18 @@ def create_advisor(settings: Settings) -> Advisor:
 def samples() -> Samples:
     """The sample requests beside the package; an installed package has none, and its pages show no examples."""
     return Samples(Path(hooks.__file__).parents[1] / "sample_bundles", hooks.all_services())
+
+
+def sandbox_kit(settings: Settings) -> sandbox.Kit:
+    """What the sandbox shows: the samples, the services, and which records make a study."""
+    services = hooks.all_services()
+    folder = Path(hooks.__file__).parents[1] / "sample_bundles"
+    return sandbox.Kit(
+        shelf=Shelf(folder, services, settings.hook_namespace),
+        framer=Framer(services, settings.hook_namespace),
+        grouping=studies_told,
+        signer=Signer.from_file(settings.sandbox_key),
+    )
 
 
 def describe(advisor: Advisor) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 Nobody waits for them. While the database is down they wait for it, up to a number; what is lost is logged and counted.
 """
 
-import atexit
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from multiprocessing.util import Finalize
 from threading import Condition, Lock
 from typing import Any
 
@@ -42,7 +42,7 @@ class Notes:
         self._changed = Condition(self._lock)
         self._added = self._tried = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database-notes")
-        atexit.register(self._give_up)  # after the thread has done what it could
+        Finalize(None, self._end, exitpriority=10)  # a worker of granian ends without `atexit`
 
     def add(self, rows: Iterable[Row]) -> None:
         """Keep rows soon."""
@@ -97,7 +97,8 @@ class Notes:
         log.error("calls not kept yet", rows=waiting)
         self._say_lost(too_many)
 
-    def _give_up(self) -> None:
+    def _end(self) -> None:
+        self._thread.shutdown()
         self._say_lost(len(self._rows))
 
     def _say_lost(self, number: int) -> None:

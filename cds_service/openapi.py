@@ -42,7 +42,8 @@ _ABOUT = """CDS Hooks service: coding advice for contrast stress echocardiograph
 
 A body may come packed with gzip (`Content-Encoding: gzip`), and a longer answer is packed for who accepts it
 (`Accept-Encoding: gzip`). JSON may be declared as `application/json` or `application/fhir+json`. Faults are answered
-with a FHIR OperationOutcome. Addresses that are not listed here are answered 404."""
+with a FHIR OperationOutcome. Addresses that are not listed here are answered 404; those of the
+sandbox serve its own page only."""
 
 _FAULTS = {
     "400": ("Malformed", "The body is not the message that is described here; the issue names the member"),

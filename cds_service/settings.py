@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -164,6 +165,37 @@ class Settings(BaseSettings):
         default=None,
         description="YAML file of the site's own codes, payers, rules and vials; see deploy/site.example.yaml.",
     )
+    pages_password: Annotated[SecretStr, Field(min_length=12)] | None = Field(
+        default=None,
+        description="In production: the password, of 12 characters or more, that a browser is asked for before it sees "
+        "pages (any name will do). Without it /insights is not served in production.",
+    )
+    sandbox: bool | None = Field(
+        default=None,
+        description="Serve the sandbox at /sandbox, on which cases are looked at and tried out; unset: in development "
+        "only. In production it needs CDS_PAGES_PASSWORD and CDS_SANDBOX_KEY.",
+    )
+
+    sandbox_key: Path | None = Field(
+        default=None,
+        description="Private key (PEM) with which the sandbox signs its calls; without it, one that is made at start.",
+    )
+
+    @property
+    def has_sandbox(self) -> bool:
+        """Whether the sandbox is served: where it is asked for, else in development."""
+        return self.mode == "development" if self.sandbox is None else self.sandbox
+
+    @property
+    def has_insights(self) -> bool:
+        """Whether the insights are served: in production behind a password only."""
+        return self.mode == "development" or self.pages_password is not None
+
+    @model_validator(mode="after")
+    def _sheltered_sandbox(self) -> "Settings":
+        if self.mode == "production" and self.sandbox and not (self.pages_password and self.sandbox_key):
+            raise ValueError("CDS_SANDBOX: in production it needs CDS_PAGES_PASSWORD and CDS_SANDBOX_KEY")
+        return self
 
 
 def variable(name: str) -> str:
@@ -189,5 +221,12 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [f"{variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()]
+        faults = [_fault(each) for each in error.errors()]
         raise SettingsError("\n".join(faults)) from None
+
+
+def _fault(error: ErrorDetails) -> str:
+    """One line; a fault of several settings together names them itself."""
+    if not error["loc"]:
+        return error["msg"].removeprefix("Value error, ")
+    return f"{variable(str(error['loc'][0]))}: {error['msg']}"

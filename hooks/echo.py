@@ -156,6 +156,21 @@ def stress_studies(case: Case) -> tuple[Study, ...]:
     return tuple(study for study in studies(case) if study.kind == "stress" and study.draft)
 
 
+_NAMES: dict[Kind, str] = {"stress": "Stress echo", "rest": "Rest echo", "none": "Without an echo study"}
+
+
+def studies_told(case: Case) -> tuple[tuple[str, tuple[Record, ...]], ...]:
+    """The records of each study under its name, for whoever tells a case to a person."""
+    return tuple((_NAMES[study.kind], (*study.records, *_only_here(study, case))) for study in studies(case))
+
+
+def _only_here(study: Study, case: Case) -> tuple[Record, ...]:
+    """What could belong to several studies is told once, with the first of them."""
+    earlier = studies(case)[: studies(case).index(study)]
+    told = {id(record) for other in earlier for record in other.unsure}
+    return tuple(record for record in study.unsure if id(record) not in told)
+
+
 # --- what a record says of a study ----------------------------------------------------------------------------------
 
 

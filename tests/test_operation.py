@@ -1,5 +1,6 @@
 """Starting, stopping and settings: what whoever runs the service relies on."""
 
+import json
 import os
 import signal
 import socket
@@ -82,6 +83,15 @@ def test_what_was_answered_last_is_kept_when_the_service_is_stopped(tmp_path: Pa
         assert service.process.wait(20) == 0
         assert other.execute("SELECT count(*) FROM audit").fetchone() == (1,)
         other.close()
+
+
+def test_what_could_not_be_kept_is_said_when_the_service_is_stopped(tmp_path: Path) -> None:
+    with running(tmp_path, CDS_DATABASE_URL=f"sqlite:///{tmp_path}/no/such/folder.sqlite3") as service:
+        assert post(service.address, CLAIM_REVIEW, UNSURE).status_code == 200
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(20) == 0
+        lines = [json.loads(line) for line in service.log.read_text().splitlines() if line.startswith("{")]
+        assert [line["rows"] for line in lines if line["event"] == "calls not kept"] == [2], "the call and its card"
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3, 0.6, 0.9, 1.2, 1.5])

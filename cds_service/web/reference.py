@@ -14,7 +14,7 @@ from cds_service.web.answers import as_json, outcome
 
 # Nothing is loaded from elsewhere, and no script runs: the pages work offline and inside a hospital's network.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 LONGEST_QUERY = 100
 
