@@ -9,11 +9,16 @@ from xml.etree.ElementTree import Element, tostring
 
 import pygal
 from markupsafe import Markup
+from pygal.style import Style
 
 # pygal finds its plugins by an import hook of a kind that Python has given up, and warns of at every import: it goes.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 _EXTRAS = frozenset({"style", "script", "defs", "title", "desc"})
+
+
+# Room for the labels as they are on a phone, where the style sheet makes them larger, in units of the drawing.
+_ROOM = Style(label_font_size=19, major_label_font_size=19)
 
 
 def stacked(labels: Sequence[str], series: Sequence[tuple[str, Sequence[int]]], about: str) -> Markup:
@@ -32,6 +37,7 @@ def stacked(labels: Sequence[str], series: Sequence[tuple[str, Sequence[int]]], 
         x_labels_major_count=min(len(labels), 7),
         show_minor_x_labels=False,
         value_formatter=lambda value: f"{value:.0f}",
+        style=_ROOM,
     )
     chart.x_labels = list(labels)
     for name, values in series:

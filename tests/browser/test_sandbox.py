@@ -157,9 +157,9 @@ def test_a_case_is_printed_without_what_cannot_be_pressed(look: Look) -> None:
     with look() as seen:
         opened(seen, MISSING)
         seen.page.emulate_media(media="print")
-        for shown in ("#case-title", "#card-1 h3", "#story", "#checked"):
+        for shown in ("#case-title", "#card-1 h3", ".offer", "#story", "#checked"):
             assert seen.page.locator(shown).is_visible()
-        for hidden in (".picker", ".tools", ".offer button", ".change", ".override", ".moments"):
+        for hidden in (".picker", ".tools", ".change", ".override", ".moments", ".behind"):
             assert not seen.page.locator(hidden).first.is_visible()
         seen.keep("sandbox-print")
 
