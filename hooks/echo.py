@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any, Literal, TypeVar
 
 from cds_service.case import (
@@ -182,7 +183,7 @@ def study_codes(record: Record) -> tuple[StudyCode, ...]:
 
 
 def _named_by(concept: Concept) -> tuple[StudyCode, ...]:
-    return tuple(entry for code in concept.codes for entry in _entries(code))
+    return tuple(chain.from_iterable(map(_entries, concept.codes)))
 
 
 @lru_cache(maxsize=4096)  # a record holds few kinds of procedure, again and again

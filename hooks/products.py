@@ -45,9 +45,10 @@ def agent_in(concept: Concept) -> Agent | None:
     if named:
         common = frozenset.intersection(*named)
         return Agent(common or frozenset.union(*named))
-    by_words = frozenset(code for text in concept.words for code in _by_words(text.lower()))
-    by_words |= frozenset(value for value in concept.values(NO_SYSTEM) if value in PRODUCTS)
-    return Agent(by_words, certain=False) if by_words else None
+    text = "\n".join(concept.words).lower()
+    weak = [code for word, code in _WORDS if word in text]
+    weak += [code.value for code in concept.codes if code.system == NO_SYSTEM and code.value in _PRODUCT_CODES]
+    return Agent(frozenset(weak), certain=False) if weak else None
 
 
 @lru_cache(maxsize=4096)  # a record names few drugs, again and again
@@ -64,10 +65,6 @@ def _by_code(code: Code) -> frozenset[str]:
 
 _PRODUCT_CODES = frozenset(product.code for product in PRODUCTS)
 _WORDS = tuple((word, product.code) for product in PRODUCTS for word in product.words)
-
-
-def _by_words(text: str) -> list[str]:
-    return [code for word, code in _WORDS if word in text]
 
 
 def name_of(code: str) -> str:

@@ -26,6 +26,7 @@ from cds_service.case import (
     SetUnits,
     Stage,
 )
+from cds_service.fhir.read import UNREADABLE
 from cds_service.fhir.systems import billing_uri, kind
 from cds_service.protocol import Action
 
@@ -65,7 +66,10 @@ def actions(changes: Iterable[Change], case: Case, raw: Mapping[str, msgspec.Raw
                 return ()
             done.append(action)
             continue
-        resource = updated.setdefault(place, _EXACT.decode(raw[place]))
+        try:
+            resource = updated[place] if place in updated else updated.setdefault(place, _EXACT.decode(raw[place]))
+        except UNREADABLE:
+            return ()  # a part that no rule reads is broken, so that the whole cannot go back
         _change(resource, change)
         said.setdefault(place, []).append(str(change))
     if any(resource["resourceType"] == "ChargeItem" and "id" not in resource for resource in updated.values()):

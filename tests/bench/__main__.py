@@ -49,8 +49,8 @@ class Bench:
             others = [stack.enter_context(start(each)) for each in peers()]
             if others:
                 yield "## Beside HealthChain\n\n" + self._beside_peers(variants[0], others)
-            yield "## Growth\n\n" + self._growth(variants[0])
             yield "## Memory and start\n\n" + _memory_and_start([*floors, *variants, *others])
+            yield "## Growth\n\n" + self._growth(variants[0])
         yield "## Workers\n\n" + self._workers(first)
 
     # --- tables -----------------------------------------------------------------------------------------------------
