@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from cds_service.advice import Advice
+from cds_service.advice import Judged
 from cds_service.cards import detail_of
 from cds_service.case import Case
 from cds_service.fhir import build
@@ -85,7 +85,7 @@ class Report(msgspec.Struct, rename="camel", kw_only=True):
     warnings: tuple[Warned, ...]
 
 
-def report_of(advice: Advice, faults: tuple[Unread, ...] = ()) -> Report:
+def report_of(advice: Judged, faults: tuple[Unread, ...] = ()) -> Report:
     """The report of a review, warnings first. `faults` are those of strict validation."""
     review = advice.review
     found = [_found(rule, finding, advice) for rule, finding in review.findings]
@@ -98,7 +98,7 @@ def report_of(advice: Advice, faults: tuple[Unread, ...] = ()) -> Report:
     )
 
 
-def _found(rule: Rule, finding: Finding, advice: Advice) -> Found:
+def _found(rule: Rule, finding: Finding, advice: Judged) -> Found:
     case, raw = advice.reading.case, advice.reading.raw
     return Found(
         id=_id(rule, finding),
@@ -137,9 +137,13 @@ def _unchecked(rule: Rule, each: NotChecked) -> Unchecked:
 
 
 def _id(rule: Rule, finding: Finding) -> str:
-    """Sixteen hexadecimal digits made of the rule, the evidence and the remedies."""
-    evidence = sorted(f"{seen.reference} {seen.location} {seen.seen}" for seen in map(_seen, finding.evidence))
-    parts = [rule.id, *evidence, *(str(remedy) for remedy in finding.remedies)]
+    """Sixteen hexadecimal digits made of the rule, the evidence and the remedies, in whatever order these came.
+
+    Evidence counts by its reference and its place in the resource; where the resource stands says nothing.
+    """
+    origins = [(each.record.origin, each.seen) for each in finding.evidence]
+    evidence = sorted(f"{origin.reference} {origin.within} {seen}" for origin, seen in origins)
+    parts = [rule.id, *evidence, *sorted(str(remedy) for remedy in finding.remedies)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

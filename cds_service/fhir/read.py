@@ -713,6 +713,25 @@ def _contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> r.Co
     return None
 
 
+# The parts of the record (prefetch keys) in which resources of a type stand. Both kinds of charge are one part.
+KEYS = {
+    "Procedure": "procedures",
+    "MedicationAdministration": "medicationAdministrations",
+    "ChargeItem": "chargeItems",
+    "Claim": "chargeItems",
+    "Coverage": "coverages",
+    "Observation": "observations",
+}
+
+
+def key_of(raw: msgspec.Raw) -> str | None:
+    """The part of the record in which a resource stands, empty where it is of none; None where that cannot be read."""
+    try:
+        return KEYS.get(_HEAD.decode(raw).resource_type, "")
+    except UNREADABLE:
+        return None
+
+
 def _subject(resource: Any) -> r.Reference | None:
     for member in ("subject", "patient", "beneficiary"):
         if (found := getattr(resource, member, None)) is not None:

@@ -2,9 +2,12 @@
 
 from collections import Counter
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from cds_service.advice import Advisor
+from cds_service.case import Stage
+from cds_service.errors import BadRequest
+from cds_service.fhir.read import KEYS
 from cds_service.logs import log
 from cds_service.report import report_of
 from cds_service.web import exchange
@@ -18,8 +21,27 @@ def blueprint(advisor: Advisor) -> Blueprint:
     @routes.post("/review")
     def review() -> Response:
         require_json()
-        report = report_of(advisor.answer_bundle(exchange.body(advisor.settings.max_body_bytes)))
+        body = exchange.body(advisor.settings.max_body_bytes)
+        report = report_of(advisor.answer_bundle(body, _stage(), _complete()))
         log.info("review", findings=dict(Counter(each.rule for each in report.findings)))
         return as_json(report)
 
     return routes
+
+
+def _stage() -> Stage | None:
+    """When the Bundle stands, where the caller says so; else its charges tell."""
+    written = request.args.get("stage")
+    stages: dict[str | None, Stage | None] = {None: None, "order": "order", "claim": "claim"}
+    if written not in stages:
+        raise BadRequest("`stage`: expected order or claim", "stage")
+    return stages[written]
+
+
+def _complete() -> frozenset[str]:
+    """The parts of the record that the Bundle holds whole, named by resource types."""
+    written = request.args.get("complete")
+    named = [] if written is None else written.split(",")
+    if not set(named) <= set(KEYS):
+        raise BadRequest(f"`complete`: expected resource types out of {', '.join(KEYS)}", "complete")
+    return frozenset(KEYS[each] for each in named)
