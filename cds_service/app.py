@@ -9,6 +9,8 @@ from flask import Flask
 
 import hooks
 from cds_service.advice import Advisor
+from cds_service.bulk.audit import Auditor
+from cds_service.bulk.fees import Fees
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.fhir.terminology import resources
@@ -19,6 +21,7 @@ from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
 from cds_service.store import Store
 from cds_service.web import answers, cds_hooks, documents, exchange, operations, reference, review, terminology
+from hooks import audit as hooks_audit
 from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
@@ -59,6 +62,11 @@ def create_advisor(settings: Settings) -> Advisor:
         client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
         site=replace(site, order_suggestions=settings.order_suggestions),
     )
+
+
+def create_auditor(settings: Settings, fees: Fees, everything: bool) -> Auditor:
+    """The rules for the audit of a year of records; made anew in each process that takes part. Raises SettingsError."""
+    return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
 
 
 def samples() -> Samples:

@@ -13,7 +13,8 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor, samples
+from cds_service.app import create_advisor, create_auditor, samples
+from cds_service.bulk.commands import audit_group
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
@@ -116,6 +117,9 @@ def rules(rule_id: str | None) -> None:
     else:
         click.echo(f"no rule `{rule_id}`; `cds-service rules` lists all", err=True)
         sys.exit(2)
+
+
+main.add_command(audit_group(create_auditor))
 
 
 def _advisor() -> Advisor:

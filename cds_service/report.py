@@ -85,25 +85,32 @@ class Report(msgspec.Struct, rename="camel", kw_only=True):
     warnings: tuple[Warned, ...]
 
 
-def report_of(advice: Judged, faults: tuple[Unread, ...] = ()) -> Report:
+def report_of(judged: Judged, faults: tuple[Unread, ...] = ()) -> Report:
     """The report of a review, warnings first. `faults` are those of strict validation."""
-    review = advice.review
-    found = [_found(rule, finding, advice) for rule, finding in review.findings]
+    review = judged.review
+    found = [each for _, each in found_in(judged)]
     off = [Unchecked(rule=rule.id, title=rule.title, reason=SWITCHED_OFF, evidence=()) for rule in review.switched_off]
     return Report(
-        findings=tuple(sorted(_with_own_ids(found), key=lambda each: (each.indicator != WARNING, each.rule))),
+        findings=tuple(sorted(found, key=lambda each: (each.indicator != WARNING, each.rule))),
         passed=tuple(Passed(rule=rule.id, title=rule.title) for rule in review.passed),
         not_checked=(*(_unchecked(rule, each) for rule, each in review.not_checked), *off),
-        warnings=tuple(Warned(location=each.place, message=each.reason) for each in (*advice.unread, *faults)),
+        warnings=tuple(Warned(location=each.place, message=each.reason) for each in (*judged.unread, *faults)),
     )
 
 
-def _found(rule: Rule, finding: Finding, advice: Judged) -> Found:
-    case, raw = advice.reading.case, advice.reading.raw
+def found_in(judged: Judged) -> list[tuple[Finding, Found]]:
+    """Each finding of a review beside what is said of it, in the order of the rules."""
+    findings = judged.review.findings
+    said = _with_own_ids([_found(rule, finding, judged) for rule, finding in findings])
+    return list(zip((finding for _, finding in findings), said, strict=True))
+
+
+def _found(rule: Rule, finding: Finding, judged: Judged) -> Found:
+    case, raw = judged.reading.case, judged.reading.raw
     return Found(
         id=_id(rule, finding),
         rule=rule.id,
-        indicator=rule.indicator_of(finding, advice.stage),
+        indicator=rule.indicator_of(finding, judged.stage),
         summary=finding.summary,
         detail=detail_of(rule, finding),
         evidence=tuple(_seen(each) for each in finding.evidence),
