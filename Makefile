@@ -23,7 +23,7 @@ test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
 	$(BIN)/python -m pytest
 
 test-spark: $(SPARK_VENV)/.installed  ## compare the audit on Spark with the embedded one
-	$(SPARK_VENV)/bin/python -m pytest tests/spark
+	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/spark
 
 bench-audit: $(VENV)/.dev $(SPARK_VENV)/.installed  ## measure the audit: speed, memory, growth
 	$(BIN)/python -m tests.bench_audit --spark $(SPARK_VENV)/bin/python

@@ -39,7 +39,8 @@ def audited(
 
 
 def rows(path: Path, query: str = "SELECT * FROM data") -> list[dict[str, Any]]:
-    """What a query finds in a Parquet file, which it calls `data`."""
+    """What a query finds in a Parquet file, or in a folder of them, which it calls `data`."""
+    path = path / "*.parquet" if path.is_dir() else path
     with duckdb.connect() as database:
         answer = database.execute(query.replace("data", f"'{path}'"))
         names = [column[0] for column in answer.description]

@@ -4,22 +4,24 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Protocol
 
 from cds_service.advice import Advisor, Judged
-from cds_service.bulk.fees import Fees, worth_of
+from cds_service.bulk.fees import Fees, Worth, worth_of
 from cds_service.bulk.knowledge import Knowledge
 from cds_service.bulk.sites import Sites, payer_of, practitioner_of, setting_of, sites_of
 from cds_service.bulk.split import PatientCase, Stored, read_patient
 from cds_service.case import AddLine, Line, ReplaceCode
 from cds_service.report import Found, found_in
-from cds_service.rules import Finding
+from cds_service.rules import Finding, Remedy
 
 REVIEWED = "reviewed"  # the outcome that counts a case itself, whatever the rules said of it
 OUTCOMES = (REVIEWED, "passed", "finding", "not checked")
 
 NO_DAY = "no date"
+CENT = Decimal("0.01")
 
 
 class MakeAuditor(Protocol):
@@ -75,7 +77,10 @@ class Auditor:
 
     def _review(self, patient: str, each: PatientCase, sites: Sites, outcome: Outcome) -> None:
         judged = self.advisor.judge(each.reading)
-        outcome.findings += [self._row(patient, each, sites, judged, *pair) for pair in found_in(judged)]
+        if_open = self._remedies_if_open(judged)
+        for finding, found in found_in(judged):
+            worth = worth_of(finding.remedies or if_open.get(subject_of(found), ()), self.fees)
+            outcome.findings.append(self._row(patient, each, sites, finding, found, worth))
         if not each.related:
             return  # counted apart: it holds nothing that a rule could speak of
         case = each.reading.case
@@ -84,15 +89,23 @@ class Auditor:
         for rule, what, reason in _verdicts(judged):
             outcome.counts[rule, what, reason, month, site] += 1
 
+    def _remedies_if_open(self, judged: Judged) -> dict[str, tuple[Remedy, ...]]:
+        """What would mend findings on lines that have gone out already, by their subject: only to tell their worth."""
+        case = judged.reading.case
+        if all(line.open for line in case.lines) or all(finding.remedies for _, finding in judged.review.findings):
+            return {}
+        lines = tuple(replace(line, open=True) for line in case.lines)
+        reopened = self.advisor.judge(replace(judged.reading, case=replace(case, lines=lines)))
+        return {subject_of(found): finding.remedies for finding, found in found_in(reopened)}
+
     def _row(
-        self, patient: str, each: PatientCase, sites: Sites, judged: Judged, finding: Finding, found: Found
+        self, patient: str, each: PatientCase, sites: Sites, finding: Finding, found: Found, worth: Worth
     ) -> dict[str, Any]:
         records = [evidence.record for evidence in finding.evidence]
         lines = [record for record in records if isinstance(record, Line)]
         dates = [finding.day, *(record.day for record in records), each.day]
         day = next((date for date in dates if date), None)
-        worth = worth_of(finding.remedies, self.fees)
-        case = judged.reading.case
+        case = each.reading.case
         return {
             "id": found.id,
             "subject": subject_of(found),
@@ -110,7 +123,7 @@ class Auditor:
             "product": self._product(finding, lines),
             "codes": sorted({line.code for line in lines}),
             "direction": worth.direction,
-            "value": None if worth.value is None else str(worth.value),
+            "value": None if worth.value is None else worth.value.quantize(CENT),
             "evidence": [{"seen": seen.seen, "reference": seen.reference} for seen in found.evidence],
             "remedies": [
                 {"label": way.label, "recommended": way.recommended, "changes": list(way.changes)}

@@ -1,6 +1,7 @@
 """`cds-service audit`: what people type, and what they see while it runs."""
 
-import importlib.util
+import importlib
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -41,7 +42,30 @@ def audit_group(create: CreateAuditor) -> click.Group:
         """Run the rules over a FHIR Bulk Data export, or compare two such audits (`diff`)."""
 
     audit.add_command(_run_command(create))
+    audit.add_command(_diff)
     return audit
+
+
+@click.command("diff")
+@click.argument("before", type=click.Path(path_type=Path), metavar="A")
+@click.argument("after", type=click.Path(path_type=Path), metavar="B")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def _diff(before: Path, after: Path, as_json: bool) -> None:
+    """Compare two audits: findings that are new in B, gone or changed, by rule and table version.
+
+    Exit code 0: the same findings. 1: others. 2: a folder that is no audit.
+    """
+    _require("embedded")
+    from cds_service.bulk.compare import compare, in_words, open_audit  # noqa: PLC0415  # needs the extra
+
+    try:
+        difference = compare(open_audit(before), open_audit(after))
+    except UnreadableInput as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    for line in [json.dumps(difference, indent=2)] if as_json else in_words(difference):
+        click.echo(line)
+    sys.exit(1 if difference["findings"] else 0)
 
 
 def _run_command(create: CreateAuditor) -> click.Command:
@@ -86,7 +110,10 @@ def _run_command(create: CreateAuditor) -> click.Command:
 
 def _require(engine: str) -> None:
     """What an engine needs is large and not part of the service: say in one line how to have it."""
-    if any(importlib.util.find_spec(name) is None for name in NEEDED[engine]):
+    try:
+        for name in NEEDED[engine]:
+            importlib.import_module(name)
+    except ImportError:
         extra = EXTRA[engine]
         click.echo(f"this needs the extra `{extra}`: pip install 'contrast-echo-cds[{extra}]'", err=True)
         sys.exit(2)
@@ -104,17 +131,18 @@ def _start(
 ) -> dict[str, Any]:
     from cds_service.bulk.run import Options, run_audit  # noqa: PLC0415  # needs the extra
 
-    master = chosen.pop("master")
+    master, out = chosen.pop("master"), chosen.pop("out")
+    options = Options(out=Path(out), complete=types, fees=fees.name if fees else "", **chosen)
     if engine == "embedded" and master:
         raise UnreadableInput("--master: only with --engine spark")
-    options = Options(
-        out=Path(chosen.pop("out")),
-        complete=types,
-        fees=fees.name if fees else "",
-        **chosen,
-    )
+    if engine == "spark" and options.resume:
+        raise UnreadableInput("--resume: only with the embedded engine; Spark itself runs again what fails")
     with _Shown() as progress:
-        return run_audit(open_export(Path(export)), make, options, progress)
+        if engine == "embedded":
+            return run_audit(open_export(Path(export)), make, options, progress)
+        from cds_service.bulk.distributed import run_on_spark  # noqa: PLC0415  # needs the extra
+
+        return run_on_spark(export, out, make, options, progress, master)
 
 
 class _Shown:

@@ -211,7 +211,10 @@ def _read_piece(piece: Piece, folder: Path) -> Piece:
             for batch in batches(_numbered(piece, scanned, rejects)):
                 found = scan(batch, relevant)
                 first = scanned.lines - len(batch) + 1
-                rejects.extend(Reject(first + at, kind, reason, batch[at]) for at, kind, reason in found.rejects)
+                rejects.extend(
+                    Reject(first + at, kind, reason, batch[at].strip("\ufeff \t\r\n"))
+                    for at, kind, reason in found.rejects
+                )
                 for kind, number in found.kinds.items():
                     scanned.kinds[kind] = scanned.kinds.get(kind, 0) + number
                 writer.write_batch(found.rows)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,6 @@ FINDINGS, COUNTS = (
 )
 LEFT_OUT = pa.schema([("place", pa.string()), ("reason", pa.string())])
 
-_CENT = Decimal("0.01")
-
 
 def findings_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows of findings as a table with the documented columns."""
@@ -62,10 +59,9 @@ def findings_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 
 def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
-    value, day = row["value"], row["day"]
+    day = row["day"]
     return {
         **row,
-        "value": None if value is None else Decimal(value).quantize(_CENT),
         "day": None if day is None else pa.scalar(day).cast(pa.date32()).as_py(),
     }
 

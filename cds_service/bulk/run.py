@@ -57,7 +57,8 @@ def run_audit(export: Export, make: MakeAuditor, options: Options, progress: Pro
     with engine.database() as database:
         _finish(database, work)
         counts = Counts(_facts(export, scanned, reviewed), _summed(each.rejects for each in scanned))
-        run = describe(auditor, export, options, counts, (*export.notes, *doubts, *_short(export, pieces, scanned)))
+        notes = (*export.notes, *doubts, *_short(export, pieces, scanned))
+        run = describe(auditor, [shard.name for shard in export.shards], options, counts, notes, "embedded")
         summary = summarise(run, _asking(database))
         _write(database, work, options.out, summary, _places(pieces, scanned))
     progress.advance(1)
@@ -81,9 +82,7 @@ def _prepare(export: Export, auditor: Auditor, options: Options) -> Path:
             (options.out / name).unlink(missing_ok=True)
     if options.resume and state.exists():
         if json.loads(state.read_text()) != mark:
-            raise UnreadableInput(
-                f"{options.out}: the export, the rules or the options are others than before; start anew"
-            )
+            raise UnreadableInput(f"{options.out}: the export, the rules or the options have changed; start anew")
         return work
     if work.exists() and not options.overwrite and not options.resume:
         raise UnreadableInput(f"{options.out}: holds an unfinished audit; --resume it, or --overwrite it")
@@ -150,7 +149,7 @@ class Counts:
 
 
 def describe(
-    auditor: Auditor, export: Export, options: Options, counts: Counts, notes: tuple[str, ...], engine: str = "embedded"
+    auditor: Auditor, files: list[str], options: Options, counts: Counts, notes: tuple[str, ...], engine: str
 ) -> Run:
     """The head of the summary."""
     return Run(
@@ -160,7 +159,7 @@ def describe(
             "engine": engine,
             "complete": sorted(options.complete),
             "fees": options.fees,
-            "files": [each.name for each in export.shards],
+            "files": files,
             "site": site_version(auditor.advisor.site),
             "switchedOff": sorted(auditor.advisor.site.rules_off),
         },
@@ -178,7 +177,7 @@ def _facts(export: Export, scanned: Iterable[Scanned], reviewed: Iterable[Partit
     return {
         "files": len(export.shards),
         "bytes": sum(shard.size for shard in export.shards),
-        "lines": sum(each.lines for each in read),
+        "lines": sum(number for each in read for number in each.kinds.values()),
         "types": dict(sorted(_summed(each.kinds for each in read).items())),
         "patientsRead": sum(each.patients for each in done),
         "cases": sum(each.cases for each in done),
