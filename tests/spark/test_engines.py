@@ -40,14 +40,9 @@ def on_spark(export: Path, out: Path, *options: str) -> subprocess.CompletedProc
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Generated records with every planted error, and other people's beside them where there are some."""
+    """Generated records with every planted error."""
     folder = tmp_path_factory.mktemp("synth") / "export"
     synth.write(synth.generate(1500, seed=21), folder, seed=21, manifest=False)
-    if "CORPUS_DIR" in os.environ:
-        corpus = Path(os.environ["CORPUS_DIR"])
-        (folder / "Claim.synthea.ndjson").write_bytes((corpus / "synthea-echo.ndjson").read_bytes())
-        examples = [json.loads(path.read_text()) for path in sorted((corpus / "hl7-r4-examples").glob("*.json"))]
-        (folder / "Observation.hl7.ndjson").write_text("\n".join(json.dumps(each) for each in examples))
     return folder
 
 
@@ -132,10 +127,23 @@ def test_spark_and_embedded_audits_can_be_compared(outs: tuple[Path, Path]) -> N
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_manifest_is_read(tmp_path: Path) -> None:
+def test_a_manifest_and_other_peoples_records_are_read(tmp_path: Path) -> None:
     folder = tmp_path / "export"
     synth.write(synth.generate(60, seed=4), folder, seed=4)
+    if "CORPUS_DIR" in os.environ:
+        add_corpus(folder, Path(os.environ["CORPUS_DIR"]))
     audited(folder, tmp_path / "embedded")
     result = on_spark(folder / "manifest.json", tmp_path / "spark")
     assert result.returncode == 0, result.stderr[-2000:]
     assert findings(tmp_path / "spark") == findings(tmp_path / "embedded")
+    assert counts(tmp_path / "spark") == counts(tmp_path / "embedded")
+
+
+def add_corpus(folder: Path, corpus: Path) -> None:
+    """Put other people's records beside the generated ones."""
+    examples = [json.loads(path.read_text()) for path in sorted((corpus / "hl7-r4-examples").glob("*.json"))]
+    (folder / "hl7.ndjson").write_text("\n".join(json.dumps(each) for each in examples))
+    (folder / "synthea.ndjson").write_bytes((corpus / "synthea-echo.ndjson").read_bytes())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["output"] += [{"url": "hl7.ndjson"}, {"url": "synthea.ndjson"}]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
