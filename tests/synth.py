@@ -165,7 +165,7 @@ def _patient(
         _episode(export, dice, patient, scenario, day, position)
         export.planted += [(f"Patient/{patient.id}", rule) for rule in scenario.rules]
         days.append(day)
-        day += timedelta(days=dice.randrange(10, 140))
+        day = FIRST_DAY + timedelta(days=((day - FIRST_DAY).days + dice.randrange(10, 140)) % DAYS)
     if not any("payer" in scenario.case for scenario in episodes):
         export.add(_plan(patient))
     _background(export, dice, patient, background, days)

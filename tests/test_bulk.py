@@ -3,7 +3,10 @@
 import gzip
 import json
 import random
+import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -22,6 +25,7 @@ from cds_service.fhir.read import KEYS
 from cds_service.settings import Settings
 from tests import synth
 from tests.bulk import audited, bundle_of, case_bundles, confusion, counts, findings, patients_of, rows
+from tests.running import ROOT
 
 KNOWN = frozenset(KEYS[each] for each in synth.COMPLETE)
 PATIENTS = 1500
@@ -144,6 +148,53 @@ def test_the_files_have_the_documented_columns(out: Path) -> None:
     for name, columns in DESCRIBED.items():
         described = rows(out / name, "SELECT column_name FROM (DESCRIBE SELECT * FROM data)")
         assert [row["column_name"] for row in described] == [column for column, _, _ in columns]
+
+
+def test_the_columns_are_explained() -> None:
+    text = (ROOT / "cds_service" / "bulk" / "README.md").read_text()
+    for columns in DESCRIBED.values():
+        assert [column for column, _, _ in columns if f"`{column}`" not in text] == []
+
+
+def test_the_example_of_the_readme_works(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text().replace("\\\n", "")
+    commands = [line.strip() for line in text.splitlines() if line.startswith("    .venv/bin/") and "/tmp/year" in line]
+    assert len(commands) == 2
+    for command in commands:
+        arguments = command.replace("/tmp/year", str(tmp_path)).replace("--patients 2000", "--patients 200").split()
+        program = [sys.executable, "-m", "cds_service"] if "cds-service" in arguments[0] else [sys.executable]
+        result = subprocess.run([*program, *arguments[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    missed, extra = confusion(tmp_path / "export", tmp_path / "audit")
+    assert (missed, extra) == (Counter(), Counter())
+    assert "charged too little" in result.stdout
+
+
+def test_the_report_answers_the_first_questions_in_a_browser(out: Path, tmp_path: Path) -> None:
+    """The page stands by itself: nothing is loaded from elsewhere, and its table can be narrowed."""
+    text = (out / "report.html").read_text()
+    assert not re.findall(r'(?:src|href)="(?!#)', text), "nothing from elsewhere"
+    narrowed = text.replace(
+        "</script>", "\nrule.value = 'add-on-modifier'; rule.dispatchEvent(new Event('input'));</script>"
+    )
+    (tmp_path / "report.html").write_text(narrowed)
+    command = [
+        "chromium",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--dump-dom",
+        f"file://{tmp_path}/report.html",
+    ]
+    dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    summary = json.loads((out / "summary.json").read_text())
+    for question in summary["questions"]:
+        assert re.search(
+            rf'<div class="number">{question["findings"]}</div>\s*<div class="text">{question["text"]}<', dom
+        )
+    expected = len([row for row in findings(out) if row["rule"] == "add-on-modifier"])
+    assert expected
+    assert f">{expected} of " in dom
 
 
 def test_the_summary_says_how_it_was_made(out: Path) -> None:

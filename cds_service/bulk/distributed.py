@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import pyarrow as pa
@@ -152,7 +153,7 @@ def _placed(spark: SparkSession, rejected: DataFrame) -> DataFrame:
     files = sorted(row["file"] for row in rejected.select("file").distinct().collect())
     places = spark.createDataFrame([], "file string, line long, key string")
     for file in files:
-        numbered = spark.sparkContext.textFile(file).zipWithIndex()
+        numbered = spark.sparkContext.textFile(unquote(file)).zipWithIndex()
         rows = numbered.map(lambda pair, file=file: (file, pair[1] + 1, pair[0].strip("\ufeff \t\r\n")))
         places = places.union(spark.createDataFrame(rows, "file string, line long, key string"))
     texts = rejected.select(
