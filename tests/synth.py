@@ -220,8 +220,11 @@ def _episode(
         "serviceProvider": {"reference": f"Organization/{site}"},
     }
     export.add(encounter)
+    names_doctor = dice.random() < 0.8
     for resource in _resources(scenario, day):
         made = _own(resource, prefix, patient, site, doctor)
+        if names_doctor:
+            _name(made, {"reference": f"Practitioner/{doctor}"})
         _tie(made, f"Encounter/{encounter['id']}", dice)
         _roughen(export, made, dice)
         export.add(made)
@@ -248,6 +251,16 @@ def _own(resource: dict[str, Any], prefix: str, patient: Patient, site: str, doc
     if made["resourceType"] == "Coverage":
         made["payor"] = [{"display": "Medicare"}]
     return made
+
+
+def _name(made: dict[str, Any], doctor: dict[str, str]) -> None:
+    """One practitioner does and charges all of a study."""
+    if made["resourceType"] in {"ChargeItem", "Procedure"}:
+        made["performer"] = [{"actor": doctor}]
+    elif made["resourceType"] == "Claim":
+        made["careTeam"] = [{"sequence": 1, "provider": doctor}]
+        for item in made["item"]:
+            item["careTeamSequence"] = [1]
 
 
 def _tie(made: dict[str, Any], encounter: str, dice: random.Random) -> None:

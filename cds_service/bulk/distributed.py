@@ -22,7 +22,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from cds_service.bulk import page, results
 from cds_service.bulk.audit import Auditor, MakeAuditor, Outcome
-from cds_service.bulk.embedded import PARTITION_BYTES, Progress
+from cds_service.bulk.embedded import Progress
 from cds_service.bulk.exports import ENDINGS, Export, open_export
 from cds_service.bulk.run import Counts, Options, as_json, describe, known_whole, type_in
 from cds_service.bulk.scan import BATCH_LINES, MEDICATION, NAMED_TYPES, ROWS, scan
@@ -32,6 +32,7 @@ from cds_service.errors import UnreadableInput
 
 _SCANNED = pa.schema([*ROWS, ("file", pa.string()), ("reason", pa.string()), ("number", pa.int64())])
 _COUNTED = "counted"  # the reason of rows that say how many lines of a type there were
+TASK_BYTES = 32 * 1024 * 1024
 _SAID = "what string, said string"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -192,7 +193,7 @@ def _tasks(spark: SparkSession, records: DataFrame) -> int:
     """In how many tasks the records are reviewed: one a core, and more where these would hold too much."""
     (held,) = records.agg(f.coalesce(f.sum(f.length("raw")), f.lit(0))).collect()[0]
     cores: int = spark.sparkContext.defaultParallelism
-    return max(cores, -(-int(held) // PARTITION_BYTES))
+    return max(cores, -(-int(held) // TASK_BYTES))
 
 
 def _reviewed(records: DataFrame, tasks: int, make: MakeAuditor, known: frozenset[str]) -> DataFrame:

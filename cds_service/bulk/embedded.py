@@ -32,7 +32,7 @@ from cds_service.errors import UnreadableInput
 
 REJECTS = pa.schema([("piece", pa.int64()), ("line", pa.int64()), ("reason", pa.string()), ("text", pa.large_string())])
 
-PARTITION_BYTES = 24 * 1024 * 1024
+PARTITION_BYTES = 8 * 1024 * 1024
 ROW_GROUP_ROWS = 8192
 
 
@@ -123,7 +123,7 @@ class Engine:
         self.progress.begin("grouping", 1, "steps")
         if not done.exists():
             with self.database() as database:
-                partitions = _group(database, self.work, sorted_records, everything)
+                partitions = _group(database, self.work, sorted_records, everything, least=2 * self.jobs)
             results.write_whole(done, lambda partial: partial.write_text(json.dumps(partitions)))
         self.progress.advance(1)
         partitions = json.loads(done.read_text())
@@ -288,13 +288,16 @@ def _may_hold(statistics: Any, number: int) -> bool:
 # --- grouping -------------------------------------------------------------------------------------------------------
 
 
-def _group(database: duckdb.DuckDBPyConnection, work: Path, target: Path, everything: bool) -> int:
-    """Write the records of patients who can matter, each with the Medication resources that it points at."""
+def _group(database: duckdb.DuckDBPyConnection, work: Path, target: Path, everything: bool, least: int) -> int:
+    """Write the records of patients who can matter, each with the Medication resources that it points at.
+
+    How many partitions there are follows from their size; at least so many that all processes have work.
+    """
     database.execute(f"CREATE VIEW scanned AS FROM read_parquet('{quoted(work / 'read')}/*.parquet')")
     for statement in _GROUPING:
         database.execute(statement.format(matters="true" if everything else "related", medication=MEDICATION))
     (held,) = database.execute("SELECT coalesce(sum(strlen(raw)), 0) FROM records").fetchone() or (0,)
-    partitions = max(1, -(-int(held) // PARTITION_BYTES))
+    partitions = max(least, -(-int(held) // PARTITION_BYTES))
 
     def write(partial: Path) -> None:
         rows = f"SELECT md5_number_lower(patient) % {partitions} AS part, * FROM records ORDER BY part, patient"  # noqa: S608
