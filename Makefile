@@ -15,7 +15,10 @@ FHIR_VENV := .venv-fhir
 # HealthChain, a peer of `make bench`, and its pins, which are not ours.
 PEER_VENV := .venv-peer
 
-.PHONY: install run test browser bench bench-peer conformance lint format lock clean
+# Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
+SPARK_VENV := .venv-spark
+
+.PHONY: install run test test-spark browser bench bench-peer bench-audit conformance lint format lock clean
 
 install: $(VENV)/.runtime  ## set up what the service needs to run
 
@@ -23,7 +26,13 @@ run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until in
 	CDS_MODE=$(CDS_MODE) $(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
 test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-spark: $(SPARK_VENV)/.installed  ## compare the audit on Spark with the embedded one
+	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/spark
+
+bench-audit: $(VENV)/.dev $(SPARK_VENV)/.installed  ## measure the audit: speed, memory, growth
+	$(BIN)/python -m tests.bench_audit --spark $(SPARK_VENV)/bin/python
 
 browser:  ## install Debian's Chromium, as root and where it is missing; without it the tests in a browser are left out
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
@@ -72,14 +81,19 @@ $(FHIR_VENV)/.installed: tests/fhir_server/constraints.txt
 $(PEER_VENV)/.installed:
 	$(PYTHON) -m venv $(PEER_VENV)
 	$(PEER_VENV)/bin/python -m pip --disable-pip-version-check install --quiet healthchain==0.16.1 uvicorn
+$(SPARK_VENV)/.installed: deploy/constraints-spark.txt pyproject.toml
+	$(PYTHON) -m venv $(SPARK_VENV)
+	$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
 UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
 	$(UV) --extra build --output-file deploy/constraints.txt
 	$(UV) --extra build --extra otel --output-file deploy/constraints-otel.txt
-	$(UV) --extra build --extra otel --extra dev --output-file deploy/constraints-dev.txt
+	$(UV) --extra build --extra otel --extra dev --extra audit --output-file deploy/constraints-dev.txt
+	$(UV) --extra build --extra otel --extra dev --extra audit --extra spark --output-file deploy/constraints-spark.txt
 	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/fhir_server/constraints.txt
 
 clean:
-	rm -rf $(VENV) $(FHIR_VENV) $(PEER_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(FHIR_VENV) $(PEER_VENV) $(SPARK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

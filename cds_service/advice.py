@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from cds_service.cards import CardMaker
 from cds_service.case import Site, Stage
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.queries import Access
-from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
+from cds_service.fhir.read import DEFAULT_SITE, Incoming, Reading, Unread, part_of, read_case
 from cds_service.fhir.servers import AllowList
 from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
 from cds_service.protocol import (
@@ -32,18 +33,28 @@ _NOT_ALLOWED = "`fhirServer` is not one of the servers that this service may ask
 _NO_QUERY = "the context lacks an id that the query needs"
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What the rules say of a case, what it was read from, and what was left out."""
+
+    review: Review
+    reading: Reading
+    unread: tuple[Unread, ...]
+
+    @property
+    def stage(self) -> Stage:
+        """When the case stands: at order or at claim time."""
+        return self.reading.case.stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice(Judged):
     """What the service has to say: the answer, and what it was made from.
 
     Of the keys of prefetch, `sent` came with the call, `fetched` were asked for, and `lacking` could not be had.
     """
 
     response: Response
-    review: Review
-    reading: Reading
-    unread: tuple[Unread, ...]
-    stage: Stage
     fetched: tuple[str, ...] = ()
     sent: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -85,23 +96,44 @@ class Advisor:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch, body)
         self._complete(call)
-        advice = self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
+        judged = self.judge(self._read(call), tuple(call.arrived.unread))
+        advice = self._advise(judged, page_base, tuple(call.fetched), service.read_only)
         sent = tuple(request.prefetch or ())
         return replace(advice, sent=sent, lacking=tuple(call.arrived.unavailable), hook_instance=request.hook_instance)
 
-    def answer_bundle(self, body: bytes) -> Advice:
+    def answer_bundle(self, body: bytes, stage: Stage | None = None, known: frozenset[str] = frozenset()) -> Advice:
         """Review a Bundle that came without a call around it: everything in it is what the review is about.
 
-        A Bundle without charges is reviewed as at order time. Raises BadRequest where it is not a Bundle.
+        Without a stage, a Bundle without charges is reviewed as at order time. `known` are the parts of the record that
+        the Bundle holds whole. Raises BadRequest where it is not a Bundle.
         """
         arrived = Arrived()
         take_draft(arrived, msgspec.Raw(body), "Bundle")
-        reading = read_case(arrived.incoming, stage="claim", site=self.site)
+        complete = known if not arrived.unread else frozenset()  # what could not be read may have been of any part
+        reading = self.examine(arrived.incoming, stage or "claim", complete)
         if len(reading.patients) > 1:
             raise BadRequest("`Bundle`: expected the records of one patient; send a Bundle for each", "Bundle")
-        if not reading.case.lines:
-            reading = read_case(arrived.incoming, stage="order", site=self.site)
-        return self._advise(reading, arrived)
+        if stage is None and not reading.case.lines:
+            reading = self.examine(arrived.incoming, "order", complete)
+        return self._advise(self.judge(reading, tuple(arrived.unread)))
+
+    # --- the two steps of every review: live, of a Bundle, and over a year of records -------------------------------
+
+    def examine(self, incoming: Iterable[Incoming], stage: Stage, known: frozenset[str] = frozenset()) -> Reading:
+        """Read resources that are all what the review is about, without a call around them.
+
+        What cannot even be told by its type may have been of any part of the record: none is known whole then.
+        """
+        keys = [(each, part_of(each) if known else "") for each in incoming]
+        drafts = [structs.replace(each, draft=True, key=key or "") for each, key in keys]
+        complete = frozenset() if any(key is None for _, key in keys) else known
+        return read_case(drafts, stage=stage, known=complete, site=self.site)
+
+    def judge(self, reading: Reading, unread: tuple[Unread, ...] = ()) -> Judged:
+        """Run the rules over what was read. `unread` was left out before it came to the reader."""
+        with span("review"):
+            verdict = review(reading.case, self.rules)
+        return Judged(review=verdict, reading=reading, unread=(*unread, *reading.unread))
 
     # --- what is missing --------------------------------------------------------------------------------------------
 
@@ -168,19 +200,13 @@ class Advisor:
         )
 
     def _advise(
-        self,
-        reading: Reading,
-        arrived: Arrived,
-        page_base: str = "",
-        fetched: tuple[str, ...] = (),
-        read_only: bool = False,
+        self, judged: Judged, page_base: str = "", fetched: tuple[str, ...] = (), read_only: bool = False
     ) -> Advice:
-        with span("review"):
-            verdict = review(reading.case, self.rules)
-        unread = (*arrived.unread, *reading.unread)
+        reading = judged.reading
         maker = CardMaker(reading.case, reading.raw, self.settings.canonical_base, page_base, read_only)
-        response = Response(cards=maker.cards(verdict), extension=self._extension(unread, verdict))
-        return Advice(response, verdict, reading, unread, reading.case.stage, fetched)
+        extension = self._extension(judged.unread, judged.review)
+        response = Response(cards=maker.cards(judged.review), extension=extension)
+        return Advice(review=judged.review, reading=reading, unread=judged.unread, response=response, fetched=fetched)
 
     def _extension(self, unread: Iterable[Unread], verdict: Review) -> dict[str, Any] | None:
         """What was left out and what could not be decided; nothing where there is neither."""

@@ -10,6 +10,8 @@ from flask import Flask
 
 import hooks
 from cds_service.advice import Advisor
+from cds_service.bulk.audit import Auditor
+from cds_service.bulk.fees import Fees
 from cds_service.database import Database
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
@@ -44,6 +46,7 @@ from cds_service.web import (
     terminology,
 )
 from cds_service.web.people import people_of
+from hooks import audit as hooks_audit
 from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
@@ -98,6 +101,11 @@ def create_advisor(settings: Settings) -> Advisor:
         client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
         site=replace(site, order_suggestions=settings.order_suggestions),
     )
+
+
+def create_auditor(settings: Settings, fees: Fees, everything: bool) -> Auditor:
+    """The rules for the audit of a year of records; made anew in each process that takes part. Raises SettingsError."""
+    return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
 
 
 def samples() -> Samples:

@@ -6,7 +6,7 @@ hundreds of them, in a third of the time of frozen dataclasses.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import wraps
@@ -291,6 +291,11 @@ class Case:
     focus: frozenset[str] | None = None
     site: Site = Site()
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def having(self, **members: Sequence[Record]) -> "Case":
+        """The same case with other records as some of its members; nothing that was derived goes along."""
+        chosen: dict[str, Any] = {name: Records(records) for name, records in members.items()}
+        return replace(self, facts={}, **chosen)
 
     def is_about(self, record: Record) -> bool:
         """Whether the call is about a record: it is a draft, and one of those in focus where the call names some."""

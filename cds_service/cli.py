@@ -12,7 +12,8 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor, create_guard, samples
+from cds_service.app import create_advisor, create_auditor, create_guard, samples
+from cds_service.bulk.commands import audit_group
 from cds_service.clients_cli import clients
 from cds_service.database_commands import database
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
@@ -126,6 +127,9 @@ def rules(rule_id: str | None) -> None:
     else:
         click.echo(f"no rule `{rule_id}`; `cds-service rules` lists all", err=True)
         sys.exit(2)
+
+
+main.add_command(audit_group(create_auditor))
 
 
 def _advisor() -> Advisor:

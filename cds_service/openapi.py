@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from cds_service.fhir.read import KEYS
 from cds_service.protocol import (
     BUNDLE_SCHEMA,
     Context,
@@ -124,7 +125,21 @@ def _descriptions(names: Names) -> Json:
 
 def _review() -> Json:
     review = _operation("review", "Review a Bundle", "For systems without CDS Hooks", Report, _BODY_FAULTS)
-    return {"/review": {"post": review | {"requestBody": _body("Bundle")}}}
+    stage = {
+        "name": "stage",
+        "in": "query",
+        "schema": {"type": "string", "enum": ["order", "claim"]},
+        "description": "When the Bundle stands; without it, a Bundle without charges is reviewed as at order time",
+    }
+    complete = {
+        "name": "complete",
+        "in": "query",
+        "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(KEYS)}},
+        "style": "form",
+        "explode": False,
+        "description": "Resource types of which the Bundle holds all there are: only there is absence concluded",
+    }
+    return {"/review": {"post": review | {"parameters": [stage, complete], "requestBody": _body("Bundle")}}}
 
 
 def _reference_pages(names: Names) -> Json:

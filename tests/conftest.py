@@ -1,6 +1,7 @@
 """What the tests share: an advisor in this process, a running server of its own, and a FHIR server beside it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from cds_service.advice import Advisor
 from cds_service.app import create_advisor
 from cds_service.settings import Settings
+from tests.browser.chromium import CHROMIUM
 from tests.ehr import FHIR_TOKEN, load_corpus
 from tests.fhir_server.server import FhirServer, running_server
 from tests.postgresql import PostgreSQL, running_postgresql
@@ -18,6 +20,14 @@ from tests.running import ROOT, Service, running
 os.environ.setdefault("CDS_MODE", "development")
 
 SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of a run, said by the process that others may have worked for."""
+    if CHROMIUM is None and not hasattr(config, "workerinput"):
+        sys.stdout.write(
+            "\ntests in a browser were left out: install `chromium` (apt-get install chromium)\n"
+        )
 
 
 @pytest.fixture(scope="session")

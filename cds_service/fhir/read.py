@@ -850,6 +850,27 @@ _SUBJECT_MEMBERS = {
 }
 
 
+# The parts of the record (prefetch keys) in which resources of a type stand. Both kinds of charge are one part.
+KEYS = {
+    "Procedure": "procedures",
+    "MedicationAdministration": "medicationAdministrations",
+    "ChargeItem": "chargeItems",
+    "Claim": "chargeItems",
+    "Coverage": "coverages",
+    "Observation": "observations",
+}
+
+
+def part_of(incoming: Incoming) -> str | None:
+    """The part of the record in which a resource stands, empty where it is of none; None where that cannot be read."""
+    if incoming.resource is not None:
+        return KEYS.get(type(incoming.resource).__name__, "")
+    try:
+        return KEYS.get(_HEAD.decode(incoming.original()).resource_type, "")
+    except UNREADABLE:
+        return None
+
+
 def _subject(resource: Any) -> r.Reference | None:
     member = _SUBJECT_MEMBERS.get(type(resource))
     return getattr(resource, member) if member else None

@@ -1,6 +1,5 @@
 """A browser for the tests of this folder; where the system has none they are left out, and the run ends saying so."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,23 +11,15 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.chromium import CHROMIUM, Looking, launched, looking
 from tests.running import Service
 
-_LEFT_OUT: list[pytest.Item] = []
-
 Look = Callable[..., AbstractContextManager[Looking]]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if CHROMIUM is None:
         here = Path(__file__).parent
-        _LEFT_OUT[:] = [item for item in items if here in item.path.parents]
-        items[:] = [item for item in items if item not in _LEFT_OUT]
-        config.hook.pytest_deselected(items=_LEFT_OUT)
-
-
-def pytest_unconfigure() -> None:
-    if _LEFT_OUT:
-        hint = "install `chromium` (Debian: apt-get install chromium)"
-        sys.stdout.write(f"\n{len(_LEFT_OUT)} tests in a browser were left out: {hint}\n")
+        left_out = [item for item in items if here in item.path.parents]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")
