@@ -192,13 +192,17 @@ class _Group:
 
     @property
     def is_tied(self) -> bool:
-        """Whether a procedure and its charges refer to one another: then it is a study of its own."""
+        """Whether its charges refer to a procedure, be it on record or not: then it is a study of its own."""
         kinds = {type(record) for record in self.records}
-        return Procedure in kinds and Line in kinds
+        return Line in kinds and (Procedure in kinds or any(map(_names_procedure, self.records)))
 
     def refers(self, record: Record) -> bool:
         """Whether a record and the group refer to one another, or to one and the same study."""
         return any(_refer(record, other) for other in self.records)
+
+
+def _names_procedure(record: Record) -> bool:
+    return isinstance(record, Line) and any(link.startswith("Procedure/") for link in record.links)
 
 
 def _weight_of_day(record: Record) -> int:
@@ -365,6 +369,8 @@ def _homes(groups: Sequence[_Group], record: Record) -> list[_Group]:
     homes = [group for group in groups if group.refers(record)]
     if not homes:
         homes = [group for group in groups if _may_belong(group, record)]
+    if not homes:
+        homes = [group for group in groups if _is_not_ruled_out(group, record)]
     homes = _narrow(homes, lambda group: not _needs_stress(record) or group.kind == "stress")
     homes = _narrow(homes, lambda group: record.encounter in group.encounters)
     homes = _narrow(homes, lambda group: bool(record.performers & _people(group)))
@@ -391,6 +397,13 @@ def _may_belong(group: _Group, record: Record) -> bool:
     return record.day == group.day
 
 
+def _is_not_ruled_out(group: _Group, record: Record) -> bool:
+    """Whether the day of one of them is not known, and nothing else tells them apart."""
+    if isinstance(record, Line) and not agrees(group.billers, record.performers):
+        return False
+    return None in (record.day, group.day) and (record.encounter is None or not group.encounters)
+
+
 def _needs_stress(record: Record) -> bool:
     return _is_contrast_add_on(record) or any(entry.add_on and entry.kind == "stress" for entry in study_codes(record))
 
@@ -400,11 +413,13 @@ def _is_contrast_add_on(record: Record) -> bool:
 
 
 def _attach_to_day(groups: list[_Group], record: Record) -> None:
-    for group in groups:
-        if group.kind == "none" and group.day == record.day and _same_session(group, record):
-            group.records.append(record)
-            return
-    groups.append(_Group("none", [record]))
+    without_study = [group for group in groups if group.kind == "none"]
+    homes = [group for group in without_study if group.day == record.day and _same_session(group, record)]
+    homes = homes[:1] or [group for group in without_study if _is_not_ruled_out(group, record)]
+    if len(homes) == 1:
+        homes[0].records.append(record)
+    else:
+        groups.append(_Group("none", [record]))
 
 
 def _same_session(group: _Group, record: Record) -> bool:
