@@ -13,7 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from cds_service.errors import BadRequest
-from cds_service.fhir.read import UNREADABLE, Incoming, Unread, without_values
+from cds_service.fhir.doubts import UNREADABLE
+from cds_service.fhir.read import Incoming, Unread, without_values
+from cds_service.fhir.texts import fault_in
 
 _NOTHING = msgspec.Raw(b"null")
 
@@ -88,7 +90,7 @@ def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str) -> None:
         raise BadRequest(f"`{place}`: expected a FHIR Bundle with a list `entry`", place) from None
     if bundle.resource_type != "Bundle":
         raise BadRequest(f"`{place}`: expected a FHIR Bundle", place)
-    arrived.incoming += _entries(arrived, bundle, place)
+    arrived.incoming += _entries(arrived, bundle, place, has_faults=fault_in(raw) is not None)
 
 
 def take_prefetch(arrived: Arrived, prefetch: Mapping[str, msgspec.Raw], declared: Mapping[str, str]) -> None:
@@ -123,29 +125,32 @@ def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: st
     kind = msgspec.json.decode(raw, type=_Head).resource_type
     wanted = re.split(r"[/?]", template)[0]
     if kind == "Bundle":
-        _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place, wanted)
+        _take_bundle(arrived, key, msgspec.json.decode(raw, type=_Bundle), place, wanted, fault_in(raw) is not None)
     elif kind == "OperationOutcome":
         arrived.lack(key, place, "it could not be provided (OperationOutcome)")
     elif kind != wanted:
         arrived.miss(key, place, f"expected {wanted}, or a Bundle of it")
     else:
-        arrived.incoming.append(Incoming(place, raw, key=key))
+        arrived.incoming.append(Incoming(place, raw, key=key, fault=fault_in(raw)))
         if "?" not in template:
             arrived.known.add(key)
 
 
-def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str, wanted: str) -> None:
-    arrived.incoming += _entries(arrived, bundle, place, key, wanted)
+def _take_bundle(arrived: Arrived, key: str, bundle: _Bundle, place: str, wanted: str, has_faults: bool) -> None:
+    arrived.incoming += _entries(arrived, bundle, place, key, wanted, has_faults)
     if bundle.next_page is not None:
         arrived.next_pages[key] = bundle.next_page
     elif key not in arrived.flawed:
         arrived.known.add(key)
 
 
-def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str = "", wanted: str = "") -> Iterator[Incoming]:
+def _entries(
+    arrived: Arrived, bundle: _Bundle, place: str, key: str = "", wanted: str = "", has_faults: bool = False
+) -> Iterator[Incoming]:
     """The entries of a key's Bundle; without a key, of the Bundle that the call is about.
 
     Other types than the wanted one may come along (a Medication, an order), and not as what was searched for.
+    `has_faults`: some text in the Bundle has one; it is looked for in each entry.
     """
     for position, raw in enumerate(bundle.entry or ()):
         where = f"{place}.entry[{position}]"
@@ -163,7 +168,8 @@ def _entries(arrived: Arrived, bundle: _Bundle, place: str, key: str = "", wante
             continue
         if wanted and kind and kind != wanted and entry.is_match:
             arrived.miss(key, where, f"expected {wanted}")
-        yield Incoming(f"{where}.resource", entry.resource, entry.full_url or "", draft=not key, key=key)
+        fault = fault_in(raw) if has_faults else None
+        yield Incoming(f"{where}.resource", entry.resource, entry.full_url or "", draft=not key, key=key, fault=fault)
 
 
 def _kind(raw: msgspec.Raw) -> str:

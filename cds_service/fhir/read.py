@@ -34,6 +34,7 @@ from cds_service.case import (
     Stage,
 )
 from cds_service.fhir import resources as r
+from cds_service.fhir.doubts import UNREADABLE, doubts, is_date
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.systems import kind
 
@@ -42,7 +43,8 @@ from cds_service.fhir.systems import kind
 class Incoming:
     """A resource as it came: its place in the request, the client's own JSON, and whether the call is about it.
 
-    `key` is the prefetch key under which it came, empty where it came under none.
+    `key` is the prefetch key under which it came, empty where it came under none; `fault` is what is wrong with its
+    texts, None where nothing is.
     """
 
     place: str
@@ -50,6 +52,7 @@ class Incoming:
     full_url: str = ""
     draft: bool = False
     key: str = ""
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,10 @@ _DECODER = msgspec.json.Decoder(r.Read)
 _HEAD = msgspec.json.Decoder(_Head)
 _MEDICATION = msgspec.json.Decoder(r.Medication)
 
-# What decoding raises: other JSON than expected, text that is not UTF-8, nesting without end.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
 # The largest amount taken for real: a typing error of 10^9 units would not be charged, and must not be computed with.
 _LARGEST_AMOUNT = Decimal(100_000)
+# FHIR asks for no more digits; written out, 1e-99999999 would fill the memory.
+_MOST_DIGITS = 18
 
 
 def read_case(
@@ -143,7 +145,7 @@ class _Reader:
         self.unread: list[Unread] = []
         self.flawed: set[str] = set()
         self._alias: dict[str, str] = {}
-        self._identities: set[str] = set()
+        self._taken: dict[str, _Item] = {}
 
     def take(self, incoming: Incoming) -> None:
         """Decode a resource, or note why it is left out. What was taken before is not taken twice."""
@@ -153,13 +155,20 @@ class _Reader:
             self._refuse(incoming, error)
             return
         identity = f"{type(resource).__name__}/{resource.id}" if resource.id else incoming.full_url
-        if identity and identity in self._identities:
+        if identity and identity in self._taken:
+            self._compare(incoming, resource, self._taken[identity])
             return
-        self._identities.add(identity)
+        self._taken[identity] = _Item(incoming, resource, identity)
         if incoming.full_url:
             self._alias[incoming.full_url] = identity
         self.raw[incoming.place] = incoming.raw
-        self.items.append(_Item(incoming, resource, identity))
+        self.items.append(self._taken[identity])
+
+    def _compare(self, incoming: Incoming, resource: Any, first: _Item) -> None:
+        """Report a resource that has another's id and says something else; a draft may differ from the record."""
+        if incoming.draft == first.incoming.draft and resource != first.resource:
+            self._leave_out(incoming, f"{type(resource).__name__}: another one with the same id came before it")
+            self.flawed.add(first.incoming.key)
 
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
@@ -212,10 +221,18 @@ class _Reader:
         convert = _CONVERTERS.get(type(item.resource))
         if convert is None or getattr(item.resource, "status", None) == "entered-in-error":
             return
+        for doubt in self._doubts(item):
+            self._leave_out(item.incoming, doubt)
         try:
             yield from list(convert(self, item))
         except _OutOfRange as error:
             self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
+
+    def _doubts(self, item: _Item) -> Iterator[str]:
+        """What of a resource was decoded and not understood; it counts without that."""
+        if item.incoming.fault:
+            yield item.incoming.fault
+        yield from (f"{type(item.resource).__name__}.{doubt}" for doubt in doubts(item.resource))
 
     # --- references ------------------------------------------------------------------------------------------------
 
@@ -651,9 +668,17 @@ def _as_concept(extension: r.Extension) -> r.CodeableConcept:
 
 def _amount(quantity: r.Quantity | None) -> Decimal | None:
     value = quantity.value if quantity else None
-    if value is not None and not 0 <= value <= _LARGEST_AMOUNT:
-        raise _OutOfRange(f"quantity: expected a number from 0 to {_LARGEST_AMOUNT}")
-    return value
+    if value is None:
+        return None
+    if not value.is_finite() or not 0 <= value <= _LARGEST_AMOUNT or not _is_written_short(value):
+        raise _OutOfRange(f"quantity: expected a number from 0 to {_LARGEST_AMOUNT} with at most {_MOST_DIGITS} digits")
+    return abs(value)  # zero has no sign
+
+
+def _is_written_short(value: Decimal) -> bool:
+    """Whether the number has few digits, on either side of the point and altogether."""
+    _, digits, exponent = value.as_tuple()
+    return isinstance(exponent, int) and -exponent <= _MOST_DIGITS and len(digits) <= _MOST_DIGITS
 
 
 _MICROLITRES = {"ul", "µl", "μl", "mcl", "microliter", "microliters", "microlitre", "microlitres"}
@@ -676,12 +701,9 @@ def _millilitres(dose: r.Quantity | None) -> Decimal | None:
 def _day(moment: str | None, period: r.Period | None = None) -> date | None:
     """The local calendar day as the sender wrote it: the zone offset says where local is, so it is not shifted."""
     text = moment or (period.start if period else None)
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        return None  # known to the month or the year only
+    if not text or len(text) < 10 or not is_date(text):
+        return None  # known to the month or the year only, or no date, which is reported
+    return date.fromisoformat(text[:10])
 
 
 def _single_day(period: r.Period | None) -> date | None:
@@ -723,5 +745,5 @@ def _subject(resource: Any) -> r.Reference | None:
 def without_values(message: str) -> str:
     """A decoder's message without the value at fault, which may be patient data; only types and places stay."""
     if message.startswith("Invalid enum value"):
-        return re.sub(r"^Invalid enum value '.*'", "expected a code that FHIR R4 allows here", message, flags=re.DOTALL)
+        return f"expected a code that FHIR R4 allows here - at {message.rpartition(' - at ')[2]}"
     return message
