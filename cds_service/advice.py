@@ -1,7 +1,7 @@
 """A call in, an answer out: protocol, prefetch, fetching, reading, rules and cards in their order. Knows no HTTP."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from cds_service.cards import CardMaker
 from cds_service.case import Site, Stage
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
+from cds_service.fhir.illegible import codes_in
 from cds_service.fhir.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
 from cds_service.fhir.servers import AllowList
@@ -81,7 +82,7 @@ class Advisor:
         reading = read_case(arrived.incoming, stage="claim", site=self.site)
         if len(reading.patients) > 1:
             raise BadRequest("`Bundle`: expected the records of one patient; send a Bundle for each", "Bundle")
-        if not reading.case.lines:
+        if not reading.case.lines and not reading.case.illegible:
             reading = read_case(arrived.incoming, stage="order", site=self.site)
         return self._advise(reading, arrived)
 
@@ -156,6 +157,9 @@ class Advisor:
         fetched: tuple[str, ...] = (),
         read_only: bool = False,
     ) -> Advice:
+        if arrived.illegible:
+            illegible = reading.case.illegible | codes_in(arrived.illegible, reading.case.stage)
+            reading = replace(reading, case=replace(reading.case, illegible=illegible))
         verdict = review(reading.case, self.rules)
         unread = (*arrived.unread, *reading.unread)
         maker = CardMaker(reading.case, reading.raw, self.settings.canonical_base, page_base, read_only)

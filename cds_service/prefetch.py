@@ -56,7 +56,7 @@ class Arrived:
     """Resources in the order in which they came, and what is known of each key.
 
     `known`: complete. `unavailable`: cannot be had, and why. `flawed`: something that came could not be read.
-    `next_pages`: where the rest of a key is to be had.
+    `next_pages`: where the rest of a key is to be had. `illegible`: what could not be told apart into resources.
     """
 
     incoming: list[Incoming] = field(default_factory=list)
@@ -65,6 +65,7 @@ class Arrived:
     flawed: set[str] = field(default_factory=set)
     next_pages: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
+    illegible: list[msgspec.Raw] = field(default_factory=list)
 
     def settled(self) -> set[str]:
         """Keys for which there is nothing more to ask: complete, or known not to be had."""
@@ -110,6 +111,7 @@ def take_value(arrived: Arrived, key: str, raw: msgspec.Raw | bytes, place: str,
     try:
         _take(arrived, key, msgspec.Raw(raw), place, template)
     except UNREADABLE as error:
+        arrived.illegible.append(msgspec.Raw(raw))
         arrived.miss(key, place, f"expected a FHIR resource or a Bundle: {without_values(str(error))}")
 
 
@@ -157,6 +159,7 @@ def _entries(
         try:
             entry = msgspec.json.decode(raw, type=_Entry)
         except UNREADABLE as error:
+            arrived.illegible.append(raw)
             arrived.miss(key, where, without_values(str(error)))
             continue
         if entry.resource == _NOTHING:

@@ -35,6 +35,7 @@ from cds_service.case import (
 )
 from cds_service.fhir import resources as r
 from cds_service.fhir.doubts import UNREADABLE, doubts, is_date
+from cds_service.fhir.illegible import codes_in
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.systems import kind
 
@@ -128,6 +129,7 @@ def read_case(
         patient=f"Patient/{patient_id}" if patient_id else reader.only_subject(),
         encounter=f"Encounter/{encounter_id}" if encounter_id else None,
         known=known - reader.flawed,
+        illegible=codes_in(reader.refused, stage),
         focus=focus,
         site=site,
         **records,
@@ -144,6 +146,7 @@ class _Reader:
         self.raw: dict[str, msgspec.Raw] = {}
         self.unread: list[Unread] = []
         self.flawed: set[str] = set()
+        self.refused: list[msgspec.Raw] = []
         self._alias: dict[str, str] = {}
         self._taken: dict[str, _Item] = {}
 
@@ -168,10 +171,12 @@ class _Reader:
         """Report a resource that has another's id and says something else; a draft may differ from the record."""
         if incoming.draft == first.incoming.draft and resource != first.resource:
             self._leave_out(incoming, f"{type(resource).__name__}: another one with the same id came before it")
+            self.refused.append(incoming.raw)
             self.flawed.add(first.incoming.key)
 
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
+        self.refused.append(incoming.raw)
         try:
             resource_type = _HEAD.decode(incoming.raw).resource_type
         except UNREADABLE:
@@ -222,10 +227,12 @@ class _Reader:
         if convert is None or getattr(item.resource, "status", None) == "entered-in-error":
             return
         for doubt in self._doubts(item):
+            self.refused.append(item.incoming.raw)
             self._leave_out(item.incoming, doubt)
         try:
             yield from list(convert(self, item))
         except _OutOfRange as error:
+            self.refused.append(item.incoming.raw)
             self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
 
     def _doubts(self, item: _Item) -> Iterator[str]:

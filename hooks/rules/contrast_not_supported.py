@@ -10,7 +10,7 @@ from hooks.hospital import plain_code_for
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import is_supply
 from hooks.sources import ASE_2018
-from hooks.tables import CODES, CROSSWALK, PRODUCTS
+from hooks.tables import CODES, CROSSWALK, PRODUCTS, STUDIES
 
 
 @rule(
@@ -39,7 +39,17 @@ def contrast_not_supported(case: Case) -> Iterator[Finding | NotChecked]:
         charged = tuple(line for line in study.lines if line.draft and _charges_contrast(line))
         use = contrast_in(study, case)
         if case.stage == "claim" and charged and use.given in {"no", "contradicted"}:
-            yield _finding(study, use, charged)
+            yield _finding(study, use, charged) if use.against or not _hides_a_study(case) else _unread(charged)
+
+
+def _hides_a_study(case: Case) -> bool:
+    """Whether a study is charged that could not be read: what belongs to it looks as if it belonged to another."""
+    return any(code in STUDIES for code in case.illegible)
+
+
+def _unread(charged: tuple[Line, ...]) -> NotChecked:
+    evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
+    return NotChecked("a charge for an echo could not be read, and contrast may belong to that", evidence)
 
 
 def _charges_contrast(line: Line) -> bool:

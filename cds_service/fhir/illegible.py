@@ -1,0 +1,28 @@
+"""The codes that stand in a charge which could not be read: what they charge is not known, but they are there."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from cds_service.case import Stage
+from cds_service.fhir.doubts import type_of
+
+_ESCAPED = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
+_CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
+
+# What may be a charge, or hold some; at order time, an order stands for its charge. No type: it may be anything.
+_CHARGES: dict[Stage, frozenset[str]] = {
+    "claim": frozenset({"", "Bundle", "ChargeItem", "Claim"}),
+    "order": frozenset({"", "Bundle", "ChargeItem", "Claim", "ServiceRequest"}),
+}
+
+
+def codes_in(pieces: Iterable[msgspec.Raw], stage: Stage) -> frozenset[str]:
+    """What looks like a billing code in pieces of JSON that could not be read and may be charges."""
+    return frozenset(code for raw in pieces if type_of(raw) in _CHARGES[stage] for code in _codes(raw))
+
+
+def _codes(raw: msgspec.Raw) -> Iterator[str]:
+    text = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), bytes(raw))
+    return (code.decode() for code in _CODE.findall(text))
