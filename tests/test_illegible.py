@@ -160,3 +160,25 @@ def test_contrast_is_not_taken_off_where_its_study_cannot_be_read(advisor: Advis
     said = answer(advisor, request)
     assert "contrast-not-supported" in not_checked(said)
     assert "contrast-not-supported" not in topics(said)
+
+
+RECORDS = {
+    "an administration": {"given": ["Definity status not-done", "Definity 1.3 mL"]},
+    "a study": {"done": ["93350 status not-done", "C8928"], "given": ["Definity status not-done"]},
+}
+
+
+@pytest.mark.parametrize("record", RECORDS.values(), ids=list(RECORDS))
+@pytest.mark.parametrize("sent", ["as a call", "as a Bundle"])
+def test_a_second_attempt_that_cannot_be_read_takes_nothing_off(advisor: Advisor, record: Json, sent: str) -> None:
+    """The first attempt was recorded as not done, and the second was done."""
+    request = request_of({"lines": "93350, 93352, Q9957x2"} | record)
+    assert "contrast-not-supported" not in topics(answer(advisor, request))
+    key = "procedures" if "done" in record else "medicationAdministrations"
+    request["prefetch"][key]["entry"][1]["resource"]["status"] = "finished"
+    if sent == "as a call":
+        assert "contrast-not-supported" not in topics(answer(advisor, request))
+    else:
+        records = [entry["resource"] for each in request["prefetch"].values() for entry in each["entry"]]
+        advice = advisor.answer_bundle(json.dumps(bundle([*drafts(request), *records])).encode())
+        assert "contrast-not-supported" not in {rule.id for rule, _ in advice.review.findings}

@@ -1,4 +1,4 @@
-"""The codes that stand in a charge which could not be read: what they charge is not known, but they are there."""
+"""What can still be told of what could not be read: codes that stand in it, and of what kind it is."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,11 +10,19 @@ from cds_service.fhir.doubts import type_of
 
 _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
 _CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
+_TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 
 # What may be a charge, or hold some; at order time, an order stands for its charge. No type: it may be anything.
 _CHARGES: dict[Stage, frozenset[str]] = {
     "claim": frozenset({"", "Bundle", "ChargeItem", "Claim"}),
     "order": frozenset({"", "Bundle", "ChargeItem", "Claim", "ServiceRequest"}),
+}
+
+# The members of a case, by the resources that would have filled them.
+_KINDS = {
+    "MedicationAdministration": "administrations",
+    "Medication": "administrations",
+    "Procedure": "procedures",
 }
 
 
@@ -26,3 +34,9 @@ def codes_in(pieces: Iterable[msgspec.Raw], stage: Stage) -> frozenset[str]:
 def _codes(raw: msgspec.Raw) -> Iterator[str]:
     text = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), bytes(raw))
     return (code.decode() for code in _CODE.findall(text))
+
+
+def kinds_in(pieces: Iterable[msgspec.Raw]) -> frozenset[str]:
+    """The members of a case of which something stands in pieces of JSON that could not be read."""
+    named = {name.decode() for raw in pieces for name in _TYPE.findall(bytes(raw))}
+    return frozenset(_KINDS[name] for name in named & set(_KINDS))

@@ -35,7 +35,7 @@ from cds_service.case import (
 )
 from cds_service.fhir import resources as r
 from cds_service.fhir.doubts import UNREADABLE, doubts, is_date
-from cds_service.fhir.illegible import codes_in
+from cds_service.fhir.illegible import codes_in, kinds_in
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.systems import kind
 
@@ -130,6 +130,7 @@ def read_case(
         encounter=f"Encounter/{encounter_id}" if encounter_id else None,
         known=known - reader.flawed,
         illegible=codes_in(reader.refused, stage),
+        lost=kinds_in(reader.refused),
         focus=focus,
         site=site,
         **records,
@@ -208,6 +209,7 @@ class _Reader:
         for item in self.items:
             if self._is_other_patients(item):
                 self.unread.append(Unread(item.incoming.place, "belongs to another patient than the call"))
+                self.refused += [item.incoming.raw] if item.incoming.fault else []
                 continue
             for member, record in self._convert(item):
                 found.setdefault(member, []).append(self._marked(record))

@@ -39,17 +39,15 @@ def contrast_not_supported(case: Case) -> Iterator[Finding | NotChecked]:
         charged = tuple(line for line in study.lines if line.draft and _charges_contrast(line))
         use = contrast_in(study, case)
         if case.stage == "claim" and charged and use.given in {"no", "contradicted"}:
-            yield _finding(study, use, charged) if use.against or not _hides_a_study(case) else _unread(charged)
+            yield _unread(charged, case) or _finding(study, use, charged)
 
 
-def _hides_a_study(case: Case) -> bool:
-    """Whether a study is charged that could not be read: what belongs to it looks as if it belonged to another."""
-    return any(code in STUDIES for code in case.illegible)
-
-
-def _unread(charged: tuple[Line, ...]) -> NotChecked:
+def _unread(charged: tuple[Line, ...], case: Case) -> NotChecked | None:
+    """That contrast may be in a record that could not be read, or belong to a study whose charge could not."""
+    if not {"administrations", "procedures"} & case.lost and not any(code in STUDIES for code in case.illegible):
+        return None
     evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
-    return NotChecked("a charge for an echo could not be read, and contrast may belong to that", evidence)
+    return NotChecked("a record or a charge that could not be read may show what contrast was given for", evidence)
 
 
 def _charges_contrast(line: Line) -> bool:
