@@ -10,7 +10,7 @@ from cds_service.cards import CardMaker
 from cds_service.case import Site, Stage
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
-from cds_service.fhir.illegible import codes_in, kinds_in
+from cds_service.fhir.illegible import codes_in, parts_in
 from cds_service.fhir.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
 from cds_service.fhir.servers import AllowList
@@ -157,9 +157,9 @@ class Advisor:
         fetched: tuple[str, ...] = (),
         read_only: bool = False,
     ) -> Advice:
-        if arrived.illegible:
+        if arrived.illegible or arrived.lost:
             illegible = reading.case.illegible | codes_in(arrived.illegible, reading.case.stage)
-            lost = reading.case.lost | kinds_in(arrived.illegible)
+            lost = reading.case.lost | ((parts_in(arrived.illegible) | arrived.lost) - arrived.known)
             reading = replace(reading, case=replace(reading.case, illegible=illegible, lost=lost))
         verdict = review(reading.case, self.rules)
         unread = (*arrived.unread, *reading.unread)

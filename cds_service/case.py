@@ -205,7 +205,7 @@ class Case:
     `known` names the parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…) that are known to
     be complete: only there may absence be concluded. `focus` names the drafts that the call is about, None for all.
     `illegible` are codes that stand in charges which could not be read: nobody can say that they are not charged.
-    `lost` names the members of which something could not be read (`administrations`, `procedures`).
+    `lost` names the parts of the record of which something came and could not be read.
     Compared by identity, so that derived facts can be kept beside it.
     """
 

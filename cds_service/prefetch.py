@@ -57,6 +57,7 @@ class Arrived:
 
     `known`: complete. `unavailable`: cannot be had, and why. `flawed`: something that came could not be read.
     `next_pages`: where the rest of a key is to be had. `illegible`: what could not be told apart into resources.
+    `lost`: keys under which something else came than resources of their type.
     """
 
     incoming: list[Incoming] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Arrived:
     next_pages: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     illegible: list[msgspec.Raw] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
 
     def settled(self) -> set[str]:
         """Keys for which there is nothing more to ask: complete, or known not to be had."""
@@ -112,6 +114,7 @@ def take_value(arrived: Arrived, key: str, raw: msgspec.Raw | bytes, place: str,
         _take(arrived, key, msgspec.Raw(raw), place, template)
     except UNREADABLE as error:
         arrived.illegible.append(msgspec.Raw(raw))
+        arrived.lost.add(key)
         arrived.miss(key, place, f"expected a FHIR resource or a Bundle: {without_values(str(error))}")
 
 
@@ -131,6 +134,7 @@ def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: st
     elif kind == "OperationOutcome":
         arrived.lack(key, place, "it could not be provided (OperationOutcome)")
     elif kind != wanted:
+        arrived.lost.add(key)
         arrived.miss(key, place, f"expected {wanted}, or a Bundle of it")
     else:
         arrived.incoming.append(Incoming(place, raw, key=key, fault=fault_in(raw)))

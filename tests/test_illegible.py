@@ -168,6 +168,15 @@ RECORDS = {
 }
 
 
+@pytest.mark.parametrize("value", [5, {"resourceType": "Rumour"}, {"resourceType": "Bundle", "entry": 5}], ids=str)
+def test_a_part_of_the_record_that_is_something_else_is_not_empty(advisor: Advisor, value: Any) -> None:
+    case = {"lines": "93350, 93352, Q9957x2", "done": ["C8928"], "known": ["medicationAdministrations"]}
+    request = request_of(case)
+    assert "contrast-not-supported" not in topics(answer(advisor, request))
+    request["prefetch"]["procedures"] = value
+    assert "contrast-not-supported" not in topics(answer(advisor, request))
+
+
 @pytest.mark.parametrize("record", RECORDS.values(), ids=list(RECORDS))
 @pytest.mark.parametrize("sent", ["as a call", "as a Bundle"])
 def test_a_second_attempt_that_cannot_be_read_takes_nothing_off(advisor: Advisor, record: Json, sent: str) -> None:

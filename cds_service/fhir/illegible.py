@@ -1,4 +1,4 @@
-"""What can still be told of what could not be read: codes that stand in it, and of what kind it is."""
+"""What can still be told of what could not be read: codes that stand in it, and what part of the record it is."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,10 +18,10 @@ _CHARGES: dict[Stage, frozenset[str]] = {
     "order": frozenset({"", "Bundle", "ChargeItem", "Claim", "ServiceRequest"}),
 }
 
-# The members of a case, by the resources that would have filled them.
-_KINDS = {
-    "MedicationAdministration": "administrations",
-    "Medication": "administrations",
+# The parts of the record that rules draw conclusions from, by the resources that would have filled them.
+_PARTS = {
+    "MedicationAdministration": "medicationAdministrations",
+    "Medication": "medicationAdministrations",
     "Procedure": "procedures",
 }
 
@@ -36,7 +36,7 @@ def _codes(raw: msgspec.Raw) -> Iterator[str]:
     return (code.decode() for code in _CODE.findall(text))
 
 
-def kinds_in(pieces: Iterable[msgspec.Raw]) -> frozenset[str]:
-    """The members of a case of which something stands in pieces of JSON that could not be read."""
+def parts_in(pieces: Iterable[msgspec.Raw]) -> frozenset[str]:
+    """The parts of the record of which something stands in pieces of JSON that could not be read."""
     named = {name.decode() for raw in pieces for name in _TYPE.findall(bytes(raw))}
-    return frozenset(_KINDS[name] for name in named & set(_KINDS))
+    return frozenset(_PARTS[name] for name in named & set(_PARTS))

@@ -35,7 +35,7 @@ from cds_service.case import (
 )
 from cds_service.fhir import resources as r
 from cds_service.fhir.doubts import UNREADABLE, doubts, is_date
-from cds_service.fhir.illegible import codes_in, kinds_in
+from cds_service.fhir.illegible import codes_in, parts_in
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.systems import kind
 
@@ -130,7 +130,7 @@ def read_case(
         encounter=f"Encounter/{encounter_id}" if encounter_id else None,
         known=known - reader.flawed,
         illegible=codes_in(reader.refused, stage),
-        lost=kinds_in(reader.refused),
+        lost=parts_in(reader.refused),
         focus=focus,
         site=site,
         **records,

@@ -44,7 +44,9 @@ def contrast_not_supported(case: Case) -> Iterator[Finding | NotChecked]:
 
 def _unread(charged: tuple[Line, ...], case: Case) -> NotChecked | None:
     """That contrast may be in a record that could not be read, or belong to a study whose charge could not."""
-    if not {"administrations", "procedures"} & case.lost and not any(code in STUDIES for code in case.illegible):
+    if not {"medicationAdministrations", "procedures"} & case.lost and not any(
+        code in STUDIES for code in case.illegible
+    ):
         return None
     evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
     return NotChecked("a record or a charge that could not be read may show what contrast was given for", evidence)
