@@ -10,6 +10,7 @@ from cds_service.cards import CardMaker
 from cds_service.case import Site, Stage
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
+from cds_service.fhir.illegible import codes_in, parts_in
 from cds_service.fhir.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
 from cds_service.fhir.servers import AllowList
@@ -99,7 +100,7 @@ class Advisor:
         reading = read_case(arrived.incoming, stage="claim", site=self.site)
         if len(reading.patients) > 1:
             raise BadRequest("`Bundle`: expected the records of one patient; send a Bundle for each", "Bundle")
-        if not reading.case.lines:
+        if not reading.case.lines and not reading.case.illegible:
             reading = read_case(arrived.incoming, stage="order", site=self.site)
         return self._advise(reading, arrived)
 
@@ -175,6 +176,8 @@ class Advisor:
         fetched: tuple[str, ...] = (),
         read_only: bool = False,
     ) -> Advice:
+        if arrived.illegible or arrived.lost:
+            reading = _with_what_was_lost(reading, arrived)
         with span("review"):
             verdict = review(reading.case, self.rules)
         unread = (*arrived.unread, *reading.unread)
@@ -198,6 +201,14 @@ class Advisor:
         }
         present = {name: items for name, items in content.items() if items}
         return {f"{self.settings.hook_namespace}.contrast-echo": present} if present else None
+
+
+def _with_what_was_lost(reading: Reading, arrived: Arrived) -> Reading:
+    """The reading, its case with what could not even be told apart into resources; no fact is derived from it yet."""
+    case = reading.case
+    illegible = case.illegible | codes_in(arrived.illegible, case.stage)
+    lost = case.lost | ((parts_in(arrived.illegible) | arrived.lost) - arrived.known)
+    return replace(reading, case=replace(case, illegible=illegible, lost=lost, facts={}))
 
 
 def _bare(identifier: str) -> str:
