@@ -11,6 +11,7 @@ from cds_service.cards import CardMaker
 from cds_service.case import Site, Stage
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
+from cds_service.fhir.illegible import codes_in, parts_in
 from cds_service.fhir.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, Incoming, Reading, Unread, part_of, read_case
 from cds_service.fhir.servers import AllowList
@@ -96,7 +97,7 @@ class Advisor:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch, body)
         self._complete(call)
-        judged = self.judge(self._read(call), tuple(call.arrived.unread))
+        judged = self._judged(self._read(call), call.arrived)
         advice = self._advise(judged, page_base, tuple(call.fetched), service.read_only)
         sent = tuple(request.prefetch or ())
         return replace(advice, sent=sent, lacking=tuple(call.arrived.unavailable), hook_instance=request.hook_instance)
@@ -113,9 +114,9 @@ class Advisor:
         reading = self.examine(arrived.incoming, stage or "claim", complete)
         if len(reading.patients) > 1:
             raise BadRequest("`Bundle`: expected the records of one patient; send a Bundle for each", "Bundle")
-        if stage is None and not reading.case.lines:
+        if stage is None and not reading.case.lines and not reading.case.illegible:
             reading = self.examine(arrived.incoming, "order", complete)
-        return self._advise(self.judge(reading, tuple(arrived.unread)))
+        return self._advise(self._judged(reading, arrived))
 
     # --- the two steps of every review: live, of a Bundle, and over a year of records -------------------------------
 
@@ -134,6 +135,11 @@ class Advisor:
         with span("review"):
             verdict = review(reading.case, self.rules)
         return Judged(review=verdict, reading=reading, unread=(*unread, *reading.unread))
+
+    def _judged(self, reading: Reading, arrived: Arrived) -> Judged:
+        if arrived.illegible or arrived.lost:
+            reading = _with_what_was_lost(reading, arrived)
+        return self.judge(reading, tuple(arrived.unread))
 
     # --- what is missing --------------------------------------------------------------------------------------------
 
@@ -224,6 +230,14 @@ class Advisor:
         }
         present = {name: items for name, items in content.items() if items}
         return {f"{self.settings.hook_namespace}.contrast-echo": present} if present else None
+
+
+def _with_what_was_lost(reading: Reading, arrived: Arrived) -> Reading:
+    """The reading, its case with what could not even be told apart into resources; no fact is derived from it yet."""
+    case = reading.case
+    illegible = case.illegible | codes_in(arrived.illegible, case.stage)
+    lost = case.lost | ((parts_in(arrived.illegible) | arrived.lost) - arrived.known)
+    return replace(reading, case=replace(case, illegible=illegible, lost=lost, facts={}))
 
 
 def _bare(identifier: str) -> str:

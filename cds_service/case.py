@@ -274,6 +274,8 @@ class Case:
 
     `known` names the parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…) that are known to
     be complete: only there may absence be concluded. `focus` names the drafts that the call is about, None for all.
+    `illegible` are codes that stand in charges which could not be read: nobody can say that they are not charged.
+    `lost` names the parts of the record of which something came and could not be read.
     `facts` keeps what was derived from it, see `once`.
     """
 
@@ -288,6 +290,8 @@ class Case:
     documents: Records[Document] = field(default_factory=Records)
     coverages: Records[Coverage] = field(default_factory=Records)
     known: frozenset[str] = frozenset()
+    illegible: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
     focus: frozenset[str] | None = None
     site: Site = Site()
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)

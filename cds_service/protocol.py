@@ -16,7 +16,9 @@ import msgspec
 from cds_service.case import Case, Stage
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import Whole
-from cds_service.fhir.read import UNREADABLE, without_values
+from cds_service.fhir.doubts import UNREADABLE
+from cds_service.fhir.read import without_values
+from cds_service.fhir.texts import fault_in
 
 # The version of the CDS Hooks specification that is implemented.
 SPECIFICATION = "2.0.1"
@@ -141,11 +143,7 @@ def _in_words(expected: str) -> str:
 
 def decode_request(body: bytes, hook: str) -> Request | WholeRequest:
     """Decode a call of a service on `hook`, where possible in one pass. Raises BadRequest."""
-    request: Request | WholeRequest
-    try:
-        request = _WHOLE.decode(body)
-    except UNREADABLE:
-        request = decode(body, Request)
+    request = _decoded_at_once(body) or decode(body, Request)
     if request.hook != hook:
         raise BadRequest(f"`hook`: this service is called on `{hook}`", "hook")
     if request.fhir_server and not _can_be_split(request.fhir_server):
@@ -153,6 +151,14 @@ def decode_request(body: bytes, hook: str) -> Request | WholeRequest:
     if request.fhir_authorization is not None and not request.fhir_server:
         raise BadRequest("`fhirServer` is required where `fhirAuthorization` is given", "fhirServer")
     return request
+
+
+def _decoded_at_once(body: bytes) -> WholeRequest | None:
+    """The whole call; None where something cannot be read or has a fault in its texts, to be named by its place."""
+    try:
+        return None if fault_in(body) else _WHOLE.decode(body)
+    except UNREADABLE:
+        return None
 
 
 def _can_be_split(url: str) -> bool:

@@ -15,7 +15,7 @@ from datetime import date
 from types import ModuleType
 from typing import Literal
 
-from cds_service.case import Case, Change, Record, Stage
+from cds_service.case import AddLine, Case, Change, Line, Record, ReplaceCode, Stage
 from cds_service.codes import Source, Table
 from cds_service.errors import RuleError
 
@@ -122,6 +122,8 @@ class Rule:
 
 SECTIONS = ("Why", "Flags", "Passes")
 
+_CODE = re.compile(r"\b[0-9A-Z]{5}\b")
+
 
 def rule(
     *,
@@ -204,7 +206,7 @@ def review(case: Case, rules: Iterable[Rule]) -> Review:
     for each in every:
         if each in off:
             continue
-        verdicts = list(each.check(case))
+        verdicts = [_withheld(verdict, case) for verdict in each.check(case)]
         if not verdicts:
             passed.append(each)
             continue
@@ -212,6 +214,22 @@ def review(case: Case, rules: Iterable[Rule]) -> Review:
         findings += [(each, _as_site_wants(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, NotChecked)]
     return Review(tuple(findings), tuple(not_checked), tuple(passed), off)
+
+
+def _withheld(verdict: Finding | NotChecked, case: Case) -> Finding | NotChecked:
+    """A finding that misses a code is no finding where that code stands in a charge that could not be read."""
+    if isinstance(verdict, NotChecked) or not (there := _missed(verdict) & case.illegible):
+        return verdict
+    reason = f"{' and '.join(sorted(there))} may be charged already, in a charge that could not be read"
+    return NotChecked("record", reason, verdict.evidence)
+
+
+def _missed(finding: Finding) -> set[str]:
+    """The codes that a finding asks for: those that it would charge, and those that it names and did not see."""
+    changes = [change for remedy in finding.remedies for change in remedy.changes]
+    charged = {change.code for change in changes if isinstance(change, AddLine | ReplaceCode)}
+    seen = {each.record.code for each in finding.evidence if isinstance(each.record, Line)}
+    return charged | (set(_CODE.findall(finding.summary)) - seen)
 
 
 def _as_site_wants(rule: Rule, finding: Finding, case: Case) -> Finding:

@@ -6,11 +6,12 @@ practitioner. What could belong to several studies is given to none of them and 
 that it cannot decide. What belongs to no study is gathered by day, as a study of kind `none`.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Literal, TypeVar
 
 from cds_service.case import (
@@ -275,9 +276,9 @@ class _Group:
 
     @property
     def is_tied(self) -> bool:
-        """Whether a procedure and its charges refer to one another: then it is a study of its own."""
+        """Whether its charges refer to a procedure, be it on record or not: then it is a study of its own."""
         kinds = {type(record) for record in self.records}
-        return Procedure in kinds and Line in kinds
+        return Line in kinds and (Procedure in kinds or any(map(_names_procedure, self.records)))
 
 
 class _Index:
@@ -317,8 +318,16 @@ class _Index:
             keys.append("draft order")
         return self._under(keys)
 
+    def not_dated(self, record: Record) -> list[_Group]:
+        """Where a record or a group has no day: the groups that `_is_not_ruled_out` may let stand."""
+        if record.day:
+            return self._under([("day", None)])
+        return self._under(["no encounter"]) if record.encounter else list(self._number)
+
     def _note(self, group: _Group, record: Record) -> None:
         keys: list[object] = [("identity", record.identity), ("day", group.day)]
+        if not group.encounters:
+            keys.append("no encounter")
         keys += [("link", link) for link in record.links]
         if record.encounter:
             keys.append(("encounter", record.encounter))
@@ -332,6 +341,10 @@ class _Index:
     def _under(self, keys: Iterable[object]) -> list[_Group]:
         found = {group for key in keys for group in self._found.get(key, ())}
         return sorted(found, key=self._number.__getitem__)
+
+
+def _names_procedure(record: Record) -> bool:
+    return isinstance(record, Line) and any(link.startswith("Procedure/") for link in record.links)
 
 
 def _weight_of_day(record: Record) -> int:
@@ -476,6 +489,8 @@ def _homes(studies_only: _Index, record: Record) -> list[_Group]:
     homes = studies_only.referring(record)
     if not homes:
         homes = [group for group in studies_only.near(record) if _may_belong(group, record)]
+    if not homes:
+        homes = [group for group in studies_only.not_dated(record) if _is_not_ruled_out(group, record)]
     if len(homes) < 2:
         return homes
     homes = _narrow(homes, lambda group: not _needs_stress(record) or group.kind == "stress")
@@ -504,6 +519,13 @@ def _may_belong(group: _Group, record: Record) -> bool:
     return record.day == group.day
 
 
+def _is_not_ruled_out(group: _Group, record: Record) -> bool:
+    """Whether the day of one of them is not known, and nothing else tells them apart."""
+    if isinstance(record, Line) and not agrees(group.billers, record.performers):
+        return False
+    return None in (record.day, group.day) and (record.encounter is None or not group.encounters)
+
+
 def _needs_stress(record: Record) -> bool:
     return _is_contrast_add_on(record) or any(entry.add_on and entry.kind == "stress" for entry in study_codes(record))
 
@@ -517,25 +539,42 @@ class _Days:
 
     def __init__(self, groups: list[_Group]) -> None:
         self._groups = groups
+        self._number: dict[_Group, int] = {}
         self._found: dict[tuple[date | None, str | None], list[_Group]] = {}
         for group in groups:
             if group.kind == "none":
-                self._note(group)
+                self._note(group, _times(group))
 
     def attach(self, record: Record) -> None:
-        """Put a record to others of its day, or into a group of its own."""
-        alike = self._found.get((record.day, None if record.day else record.encounter), [])
-        group = next((each for each in alike if _same_biller(each, record)), None)
+        """Put a record to others of its day, else to the only ones that may be of its day, else into a new group."""
+        group = self._of_its_day(record) or self._only_one_left(record)
         if group is None:
             group = _Group("none", [record])
             self._groups.append(group)
-            self._note(group)
-        else:
-            group.add(record)
+            self._note(group, _times(group))
+            return
+        before = _times(group)
+        group.add(record)
+        self._note(group, _times(group) - before)
 
-    def _note(self, group: _Group) -> None:
-        for encounter in [None] if group.day else group.encounters:
-            self._found.setdefault((group.day, encounter), []).append(group)
+    def _of_its_day(self, record: Record) -> _Group | None:
+        alike = self._found.get((record.day, None if record.day else record.encounter), [])
+        return next((each for each in alike if each.day == record.day and _same_biller(each, record)), None)
+
+    def _only_one_left(self, record: Record) -> _Group | None:
+        """The group that nothing rules out; None where there are several, for then none can be named."""
+        left = [*islice((group for group in self._number if _is_not_ruled_out(group, record)), 2)]
+        return left[0] if len(left) == 1 else None
+
+    def _note(self, group: _Group, times: Iterable[tuple[date | None, str | None]]) -> None:
+        """The groups of a time stay in the order in which they were made, though a group may learn its day later."""
+        self._number.setdefault(group, len(self._number))
+        for time in times:
+            insort(self._found.setdefault(time, []), group, key=self._number.__getitem__)
+
+
+def _times(group: _Group) -> set[tuple[date | None, str | None]]:
+    return {(group.day, None)} if group.day else {(None, encounter) for encounter in group.encounters}
 
 
 def _same_biller(group: _Group, record: Record) -> bool:

@@ -25,9 +25,7 @@ SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The last line of a run, said by the process that others may have worked for."""
     if CHROMIUM is None and not hasattr(config, "workerinput"):
-        sys.stdout.write(
-            "\ntests in a browser were left out: install `chromium` (apt-get install chromium)\n"
-        )
+        sys.stdout.write("\ntests in a browser were left out: install `chromium` (apt-get install chromium)\n")
 
 
 @pytest.fixture(scope="session")

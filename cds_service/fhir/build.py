@@ -26,7 +26,7 @@ from cds_service.case import (
     SetUnits,
     Stage,
 )
-from cds_service.fhir.read import UNREADABLE
+from cds_service.fhir.doubts import UNREADABLE
 from cds_service.fhir.systems import billing_uri, kind
 from cds_service.protocol import Action
 
@@ -66,11 +66,12 @@ def actions(changes: Iterable[Change], case: Case, raw: Mapping[str, msgspec.Raw
                 return ()
             done.append(action)
             continue
-        try:
-            resource = updated[place] if place in updated else updated.setdefault(place, _EXACT.decode(raw[place]))
-        except UNREADABLE:
-            return ()  # a part that no rule reads is broken, so that the whole cannot go back
-        _change(resource, change)
+        if place not in updated:
+            resource = _whole(raw[place])
+            if resource is None:
+                return ()
+            updated[place] = resource
+        _change(updated[place], change)
         said.setdefault(place, []).append(str(change))
     if any(resource["resourceType"] == "ChargeItem" and "id" not in resource for resource in updated.values()):
         return ()
@@ -79,6 +80,18 @@ def actions(changes: Iterable[Change], case: Case, raw: Mapping[str, msgspec.Raw
         for place, resource in updated.items()
     ]
     return (*updates, *done)
+
+
+def _whole(raw: msgspec.Raw) -> dict[str, Any] | None:
+    """A resource with all its members; None where one is beyond what can be written back as it came.
+
+    Rules read only parts of it, and those were readable.
+    """
+    try:
+        resource: dict[str, Any] = _EXACT.decode(raw)
+    except (*UNREADABLE, ArithmeticError):
+        return None
+    return resource
 
 
 def possible(changes: Iterable[Change], case: Case) -> list[Change]:

@@ -75,6 +75,11 @@ _BUNDLE = msgspec.json.Decoder(Bundle)
 _ENTRY = msgspec.json.Decoder(Entry)
 
 
-def resource_at(bundle: msgspec.Raw, position: int) -> msgspec.Raw:
-    """The client's own JSON of a Bundle's resource."""
-    return _ENTRY.decode((_BUNDLE.decode(bundle).entry or ())[position]).resource
+def entries_of(bundle: msgspec.Raw) -> tuple[msgspec.Raw, ...]:
+    """The client's own JSON of a Bundle's entries."""
+    return _BUNDLE.decode(bundle).entry or ()
+
+
+def resource_in(entry: msgspec.Raw) -> msgspec.Raw:
+    """The client's own JSON of an entry's resource."""
+    return _ENTRY.decode(entry).resource

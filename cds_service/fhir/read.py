@@ -37,7 +37,9 @@ from cds_service.case import (
     Stage,
 )
 from cds_service.fhir import resources as r
-from cds_service.fhir.bundle import resource_at
+from cds_service.fhir.bundle import entries_of, resource_in
+from cds_service.fhir.doubts import UNREADABLE, doubtful, doubts, is_date
+from cds_service.fhir.illegible import codes_in, parts_in
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.systems import kind
 
@@ -45,9 +47,10 @@ from cds_service.fhir.systems import kind
 class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A resource as it came: where it stands in the request, the client's own JSON, and whether the call is about it.
 
-    `key` is the prefetch key under which it came, empty where it came under none. Where it was read together with what
-    it came in, `resource` is what was read; of a Bundle `at` and `raw` are then the Bundle's, and `position` the entry.
-    `raw` may be a way to look the JSON up, since it is seldom asked for.
+    `key` is the prefetch key under which it came, empty where it came under none; `fault` is what is wrong with its
+    texts, None where nothing is. Where it was read together with what it came in, `resource` is what was read; of a
+    Bundle `at` and `raw` are then the Bundle's, and `position` the entry. `raw` may be a way to look the JSON up, since
+    it is seldom asked for.
     """
 
     at: str
@@ -57,6 +60,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     key: str = ""
     position: int | None = None
     resource: Any = None
+    fault: str | None = None
 
     @property
     def place(self) -> str:
@@ -65,8 +69,24 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
     def original(self) -> msgspec.Raw:
         """The client's own JSON of the resource."""
-        raw = self.raw if isinstance(self.raw, msgspec.Raw) else self.raw()
-        return raw if self.position is None else resource_at(raw, self.position)
+        (raw,) = originals((self,))
+        return raw
+
+
+def originals(every: Iterable[Incoming]) -> Iterator[msgspec.Raw]:
+    """The client's own JSON of several resources; each Bundle is looked up and taken apart once."""
+    taken_apart: dict[int, tuple[msgspec.Raw, ...]] = {}
+    for each in every:
+        if each.position is None:
+            yield _looked_up(each)
+            continue
+        if id(each.raw) not in taken_apart:
+            taken_apart[id(each.raw)] = entries_of(_looked_up(each))
+        yield resource_in(taken_apart[id(each.raw)][each.position])
+
+
+def _looked_up(incoming: Incoming) -> msgspec.Raw:
+    return incoming.raw if isinstance(incoming.raw, msgspec.Raw) else incoming.raw()
 
 
 class Originals(Mapping[str, msgspec.Raw]):
@@ -125,6 +145,18 @@ class _Item(msgspec.Struct, frozen=True, gc=False):
         return self.identity or f"{type(self.resource).__name__} in {self.incoming.place}"
 
 
+def _type(item: _Item) -> str:
+    return type(item.resource).__name__
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two resources say different things; what can be compared with nothing, as the number sNaN, differs."""
+    try:
+        return bool(one != other)
+    except ArithmeticError:
+        return True
+
+
 class _Head(msgspec.Struct):
     resource_type: str = msgspec.field(name="resourceType")
 
@@ -135,11 +167,11 @@ _DECODER = msgspec.json.Decoder(r.Read)
 _HEAD = msgspec.json.Decoder(_Head)
 _MEDICATION = msgspec.json.Decoder(r.Medication)
 
-# What decoding raises: other JSON than expected, text that is not UTF-8, nesting without end.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
 # The largest amount taken for real: a typing error of 10^9 units would not be charged, and must not be computed with.
 _LARGEST_AMOUNT = Decimal(100_000)
+# FHIR asks for no more digits; written out, 1e-99999999 would fill the memory.
+_MOST_DIGITS = 18
+_ONE = Decimal(1)
 
 
 def read_case(
@@ -163,12 +195,15 @@ def read_case(
     for each in incoming:
         reader.take(each)
     records = reader.records()
+    refused = tuple(originals(reader.refused.values()))
     patients = frozenset[str]() if patient_id else reader.patients()
     case = Case(
         stage=stage,
         patient=f"Patient/{patient_id}" if patient_id else reader.only_subject(),
         encounter=f"Encounter/{encounter_id}" if encounter_id else None,
         known=known - reader.flawed,
+        illegible=codes_in(refused, stage),
+        lost=parts_in(refused),
         focus=focus,
         site=site,
         **records,
@@ -184,9 +219,10 @@ class _Reader:
         self.items: list[_Item] = []
         self.unread: list[Unread] = []
         self.flawed: set[str] = set()
+        self.refused: dict[int, Incoming] = {}
         self._alias: dict[str, str] = {}
         self._refs: dict[str, str] = {}
-        self._identities: set[str] = set()
+        self._taken: dict[str, _Item] = {}
 
     def take(self, incoming: Incoming) -> None:
         """Take a resource, or note why it is left out. What was taken before is not taken twice."""
@@ -194,12 +230,19 @@ class _Reader:
         if resource is None:
             return
         identity = f"{type(resource).__name__}/{resource.id}" if resource.id else incoming.full_url
-        if identity and identity in self._identities:
+        item = _Item(incoming, resource, identity)
+        if identity and (first := self._taken.setdefault(identity, item)) is not item:
+            self._compare(item, first)
             return
-        self._identities.add(identity)
         if incoming.full_url:
             self._alias[incoming.full_url] = identity
-        self.items.append(_Item(incoming, resource, identity))
+        self.items.append(item)
+
+    def _compare(self, item: _Item, first: _Item) -> None:
+        """Report a resource that has another's id and says something else; a draft may differ from the record."""
+        if item.incoming.draft == first.incoming.draft and _differ(item.resource, first.resource):
+            self._report(item.incoming, f"{_type(item)}: another one with the same id came before it")
+            self.flawed.add(first.incoming.key)
 
     def _decoded(self, incoming: Incoming) -> Any:
         try:
@@ -210,17 +253,20 @@ class _Reader:
 
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
+        self.refused[id(incoming)] = incoming
         try:
             resource_type = _HEAD.decode(incoming.original()).resource_type
         except UNREADABLE:
-            self._leave_out(incoming, "expected a FHIR resource with a `resourceType`")
+            self._report(incoming, "expected a FHIR resource with a `resourceType`")
             return
         if resource_type in r.READ_TYPES:
-            self._leave_out(incoming, f"{resource_type}: {without_values(str(error))}")
+            self._report(incoming, f"{resource_type}: {without_values(str(error))}")
         elif resource_type not in R4_TYPES:
-            self._leave_out(incoming, "not a resource type of FHIR R4")
+            self._report(incoming, "not a resource type of FHIR R4")
 
-    def _leave_out(self, incoming: Incoming, reason: str) -> None:
+    def _report(self, incoming: Incoming, reason: str) -> None:
+        """Note that a resource, or something of it, was not understood, and keep it: codes may stand in it."""
+        self.refused[id(incoming)] = incoming
         self.unread.append(Unread(incoming.place, reason))
         self.flawed.add(incoming.key)
 
@@ -242,13 +288,17 @@ class _Reader:
         self._medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
         lines: list[Line | _Item] = []
         found: dict[str, list[_Item]] = {}
+        in_doubt = doubtful([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
             if self._is_other_patients(resource):
-                self.unread.append(Unread(item.incoming.place, "belongs to another patient than the call"))
-            elif (kind := _KINDS.get(type(resource))) is None or not kind.counts(resource):
+                self._set_aside(item.incoming)
                 continue
-            elif isinstance(kind, _Charges):
+            if type(resource) in in_doubt or item.incoming.fault:
+                self._report_doubts(item)
+            if (kind := _KINDS.get(type(resource))) is None or not kind.counts(resource):
+                continue
+            if isinstance(kind, _Charges):
                 lines += self._lines(item)
             elif type(resource) is not r.MedicationAdministration or self._is_in_range(item):
                 found.setdefault(kind.member, []).append(item)
@@ -270,7 +320,7 @@ class _Reader:
         try:
             _amount(dosage.dose if dosage else None)
         except _OutOfRange as error:
-            self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
+            self._report(item.incoming, f"{_type(item)}: {error}")
             return False
         return True
 
@@ -286,7 +336,7 @@ class _Reader:
             _amount(resource.quantity)
             return [item] if self.encounter is None else [self._marked(_charge_item(self, item))]
         except _OutOfRange as error:
-            self._leave_out(item.incoming, f"{type(resource).__name__}: {error}")
+            self._report(item.incoming, f"{_type(item)}: {error}")
             return []
 
     def _line(self, item: "Line | _Item") -> Line:
@@ -305,6 +355,20 @@ class _Reader:
             return False
         subject = self.ref(_subject(resource))
         return subject != self.patient and subject.startswith("Patient/")
+
+    def _set_aside(self, incoming: Incoming) -> None:
+        """What belongs to another patient counts as nothing, unless a fault in its texts may have made it so."""
+        self.unread.append(Unread(incoming.place, "belongs to another patient than the call"))
+        if incoming.fault:
+            self.refused[id(incoming)] = incoming
+
+    def _report_doubts(self, item: _Item) -> None:
+        """Report what of a resource was decoded and not understood, each kind once; it counts without that."""
+        if type(item.resource) not in _KINDS or getattr(item.resource, "status", None) == "entered-in-error":
+            return
+        found = [f"{_type(item)}.{doubt}" for doubt in doubts(item.resource)]
+        for doubt in dict.fromkeys([item.incoming.fault, *found] if item.incoming.fault else found):
+            self._report(item.incoming, doubt)
 
     # --- references ------------------------------------------------------------------------------------------------
 
@@ -776,9 +840,19 @@ def _as_concept(extension: r.Extension) -> r.CodeableConcept:
 
 def _amount(quantity: r.Quantity | None) -> Decimal | None:
     value = quantity.value if quantity else None
-    if value is not None and not 0 <= value <= _LARGEST_AMOUNT:
-        raise _OutOfRange(f"quantity: expected a number from 0 to {_LARGEST_AMOUNT}")
-    return value
+    if value is None:
+        return None
+    if value.same_quantum(_ONE) and 0 <= value <= _LARGEST_AMOUNT:
+        return abs(value)  # a whole number, as most are
+    if not value.is_finite() or not 0 <= value <= _LARGEST_AMOUNT or not _is_written_short(value):
+        raise _OutOfRange(f"quantity: expected a number from 0 to {_LARGEST_AMOUNT} with at most {_MOST_DIGITS} digits")
+    return abs(value)  # zero has no sign
+
+
+def _is_written_short(value: Decimal) -> bool:
+    """Whether the number has few digits, on either side of the point and altogether."""
+    _, digits, exponent = value.as_tuple()
+    return isinstance(exponent, int) and -exponent <= _MOST_DIGITS and len(digits) <= _MOST_DIGITS
 
 
 _MICROLITRES = {"ul", "µl", "μl", "mcl", "microliter", "microliters", "microlitre", "microlitres"}
@@ -801,12 +875,9 @@ def _millilitres(dose: r.Quantity | None) -> Decimal | None:
 def _day(moment: str | None, period: r.Period | None = None) -> date | None:
     """The local calendar day as the sender wrote it: the zone offset says where local is, so it is not shifted."""
     text = moment or (period.start if period else None)
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        return None  # known to the month or the year only
+    if not text or len(text) < 10 or not is_date(text):
+        return None  # known to the month or the year only, or no date, which is reported
+    return date.fromisoformat(text[:10])
 
 
 def _single_day(period: r.Period | None) -> date | None:
@@ -879,5 +950,5 @@ def _subject(resource: Any) -> r.Reference | None:
 def without_values(message: str) -> str:
     """A decoder's message without the value at fault, which may be patient data; only types and places stay."""
     if message.startswith("Invalid enum value"):
-        return re.sub(r"^Invalid enum value '.*'", "expected a code that FHIR R4 allows here", message, flags=re.DOTALL)
+        return f"expected a code that FHIR R4 allows here - at {message.rpartition(' - at ')[2]}"
     return message

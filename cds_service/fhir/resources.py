@@ -7,9 +7,11 @@ look at it (`gc=False`).
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+PositiveInt = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class Element(msgspec.Struct, rename="camel", gc=False):
@@ -199,14 +201,14 @@ class ChargeItem(Resource, tag="ChargeItem", kw_only=True):
 class CareTeam(Element, kw_only=True):
     """A member of a claim's care team."""
 
-    sequence: int
+    sequence: PositiveInt
     provider: Reference | None = None
 
 
 class ClaimProcedure(Element, kw_only=True):
     """A procedure that a claim reports."""
 
-    sequence: int
+    sequence: PositiveInt
     procedure_reference: Reference | None = None
 
 
@@ -220,7 +222,7 @@ class Insurance(Element):
 class ClaimLine(Element):
     """What a claim's items, their details and the details' details have in common."""
 
-    sequence: int | None = None
+    sequence: PositiveInt | None = None
     product_or_service: CodeableConcept | None = None
     modifier: tuple[CodeableConcept, ...] | None = None
     quantity: Quantity | None = None
@@ -239,8 +241,8 @@ class ClaimDetail(ClaimLine):
 class ClaimItem(ClaimLine):
     """A claim's line."""
 
-    care_team_sequence: tuple[int, ...] | None = None
-    procedure_sequence: tuple[int, ...] | None = None
+    care_team_sequence: tuple[PositiveInt, ...] | None = None
+    procedure_sequence: tuple[PositiveInt, ...] | None = None
     serviced_date: str | None = None
     serviced_period: Period | None = None
     location_codeable_concept: CodeableConcept | None = None
@@ -277,7 +279,7 @@ class Coverage(Resource, tag="Coverage"):
     identifier: tuple[Identifier, ...] | None = None
     beneficiary: Reference | None = None
     payor: tuple[Reference, ...] | None = None
-    order: int | None = None
+    order: PositiveInt | None = None
 
 
 class Observation(Resource, tag="Observation"):
@@ -303,7 +305,13 @@ class Observation(Resource, tag="Observation"):
 class DiagnosticReport(Resource, tag="DiagnosticReport"):
     """A report."""
 
-    status: str | None = None
+    status: (
+        Literal[
+            "registered", "partial", "preliminary", "final", "amended", "corrected", "appended", "cancelled",
+            "entered-in-error", "unknown",
+        ]
+        | None
+    ) = None  # fmt: skip
     code: CodeableConcept | None = None
     subject: Reference | None = None
     encounter: Reference | None = None
@@ -316,7 +324,7 @@ class DiagnosticReport(Resource, tag="DiagnosticReport"):
 class ImagingStudy(Resource, tag="ImagingStudy"):
     """Images."""
 
-    status: str | None = None
+    status: Literal["registered", "available", "cancelled", "entered-in-error", "unknown"] | None = None
     subject: Reference | None = None
     encounter: Reference | None = None
     started: str | None = None
@@ -338,7 +346,7 @@ class Condition(Resource, tag="Condition"):
 class DocumentReference(Resource, tag="DocumentReference"):
     """A document."""
 
-    status: str | None = None
+    status: Literal["current", "superseded", "entered-in-error"] | None = None
     type: CodeableConcept | None = None
     subject: Reference | None = None
     date: str | None = None

@@ -59,7 +59,15 @@ def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChec
             (Evidence("charged", line),),
         )
     elif not has_primary(line, entry, case):
-        yield _finding(line, entry, study, case)
+        yield _unread(line, entry, case) or _finding(line, entry, study, case)
+
+
+def _unread(alone: Line | Order, entry: AddOn, case: Case) -> NotChecked | None:
+    """That a primary may be there, in a charge or an order that could not be read."""
+    may_be = sorted(case.illegible & set(entry.primaries))
+    reason = f"{' or '.join(may_be)} may be there, in a resource that could not be read"
+    evidence = Evidence("charged" if isinstance(alone, Line) else "ordered", alone)
+    return NotChecked("record", reason, (evidence,)) if may_be else None
 
 
 def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
@@ -162,13 +170,13 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
     )
 
 
-def _ordered_alone(order: Order, case: Case) -> Iterator[Finding]:
+def _ordered_alone(order: Order, case: Case) -> Iterator[Finding | NotChecked]:
     """An unsigned order for the add-on alone: nothing that it could be added to is ordered, done or charged."""
     for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_about(order) else ():
         entry = ADD_ONS.on(code, order.day)
         if entry is None or _has_study(entry, case):
             continue
-        yield Finding(
+        yield _unread(order, entry, case) or Finding(
             summary=f"{code} is ordered without a study that it belongs to.",
             evidence=(Evidence(f"{code} is ordered", order),),
             remedies=(Remedy(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _alone(order) else (),

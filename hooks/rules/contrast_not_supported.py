@@ -10,7 +10,7 @@ from hooks.hospital import plain_code_for
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import is_supply
 from hooks.sources import ASE_2018
-from hooks.tables import CODES, CROSSWALK, PRODUCTS
+from hooks.tables import CODES, CROSSWALK, PRODUCTS, STUDIES
 
 
 @rule(
@@ -39,7 +39,18 @@ def contrast_not_supported(case: Case) -> Iterator[Finding | NotChecked]:
         charged = tuple(line for line in study.lines if line.draft and _charges_contrast(line))
         use = contrast_in(study, case)
         if case.stage == "claim" and charged and use.given in {"no", "contradicted"}:
-            yield _finding(study, use, charged)
+            yield _unread(charged, case) or _finding(study, use, charged)
+
+
+def _unread(charged: tuple[Line, ...], case: Case) -> NotChecked | None:
+    """That contrast may be in a record that could not be read, or belong to a study whose charge could not."""
+    if not {"medicationAdministrations", "procedures"} & case.lost and not any(
+        code in STUDIES for code in case.illegible
+    ):
+        return None
+    evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
+    reason = "a record or a charge that could not be read may show what contrast was given for"
+    return NotChecked("record", reason, evidence)
 
 
 def _charges_contrast(line: Line) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cds_service.case import AddModifier, Case, Change, Line, RemoveLine, RemoveModifier
+from cds_service.case import AddModifier, Case, Change, Line, RemoveLine, RemoveModifier, plain
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.charges import add_discarded, by_kind_of_bill, waste_notes
 from hooks.contrast import contrast_in, documented_units, given_of
@@ -149,7 +149,7 @@ def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, ch
         summary=summary,
         evidence=(
             *(Evidence(f"{line} is charged", line) for line in lines),
-            *(Evidence(f"{each.ml} mL given", each) for each in given_of(code, study) if each.ml is not None),
+            *(Evidence(f"{plain(each.ml)} mL given", each) for each in given_of(code, study) if each.ml is not None),
         ),
         remedies=_remedy(changes, lines, recommended=decided),
         notes=(*waste_notes(code, study, lines[0], case), *_refused(lines[0], study)),
