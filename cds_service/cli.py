@@ -63,9 +63,8 @@ def serve(host: str, port: int, workers: int) -> None:
         if not is_loopback(host):
             raise click.ClickException(f"in development mode anyone may call, so --host must be 127.0.0.1, not {host}")
         click.secho(_DEVELOPMENT, err=True, bold=True)
-    click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
-    if settings.has_sandbox:
-        click.echo(f"Look at cases in the sandbox: http://{host}:{port}/sandbox", err=True)
+    look = f"; look at cases at http://{host}:{port}/sandbox" if settings.has_sandbox else ""
+    click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops){look}", err=True)
     server.run(settings, host, port, workers)
 
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cds_service.bulk.split import short
+from cds_service.fhir.doubts import UNREADABLE
 from cds_service.fhir.known_types import R4_TYPES
-from cds_service.fhir.read import UNREADABLE, without_values
+from cds_service.fhir.read import without_values
 from cds_service.fhir.resources import READ_TYPES, Reference
 
 # Where names of sites and practitioners are found; nothing of a patient is in them.

@@ -82,7 +82,9 @@ class Looking:
         return int(self.page.evaluate(script))
 
     def milliseconds_to_paint(self) -> float:
-        return float(self.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+        self.page.wait_for_function(f"{paint} !== undefined")  # a page may be loaded before it is painted
+        return float(self.page.evaluate(paint))
 
     def is_wider_than_the_screen(self) -> bool:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
