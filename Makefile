@@ -18,7 +18,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: install run test test-spark browser bench bench-peer bench-audit conformance lint format lock clean
+.PHONY: install run test test-spark java browser bench bench-peer bench-audit conformance lint format lock clean
 
 install: $(VENV)/.runtime  ## set up what the service needs to run
 
@@ -28,11 +28,16 @@ run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until in
 test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-test-spark: $(SPARK_VENV)/.installed  ## compare the audit on Spark with the embedded one
+test-spark: $(SPARK_VENV)/.installed java  ## compare the audit on Spark with the embedded one
 	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/spark
 
 bench-audit: $(VENV)/.dev $(SPARK_VENV)/.installed  ## measure the audit: speed, memory, growth
 	$(BIN)/python -m tests.bench_audit --spark $(SPARK_VENV)/bin/python
+
+java:  ## install Debian's Java, as root and where it is missing: Spark runs on it
+	@command -v java >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless; fi
 
 browser:  ## install Debian's Chromium, as root and where it is missing; without it the tests in a browser are left out
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
