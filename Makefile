@@ -12,23 +12,49 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # The FHIR server that the tests run against has an environment of its own, so that its pins and ours never meet.
 FHIR_VENV := .venv-fhir
 
-.PHONY: install run test conformance lint format lock clean
+# HealthChain, a peer of `make bench`, and its pins, which are not ours.
+PEER_VENV := .venv-peer
+
+# Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
+SPARK_VENV := .venv-spark
+
+.PHONY: install run test test-spark browser bench bench-peer bench-audit conformance lint format lock clean
 
 install: $(VENV)/.runtime  ## set up what the service needs to run
 
 run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted; anyone on this machine may call
 	CDS_MODE=$(CDS_MODE) $(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
-test: $(VENV)/.dev $(FHIR_VENV)/.installed  ## run the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-spark: $(SPARK_VENV)/.installed  ## compare the audit on Spark with the embedded one
+	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/spark
+
+bench-audit: $(VENV)/.dev $(SPARK_VENV)/.installed  ## measure the audit: speed, memory, growth
+	$(BIN)/python -m tests.bench_audit --spark $(SPARK_VENV)/bin/python
+
+browser:  ## install Debian's Chromium, as root and where it is missing; without it the tests in a browser are left out
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; fi
 
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance
 
-lint: $(VENV)/.dev  ## ruff (rules and formatting) and mypy, strict
+bench: $(VENV)/.dev  ## measure speed beside the floor, in about five minutes; BENCH=--quick for a first look
+	$(BIN)/python -m tests.bench $(BENCH)
+
+bench-peer: $(PEER_VENV)/.installed  ## install HealthChain, so that `make bench` measures it too
+
+lint: $(VENV)/.dev  ## ruff (rules and formatting), mypy (strict), and the linters of deploy/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/yamllint --strict --config-file deploy/yamllint.yaml deploy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 
 format: $(VENV)/.dev  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -52,11 +78,22 @@ $(FHIR_VENV)/.installed: tests/fhir_server/constraints.txt
 	$(FHIR_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	touch $@
 
+$(PEER_VENV)/.installed:
+	$(PYTHON) -m venv $(PEER_VENV)
+	$(PEER_VENV)/bin/python -m pip --disable-pip-version-check install --quiet healthchain==0.16.1 uvicorn
+$(SPARK_VENV)/.installed: deploy/constraints-spark.txt pyproject.toml
+	$(PYTHON) -m venv $(SPARK_VENV)
+	$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
 UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
 	$(UV) --extra build --output-file deploy/constraints.txt
-	$(UV) --extra build --extra dev --output-file deploy/constraints-dev.txt
+	$(UV) --extra build --extra otel --output-file deploy/constraints-otel.txt
+	$(UV) --extra build --extra otel --extra dev --extra audit --output-file deploy/constraints-dev.txt
+	$(UV) --extra build --extra otel --extra dev --extra audit --extra spark --output-file deploy/constraints-spark.txt
 	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/fhir_server/constraints.txt
 
 clean:
-	rm -rf $(VENV) $(FHIR_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(FHIR_VENV) $(PEER_VENV) $(SPARK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

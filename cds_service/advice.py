@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from cds_service.cards import CardMaker
 from cds_service.case import Site, Stage
@@ -12,27 +13,53 @@ from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.illegible import codes_in, parts_in
 from cds_service.fhir.queries import Access
-from cds_service.fhir.read import DEFAULT_SITE, Reading, Unread, read_case
+from cds_service.fhir.read import DEFAULT_SITE, Incoming, Reading, Unread, part_of, read_case
 from cds_service.fhir.servers import AllowList
 from cds_service.prefetch import Arrived, resolve, take_draft, take_prefetch
-from cds_service.protocol import Context, Request, Response, Service, decode_context, decode_request, hook_name
+from cds_service.protocol import (
+    Context,
+    Request,
+    Response,
+    Service,
+    WholeRequest,
+    decode_context,
+    decode_request,
+    hook_name,
+)
 from cds_service.rules import Review, Rule, review
 from cds_service.settings import Settings
+from cds_service.tracing import span
 
 _NOT_ALLOWED = "`fhirServer` is not one of the servers that this service may ask"
 _NO_QUERY = "the context lacks an id that the query needs"
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What the service has to say: the answer, and what it was made from. `fetched` are the keys that were asked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What the rules say of a case, what it was read from, and what was left out."""
 
-    response: Response
     review: Review
     reading: Reading
     unread: tuple[Unread, ...]
-    stage: Stage
+
+    @property
+    def stage(self) -> Stage:
+        """When the case stands: at order or at claim time."""
+        return self.reading.case.stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice(Judged):
+    """What the service has to say: the answer, and what it was made from.
+
+    Of the keys of prefetch, `sent` came with the call, `fetched` were asked for, and `lacking` could not be had.
+    """
+
+    response: Response
     fetched: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    hook_instance: str | None = None
 
 
 @dataclass(slots=True)
@@ -40,7 +67,7 @@ class _Call:
     """A call while it is answered."""
 
     service: Service
-    request: Request
+    request: Request | WholeRequest
     context: Context
     servers: AllowList | None = None
     arrived: Arrived = field(default_factory=Arrived)
@@ -68,23 +95,51 @@ class Advisor:
         call = _Call(service, request, decode_context(request, service.context), servers)
         if service.draft:
             take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
-        take_prefetch(call.arrived, request.prefetch or {}, service.prefetch)
+        take_prefetch(call.arrived, request.prefetch or {}, service.prefetch, body)
         self._complete(call)
-        return self._advise(self._read(call), call.arrived, page_base, tuple(call.fetched), service.read_only)
+        judged = self._judged(self._read(call), call.arrived)
+        advice = self._advise(judged, page_base, tuple(call.fetched), service.read_only)
+        sent = tuple(request.prefetch or ())
+        return replace(advice, sent=sent, lacking=tuple(call.arrived.unavailable), hook_instance=request.hook_instance)
 
-    def answer_bundle(self, body: bytes) -> Advice:
+    def answer_bundle(self, body: bytes, stage: Stage | None = None, known: frozenset[str] = frozenset()) -> Advice:
         """Review a Bundle that came without a call around it: everything in it is what the review is about.
 
-        A Bundle without charges is reviewed as at order time. Raises BadRequest where it is not a Bundle.
+        Without a stage, a Bundle without charges is reviewed as at order time. `known` are the parts of the record that
+        the Bundle holds whole. Raises BadRequest where it is not a Bundle.
         """
         arrived = Arrived()
         take_draft(arrived, msgspec.Raw(body), "Bundle")
-        reading = read_case(arrived.incoming, stage="claim", site=self.site)
+        complete = known if not arrived.unread else frozenset()  # what could not be read may have been of any part
+        reading = self.examine(arrived.incoming, stage or "claim", complete)
         if len(reading.patients) > 1:
             raise BadRequest("`Bundle`: expected the records of one patient; send a Bundle for each", "Bundle")
-        if not reading.case.lines and not reading.case.illegible:
-            reading = read_case(arrived.incoming, stage="order", site=self.site)
-        return self._advise(reading, arrived)
+        if stage is None and not reading.case.lines and not reading.case.illegible:
+            reading = self.examine(arrived.incoming, "order", complete)
+        return self._advise(self._judged(reading, arrived))
+
+    # --- the two steps of every review: live, of a Bundle, and over a year of records -------------------------------
+
+    def examine(self, incoming: Iterable[Incoming], stage: Stage, known: frozenset[str] = frozenset()) -> Reading:
+        """Read resources that are all what the review is about, without a call around them.
+
+        What cannot even be told by its type may have been of any part of the record: none is known whole then.
+        """
+        keys = [(each, part_of(each) if known else "") for each in incoming]
+        drafts = [structs.replace(each, draft=True, key=key or "") for each, key in keys]
+        complete = frozenset() if any(key is None for _, key in keys) else known
+        return read_case(drafts, stage=stage, known=complete, site=self.site)
+
+    def judge(self, reading: Reading, unread: tuple[Unread, ...] = ()) -> Judged:
+        """Run the rules over what was read. `unread` was left out before it came to the reader."""
+        with span("review"):
+            verdict = review(reading.case, self.rules)
+        return Judged(review=verdict, reading=reading, unread=(*unread, *reading.unread))
+
+    def _judged(self, reading: Reading, arrived: Arrived) -> Judged:
+        if arrived.illegible or arrived.lost:
+            reading = _with_what_was_lost(reading, arrived)
+        return self.judge(reading, tuple(arrived.unread))
 
     # --- what is missing --------------------------------------------------------------------------------------------
 
@@ -123,7 +178,8 @@ class Advisor:
                 call.arrived.lack(key, f"fhirServer.{key}", _NO_QUERY if access else _NOT_ALLOWED)
         if access and queries:
             call.fetched += queries
-            self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
+            with span("fetch", keys=list(queries)):
+                self.client.fetch(call.arrived, access, queries, call.service.prefetch, deadline)
 
     def _query(self, call: _Call, access: Access, key: str) -> str | None:
         """Where the rest of a key is to be had, else how to ask for all of it; None where the context does not say."""
@@ -150,22 +206,13 @@ class Advisor:
         )
 
     def _advise(
-        self,
-        reading: Reading,
-        arrived: Arrived,
-        page_base: str = "",
-        fetched: tuple[str, ...] = (),
-        read_only: bool = False,
+        self, judged: Judged, page_base: str = "", fetched: tuple[str, ...] = (), read_only: bool = False
     ) -> Advice:
-        if arrived.illegible or arrived.lost:
-            illegible = reading.case.illegible | codes_in(arrived.illegible, reading.case.stage)
-            lost = reading.case.lost | ((parts_in(arrived.illegible) | arrived.lost) - arrived.known)
-            reading = replace(reading, case=replace(reading.case, illegible=illegible, lost=lost))
-        verdict = review(reading.case, self.rules)
-        unread = (*arrived.unread, *reading.unread)
+        reading = judged.reading
         maker = CardMaker(reading.case, reading.raw, self.settings.canonical_base, page_base, read_only)
-        response = Response(cards=maker.cards(verdict), extension=self._extension(unread, verdict))
-        return Advice(response, verdict, reading, unread, reading.case.stage, fetched)
+        extension = self._extension(judged.unread, judged.review)
+        response = Response(cards=maker.cards(judged.review), extension=extension)
+        return Advice(review=judged.review, reading=reading, unread=judged.unread, response=response, fetched=fetched)
 
     def _extension(self, unread: Iterable[Unread], verdict: Review) -> dict[str, Any] | None:
         """What was left out and what could not be decided; nothing where there is neither."""
@@ -174,6 +221,7 @@ class Advisor:
             "notChecked": [
                 {
                     "rule": rule.id,
+                    "why": each.why,
                     "reason": each.reason,
                     "evidence": [item.record.origin.reference for item in each.evidence],
                 }
@@ -182,6 +230,14 @@ class Advisor:
         }
         present = {name: items for name, items in content.items() if items}
         return {f"{self.settings.hook_namespace}.contrast-echo": present} if present else None
+
+
+def _with_what_was_lost(reading: Reading, arrived: Arrived) -> Reading:
+    """The reading, its case with what could not even be told apart into resources; no fact is derived from it yet."""
+    case = reading.case
+    illegible = case.illegible | codes_in(arrived.illegible, case.stage)
+    lost = case.lost | ((parts_in(arrived.illegible) | arrived.lost) - arrived.known)
+    return replace(reading, case=replace(case, illegible=illegible, lost=lost, facts={}))
 
 
 def _bare(identifier: str) -> str:

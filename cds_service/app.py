@@ -1,6 +1,7 @@
 """The composition root: wires settings, knowledge and web shell once."""
 
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,51 +10,77 @@ from flask import Flask
 
 import hooks
 from cds_service.advice import Advisor
+from cds_service.bulk.audit import Auditor
+from cds_service.bulk.fees import Fees
+from cds_service.database import Database
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.fhir.terminology import resources
 from cds_service.logs import configure, log
+from cds_service.metrics import Metrics
 from cds_service.openapi import Names, document
 from cds_service.reference import Samples
+from cds_service.sandbox.framing import Framer
+from cds_service.sandbox.samples import Shelf
+from cds_service.sandbox.signing import Signer
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
 from cds_service.site import load_site
 from cds_service.store import Store
+from cds_service.tracing import Tracing
+from cds_service.tracing import start as start_tracing
 from cds_service.trust import Guard, guard_of
+from cds_service.watch import Watch
 from cds_service.web import (
     answers,
     cds_hooks,
     documents,
     exchange,
     gate,
+    insights,
     limits,
+    observing,
     operations,
     reference,
     review,
+    sandbox,
     terminology,
 )
+from cds_service.web.people import people_of
+from hooks import audit as hooks_audit
 from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
+from hooks.echo import studies_told
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
     """Build the WSGI application. Raises SettingsError, TableError or RuleError where something is wrong at start."""
     configure()
     chosen = settings or load_settings()
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = exchange.most_read(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
-    store = Store(chosen.database_url, chosen.keep_comments)
+    database = Database(chosen.database_url, chosen.database_connections)
+    metrics = Metrics(frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons))
+    watch = Watch(Store(database, chosen.keep_comments, partial(metrics.lost, "call")), metrics)
+    tracing = traces or (start_tracing() if chosen.traces else Tracing())
     services = hooks.all_services()
-    app.register_blueprint(cds_hooks.blueprint(advisor, services, store))
+    app.register_blueprint(cds_hooks.blueprint(advisor, services, watch, tracing))
     definitions = hooks.hook_definitions()
     app.register_blueprint(documents.blueprint(definitions, chosen.hook_namespace, describe(advisor)))
-    app.register_blueprint(review.blueprint(advisor))
+    app.register_blueprint(review.blueprint(advisor, watch))
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples()))
     app.register_blueprint(terminology.blueprint(exports(advisor)))
-    app.register_blueprint(operations.blueprint())
+    app.register_blueprint(operations.blueprint(database, metrics))
+    app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
+    app.jinja_env.globals["has_insights"] = chosen.has_insights
+    if chosen.has_insights:
+        app.register_blueprint(insights.blueprint(database, advisor.rules, tuple(service.id for service in services)))
+    if chosen.has_sandbox:
+        app.register_blueprint(sandbox.blueprint(advisor, sandbox_kit(chosen)))
+    observing.register(app, metrics)
     counts = limits.register(app, chosen)
-    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths)
+    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths, people_of(chosen))
     limits.register_clients(app, counts)
     answers.register(app)
     exchange.register(app, chosen.cors_origins)
@@ -76,9 +103,26 @@ def create_advisor(settings: Settings) -> Advisor:
     )
 
 
+def create_auditor(settings: Settings, fees: Fees, everything: bool) -> Auditor:
+    """The rules for the audit of a year of records; made anew in each process that takes part. Raises SettingsError."""
+    return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
+
+
 def samples() -> Samples:
     """The sample requests beside the package; an installed package has none, and its pages show no examples."""
     return Samples(Path(hooks.__file__).parents[1] / "sample_bundles", hooks.all_services())
+
+
+def sandbox_kit(settings: Settings) -> sandbox.Kit:
+    """What the sandbox shows: the samples, the services, and which records make a study."""
+    services = hooks.all_services()
+    folder = Path(hooks.__file__).parents[1] / "sample_bundles"
+    return sandbox.Kit(
+        shelf=Shelf(folder, services, settings.hook_namespace),
+        framer=Framer(services, settings.hook_namespace),
+        grouping=studies_told,
+        signer=Signer.from_file(settings.sandbox_key),
+    )
 
 
 def describe(advisor: Advisor) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,7 +26,7 @@ class CardMaker:
     """
 
     case: Case
-    raw: dict[str, msgspec.Raw]
+    raw: Mapping[str, msgspec.Raw]
     canonical_base: str
     page_base: str = ""
     read_only: bool = False

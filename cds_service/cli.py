@@ -1,7 +1,6 @@
-"""The command line: `cds-service serve`, `check`, `codes`, `rules` and `clients`."""
+"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `clients`, `database` and `settings`."""
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,18 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor, create_guard, samples
+from cds_service.app import create_advisor, create_auditor, create_guard, samples
+from cds_service.bulk.commands import audit_group
 from cds_service.clients_cli import clients
+from cds_service.database_commands import database
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.servers import is_loopback
 from cds_service.fhir.strict import faults_in
 from cds_service.protocol import Response, Service, hook_name
 from cds_service.reference import rule_page
 from cds_service.report import Report, report_of
-from cds_service.settings import load_settings
+from cds_service.settings import load_settings, table
 from hooks import reference as hooks_reference
-
-# Threads of a worker beyond the calls that it answers at once: for its health, and to say that it has no room.
-SPARE_THREADS = 4
 
 _DEVELOPMENT = """\
 *** DEVELOPMENT MODE: no token is asked for; anyone on this machine may call, and nobody from elsewhere. ***
@@ -44,6 +42,7 @@ def main() -> None:
 
 
 main.add_command(clients)
+main.add_command(database)
 
 
 @main.command()
@@ -52,8 +51,7 @@ main.add_command(clients)
 @click.option("--workers", envvar="WORKERS", default=1, show_default=True, type=click.IntRange(1, 64))
 def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
-    from granian import Granian  # noqa: PLC0415  # only the server needs it
-    from granian.constants import Interfaces  # noqa: PLC0415
+    from cds_service import server  # noqa: PLC0415  # only this command needs the server
 
     try:
         settings = load_settings()  # what is wrong is named here, once, and not by every worker
@@ -65,21 +63,15 @@ def serve(host: str, port: int, workers: int) -> None:
         if not is_loopback(host):
             raise click.ClickException(f"in development mode anyone may call, so --host must be 127.0.0.1, not {host}")
         click.secho(_DEVELOPMENT, err=True, bold=True)
-    threads = settings.max_calls + SPARE_THREADS
-    # Granian warns of more threads than cores; ours wait for FHIR servers most of the time.
-    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
-    click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops)", err=True)
-    Granian(
-        "cds_service.app:create_app",
-        factory=True,
-        address=host,
-        port=port,
-        workers=workers,
-        interface=Interfaces.WSGI,
-        blocking_threads=threads,
-        websockets=False,
-        log_access=False,
-    ).serve()
+    look = f"; look at cases at http://{host}:{port}/sandbox" if settings.has_sandbox else ""
+    click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops){look}", err=True)
+    server.run(settings, host, port, workers)
+
+
+@main.command("settings")
+def show_settings() -> None:
+    """Print every setting with its default, as a table in Markdown."""
+    click.echo(table())
 
 
 @main.command()
@@ -134,6 +126,9 @@ def rules(rule_id: str | None) -> None:
     else:
         click.echo(f"no rule `{rule_id}`; `cds-service rules` lists all", err=True)
         sys.exit(2)
+
+
+main.add_command(audit_group(create_auditor))
 
 
 def _advisor() -> Advisor:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from cds_service.fhir.read import KEYS
 from cds_service.protocol import (
     BUNDLE_SCHEMA,
     Context,
@@ -28,9 +29,11 @@ class Nothing(msgspec.Struct):
 
 
 class Health(Message):
-    """How the process is."""
+    """How the process is; `degraded` gives advice, and cannot keep feedback."""
 
-    status: Literal["live", "ready"]
+    status: Literal["live", "ready", "degraded"]
+    database: Literal["up", "outdated", "down"] | None = None
+    hint: str | None = None
 
 
 _SENT = (Request, FeedbackRequest)
@@ -40,7 +43,8 @@ _ABOUT = """CDS Hooks service: coding advice for contrast stress echocardiograph
 
 A body may come packed with gzip (`Content-Encoding: gzip`), and a longer answer is packed for who accepts it
 (`Accept-Encoding: gzip`). JSON may be declared as `application/json` or `application/fhir+json`. Faults are answered
-with a FHIR OperationOutcome. Addresses that are not listed here are answered 404."""
+with a FHIR OperationOutcome. Addresses that are not listed here are answered 404; those of the
+sandbox serve its own page only."""
 
 _FAULTS = {
     "400": ("Malformed", "The body is not the message that is described here; the issue names the member"),
@@ -121,7 +125,21 @@ def _descriptions(names: Names) -> Json:
 
 def _review() -> Json:
     review = _operation("review", "Review a Bundle", "For systems without CDS Hooks", Report, _BODY_FAULTS)
-    return {"/review": {"post": review | {"requestBody": _body("Bundle")}}}
+    stage = {
+        "name": "stage",
+        "in": "query",
+        "schema": {"type": "string", "enum": ["order", "claim"]},
+        "description": "When the Bundle stands; without it, a Bundle without charges is reviewed as at order time",
+    }
+    complete = {
+        "name": "complete",
+        "in": "query",
+        "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(KEYS)}},
+        "style": "form",
+        "explode": False,
+        "description": "Resource types of which the Bundle holds all there are: only there is absence concluded",
+    }
+    return {"/review": {"post": review | {"parameters": [stage, complete], "requestBody": _body("Bundle")}}}
 
 
 def _reference_pages(names: Names) -> Json:
@@ -165,7 +183,10 @@ def _in_path(name: str, values: tuple[str, ...]) -> Json:
 def _health() -> Json:
     live = _operation("live", "Live", "Whether the process lives", Health)
     ready = _operation("ready", "Ready", "Whether the service is ready for calls", Health)
-    return {"/health/live": {"get": _open_to_all(live)}, "/health/ready": {"get": _open_to_all(ready)}}
+    counted = _operation("metrics", "Metrics", "What was counted, in the text form of Prometheus", None)
+    counted["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    health = {"/health/live": {"get": _open_to_all(live)}, "/health/ready": {"get": _open_to_all(ready)}}
+    return health | {"/metrics": {"get": counted}}
 
 
 def _open_to_all(operation: Json) -> Json:

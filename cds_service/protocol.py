@@ -15,7 +15,10 @@ import msgspec
 
 from cds_service.case import Case, Stage
 from cds_service.errors import BadRequest
+from cds_service.fhir.bundle import Whole
+from cds_service.fhir.doubts import UNREADABLE
 from cds_service.fhir.read import without_values
+from cds_service.fhir.texts import fault_in
 
 # The version of the CDS Hooks specification that is implemented.
 SPECIFICATION = "2.0.1"
@@ -52,15 +55,27 @@ class FhirAuthorization(msgspec.Struct, kw_only=True):
     patient: str | None = None
 
 
-class Request(Message):
-    """A service call. `context` and `prefetch` keep the client's own JSON until they are needed."""
-
+class _Call(Message):
     hook: str
     hook_instance: Uuid
     context: msgspec.Raw
-    prefetch: dict[str, msgspec.Raw] | None = None
     fhir_server: str | None = None
     fhir_authorization: FhirAuthorization | None = None
+
+
+class Request(_Call):
+    """A service call. `context` and `prefetch` keep the client's own JSON until they are needed."""
+
+    prefetch: dict[str, msgspec.Raw] | None = None
+
+
+class WholeRequest(_Call):
+    """A service call whose prefetch could be read in the same pass: that of a well-behaved client."""
+
+    prefetch: dict[str, Whole | None] | None = None
+
+
+_WHOLE = msgspec.json.Decoder(WholeRequest)
 
 
 # What a FHIR Bundle must be. An entry may be anything: what cannot be read is left out and reported.
@@ -126,9 +141,9 @@ def _in_words(expected: str) -> str:
     return expected
 
 
-def decode_request(body: bytes, hook: str) -> Request:
-    """Decode a call of a service on `hook`. Raises BadRequest."""
-    request = decode(body, Request)
+def decode_request(body: bytes, hook: str) -> Request | WholeRequest:
+    """Decode a call of a service on `hook`, where possible in one pass. Raises BadRequest."""
+    request = _decoded_at_once(body) or decode(body, Request)
     if request.hook != hook:
         raise BadRequest(f"`hook`: this service is called on `{hook}`", "hook")
     if request.fhir_server and not _can_be_split(request.fhir_server):
@@ -136,6 +151,14 @@ def decode_request(body: bytes, hook: str) -> Request:
     if request.fhir_authorization is not None and not request.fhir_server:
         raise BadRequest("`fhirServer` is required where `fhirAuthorization` is given", "fhirServer")
     return request
+
+
+def _decoded_at_once(body: bytes) -> WholeRequest | None:
+    """The whole call; None where something cannot be read or has a fault in its texts, to be named by its place."""
+    try:
+        return None if fault_in(body) else _WHOLE.decode(body)
+    except UNREADABLE:
+        return None
 
 
 def _can_be_split(url: str) -> bool:
@@ -146,7 +169,7 @@ def _can_be_split(url: str) -> bool:
     return True
 
 
-def decode_context(request: Request, kind: type["ContextT"]) -> "ContextT":
+def decode_context(request: _Call, kind: type["ContextT"]) -> "ContextT":
     """Decode a call's context. Raises BadRequest."""
     return decode(request.context, kind, "context")
 

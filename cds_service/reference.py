@@ -4,7 +4,7 @@ The knowledge fills the pages of the codes and hands them over as a `Reference`;
 of what each rule says of itself and of its samples, which are run live.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -318,7 +318,7 @@ def _listed(what: str, items: Iterable[str]) -> Iterator[str]:
         yield f"{what}: {', '.join(every)}"
 
 
-def _charged(line: Line, lines: tuple[Line, ...]) -> str:
+def _charged(line: Line, lines: Sequence[Line]) -> str:
     """A line, with its day where the lines are of several days."""
     several = len({each.day for each in lines}) > 1
     return f"{line} on {line.day}" if several and line.day else str(line)

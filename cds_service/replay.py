@@ -5,28 +5,22 @@ that is down does not stop advice: until it is back, each worker remembers for i
 """
 
 import hashlib
-import sqlite3
 import time
+from functools import partial
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, Column, Engine, MetaData, String, Table, create_engine, event
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import Connection
 
+from cds_service.database import INSERTS, Database
+from cds_service.errors import StoreUnavailable
 from cds_service.logs import log
-
-METADATA = MetaData()
-
-USED_TOKENS = Table(
-    "used_tokens",
-    METADATA,
-    Column("digest", String(64), primary_key=True),
-    Column("ends_at", BigInteger, nullable=False, index=True),  # seconds since 1970, UTC
-)
+from cds_service.schema import USED_TOKENS
 
 PURGE_SECONDS = 60.0
-PAUSE_SECONDS = 10.0
+
+# How long a call waits for the database, in seconds; after that it is let in on what this worker knows.
+WAIT_SECONDS = 1.0
 
 
 class ReplayStore(Protocol):
@@ -60,69 +54,36 @@ class MemoryReplayStore:
             self._used = {digest: end for digest, end in self._used.items() if end > now}
 
 
-class SqlReplayStore:
-    """Remembers in a database; the key of the table lets only one of several workers take a token."""
+class SharedReplayStore:
+    """Remembers in a database; the key of the table lets only one of several workers take a token.
 
-    def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        self._is_ready = False
+    Each worker remembers for itself too: a token that it has seen is refused without a look at the database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._purged_at = 0.0
-        self._pause_until = 0.0
         self._own = MemoryReplayStore()
 
     def take(self, issuer: str, jti: str, ends_at: float) -> bool:
         """Whether the token is used for the first time."""
-        is_new_here = self._own.take(issuer, jti, ends_at)
-        if not is_new_here or time.monotonic() < self._pause_until:
-            return is_new_here
+        if not self._own.take(issuer, jti, ends_at):
+            return False
+        entry = {"digest": _digest(issuer, jti), "ends_at": int(ends_at) + 1}
         try:
-            return self._insert(_digest(issuer, jti), int(ends_at) + 1)
-        except SQLAlchemyError as error:
-            self._pause_until = time.monotonic() + PAUSE_SECONDS
-            self._is_ready = False
-            log.error("used tokens not shared between workers", error=type(error).__name__)
+            return self._database.run(partial(self._insert, entry), WAIT_SECONDS)
+        except StoreUnavailable:
+            log.error("used tokens not shared between workers")
             return True
 
-    def _insert(self, digest: str, ends_at: int) -> bool:
-        self._get_ready()
-        self._purge()
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(USED_TOKENS.insert(), {"digest": digest, "ends_at": ends_at})
-        except IntegrityError:
-            return False
-        return True
-
-    def _get_ready(self) -> None:
-        """Make the table when it is first needed; several workers may do so at once."""
-        if self._is_ready:
-            return
-        with self._engine.begin() as connection:
-            connection.execute(CreateTable(USED_TOKENS, if_not_exists=True))
-            for index in USED_TOKENS.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
-        self._is_ready = True
-
-    def _purge(self) -> None:
-        if time.monotonic() - self._purged_at < PURGE_SECONDS:
-            return
-        self._purged_at = time.monotonic()
-        with self._engine.begin() as connection:
-            connection.execute(USED_TOKENS.delete().where(USED_TOKENS.c.ends_at < int(time.time())))
+    def _insert(self, entry: dict[str, Any], connection: Connection) -> bool:
+        now = time.time()
+        if now - self._purged_at > PURGE_SECONDS:
+            self._purged_at = now
+            connection.execute(USED_TOKENS.delete().where(USED_TOKENS.c.ends_at < int(now)))
+        insert = INSERTS[connection.dialect.name](USED_TOKENS).on_conflict_do_nothing().returning(USED_TOKENS.c.digest)
+        return connection.execute(insert, entry).first() is not None
 
 
 def _digest(issuer: str, jti: str) -> str:
     return hashlib.sha256(f"{len(issuer)} {issuer} {jti}".encode()).hexdigest()
-
-
-def _engine(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
-    return engine
-
-
-def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    """Workers wait for one another. A token lost with the machine's power is worth no write to the disk."""
-    for pragma in ("busy_timeout=2000", "journal_mode=WAL", "synchronous=NORMAL"):
-        connection.execute(f"PRAGMA {pragma}")

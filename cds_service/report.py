@@ -5,17 +5,18 @@ byte: there is no uuid and no clock in it, and a finding's id is made of what it
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import msgspec
 
-from cds_service.advice import Advice
+from cds_service.advice import Judged
 from cds_service.cards import detail_of
 from cds_service.case import Case
 from cds_service.fhir import build
 from cds_service.fhir.read import Unread
 from cds_service.protocol import Action, Message
-from cds_service.rules import WARNING, Evidence, Finding, NotChecked, Remedy, Rule
+from cds_service.rules import WARNING, Evidence, Finding, NotChecked, Remedy, Rule, Why
 
 SWITCHED_OFF = "switched off by this site"
 
@@ -61,10 +62,11 @@ class Passed(Message):
 
 
 class Unchecked(Message):
-    """A question that a rule could not answer, and why."""
+    """A question that a rule could not answer, and why, as a kind and in words; `site`: switched off there."""
 
     rule: str
     title: str
+    why: Why | Literal["site"]
     reason: str
     evidence: tuple[Seen, ...]
 
@@ -85,25 +87,35 @@ class Report(msgspec.Struct, rename="camel", kw_only=True):
     warnings: tuple[Warned, ...]
 
 
-def report_of(advice: Advice, faults: tuple[Unread, ...] = ()) -> Report:
+def report_of(judged: Judged, faults: tuple[Unread, ...] = ()) -> Report:
     """The report of a review, warnings first. `faults` are those of strict validation."""
-    review = advice.review
-    found = [_found(rule, finding, advice) for rule, finding in review.findings]
-    off = [Unchecked(rule=rule.id, title=rule.title, reason=SWITCHED_OFF, evidence=()) for rule in review.switched_off]
+    review = judged.review
+    found = [each for _, each in found_in(judged)]
+    off = [
+        Unchecked(rule=rule.id, title=rule.title, why="site", reason=SWITCHED_OFF, evidence=())
+        for rule in review.switched_off
+    ]
     return Report(
-        findings=tuple(sorted(_with_own_ids(found), key=lambda each: (each.indicator != WARNING, each.rule))),
+        findings=tuple(sorted(found, key=lambda each: (each.indicator != WARNING, each.rule))),
         passed=tuple(Passed(rule=rule.id, title=rule.title) for rule in review.passed),
         not_checked=(*(_unchecked(rule, each) for rule, each in review.not_checked), *off),
-        warnings=tuple(Warned(location=each.place, message=each.reason) for each in (*advice.unread, *faults)),
+        warnings=tuple(Warned(location=each.place, message=each.reason) for each in (*judged.unread, *faults)),
     )
 
 
-def _found(rule: Rule, finding: Finding, advice: Advice) -> Found:
-    case, raw = advice.reading.case, advice.reading.raw
+def found_in(judged: Judged) -> list[tuple[Finding, Found]]:
+    """Each finding of a review beside what is said of it, in the order of the rules."""
+    findings = judged.review.findings
+    said = _with_own_ids([_found(rule, finding, judged) for rule, finding in findings])
+    return list(zip((finding for _, finding in findings), said, strict=True))
+
+
+def _found(rule: Rule, finding: Finding, judged: Judged) -> Found:
+    case, raw = judged.reading.case, judged.reading.raw
     return Found(
         id=_id(rule, finding),
         rule=rule.id,
-        indicator=rule.indicator_of(finding, advice.stage),
+        indicator=rule.indicator_of(finding, judged.stage),
         summary=finding.summary,
         detail=detail_of(rule, finding),
         evidence=tuple(_seen(each) for each in finding.evidence),
@@ -118,7 +130,7 @@ def _seen(evidence: Evidence) -> Seen:
     return Seen(seen=evidence.seen, reference=origin.reference, location=location)
 
 
-def _way(remedy: Remedy, case: Case, raw: dict[str, msgspec.Raw]) -> Way:
+def _way(remedy: Remedy, case: Case, raw: Mapping[str, msgspec.Raw]) -> Way:
     return Way(
         label=remedy.label,
         recommended=remedy.recommended,
@@ -129,7 +141,11 @@ def _way(remedy: Remedy, case: Case, raw: dict[str, msgspec.Raw]) -> Way:
 
 def _unchecked(rule: Rule, each: NotChecked) -> Unchecked:
     return Unchecked(
-        rule=rule.id, title=rule.title, reason=each.reason, evidence=tuple(_seen(item) for item in each.evidence)
+        rule=rule.id,
+        title=rule.title,
+        why=each.why,
+        reason=each.reason,
+        evidence=tuple(_seen(item) for item in each.evidence),
     )
 
 
@@ -137,9 +153,13 @@ def _unchecked(rule: Rule, each: NotChecked) -> Unchecked:
 
 
 def _id(rule: Rule, finding: Finding) -> str:
-    """Sixteen hexadecimal digits made of the rule, the evidence and the remedies."""
-    evidence = sorted(f"{seen.reference} {seen.location} {seen.seen}" for seen in map(_seen, finding.evidence))
-    parts = [rule.id, *evidence, *(str(remedy) for remedy in finding.remedies)]
+    """Sixteen hexadecimal digits made of the rule, the evidence and the remedies, in whatever order these came.
+
+    Evidence counts by its reference and its place in the resource; where the resource stands says nothing.
+    """
+    origins = [(each.record.origin, each.seen) for each in finding.evidence]
+    evidence = sorted(f"{origin.reference} {origin.within} {seen}" for origin, seen in origins)
+    parts = [rule.id, *evidence, *sorted(str(remedy) for remedy in finding.remedies)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -63,10 +63,17 @@ class Finding:
     checklist: tuple[tuple[str, str, str], ...] = ()
 
 
+# Why a rule cannot decide: a `table` does not reach the date of service; the `record` is incomplete or leaves it open;
+# the record belongs to one of several `studies`; record and charges are in `contradiction`; or the `claim` does not say
+# what the rule needs, such as setting, payer or date.
+Why = Literal["table", "record", "studies", "contradiction", "claim"]
+
+
 @dataclass(frozen=True, slots=True)
 class NotChecked:
-    """A question that the case does not answer, and why. Never to be shown as a pass."""
+    """A question that the case does not answer, and why, in words and as a kind. Never to be shown as a pass."""
 
+    why: Why
     reason: str
     evidence: tuple[Evidence, ...] = ()
 
@@ -200,11 +207,12 @@ def review(case: Case, rules: Iterable[Rule]) -> Review:
         if each in off:
             continue
         verdicts = [_withheld(verdict, case) for verdict in each.check(case)]
+        if not verdicts:
+            passed.append(each)
+            continue
         found = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
         findings += [(each, _as_site_wants(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, NotChecked)]
-        if not verdicts:
-            passed.append(each)
     return Review(tuple(findings), tuple(not_checked), tuple(passed), off)
 
 
@@ -213,7 +221,7 @@ def _withheld(verdict: Finding | NotChecked, case: Case) -> Finding | NotChecked
     if isinstance(verdict, NotChecked) or not (there := _missed(verdict) & case.illegible):
         return verdict
     reason = f"{' and '.join(sorted(there))} may be charged already, in a charge that could not be read"
-    return NotChecked(reason, verdict.evidence)
+    return NotChecked("record", reason, verdict.evidence)
 
 
 def _missed(finding: Finding) -> set[str]:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from cds_service import tracing
 from cds_service.errors import SettingsError
 
 EXAMPLE_NAMESPACE = "org.example"
@@ -36,10 +38,24 @@ def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _database_address(value: str) -> str:
+    """The address with its driver. PostgreSQL is written in several ways, and hosts differ in which they hand out."""
+    named = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value)
     try:
-        make_url(value)
-    except ArgumentError:
-        raise ValueError("expected an address such as sqlite:///feedback.sqlite3") from None
+        address = make_url(named)
+    except (ArgumentError, ValueError):
+        raise ValueError(_DATABASES) from None
+    is_file = address.drivername == "sqlite" and address.database not in {None, "", ":memory:"}
+    if not is_file and address.drivername != "postgresql+psycopg":
+        raise ValueError(_DATABASES)
+    return named
+
+
+_DATABASES = "expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+
+
+def _installed(value: bool) -> bool:
+    if value and not tracing.is_installed():
+        raise ValueError("needs the extra `otel`: pip install 'contrast-echo-cds[otel]'")
     return value
 
 
@@ -59,7 +75,9 @@ def _web_address(value: str) -> str:
 class Settings(BaseSettings):
     """The service's settings; each is the environment variable `CDS_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="CDS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CDS_", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     hook_namespace: Annotated[str, AfterValidator(_reverse_domain)] = Field(
         default=EXAMPLE_NAMESPACE,
@@ -115,7 +133,23 @@ class Settings(BaseSettings):
     )
     database_url: Annotated[str, AfterValidator(_database_address)] = Field(
         default="sqlite:///contrast-echo-cds.sqlite3",
-        description="Where feedback is stored, as a SQLAlchemy address.",
+        validation_alias=AliasChoices("CDS_DATABASE_URL", "DATABASE_URL"),
+        repr=False,
+        description="Where cards, feedback and the audit log are kept: sqlite:///FILE, or "
+        "postgresql://USER:PASSWORD@HOST/NAME; DATABASE_URL is read too.",
+    )
+    database_connections: int = Field(
+        default=4, ge=2, le=100, description="Most connections to the database that one worker opens."
+    )
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36500,
+        description="Age in days at which `cds-service database purge` removes cards, feedback and audit entries.",
+    )
+    traces: Annotated[bool, AfterValidator(_installed)] = Field(
+        default=False,
+        description="Send OpenTelemetry traces of calls; where to is said by OpenTelemetry's own variables.",
     )
     keep_comments: bool = Field(
         default=True, description="Store the free text of feedback, which may name the patient; false drops it."
@@ -131,6 +165,52 @@ class Settings(BaseSettings):
         default=None,
         description="YAML file of the site's own codes, payers, rules and vials; see deploy/site.example.yaml.",
     )
+    pages_password: Annotated[SecretStr, Field(min_length=12)] | None = Field(
+        default=None,
+        description="In production: the password, of 12 characters or more, that a browser is asked for before it sees "
+        "pages (any name will do). Without it /insights is not served in production.",
+    )
+    sandbox: bool | None = Field(
+        default=None,
+        description="Serve the sandbox at /sandbox, on which cases are looked at and tried out; unset: in development "
+        "only. In production it needs CDS_PAGES_PASSWORD and CDS_SANDBOX_KEY.",
+    )
+
+    sandbox_key: Path | None = Field(
+        default=None,
+        description="Private key (PEM) with which the sandbox signs its calls; without it, one that is made at start.",
+    )
+
+    @property
+    def has_sandbox(self) -> bool:
+        """Whether the sandbox is served: where it is asked for, else in development."""
+        return self.mode == "development" if self.sandbox is None else self.sandbox
+
+    @property
+    def has_insights(self) -> bool:
+        """Whether the insights are served: in production behind a password only."""
+        return self.mode == "development" or self.pages_password is not None
+
+    @model_validator(mode="after")
+    def _sheltered_sandbox(self) -> "Settings":
+        if self.mode == "production" and self.sandbox and not (self.pages_password and self.sandbox_key):
+            raise ValueError("CDS_SANDBOX: in production it needs CDS_PAGES_PASSWORD and CDS_SANDBOX_KEY")
+        return self
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"CDS_{name.removeprefix('CDS_').upper()}"
+
+
+def table() -> str:
+    """Every setting with its default and what it is for, as a table in Markdown."""
+    rows = ["| variable | default | |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        shown = "" if default in {None, ()} else f"`{default}`"
+        rows.append(f"| `{variable(name)}` | {shown} | {field.description} |")
+    return "\n".join(rows)
 
 
 def load_settings() -> Settings:
@@ -141,5 +221,12 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [f"CDS_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        faults = [_fault(each) for each in error.errors()]
         raise SettingsError("\n".join(faults)) from None
+
+
+def _fault(error: ErrorDetails) -> str:
+    """One line; a fault of several settings together names them itself."""
+    if not error["loc"]:
+        return error["msg"].removeprefix("Value error, ")
+    return f"{variable(str(error['loc'][0]))}: {error['msg']}"

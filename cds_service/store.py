@@ -1,85 +1,45 @@
-"""What is kept: the cards that were issued, by rule and time, and what users did with them.
+"""What is kept: the cards that were issued, what users did with them, and who called.
 
 No patient, no encounter and no user is stored. A comment is free text that may name the patient, so it stands in a
 table of its own and can be left out altogether.
 """
 
-import sqlite3
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    Connection,
-    DateTime,
-    Engine,
-    ForeignKey,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    create_engine,
-    event,
-    select,
-)
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import Connection, delete, select
 
-from cds_service.errors import StoreUnavailable
-from cds_service.logs import log
+from cds_service.database import INSERTS, Database
+from cds_service.notes import GATHER_SECONDS, Notes
 from cds_service.protocol import Card, Feedback
+from cds_service.schema import AGING, AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS
 
-# How long one transaction waits for another worker's, in milliseconds.
-_BUSY_MILLISECONDS = 2000
+# How long feedback waits for the cards that it speaks of: this worker's, and those of others, in seconds.
+_SETTLE_SECONDS = 0.3
+_MOMENT_SECONDS = 5 * GATHER_SECONDS
 
-# After cards could not be kept, for so long nothing waits for the database again, in seconds.
-_PAUSE_SECONDS = 10.0
 
-_INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who called: the client's registered name, and the id of the HTTP request."""
 
-METADATA = MetaData()
+    client: str
+    request: str
 
-ISSUED_CARDS = Table(
-    "issued_cards",
-    METADATA,
-    Column("card", String(36), primary_key=True),
-    Column("service", String(100), nullable=False),
-    Column("rule", String(100), nullable=False),
-    Column("indicator", String(10), nullable=False),
-    Column("issued_at", DateTime(timezone=True), nullable=False),
-)
 
-FEEDBACK = Table(
-    "feedback",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("card", String(200), nullable=False),
-    Column("service", String(100), nullable=False),
-    Column("is_known_card", Boolean, nullable=False),
-    Column("outcome", String(10), nullable=False),
-    Column("outcome_at", DateTime(timezone=True), nullable=False),
-    Column("accepted_suggestions", JSON, nullable=False),
-    Column("reason_system", String(500)),
-    Column("reason_code", String(200)),
-    Column("received_at", DateTime(timezone=True), nullable=False),
-    UniqueConstraint("card", "outcome_at"),
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A call that was answered: the rules that fired, and those that could not decide, each with the kind of reason."""
 
-COMMENTS = Table(
-    "feedback_comments",
-    METADATA,
-    Column("feedback", Integer, ForeignKey(FEEDBACK.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("comment", Text, nullable=False),
-)
+    service: str
+    hook_instance: str | None = None
+    rules: Sequence[str] = ()
+    not_checked: Sequence[tuple[str, str]] = ()
+    milliseconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,55 +51,53 @@ class Kept:
 
 
 class Store:
-    """Keeps issued cards and feedback in a database."""
+    """Keeps issued cards, feedback and the audit log in a database. `lost` is told how many rows of calls were lost."""
 
-    def __init__(self, url: str, keep_comments: bool = True) -> None:
-        self._engine = _engine(url)
+    def __init__(
+        self, database: Database, keep_comments: bool = True, lost: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self._database = database
         self._keep_comments = keep_comments
-        self._is_ready = False
-        self._pause_until = 0.0
+        self._notes = Notes(database, lost)
 
-    def issued(self, service: str, cards: Sequence[Card]) -> None:
-        """Keep which cards were issued. A database that is down neither stops nor slows advice: it is logged."""
-        if not cards:
-            return
-        if time.monotonic() < self._pause_until:
-            log.warning("issued cards not kept", error="the database could not take the cards before", cards=len(cards))
-            return
+    def answered(self, caller: Caller, answered: Answered, cards: Sequence[Card]) -> None:
+        """Keep that a call was answered, with the rules that fired and the cards that were issued, soon."""
         now = datetime.now(UTC)
-        rows = [
-            {
-                "card": card.uuid,
-                "service": service,
-                "rule": card.source.topic.code if card.source.topic else "",
-                "indicator": card.indicator,
-                "issued_at": now,
-            }
-            for card in cards
-        ]
-        try:
-            with self._begin() as connection:
-                connection.execute(ISSUED_CARDS.insert(), rows)
-        except SQLAlchemyError as error:
-            self._pause_until = time.monotonic() + _PAUSE_SECONDS
-            log.error("issued cards not kept", error=type(error).__name__, cards=len(cards))
+        entry = _entry(caller, "call", answered.service, now, answered.rules) | {
+            "hook_instance": _fingerprint(answered.hook_instance),
+            "milliseconds": answered.milliseconds,
+            "not_checked": sorted(set(answered.not_checked)),
+        }
+        self._notes.add([(AUDIT, entry), *((ISSUED_CARDS, _issued(card, answered.service, now)) for card in cards)])
 
-    def take(self, service: str, items: Iterable[Feedback]) -> Kept:
+    def settle(self) -> None:
+        """Wait for what was noted of calls, as far as it can be kept."""
+        self._notes.settle(_SETTLE_SECONDS)
+
+    def take(self, caller: Caller, service: str, items: Sequence[Feedback]) -> Kept:
         """Keep feedback; an item that is known by card and time of outcome is kept once.
 
-        Raises StoreUnavailable where the database cannot take it: then nothing of it is kept.
+        Raises StoreUnavailable where the database cannot take it: then all of it is to be sent again.
         """
-        new = unknown = 0
-        try:
-            with self._begin() as connection:
-                for item in items:
-                    known = _is_known(connection, item.card)
-                    unknown += not known
-                    new += self._take_one(connection, service, item, known)
-        except SQLAlchemyError as error:
-            log.error("feedback not kept", error=type(error).__name__)
-            raise StoreUnavailable("feedback cannot be stored at the moment; send it again") from None
-        return Kept(new, unknown)
+
+        issued = self._issued({item.card for item in items})
+
+        def keep(connection: Connection) -> Kept:
+            known = [item.card in issued for item in items]
+            new = sum([self._take_one(connection, service, *each) for each in zip(items, known, strict=True)])
+            connection.execute(AUDIT.insert(), _entry(caller, "feedback", service, datetime.now(UTC), ()))
+            return Kept(new, known.count(False))
+
+        return self._database.run(keep)
+
+    def _issued(self, cards: set[str]) -> set[str]:
+        """Those of the cards that were issued here. One that was issued a moment ago may still be on its way."""
+        self.settle()
+        found = self._database.run(lambda connection: _found(connection, cards))
+        if found != cards:
+            time.sleep(_MOMENT_SECONDS)
+            found = self._database.run(lambda connection: _found(connection, cards))
+        return found
 
     def _take_one(self, connection: Connection, service: str, item: Feedback, known: bool) -> bool:
         reason = item.override_reason.reason if item.override_reason else None
@@ -154,7 +112,7 @@ class Store:
             "reason_code": reason.code if reason else None,
             "received_at": datetime.now(UTC),
         }
-        insert = _INSERTS[self._engine.dialect.name](FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.id)
+        insert = INSERTS[connection.dialect.name](FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.id)
         key = connection.execute(insert, row).scalar()
         if key is None:
             return False  # this outcome is known already
@@ -163,35 +121,43 @@ class Store:
             connection.execute(COMMENTS.insert(), {"feedback": key, "comment": comment})
         return True
 
-    def _begin(self) -> AbstractContextManager[Connection]:
-        """A transaction; the tables are made when they are first needed, so that advice starts without a database."""
-        if not self._is_ready:
-            with self._engine.begin() as connection:
-                for table in METADATA.sorted_tables:
-                    connection.execute(CreateTable(table, if_not_exists=True))
-            self._is_ready = True
-        return self._engine.begin()
+
+def purge(connection: Connection, before: datetime) -> dict[str, int]:
+    """Remove what is older than a moment; returns how many rows went from each table. Comments go with feedback."""
+    return {
+        table.name: connection.execute(delete(table).where(age < before.astimezone(UTC))).rowcount
+        for table, age in AGING.items()
+    }
 
 
-def _is_known(connection: Connection, card: str) -> bool:
-    return connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card == card)).first() is not None
+def _entry(
+    caller: Caller, action: Literal["call", "feedback"], service: str, at: datetime, rules: Iterable[str]
+) -> dict[str, Any]:
+    return {
+        "at": at,
+        "client": caller.client,
+        "action": action,
+        "service": service,
+        "request": caller.request,
+        "hook_instance": None,
+        "rules": sorted(set(rules)),
+    }
 
 
-def _engine(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
+def _fingerprint(hook_instance: str | None) -> str | None:
+    return hook_instance and hashlib.sha256(hook_instance.lower().encode()).hexdigest()
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    """Several workers wait for one another, readers do not block the writer, and what is committed is on disk."""
-    connection.isolation_level = None  # transactions begin below, and not where the driver thinks fit
-    for pragma in (f"busy_timeout={_BUSY_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def _issued(card: Card, service: str, now: datetime) -> dict[str, Any]:
+    return {
+        "card": card.uuid,
+        "service": service,
+        "rule": card.source.topic.code if card.source.topic else "",
+        "indicator": card.indicator,
+        "issued_at": now,
+    }
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock at once: a transaction that starts by reading could not wait for it later."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _found(connection: Connection, cards: Iterable[str]) -> set[str]:
+    """Those of the cards that are kept."""
+    return set(connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card.in_(cards))).scalars())

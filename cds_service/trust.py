@@ -17,10 +17,11 @@ import jwt
 import msgspec
 
 from cds_service.clients import Client, load_clients
+from cds_service.database import Database
 from cds_service.errors import NotAllowed, NotTrusted, SettingsError
 from cds_service.fhir.servers import AllowList, is_sheltered
 from cds_service.jwks import Key, KeySource, KeysUnavailable, UnusableKey
-from cds_service.replay import ReplayStore, SqlReplayStore
+from cds_service.replay import ReplayStore, SharedReplayStore
 from cds_service.settings import Settings
 
 # How far the clocks of client and service may be apart, in seconds.
@@ -157,7 +158,7 @@ def guard_of(settings: Settings, services: Collection[str]) -> Guard | None:
         raise SettingsError(
             f"{settings.clients_file.name}: no client is registered: add one with `cds-service clients`"
         )
-    replay = SqlReplayStore(settings.database_url)
+    replay = SharedReplayStore(Database(settings.database_url, settings.database_connections, is_durable=False))
     return Guard(clients, settings.clients_file.parent, replay, settings.token_seconds)
 
 

@@ -5,9 +5,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from cds_service.case import Case, Line
+from cds_service.case import Case, Line, once
 from cds_service.rules import Evidence
 from hooks.echo import agrees, studies
+from hooks.lines import draft_days, lines_that_matter
 from hooks.products import is_supply
 from hooks.setting import FACILITY_PLACES
 from hooks.tables import CODES, PC_TC, BillSetting
@@ -18,13 +19,24 @@ _OF_AN_ECHO = frozenset({"primary", "add-on", "stress-test"})
 _BOTH: tuple[BillSetting, ...] = ("professional", "facility")
 
 
+@once
 def reviewed(case: Case) -> tuple[Line, ...]:
     """The lines that the call is about, and what was charged besides on the days that it is about."""
+    if not _days_under_review(case):
+        return tuple(case.lines.drafts())
+    return tuple(line for line in lines_that_matter(case) if is_reviewed(line, case))
+
+
+def is_reviewed(line: Line, case: Case) -> bool:
+    """Whether the call is about a line, or about the day on which it was charged."""
+    return line.draft or (line.day is not None and line.day in _days_under_review(case))
+
+
+@once
+def _days_under_review(case: Case) -> frozenset[date | None]:
     if case.stage == "claim":
-        days = {line.day for line in case.lines if line.draft}
-    else:
-        days = {study.day for study in studies(case) if study.draft}
-    return tuple(line for line in case.lines if line.draft or (line.day is not None and line.day in days))
+        return draft_days(case)
+    return frozenset(study.day for study in studies(case) if study.draft)
 
 
 def goes_out(lines: Iterable[Line], case: Case) -> bool:

@@ -2,11 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from cds_service.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, plain
+from cds_service.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, once, plain
 from cds_service.rules import Evidence
 from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, names_contrast, studies
 from hooks.hospital import medicare_hospital_lines
@@ -33,6 +32,7 @@ class Use:
     against: tuple[Evidence, ...]
 
 
+@once
 def contrast_in(study: Study, case: Case) -> Use:
     """Weigh what the records of a study say of contrast."""
     evidence = _clinical(study) + tuple(Evidence(f"{line} is charged", line) for line in study.supplies if line.certain)
@@ -74,17 +74,30 @@ def _unsettled(study: Study, case: Case) -> bool:
     """
     if any(isinstance(each, Procedure) and each.status != "not done" and names_contrast(each) for each in study.unsure):
         return True
-    loose = [each for each in study.unsure if isinstance(each, Administration)]
-    for other in studies(case):
-        if other.kind == "none" and other is not study:
-            loose += [each for each in other.administrations if _near(each.day, study.day)]
-    return any(each.status != "not given" for each in (*study.administrations, *loose))
+    unsure = (each for each in study.unsure if isinstance(each, Administration))
+    return any(each.status != "not given" for each in (*study.administrations, *unsure, *_loose(study, case)))
 
 
-def _near(one: date | None, other: date | None) -> bool:
-    return one is None or other is None or abs((one - other).days) <= 1
+def _loose(study: Study, case: Case) -> list[Administration]:
+    """The administrations that belong to no study and may be of this one, by their day."""
+    by_day = _loose_by_day(case)
+    if study.day is None:
+        return [each for found in by_day.values() for each in found]
+    today = study.day.toordinal()
+    return [each for day in (today - 1, today, today + 1, None) for each in by_day.get(day, ())]
 
 
+@once
+def _loose_by_day(case: Case) -> dict[int | None, list[Administration]]:
+    """By the number of the day in the calendar, so that the days beside it are found."""
+    found: dict[int | None, list[Administration]] = {}
+    for study in studies(case):
+        for each in study.administrations if study.kind == "none" else ():
+            found.setdefault(each.day.toordinal() if each.day else None, []).append(each)
+    return found
+
+
+@once
 def _clinical(study: Study) -> tuple[Evidence, ...]:
     """Evidence outside the charges: administrations, agents that a procedure used, a contrast echo that was done."""
     found = [
@@ -171,6 +184,7 @@ class Supply:
     reason: str
 
 
+@once
 def supplies_due(study: Study, case: Case) -> tuple[tuple[Supply, ...], ...]:
     """The supplies for what was given, or was ordered: one tuple for each alternative.
 
@@ -184,12 +198,13 @@ def supplies_due(study: Study, case: Case) -> tuple[tuple[Supply, ...], ...]:
     return tuple((_supply(code, study, case.site),) for code in sorted(open_to or current_products()))
 
 
-def _agents(study: Study) -> list[tuple[Agent, Record]]:
+def _agents(study: Study) -> tuple[tuple[Agent, Record], ...]:
     """The agents that were given, else those that were ordered."""
     return agents_given(study) or agents_ordered(study)
 
 
-def agents_given(study: Study) -> list[tuple[Agent, Record]]:
+@once
+def agents_given(study: Study) -> tuple[tuple[Agent, Record], ...]:
     """The agents that the record says were given or used, and where it says so; those named by code only."""
     given: list[tuple[Agent, Record]] = []
     for administration in study.administrations:
@@ -198,17 +213,18 @@ def agents_given(study: Study) -> list[tuple[Agent, Record]]:
     for procedure in study.procedures:
         if procedure.status == "done":
             given += [found for used in procedure.used for found in _named(used, procedure)]
-    return given
+    return tuple(given)
 
 
-def agents_ordered(study: Study) -> list[tuple[Agent, Record]]:
+@once
+def agents_ordered(study: Study) -> tuple[tuple[Agent, Record], ...]:
     """The agents that were ordered for a study; mentions in words do not count."""
-    return [found for order in study.orders for found in _named(order.concept, order)]
+    return tuple(found for order in study.orders for found in _named(order.concept, order))
 
 
-def _named(concept: Concept, record: Record) -> list[tuple[Agent, Record]]:
+def _named(concept: Concept, record: Record) -> tuple[tuple[Agent, Record], ...]:
     agent = agent_in(concept)
-    return [(agent, record)] if agent and agent.certain and agent.codes else []
+    return ((agent, record),) if agent and agent.certain and agent.codes else ()
 
 
 def _supply(code: str, study: Study, site: Site) -> Supply:
@@ -218,20 +234,23 @@ def _supply(code: str, study: Study, site: Site) -> Supply:
     return _units(code, given_of(code, study), site)
 
 
-def given_of(code: str, study: Study) -> list[Administration]:
+@once
+def given_of(code: str, study: Study) -> tuple[Administration, ...]:
     """The administrations of a study that may be of a product, by its supply code."""
-    return [
+    return tuple(
         administration
         for administration in study.administrations
         if administration.status == "given" and _may_be(administration.concept, code)
-    ]
+    )
 
 
+@once
 def documented_units(code: str, study: Study) -> Supply:
     """HCPCS units of a product that follow from the mL recorded as given; None where the record does not decide."""
     return _units(code, given_of(code, study), None)
 
 
+@once
 def millilitres_given(code: str, study: Study) -> Decimal:
     """The volume of a product recorded as given in a study, in mL."""
     return sum((each.ml for each in given_of(code, study) if each.ml is not None), Decimal(0))
@@ -242,7 +261,7 @@ def _may_be(concept: Concept, code: str) -> bool:
     return agent is not None and agent.certain and code in agent.codes
 
 
-def _units(code: str, given: list[Administration], site: Site | None) -> Supply:
+def _units(code: str, given: tuple[Administration, ...], site: Site | None) -> Supply:
     """Units of 1 mL for what was given: doses of one study are added up, then rounded up once."""
     product = PRODUCTS.history(code)[0]
     total = sum((each.ml for each in given if each.ml is not None), Decimal(0))
@@ -305,6 +324,7 @@ def add_on_present(study: Study) -> bool:
     return bool(study.charged(CONTRAST_ADD_ON)) or ordered
 
 
+@once
 def procedure_codes(study: Study) -> tuple[tuple[str, Procedure], ...]:
     """The billing codes of the procedures that were done."""
     return tuple(

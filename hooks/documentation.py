@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from cds_service.case import LOINC, RXNORM, SNOMED, Administration, Case, Document, Observation, Record
+from cds_service.case import LOINC, RXNORM, SNOMED, Administration, Case, Document, Observation, Record, once
 from hooks.contrast import agents_given
 from hooks.echo import Study
 from hooks.tables import DOCUMENTATION, DocumentationItem
@@ -62,26 +62,45 @@ def _report(_: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
 
 def _written(item: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
     """Observations, reports and documents of the study by code or words, and what is written on the procedure."""
-    documents = tuple(each for each in case.documents if each.kind in {"report", "document"})
-    written: tuple[Observation | Document, ...] = (*case.observations, *documents)
-    for seen in _of_study(written, study):
-        if set(seen.concept.values(LOINC)) & set(item.loinc) or _names(item, (*seen.concept.words, *seen.words)):
+    for seen, codes, texts in _texts_of(study, case):
+        if not codes.isdisjoint(item.loinc) or _is_in(item, texts):
             yield seen
     yield from (each for each in study.procedures if _names(item, each.notes))
+
+
+@once
+def _texts_of(study: Study, case: Case) -> tuple[tuple[Observation | Document, frozenset[str], str], ...]:
+    """What is written of a study: the records, their LOINC codes, and their words in lower case."""
+    documents = (each for each in case.documents if each.kind in {"report", "document"})
+    written: tuple[Observation | Document, ...] = (*case.observations, *documents)
+    return tuple(
+        (seen, frozenset(seen.concept.values(LOINC)), _lower((*seen.concept.words, *seen.words)))
+        for seen in _of_study(written, study)
+    )
 
 
 def _protocol(item: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
     for done in study.procedures:
         if EXERCISE_STRESS_ECHO in done.concept.values(SNOMED) or _names(item, (*done.concept.words, *done.notes)):
             yield done
-    for given in _of_study(case.administrations, study):
-        if set(given.concept.values(RXNORM)) & set(item.rxnorm) or _names(item, given.concept.words):
-            yield given
+    drugs = case.administrations.about(
+        lambda drug: not set(item.rxnorm).isdisjoint(drug.values(RXNORM)) or _names(item, drug.words)
+    )
+    yield from _of_study(drugs, study)
     yield from _written(item, study, case)
 
 
 def _names(item: DocumentationItem, texts: Iterable[str]) -> bool:
-    return any(word in text.lower() for text in texts for word in item.words)
+    return _is_in(item, _lower(texts))
+
+
+def _is_in(item: DocumentationItem, text: str) -> bool:
+    return any(word in text for word in item.words)
+
+
+def _lower(texts: Iterable[str]) -> str:
+    """Texts in lower case, each for itself: no word is sought across them."""
+    return "\n".join(texts).lower()
 
 
 RecordT = TypeVar("RecordT", bound=Record)

@@ -6,11 +6,13 @@ practitioner. What could belong to several studies is given to none of them and 
 that it cannot decide. What belongs to no study is gathered by day, as a study of kind `none`.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, TypeVar
-from weakref import WeakKeyDictionary
+from functools import cached_property, lru_cache
+from itertools import chain, islice
+from typing import Any, Literal, TypeVar
 
 from cds_service.case import (
     BILLING,
@@ -18,11 +20,15 @@ from cds_service.case import (
     Administration,
     Case,
     Code,
+    Concept,
     Line,
     Order,
+    Origin,
     Procedure,
     Record,
+    once,
 )
+from hooks.lines import draft_days, lines_that_matter
 from hooks.products import agent_in, is_supply
 from hooks.tables import ADD_ONS, STUDIES, StudyCode
 
@@ -35,42 +41,46 @@ PERFUSION_ADD_ON = "0439T"
 _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
-    """An echo study as far as the case shows it. `draft`: the call is about it."""
+    """An echo study as far as the case shows it.
+
+    `draft`: the call is about it. `facts` keeps what was derived from it, see `once`.
+    """
 
     kind: Kind
     day: date | None
     records: tuple[Record, ...]
     unsure: tuple[Record, ...] = ()
     draft: bool = False
+    facts: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def lines(self) -> tuple[Line, ...]:
         """What is charged for the study."""
         return tuple(record for record in self.records if isinstance(record, Line))
 
-    @property
+    @cached_property
     def procedures(self) -> tuple[Procedure, ...]:
         """What the record says was done."""
         return tuple(record for record in self.records if isinstance(record, Procedure))
 
-    @property
+    @cached_property
     def administrations(self) -> tuple[Administration, ...]:
         """The contrast agents recorded as given or not given."""
         return tuple(record for record in self.records if isinstance(record, Administration))
 
-    @property
+    @cached_property
     def orders(self) -> tuple[Order, ...]:
         """What was ordered."""
         return tuple(record for record in self.records if isinstance(record, Order))
 
-    @property
+    @cached_property
     def primaries(self) -> tuple[Line, ...]:
         """The lines that charge the study itself."""
         return tuple(line for line in self.lines if study_kind(line) is not None)
 
-    @property
+    @cached_property
     def supplies(self) -> tuple[Line, ...]:
         """The lines that charge the contrast agent."""
         return tuple(line for line in self.lines if is_supply(line.code))
@@ -79,36 +89,88 @@ class Study:
         """The lines that charge a code."""
         return tuple(line for line in self.lines if line.code == code)
 
-    @property
+    @cached_property
     def certain(self) -> bool:
         """Whether the study is named by a code whose system is named."""
         return any(is_certain(record) for record in self.records if study_kind(record))
 
-    @property
+    @cached_property
     def performers(self) -> frozenset[str]:
         """The practitioners whom its charges name."""
         return frozenset(each for line in self.lines for each in line.performers)
 
-    @property
+    @cached_property
     def references(self) -> tuple[str, ...]:
         """The records that show the study, for a charge to point at: procedures first, then orders."""
         shown = [each.identity for each in (*self.procedures, *self.orders) if "/" in each.identity]
         return tuple(dict.fromkeys(reference for reference in shown if not reference.startswith("urn:")))
 
 
-_STUDIES_OF: "WeakKeyDictionary[Case, tuple[Study, ...]]" = WeakKeyDictionary()
-
-
+@once
 def studies(case: Case) -> tuple[Study, ...]:
-    """All studies of a case, the earliest first; computed once a case."""
-    if case not in _STUDIES_OF:
-        _STUDIES_OF[case] = _sort_into_studies(case)
-    return _STUDIES_OF[case]
+    """All studies of a case, the earliest first."""
+    return _sort_into_studies(case)
+
+
+@once
+def records_of_echo(case: Case) -> tuple[Record, ...]:
+    """The records that name a study, or belong to one; of what else came, no record is made.
+
+    None where an order is about something else, as most are: the record is then not looked at.
+    """
+    if case.stage == "order" and not _orders_echo(case):
+        return ()
+    orders = case.orders.about(_is_of_order)
+    lines = (line for line in lines_that_matter(case) if _is_of_line(line))
+    return (*case.procedures.about(_named_by), *lines, *case.administrations.about(agent_in), *orders)
+
+
+def _orders_echo(case: Case) -> bool:
+    """Whether one of the drafts concerns an echo."""
+    return (
+        any(_is_of_order(each.concept) for each in case.orders.drafts())
+        or any(_is_of_line(line) for line in case.lines.drafts())
+        or any(_named_by(each.concept) for each in case.procedures.drafts())
+        or any(agent_in(each.concept) for each in case.administrations.drafts())
+    )
+
+
+def _is_of_order(ordered: Concept) -> object:
+    return _named_by(ordered) or agent_in(ordered)
+
+
+def _is_of_line(line: Line) -> bool:
+    return line.code in STUDIES or line.code in ADD_ONS or is_supply(line.code)
+
+
+def study_of(line: Line, case: Case) -> Study | None:
+    """The study to which a line belongs."""
+    return _by_line(case).get(line.origin)
+
+
+@once
+def _by_line(case: Case) -> dict[Origin, Study]:
+    return {line.origin: study for study in studies(case) for line in study.lines}
 
 
 def stress_studies(case: Case) -> tuple[Study, ...]:
     """The stress echo studies that the call is about."""
     return tuple(study for study in studies(case) if study.kind == "stress" and study.draft)
+
+
+_NAMES: dict[Kind, str] = {"stress": "Stress echo", "rest": "Rest echo", "none": "Without an echo study"}
+
+
+def studies_told(case: Case) -> tuple[tuple[str, tuple[Record, ...]], ...]:
+    """The records of each study under its name, for whoever tells a case to a person."""
+    return tuple((_NAMES[study.kind], (*study.records, *_only_here(study, case))) for study in studies(case))
+
+
+def _only_here(study: Study, case: Case) -> tuple[Record, ...]:
+    """What could belong to several studies is told once, with the first of them."""
+    earlier = studies(case)[: studies(case).index(study)]
+    told = {id(record) for other in earlier for record in other.unsure}
+    return tuple(record for record in study.unsure if id(record) not in told)
 
 
 # --- what a record says of a study ----------------------------------------------------------------------------------
@@ -118,16 +180,19 @@ def study_codes(record: Record) -> tuple[StudyCode, ...]:
     """The entries of the study table that a record's codes name."""
     if isinstance(record, Line):
         return STUDIES.history(record.code)
-    if not isinstance(record, Procedure | Order):
-        return ()
-    return tuple(entry for code in record.concept.codes for entry in _entries(code))
+    return _named_by(record.concept) if isinstance(record, Procedure | Order) else ()
 
 
-def _entries(code: Code) -> Iterator[StudyCode]:
+def _named_by(concept: Concept) -> tuple[StudyCode, ...]:
+    return tuple(chain.from_iterable(map(_entries, concept.codes)))
+
+
+@lru_cache(maxsize=4096)  # a record holds few kinds of procedure, again and again
+def _entries(code: Code) -> tuple[StudyCode, ...]:
     """A code without a system is taken for a billing code; a billing code may have modifiers behind it."""
     system = code.system or BILLING
     value = code.value[:5] if system == BILLING else code.value
-    return (entry for entry in STUDIES.history(value) if entry.system == system)
+    return tuple(entry for entry in STUDIES.history(value) if entry.system == system)
 
 
 def study_kind(record: Record) -> Kind | None:
@@ -154,7 +219,7 @@ def is_certain(record: Record) -> bool:
     if isinstance(record, Line):
         return record.certain
     if isinstance(record, Procedure | Order):
-        return any(code.system != NO_SYSTEM and any(_entries(code)) for code in record.concept.codes)
+        return any(code.system != NO_SYSTEM and _entries(code) for code in record.concept.codes)
     return False
 
 
@@ -170,25 +235,44 @@ def agrees(one: frozenset[str], other: frozenset[str]) -> bool:
 # --- sorting --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(eq=False)
 class _Group:
-    kind: Kind
-    records: list[Record] = field(default_factory=list)
-    unsure: list[Record] = field(default_factory=list)
+    """Records that make one study. What is asked of it for every other record is kept, not derived each time.
+
+    `billers` are the practitioners whom its charges name, `people` all whom its records name. `best_day` tells from how
+    good a source the day is: from what was done, else charged, else planned, else the day of the order.
+    """
+
+    def __init__(self, kind: Kind, records: Iterable[Record] = ()) -> None:
+        self.kind = kind
+        self.records: list[Record] = []
+        self.unsure: list[Record] = []
+        self.best_day: tuple[int, date] | None = None
+        self.billers = frozenset[str]()
+        self.people = frozenset[str]()
+        self.encounters: set[str] = set()
+        self.has_draft_order = self.has_contrast_add_on = self.names_contrast = False
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Take a record in."""
+        self.records.append(record)
+        if record.day:
+            day = (_weight_of_day(record), record.day)
+            self.best_day = min(self.best_day, day) if self.best_day else day
+        if record.performers:
+            self.people |= record.performers
+            self.billers |= record.performers if isinstance(record, Line) else frozenset()
+        if record.encounter:
+            self.encounters.add(record.encounter)
+        self.has_draft_order |= isinstance(record, Order) and record.draft
+        self.has_contrast_add_on |= _is_contrast_add_on(record)
+        self.names_contrast |= names_contrast(record)
 
     @property
     def day(self) -> date | None:
-        """Of what was done, else of what is charged, else of what is planned, else of the day of the order."""
-        days = sorted((_weight_of_day(record), record.day) for record in self.records if record.day)
-        return days[0][1] if days else None
-
-    @property
-    def billers(self) -> frozenset[str]:
-        return frozenset(each for record in self.records if isinstance(record, Line) for each in record.performers)
-
-    @property
-    def encounters(self) -> set[str]:
-        return {record.encounter for record in self.records if record.encounter}
+        """The day of the study."""
+        return self.best_day[1] if self.best_day else None
 
     @property
     def is_tied(self) -> bool:
@@ -196,9 +280,67 @@ class _Group:
         kinds = {type(record) for record in self.records}
         return Line in kinds and (Procedure in kinds or any(map(_names_procedure, self.records)))
 
-    def refers(self, record: Record) -> bool:
-        """Whether a record and the group refer to one another, or to one and the same study."""
-        return any(_refer(record, other) for other in self.records)
+
+class _Index:
+    """Finds the groups to which a record may belong without asking all of them: a claim may have thousands.
+
+    What is found by day or encounter is to be held against `_may_belong`: days change while a group grows.
+    """
+
+    def __init__(self, groups: Iterable[_Group]) -> None:
+        self._number: dict[_Group, int] = {}
+        self._found: dict[object, list[_Group]] = {}
+        for group in groups:
+            self._number[group] = len(self._number)
+            for record in group.records:
+                self._note(group, record)
+
+    def add(self, group: _Group, record: Record) -> None:
+        """Take a record into a group."""
+        group.add(record)
+        self._note(group, record)
+
+    def referring(self, record: Record) -> list[_Group]:
+        """The groups that refer to a record, to which it refers, or which refer to one and the same study as it."""
+        keys: list[object] = [("link", record.identity)] if record.identity else []
+        for link in record.links:
+            keys.append(("identity", link))
+            if link.startswith(_STUDY_REFERENCES):
+                keys.append(("link", link))
+        return self._under(keys)
+
+    def near(self, record: Record) -> list[_Group]:
+        """The groups of a record's day or encounter; for a draft order, those that have one already."""
+        keys: list[object] = [("day", record.day)] if record.day else []
+        if record.encounter:
+            keys.append(("encounter", record.encounter))
+        if isinstance(record, Order) and record.draft:
+            keys.append("draft order")
+        return self._under(keys)
+
+    def not_dated(self, record: Record) -> list[_Group]:
+        """Where a record or a group has no day: the groups that `_is_not_ruled_out` may let stand."""
+        if record.day:
+            return self._under([("day", None)])
+        return self._under(["no encounter"]) if record.encounter else list(self._number)
+
+    def _note(self, group: _Group, record: Record) -> None:
+        keys: list[object] = [("identity", record.identity), ("day", group.day)]
+        if not group.encounters:
+            keys.append("no encounter")
+        keys += [("link", link) for link in record.links]
+        if record.encounter:
+            keys.append(("encounter", record.encounter))
+        if group.has_draft_order:
+            keys.append("draft order")
+        for key in keys:
+            found = self._found.setdefault(key, [])
+            if not found or found[-1] is not group:
+                found.append(group)
+
+    def _under(self, keys: Iterable[object]) -> list[_Group]:
+        found = {group for key in keys for group in self._found.get(key, ())}
+        return sorted(found, key=self._number.__getitem__)
 
 
 def _names_procedure(record: Record) -> bool:
@@ -212,25 +354,18 @@ def _weight_of_day(record: Record) -> int:
     return 0 if isinstance(record, Procedure) else 1 if isinstance(record, Line) else 2
 
 
-def _refer(one: Record, other: Record) -> bool:
-    if (one.identity and one.identity in other.links) or (other.identity and other.identity in one.links):
-        return True
-    shared = {link for link in one.links & other.links if link.startswith(_STUDY_REFERENCES)}
-    return bool(shared)
-
-
 def _sort_into_studies(case: Case) -> tuple[Study, ...]:
-    relevant = [*case.procedures, *case.lines, *case.administrations, *case.orders]
+    relevant = records_of_echo(case)
     named = [record for record in relevant if study_kind(record)]
     groups = _groups_of_done(record for record in named if not isinstance(record, Order))
     _attach_orders(groups, [record for record in named if isinstance(record, Order)])
-    _attach_rest(groups, [record for record in relevant if not study_kind(record) and _concerns_echo(record)])
-    days = {line.day for line in case.lines if line.draft and line.day}
+    _attach_rest(groups, [record for record in relevant if not study_kind(record)])
+    days = draft_days(case) - {None}
     found = [_study(group, days, case) for group in groups]
     return tuple(sorted(found, key=lambda study: (study.day or date.max, study.kind)))
 
 
-def _study(group: _Group, draft_days: set[date], case: Case) -> Study:
+def _study(group: _Group, draft_days: frozenset[date | None], case: Case) -> Study:
     draft = any(case.is_about(record) for record in (*group.records, *group.unsure))
     same_day = case.stage == "claim" and group.day in draft_days
     return Study(
@@ -240,16 +375,6 @@ def _study(group: _Group, draft_days: set[date], case: Case) -> Study:
         unsure=tuple(group.unsure),
         draft=draft or same_day,
     )
-
-
-def _concerns_echo(record: Record) -> bool:
-    if isinstance(record, Line):
-        return record.code in ADD_ONS or is_supply(record.code)
-    if isinstance(record, Administration):
-        return agent_in(record.concept) is not None
-    if isinstance(record, Order) and agent_in(record.concept):
-        return True
-    return bool(study_codes(record))
 
 
 def _groups_of_done(records: Iterable[Record]) -> list[_Group]:
@@ -292,7 +417,8 @@ def _time(group: _Group) -> tuple[Kind, date | None, str]:
 
 def _merge(groups: list[_Group], new: _Group, belongs: Callable[[_Group, _Group], bool]) -> None:
     for group in [each for each in groups if belongs(each, new)]:
-        new.records += group.records
+        for record in group.records:
+            new.add(record)
         groups.remove(group)
     groups.append(new)
 
@@ -300,11 +426,9 @@ def _merge(groups: list[_Group], new: _Group, belongs: Callable[[_Group, _Group]
 def _merged_by_day(alike: Sequence[_Group]) -> list[_Group]:
     """Studies of one kind on one day are one study, unless practitioners or references tell them apart."""
     groups: list[_Group] = []
-    for each in (group for group in alike if _people(group)):
-        _merge(
-            groups, each, lambda group, new: bool(_people(group) & _people(new)) and not (group.is_tied and new.is_tied)
-        )
-    groups += [group for group in alike if not _people(group)]
+    for each in (group for group in alike if group.people):
+        _merge(groups, each, lambda group, new: bool(group.people & new.people) and not (group.is_tied and new.is_tied))
+    groups += [group for group in alike if not group.people]
     distinct = [group for group in groups if group.billers or group.is_tied]
     apart = len(distinct) > 1 and not all(
         agrees(one.billers, other.billers) and not (one.is_tied and other.is_tied)
@@ -317,21 +441,17 @@ def _merged_by_day(alike: Sequence[_Group]) -> list[_Group]:
     return [_Group(groups[0].kind, [record for group in groups for record in group.records])]
 
 
-def _people(group: _Group) -> frozenset[str]:
-    return frozenset(each for record in group.records for each in record.performers)
-
-
 def _attach_orders(groups: list[_Group], orders: Iterable[Order]) -> None:
     """An order belongs to the studies that refer to it, else to the study of its day or its encounter."""
-    done = list(groups)
+    done = _Index(groups)
     for order in orders:
         kind = study_kind(order) or "none"
-        alike = [group for group in done if group.kind == kind]
-        homes = [group for group in alike if group.refers(order)] or _homes_of_order(alike, order)
+        homes = [group for group in done.referring(order) if group.kind == kind]
+        homes = homes or _homes_of_order([group for group in done.near(order) if group.kind == kind], order)
         if not homes:
             groups.append(_Group(kind, [order]))
         for group in homes:
-            group.records.append(order)
+            done.add(group, order)
 
 
 def _homes_of_order(groups: Sequence[_Group], order: Order) -> list[_Group]:
@@ -347,16 +467,16 @@ def _not_before(group: _Group, order: Order) -> bool:
 
 def _attach_rest(groups: list[_Group], records: Iterable[Record]) -> None:
     """Add-ons, supplies, administrations, and orders for them."""
-    studies_only = list(groups)
+    studies_only, days = _Index(groups), _Days(groups)
     for record in sorted(records, key=_order_of_attachment):
         homes = _homes(studies_only, record)
         if len(homes) == 1:
-            homes[0].records.append(record)
+            studies_only.add(homes[0], record)
         elif homes:
             for group in homes:
                 group.unsure.append(record)
         else:
-            _attach_to_day(groups, record)
+            days.attach(record)
 
 
 def _order_of_attachment(record: Record) -> tuple[bool, bool, bool]:
@@ -364,18 +484,20 @@ def _order_of_attachment(record: Record) -> tuple[bool, bool, bool]:
     return not _is_contrast_add_on(record), not isinstance(record, Line), not record.performers
 
 
-def _homes(groups: Sequence[_Group], record: Record) -> list[_Group]:
+def _homes(studies_only: _Index, record: Record) -> list[_Group]:
     """The studies that a record may belong to, narrowed step by step as long as one is left."""
-    homes = [group for group in groups if group.refers(record)]
+    homes = studies_only.referring(record)
     if not homes:
-        homes = [group for group in groups if _may_belong(group, record)]
+        homes = [group for group in studies_only.near(record) if _may_belong(group, record)]
     if not homes:
-        homes = [group for group in groups if _is_not_ruled_out(group, record)]
+        homes = [group for group in studies_only.not_dated(record) if _is_not_ruled_out(group, record)]
+    if len(homes) < 2:
+        return homes
     homes = _narrow(homes, lambda group: not _needs_stress(record) or group.kind == "stress")
     homes = _narrow(homes, lambda group: record.encounter in group.encounters)
-    homes = _narrow(homes, lambda group: bool(record.performers & _people(group)))
-    homes = _narrow(homes, lambda group: any(_is_contrast_add_on(other) for other in group.records))
-    return _narrow(homes, lambda group: not _is_agent(record) or any(names_contrast(other) for other in group.records))
+    homes = _narrow(homes, lambda group: bool(record.performers & group.people))
+    homes = _narrow(homes, lambda group: group.has_contrast_add_on)
+    return _narrow(homes, lambda group: not _is_agent(record) or group.names_contrast)
 
 
 def _is_agent(record: Record) -> bool:
@@ -390,7 +512,7 @@ def _narrow(homes: list[_Group], keep: Callable[[_Group], bool]) -> list[_Group]
 def _may_belong(group: _Group, record: Record) -> bool:
     if isinstance(record, Line) and not agrees(group.billers, record.performers):
         return False
-    if isinstance(record, Order) and record.draft and any(isinstance(o, Order) and o.draft for o in group.records):
+    if isinstance(record, Order) and record.draft and group.has_draft_order:
         return True  # unsigned orders of one session belong together, whatever they say of dates
     if record.day is None or group.day is None:
         return record.encounter is not None and record.encounter in group.encounters
@@ -412,20 +534,51 @@ def _is_contrast_add_on(record: Record) -> bool:
     return isinstance(record, Line) and record.code == CONTRAST_ADD_ON
 
 
-def _attach_to_day(groups: list[_Group], record: Record) -> None:
-    without_study = [group for group in groups if group.kind == "none"]
-    homes = [group for group in without_study if group.day == record.day and _same_session(group, record)]
-    homes = homes[:1] or [group for group in without_study if _is_not_ruled_out(group, record)]
-    if len(homes) == 1:
-        homes[0].records.append(record)
-    else:
-        groups.append(_Group("none", [record]))
+class _Days:
+    """What belongs to no study, by day; where the day is not known, by encounter. New groups go to `groups`."""
+
+    def __init__(self, groups: list[_Group]) -> None:
+        self._groups = groups
+        self._number: dict[_Group, int] = {}
+        self._found: dict[tuple[date | None, str | None], list[_Group]] = {}
+        for group in groups:
+            if group.kind == "none":
+                self._note(group, _times(group))
+
+    def attach(self, record: Record) -> None:
+        """Put a record to others of its day, else to the only ones that may be of its day, else into a new group."""
+        group = self._of_its_day(record) or self._only_one_left(record)
+        if group is None:
+            group = _Group("none", [record])
+            self._groups.append(group)
+            self._note(group, _times(group))
+            return
+        before = _times(group)
+        group.add(record)
+        self._note(group, _times(group) - before)
+
+    def _of_its_day(self, record: Record) -> _Group | None:
+        alike = self._found.get((record.day, None if record.day else record.encounter), [])
+        return next((each for each in alike if each.day == record.day and _same_biller(each, record)), None)
+
+    def _only_one_left(self, record: Record) -> _Group | None:
+        """The group that nothing rules out; None where there are several, for then none can be named."""
+        left = [*islice((group for group in self._number if _is_not_ruled_out(group, record)), 2)]
+        return left[0] if len(left) == 1 else None
+
+    def _note(self, group: _Group, times: Iterable[tuple[date | None, str | None]]) -> None:
+        """The groups of a time stay in the order in which they were made, though a group may learn its day later."""
+        self._number.setdefault(group, len(self._number))
+        for time in times:
+            insort(self._found.setdefault(time, []), group, key=self._number.__getitem__)
 
 
-def _same_session(group: _Group, record: Record) -> bool:
-    if isinstance(record, Line) and not agrees(group.billers, record.performers):
-        return False
-    return record.day is not None or record.encounter in group.encounters
+def _times(group: _Group) -> set[tuple[date | None, str | None]]:
+    return {(group.day, None)} if group.day else {(None, encounter) for encounter in group.encounters}
+
+
+def _same_biller(group: _Group, record: Record) -> bool:
+    return not isinstance(record, Line) or agrees(group.billers, record.performers)
 
 
 KeyT = TypeVar("KeyT")

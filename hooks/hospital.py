@@ -2,12 +2,13 @@
 
 from datetime import date
 
-from cds_service.case import Case, Line
+from cds_service.case import Case, Line, once
 from hooks.echo import Study, is_hospital_code
 from hooks.setting import takes_hospital_codes
 from hooks.tables import CROSSWALK
 
 
+@once
 def hospital_lines(study: Study) -> tuple[Line, ...]:
     """The lines of a study that stand on a hospital's claim.
 
@@ -20,6 +21,7 @@ def hospital_lines(study: Study) -> tuple[Line, ...]:
     return () if any("26" in line.modifiers for line in found) else found
 
 
+@once
 def medicare_hospital_lines(study: Study, case: Case) -> tuple[Line, ...]:
     """The lines of a study on a hospital's claim to fee-for-service Medicare, or to a payer that the site says takes C
     codes too; none where payer or form is unknown.

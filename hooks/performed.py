@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
-from cds_service.case import BILLING, Case, Line, Procedure
+from cds_service.case import BILLING, Case, Line, Procedure, once
 from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, agrees, is_hospital_code
 from hooks.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
+from hooks.lines import lines_on, lines_that_may_be_on
 from hooks.tables import ADD_ONS
 
 # Either charges a stress echo, as does the C code of either.
@@ -26,11 +26,13 @@ class Performed:
         return len({is_hospital_code(code) for code in self.codes}) > 1
 
 
+@once
 def uncharged_stress_echo(study: Study, case: Case) -> Performed | None:
     """The stress echo that was done and that no line of its day charges."""
     return _uncharged(study, case, STRESS_CODES)
 
 
+@once
 def uncharged_perfusion(study: Study, case: Case) -> Performed | None:
     """The perfusion echo that was done and that no line of its day charges."""
     return _uncharged(study, case, (PERFUSION_ADD_ON,))
@@ -38,7 +40,8 @@ def uncharged_perfusion(study: Study, case: Case) -> Performed | None:
 
 def _uncharged(study: Study, case: Case, wanted: tuple[str, ...]) -> Performed | None:
     done = [each for each in study.procedures if each.status == "done" and billing_codes(each) & set(wanted)]
-    if not done or any(_charges(line, wanted, done) for line in case.lines):
+    days = {each.day for each in done}
+    if not done or any(line.code in wanted for day in days for line in lines_that_may_be_on(day, case)):
         return None
     codes = sorted({code for each in done for code in billing_codes(each) & set(wanted)})
     return Performed(tuple(codes), tuple(done))
@@ -47,11 +50,6 @@ def _uncharged(study: Study, case: Case, wanted: tuple[str, ...]) -> Performed |
 def billing_codes(procedure: Procedure) -> set[str]:
     """The billing codes that a procedure carries, without their modifiers."""
     return {value[:5] for value in procedure.concept.values(BILLING)}
-
-
-def _charges(line: Line, codes: Iterable[str], done: list[Procedure]) -> bool:
-    days: set[date | None] = {each.day for each in done}
-    return line.code in codes and (line.day in days or None in {line.day, *days})
 
 
 def may_conclude(performed: Performed, study: Study, case: Case) -> bool:
@@ -66,7 +64,12 @@ def may_conclude(performed: Performed, study: Study, case: Case) -> bool:
 
 
 def _going_out(study: Study, case: Case) -> list[Line]:
-    return [line for line in case.lines if line.draft and line.day in {study.day, None}]
+    return [line for line in _on_day_of(study, case) if line.draft]
+
+
+def _on_day_of(study: Study, case: Case) -> list[Line]:
+    """The lines of a study's day, and those whose day is not stated."""
+    return [line for day in {study.day, None} for line in lines_on(day, case)]
 
 
 def awaits_primary(study: Study) -> bool:
@@ -80,12 +83,13 @@ def only_by_hospital(codes: Iterable[str]) -> bool:
     return bool(stress) and all(is_hospital_code(code) for code in stress)
 
 
+@once
 def is_asked_for(study: Study, case: Case) -> bool:
     """Whether a stress echo is not charged and a card asks for it: by its record, or as the primary of an add-on."""
     performed = uncharged_stress_echo(study, case)
     if performed is not None and not performed.contradictory and may_conclude(performed, study, case):
         return True
-    charged = any(line.code in STRESS_CODES and line.day in {study.day, None} for line in case.lines)
+    charged = any(line.code in STRESS_CODES for line in _on_day_of(study, case))
     return awaits_primary(study) and not charged
 
 

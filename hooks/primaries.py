@@ -2,12 +2,13 @@
 
 from cds_service.case import BILLING, Case, Line, Order
 from hooks.echo import agrees, study_kind
+from hooks.lines import lines_that_may_be_on
 from hooks.tables import ADD_ONS, AddOn
 
 
 def has_primary(line: Line, entry: AddOn, case: Case) -> bool:
     """Whether one of the add-on's primaries is charged that day by the same practitioner, or ordered at order time."""
-    if any(is_primary_of(other, line, entry) for other in case.lines):
+    if any(is_primary_of(other, line, entry) for other in lines_that_may_be_on(line.day, case)):
         return True
     return case.stage == "order" and any(
         study_kind(order) == "stress" or ordered_codes(order) & set(entry.primaries) for order in case.orders

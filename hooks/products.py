@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
-from cds_service.case import BILLING, NDC, NO_SYSTEM, RXNORM, Concept
+from cds_service.case import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
 from hooks.tables import CODES, PRODUCTS
 
 UNSPECIFIED = "A9700"
@@ -21,44 +21,50 @@ class Agent:
     certain: bool = True
 
 
+_SUPPLIES = frozenset(entry.code for entry in CODES if entry.kind == "supply")
+_CURRENT = frozenset(product.code for product in PRODUCTS if not product.discontinued)
+
+
 def is_supply(code: str) -> bool:
     """Whether a billing code is a supply code for echo contrast."""
-    return any(entry.kind == "supply" for entry in CODES.history(code))
+    return code in _SUPPLIES
 
 
 def current_products() -> frozenset[str]:
     """The supply codes of products that can still be bought."""
-    return frozenset(product.code for product in PRODUCTS if not product.discontinued)
+    return _CURRENT
 
 
-@cache
 def agent_in(concept: Concept) -> Agent | None:
     """The contrast agent that a concept names, or None where it names none.
 
     Codes decide: NDC, supply code, RxNorm ingredient. Where they leave several products, all are kept; words are asked
     only where no code speaks.
     """
-    named = [codes for codes in _by_codes(concept) if codes]
+    named = [codes for code in concept.codes if (codes := _by_code(code))]
     if named:
         common = frozenset.intersection(*named)
         return Agent(common or frozenset.union(*named))
-    by_words = frozenset(code for word in concept.words for code in _by_words(word))
-    by_words |= frozenset(value for value in concept.values(NO_SYSTEM) if value in PRODUCTS)
-    return Agent(by_words, certain=False) if by_words else None
+    text = "\n".join(concept.words).lower()
+    weak = [code for word, code in _WORDS if word in text]
+    weak += [code.value for code in concept.codes if code.system == NO_SYSTEM and code.value in _PRODUCT_CODES]
+    return Agent(frozenset(weak), certain=False) if weak else None
 
 
-def _by_codes(concept: Concept) -> Iterable[frozenset[str]]:
-    for value in concept.values(BILLING):
-        yield frozenset({value}) if value in PRODUCTS else frozenset()
-        yield current_products() if value == UNSPECIFIED else frozenset()
-    for value in concept.values(NDC):
-        yield frozenset(product.code for product in PRODUCTS if ndc_matches(value, product.ndc))
-    for value in concept.values(RXNORM):
-        yield frozenset(product.code for product in PRODUCTS if value in product.rxnorm_ingredients)
+@lru_cache(maxsize=4096)  # a record names few drugs, again and again
+def _by_code(code: Code) -> frozenset[str]:
+    """The products that a code names; none where it is no product's."""
+    if code.system == BILLING:
+        return _CURRENT if code.value == UNSPECIFIED else frozenset({code.value} & _PRODUCT_CODES)
+    if code.system == NDC:
+        return frozenset(product.code for product in PRODUCTS if ndc_matches(code.value, product.ndc))
+    if code.system == RXNORM:
+        return frozenset(product.code for product in PRODUCTS if code.value in product.rxnorm_ingredients)
+    return frozenset()
 
 
-def _by_words(text: str) -> Iterable[str]:
-    return (product.code for product in PRODUCTS if any(word in text.lower() for word in product.words))
+_PRODUCT_CODES = frozenset(product.code for product in PRODUCTS)
+_WORDS = tuple((word, product.code) for product in PRODUCTS for word in product.words)
 
 
 def name_of(code: str) -> str:

@@ -1,7 +1,7 @@
 """Professional or facility, and who pays: read from the bills and coverages, unknown where they do not say."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from cds_service.case import Case, Coverage, Line
@@ -103,7 +103,7 @@ def _with_bare(identifier: str) -> set[str]:
     return {identifier, identifier.rsplit("|", 1)[-1]}
 
 
-def _first(coverages: tuple[Coverage, ...]) -> list[Coverage]:
+def _first(coverages: Sequence[Coverage]) -> list[Coverage]:
     ranks = [coverage.order for coverage in coverages if coverage.order is not None]
     return [coverage for coverage in coverages if coverage.order == min(ranks)] if ranks else list(coverages)
 

@@ -6,9 +6,10 @@ from datetime import date
 
 from cds_service.case import BILLING, Case, Concept, Line
 from cds_service.rules import Evidence
-from hooks.bills import by_kind_of_bill, is_supply_of_another, reviewed, units_of
+from hooks.bills import by_kind_of_bill, is_reviewed, is_supply_of_another, units_of
 from hooks.contrast import agents_given, agents_ordered
 from hooks.echo import Study
+from hooks.lines import lines_inside
 from hooks.products import UNSPECIFIED, agent_in, name_of
 from hooks.tables import CODES, PRODUCTS, UNIT_LIMITS
 
@@ -56,15 +57,10 @@ def _named_by_charge(lines: Iterable[Line], case: Case) -> Iterator[tuple[frozen
     """A charge for A9700 may name its product beside the code, or in a detail of the claim's line."""
     for line in lines:
         if line.code == UNSPECIFIED:
-            details = [each for each in case.lines if _is_detail_of(each, line)]
-            for each in (line, *details):
+            for each in (line, *lines_inside(line, case)):
                 agent = agent_in(_without_billing(each.concept))
                 if agent is not None and agent.certain:
                     yield agent.codes, each
-
-
-def _is_detail_of(other: Line, line: Line) -> bool:
-    return other.origin.resource == line.origin.resource and other.origin.within.startswith(f"{line.origin.within}.")
 
 
 def _without_billing(concept: Concept) -> Concept:
@@ -77,8 +73,7 @@ def supply_bills(study: Study, case: Case) -> Iterator[tuple[Line, ...]]:
     Left out: a line that charges nothing, a code that is not in force on its date or whose drug is gone, a supply that
     is not the practitioner's to charge.
     """
-    under_review = reviewed(case)
-    return by_kind_of_bill(line for line in study.supplies if line in under_review and is_sound(line))
+    return by_kind_of_bill(line for line in study.supplies if is_reviewed(line, case) and is_sound(line))
 
 
 def is_sound(line: Line) -> bool:

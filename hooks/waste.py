@@ -9,7 +9,7 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from cds_service.case import Case, Line
+from cds_service.case import Case, Line, once
 from hooks.contrast import documented_units, given_of, millilitres_given
 from hooks.echo import Study
 from hooks.hospital import medicare_hospital_lines
@@ -66,6 +66,7 @@ class Leftover:
     most: Decimal
 
 
+@once
 def leftover_of(code: str, study: Study) -> Leftover | None:
     """What is left after the mL recorded as given; None where the record or the vial's size does not decide it."""
     vial = PRODUCTS.history(code)[0].vial_ml if code in PRODUCTS else None

@@ -1,6 +1,7 @@
 """What the tests share: an advisor in this process, a running server of its own, and a FHIR server beside it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,14 +10,22 @@ import pytest
 from cds_service.advice import Advisor
 from cds_service.app import create_advisor
 from cds_service.settings import Settings
+from tests.browser.chromium import CHROMIUM
 from tests.ehr import FHIR_TOKEN, load_corpus
 from tests.fhir_server.server import FhirServer, running_server
+from tests.postgresql import PostgreSQL, running_postgresql
 from tests.running import ROOT, Service, running
 
 # Who may call is shown by tests of its own; all others call from this machine.
 os.environ.setdefault("CDS_MODE", "development")
 
 SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of a run, said by the process that others may have worked for."""
+    if CHROMIUM is None and not hasattr(config, "workerinput"):
+        sys.stdout.write("\ntests in a browser were left out: install `chromium` (apt-get install chromium)\n")
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +58,19 @@ def fhir() -> Iterator[FhirServer]:
     with running_server(bearer_token=FHIR_TOKEN) as started:
         load_corpus(started)
         yield started
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server that all tests share; each has a database of its own."""
+    with running_postgresql() as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database: every test that takes it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'feedback.sqlite3'}"
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return server.new_database()

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,21 +20,36 @@ STOP_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: its address, its database and what it logs."""
+    """A running service: its address, its database, what it logs and its process."""
 
     address: str
     database: Path
     log: Path
+    process: "subprocess.Popen[bytes]"
+
+    def workers(self) -> list[int]:
+        """The processes that answer calls."""
+        pid = self.process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something that is to happen soon; fails where it does not."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 @contextmanager
 def running(folder: Path, workers: int = 1, **environment: str) -> Iterator[Service]:
     """Run the service for the time of the block, with its database and its log in a folder."""
-    service = Service(f"http://127.0.0.1:{(port := _free_port())}", folder / "feedback.sqlite3", folder / "log.txt")
+    port, database, log_file = _free_port(), folder / "feedback.sqlite3", folder / "log.txt"
     command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port), "--workers", str(workers)]
-    defaults = {"PYTHONWARNINGS": "error", "CDS_DATABASE_URL": f"sqlite:///{service.database}"}
-    with service.log.open("ab") as log:
+    defaults = {"PYTHONWARNINGS": "error", "CDS_DATABASE_URL": f"sqlite:///{database}"}
+    with log_file.open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | defaults | environment, stdout=log, stderr=log)
+    service = Service(f"http://127.0.0.1:{port}", database, log_file, process)
     try:
         _wait_for(service, process)
         yield service

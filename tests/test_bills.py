@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from cds_service.case import Case, Line, Origin
+from cds_service.case import Case, Line, Origin, Records
 from cds_service.codes import Source, Table
 from cds_service.rules import Finding, NotChecked
 from hooks.bills import component, settings_of, share_a_bill
@@ -101,7 +101,7 @@ def row(setting: str, last: date | None = None, **lists: tuple[str, ...]) -> Pai
 def verdicts(table: Table[PairRow], monkeypatch: pytest.MonkeyPatch, form: str = "unknown") -> list[type]:
     monkeypatch.setattr(pair_conflict_module, "PAIRS", table)
     bill = "a" if form != "unknown" else ""
-    case = Case(stage="claim", lines=(line("93350", form, bill), line("93351", form, bill)))
+    case = Case(stage="claim", lines=Records([line("93350", form, bill), line("93351", form, bill)]))
     return [type(each) for each in pair_conflict.check(case)]
 
 
@@ -122,4 +122,4 @@ def test_a_pair_that_ended_is_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_supply_on_a_claim_of_unknown_kind_for_a_facility_is_not_checked() -> None:
     supply = line("Q9957", bill="a", place="22")
-    assert [type(each) for each in supply_not_owner.check(Case(stage="claim", lines=(supply,)))] == [NotChecked]
+    assert [type(each) for each in supply_not_owner.check(Case(stage="claim", lines=Records([supply])))] == [NotChecked]

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from cds_service.cli import main
 from cds_service.client_keys import public_jwk
 from cds_service.clients import load_clients
-from cds_service.replay import MemoryReplayStore, SqlReplayStore
+from cds_service.replay import MemoryReplayStore
 from cds_service.trust import Guard
 from tests.tokens import P256, P384, RSA, jwk, key_set, published
 
@@ -130,44 +130,3 @@ def test_a_thumbprint_is_that_of_the_standard() -> None:
     """The members in the order of RFC 7638, whatever else a key set says of the key."""
     assert len(str(public_jwk(P384)["kid"])) == 43
     assert public_jwk(RSA)["alg"] == "RS384"
-
-
-# --- used tokens ----------------------------------------------------------------------------------------------------
-
-
-def test_used_tokens_are_shared_and_forgotten_when_they_end(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/store.sqlite3"
-    one, other = SqlReplayStore(url), SqlReplayStore(url)
-    assert one.take("i", "1", 1e10)
-    assert not other.take("i", "1", 1e10)
-    assert other.take("i", "2", 1e10)
-    assert other.take("j", "1", 1e10)
-    assert not one.take("i", "2", 1e10)
-    assert one.take("i", "old", 5.0)
-    assert SqlReplayStore(url).take("i", "new", 1e10), "a new worker purges what has ended"
-    with SqlReplayStore(url)._engine.connect() as connection:
-        ends = connection.exec_driver_sql("SELECT ends_at FROM used_tokens").scalars().all()
-    assert len(ends) == 4
-    assert min(ends) > 5
-
-
-def test_a_process_forgets_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = MemoryReplayStore()
-    now = 1000.0
-    monkeypatch.setattr("cds_service.replay.time.time", lambda: now)
-    for number in range(100):
-        assert store.take("i", str(number), now + 10)
-    now += 100
-    assert store.take("i", "last", now + 10)
-    assert len(store._used) == 1
-
-
-def test_a_database_that_comes_back_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cds_service.replay.PAUSE_SECONDS", 0.0)
-    folder = tmp_path / "later"
-    one, other = (SqlReplayStore(f"sqlite:///{folder}/store.sqlite3") for _ in range(2))
-    assert one.take("i", "1", 1e10)
-    assert not one.take("i", "1", 1e10), "each worker remembers for itself"
-    folder.mkdir()
-    assert one.take("i", "2", 1e10)
-    assert not other.take("i", "2", 1e10)

@@ -90,7 +90,7 @@ def test_answers_and_faults_can_be_read_by_a_listed_origin(server: str) -> None:
 
 
 def test_without_the_setting_no_origin_is_allowed() -> None:
-    client = create_app(Settings(database_url="sqlite://")).test_client()
+    client = create_app(Settings()).test_client()
     response = client.options("/cds-services", headers={"Origin": EHR, "Access-Control-Request-Method": "GET"})
     assert not [name for name in response.headers.keys() if name.lower().startswith("access-control")]  # noqa: SIM118
 
@@ -125,7 +125,7 @@ def test_options_says_what_is_allowed(server: str) -> None:
 
 def routes() -> list[tuple[str, set[str]]]:
     """Every address of the service with the methods that it allows."""
-    app = create_app(Settings(database_url="sqlite://"))
+    app = create_app(Settings())
     values = {"service_id": "contrast-echo-claim-review", "name": "claim-review", "kind": "CodeSystem"}
     values |= {"code": "93352", "rule_id": "add-on-repeated", "filename": "reference.css"}
     adapter = app.url_map.bind("localhost")

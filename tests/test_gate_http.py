@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ import requests
 from cds_service.app import create_app
 from cds_service.settings import Settings
 from tests.conformance import verifies
-from tests.notation import request_of
-from tests.running import ROOT, Service, running
+from tests.notation import bundle, request_of
+from tests.running import ROOT, Service, eventually, running
 from tests.tokens import BASE, ISSUER, P384, RSA, Published, jwk, key_set, published, token
 
 CLAIM_REVIEW = "/cds-services/contrast-echo-claim-review"
@@ -142,6 +144,24 @@ def test_the_log_says_why_and_never_the_token(hospital: Production) -> None:
     assert any("`aud`" in line["reason"] for line in lines if line.get("jti") == "second-id")
     for bearer in bearers:
         assert not [part for part in bearer.split(".") if len(part) > 20 and part in hospital.log()]
+
+
+def test_who_is_turned_away_is_counted_and_who_calls_is_in_the_audit_log(tmp_path: Path) -> None:
+    registrations = REGISTRATIONS.replace("    tenants: [north]\n", "")
+    with production(tmp_path, registrations, CDS_OPEN_PATHS="/metrics") as run:
+        assert run.post(CLAIM_REVIEW, token(aud=BASE + CLAIM_REVIEW)).status_code == 200
+        assert run.post("/review", ward("/review", tenant=None), json.dumps(bundle([])).encode()).status_code == 200
+        for bearer in (None, "nonsense", token(), token(), token(aud=BASE + CLAIM_REVIEW, exp=1)):
+            assert run.post(CLAIM_REVIEW, bearer).status_code == 401
+        assert run.post(CLAIM_REVIEW, ward(CLAIM_REVIEW, tenant=None)).status_code == 403
+        text = run.get("/metrics").text
+        counted = dict(re.findall(r'^cds_auth_failures_total\{reason="(\w+)"\} (\S+)$', text, re.MULTILINE))
+        assert counted == {"token": "2.0", "aud": "2.0", "exp": "1.0", "registration": "1.0"}
+        with closing(sqlite3.connect(run.service.database)) as store:
+            asked = "SELECT client, service, hook_instance IS NULL FROM audit ORDER BY client"
+            eventually(lambda: len(store.execute(asked).fetchall()) == 2)
+            calls = store.execute(asked).fetchall()
+        assert calls == [("hospital", "contrast-echo-claim-review", 0), ("ward", "review", 1)]
 
 
 @verifies("k@177", "k@178", "cds-hooks-65")
@@ -343,6 +363,6 @@ def test_development_says_so_loudly(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("10.0.0.1", 403)])
 def test_development_answers_this_machine_alone_however_it_was_started(address: str, status: int) -> None:
     """Another WSGI server may listen on any address: who calls from elsewhere is refused all the same."""
-    client = create_app(Settings(mode="development", database_url="sqlite://")).test_client()
+    client = create_app(Settings(mode="development")).test_client()
     assert client.get("/cds-services", environ_base={"REMOTE_ADDR": address}).status_code == status
     assert client.get("/health/live", environ_base={"REMOTE_ADDR": address}).status_code == 200

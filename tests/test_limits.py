@@ -15,7 +15,8 @@ import requests
 
 from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
 from cds_service.settings import Settings
-from cds_service.web.limits import MOST_LEVELS, Bucket, Counts, require_bounded
+from cds_service.web.limits import MOST_LEVELS, Counts, require_bounded
+from cds_service.web.pace import Bucket
 from tests.notation import request_of
 from tests.running import Service, running
 from tests.test_gate_http import CLAIM, CLAIM_REVIEW, Production, production, ward
@@ -213,7 +214,7 @@ def test_a_client_that_calls_too_often_waits(tmp_path: Path) -> None:
         assert run.get("/cds-services", ward("/cds-services")).status_code == 200, (
             "one client's calls are not another's"
         )
-        line = next(line for line in run.log().splitlines() if '"status": 429' in line)
+        line = next(line for line in run.log().splitlines() if '"status":429' in line)
         assert json.loads(line)["client"] == "hospital"
 
 

@@ -27,10 +27,10 @@ def as_bundle(request: dict[str, Any]) -> dict[str, Any]:
     return bundle(resources)
 
 
-def post(server: str, body: Any, **headers: str) -> requests.Response:
+def post(server: str, body: Any, query: str = "", **headers: str) -> requests.Response:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return requests.post(
-        f"{server}/review", data=data, headers={"Content-Type": "application/fhir+json"} | headers, timeout=30
+        f"{server}/review{query}", data=data, headers={"Content-Type": "application/fhir+json"} | headers, timeout=30
     )
 
 
@@ -176,6 +176,44 @@ def test_ids_do_not_depend_on_what_else_is_in_the_bundle(server: str) -> None:
     large = bundle([entry["resource"] for entry in small["entry"]] + [{"resourceType": "Patient", "id": "p1"}])
     ids = [[each["id"] for each in post(server, body).json()["findings"]] for body in (small, large)]
     assert ids[0] == ids[1]
+
+
+def test_ids_do_not_depend_on_the_order_of_the_resources(server: str) -> None:
+    content = as_bundle(request_of({"professional": "93350, 93352x2, Q9957x2", "done": ["93350 as P1"]}))
+    other = content | {"entry": content["entry"][::-1]}
+    ids = [{each["id"] for each in post(server, body).json()["findings"]} for body in (content, other)]
+    assert ids[0] == ids[1] != set()
+
+
+UNSUPPORTED = {"lines": "93350, 93352, Q9957x2", "done": ["93350 as P1"]}
+
+
+def test_absence_is_concluded_only_where_the_bundle_is_said_to_be_whole(server: str) -> None:
+    content = as_bundle(request_of(UNSUPPORTED))
+    whole = content | {"entry": [*content["entry"], {"resource": {"resourceType": "Patient", "id": "p1"}}]}
+    broken = content | {"entry": [*content["entry"], {"resource": {"resourceType": "MedicationAdministration"}}]}
+    unknown = content | {"entry": [*content["entry"], {"resource": {"id": "x"}}]}
+    silent = [post(server, each).json()["findings"] for each in (content, whole)]
+    assert silent == [[], []]
+    query = "?stage=claim&complete=MedicationAdministration,Procedure"
+    found = post(server, whole, query).json()["findings"]
+    assert [each["rule"] for each in found] == ["contrast-not-supported"]
+    assert [post(server, each, query).json()["findings"] for each in (broken, unknown)] == [[], []]
+
+
+def test_a_bundle_without_charges_is_reviewed_as_the_caller_says(server: str) -> None:
+    content = as_bundle(request_of({"done": ["93350 as P1"]}))
+    at_claim_time = post(server, content, "?stage=claim&complete=Claim,ChargeItem").json()["findings"]
+    assert [(each["rule"], each["indicator"]) for each in at_claim_time] == [("performed-not-charged", "warning")]
+    assert post(server, content).json()["findings"] == []
+
+
+@pytest.mark.parametrize("query", ["?stage=Smith", "?complete=Smith", "?complete=Procedure,Smith", "?complete="])
+def test_a_parameter_that_is_not_known_is_a_400(server: str, query: str) -> None:
+    response = post(server, bundle([]), query)
+    assert response.status_code == 400
+    assert "Smith" not in response.text
+    assert response.json()["issue"][0]["expression"] == [query[1:].partition("=")[0]]
 
 
 def test_every_sample_says_the_same_without_an_envelope(advisor: Advisor, sample_bundles: list[Path]) -> None:

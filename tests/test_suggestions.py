@@ -144,6 +144,13 @@ def test_a_claim_is_sent_back_whole_with_items_appended(advisor: Advisor) -> Non
     Claim.model_validate({name: value for name, value in after.items() if name != "_status"})
 
 
+def test_a_claim_that_cannot_go_back_whole_is_advised_in_words_only(advisor: Advisor) -> None:
+    body = body_of(CLAIM_CASE).replace(b'"use": "claim"', b'"use": "claim", "preAuthRef": "\xff"')
+    (card,) = advisor.answer(SERVICES["contrast-echo-claim-review"], body).response.cards
+    assert card.summary
+    assert card.suggestions is None
+
+
 def test_numbers_of_the_client_keep_their_digits(advisor: Advisor) -> None:
     text = body_of(CLAIM_CASE).replace(b'"use": "claim"', b'"use": "claim", "total": {"value": 0.10000000000000000001}')
     response = advisor.answer(SERVICES["contrast-echo-claim-review"], text).response

@@ -1,7 +1,7 @@
 """Fetches from a client's FHIR server what prefetch lacks: only declared queries, in parallel, within one deadline."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
@@ -57,7 +57,19 @@ class FhirClient:
         A query is the address of the next page of what a key has so far, or asks for all of it anew.
         """
         asked = {key: Query(access, query, deadline, "?" not in declared[key]) for key, query in queries.items()}
-        running = {self._pool.submit(query.run, self._sessions[access.public_only]): query for query in asked.values()}
+        self._run(asked.values(), deadline)
+        for key, query in asked.items():
+            _take(arrived, key, query, declared[key])
+
+    def ask(self, access: Access, queries: Mapping[str, str]) -> dict[str, Query]:
+        """The answers to queries by their names, each with what came and with its fault, within one deadline."""
+        deadline = self.deadline()
+        asked = {name: Query(access, query, deadline, "?" not in query) for name, query in queries.items()}
+        self._run(asked.values(), deadline)
+        return asked
+
+    def _run(self, queries: Iterable[Query], deadline: float) -> None:
+        running = {self._pool.submit(query.run, self._sessions[query.access.public_only]): query for query in queries}
         wait(running, timeout=max(0.0, deadline - time.monotonic()))
         for future, query in running.items():
             if future.done():
@@ -65,8 +77,6 @@ class FhirClient:
             else:
                 future.cancel()
                 query.fault = f"the FHIR server gave no answer within {self._seconds:g} seconds"
-        for key, query in asked.items():
-            _take(arrived, key, query, declared[key])
 
 
 def _take(arrived: Arrived, key: str, query: Query, template: str) -> None:

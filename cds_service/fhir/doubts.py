@@ -4,8 +4,10 @@ The resource counts without it, and that something of it was not understood is r
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -22,6 +24,8 @@ _MOMENTS = {
 }  # fmt: skip
 _PERIODS = {"occurrence_period", "performed_period", "effective_period", "serviced_period", "billable_period"}
 
+_TYPES = (*r.Read.__args__, r.ClaimItem)
+
 # The members of an element that hold dates, by their names in Python and in FHIR.
 _DATED = {
     kind: tuple(
@@ -29,8 +33,45 @@ _DATED = {
         for attribute, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
         if attribute in _MOMENTS | _PERIODS
     )
-    for kind in (*r.Read.__args__, r.ClaimItem)
+    for kind in _TYPES
 }
+
+
+def _getters(names: set[str]) -> dict[type, tuple[Callable[[Any], Any], ...]]:
+    return {kind: tuple(attrgetter(name) for name in kind.__struct_fields__ if name in names) for kind in _TYPES}
+
+
+_GET_MOMENTS, _GET_PERIODS, _GET_CONTAINED = _getters(_MOMENTS), _getters(_PERIODS), _getters({"contained"})
+_ENDS = (attrgetter("start"), attrgetter("end"))
+# As much of a moment as tells whether it is one, but for a line break behind it.
+_DAY = itemgetter(slice(len("2026-03-17T")))
+
+
+def doubtful(resources: Iterable[Any]) -> set[type]:
+    """The types of resources among which some may have doubts; looked at together, since hardly ever one has."""
+    of_type: dict[type, list[Any]] = {}
+    for kind, run in groupby(resources, type):
+        of_type.setdefault(kind, []).extend(run)
+    return {kind for kind, alike in of_type.items() if _may_have_doubts(kind, alike)}
+
+
+def _may_have_doubts(kind: type, alike: list[Any]) -> bool:
+    if any(any(map(get, alike)) for get in _GET_CONTAINED[kind]) or not _are_dates(_moments(kind, alike)):
+        return True
+    items = [item for claim in alike for item in claim.item or ()] if kind is r.Claim else []
+    return not _are_dates(_moments(r.ClaimItem, items))
+
+
+def _moments(kind: type, alike: list[Any]) -> list[str]:
+    """All that stands where resources of one type hold a date."""
+    moments = [moment for get in _GET_MOMENTS[kind] for moment in filter(None, map(get, alike))]
+    periods = [period for get in _GET_PERIODS[kind] for period in filter(None, map(get, alike))]
+    return moments + [moment for end in _ENDS for moment in filter(None, map(end, periods))]
+
+
+def _are_dates(moments: list[str]) -> bool:
+    """Whether all are dates: there are fewer days than moments."""
+    return all(map(is_date, set(map(_DAY, moments)))) and "\n" not in "".join(moments)
 
 
 def doubts(resource: Any) -> Iterator[str]:

@@ -6,13 +6,15 @@ nothing. Reports never repeat a value that was sent.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, cast
 
 import msgspec
+from msgspec import structs
 
 from cds_service.case import (
     BILLING,
@@ -30,30 +32,84 @@ from cds_service.case import (
     Origin,
     Procedure,
     Record,
+    Records,
     Site,
     Stage,
 )
 from cds_service.fhir import resources as r
-from cds_service.fhir.doubts import UNREADABLE, doubts, is_date
+from cds_service.fhir.bundle import entries_of, resource_in
+from cds_service.fhir.doubts import UNREADABLE, doubtful, doubts, is_date
 from cds_service.fhir.illegible import codes_in, parts_in
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.systems import kind
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A resource as it came: its place in the request, the client's own JSON, and whether the call is about it.
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """A resource as it came: where it stands in the request, the client's own JSON, and whether the call is about it.
 
     `key` is the prefetch key under which it came, empty where it came under none; `fault` is what is wrong with its
-    texts, None where nothing is.
+    texts, None where nothing is. Where it was read together with what it came in, `resource` is what was read; of a
+    Bundle `at` and `raw` are then the Bundle's, and `position` the entry. `raw` may be a way to look the JSON up, since
+    it is seldom asked for.
     """
 
-    place: str
-    raw: msgspec.Raw
+    at: str
+    raw: msgspec.Raw | Callable[[], msgspec.Raw]
     full_url: str = ""
     draft: bool = False
     key: str = ""
+    position: int | None = None
+    resource: Any = None
     fault: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the resource stands in the request."""
+        return self.at if self.position is None else f"{self.at}.entry[{self.position}].resource"
+
+    def original(self) -> msgspec.Raw:
+        """The client's own JSON of the resource."""
+        (raw,) = originals((self,))
+        return raw
+
+
+def originals(every: Iterable[Incoming]) -> Iterator[msgspec.Raw]:
+    """The client's own JSON of several resources; each Bundle is looked up and taken apart once."""
+    taken_apart: dict[int, tuple[msgspec.Raw, ...]] = {}
+    for each in every:
+        if each.position is None:
+            yield _looked_up(each)
+            continue
+        if id(each.raw) not in taken_apart:
+            taken_apart[id(each.raw)] = entries_of(_looked_up(each))
+        yield resource_in(taken_apart[id(each.raw)][each.position])
+
+
+def _looked_up(incoming: Incoming) -> msgspec.Raw:
+    return incoming.raw if isinstance(incoming.raw, msgspec.Raw) else incoming.raw()
+
+
+class Originals(Mapping[str, msgspec.Raw]):
+    """The client's own JSON by the place of each resource; looked for only where it is asked for."""
+
+    def __init__(self, items: Iterable["_Item"]) -> None:
+        self._items = items
+
+    @cached_property
+    def _by_place(self) -> dict[str, Incoming]:
+        return {item.incoming.place: item.incoming for item in self._items}
+
+    def __getitem__(self, place: str) -> msgspec.Raw:
+        return self._by_place[place].original()
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._by_place
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_place)
+
+    def __len__(self) -> int:
+        return len(self._by_place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +122,18 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A case, the client's own JSON by place, what was left out, and the patients whom the resources name."""
+    """A case, the client's own JSON by place, what was left out, and the patients whom the resources name.
+
+    `patients` is looked for only where the call names none.
+    """
 
     case: Case
-    raw: dict[str, msgspec.Raw]
+    raw: Mapping[str, msgspec.Raw]
     unread: tuple[Unread, ...]
     patients: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(msgspec.Struct, frozen=True, gc=False):
     """A decoded resource and where it came from. `identity` is empty where the resource has neither id nor address."""
 
     incoming: Incoming
@@ -85,6 +143,18 @@ class _Item:
     @property
     def label(self) -> str:
         return self.identity or f"{type(self.resource).__name__} in {self.incoming.place}"
+
+
+def _type(item: _Item) -> str:
+    return type(item.resource).__name__
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two resources say different things; what can be compared with nothing, as the number sNaN, differs."""
+    try:
+        return bool(one != other)
+    except ArithmeticError:
+        return True
 
 
 class _Head(msgspec.Struct):
@@ -101,6 +171,7 @@ _MEDICATION = msgspec.json.Decoder(r.Medication)
 _LARGEST_AMOUNT = Decimal(100_000)
 # FHIR asks for no more digits; written out, 1e-99999999 would fill the memory.
 _MOST_DIGITS = 18
+_ONE = Decimal(1)
 
 
 def read_case(
@@ -124,18 +195,20 @@ def read_case(
     for each in incoming:
         reader.take(each)
     records = reader.records()
+    refused = tuple(originals(reader.refused.values()))
+    patients = frozenset[str]() if patient_id else reader.patients()
     case = Case(
         stage=stage,
         patient=f"Patient/{patient_id}" if patient_id else reader.only_subject(),
         encounter=f"Encounter/{encounter_id}" if encounter_id else None,
         known=known - reader.flawed,
-        illegible=codes_in(reader.refused, stage),
-        lost=parts_in(reader.refused),
+        illegible=codes_in(refused, stage),
+        lost=parts_in(refused),
         focus=focus,
         site=site,
         **records,
     )
-    return Reading(case, reader.raw, tuple(reader.unread), reader.patients())
+    return Reading(case, Originals(reader.items), tuple(reader.unread), patients)
 
 
 class _Reader:
@@ -144,51 +217,56 @@ class _Reader:
         self.patient = f"Patient/{patient_id}" if patient_id else ""
         self.encounter = encounter
         self.items: list[_Item] = []
-        self.raw: dict[str, msgspec.Raw] = {}
         self.unread: list[Unread] = []
         self.flawed: set[str] = set()
-        self.refused: list[msgspec.Raw] = []
+        self.refused: dict[int, Incoming] = {}
         self._alias: dict[str, str] = {}
+        self._refs: dict[str, str] = {}
         self._taken: dict[str, _Item] = {}
 
     def take(self, incoming: Incoming) -> None:
-        """Decode a resource, or note why it is left out. What was taken before is not taken twice."""
-        try:
-            resource = _DECODER.decode(incoming.raw)
-        except UNREADABLE as error:
-            self._refuse(incoming, error)
+        """Take a resource, or note why it is left out. What was taken before is not taken twice."""
+        resource = incoming.resource or self._decoded(incoming)
+        if resource is None:
             return
         identity = f"{type(resource).__name__}/{resource.id}" if resource.id else incoming.full_url
-        if identity and identity in self._taken:
-            self._compare(incoming, resource, self._taken[identity])
+        item = _Item(incoming, resource, identity)
+        if identity and (first := self._taken.setdefault(identity, item)) is not item:
+            self._compare(item, first)
             return
-        self._taken[identity] = _Item(incoming, resource, identity)
         if incoming.full_url:
             self._alias[incoming.full_url] = identity
-        self.raw[incoming.place] = incoming.raw
-        self.items.append(self._taken[identity])
+        self.items.append(item)
 
-    def _compare(self, incoming: Incoming, resource: Any, first: _Item) -> None:
+    def _compare(self, item: _Item, first: _Item) -> None:
         """Report a resource that has another's id and says something else; a draft may differ from the record."""
-        if incoming.draft == first.incoming.draft and resource != first.resource:
-            self._leave_out(incoming, f"{type(resource).__name__}: another one with the same id came before it")
-            self.refused.append(incoming.raw)
+        if item.incoming.draft == first.incoming.draft and _differ(item.resource, first.resource):
+            self._report(item.incoming, f"{_type(item)}: another one with the same id came before it")
             self.flawed.add(first.incoming.key)
+
+    def _decoded(self, incoming: Incoming) -> Any:
+        try:
+            return _DECODER.decode(incoming.original())
+        except UNREADABLE as error:
+            self._refuse(incoming, error)
+            return None
 
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
-        self.refused.append(incoming.raw)
+        self.refused[id(incoming)] = incoming
         try:
-            resource_type = _HEAD.decode(incoming.raw).resource_type
+            resource_type = _HEAD.decode(incoming.original()).resource_type
         except UNREADABLE:
-            self._leave_out(incoming, "expected a FHIR resource with a `resourceType`")
+            self._report(incoming, "expected a FHIR resource with a `resourceType`")
             return
         if resource_type in r.READ_TYPES:
-            self._leave_out(incoming, f"{resource_type}: {without_values(str(error))}")
+            self._report(incoming, f"{resource_type}: {without_values(str(error))}")
         elif resource_type not in R4_TYPES:
-            self._leave_out(incoming, "not a resource type of FHIR R4")
+            self._report(incoming, "not a resource type of FHIR R4")
 
-    def _leave_out(self, incoming: Incoming, reason: str) -> None:
+    def _report(self, incoming: Incoming, reason: str) -> None:
+        """Note that a resource, or something of it, was not understood, and keep it: codes may stand in it."""
+        self.refused[id(incoming)] = incoming
         self.unread.append(Unread(incoming.place, reason))
         self.flawed.add(incoming.key)
 
@@ -203,45 +281,94 @@ class _Reader:
         return frozenset(subject for subject in subjects if subject.startswith("Patient/"))
 
     def records(self) -> dict[str, Any]:
-        """All records by the name of the Case's member that takes them."""
-        self._medications = {item.identity: item for item in self.items if isinstance(item.resource, r.Medication)}
-        found: dict[str, list[Record]] = {}
+        """All records by the name of the Case's member that takes them.
+
+        Lines of claims are made at once; what else there is, when a rule looks at it.
+        """
+        self._medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
+        lines: list[Line | _Item] = []
+        found: dict[str, list[_Item]] = {}
+        in_doubt = doubtful([item.resource for item in self.items])
         for item in self.items:
-            if self._is_other_patients(item):
-                self.unread.append(Unread(item.incoming.place, "belongs to another patient than the call"))
-                self.refused += [item.incoming.raw] if item.incoming.fault else []
+            resource = item.resource
+            if self._is_other_patients(resource):
+                self._set_aside(item.incoming)
                 continue
-            for member, record in self._convert(item):
-                found.setdefault(member, []).append(self._marked(record))
-        return {member: tuple(records) for member, records in found.items()}
+            if type(resource) in in_doubt or item.incoming.fault:
+                self._report_doubts(item)
+            if (kind := _KINDS.get(type(resource))) is None or not kind.counts(resource):
+                continue
+            if isinstance(kind, _Charges):
+                lines += self._lines(item)
+            elif type(resource) is not r.MedicationAdministration or self._is_in_range(item):
+                found.setdefault(kind.member, []).append(item)
+        records = {member: self._to_be_made(items) for member, items in found.items()}
+        return {**records, "lines": Records(lines, self._line, self._concept_of_line, _is_draft)}
 
-    def _marked(self, record: Record) -> Record:
-        """A charge of the encounter that the call is about is a draft."""
-        is_draft = isinstance(record, Line) and self.encounter is not None and record.encounter == self.encounter
-        return replace(record, draft=True) if is_draft else record
+    def _to_be_made(self, items: list[_Item]) -> Records[Record]:
+        return Records(items, self._record, self._concept_of, _is_draft)
 
-    def _is_other_patients(self, item: _Item) -> bool:
-        subject = self.ref(_subject(item.resource))
-        return bool(self.patient and subject.startswith("Patient/") and subject != self.patient)
+    def _record(self, item: _Item) -> Record:
+        return _recorded(item).make(self, item)
 
-    def _convert(self, item: _Item) -> Iterator[tuple[str, Record]]:
-        convert = _CONVERTERS.get(type(item.resource))
-        if convert is None or getattr(item.resource, "status", None) == "entered-in-error":
-            return
-        for doubt in self._doubts(item):
-            self.refused.append(item.incoming.raw)
-            self._leave_out(item.incoming, doubt)
+    def _concept_of(self, item: _Item) -> Concept:
+        return _recorded(item).concept(self, item.resource)
+
+    def _is_in_range(self, item: _Item) -> bool:
+        """Whether a dose can be meant; asked at once, since what is left out is reported."""
+        dosage = item.resource.dosage
         try:
-            yield from list(convert(self, item))
+            _amount(dosage.dose if dosage else None)
         except _OutOfRange as error:
-            self.refused.append(item.incoming.raw)
-            self._leave_out(item.incoming, f"{type(item.resource).__name__}: {error}")
+            self._report(item.incoming, f"{_type(item)}: {error}")
+            return False
+        return True
 
-    def _doubts(self, item: _Item) -> Iterator[str]:
-        """What of a resource was decoded and not understood; it counts without that."""
-        if item.incoming.fault:
-            yield item.incoming.fault
-        yield from (f"{type(item.resource).__name__}.{doubt}" for doubt in doubts(item.resource))
+    def _lines(self, item: _Item) -> Sequence["Line | _Item"]:
+        """The lines of a claim; a charge as it is, to be made into a line where its code matters.
+
+        Where the call is about an encounter, each charge must be looked at, since it may be what the call is about.
+        """
+        resource = item.resource
+        try:
+            if type(resource) is r.Claim:
+                return [self._marked(line) for line in _claim(self, item)]
+            _amount(resource.quantity)
+            return [item] if self.encounter is None else [self._marked(_charge_item(self, item))]
+        except _OutOfRange as error:
+            self._report(item.incoming, f"{_type(item)}: {error}")
+            return []
+
+    def _line(self, item: "Line | _Item") -> Line:
+        return _charge_item(self, item) if isinstance(item, _Item) else item
+
+    def _concept_of_line(self, item: "Line | _Item") -> Concept:
+        return self.concept(item.resource.code) if isinstance(item, _Item) else item.concept
+
+    def _marked(self, line: Line) -> Line:
+        """A charge of the encounter that the call is about is a draft."""
+        is_draft = self.encounter is not None and line.encounter == self.encounter
+        return structs.replace(line, draft=True) if is_draft else line
+
+    def _is_other_patients(self, resource: Any) -> bool:
+        if not self.patient:
+            return False
+        subject = self.ref(_subject(resource))
+        return subject != self.patient and subject.startswith("Patient/")
+
+    def _set_aside(self, incoming: Incoming) -> None:
+        """What belongs to another patient counts as nothing, unless a fault in its texts may have made it so."""
+        self.unread.append(Unread(incoming.place, "belongs to another patient than the call"))
+        if incoming.fault:
+            self.refused[id(incoming)] = incoming
+
+    def _report_doubts(self, item: _Item) -> None:
+        """Report what of a resource was decoded and not understood, each kind once; it counts without that."""
+        if type(item.resource) not in _KINDS or getattr(item.resource, "status", None) == "entered-in-error":
+            return
+        found = [f"{_type(item)}.{doubt}" for doubt in doubts(item.resource)]
+        for doubt in dict.fromkeys([item.incoming.fault, *found] if item.incoming.fault else found):
+            self._report(item.incoming, doubt)
 
     # --- references ------------------------------------------------------------------------------------------------
 
@@ -249,8 +376,10 @@ class _Reader:
         """A reference in one form: `Type/id`, the address of a Bundle entry, or `system|value`; empty where none."""
         if reference is None:
             return ""
-        if reference.reference:
-            return self._alias.get(reference.reference) or _relative(reference.reference)
+        if written := reference.reference:
+            if written not in self._refs:
+                self._refs[written] = self._alias.get(written) or _relative(written)
+            return self._refs[written]
         if reference.identifier and reference.identifier.value:
             return f"{reference.identifier.system or ''}|{reference.identifier.value}"
         return ""
@@ -281,129 +410,111 @@ class _Reader:
 
     def base(self, item: _Item) -> dict[str, Any]:
         """What every record carries."""
-        return {
-            "origin": Origin(item.incoming.place, item.label),
-            "identity": item.identity,
-            "draft": item.incoming.draft,
-        }
+        incoming, identity = item.incoming, item.identity
+        return {"origin": Origin(incoming.place, item.label), "identity": identity, "draft": incoming.draft}
 
 
 # --- one converter a resource type ----------------------------------------------------------------------------------
 
 
-def _procedure(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _procedure(reader: _Reader, item: _Item) -> Procedure:
     p: r.Procedure = item.resource
     statuses = {"completed": "done", "not-done": "not done"}
     used = [reader.concept(each) for each in p.used_code or ()]
     used += [reader._behind(each, p.contained) for each in p.used_reference or ()]
-    yield (
-        "procedures",
-        Procedure(
-            **reader.base(item),
-            status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
-            concept=reader.concept(p.code),
-            used=tuple(used),
-            day=_day(p.performed_date_time, p.performed_period),
-            performers=_practitioners(reader.ref(each.actor) for each in p.performer or ()),
-            encounter=reader.ref(p.encounter) or None,
-            links=reader.refs(p.based_on, p.part_of, p.used_reference),
-            reasons=_reasons(reader, p.reason_code, p.reason_reference),
-            notes=_texts(p.note),
-            reports=tuple(sorted(reader.refs(p.report))),
-        ),
+    return Procedure(
+        **reader.base(item),
+        status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
+        concept=reader.concept(p.code),
+        used=tuple(used),
+        day=_day(p.performed_date_time, p.performed_period),
+        performers=_practitioners(reader.ref(each.actor) for each in p.performer or ()),
+        encounter=reader.ref(p.encounter) or None,
+        links=reader.refs(p.based_on, p.part_of, p.used_reference),
+        reasons=_reasons(reader, p.reason_code, p.reason_reference),
+        notes=_texts(p.note),
+        reports=tuple(sorted(reader.refs(p.report))),
     )
 
 
-def _administration(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _administration(reader: _Reader, item: _Item) -> Administration:
     m: r.MedicationAdministration = item.resource
     statuses = {"completed": "given", "in-progress": "given", "not-done": "not given"}
-    yield (
-        "administrations",
-        Administration(
-            **reader.base(item),
-            status=statuses.get(m.status, "unclear"),  # type: ignore[arg-type]
-            concept=reader.medication(m),
-            ml=_millilitres(m.dosage.dose if m.dosage else None),
-            day=_day(m.effective_date_time, m.effective_period),
-            encounter=reader.ref(m.context) or None,
-            links=reader.refs(m.part_of, (m.request,)),
-        ),
+    return Administration(
+        **reader.base(item),
+        status=statuses.get(m.status, "unclear"),  # type: ignore[arg-type]
+        concept=reader.medication(m),
+        ml=_millilitres(m.dosage.dose if m.dosage else None),
+        day=_day(m.effective_date_time, m.effective_period),
+        encounter=reader.ref(m.context) or None,
+        links=reader.refs(m.part_of, (m.request,)),
     )
 
 
-def _service_request(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _service_request(reader: _Reader, item: _Item) -> Order:
     s: r.ServiceRequest = item.resource
-    if s.status == "revoked" or s.do_not_perform:
-        return
     planned = _day(s.occurrence_date_time, s.occurrence_period)
-    details = [reader.concept(each) for each in s.order_detail or ()]
-    yield (
-        "orders",
-        Order(
-            **reader.base(item),
-            kind="service",
-            concept=_joined([reader.concept(s.code), *details]),
-            day=planned or _day(s.authored_on),
-            planned=planned is not None,
-            performers=_practitioners(reader.ref(each) for each in s.performer or ()),
-            encounter=reader.ref(s.encounter) or None,
-            links=reader.refs(s.based_on),
-            reasons=_reasons(reader, s.reason_code, s.reason_reference),
-        ),
+    return Order(
+        **reader.base(item),
+        kind="service",
+        concept=_ordered(reader, s),
+        day=planned or _day(s.authored_on),
+        planned=planned is not None,
+        performers=_practitioners(reader.ref(each) for each in s.performer or ()),
+        encounter=reader.ref(s.encounter) or None,
+        links=reader.refs(s.based_on),
+        reasons=_reasons(reader, s.reason_code, s.reason_reference),
     )
 
 
-def _medication_request(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _ordered(reader: _Reader, order: r.ServiceRequest) -> Concept:
+    """What is ordered, with its details."""
+    return _joined([reader.concept(order.code), *(reader.concept(each) for each in order.order_detail or ())])
+
+
+def _medication_request(reader: _Reader, item: _Item) -> Order:
     m: r.MedicationRequest = item.resource
-    if m.status in {"cancelled", "stopped"} or m.do_not_perform:
-        return
-    yield (
-        "orders",
-        Order(
-            **reader.base(item),
-            kind="medication",
-            concept=reader.medication(m),
-            day=_day(m.authored_on),
-            encounter=reader.ref(m.encounter) or None,
-            links=reader.refs(m.based_on),
-        ),
+    return Order(
+        **reader.base(item),
+        kind="medication",
+        concept=reader.medication(m),
+        day=_day(m.authored_on),
+        encounter=reader.ref(m.encounter) or None,
+        links=reader.refs(m.based_on),
     )
 
 
-def _charge_item(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _is_draft(item: Line | _Item) -> bool:
+    return item.incoming.draft if isinstance(item, _Item) else item.draft
+
+
+def _charge_item(reader: _Reader, item: _Item) -> Line:
     c: r.ChargeItem = item.resource
-    if c.status in {"aborted", "not-billable"}:
-        return
     what = reader.concept(c.code)
-    code, modifiers = _billed(what)
-    yield (
-        "lines",
-        Line(
-            **reader.base(item),
-            code=code,
-            certain=_is_certain(what),
-            concept=_joined([what, reader.concept(c.product_codeable_concept)]),
-            modifiers=(*modifiers, *_extension_modifiers(c.extension or ())),
-            units=_amount(c.quantity),
-            day=_day(c.occurrence_date_time, c.occurrence_period),
-            performers=_practitioners(reader.ref(each.actor) for each in c.performer or ()),
-            encounter=reader.ref(c.context) or None,
-            links=reader.refs(c.service, c.supporting_information),
-            open=c.status != "billed",
-        ),
+    code, modifiers = _billed(what.codes)
+    return Line(
+        **reader.base(item),
+        code=code,
+        certain=_is_certain(what),
+        concept=_joined([what, reader.concept(c.product_codeable_concept)]) if c.product_codeable_concept else what,
+        modifiers=(*modifiers, *_extension_modifiers(c.extension)) if c.extension else modifiers,
+        units=_amount(c.quantity),
+        day=_day(c.occurrence_date_time, c.occurrence_period),
+        performers=_practitioners(reader.ref(each.actor) for each in c.performer or ()),
+        encounter=reader.ref(c.context) or None,
+        links=reader.refs(c.service, c.supporting_information),
+        open=c.status != "billed",
     )
 
 
-def _claim(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _claim(reader: _Reader, item: _Item) -> Iterator[Line]:
     c: r.Claim = item.resource
-    if c.status == "cancelled":
-        return
     if c.use != "claim":
         reader.unread.append(Unread(item.incoming.place, f"a {c.use} charges nothing: not reviewed"))
         return
     for position, claim_item in enumerate(c.item or ()):
         for within, number, part in _parts(position, claim_item):
-            yield "lines", _claim_line(reader, item, claim_item, part, within, number)
+            yield _claim_line(reader, item, claim_item, part, within, number)
 
 
 def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
@@ -422,7 +533,7 @@ def _claim_line(
 ) -> Line:
     c: r.Claim = item.resource
     what = reader.concept(part.product_or_service)
-    code, modifiers = _billed(what)
+    code, modifiers = _billed(what.codes)
     base = reader.base(item) | {
         "origin": Origin(item.incoming.place, f"{item.label} item {number}", within),
         "identity": f"{item.identity}#{within}" if item.identity else "",
@@ -478,20 +589,15 @@ def _place_of_service(item: r.ClaimItem) -> str | None:
     return next((code for code in codes if re.fullmatch(r"\d\d", code)), None)
 
 
-def _coverage(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _coverage(reader: _Reader, item: _Item) -> Coverage:
     c: r.Coverage = item.resource
-    if c.status in {"cancelled", "draft"}:
-        return
     payors = tuple(each.display for each in c.payor or () if each.display)
-    yield (
-        "coverages",
-        Coverage(
-            **reader.base(item),
-            concept=concept(c.type),
-            payors=payors,
-            identifiers=_identifiers(reader, c),
-            order=c.order,
-        ),
+    return Coverage(
+        **reader.base(item),
+        concept=concept(c.type),
+        payors=payors,
+        identifiers=_identifiers(reader, c),
+        order=c.order,
     )
 
 
@@ -503,92 +609,141 @@ def _identifiers(reader: _Reader, coverage: r.Coverage) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(reader.ref(each) for each in payors if each.reference), *written]))
 
 
-def _observation(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _observation(reader: _Reader, item: _Item) -> Observation:
     o: r.Observation = item.resource
-    if o.status == "cancelled":
-        return
-    yield (
-        "observations",
-        Observation(
-            **reader.base(item),
-            concept=reader.concept(o.code),
-            words=(*((o.value_string,) if o.value_string else ()), *_said(o.value_codeable_concept), *_texts(o.note)),
-            day=_day(o.effective_date_time, o.effective_period),
-            encounter=reader.ref(o.encounter) or None,
-            links=reader.refs(o.part_of),
-        ),
+    return Observation(
+        **reader.base(item),
+        concept=reader.concept(o.code),
+        words=(*((o.value_string,) if o.value_string else ()), *_said(o.value_codeable_concept), *_texts(o.note)),
+        day=_day(o.effective_date_time, o.effective_period),
+        encounter=reader.ref(o.encounter) or None,
+        links=reader.refs(o.part_of),
     )
 
 
-def _report(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _report(reader: _Reader, item: _Item) -> Document:
     d: r.DiagnosticReport = item.resource
-    if d.status == "cancelled":
-        return
-    yield (
-        "documents",
-        Document(
-            **reader.base(item),
-            kind="report",
-            concept=concept(d.code),
-            words=(d.conclusion,) if d.conclusion else (),
-            day=_day(d.effective_date_time, d.effective_period),
-            encounter=reader.ref(d.encounter) or None,
-            links=reader.refs(d.based_on),
-        ),
+    return Document(
+        **reader.base(item),
+        kind="report",
+        concept=concept(d.code),
+        words=(d.conclusion,) if d.conclusion else (),
+        day=_day(d.effective_date_time, d.effective_period),
+        encounter=reader.ref(d.encounter) or None,
+        links=reader.refs(d.based_on),
     )
 
 
-def _images(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _images(reader: _Reader, item: _Item) -> Document:
     i: r.ImagingStudy = item.resource
-    if i.status == "cancelled":
-        return
-    yield (
-        "documents",
-        Document(
-            **reader.base(item),
-            kind="images",
-            concept=_joined(concept(each) for each in i.procedure_code or ()),
-            words=(i.description,) if i.description else (),
-            day=_day(i.started),
-            encounter=reader.ref(i.encounter) or None,
-            links=reader.refs(i.based_on, (i.procedure_reference,)),
-        ),
+    return Document(
+        **reader.base(item),
+        kind="images",
+        concept=_shown(reader, i),
+        words=(i.description,) if i.description else (),
+        day=_day(i.started),
+        encounter=reader.ref(i.encounter) or None,
+        links=reader.refs(i.based_on, (i.procedure_reference,)),
     )
 
 
-def _condition(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _shown(_: _Reader, images: r.ImagingStudy) -> Concept:
+    """What the images show."""
+    return _joined(concept(each) for each in images.procedure_code or ())
+
+
+def _condition(reader: _Reader, item: _Item) -> Document:
     c: r.Condition = item.resource
-    if {code.value for code in concept(c.verification_status).codes} & {"entered-in-error", "refuted"}:
-        return
     encounter = reader.ref(c.encounter) or None
-    yield "documents", Document(**reader.base(item), kind="condition", concept=concept(c.code), encounter=encounter)
+    return Document(**reader.base(item), kind="condition", concept=concept(c.code), encounter=encounter)
 
 
-def _document(reader: _Reader, item: _Item) -> Iterator[tuple[str, Record]]:
+def _document(reader: _Reader, item: _Item) -> Document:
     d: r.DocumentReference = item.resource
-    if d.status == "superseded":
-        return
     words = (d.description,) if d.description else ()
-    yield (
-        "documents",
-        Document(**reader.base(item), kind="document", concept=concept(d.type), words=words, day=_day(d.date)),
-    )
+    return Document(**reader.base(item), kind="document", concept=concept(d.type), words=words, day=_day(d.date))
 
 
-_CONVERTERS: dict[type, Callable[[_Reader, _Item], Iterator[tuple[str, Record]]]] = {
-    r.Procedure: _procedure,
-    r.MedicationAdministration: _administration,
-    r.ServiceRequest: _service_request,
-    r.MedicationRequest: _medication_request,
-    r.ChargeItem: _charge_item,
-    r.Claim: _claim,
-    r.Coverage: _coverage,
-    r.Observation: _observation,
-    r.DiagnosticReport: _report,
-    r.ImagingStudy: _images,
-    r.Condition: _condition,
-    r.DocumentReference: _document,
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """Resources that become records: which member of the Case takes them, and how a record and its concept are made.
+
+    With one of the statuses of `idle` they say nothing, nor where they were entered in error.
+    """
+
+    member: str
+    make: Callable[[_Reader, _Item], Record]
+    idle: frozenset[str] = frozenset()
+    concept: Callable[[_Reader, Any], Concept] = lambda reader, resource: reader.concept(resource.code)
+
+    def counts(self, resource: Any) -> bool:
+        """Whether a resource says something."""
+        return resource.status not in self.idle and resource.status != "entered-in-error"
+
+
+class _Ordered(_Recorded):
+    """Orders, which may be to leave something undone."""
+
+    __slots__ = ()
+
+    def counts(self, resource: Any) -> bool:
+        """Whether a resource says something."""
+        return _Recorded.counts(self, resource) and not resource.do_not_perform
+
+
+class _Diagnosed(_Recorded):
+    """Conditions, whose status is a concept."""
+
+    __slots__ = ()
+
+    def counts(self, resource: Any) -> bool:
+        """Whether a resource says something."""
+        codes = {code.value for code in concept(resource.verification_status).codes}
+        return not codes & {"entered-in-error", "refuted"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Charges:
+    """Resources that become lines; `idle` as for those that become records."""
+
+    idle: frozenset[str]
+
+    def counts(self, resource: Any) -> bool:
+        """Whether a resource says something."""
+        return resource.status not in self.idle and resource.status != "entered-in-error"
+
+
+def _own_code(_: _Reader, resource: Any) -> Concept:
+    """A code that no site maps to a billing code."""
+    return concept(resource.code)
+
+
+def _own_type(_: _Reader, resource: Any) -> Concept:
+    return concept(resource.type)
+
+
+_CANCELLED = frozenset({"cancelled"})
+
+_KINDS: dict[type, _Recorded | _Charges] = {
+    r.ChargeItem: _Charges(frozenset({"aborted", "not-billable"})),
+    r.Claim: _Charges(_CANCELLED),
+    r.Procedure: _Recorded("procedures", _procedure),
+    r.MedicationAdministration: _Recorded("administrations", _administration, concept=_Reader.medication),
+    r.ServiceRequest: _Ordered("orders", _service_request, frozenset({"revoked"}), _ordered),
+    r.MedicationRequest: _Ordered(
+        "orders", _medication_request, frozenset({"cancelled", "stopped"}), _Reader.medication
+    ),
+    r.Coverage: _Recorded("coverages", _coverage, frozenset({"cancelled", "draft"}), _own_type),
+    r.Observation: _Recorded("observations", _observation, _CANCELLED),
+    r.DiagnosticReport: _Recorded("documents", _report, _CANCELLED, _own_code),
+    r.ImagingStudy: _Recorded("documents", _images, _CANCELLED, _shown),
+    r.Condition: _Diagnosed("documents", _condition, concept=_own_code),
+    r.DocumentReference: _Recorded("documents", _document, frozenset({"superseded"}), _own_type),
 }
+
+
+def _recorded(item: _Item) -> _Recorded:
+    return cast(_Recorded, _KINDS[type(item.resource)])
 
 
 # --- pieces ---------------------------------------------------------------------------------------------------------
@@ -598,19 +753,24 @@ class _OutOfRange(Exception):
     """A number that cannot be meant."""
 
 
+_NOTHING_SAID = Concept()
+
+
 def concept(value: r.CodeableConcept | None) -> Concept:
     """A CodeableConcept as a Concept. A coding without a code gives only its words."""
     if value is None:
-        return Concept()
+        return _NOTHING_SAID
     codings = value.coding or ()
-    codes = tuple(Code(kind(each.system), each.code.strip()) for each in codings if each.code and each.code.strip())
+    codes = [Code(kind(each.system), code) for each in codings if each.code and (code := each.code.strip())]
     words = [each.display for each in codings if each.display]
-    return Concept(codes, (*words, *((value.text,) if value.text else ())))
+    if value.text:
+        words.append(value.text)
+    return Concept(tuple(codes), tuple(words))
 
 
 def _mapped(what: Concept, mappings: Mapping[Code, str]) -> Concept:
     """The mapped codes beside the sender's own; a local code that is sent as a billing code gives way to its own."""
-    added = tuple(Code(BILLING, mappings[code]) for code in what.codes if code in mappings)
+    added = tuple(Code(BILLING, mappings[code]) for code in what.codes if code in mappings) if mappings else ()
     if not added:
         return what
     kept = tuple(code for code in what.codes if code not in mappings or code.system != BILLING)
@@ -643,19 +803,22 @@ def _texts(notes: Iterable[r.Annotation] | None) -> tuple[str, ...]:
 
 
 _BILLED = re.compile(r"([0-9A-Z]{5})((?:[-: ]?[0-9A-Z]{2})*)")
+_MODIFIER = re.compile(r"[0-9A-Za-z]{2}")
 
 
-def _billed(what: Concept) -> tuple[str, tuple[str, ...]]:
+@lru_cache(maxsize=4096)  # a long record charges few codes, again and again
+def _billed(codes: tuple[Code, ...]) -> tuple[str, tuple[str, ...]]:
     """The billing code of a line and its modifiers, written behind it or as codings of two characters."""
-    named, bare = what.values(BILLING), what.values(NO_SYSTEM)
+    named = [code.value for code in codes if code.system == BILLING]
+    bare = [code.value for code in codes if code.system == NO_SYSTEM]
     matches = [match for value in named or bare if (match := _BILLED.fullmatch(value.upper()))]
     behind = re.findall(r"[0-9A-Z]{2}", matches[0][2]) if matches else []
-    beside = [value.upper() for value in (*named, *bare) if re.fullmatch(r"[0-9A-Za-z]{2}", value)]
+    beside = [value.upper() for value in (*named, *bare) if _MODIFIER.fullmatch(value)]
     return matches[0][1] if matches else "", (*behind, *beside)
 
 
 def _is_certain(what: Concept) -> bool:
-    return bool(what.values(BILLING))
+    return any(code.system == BILLING for code in what.codes)
 
 
 def _modifiers(concepts: Iterable[r.CodeableConcept]) -> tuple[str, ...]:
@@ -679,6 +842,8 @@ def _amount(quantity: r.Quantity | None) -> Decimal | None:
     value = quantity.value if quantity else None
     if value is None:
         return None
+    if value.same_quantum(_ONE) and 0 <= value <= _LARGEST_AMOUNT:
+        return abs(value)  # a whole number, as most are
     if not value.is_finite() or not 0 <= value <= _LARGEST_AMOUNT or not _is_written_short(value):
         raise _OutOfRange(f"quantity: expected a number from 0 to {_LARGEST_AMOUNT} with at most {_MOST_DIGITS} digits")
     return abs(value)  # zero has no sign
@@ -728,8 +893,11 @@ def _practitioners(references: Iterable[str]) -> frozenset[str]:
     return frozenset(each for each in references if each.startswith(people) or "|" in each or each.startswith("urn:"))
 
 
+_RELATIVE = re.compile(r"([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(/_history/[^/]*)?$")
+
+
 def _relative(reference: str) -> str:
-    match = re.search(r"([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(/_history/[^/]*)?$", reference)
+    match = _RELATIVE.search(reference)
     return match[1] if match else reference
 
 
@@ -744,11 +912,39 @@ def _contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> r.Co
     return None
 
 
+# By which member a resource names its patient; the others name none.
+_SUBJECT_MEMBERS = {
+    kind: member
+    for kind in r.Read.__args__
+    for member in kind.__struct_fields__
+    if member in {"subject", "patient", "beneficiary"}
+}
+
+
+# The parts of the record (prefetch keys) in which resources of a type stand. Both kinds of charge are one part.
+KEYS = {
+    "Procedure": "procedures",
+    "MedicationAdministration": "medicationAdministrations",
+    "ChargeItem": "chargeItems",
+    "Claim": "chargeItems",
+    "Coverage": "coverages",
+    "Observation": "observations",
+}
+
+
+def part_of(incoming: Incoming) -> str | None:
+    """The part of the record in which a resource stands, empty where it is of none; None where that cannot be read."""
+    if incoming.resource is not None:
+        return KEYS.get(type(incoming.resource).__name__, "")
+    try:
+        return KEYS.get(_HEAD.decode(incoming.original()).resource_type, "")
+    except UNREADABLE:
+        return None
+
+
 def _subject(resource: Any) -> r.Reference | None:
-    for member in ("subject", "patient", "beneficiary"):
-        if (found := getattr(resource, member, None)) is not None:
-            return found  # type: ignore[no-any-return]
-    return None
+    member = _SUBJECT_MEMBERS.get(type(resource))
+    return getattr(resource, member) if member else None
 
 
 def without_values(message: str) -> str:

@@ -2,7 +2,8 @@
 
 A resource is decoded into one of these structures in a single pass; members that are not named here are skipped. Types
 are checked, so that a resource whose used parts are malformed is refused as a whole and can be reported. Statuses are
-checked against the codes that R4 allows.
+checked against the codes that R4 allows. What is decoded from JSON holds no cycles, so the garbage collector need not
+look at it (`gc=False`).
 """
 
 from decimal import Decimal
@@ -13,7 +14,7 @@ import msgspec
 PositiveInt = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
-class Element(msgspec.Struct, rename="camel"):
+class Element(msgspec.Struct, rename="camel", gc=False):
     """A piece of a resource."""
 
 
@@ -84,7 +85,7 @@ class Actor(Element):
     actor: Reference | None = None
 
 
-class Resource(msgspec.Struct, rename="camel", tag_field="resourceType"):
+class Resource(msgspec.Struct, rename="camel", tag_field="resourceType", gc=False):
     """A resource; the tag is its type."""
 
     id: str | None = None

@@ -1,21 +1,20 @@
 """`/cds-services`: discovery, the service calls and feedback."""
 
 import time
-from collections import Counter
 
 from flask import Blueprint, Response, request
 
 from cds_service import protocol
-from cds_service.advice import Advice, Advisor
+from cds_service.advice import Advisor
 from cds_service.errors import UnknownService
-from cds_service.logs import log
 from cds_service.protocol import Service, decode_feedback
-from cds_service.store import Store
-from cds_service.web import gate, limits
+from cds_service.tracing import Tracing
+from cds_service.watch import Watch
+from cds_service.web import gate, limits, observing
 from cds_service.web.answers import as_json, require_json
 
 
-def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> Blueprint:
+def blueprint(advisor: Advisor, services: tuple[Service, ...], watch: Watch, traces: Tracing) -> Blueprint:
     """The routes of CDS Hooks for the given services."""
     routes = Blueprint("cds_hooks", __name__)
     by_id = {service.id: service for service in services}
@@ -36,34 +35,18 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], store: Store) -> 
         service = find(service_id)
         require_json()
         started = time.perf_counter()
-        page_base = settings.public_base_url or request.host_url.rstrip("/")
+        page_base = settings.public_base_url or f"{request.scheme}://{request.host}"
         caller = gate.caller()
-        advice = advisor.answer(service, limits.body(settings), page_base, caller.servers if caller else None)
-        store.issued(service.id, advice.response.cards)
-        _log_call(service, advice, time.perf_counter() - started)
+        with traces.call(service.id, request.headers.get("traceparent")):
+            advice = advisor.answer(service, limits.body(settings), page_base, caller.servers if caller else None)
+        watch.answered(observing.caller(), service, advice, time.perf_counter() - started)
         return as_json(advice.response)
 
     @routes.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
         service = find(service_id)
         require_json()
-        items = decode_feedback(limits.body(settings))
-        kept = store.take(service.id, items)
-        outcomes = dict(Counter(str(item.outcome) for item in items))
-        log.info("feedback", service=service.id, new=kept.new, unknown_cards=kept.unknown_cards, outcomes=outcomes)
+        watch.take(observing.caller(), service, decode_feedback(limits.body(settings)))
         return as_json({})
 
     return routes
-
-
-def _log_call(service: Service, advice: Advice, seconds: float) -> None:
-    """What happened, in rule ids and counts: nothing of the patient."""
-    log.info(
-        "call",
-        service=service.id,
-        findings=dict(Counter(rule.id for rule, _ in advice.review.findings)),
-        not_checked=dict(Counter(rule.id for rule, _ in advice.review.not_checked)),
-        left_out=len(advice.unread),
-        fetched=list(advice.fetched),
-        milliseconds=round(seconds * 1000, 1),
-    )

@@ -1,4 +1,4 @@
-"""At the door: who calls, and whether they may. Everything but `/health` is behind it."""
+"""At the door: who calls, and whether they may. Everything but `/health` and the looks of pages is behind it."""
 
 from typing import cast
 
@@ -6,29 +6,43 @@ from flask import Flask, Response, g, request
 
 from cds_service.errors import NotAllowed, NotTrusted
 from cds_service.fhir.servers import is_loopback
-from cds_service.logs import log
 from cds_service.trust import Caller, Guard
+from cds_service.web import observing, people
 from cds_service.web.answers import as_json, outcome
 
 DEVELOPMENT = Caller("development")
 
 
-def register(app: Flask, guard: Guard | None, public_base: str, open_paths: tuple[str, ...] = ()) -> None:
+def register(
+    app: Flask,
+    guard: Guard | None,
+    public_base: str,
+    open_paths: tuple[str, ...] = (),
+    visitors: people.People | None = None,
+) -> None:
     """Let in who proves to be a registered client; without a guard, who calls from this machine.
 
-    `public_base` is the address under which clients reach the service, whatever a proxy makes of it.
+    `public_base` is the address under which clients reach the service, whatever a proxy makes of it. `visitors` are
+    people, who may look at pages.
     """
 
     @app.before_request
-    def admit() -> None:
+    def admit() -> Response | None:
         if is_free() or _is_open(open_paths):
-            return
+            return None
+        if visitors and people.is_page():
+            person = visitors.admit()
+            if person is None:
+                return people.challenge()
+            g.caller = person
+            return None
         g.caller = _neighbour() if guard is None else guard.admit(_authorization(), public_base + request.path)
         g.caller.require((request.view_args or {}).get("service_id"))
+        return None
 
     @app.errorhandler(NotTrusted)
     def on_not_trusted(error: NotTrusted) -> Response:
-        _log(error, **{name: value[:200] for name, value in error.named.items()})
+        observing.explain(error.message, **{name: value[:200] for name, value in error.named.items()})
         issue = {"severity": "error", "code": error.code}
         answer = as_json({"resourceType": "OperationOutcome", "issue": [issue]}, 401, "application/fhir+json")
         answer.headers["WWW-Authenticate"] = "Bearer"
@@ -37,7 +51,7 @@ def register(app: Flask, guard: Guard | None, public_base: str, open_paths: tupl
     @app.errorhandler(NotAllowed)
     def on_not_allowed(error: NotAllowed) -> Response:
         who = {"client": g.caller.client, "tenant": g.caller.tenant} if "caller" in g else {}
-        _log(error, **who)
+        observing.explain(error.message, **who)
         return outcome(error.status, error.code, error.message)
 
 
@@ -47,9 +61,11 @@ def caller() -> Caller | None:
 
 
 def is_free() -> bool:
-    """Whether a call needs no token and counts for nothing: health, and what browsers ask before a call (CORS)."""
+    """Whether a call needs no token and counts for nothing: health, the looks of pages, and what browsers ask before a
+    call (CORS).
+    """
     is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    return request.path.startswith("/health/") or is_preflight
+    return request.path.startswith(("/health/", "/static/")) or is_preflight
 
 
 def _is_open(paths: tuple[str, ...]) -> bool:
@@ -66,9 +82,3 @@ def _neighbour() -> Caller:
 
 def _authorization() -> str | None:
     return request.headers.get("Authorization")
-
-
-def _log(error: NotTrusted | NotAllowed, **who: str | None) -> None:
-    known = {name: value for name, value in who.items() if value}
-    route = request.url_rule.rule if request.url_rule else None
-    log.warning("refused", status=error.status, reason=error.message, route=route, **known)

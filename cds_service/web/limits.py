@@ -2,19 +2,16 @@
 
 import math
 import re
-import time
 from collections import Counter
-from collections.abc import Callable
-from itertools import accumulate
 from threading import Condition
 
 from flask import Flask, Response, g
 
 from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
-from cds_service.logs import log
 from cds_service.settings import Settings
-from cds_service.web import exchange, gate
+from cds_service.web import exchange, gate, observing
 from cds_service.web.answers import outcome
+from cds_service.web.pace import Bucket
 
 # FHIR needs fewer than forty levels.
 MOST_LEVELS = 64
@@ -25,11 +22,12 @@ _PARTS_PER_ENTRY = 50
 # A short burst waits for so long instead of being refused, in seconds.
 _PATIENCE_SECONDS = 0.1
 
-# What is left of JSON when everything but its shape is taken away.
-_NOT_SHAPE = bytes(set(range(256)) - set(b'"[]{},'))
+# What is left of JSON when everything but its nesting is taken away, with all brackets made one kind.
+_NOT_NESTING = bytes(set(range(256)) - set(b'"[]{}'))
+_ONE_KIND = bytes.maketrans(b"[]", b"{}")
+_NOT_LISTS = bytes(set(range(256)) - set(b"[]{},"))
 _STRING = re.compile(rb'"[^"]*"')
-_COMMA = ord(",")
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_COMMA, _OPENING = b",{"
 
 
 def body(settings: Settings) -> bytes:
@@ -42,32 +40,49 @@ def require_bounded(body: bytes, most_entries: int) -> bytes:
 
     Raises BadRequest where it is nested too deeply, TooLarge where a list, or all of it, has too many elements.
     """
-    shape = _shape(body)
-    if shape.count(b"{") + shape.count(b"[") > _PARTS_PER_ENTRY * most_entries:
+    plain = _without_escapes(body)
+    nesting = _nesting(plain)
+    if nesting.count(b"{") > _PARTS_PER_ENTRY * most_entries:
         raise TooLarge("the body holds more objects than this service accepts")
-    steps = map(_STEPS.__getitem__, shape.translate(None, b'",'))
-    if max(accumulate(steps), default=0) > MOST_LEVELS:
+    if _is_deeper(nesting, MOST_LEVELS):
         raise BadRequest(f"the body is nested in more than {MOST_LEVELS} levels")
-    if shape.count(b",") >= most_entries and _longest(shape) > most_entries:
+    if plain.count(b",") >= most_entries and _longest(plain) > most_entries:
         raise TooLarge(f"a list of the body holds more than {most_entries} elements")
     return body
 
 
-def _shape(body: bytes) -> bytes:
-    """Brackets and commas outside texts. What is not JSON may have any shape: the decoder refuses it."""
-    without_escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
-    return _STRING.sub(b"", without_escapes.translate(None, _NOT_SHAPE))
+def _without_escapes(body: bytes) -> bytes:
+    """The same JSON, in whose texts no quotation mark is left but those that begin and end them."""
+    return body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
 
 
-def _longest(shape: bytes) -> int:
+def _nesting(plain: bytes) -> bytes:
+    """Brackets outside texts. What is not JSON may have any: the decoder refuses it.
+
+    Whole passes by C over the body: looking at each byte in Python would take longer than all that follows.
+    """
+    kept = plain.translate(_ONE_KIND, _NOT_NESTING).replace(b'""', b"")
+    return _STRING.sub(b"", kept) if b'"' in kept else kept
+
+
+def _is_deeper(nesting: bytes, levels: int) -> bool:
+    """Whether anything is left when the innermost brackets have been taken away so many times."""
+    for _ in range(levels):
+        inner, nesting = nesting, nesting.replace(b"{}", b"")
+        if len(inner) == len(nesting):
+            return b"{" * (levels + 1) in nesting  # they do not match: no JSON
+    return bool(nesting)
+
+
+def _longest(plain: bytes) -> int:
     """The number of elements of the longest list or object."""
     longest = commas = 0
     outer: list[int] = []
-    for sign in shape:
+    for sign in _STRING.sub(b"", plain).translate(_ONE_KIND, _NOT_LISTS):
         if sign == _COMMA:
             commas += 1
             longest = max(longest, commas)
-        elif _STEPS.get(sign) == 1:
+        elif sign == _OPENING:
             outer.append(commas)
             commas = 0
         else:
@@ -76,27 +91,6 @@ def _longest(shape: bytes) -> int:
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------
-
-
-class Bucket:
-    """Takes `rate` calls a second in the long run, and twice as many at once. `clock` gives seconds that only grow."""
-
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._most = max(1.0, 2 * rate)
-        self._left = self._most
-        self._at = clock()
-
-    def wait(self) -> float:
-        """Take a call: 0, or how many seconds to wait for the next where none is left."""
-        now = self._clock()
-        self._left = min(self._most, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < 1:
-            return (1 - self._left) / self._rate
-        self._left -= 1
-        return 0.0
 
 
 class Counts:
@@ -153,7 +147,7 @@ def register(app: Flask, settings: Settings) -> Counts:
 
     @app.errorhandler(TooManyCalls)
     def on_too_many(error: TooManyCalls) -> Response:
-        log.warning("refused", status=error.status, reason=error.message, client=_client())
+        observing.explain(error.message, client=_client())
         answer = outcome(error.status, error.code, error.message)
         answer.headers["Retry-After"] = str(error.retry_after)
         return answer

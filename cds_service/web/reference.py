@@ -14,7 +14,7 @@ from cds_service.web.answers import as_json, outcome
 
 # Nothing is loaded from elsewhere, and no script runs: the pages work offline and inside a hospital's network.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 LONGEST_QUERY = 100
 
@@ -37,7 +37,7 @@ def blueprint(advisor: Advisor, reference: Reference, samples: Samples) -> Bluep
     def code(code: str) -> Response:
         page = reference.page(code)
         if page is None:
-            return _missing("code", code.strip()[:LONGEST_QUERY], url_for("reference.codes"))
+            return _missing("code", url_for("reference.codes"))
         return as_json(page) if wants_json() else _page("code.html", page=page, sources=Footnotes())
 
     @routes.get("/rules")
@@ -48,7 +48,7 @@ def blueprint(advisor: Advisor, reference: Reference, samples: Samples) -> Bluep
     @routes.get("/rules/<rule_id>")
     def rule(rule_id: str) -> Response:
         if rule_id not in rules:
-            return _missing("rule", rule_id.strip()[:LONGEST_QUERY], url_for("reference.all_rules"))
+            return _missing("rule", url_for("reference.all_rules"))
         page, examples = rule_page(rules[rule_id], advisor), samples.run(rules[rule_id], advisor)
         if wants_json():
             return as_json({**_members(page), "examples": examples})
@@ -77,10 +77,11 @@ def _page(template: str, status: int = 200, **content: Any) -> Response:
     )
 
 
-def _missing(what: str, wanted: str, back: str) -> Response:
+def _missing(what: str, back: str) -> Response:
+    """Nothing has the name that was asked for. It is not repeated: whatever was sent may stand there."""
     if wants_json():
         return outcome(404, "not-found", f"no {what} has this name; all of them are listed at {back}")
-    return _page("missing.html", 404, what=what, wanted=wanted, back=back)
+    return _page("missing.html", 404, what=what, back=back)
 
 
 def _listed(page: CodePage) -> dict[str, Any]:

@@ -1,25 +1,50 @@
 """`/review`: a FHIR Bundle in, findings out, for billing systems that speak no CDS Hooks."""
 
-from collections import Counter
+import time
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from cds_service.advice import Advisor
-from cds_service.logs import log
+from cds_service.case import Stage
+from cds_service.errors import BadRequest
+from cds_service.fhir.read import KEYS
 from cds_service.report import report_of
-from cds_service.web import limits
+from cds_service.watch import Watch
+from cds_service.web import limits, observing
 from cds_service.web.answers import as_json, require_json
 
+# What stands in the place of a service's id in logs, metrics and the audit log.
+NAME = "review"
 
-def blueprint(advisor: Advisor) -> Blueprint:
+
+def blueprint(advisor: Advisor, watch: Watch) -> Blueprint:
     """The route for a Bundle without any call around it."""
     routes = Blueprint("review", __name__)
 
     @routes.post("/review")
     def review() -> Response:
         require_json()
-        report = report_of(advisor.answer_bundle(limits.body(advisor.settings)))
-        log.info("review", findings=dict(Counter(each.rule for each in report.findings)))
-        return as_json(report)
+        started = time.perf_counter()
+        advice = advisor.answer_bundle(limits.body(advisor.settings), _stage(), _complete())
+        watch.reviewed(observing.caller(), NAME, advice, time.perf_counter() - started)
+        return as_json(report_of(advice))
 
     return routes
+
+
+def _stage() -> Stage | None:
+    """When the Bundle stands, where the caller says so; else its charges tell."""
+    written = request.args.get("stage")
+    stages: dict[str | None, Stage | None] = {None: None, "order": "order", "claim": "claim"}
+    if written not in stages:
+        raise BadRequest("`stage`: expected order or claim", "stage")
+    return stages[written]
+
+
+def _complete() -> frozenset[str]:
+    """The parts of the record that the Bundle holds whole, named by resource types."""
+    written = request.args.get("complete")
+    named = [] if written is None else written.split(",")
+    if not set(named) <= set(KEYS):
+        raise BadRequest(f"`complete`: expected resource types out of {', '.join(KEYS)}", "complete")
+    return frozenset(KEYS[each] for each in named)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cds_service.case import Case, Line, RemoveModifier
 from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
 from hooks.bills import charged, goes_out, reviewed
+from hooks.lines import grouped
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import ADD_ONS, PC_TC
 
@@ -33,8 +34,9 @@ def add_on_modifier(case: Case) -> Iterator[Finding | NotChecked]:
         The add-on without these modifiers; 26 or TC on the echo itself, on Doppler or on colour flow, which are split.
     """
     faulty = [line for line in reviewed(case) if _never_split(line) and _components(line)]
-    for day in sorted({line.day for line in faulty}, key=str):
-        lines = [line for line in faulty if line.day == day]
+    by_day = grouped(faulty, lambda line: line.day)
+    for day in sorted(by_day, key=str):
+        lines = by_day[day]
         if goes_out(lines, case):
             yield _finding(lines)
 

@@ -6,8 +6,9 @@ from decimal import Decimal
 from cds_service.case import AddLine, Case, Line, Order, RemoveLine, RemoveOrder
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.contrast import contrast_in, procedure_codes
-from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies, study_kind
+from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, records_of_echo, studies, study_kind
 from hooks.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
+from hooks.lines import draft_days, lines_on
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.performed import code_to_charge
 from hooks.primaries import has_primary, ordered_codes
@@ -53,7 +54,9 @@ def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChec
     entry = ADD_ONS.on(line.code, line.day)
     if entry is None:
         yield NotChecked(
-            f"the table of primaries does not reach the date of service of {line.code}", (Evidence("charged", line),)
+            "table",
+            f"the table of primaries does not reach the date of service of {line.code}",
+            (Evidence("charged", line),),
         )
     elif not has_primary(line, entry, case):
         yield _unread(line, entry, case) or _finding(line, entry, study, case)
@@ -64,7 +67,7 @@ def _unread(alone: Line | Order, entry: AddOn, case: Case) -> NotChecked | None:
     may_be = sorted(case.illegible & set(entry.primaries))
     reason = f"{' or '.join(may_be)} may be there, in a resource that could not be read"
     evidence = Evidence("charged" if isinstance(alone, Line) else "ordered", alone)
-    return NotChecked(reason, (evidence,)) if may_be else None
+    return NotChecked("record", reason, (evidence,)) if may_be else None
 
 
 def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
@@ -74,7 +77,7 @@ def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
 
 def _is_reviewed(line: Line, case: Case) -> bool:
     """What is about to go out, and what went before on a day that is about to go out."""
-    return line.draft or line.day in {draft.day for draft in case.lines if draft.draft}
+    return line.draft or line.day in draft_days(case)
 
 
 def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
@@ -122,7 +125,7 @@ def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, 
 
 def _of_others(line: Line, entry: AddOn, case: Case) -> list[Line]:
     """Primaries that other practitioners charge on that day."""
-    return [other for other in case.lines if other.code in entry.primaries and other.day == line.day]
+    return [other for other in lines_on(line.day, case) if other.code in entry.primaries]
 
 
 def _fits(code: str, line: Line, contrast: bool) -> bool:
@@ -187,7 +190,6 @@ def _alone(order: Order) -> bool:
 
 
 def _has_study(entry: AddOn, case: Case) -> bool:
-    records = (*case.orders, *case.lines, *case.procedures)
-    return any(study_kind(each) == "stress" for each in records) or any(
+    return any(study_kind(each) == "stress" for each in records_of_echo(case)) or any(
         ordered_codes(each) & set(entry.primaries) for each in case.orders
     )

@@ -1,15 +1,17 @@
 """Rule: a code that is not in force on the date of service, or a drug that is no longer sold."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from cds_service.case import Case, Change, Line, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
 from hooks.bills import by_kind_of_bill, charged, days_of_echo, goes_out, reviewed, units_of
 from hooks.charges import in_words
-from hooks.echo import studies
+from hooks.echo import study_of
+from hooks.lines import grouped
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import is_supply, name_of
 from hooks.supplies import agents_of, is_discontinued, is_gone, is_sound
@@ -43,8 +45,9 @@ def code_not_active(case: Case) -> Iterator[Finding | NotChecked]:
     lines = [line for line in reviewed(case) if units_of(line)]
     days = days_of_echo(lines)
     for alike in by_kind_of_bill(lines):
-        for code, day in sorted({(line.code, line.day) for line in alike if line.code in CODES}, key=str):
-            same = [line for line in alike if (line.code, line.day) == (code, day)]
+        known = grouped((line for line in alike if line.code in CODES), lambda line: (line.code, line.day))
+        for code, day in sorted(known, key=str):
+            same = known[code, day]
             if goes_out(same, case) and (is_supply(code) or day in days):
                 yield from _verdict(same, alike, case)
 
@@ -56,6 +59,7 @@ def _verdict(lines: list[Line], bill: tuple[Line, ...], case: Case) -> Iterator[
         yield _outside(lines, bill, case)
     elif entry.temporary and day is not None and day > entry.verified_through:
         yield NotChecked(
+            "table",
             f"{code} is a temporary code, verified through {entry.verified_through.isoformat()}: verify that it still "
             "holds",
             charged(lines),
@@ -63,7 +67,9 @@ def _verdict(lines: list[Line], bill: tuple[Line, ...], case: Case) -> Iterator[
     elif is_gone(code, day):
         yield _discontinued(code, lines, bill)
     elif is_discontinued(code):
-        yield NotChecked(f"since when {name_of(code)} is no longer sold is not known for this date", charged(lines))
+        yield NotChecked(
+            "table", f"since when {name_of(code)} is no longer sold is not known for this date", charged(lines)
+        )
 
 
 # --- outside its dates ----------------------------------------------------------------------------------------------
@@ -115,8 +121,9 @@ def _earlier_code(code: str, lines: list[Line], bill: tuple[Line, ...], case: Ca
 
 def _may_be(code: str, line: Line, case: Case) -> bool:
     """Whether the record leaves room for the code: it shows no agent, or one that the code stands for."""
-    shown = [agents_of(study, (), case) for study in studies(case) if line in study.lines]
-    return all(code in agents.due | agents.open_to for agents in shown if agents.are_shown)
+    study = study_of(line, case)
+    agents = agents_of(study, (), case) if study else None
+    return agents is None or not agents.are_shown or code in agents.due | agents.open_to
 
 
 # --- discontinued ---------------------------------------------------------------------------------------------------

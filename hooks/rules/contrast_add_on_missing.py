@@ -72,7 +72,9 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
         yield _missing(study, use, case)
     elif use.given == "contradicted":
         yield NotChecked(
-            "a contrast supply is charged, and the record shows that none was given", (*use.evidence, *use.against)
+            "contradiction",
+            "a contrast supply is charged, and the record shows that none was given",
+            (*use.evidence, *use.against),
         )
     elif use.given == "unknown" and use.hints:
         yield _ask(study, use.hints, "Contrast is named in words only, which is not enough to suggest a charge.")
@@ -80,6 +82,7 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
         yield _undecided(study)
     elif use.given == "unknown" and case.stage == "claim":
         yield NotChecked(
+            "record",
             "whether contrast was given is not known: the record of administrations did not come whole",
             what_was_done(study),
         )
@@ -87,6 +90,7 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
 
 def _undecided(study: Study) -> NotChecked:
     return NotChecked(
+        "studies",
         "contrast belongs to one of several echo studies of the day, and the record does not say to which",
         tuple(Evidence("belongs to one of several studies", record) for record in study.unsure),
     )
@@ -103,7 +107,7 @@ def _missing(study: Study, use: Use, case: Case) -> Finding | NotChecked:
     if not study.certain:
         return _ask(study, seen, "The study's code came without a code system, so nothing is suggested.")
     if case.stage == "claim" and not study.primaries and not is_asked_for(study, case):
-        return NotChecked("the stress echo itself is not charged, so that 93352 would have no primary", seen)
+        return NotChecked("claim", "the stress echo itself is not charged, so that 93352 would have no primary", seen)
     return _finding(study, seen, case)
 
 

@@ -49,7 +49,8 @@ def _unread(charged: tuple[Line, ...], case: Case) -> NotChecked | None:
     ):
         return None
     evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
-    return NotChecked("a record or a charge that could not be read may show what contrast was given for", evidence)
+    reason = "a record or a charge that could not be read may show what contrast was given for"
+    return NotChecked("record", reason, evidence)
 
 
 def _charges_contrast(line: Line) -> bool:

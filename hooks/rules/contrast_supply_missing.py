@@ -51,9 +51,12 @@ def contrast_supply_missing(case: Case) -> Iterator[Finding | NotChecked]:
 def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
     seen = (*_charged(study), *use.evidence)
     if use.given == "no":
-        yield NotChecked("contrast is charged, and the record shows that none was given", (*seen, *use.against))
+        yield NotChecked(
+            "contradiction", "contrast is charged, and the record shows that none was given", (*seen, *use.against)
+        )
     elif unsure_agents(study):
         yield NotChecked(
+            "studies",
             "the agent belongs to one of several echo studies of the day, and the record does not say to which",
             tuple(Evidence("belongs to one of several studies", record) for record in unsure_agents(study)),
         )

@@ -51,6 +51,7 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
     wrong = _wrong(study, use, lines)
     if has_perfusion(study) and payer != "other" and any(_target(line, study) for line in lines):
         yield NotChecked(
+            "claim",
             "0439T belongs to a CPT code, and Medicare asks a hospital for a C code with contrast: ask the contractor",
             tuple(Evidence(f"{line} is charged", line) for line in lines),
         )
@@ -58,7 +59,9 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
         return
     seen = tuple(Evidence(f"{line} is charged", line) for line in wrong)
     if payer == "unknown":
-        yield NotChecked("whether this hospital claim goes to Medicare, which asks for a C code, is not known", seen)
+        yield NotChecked(
+            "claim", "whether this hospital claim goes to Medicare, which asks for a C code, is not known", seen
+        )
     else:
         yield _finding(study, use, lines, wrong, case)
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import permutations
 from typing import Literal
 
 from cds_service.case import Case, Line, RemoveLine
-from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
+from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, Why, rule
 from hooks.bills import (
     charged,
     days_of_echo,
@@ -18,6 +17,7 @@ from hooks.bills import (
     share_a_bill,
     units_of,
 )
+from hooks.lines import grouped, lines_that_matter, lines_that_may_be_on
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.primaries import is_primary_of, stands_alone
 from hooks.tables import ADD_ONS, PAIRS, BillSetting
@@ -77,13 +77,14 @@ def pair_conflict(case: Case) -> Iterator[Finding | NotChecked]:
     lines = [line for line in reviewed(case) if units_of(line)]
     days = days_of_echo(lines)
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
-    for one, other in permutations([line for line in lines if line.day in days], 2):
+    for one, other in _that_may_conflict([line for line in lines if line.day in days]):
         law = _law_of(one, other)
         if law == "none" or not goes_out((one, other), case) or _other_fault(one, other, case):
             continue
         doubt = _doubt(one, other, law)
         if doubt:
-            yield NotChecked(f"{one.code} with {other.code}: {doubt}", charged((one, other)))
+            why: Why = "table" if law == "not known" else "claim"
+            yield NotChecked(why, f"{one.code} with {other.code}: {doubt}", charged((one, other)))
         else:
             pair = Pair(one, other, law)
             pairs.setdefault((one.day, pair.kind), []).append(pair)
@@ -95,12 +96,21 @@ def pair_conflict(case: Case) -> Iterator[Finding | NotChecked]:
 
 
 _LISTED = frozenset((row.code, other) for row in PAIRS for other in (*row.never, *row.with_modifier))
+_PAID = frozenset(paid for paid, _ in _LISTED)
+_DENIED = frozenset(denied for _, denied in _LISTED)
+
+
+def _that_may_conflict(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
+    """Two lines of one day whose codes may be of a pair; most are not, and a long claim has many."""
+    listed = [line for line in lines if line.code in _PAID or line.code in _DENIED]
+    denied = grouped((line for line in listed if line.code in _DENIED), lambda line: line.day)
+    for one in listed:
+        if one.code in _PAID:
+            yield from ((one, other) for other in denied.get(one.day, ()) if (one.code, other.code) in _LISTED)
 
 
 def _law_of(one: Line, other: Line) -> Law:
     """What the tables say of two lines, in this order; where the tables of both settings differ, nothing is known."""
-    if (one.code, other.code) not in _LISTED:  # most are not, and a long claim has many
-        return "none"
     if not one_day_and_practitioner(one, other) or share_a_bill(one, other) is False:
         return "none"
     settings = [setting for setting in settings_of(one) if setting in settings_of(other)]
@@ -140,7 +150,7 @@ def _other_fault(one: Line, other: Line, case: Case) -> bool:
 def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
     removed = _removed(pairs)
     gone = frozenset(removed)
-    stranded = [line for line in case.lines if _loses_its_primary(line, gone, case)]
+    stranded = [line for line in lines_that_matter(case) if _loses_its_primary(line, gone, case)]
     stays = _joined(_codes(pair.paid for pair in pairs if pair.paid not in gone))
     is_one = len(_codes(removed)) == 1
     return _finding(
@@ -169,7 +179,7 @@ def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool
     entry = ADD_ONS.on(line.code, line.day)
     if entry is None or line in removed:
         return False
-    primaries = [other for other in case.lines if is_primary_of(other, line, entry)]
+    primaries = [other for other in lines_that_may_be_on(line.day, case) if is_primary_of(other, line, entry)]
     return bool(primaries) and all(other in removed for other in primaries)
 
 

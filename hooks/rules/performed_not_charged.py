@@ -10,6 +10,7 @@ from hooks.charges import add
 from hooks.contrast import contrast_in
 from hooks.echo import PERFUSION_ADD_ON, Study, studies, study_kind
 from hooks.hospital import medicare_hospital_lines
+from hooks.lines import lines_on
 from hooks.override_reasons import MISSING_CHARGE
 from hooks.performed import (
     Performed,
@@ -69,7 +70,9 @@ def _seen(performed: Performed) -> tuple[Evidence, ...]:
 
 def _elsewhere(performed: Performed) -> NotChecked:
     named = " or ".join(performed.codes)
-    return NotChecked(f"{named} was done and is not on this bill; it may be charged on another one", _seen(performed))
+    return NotChecked(
+        "claim", f"{named} was done and is not on this bill; it may be charged on another one", _seen(performed)
+    )
 
 
 # --- the stress echo ------------------------------------------------------------------------------------------------
@@ -79,11 +82,15 @@ def _stress_verdict(performed: Performed, study: Study, case: Case) -> Finding |
     if not may_conclude(performed, study, case):
         return _elsewhere(performed)
     if any(line.form == "professional" for line in study.lines) and any(code[0] == "C" for code in performed.codes):
-        return NotChecked("the record names a hospital code, and the bill is a practitioner's", _seen(performed))
+        return NotChecked(
+            "contradiction", "the record names a hospital code, and the bill is a practitioner's", _seen(performed)
+        )
     if performed.contradictory:
-        return NotChecked("the record names both a hospital code and a code of a practice", _seen(performed))
+        return NotChecked(
+            "contradiction", "the record names both a hospital code and a code of a practice", _seen(performed)
+        )
     codes = tuple(dict.fromkeys(_code(code, study, case) for code in performed.codes))
-    rest = tuple(line for line in case.lines if line.day == study.day and study_kind(line) == "rest")
+    rest = tuple(line for line in lines_on(study.day, case) if study_kind(line) == "rest")
     remedies = tuple(Remedy(f"Add {code}", (_line(code, study, case),), len(codes) == 1) for code in codes)
     return Finding(
         summary=f"A stress echo was done and is not charged: add {' or '.join(codes)}.",
@@ -118,9 +125,11 @@ def _line(code: str, study: Study, case: Case) -> AddLine:
 
 def _perfusion_verdict(performed: Performed, study: Study, case: Case) -> Finding | NotChecked:
     if excludes_perfusion(study, case):
-        return NotChecked("0439T was done and 93352 is charged: Medicare pays one of the two", _seen(performed))
+        return NotChecked(
+            "contradiction", "0439T was done and 93352 is charged: Medicare pays one of the two", _seen(performed)
+        )
     if not has_perfusion_primary(study, case):
-        return NotChecked("0439T was done, and no echo that it could be added to is charged", _seen(performed))
+        return NotChecked("claim", "0439T was done, and no echo that it could be added to is charged", _seen(performed))
     if not may_conclude(performed, study, case):
         return _elsewhere(performed)
     return Finding(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cds_service.case import Case, Change, Line, RemoveLine, ReplaceCode
 from cds_service.rules import INFO, Finding, NotChecked, Remedy, rule
 from hooks.bills import by_kind_of_bill, charged, component, goes_out, one_day_and_practitioner, reviewed, units_of
+from hooks.lines import grouped
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
 
@@ -33,13 +34,14 @@ def stress_components(case: Case) -> Iterator[Finding | NotChecked]:
     lines = [line for line in reviewed(case) if units_of(line)]
     for entry in WHOLE_SERVICES:
         for alike in by_kind_of_bill(lines):
+            by_day = grouped(alike, lambda line: line.day)
             for echo in alike:
-                parts = _parts(entry, echo, alike)
+                parts = _parts(entry, echo, by_day[echo.day])
                 if parts and goes_out((echo, *parts), case):
                     yield _finding(entry, echo, parts)
 
 
-def _parts(entry: WholeService, echo: Line, bill: tuple[Line, ...]) -> list[Line]:
+def _parts(entry: WholeService, echo: Line, bill: list[Line]) -> list[Line]:
     """The lines of all the parts beside an echo's professional component; none where one part is missing."""
     if echo.code != entry.echo or "26" not in echo.modifiers or echo.day is None or not entry.in_force(echo.day):
         return []

@@ -1,12 +1,13 @@
 """Rule: the supply code of another product than the one that was given."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cds_service.case import NDC, AddLine, Case, Change, Code, Concept, Line, Record, RemoveLine, ReplaceCode, SetUnits
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.charges import add_discarded, waste_modifiers, waste_notes
 from hooks.contrast import agents_given, documented_units, unsure_agents
 from hooks.echo import Study, studies
+from hooks.lines import lines_inside
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import Agent, agent_in, name_of
 from hooks.tables import CODES, PRODUCTS
@@ -43,20 +44,19 @@ def supply_agent_mismatch(case: Case) -> Iterator[Finding | NotChecked]:
 def _verdict(study: Study, case: Case) -> Iterator[Finding | NotChecked]:
     lines = tuple(line for line in study.supplies if line.draft and has_product_code(line))
     charged = {line.code for line in study.supplies if has_product_code(line)}
-    agents = agents_given(study) or [found for line in lines for found in _written_on(line, case)]
+    agents = agents_given(study) or tuple(found for line in lines for found in _written_on(line, case))
     possible = frozenset(code for agent, _ in agents for code in agent.codes)
     if not lines or not agents or charged & possible or len(charged) > 1:
         return
     if unsure_agents(study):
-        yield NotChecked("the agent belongs to one of several echo studies of the day", _named(agents))
+        yield NotChecked("studies", "the agent belongs to one of several echo studies of the day", _named(agents))
     else:
         yield _finding(study, lines, agents, case)
 
 
 def _written_on(line: Line, case: Case) -> list[tuple[Agent, Record]]:
     """The product that a line itself names beside its code: by NDC, there or in its details, or in words."""
-    inside = [other for other in case.lines if other.origin.within.startswith(f"{line.origin.within}.")]
-    own = [line, *(other for other in inside if line.bill and other.bill == line.bill)]
+    own = [line, *lines_inside(line, case)]
     found = [(agent_in(Concept(_ndcs(each), each.concept.words)), each) for each in own]
     named: list[tuple[Agent, Record]] = [(agent, each) for agent, each in found if agent]
     return [pair for pair in named if pair[0].certain] or named
@@ -77,7 +77,7 @@ def _verb(record: Record) -> str:
     return "is named on the line" if isinstance(record, Line) else "given"
 
 
-def _finding(study: Study, lines: tuple[Line, ...], agents: list[tuple[Agent, Record]], case: Case) -> Finding:
+def _finding(study: Study, lines: tuple[Line, ...], agents: Sequence[tuple[Agent, Record]], case: Case) -> Finding:
     possible = sorted({code for agent, _ in agents for code in agent.codes})
     certain = all(line.certain for line in lines) and all(agent.certain for agent, _ in agents)
     several = len({next(iter(agent.codes)) for agent, _ in agents if len(agent.codes) == 1}) > 1

@@ -46,13 +46,16 @@ def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Find
     agents = agents_of(study, lines, case)
     codes = _codes(lines)
     if use.given in ("no", "contradicted"):
-        yield NotChecked("several supplies are charged, and the record shows that none was given", charged(lines))
+        yield NotChecked(
+            "contradiction", "several supplies are charged, and the record shows that none was given", charged(lines)
+        )
     elif agents.are_shown:
         yield from _by_record(study, lines, agents)
     elif UNSPECIFIED in codes:
         yield _finding(study, lines, agents, [codes - {code} for code in sorted(codes, reverse=True)])
     else:
         yield NotChecked(
+            "record",
             f"{' and '.join(sorted(codes))} are charged, and the record does not show which agent was given",
             charged(lines),
         )

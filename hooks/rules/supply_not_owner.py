@@ -6,6 +6,7 @@ from cds_service.case import Case, Line, RemoveLine
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.bills import goes_out, is_supply_of_another, reviewed, units_of
 from hooks.charges import in_words
+from hooks.lines import grouped
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import is_supply
 from hooks.setting import FACILITY_PLACES
@@ -35,13 +36,15 @@ def supply_not_owner(case: Case) -> Iterator[Finding | NotChecked]:
     """
     supplies = [line for line in reviewed(case) if is_supply(line.code) and units_of(line)]
     wrong = [line for line in supplies if is_supply_of_another(line)]
-    for day in sorted({line.day for line in wrong}, key=str):
-        lines = [line for line in wrong if line.day == day]
+    by_day = grouped(wrong, lambda line: line.day)
+    for day in sorted(by_day, key=str):
+        lines = by_day[day]
         if goes_out(lines, case):
             yield _finding(lines)
     for line in supplies:
         if line.bill and line.form == "unknown" and line.place_of_service in FACILITY_PLACES:
             yield NotChecked(
+                "claim",
                 f"{line.code} is charged for a facility, and the claim does not say whether it is a practitioner's",
                 (Evidence(f"{line} is charged", line),),
             )

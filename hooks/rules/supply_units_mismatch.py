@@ -55,7 +55,7 @@ def _verdict(code: str, study: Study, case: Case) -> Iterator[Finding | NotCheck
     reason = _open_question(study) or ("" if documented.units is not None else documented.reason)
     if reason:
         charged = [line for line in _supplies(study) if line.code == code and line.draft]
-        yield NotChecked(f"{code}: {reason}", tuple(Evidence(f"{line} is charged", line) for line in charged))
+        yield NotChecked("record", f"{code}: {reason}", tuple(Evidence(f"{line} is charged", line) for line in charged))
         return
     for lines in by_kind_of_bill(study.charged(code)):
         if any(line.draft for line in lines):

@@ -1,7 +1,8 @@
 """Rule: A9700 where the product has a code of its own."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cds_service.case import Case, Change, Line, RemoveLine, ReplaceCode, SetUnits, plain
 from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
@@ -48,7 +49,9 @@ def supply_unspecified(case: Case) -> Iterator[Finding | NotChecked]:
 def _verdict(study: Study, lines: list[Line], beside: set[str], case: Case) -> Iterator[Finding | NotChecked]:
     agents = agents_of(study, lines, case)
     if contrast_in(study, case).given in ("no", "contradicted"):
-        yield NotChecked("A9700 is charged, and the record shows that no agent was given", charged(lines))
+        yield NotChecked(
+            "contradiction", "A9700 is charged, and the record shows that no agent was given", charged(lines)
+        )
     elif UNSPECIFIED in agents.due or (beside and len(agents.due) <= 1):
         return
     elif agents.due:

@@ -48,7 +48,9 @@ def supply_waste_modifier(case: Case) -> Iterator[Finding | NotChecked]:
             for line in loose:
                 if payment_of(line, study, case) in {"separate", "unknown"} and is_asked_for(line.day or study.day):
                     yield NotChecked(
-                        "the supply belongs to one of several echo studies of the day", (Evidence("charged", line),)
+                        "studies",
+                        "the supply belongs to one of several echo studies of the day",
+                        (Evidence("charged", line),),
                     )
 
 
@@ -62,7 +64,7 @@ def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
     elif payment == "separate" and _has_quantity(lines, study):
         yield from _asked(lines, study, case)
     elif payment == "separate" or (payment == "unknown" and has_product_code(lines[0]) and is_asked_for(day)):
-        yield NotChecked(_why_not(payment), tuple(Evidence(f"{line} is charged", line) for line in lines))
+        yield NotChecked("claim", _why_not(payment), tuple(Evidence(f"{line} is charged", line) for line in lines))
 
 
 def _why_not(payment: str) -> str:

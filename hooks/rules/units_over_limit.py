@@ -18,7 +18,8 @@ from hooks.bills import (
 )
 from hooks.charges import keep_units
 from hooks.contrast import procedure_codes, supplies_due
-from hooks.echo import Study, agrees, studies
+from hooks.echo import Study, agrees, study_of
+from hooks.lines import grouped
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.products import is_supply
 from hooks.tables import ADD_ONS, UNIT_LIMITS, BillSetting, UnitLimit
@@ -55,8 +56,9 @@ def units_over_limit(case: Case) -> Iterator[Finding | NotChecked]:
     days = days_of_echo(lines)
     counted = [line for line in lines if _is_our_matter(line, days) and not is_supply_of_another(line)]
     for alike in by_kind_of_bill(counted):
-        for code, day in sorted({(line.code, line.day) for line in alike}, key=str):
-            same = [line for line in alike if (line.code, line.day) == (code, day)]
+        by_code_and_day = grouped(alike, lambda line: (line.code, line.day))
+        for key in sorted(by_code_and_day, key=str):
+            same = by_code_and_day[key]
             if goes_out(same, case) and not _belongs_to_one_study(same, case):
                 yield from _verdict(_most_by_one_practitioner(same), case)
 
@@ -69,7 +71,14 @@ def _belongs_to_one_study(lines: list[Line], case: Case) -> bool:
     """Whether an add-on that is charged once per study was repeated within one: a fault of its own."""
     if not any(entry.once_per_study for entry in ADD_ONS.history(lines[0].code)):
         return False
-    return any(study.draft and set(lines) <= set(study.lines) for study in studies(case))
+    study = _study_of_all(lines, case)
+    return study is not None and study.draft
+
+
+def _study_of_all(lines: list[Line], case: Case) -> Study | None:
+    """The one study to which all the lines belong."""
+    found = {study_of(line, case) for line in lines}
+    return found.pop() if len(found) == 1 else None
 
 
 # --- counting -------------------------------------------------------------------------------------------------------
@@ -102,10 +111,12 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | NotChecked]:
     if limit is None or total <= limit.units or limit.units == 0:
         return
     if day is None:
-        yield NotChecked(f"the date of service of {code} is not stated, and its limit is per day", charged(lines))
+        yield NotChecked(
+            "claim", f"the date of service of {code} is not stated, and its limit is per day", charged(lines)
+        )
     elif len(known) < len(limits) or not all(each.in_force(day) for each in known):
         yield NotChecked(
-            f"the unit limits do not reach this date of service and kind of claim for {code}", charged(lines)
+            "table", f"the unit limits do not reach this date of service and kind of claim for {code}", charged(lines)
         )
     else:
         yield _finding(lines, total, limit, len(settings) > 1, case)
@@ -135,8 +146,8 @@ def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, setting_open: 
 
 def _remedies(lines: list[Line], limit: UnitLimit, case: Case) -> Iterator[Remedy]:
     """Only what the record supports: the units of the dose given, or of the procedures done."""
-    shown = {_units_shown(limit.code, study, case) for study in studies(case) if set(lines) <= set(study.lines)}
-    units = shown.pop() if len(shown) == 1 else None
+    study = _study_of_all(lines, case)
+    units = _units_shown(limit.code, study, case) if study else None
     if units is None or not 0 < units <= limit.units or _are_of_several_kinds(lines):
         return
     changes = keep_units(lines, units)

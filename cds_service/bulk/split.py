@@ -1,0 +1,235 @@
+"""A patient's records, sorted into cases: what one encounter or one day holds, as `POST /review` would be sent it.
+
+Charges, procedures, administrations and orders belong together where they refer to one another, share an encounter, or
+stand on the same or on neighbouring days (a moment written in another time zone). Observations and documents join the
+cases of their day, and those that they refer to. What says of no day belongs to every case: coverages, conditions,
+notes; where that is a charge or something done, the patient is not split at all.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from cds_service.advice import Advisor
+from cds_service.case import Case, Document, Line, Record
+from cds_service.fhir.read import Incoming, Reading, Unread
+
+# A shared reference to one of these ties records, even where the export does not hold what it leads to.
+_STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
+_TIED = ("lines", "procedures", "administrations", "orders")
+_JOINING = ("observations", "documents")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record as the export holds it. `related`: it can matter to a rule."""
+
+    kind: str
+    id: str
+    raw: str
+    related: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A patient's cases, and the records that could not be read, by their own names."""
+
+    cases: tuple["PatientCase", ...]
+    unread: tuple[Unread, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientCase:
+    """A case of a patient. `places` are those of its records; `related`: one of these can matter to a rule."""
+
+    reading: Reading
+    places: frozenset[str]
+    related: bool
+
+    @property
+    def day(self) -> date | None:
+        """The first day of its charges, else of what was done."""
+        case = self.reading.case
+        for records in (case.lines, case.procedures, case.administrations):
+            days = sorted(record.day for record in records if record.day)
+            if days:
+                return days[0]
+        return None
+
+
+def read_patient(stored: Iterable[Stored], advisor: Advisor, known: frozenset[str] = frozenset()) -> Patient:
+    """The cases of one patient, each read as a review reads it. What was only ordered is no case."""
+    entries = entries_of(stored)
+    reading = advisor.examine([incoming for incoming, _ in entries], "claim", known)
+    related = {incoming.place for incoming, each in entries if each.related}
+    parts = [(case, _places(case)) for case in _split(reading.case) if _is_audited(case)]
+    names = {incoming.place: f"{each.kind}/{each.id}" for incoming, each in entries}
+    return Patient(
+        tuple(PatientCase(replace(reading, case=case), places, bool(related & places)) for case, places in parts),
+        tuple(Unread(names[each.place], each.reason) for each in reading.unread),
+    )
+
+
+def entries_of(stored: Iterable[Stored]) -> list[tuple[Incoming, Stored]]:
+    """The records as the entries of a Bundle, in an order of their own: in whatever order they stood in the export.
+
+    Of several versions of a resource the newest comes first, and only that is read.
+    """
+    ordered = _newest_first(sorted(stored, key=lambda each: (each.kind, each.id, each.raw)))
+    found, seen = [], dict[str, int]()
+    for position, each in enumerate(ordered):
+        place = f"Bundle.entry[{position}].resource"
+        found.append((Incoming(place, msgspec.Raw(each.raw.encode()), _address(each, seen), draft=True), each))
+    return found
+
+
+def _address(each: Stored, seen: dict[str, int]) -> str:
+    """By which others may point at a resource; one without an id gets an address of its content."""
+    if each.id:
+        return f"urn:uuid:{each.id}" if _UUID.fullmatch(each.id) else ""
+    address = f"urn:sha256:{hashlib.sha256(each.raw.encode()).hexdigest()[:16]}"
+    seen[address] = seen.get(address, 0) + 1
+    return address if seen[address] == 1 else f"{address}-{seen[address]}"
+
+
+class _Meta(msgspec.Struct, rename="camel"):
+    last_updated: str | None = None
+
+
+class _Versioned(msgspec.Struct):
+    meta: _Meta | None = None
+
+
+def _newest_first(ordered: list[Stored]) -> list[Stored]:
+    """Versions of one resource, the newest first; the order is else kept."""
+    result: list[Stored] = []
+    start = 0
+    for end in range(1, len(ordered) + 1):
+        if end < len(ordered) and ordered[start].id and _names(ordered[end]) == _names(ordered[start]):
+            continue
+        versions = ordered[start:end]
+        result += sorted(versions, key=_updated, reverse=True) if len(versions) > 1 else versions
+        start = end
+    return result
+
+
+def _names(each: Stored) -> tuple[str, str]:
+    return each.kind, each.id
+
+
+def _updated(each: Stored) -> float:
+    """When a version was written, in seconds since 1970; a version that does not say so is older than all others."""
+    try:
+        meta = msgspec.json.decode(each.raw, type=_Versioned).meta
+        moment = datetime.fromisoformat((meta.last_updated if meta else None) or "")
+    except (msgspec.MsgspecError, ValueError):
+        return float("-inf")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def short(reference: str) -> str:
+    """A reference without the server's address and the version: `Organization/1`."""
+    return "/".join(reference.split("/_history/", maxsplit=1)[0].split("/")[-2:])
+
+
+# --- splitting ------------------------------------------------------------------------------------------------------
+
+
+def _is_audited(case: Case) -> bool:
+    return bool(case.lines or case.procedures or case.administrations)
+
+
+def _places(case: Case) -> frozenset[str]:
+    return frozenset(record.origin.resource for record in _records(case, (*_TIED, *_JOINING, "coverages")))
+
+
+def _records(case: Case, members: Iterable[str]) -> Iterator[Record]:
+    for member in members:
+        yield from getattr(case, member)
+
+
+class _Ties:
+    """Names that belong together, directly or through others."""
+
+    def __init__(self) -> None:
+        self.leads_to: dict[Any, Any] = {}
+
+    def first(self, name: Any) -> Any:
+        self.leads_to.setdefault(name, name)
+        while self.leads_to[name] != name:
+            self.leads_to[name] = self.leads_to[self.leads_to[name]]
+            name = self.leads_to[name]
+        return name
+
+    def tie(self, one: Any, other: Any) -> None:
+        self.leads_to[self.first(one)] = self.first(other)
+
+
+def _split(case: Case) -> list[Case]:
+    tied = list(_records(case, _TIED))
+    ties = _tie(tied)
+    days: dict[Any, set[date]] = {}
+    for record in tied:
+        days.setdefault(ties.first(record.origin.resource), set()).update({record.day} if record.day else ())
+    if len(days) < 2 or not all(days.values()):
+        return [case]
+    joining = [(record, _homes(record, ties, days)) for record in _records(case, _JOINING)]
+    return [_part(case, ties, home, joining) for home in sorted(days, key=lambda home: (min(days[home]), str(home)))]
+
+
+def _tie(records: Sequence[Record]) -> _Ties:
+    ties = _Ties()
+    identities = {_resource_of(record) for record in records}
+    days = {record.day for record in records if record.day}
+    for record in records:
+        place = record.origin.resource
+        ties.tie(place, ("id", _resource_of(record)))
+        if record.encounter:
+            ties.tie(place, ("encounter", record.encounter))
+        if record.day:
+            ties.tie(place, ("day", record.day))
+        for link in record.links:
+            if link in identities or link.startswith(_STUDY_REFERENCES):
+                ties.tie(place, ("id", link))
+    for day in days:
+        if day + timedelta(days=1) in days:
+            ties.tie(("day", day), ("day", day + timedelta(days=1)))
+    return ties
+
+
+def _resource_of(record: Record) -> str:
+    """The identity of a record's resource: the lines of a claim are of one."""
+    bill = record.bill if isinstance(record, Line) else ""
+    return bill or record.identity or record.origin.resource
+
+
+def _homes(record: Record, ties: _Ties, days: dict[Any, set[date]]) -> frozenset[Any]:
+    """The cases that an observation or a document joins: none for those of other days, all where it says of no day."""
+    if isinstance(record, Document) and record.kind == "condition":
+        return frozenset(days)
+    names: list[tuple[str, Any]] = [
+        ("encounter", record.encounter),
+        *(("id", link) for link in record.links),
+        ("id", record.identity),
+    ]
+    if record.day:
+        names.append(("day", record.day))
+    homes = {ties.first(name) for name in names if name in ties.leads_to} & set(days)
+    return frozenset(homes if homes or record.day else days)
+
+
+def _part(case: Case, ties: _Ties, home: Any, joining: list[tuple[Record, frozenset[Any]]]) -> Case:
+    members: dict[str, Any] = {
+        member: tuple(each for each in getattr(case, member) if ties.first(each.origin.resource) == home)
+        for member in _TIED
+    }
+    joined = {id(record) for record, homes in joining if home in homes}
+    for member in _JOINING:
+        members[member] = tuple(each for each in getattr(case, member) if id(each) in joined)
+    return case.having(**members)

@@ -1,0 +1,33 @@
+"""The audit log, and the indexes by time that retention needs."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+_BY_TIME = {"issued_cards": "issued_at", "feedback": "received_at", "audit": "at"}
+
+
+def upgrade() -> None:
+    """Make the table of calls, and index every table by time."""
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("client", sa.String(200), nullable=False),
+        sa.Column("action", sa.String(20), nullable=False),
+        sa.Column("service", sa.String(100), nullable=False),
+        sa.Column("request", sa.String(36), nullable=False),
+        sa.Column("hook_instance", sa.String(64)),
+        sa.Column("rules", sa.JSON, nullable=False),
+    )
+    for table, column in _BY_TIME.items():
+        op.create_index(f"{table}_by_time", table, [column])
+
+
+def downgrade() -> None:
+    """Remove the audit log and the indexes; cards and feedback stay."""
+    for table in _BY_TIME:
+        op.drop_index(f"{table}_by_time", table)
+    op.drop_table("audit")

@@ -1,0 +1,299 @@
+"""Changes to the request of a case: a suggestion that is accepted, a line that is edited; each shown as a difference.
+
+A small EHR: what a suggestion creates gets an id and stands where the EHR would send it from next time.
+"""
+
+import copy
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from cds_service.advice import Advice
+from cds_service.case import (
+    AddLine,
+    AddModifier,
+    Administration,
+    Change,
+    Line,
+    Record,
+    RemoveLine,
+    RemoveModifier,
+    ReplaceCode,
+    SetUnits,
+)
+from cds_service.errors import BadRequest
+from cds_service.fhir import build
+from cds_service.protocol import Action, Service
+from cds_service.reference import Part
+from cds_service.sandbox.documents import Json, at, entries_of, put, reference_of
+
+_CONTEXT_LINES = 2
+
+
+class Difference(Part):
+    """What changed in one resource: lines of JSON with `+`, `-` or a blank before each, `…` for what is left out."""
+
+    reference: str
+    what: str
+    lines: tuple[str, ...]
+
+
+class Changed(Part):
+    """A request after a change, and what is different."""
+
+    request: Json
+    differences: tuple[Difference, ...]
+
+
+class Edit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a person wrote into the form of a line or of an agent given; what is None stays as it is.
+
+    `place` and `within` name the line, both empty for a new one. `remove` takes the line off.
+    """
+
+    place: str = ""
+    within: str = ""
+    code: str | None = None
+    units: str | None = None
+    modifiers: tuple[str, ...] | None = None
+    day: str | None = None
+    ml: str | None = None
+    remove: bool = False
+
+
+# --- suggestions ----------------------------------------------------------------------------------------------------
+
+
+def accepted(request: Json, service: Service, actions: Sequence[Action]) -> Changed:
+    """A request after the actions of a suggestion. Raises BadRequest where one of them fits nothing in it."""
+    after = copy.deepcopy(request)
+    for action in actions:
+        resource = json.loads(msgspec.json.Encoder(decimal_format="number").encode(action.resource or {}))
+        if action.type == "create":
+            _create(after, service, resource)
+        elif action.type == "update":
+            _update(after, resource)
+        else:
+            _delete(after, action.resource_id or "")
+    return Changed(after, tuple(_differences(request, after)))
+
+
+def _create(request: Json, service: Service, resource: Json) -> None:
+    """A new resource stands with the drafts where it is one, else in the record, which is then known to have it."""
+    taken = {reference_of(entry["resource"]) for _, entry in _entries(request)}
+    kind = resource["resourceType"]
+    numbers = (f"new-{number}" for number in range(1, 10_000))
+    resource = {"resourceType": kind, "id": next(each for each in numbers if f"{kind}/{each}" not in taken)} | resource
+    entry = {"resource": resource}
+    of_draft = service.draft and (service.stage == "claim" or kind.endswith("Request"))
+    if of_draft and service.draft:
+        bundle = request["context"][service.draft]
+        bundle["entry"] = [*(bundle.get("entry") or []), entry]
+        return
+    key = next(key for key, template in service.prefetch.items() if re.split(r"[/?]", template)[0] == kind)
+    prefetch = request.setdefault("prefetch", {}) or {}
+    bundle = prefetch.get(key) or {"resourceType": "Bundle", "type": "searchset"}
+    found = [*(bundle.get("entry") or []), entry]
+    prefetch[key] = bundle | {"total": len(found), "entry": found}
+    request["prefetch"] = prefetch
+
+
+def _update(request: Json, resource: Json) -> None:
+    """Every copy of the resource; one without an id is the only one of its type."""
+    same = [
+        entry
+        for _, entry in _entries(request)
+        if entry["resource"]["resourceType"] == resource["resourceType"]
+        and entry["resource"].get("id") == resource.get("id")
+    ]
+    if not same or (len(same) > 1 and not resource.get("id")):
+        raise BadRequest("`actions`: nothing in this case is the resource that is to be updated", "actions")
+    for entry in same:
+        entry["resource"] = resource
+
+
+def _delete(request: Json, reference: str) -> None:
+    bundles = [bundle for bundle in _bundles(request) if bundle.get("entry")]
+    before = sum(len(bundle["entry"]) for bundle in bundles)
+    for bundle in bundles:
+        kept = [entry for entry in bundle["entry"] if reference_of(entry.get("resource") or {}) != reference]
+        if "total" in bundle:
+            bundle["total"] = len(kept)
+        bundle["entry"] = kept
+    if before == sum(len(bundle["entry"]) for bundle in bundles):
+        raise BadRequest("`actions`: nothing in this case is the resource that is to be deleted", "actions")
+
+
+def _bundles(request: Json) -> Iterator[Json]:
+    for part in ("context", "prefetch"):
+        for value in (request.get(part) or {}).values():
+            if isinstance(value, dict) and value.get("resourceType") == "Bundle":
+                yield value
+
+
+def _entries(request: Json) -> Iterator[tuple[str, Json]]:
+    """Every entry of every Bundle, by the name of what holds it."""
+    for part in ("context", "prefetch"):
+        for name, value in (request.get(part) or {}).items():
+            yield from ((f"{part}.{name}", entry) for entry in entries_of(value))
+
+
+# --- edits ----------------------------------------------------------------------------------------------------------
+
+
+def edited(request: Json, service: Service, advice: Advice, edit: Edit) -> Changed:
+    """A request after an edit of a line or of an agent given. Raises BadRequest that names the field at fault."""
+    if not edit.place:
+        return accepted(request, service, _actions([_new_line(edit, advice)], advice))
+    record = _record(advice, edit)
+    if edit.remove and isinstance(record, Line):
+        return accepted(request, service, _actions([RemoveLine(record)], advice))
+    after = copy.deepcopy(request)
+    resource = at(after, edit.place)
+    if isinstance(record, Line):
+        for action in _actions(list(_line_changes(record, edit)), advice):
+            resource = json.loads(msgspec.json.Encoder(decimal_format="number").encode(action.resource))
+    _set_rest(resource, record, edit)
+    if resource.get("id"):
+        _update(after, resource)
+    else:
+        put(after, edit.place, resource)
+    return Changed(after, tuple(_differences(request, after)))
+
+
+def _record(advice: Advice, edit: Edit) -> Record:
+    case = advice.reading.case
+    for record in (*case.lines, *case.administrations):
+        if (record.origin.resource, record.origin.within) == (edit.place, edit.within):
+            return record
+    raise BadRequest("`place`: no line and no agent given stands there", "place")
+
+
+def _actions(changes: Sequence[Change], advice: Advice) -> tuple[Action, ...]:
+    if not changes:
+        return ()
+    actions = build.actions(changes, advice.reading.case, advice.reading.raw)
+    if not actions:
+        raise BadRequest("this charge has no id, so that it cannot be changed", "place")
+    return actions
+
+
+def _line_changes(line: Line, edit: Edit) -> Iterator[Change]:
+    if edit.units is not None and (units := _number(edit.units, "units")) != line.units:
+        yield SetUnits(line, units)
+    if edit.modifiers is not None:
+        wanted = _modifiers(edit.modifiers)
+        yield from (RemoveModifier(line, each) for each in line.modifiers if each not in wanted)
+        yield from (AddModifier(line, each) for each in wanted if each not in line.modifiers)
+    if edit.code is not None and (code := _code(edit.code)) != line.code:
+        yield ReplaceCode(line, code)
+
+
+def _new_line(edit: Edit, advice: Advice) -> AddLine:
+    """A charge on the bill of the lines that are there, or on none, on their day unless another is written."""
+    case = advice.reading.case
+    lines = [line for line in case.lines if line.draft and line.open]
+    beside = next((line for line in lines if line.bill), None)
+    days = [line.day for line in lines if line.day]
+    return AddLine(
+        code=_code(edit.code or ""),
+        units=_number(edit.units or "1", "units"),
+        modifiers=_modifiers(edit.modifiers or ()),
+        beside=beside,
+        day=_day(edit.day) if edit.day else next(iter(days), None),
+        performers=frozenset(next((line.performers for line in lines), ())),
+        encounter=case.encounter or next((line.encounter for line in lines if line.encounter), None),
+    )
+
+
+def _set_rest(resource: Json, record: Record, edit: Edit) -> None:
+    """The day and the volume, which no suggestion ever changes."""
+    if edit.day:
+        _set_day(resource, record, _day(edit.day).isoformat())
+    if edit.ml is not None and isinstance(record, Administration):
+        amount = _number(edit.ml, "ml")
+        value = int(amount) if amount == amount.to_integral_value() else float(amount)
+        dose = {"value": value, "unit": "mL", "system": "http://unitsofmeasure.org", "code": "mL"}
+        resource["dosage"] = (resource.get("dosage") or {}) | {"dose": dose}
+
+
+def _set_day(resource: Json, record: Record, day: str) -> None:
+    if isinstance(record, Administration):
+        member, others, holder = "effectiveDateTime", "effectivePeriod", resource
+    elif resource["resourceType"] == "Claim":
+        member, others, holder = "servicedDate", "servicedPeriod", at(resource, record.origin.within.split(".")[0])
+    else:
+        member, others, holder = "occurrenceDateTime", "occurrencePeriod occurrenceTiming", resource
+    for name in others.split():
+        holder.pop(name, None)
+    if not str(holder.get(member, "")).startswith(day):
+        holder[member] = day
+
+
+def _code(text: str) -> str:
+    code = text.strip().upper()
+    if not re.fullmatch(r"[A-Z0-9]{5}", code):
+        raise BadRequest("`code`: expected a billing code of five letters and digits", "code")
+    return code
+
+
+def _modifiers(texts: Iterable[str]) -> tuple[str, ...]:
+    modifiers = tuple(dict.fromkeys(text.strip().upper() for text in texts if text.strip()))
+    if not all(re.fullmatch(r"[A-Z0-9]{2}", each) for each in modifiers):
+        raise BadRequest("`modifiers`: expected two letters or digits each, with commas between them", "modifiers")
+    return modifiers
+
+
+def _number(text: str, field: str) -> Decimal:
+    try:
+        number = Decimal(text.strip().replace(",", "."))
+    except InvalidOperation:
+        number = Decimal(0)
+    if not (number.is_finite() and 0 < number < 1_000_000):
+        raise BadRequest(f"`{field}`: expected a number above 0, such as 2", field)
+    return number
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise BadRequest("`day`: expected a date as YYYY-MM-DD", "day") from None
+
+
+# --- differences ----------------------------------------------------------------------------------------------------
+
+
+def _differences(before: Json, after: Json) -> Iterator[Difference]:
+    """One for each resource that is new, changed or gone."""
+    old, new = _by_name(before), _by_name(after)
+    for name in dict.fromkeys((*old, *new)):
+        if old.get(name) != new.get(name):
+            what = "added" if name not in old else "removed" if name not in new else "changed"
+            yield Difference(name, what, tuple(_diff(old.get(name), new.get(name))))
+
+
+def _by_name(request: Json) -> dict[str, Json]:
+    """Resources by reference, or by their place where they have no id."""
+    named: dict[str, Json] = {}
+    for number, (place, entry) in enumerate(_entries(request)):
+        named[reference_of(entry["resource"]) or f"{entry['resource']['resourceType']} in {place} ({number})"] = entry[
+            "resource"
+        ]
+    return named
+
+
+def _diff(before: Json | None, after: Json | None) -> Iterator[str]:
+    one, other = (_printed(each) if each is not None else [] for each in (before, after))
+    lines = list(difflib.unified_diff(one, other, n=_CONTEXT_LINES, lineterm=""))[2:]
+    whole = before is None or after is None
+    yield from ("…" if line.startswith("@@") else line for line in lines if not (whole and line.startswith("@@")))
+
+
+def _printed(resource: Json) -> list[str]:
+    return json.dumps(resource, indent=2, ensure_ascii=False).splitlines()

@@ -1,0 +1,220 @@
+"""`/sandbox`: cases to look at and to try out, answered by the same routes that an EHR calls.
+
+The page's script calls `/cds-services/{id}` and its feedback. The routes here hand out samples, say what was read of a
+case, and change a request as an EHR would. Nothing that is sent here is kept.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from markdown_it import MarkdownIt
+from werkzeug.wrappers import Response as BaseResponse
+
+from cds_service.advice import Advisor
+from cds_service.fhir.servers import AllowList
+from cds_service.fhir.strict import faults_in
+from cds_service.protocol import Action, decode
+from cds_service.report import Found, report_of
+from cds_service.sandbox import changes
+from cds_service.sandbox.connect import Ehr, Server
+from cds_service.sandbox.documents import Json, decoded, entries_of
+from cds_service.sandbox.framing import Framed, Framer
+from cds_service.sandbox.samples import Group, Shelf
+from cds_service.sandbox.signing import Signer
+from cds_service.sandbox.story import Grouping, story_of
+from cds_service.web import gate, limits
+from cds_service.web.answers import as_json, outcome, require_json
+
+# The page talks to this service and to nobody else; no script, style or image comes from elsewhere.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+# Four cases that show what there is to know, under what they show; the first is open when the page is.
+_START_HERE = {
+    "contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border": "A charge is missing",
+    "contrast-not-supported/flags-prepared-not-given-and-charged": "Charged, and never given",
+    "contrast-add-on-missing/passes-65-year-old-man-corrected": "All is right",
+    "contrast-add-on-missing/flags-65-year-old-man-at-order": "Still being ordered",
+}
+
+# Cards carry Markdown without HTML; what looks like HTML stays text, and pictures are not loaded.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+
+
+class _Asked(msgspec.Struct):
+    """A request and what is to be done to it."""
+
+    request: Json
+    actions: tuple[Action, ...] = ()
+    edit: changes.Edit | None = None
+
+
+class _Endpoint(msgspec.Struct):
+    """The address of a service that is to be called."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What the sandbox is made of: samples, services by hook, how records are sorted into studies, and its key."""
+
+    shelf: Shelf
+    framer: Framer
+    grouping: Grouping
+    signer: Signer
+
+
+def blueprint(advisor: Advisor, kit: Kit) -> Blueprint:
+    """The routes of the sandbox."""
+    routes = Blueprint("sandbox", __name__, template_folder="templates")
+    settings = advisor.settings
+    groups = kit.shelf.groups(advisor.rules)
+
+    @routes.get("/")
+    def start() -> BaseResponse:
+        return redirect(url_for("sandbox.page"))
+
+    @routes.get("/sandbox")
+    def page() -> Response:
+        content = render_template(
+            "sandbox/page.html",
+            groups=groups,
+            count=len(advisor.rules),
+            first=_first(groups),
+            moments=_moments(kit.framer),
+        )
+        response = Response(content, content_type="text/html; charset=utf-8")
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+    @routes.get("/sandbox/samples/<rule>/<name>")
+    def sample(rule: str, name: str) -> Response:
+        found = kit.shelf.read(f"{rule}/{name}")
+        if found is None:
+            return outcome(404, "not-found", "no sample has this name")
+        return _framed(kit.framer.framed(decoded(found)))
+
+    @routes.post("/sandbox/request")
+    def frame() -> Response:
+        require_json()
+        document = decoded(limits.body(settings))
+        return _framed(kit.framer.framed(document, request.args.get("hook", "")))
+
+    @routes.post("/sandbox/explain")
+    def explain() -> Response:
+        require_json()
+        body = limits.body(settings)
+        return as_json(_explained(advisor, kit, body))
+
+    @routes.post("/sandbox/accept")
+    def accept() -> Response:
+        require_json()
+        asked = decode(limits.body(settings), _Asked)
+        return as_json(changes.accepted(asked.request, kit.framer.framed(asked.request).service, asked.actions))
+
+    @routes.post("/sandbox/edit")
+    def edit() -> Response:
+        require_json()
+        asked = decode(limits.body(settings), _Asked)
+        service = kit.framer.framed(asked.request).service
+        advice = advisor.answer(service, msgspec.json.encode(asked.request), servers=_servers())
+        return as_json(changes.edited(asked.request, service, advice, asked.edit or changes.Edit()))
+
+    @routes.post("/sandbox/connect/<step>")
+    def connect(step: str) -> Response:
+        require_json()
+        server = decode(limits.body(settings), Server)
+        ehr = Ehr(advisor.client, kit.framer, _servers())
+        if step == "patients":
+            return as_json({"patients": ehr.patients(server)})
+        if step == "visits":
+            return as_json({"visits": ehr.visits(server)})
+        if step == "case":
+            built = ehr.build(server)
+            return _framed(built.framed, asked=built.asked)
+        return outcome(404, "not-found", "expected one of patients, visits, case")
+
+    @routes.post("/sandbox/token")
+    def token() -> Response:
+        require_json()
+        base = settings.public_base_url or request.host_url.rstrip("/")
+        return as_json(kit.signer.signed(base, decode(limits.body(settings), _Endpoint).path))
+
+    @routes.get("/sandbox/jwks.json")
+    def keys() -> Response:
+        return as_json(kit.signer.keys())
+
+    @routes.after_request
+    def guard(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return routes
+
+
+def _first(groups: tuple[Group, ...]) -> list[tuple[str, str]]:
+    """The cases to start with, as far as there are samples."""
+    known = {sample.name for group in groups for sample in group.samples}
+    return [(name, shows) for name, shows in _START_HERE.items() if name in known]
+
+
+def _moments(framer: Framer) -> list[dict[str, str]]:
+    """The hooks as a person would say them, in the order in which they are called."""
+    words = {
+        "order-select": ("Order chosen", "A physician has picked a stress echo and is still filling in the order."),
+        "order-sign": ("Order signed", "The physician is about to sign the order."),
+        "encounter-discharge": ("Visit ends", "The visit is over; its charges are on the record."),
+        "claim-review": ("Charges go out", "The charges are ready to be sent to the payer."),
+    }
+    known = {each.hook.rpartition(".")[2] for each in framer.services}
+    return [{"hook": hook, "name": name, "about": about} for hook, (name, about) in words.items() if hook in known]
+
+
+def _framed(framed: Framed, **more: Any) -> Response:
+    return as_json({"request": framed.request, "service": framed.service.id, "notes": framed.notes} | more)
+
+
+# --- what was read, and every rule's verdict ------------------------------------------------------------------------
+
+
+def _explained(advisor: Advisor, kit: Kit, body: bytes) -> dict[str, Any]:
+    document = decoded(body)
+    service = kit.framer.framed(document).service
+    advice = advisor.answer(service, body, servers=_servers())
+    report = report_of(advice)
+    return {
+        "story": story_of(advice.reading, kit.grouping, _patient(document)),
+        "findings": [_found(each) for each in report.findings],
+        "passed": report.passed,
+        "notChecked": report.not_checked,
+        "warnings": report.warnings,
+        "faults": [{"location": each.place, "message": each.reason} for each in faults_in(body)],
+        "fetched": [{"key": key, "query": service.prefetch[key]} for key in advice.fetched],
+    }
+
+
+def _found(found: Found) -> dict[str, Any]:
+    """A finding with its detail as HTML, by which the page finds the card that says it."""
+    members: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(Decimal,))
+    return members | {"html": _MARKDOWN.render(found.detail)}
+
+
+def _servers() -> AllowList | None:
+    """The FHIR servers that may be asked for whoever looks."""
+    caller = gate.caller()
+    return caller.servers if caller else None
+
+
+def _patient(document: Json) -> Json | None:
+    """The first Patient that came along."""
+    parts = (document.get(name) for name in ("prefetch", "context"))
+    values = (value for part in parts if isinstance(part, dict) for value in part.values())
+    resources = (entry["resource"] for value in values for entry in entries_of(value))
+    return next((each for each in resources if each["resourceType"] == "Patient"), None)

@@ -1,0 +1,43 @@
+// Calls of this service, and of no other.
+
+/** What the service did not take: its words, and the member at fault. */
+export class Refused extends Error {
+  constructor(status, issue) {
+    super(issue?.diagnostics ?? `the service answered ${status}`);
+    this.status = status;
+    this.expression = issue?.expression?.[0] ?? "";
+  }
+}
+
+async function answer(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Refused(0, { diagnostics: "the service cannot be reached; is it still running?" });
+  }
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, body.issue?.[0]);
+  return body;
+}
+
+export const get = (path) => answer(path, { headers: { Accept: "application/json" } });
+
+export const post = (path, content, headers = {}) =>
+  answer(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: typeof content === "string" ? content : JSON.stringify(content),
+  });
+
+/** A call of a CDS Hooks service, with a token of its own as an EHR signs it. */
+export async function call(path, content) {
+  const signed = await post("/sandbox/token", { path });
+  return { answer: await post(path, content, { Authorization: `Bearer ${signed.token}` }), signed };
+}
+
+/** What became of a card. */
+export const feedback = (service, card, outcome, rest) =>
+  call(`/cds-services/${service}/feedback`, {
+    feedback: [{ card, outcome, outcomeTimestamp: new Date().toISOString(), ...rest }],
+  });

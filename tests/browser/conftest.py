@@ -1,0 +1,40 @@
+"""A browser for the tests of this folder; where the system has none they are left out, and the run ends saying so."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.chromium import CHROMIUM, Looking, launched, looking
+from tests.running import Service
+
+Look = Callable[..., AbstractContextManager[Looking]]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if CHROMIUM is None:
+        here = Path(__file__).parent
+        left_out = [item for item in items if here in item.path.parents]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = launched(playwright)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def look(browser: Browser, service_process: Service) -> Look:
+    """Opens pages of the running service: `with look(width=360) as seen`."""
+
+    def opened(**screen: Any) -> AbstractContextManager[Looking]:
+        return looking(browser, service_process.address, **screen)
+
+    return opened

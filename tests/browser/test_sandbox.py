@@ -1,0 +1,422 @@
+"""The sandbox as people use it: looking, trying out, acting, and taking a case along."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, Looking
+from tests.browser.conftest import Look
+from tests.conftest import SAMPLES
+from tests.running import ROOT, Service
+
+MISSING = "contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border"
+CORRECTED = "contrast-add-on-missing/passes-65-year-old-man-corrected"
+ON_A_CLAIM = "add-on-modifier/flags-26-on-93352"
+UNDECIDED = "contrast-not-supported/passes-record-of-administrations-not-sent"
+
+SCREENS = [(width, scheme) for width in (360, 1024, 1600) for scheme in ("light", "dark")]
+
+
+def opened(seen: Looking, sample: str) -> None:
+    seen.go(f"/sandbox?sample={sample}")
+
+
+def sample(name: str) -> dict[str, Any]:
+    return dict(json.loads((ROOT / "sample_bundles" / f"{name}.json").read_text()))
+
+
+def feedback_kept(service: Service) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(f"file:{service.database}?mode=ro", uri=True)
+    try:
+        return list(connection.execute("SELECT outcome, reason_code, is_known_card FROM feedback ORDER BY id"))
+    finally:
+        connection.close()
+
+
+# --- looking --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+def test_the_first_look_tells_what_the_service_says_and_why(look: Look, width: int, scheme: str) -> None:
+    with look(width=width, scheme=scheme) as seen:
+        seen.go("/")
+        assert seen.page.url.endswith("/sandbox")
+        assert "What would the service say?" in seen.text("h1")
+        assert seen.text("#verdict") == "1 card Left as it is, this may be denied or paid wrongly."
+        card = seen.text("#card-1")
+        assert "Contrast was given at this stress echo: add 93352 and Q9957 (2 units)." in card
+        assert "Definity (Q9957), 1.3 mL given" in card
+        assert re.search("ORDERED .* DONE .* GIVEN Definity vial .* CHARGED 93351", seen.text("#story"))
+        assert seen.text(".tally") == "1 found something 0 could not decide 18 passed"
+        assert not seen.is_wider_than_the_screen()
+        assert seen.barriers() == []
+        seen.keep(f"sandbox-{width}-{scheme}")
+
+
+def test_the_page_is_light_and_there_at_once(look: Look) -> None:
+    with look() as seen:
+        seen.go("/sandbox")
+        assert seen.bytes_taken() < MOST_BYTES
+        assert seen.milliseconds_to_paint() < MOST_MILLISECONDS
+
+
+def test_the_cases_to_start_with_show_what_they_promise(look: Look) -> None:
+    expected = {
+        "A charge is missing": "1 card",
+        "Charged, and never given": "1 card",
+        "All is right": "Silence",
+        "Still being ordered": "1 card",
+    }
+    with look() as seen:
+        seen.go("/sandbox")
+        for name, head in expected.items():
+            seen.page.get_by_role("link", name=name, exact=True).click()
+            expect(seen.page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "true")
+            expect(seen.page.locator("#verdict .head")).to_have_text(head)
+            seen.settle()
+
+
+def test_what_could_not_be_decided_is_no_pass(look: Look) -> None:
+    with look() as seen:
+        opened(seen, UNDECIDED)
+        assert "1 rule could not decide" in seen.text("#verdict")
+        assert "not known: the record did not come whole" in seen.text("#story")
+        assert "no dose in mL is recorded yet" in seen.text("#checked div.open")
+        seen.keep("sandbox-undecided")
+
+
+def test_cases_are_found_by_their_words(look: Look) -> None:
+    with look(width=360) as seen:
+        seen.go("/sandbox")
+        seen.page.get_by_role("button", name="Cases").click()
+        seen.page.get_by_label("Find a case").fill("vial medicare accounted")
+        expect(seen.page.locator("#found")).to_have_text("1 case")
+        seen.keep("sandbox-find")
+        seen.page.get_by_label("Find a case").fill("zebra")
+        expect(seen.page.locator("#found")).to_have_text("No case has all of these words.")
+        seen.page.get_by_label("Find a case").fill("lumason was given, and definity is charged")
+        seen.page.get_by_role("link", name="Lumason was given, and Definity is charged.").click()
+        expect(seen.page.locator("#case-title")).to_have_text("Lumason was given, and Definity is charged.")
+        assert seen.page.url.endswith("?sample=supply-agent-mismatch/flags-lumason-given-definity-charged")
+        seen.settle()
+        assert not seen.is_wider_than_the_screen()
+
+
+def test_a_link_leads_to_its_case_and_back_goes_back(look: Look) -> None:
+    with look() as seen:
+        opened(seen, ON_A_CLAIM)
+        assert "93352 never carries 26" in seen.text("#card-1")
+        seen.page.get_by_role("link", name="All is right").click()
+        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+        seen.page.go_back()
+        expect(seen.page.locator("#card-1 h3")).to_have_text("93352 never carries 26: remove the modifier.")
+        seen.refusals = 1
+        opened(seen, "no-such-rule/no-such-case")
+        assert "There is no such case" in seen.text("#verdict")
+
+
+def test_the_evidence_is_shown_in_the_request(look: Look) -> None:
+    with look() as seen:
+        opened(seen, MISSING)
+        seen.page.locator("#card-1 .ref", has_text="MedicationAdministration").click()
+        aimed = seen.page.locator("#request .aimed").all_inner_texts()
+        assert any('"MedicationAdministration"' in line for line in aimed)
+        assert not any('"ChargeItem"' in line for line in aimed)
+        assert seen.page.locator("#request .evidence").count() > len(aimed)
+        seen.page.locator("#response summary").click()
+        expect(seen.page.locator("#response pre")).to_contain_text("overrideReasons")
+        seen.page.locator("#validation summary").click()
+        expect(seen.page.locator("#validation")).to_contain_text("Every resource is valid FHIR R4")
+        assert seen.barriers() == []
+        seen.keep("sandbox-evidence")
+
+
+def test_the_case_can_be_asked_about_at_another_moment(look: Look) -> None:
+    with look() as seen:
+        opened(seen, MISSING)
+        seen.page.get_by_label("Visit ends").check()
+        expect(seen.page.locator("#moment-about")).to_contain_text("encounter-discharge")
+        seen.settle()
+        assert "add 93352" in seen.text("#card-1")
+        seen.page.get_by_label("Order signed").check()
+        expect(seen.page.locator("#notes")).to_contain_text("The orders were set to draft")
+        seen.settle()
+        seen.page.get_by_label("Charges go out").check()
+        expect(seen.page.locator("#card-1 h3")).to_contain_text("add 93352 and Q9957 (2 units)")
+
+
+def test_a_case_is_printed_without_what_cannot_be_pressed(look: Look) -> None:
+    with look() as seen:
+        opened(seen, MISSING)
+        seen.page.emulate_media(media="print")
+        for shown in ("#case-title", "#card-1 h3", ".offer", "#story", "#checked"):
+            assert seen.page.locator(shown).is_visible()
+        for hidden in (".picker", ".tools", ".change", ".override", ".moments", ".behind"):
+            assert not seen.page.locator(hidden).first.is_visible()
+        seen.keep("sandbox-print")
+
+
+# --- acting ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_suggestion_is_accepted_and_taken_back(look: Look, service_process: Service) -> None:
+    with look() as seen:
+        opened(seen, MISSING)
+        seen.page.get_by_role("button", name="Add 93352 and Q9957").click()
+        expect(seen.page.locator("#done")).to_contain_text("Accepted: Add 93352 and Q9957")
+        assert seen.text("#verdict .head") == "Silence"
+        assert "93352 1 unit ChargeItem/new-1" in seen.text("#story")
+        seen.page.get_by_text("What changed in the case: 2 resources").click()
+        assert '+ "code": "93352"' in seen.text("#done")
+        assert seen.barriers() == []
+        assert feedback_kept(service_process)[-1] == ("accepted", None, 1)
+        seen.keep("sandbox-accepted")
+        seen.page.get_by_role("button", name="Undo").click()
+        expect(seen.page.locator("#verdict .head")).to_have_text("1 card")
+        assert "new-1" not in seen.text("#story")
+
+
+def test_a_claim_is_changed_as_a_whole_and_shown_as_a_difference(look: Look) -> None:
+    with look() as seen:
+        opened(seen, ON_A_CLAIM)
+        seen.page.locator("#card-1 .offer button").first.click()
+        expect(seen.page.locator("#done")).to_contain_text("Accepted")
+        assert seen.text("#verdict .head") == "Silence"
+        seen.page.locator("#done summary").click()
+        went = seen.page.locator("#done .went").all_inner_texts()
+        assert '"code": "26"' in "".join(went)
+        assert not any("productOrService" in line for line in went), "nothing but the modifier goes"
+        seen.page.get_by_role("button", name="Start over").click()
+        expect(seen.page.locator("#verdict .head")).to_have_text("1 card")
+
+
+def test_a_card_is_set_aside_with_a_reason(look: Look, service_process: Service) -> None:
+    with look() as seen:
+        opened(seen, MISSING)
+        seen.page.get_by_text("Set aside…").click()
+        seen.page.get_by_label("Why?").select_option("It is charged on another claim")
+        seen.page.get_by_label("In your words").fill("on the hospital's claim")
+        seen.keep("sandbox-override")
+        assert seen.barriers() == []
+        seen.page.get_by_role("button", name="Set aside", exact=True).click()
+        expect(seen.page.locator(".aside")).to_contain_text("It is charged on another claim")
+        assert feedback_kept(service_process)[-1] == ("overridden", "charged-elsewhere", 1)
+        seen.page.get_by_role("button", name="Take back").click()
+        expect(seen.page.locator("#card-1")).to_be_visible()
+
+
+def test_a_line_is_changed_and_the_cards_follow_while_it_is_written(look: Look) -> None:
+    with look() as seen:
+        opened(seen, CORRECTED)
+        assert seen.text("#verdict .head") == "Silence"
+        seen.page.get_by_role("button", name="Change Q9957x2").click()
+        form = seen.page.get_by_role("form", name="Change Q9957x2")
+        form.get_by_label("Units").fill("4")
+        expect(seen.page.locator("#card-1")).to_contain_text("Q9957")
+        expect(form).to_be_visible()
+        seen.refusals = 1
+        form.get_by_label("Units").fill("many")
+        expect(form.get_by_role("alert")).to_have_text("units: expected a number above 0, such as 2")
+        assert form.get_by_label("Units").get_attribute("aria-invalid") == "true"
+        seen.keep("sandbox-edit")
+        form.get_by_label("Units").fill("4")
+        form.get_by_role("button", name="Keep").click()
+        expect(seen.page.locator("#done")).to_contain_text("Changed Q9957x2")
+        expect(seen.page.locator("#story")).to_contain_text("Q9957x4")
+        seen.page.get_by_role("button", name="Undo").click()
+        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+
+
+def test_what_was_given_is_changed(look: Look) -> None:
+    with look() as seen:
+        opened(seen, MISSING)
+        seen.page.get_by_role("button", name="Change Definity vial").click()
+        form = seen.page.get_by_role("form")
+        form.get_by_label("mL given").fill("2.6")
+        expect(seen.page.locator("#card-1 h3")).to_contain_text("Q9957 (3 units)")
+        form.get_by_role("button", name="Cancel").click()
+        expect(seen.page.locator("#card-1 h3")).to_contain_text("Q9957 (2 units)")
+        expect(seen.page.get_by_role("form")).to_have_count(0)
+
+
+def test_a_charge_is_added_and_another_removed(look: Look) -> None:
+    with look() as seen:
+        opened(seen, CORRECTED)
+        seen.page.get_by_role("button", name="Add a charge…").click()
+        form = seen.page.get_by_role("form", name="Add a charge")
+        form.get_by_label("Code").fill("93350")
+        expect(seen.page.locator("#card-1")).to_contain_text("93350 is not paid beside 93351")
+        form.get_by_role("button", name="Keep").click()
+        expect(seen.page.locator("#done")).to_contain_text("Added a charge")
+        seen.page.get_by_role("button", name="Change 93350").click()
+        seen.page.get_by_role("button", name="Remove this line").click()
+        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+
+
+# --- with the keyboard alone ----------------------------------------------------------------------------------------
+
+
+def tab_to(seen: Looking, selector: str, most: int = 120) -> None:
+    """Press Tab until the element has the focus, which must be seen."""
+    for _ in range(most):
+        seen.page.keyboard.press("Tab")
+        if seen.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            outline = seen.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none"
+            return
+    raise AssertionError(f"{selector} is not reached by the Tab key")
+
+
+def test_all_is_done_with_the_keyboard(look: Look) -> None:
+    with look(width=1024) as seen:
+        seen.go("/sandbox")
+        tab_to(seen, ".skip", 1)
+        tab_to(seen, ".starts li:nth-child(2) a")
+        seen.page.keyboard.press("Enter")
+        expect(seen.page.locator("#card-1 h3")).to_contain_text("the record says that no contrast was given")
+        tab_to(seen, "#picker-toggle")
+        seen.page.keyboard.press("Enter")
+        tab_to(seen, "#find")
+        seen.page.keyboard.type("poor windows had a stress echo")
+        tab_to(seen, ".group a")
+        seen.page.keyboard.press("Enter")
+        expect(seen.page.locator("#case-title")).to_be_focused()
+        seen.settle()
+        tab_to(seen, "#card-1 .offer button")
+        seen.page.keyboard.press("Enter")
+        expect(seen.page.locator("#verdict")).to_be_focused()
+        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+
+
+# --- one's own case -------------------------------------------------------------------------------------------------
+
+
+def paste(seen: Looking, text: str) -> None:
+    if not seen.page.locator("#own").is_visible():
+        seen.page.get_by_role("button", name="Your own case…").click()
+    seen.page.get_by_label("Or paste it here").fill(text)
+    seen.page.get_by_role("button", name="Show what the service says").click()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{\n "hook": "order-sign"\n "context": {}\n}', "line 3, column 2: expected a comma"),
+        ("", "There is nothing here yet"),
+        ("[]", "expected a JSON object"),
+        ('{"resourceType": "Patient"}', "expected a FHIR Bundle (resourceType) or a CDS Hooks request (hook)"),
+        (
+            '{"hook": "patient-view"}',
+            "hook: expected one of claim-review, encounter-discharge, order-select, order-sign",
+        ),
+        ('{"resourceType": "Bundle", "entry": []}', "expected a Bundle with resources in it"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_place(look: Look, text: str, words: str) -> None:
+    with look() as seen:
+        seen.go("/sandbox")
+        seen.refusals = 1 if text else 0
+        paste(seen, text)
+        expect(seen.page.locator("#own-fault")).to_contain_text(words)
+        assert seen.barriers() == []
+
+
+def test_a_fault_of_the_call_is_shown_in_place_of_cards(look: Look) -> None:
+    with look() as seen:
+        seen.go("/sandbox")
+        seen.refusals = 2
+        paste(seen, '{"hook": "order-sign", "hookInstance": "no", "context": {}}')
+        expect(seen.page.locator("#verdict")).to_contain_text("The service did not take this request")
+        expect(seen.page.locator("#verdict")).to_contain_text("hookInstance: expected a UUID (HTTP 400)")
+
+
+def as_bundle(name: str) -> dict[str, Any]:
+    """A sample as a billing system would send it: one Bundle of all resources."""
+    request = sample(name)
+    entries = list(request["context"]["draftCharges"]["entry"])
+    for value in request["prefetch"].values():
+        entries += value.get("entry", []) if value["resourceType"] == "Bundle" else [{"resource": value}]
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
+
+def test_a_bundle_says_the_same_as_its_review(look: Look) -> None:
+    bundle = as_bundle(MISSING)
+    with look() as seen:
+        seen.go("/sandbox")
+        paste(seen, json.dumps(bundle))
+        expect(seen.page.locator("#case-title")).to_have_text("Your own case")
+        seen.settle()
+        report = requests.post(f"{seen.address}/review", json=bundle, timeout=10).json()
+        cards = [seen.page.locator("#cards h3").nth(number).inner_text() for number in range(len(report["findings"]))]
+        assert cards == [each["summary"] for each in report["findings"]]
+        assert seen.page.url.endswith("/sandbox"), "an address never holds a case"
+        assert not seen.page.locator("#copy-link").is_visible()
+
+
+def test_a_file_is_uploaded_and_another_dropped(look: Look) -> None:
+    with look() as seen:
+        seen.go("/sandbox")
+        seen.page.get_by_role("button", name="Your own case…").click()
+        seen.page.set_input_files("#own-file", ROOT / "sample_bundles" / f"{ON_A_CLAIM}.json")
+        expect(seen.page.locator("#card-1")).to_contain_text("93352 never carries 26")
+        text = (ROOT / "sample_bundles" / f"{CORRECTED}.json").read_text()
+        dropped = seen.page.evaluate_handle(
+            "text => { const data = new DataTransfer(); data.items.add(new File([text], 'mine.json')); return data; }",
+            text,
+        )
+        seen.page.dispatch_event("body", "drop", {"dataTransfer": dropped})
+        expect(seen.page.locator("#case-title")).to_have_text("mine.json")
+        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+
+
+# --- taking it along ------------------------------------------------------------------------------------------------
+
+
+def test_the_curl_command_gives_the_same_answer(look: Look) -> None:
+    with look() as seen:
+        opened(seen, MISSING)
+        seen.page.get_by_role("button", name="Copy curl").click()
+        expect(seen.page.locator("#copy-curl")).to_have_text("Copied")
+        command = seen.page.evaluate("navigator.clipboard.readText()")
+        said = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=20, env=os.environ)
+        (card,) = json.loads(said.stdout)["cards"]
+        assert card["summary"] == seen.text("#card-1 h3")
+        seen.page.get_by_role("button", name="Copy link").click()
+        expect(seen.page.locator("#copy-link")).to_have_text("Copied")
+        assert seen.page.evaluate("navigator.clipboard.readText()") == f"{seen.address}/sandbox?sample={MISSING}"
+
+
+def test_a_changed_case_is_downloaded_as_a_new_sample(look: Look, tmp_path: Path) -> None:
+    with look() as seen:
+        opened(seen, MISSING)
+        seen.page.get_by_role("button", name="Add 93352 and Q9957").click()
+        expect(seen.page.locator("#done")).to_contain_text("Accepted")
+        with seen.page.expect_download() as waiting:
+            seen.page.get_by_role("button", name="Download").click()
+        assert waiting.value.suggested_filename == "passes-65-year-old-man-poor-endocardial-border.json"
+        path = tmp_path / "sample.json"
+        waiting.value.save_as(path)
+        answer = requests.post(
+            f"{seen.address}/cds-services/contrast-echo-claim-review", json=json.loads(path.read_text()), timeout=10
+        )
+        assert answer.json()["cards"] == []
+
+
+def test_every_sample_shows_what_its_name_says(look: Look) -> None:
+    with look() as seen:
+        seen.go("/sandbox")
+        for path in SAMPLES:
+            name = f"{path.parent.name}/{path.stem}"
+            about = seen.page.locator(f"a[data-sample='{name}'][data-about]").get_attribute("data-about")
+            opened(seen, name)
+            assert seen.text("#case-title") == about
+            is_silent = seen.text("#verdict .head") == "Silence"
+            assert is_silent == path.stem.startswith("passes-"), name
