@@ -18,7 +18,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: install run test test-spark java browser bench bench-peer bench-audit conformance lint format lock clean
+.PHONY: install run test test-spark java browser soak bench bench-peer bench-audit conformance lint format lock clean
 
 install: $(VENV)/.runtime  ## set up what the service needs to run
 
@@ -43,6 +43,9 @@ browser:  ## install Debian's Chromium, as root and where it is missing; without
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; fi
+
+soak: $(VENV)/.dev  ## hold the service under load for three minutes and see whether anything grows; SOAK="--seconds 600"
+	$(BIN)/python -m tests.soak $(SOAK)
 
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance

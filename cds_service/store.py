@@ -20,7 +20,7 @@ from cds_service.schema import AGING, AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS
 
 # How long feedback waits for the cards that it speaks of: this worker's, and those of others, in seconds.
 _SETTLE_SECONDS = 0.3
-_MOMENT_SECONDS = 5 * GATHER_SECONDS
+_MOMENT_SECONDS = 2 * GATHER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

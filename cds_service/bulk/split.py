@@ -79,9 +79,9 @@ def read_patient(stored: Iterable[Stored], advisor: Advisor, known: frozenset[st
 def entries_of(stored: Iterable[Stored]) -> list[tuple[Incoming, Stored]]:
     """The records as the entries of a Bundle, in an order of their own: in whatever order they stood in the export.
 
-    Of several versions of a resource the newest comes first, and only that is read.
+    Of several versions of a resource only the newest is read.
     """
-    ordered = _newest_first(sorted(stored, key=lambda each: (each.kind, each.id, each.raw)))
+    ordered = _newest(sorted(stored, key=lambda each: (each.kind, each.id, each.raw)))
     found, seen = [], dict[str, int]()
     for position, each in enumerate(ordered):
         place = f"Bundle.entry[{position}].resource"
@@ -106,15 +106,14 @@ class _Versioned(msgspec.Struct):
     meta: _Meta | None = None
 
 
-def _newest_first(ordered: list[Stored]) -> list[Stored]:
-    """Versions of one resource, the newest first; the order is else kept."""
+def _newest(ordered: list[Stored]) -> list[Stored]:
+    """The newest of the versions of each resource; the order is else kept."""
     result: list[Stored] = []
     start = 0
     for end in range(1, len(ordered) + 1):
         if end < len(ordered) and ordered[start].id and _names(ordered[end]) == _names(ordered[start]):
             continue
-        versions = ordered[start:end]
-        result += sorted(versions, key=_updated, reverse=True) if len(versions) > 1 else versions
+        result.append(max(ordered[start:end], key=_updated))
         start = end
     return result
 
