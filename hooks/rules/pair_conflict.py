@@ -149,8 +149,9 @@ def _other_fault(one: Line, other: Line, case: Case) -> bool:
 
 def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
     removed = _removed(pairs)
-    stranded = [line for line in lines_that_matter(case) if _loses_its_primary(line, removed, case)]
-    stays = _joined(_codes(pair.paid for pair in pairs if pair.paid not in removed))
+    gone = frozenset(removed)
+    stranded = [line for line in lines_that_matter(case) if _loses_its_primary(line, gone, case)]
+    stays = _joined(_codes(pair.paid for pair in pairs if pair.paid not in gone))
     is_one = len(_codes(removed)) == 1
     return _finding(
         pairs,
@@ -165,16 +166,16 @@ def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
 
 def _removed(pairs: Iterable[Pair]) -> list[Line]:
     """The column 2 lines, from the top: what a removed line denies may stay."""
-    left, removed = list(pairs), list[Line]()
+    left, removed = list(pairs), dict[Line, None]()
     while left:
-        denied = [pair.denied for pair in left]
+        denied = dict.fromkeys(pair.denied for pair in left)
         top = [pair.denied for pair in left if pair.paid not in denied] or denied
-        removed += dict.fromkeys(top)
+        removed |= dict.fromkeys(top)
         left = [pair for pair in left if pair.paid not in removed and pair.denied not in removed]
-    return removed
+    return list(removed)
 
 
-def _loses_its_primary(line: Line, removed: list[Line], case: Case) -> bool:
+def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool:
     entry = ADD_ONS.on(line.code, line.day)
     if entry is None or line in removed:
         return False
