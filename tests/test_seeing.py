@@ -118,7 +118,9 @@ def item(card: str, reason: dict[str, str] | None) -> dict[str, Any]:
 # --- log and request id ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sent", [str(uuid.uuid4()), uuid.uuid4().hex, uuid.uuid4().hex.upper()])
+@pytest.mark.parametrize(
+    "sent", [str(uuid.uuid4()), uuid.uuid4().hex, uuid.uuid4().hex.upper()], ids=["hyphens", "hex", "HEX"]
+)
 def test_a_request_id_is_taken_up(tmp_path: Path, sent: str) -> None:
     with running(tmp_path) as service:
         response = post(service.address, CLAIM_REVIEW, FLAGGED, headers={"X-Request-ID": sent})
@@ -131,7 +133,9 @@ def test_a_request_id_is_taken_up(tmp_path: Path, sent: str) -> None:
         assert call["timestamp"].endswith("Z")
 
 
-@pytest.mark.parametrize("sent", ["", "MRN-1234567", "Smith", "a" * 33, f"{uuid.uuid4()} x", "0" * 31])
+@pytest.mark.parametrize(
+    "sent", ["", "MRN-1234567", "Smith", "a" * 33, "a5f4d4d3-a9c0-41ff-b1d7-5e7d270932b9 x", "0" * 31]
+)
 def test_a_request_id_that_might_be_something_else_is_replaced(server: str, sent: str) -> None:
     for path, body in ((CLAIM_REVIEW, FLAGGED), (CLAIM_REVIEW, b"{"), ("/none", b"")):
         response = post(server, path, body, headers={"X-Request-ID": sent})

@@ -84,7 +84,7 @@ def admit(guard: Guard, bearer: str, endpoint: str = DISCOVERY) -> Caller:
         {"nbf": NOW - 1},
         {"sub": "someone", "unknown": {"nested": [1]}},
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_a_good_token_says_who_calls(guard: Guard, good: dict[str, Any]) -> None:
     assert admit(guard, token(**good)).client == "hospital"
