@@ -68,7 +68,7 @@ class Arrived:
 def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str) -> None:
     """Take the Bundle that a call is about. Raises BadRequest where it is not a Bundle."""
     fault = fault_in(raw)
-    whole = _read_at_once(raw, fault)
+    whole = None if fault else _read_at_once(raw)  # a fault is to be pinned to its entry
     if isinstance(whole, ReadBundle):
         arrived.incoming += _resources(arrived, whole, raw, place)
         return
@@ -129,7 +129,7 @@ def next_page(body: bytes) -> str | None:
 
 def _take(arrived: Arrived, key: str, raw: msgspec.Raw, place: str, template: str) -> None:
     fault = fault_in(raw)
-    whole = _read_at_once(raw, fault)
+    whole = None if fault else _read_at_once(raw)  # a fault is to be pinned to its entry
     if whole is not None:
         _take_whole(arrived, key, whole, raw, place, template)
         return
@@ -178,14 +178,13 @@ def _note_completeness(arrived: Arrived, key: str, next_page: str | None) -> Non
         arrived.known.add(key)
 
 
-def _read_at_once(raw: msgspec.Raw, fault: str | None) -> Whole | None:
+def _read_at_once(raw: msgspec.Raw) -> Whole | None:
     """A resource, or a Bundle in which every entry can be read; None for all else, which is looked at piece by piece.
 
-    A `fault` in a text must be pinned to its entry. One pass in place of four takes half of the time (200 KB: 0.25 ms
-    instead of 0.5).
+    One pass in place of four takes half of the time (200 KB: 0.25 ms instead of 0.5).
     """
     try:
-        return None if fault else _WHOLE.decode(raw)
+        return _WHOLE.decode(raw)
     except UNREADABLE:
         return None
 

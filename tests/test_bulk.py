@@ -20,7 +20,7 @@ from cds_service.advice import Advisor
 from cds_service.app import create_auditor
 from cds_service.bulk.fees import Fees
 from cds_service.bulk.results import DESCRIBED
-from cds_service.bulk.split import entries_of
+from cds_service.bulk.split import Stored, entries_of, read_patient
 from cds_service.fhir.read import KEYS
 from cds_service.settings import Settings
 from tests import synth
@@ -99,6 +99,16 @@ def test_the_split_into_cases_changes_nothing(export: Path, out: Path, server: s
         for finding in said_by_review(server, bundle_of(entries_of(patients[patient])), query)
     ]
     assert Counter(said) == Counter(_as_said(row) for row in findings(out))
+
+
+def test_a_text_with_a_fault_is_named_and_an_older_version_is_not(advisor: Advisor) -> None:
+    charge = {"resourceType": "ChargeItem", "id": "c", "status": "billable", "note": [{"text": "\x00"}]}
+    older = charge | {"status": "planned", "note": []}
+    newer = charge | {"meta": {"lastUpdated": "2026-03-18T00:00:00Z"}}
+    patient = read_patient([Stored("ChargeItem", "c", json.dumps(each)) for each in (older, newer)], advisor)
+    assert [(each.place, each.reason) for each in patient.unread] == [
+        ("ChargeItem/c", "expected text without control characters")
+    ]
 
 
 def test_what_is_not_looked_at_has_nothing_to_say(export: Path, out: Path, tmp_path: Path) -> None:

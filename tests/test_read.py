@@ -255,6 +255,25 @@ def test_what_comes_twice_counts_once() -> None:
     assert len(case_of(charge(), charge()).lines) == 1
 
 
+def test_two_of_one_id_that_cannot_be_compared_differ() -> None:
+    reading = read(charge(quantity={"value": "sNaN"}), charge(quantity={"value": "sNaN"}))
+    assert len(reading.case.lines) == 0
+    assert {each.place for each in reading.unread} == {"entry[0]", "entry[1]"}
+
+
+def test_odd_dates_of_many_lines_are_named_once() -> None:
+    lines = [{"sequence": number, "servicedDate": "today"} for number in range(1, 30)]
+    claim = {"resourceType": "Claim", "id": "c", "status": "active", "item": lines}
+    (unread,) = read(claim).unread
+    assert unread.reason == "Claim.item.servicedDate: expected a date such as 2026-03-17"
+
+
+@pytest.mark.parametrize("moment", ["2026-03-17\n2026-03-18", "2026-03-17T10:00\n"])
+def test_a_date_with_a_line_break_is_none(moment: str) -> None:
+    (unread,) = read(charge(occurrenceDateTime=moment), charge(id="good", occurrenceDateTime="2026-03-17")).unread
+    assert unread.place == "entry[0]"
+
+
 def corpus_resources() -> list[bytes]:
     corpus = Path(os.environ["CORPUS_DIR"])
     single = [path.read_bytes() for path in sorted((corpus / "hl7-r4-examples").glob("*.json"))]

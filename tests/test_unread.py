@@ -1,6 +1,7 @@
 """What came and could not be understood is named, and never passes for something that is not there."""
 
 import json
+import time
 from typing import Any
 
 import msgspec
@@ -113,6 +114,13 @@ def test_control_characters_are_a_fault(sign: str) -> None:
 @pytest.mark.parametrize("sign", [r"\t", r"\n", r"\r", r"\u0009", r"\u0020", r"\\u0000", r"\\b", "é", r"\"", "/"])
 def test_all_other_characters_are_none(sign: str) -> None:
     assert fault_in(msgspec.Raw(f'{{"code": "{sign}93350"}}'.encode())) is None
+
+
+def test_a_million_backslashes_are_looked_at_once() -> None:
+    """Each of them is escaped by the one before: read anew from each, this would take hours."""
+    begin = time.process_time()
+    assert fault_in(msgspec.Raw(b'"' + b"\\" * 1_000_000 + b'b"')) is None
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize("sign", [b"\\u0000", b"\xff"], ids=["control", "not UTF-8"])

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from cds_service.advice import Advisor
 from cds_service.case import Case, Document, Line, Record
 from cds_service.fhir.read import Incoming, Reading, Unread
+from cds_service.fhir.texts import fault_in
 
 # A shared reference to one of these ties records, even where the export does not hold what it leads to.
 _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
@@ -79,13 +81,14 @@ def read_patient(stored: Iterable[Stored], advisor: Advisor, known: frozenset[st
 def entries_of(stored: Iterable[Stored]) -> list[tuple[Incoming, Stored]]:
     """The records as the entries of a Bundle, in an order of their own: in whatever order they stood in the export.
 
-    Of several versions of a resource only the newest is read.
+    Of several versions of a resource only the newest is read: in a call, two that differ would be in contradiction.
     """
     ordered = _newest(sorted(stored, key=lambda each: (each.kind, each.id, each.raw)))
     found, seen = [], dict[str, int]()
     for position, each in enumerate(ordered):
         place = f"Bundle.entry[{position}].resource"
-        found.append((Incoming(place, msgspec.Raw(each.raw.encode()), _address(each, seen), draft=True), each))
+        raw = msgspec.Raw(each.raw.encode())
+        found.append((Incoming(place, raw, _address(each, seen), draft=True, fault=fault_in(raw)), each))
     return found
 
 
@@ -107,14 +110,11 @@ class _Versioned(msgspec.Struct):
 
 
 def _newest(ordered: list[Stored]) -> list[Stored]:
-    """The newest of the versions of each resource; the order is else kept."""
+    """The newest version of each resource; one without an id has no versions. The order is kept."""
     result: list[Stored] = []
-    start = 0
-    for end in range(1, len(ordered) + 1):
-        if end < len(ordered) and ordered[start].id and _names(ordered[end]) == _names(ordered[start]):
-            continue
-        result.append(max(ordered[start:end], key=_updated))
-        start = end
+    for (_, name), alike in groupby(ordered, _names):
+        versions = list(alike)
+        result += [max(versions, key=_updated)] if name and len(versions) > 1 else versions
     return result
 
 
