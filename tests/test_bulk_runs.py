@@ -340,7 +340,5 @@ def test_other_peoples_records_are_audited(tmp_path: Path) -> None:
     audited(planted, tmp_path / "both", synth.COMPLETE)
     missed, extra = confusion(planted, tmp_path / "both")
     # Charges of the corpus that name no patient may be anybody's: nothing is concluded from their absence any more.
-    assert {rule for _, rule in missed} <= {"performed-not-charged"}, (
-        "found among other people's records"
-    )
+    assert {rule for _, rule in missed} <= {"performed-not-charged"}, "found among other people's records"
     assert not extra
