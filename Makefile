@@ -18,7 +18,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: install run test test-spark java browser soak bench bench-peer bench-audit conformance lint format lock clean
+.PHONY: install run test fuzz soak test-spark java browser bench bench-peer bench-audit conformance lint format lock clean
 
 install: $(VENV)/.runtime  ## set up what the service needs to run
 
@@ -27,6 +27,11 @@ run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until in
 
 test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+REQUESTS ?= 100000
+SEED ?= 1
+fuzz: $(VENV)/.dev  ## send REQUESTS damaged requests, made of SEED, to the service and judge each answer; some six minutes
+	$(BIN)/python -m tests.fuzz --requests $(REQUESTS) --seed $(SEED)
 
 test-spark: $(SPARK_VENV)/.installed java  ## compare the audit on Spark with the embedded one
 	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/spark

@@ -1,0 +1,112 @@
+"""A FHIR server that has for each call what its case holds ready; and calls that leave their data there.
+
+What is fetched must lead to the same advice as what is sent along.
+"""
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from hooks.prefetch import PREFETCH
+from tests.ehr import FETCHED, UNAVAILABLE, access
+from tests.fuzz.bases import Base
+from tests.fuzz.calls import mutated
+from tests.fuzz.case import Case, Expected
+from tests.fuzz.document import encoded
+
+_KEYS = {template.partition("?")[0]: key for key, template in PREFETCH.items() if "?" in template}
+_NOTHING = encoded({"resourceType": "Bundle", "type": "searchset", "entry": []})
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A FHIR server at an address, and the folder in which it looks: a file for each token."""
+
+    address: str
+    folder: Path
+
+    def put(self, token: str, served: dict[str, bytes]) -> None:
+        """Have resources ready by prefetch key for whoever comes with the token."""
+        path = self.folder / token
+        path.write_text(json.dumps({key: body.decode("latin-1") for key, body in served.items()}))
+
+
+@contextmanager
+def shelf(folder: Path) -> Iterator[Shelf]:
+    """Run the server for the time of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = _held(folder, self.headers.get("Authorization", ""), self.path)
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nContent-Length: {len(body)}\r\n\r\n"
+            self.wfile.write(head.encode() + body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass  # whoever asked has hung up
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield Shelf(f"http://127.0.0.1:{server.server_port}/fhir", folder)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _held(folder: Path, authorization: str, path: str) -> bytes:
+    token = authorization.removeprefix("Bearer ")
+    key = _KEYS.get(path.removeprefix("/fhir/").partition("?")[0], "")
+    held: dict[str, str] = json.loads((folder / token).read_text()) if token.isalnum() else {}
+    return held[key].encode("latin-1") if key in held else _NOTHING
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+def fetched(address: str, base: Base, rng: random.Random) -> Case:
+    """A call, changed somewhere, whose data are on the server; answered like the one that sends them along.
+
+    What the call itself lacks is said not to be had, on both ways.
+    """
+    changed = mutated(base, rng)
+    whole = _whole(changed.body) if changed.expected.statuses == (200,) else None
+    if whole is None or base.path == "/review":
+        return changed
+    lacking = {key: UNAVAILABLE for key in FETCHED if key not in whole["prefetch"]}
+    sent_along = whole | {"prefetch": lacking | whole["prefetch"]}
+    left = {key: value for key, value in whole["prefetch"].items() if key in FETCHED and value is not None}
+    rest = {key: value for key, value in sent_along["prefetch"].items() if key not in left}
+    token = f"{rng.getrandbits(64):x}"
+    return replace(
+        changed,
+        name=f"{changed.name}, fetched",
+        body=encoded(whole | {"prefetch": rest} | access(address, token)),
+        served={"token": token.encode()} | {key: encoded(value) for key, value in left.items()},
+        expected=Expected(statuses=changed.expected.statuses, like=(encoded(sent_along),)),
+    )
+
+
+def _whole(body: bytes) -> Any:
+    """A body as plain data; None where it is beyond that, or where the call has a FHIR server of its own."""
+    try:
+        tree = json.loads(body)
+        encoded(tree)
+    except (ValueError, RecursionError, OverflowError):
+        return None
+    return tree if tree.get("prefetch") and "fhirServer" not in tree else None

@@ -1,0 +1,123 @@
+"""Whether an answer is what a case must be answered with, by itself and beside the answers to other bodies."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import msgspec
+
+from tests.ehr import PATHS
+from tests.fuzz.answers import Shapes, faults
+from tests.fuzz.bases import REVIEW
+from tests.fuzz.case import JSON_TYPE, Case, Expected
+from tests.fuzz.client import Answer, Client
+from tests.fuzz.places import CHARGES, at, related, resources
+from tests.fuzz.spoken import Spoken, spoken
+
+_CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
+
+
+class BaseFailed(Exception):
+    """A request that nothing was done to is not answered as it must be."""
+
+    def __init__(self, case: Case, reasons: list[str]) -> None:
+        super().__init__(f"{case.path}: {'; '.join(reasons)}")
+        self.case = case
+        self.reasons = reasons
+
+
+class Judge:
+    """Holds answers against what must hold of them; asks for what other bodies are answered with, each once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        document = client.send(Case(name="document", route="", method="GET", path="/openapi.json", headers={}))
+        self._shapes = Shapes(msgspec.json.decode(document.body))
+        self._answers: dict[tuple[str, bytes], Spoken] = {}
+        self.asked = 0
+
+    def faults(self, case: Case, answer: Answer) -> list[str]:
+        """What is wrong with an answer; nothing where all is well. Raises BaseFailed."""
+        found = list(faults(case, answer, self._shapes))
+        if not found and answer.status == 200 and (case.expected.like or case.expected.warned):
+            found += self._faults_beside_others(case, spoken(case.path, answer.body))
+        return found
+
+    def _faults_beside_others(self, case: Case, answer: Spoken) -> Iterator[str]:
+        expected = case.expected
+        for place in expected.warned:
+            if not answer.warns_of(place):
+                yield f"nothing is said of {place}, which cannot be read"
+        others = [self._answer_to(case.path, body) for body in expected.like]
+        if case.served and all(card in others[0].advised for card in answer.advised):
+            return  # what concerns no echo is not fetched, and nothing is said of it
+        if others and answer.advice not in [other.advice for other in others]:
+            yield from _faults_of_change(case, answer, others[0])
+        if expected.kept:
+            yield from _lost_warnings(expected, answer, self._answer_to(case.path, expected.kept))
+
+    def _answer_to(self, path: str, body: bytes) -> Spoken:
+        if (path, body) not in self._answers:
+            case = Case(name="base", route="", path=path, body=body)
+            answer = self._client.send(case)
+            self.asked += 1
+            wrong = list(faults(case, answer, self._shapes))
+            if wrong:
+                raise BaseFailed(case, wrong)
+            self._answers[path, body] = spoken(path, answer.body)
+        return self._answers[path, body]
+
+
+def _faults_of_change(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]:
+    """The advice is another one: then the damage must be named, and must not pass for the absence of a charge."""
+    damaged = case.expected.damaged
+    if not damaged:
+        yield f"other advice, though the same was sent: {base.difference(answer)}"
+        return
+    if answer.in_words == base.in_words and all(each in base.suggestions for each in answer.suggestions):
+        return  # what cannot be written back is not offered to be carried out
+    if not any(answer.warns_of(place) for place in damaged):
+        yield f"other advice, and {damaged[0]} is not named: {base.difference(answer)}"
+    yield from _taken_for_absent(case, answer, base)
+
+
+def _taken_for_absent(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]:
+    """What could not be read is advised to be charged, or something else is to go since it is not there."""
+    before = _left_of(case.expected.like[0], case.expected.damaged)
+    left = _left_of(case.body, case.expected.damaged)
+    for code in sorted((answer.additions - base.additions) & left):
+        yield f"adds {code}, which stands in what could not be read"
+    if before <= left:  # of what not even the type or the code is left, nobody can know what it was
+        for code in sorted(answer.removals_for_absence - base.removals - left):
+            yield f"takes off {code}, since something else could not be read"
+
+
+def _left_of(body: bytes, places: tuple[str, ...]) -> set[str]:
+    """What can be told of the resources at some places: their types, and the codes in charges and orders."""
+    try:
+        tree = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return set()  # no part of it can be told from the others
+    found = [place for place in resources(tree) if any(related(place.location, each) for each in places)]
+    every = [at(tree, place.steps) for place in found]
+    charges = [each for each in every if each["resourceType"] in CHARGES | {"ServiceRequest"}]
+    codes = {code.decode() for code in _CODE.findall(msgspec.json.encode(charges))}
+    return codes | {each["resourceType"] for each in every}
+
+
+def _lost_warnings(expected: Expected, answer: Spoken, base: Spoken) -> Iterator[str]:
+    for location, message in base.warnings:
+        touched = any(related(location, place) for place in expected.touched)
+        if not touched and (location, message) not in answer.warnings:
+            yield f"no longer warns of {location}"
+
+
+def again(case: Case) -> Case:
+    """The same case, held against the answer to itself: the same call is answered the same."""
+    return replace(case, name=f"{case.name}, again", expected=replace(case.expected, like=(case.body,), damaged=()))
+
+
+def can_be_repeated(case: Case) -> bool:
+    """Whether a case can be held against the answer to itself."""
+    is_plain = case.headers == {"Content-Type": JSON_TYPE} and not case.chunked and not case.served
+    return is_plain and case.method == "POST" and case.path in {REVIEW, *PATHS.values()}
