@@ -339,6 +339,6 @@ def test_other_peoples_records_are_audited(tmp_path: Path) -> None:
     (planted / "manifest.json").unlink()
     audited(planted, tmp_path / "both", synth.COMPLETE)
     missed, extra = confusion(planted, tmp_path / "both")
-    absent = {rule for scenario in synth.PLANTED if scenario.absent for rule in scenario.rules}
-    assert {rule for _, rule in missed} <= absent, "a claim there names no patient: no charge is known to be lacking"
+    # Charges of the corpus that name no patient may be anybody's: nothing is concluded from their absence any more.
+    assert {rule for _, rule in missed} <= {"performed-not-charged"}, "found among other people's records"
     assert not extra

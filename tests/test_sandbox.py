@@ -208,6 +208,12 @@ def test_markdown_of_a_case_has_no_effect(server: str) -> None:
         ),
         ('{"resourceType": "Claim"}', "expected a FHIR Bundle (`resourceType`) or a CDS Hooks request (`hook`)"),
         ('{"hook": 5}', "`hook`: expected one of"),
+        (
+            '{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": ["Claim"]}}]}',
+            "expected a Bundle with resources in it",
+        ),
+        (f'{{"hook": {"9" * 5000}}}', "a number of the JSON has more digits than can be read"),
+        ('{"hook": "order-sign", "x": "\\ud800"}', "half of a character"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_place(server: str, text: str, words: str) -> None:
@@ -287,10 +293,31 @@ def test_every_suggestion_is_applied_and_its_card_is_gone(server: str, name: str
     [
         ({"type": "update", "description": "x", "resource": {"resourceType": "Claim", "id": "none"}}, "to be updated"),
         ({"type": "delete", "description": "x", "resourceId": "Claim/none"}, "to be deleted"),
+        ({"type": "create", "description": "x", "resource": {}}, "with a `resourceType`"),
+        ({"type": "create", "description": "x"}, "with a `resourceType`"),
+        ({"type": "update", "description": "x", "resource": {"resourceType": ["Claim"]}}, "with a `resourceType`"),
     ],
 )
 def test_an_action_that_fits_nothing_is_refused(server: str, action: Json, words: str) -> None:
     assert words in fault(server, "/sandbox/accept", {"request": sample(FLAGGED), "actions": [action]})
+
+
+def test_a_resource_that_has_no_place_in_the_case_is_refused(server: str) -> None:
+    ended = sample(FLAGGED) | {"hook": "encounter-discharge"}
+    action = {"type": "create", "description": "x", "resource": {"resourceType": "Basic"}}
+    words = "nothing in this case holds resources of this type"
+    assert words in fault(server, "/sandbox/accept", {"request": ended, "actions": [action]})
+
+
+@pytest.mark.parametrize("part", ["context", "prefetch"])
+def test_a_request_without_the_parts_of_one_is_refused(server: str, part: str) -> None:
+    action = {"type": "create", "description": "x", "resource": {"resourceType": "ChargeItem"}}
+    values: list[Any] = [5, [1], "x"]
+    for value in values:
+        request = sample(FLAGGED) | {part: value}
+        assert f"`{part}`" in fault(server, "/sandbox/accept", {"request": request, "actions": [action]})
+    request = sample(FLAGGED) | {"context": {"draftCharges": 5}}
+    assert "draftCharges" in fault(server, "/sandbox/accept", {"request": request, "actions": [action]})
 
 
 # --- edits ----------------------------------------------------------------------------------------------------------

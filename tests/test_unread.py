@@ -9,6 +9,7 @@ import pytest
 
 from cds_service.advice import Advisor
 from cds_service.fhir.read import without_values
+from cds_service.fhir.strict import faults_in
 from cds_service.fhir.texts import fault_in
 from tests.ehr import topics, warnings
 from tests.notation import bundle, request_of
@@ -203,3 +204,17 @@ def test_the_same_resource_twice_and_the_draft_of_one_on_record_are_no_fault(adv
     advice = advisor.answer(CLAIM, json.dumps(request).encode())
     assert advice.unread == ()
     assert [line.code for line in advice.reading.case.lines] == ["93350"]
+
+
+# --- strict validation ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ['["Claim"]', "5", '{"a": 1}', "true"])
+def test_a_type_that_is_no_text_is_a_fault_of_its_place(kind: str) -> None:
+    (fault,) = faults_in(f'{{"entry": [{{"resource": {{"resourceType": {kind}}}}}]}}'.encode())
+    assert fault.place == "entry[0].resource"
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "1.0e99999999999999999999", "9" * 5000])
+def test_a_number_beyond_numbers_is_a_fault(number: str) -> None:
+    assert faults_in(f'{{"resourceType": "Observation", "valueQuantity": {{"value": {number}}}}}'.encode())

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
+from cds_service.fhir.doubts import UNREADABLE
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.read import Unread
 
@@ -16,9 +17,11 @@ _ODD = (KeyError, TypeError, ValueError, AttributeError, LookupError)
 
 def faults_in(body: bytes) -> tuple[Unread, ...]:
     """What is wrong with the resources in a Bundle or a CDS Hooks request, by place; no values are repeated."""
-    return tuple(
-        fault for place, resource in _resources(msgspec.json.decode(body), "") for fault in _faults(place, resource)
-    )
+    try:
+        document = msgspec.json.decode(body)
+    except UNREADABLE:  # as a request it was: there, only what rules use is decoded
+        return (Unread("", "cannot be validated: a number or a text in it is beyond what can be read"),)
+    return tuple(fault for place, resource in _resources(document, "") for fault in _faults(place, resource))
 
 
 def _resources(value: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -36,7 +39,7 @@ def _resources(value: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _faults(place: str, resource: dict[str, Any]) -> Iterator[Unread]:
     kind = resource.get("resourceType")
-    if kind not in R4_TYPES:
+    if not isinstance(kind, str) or kind not in R4_TYPES:
         yield Unread(place, "not a resource type of FHIR R4")
         return
     try:

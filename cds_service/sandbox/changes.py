@@ -71,9 +71,12 @@ class Edit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def accepted(request: Json, service: Service, actions: Sequence[Action]) -> Changed:
     """A request after the actions of a suggestion. Raises BadRequest where one of them fits nothing in it."""
+    _require_parts(request, service)
     after = copy.deepcopy(request)
     for action in actions:
         resource = json.loads(msgspec.json.Encoder(decimal_format="number").encode(action.resource or {}))
+        if action.type != "delete" and not isinstance(resource.get("resourceType"), str):
+            raise BadRequest("`actions`: expected a resource with a `resourceType`", "actions")
         if action.type == "create":
             _create(after, service, resource)
         elif action.type == "update":
@@ -81,6 +84,16 @@ def accepted(request: Json, service: Service, actions: Sequence[Action]) -> Chan
         else:
             _delete(after, action.resource_id or "")
     return Changed(after, tuple(_differences(request, after)))
+
+
+def _require_parts(request: Json, service: Service) -> None:
+    """A request that can be changed has its parts. Raises BadRequest."""
+    for part, value in (("context", request.get("context")), ("prefetch", request.get("prefetch") or {})):
+        if not isinstance(value, dict):
+            raise BadRequest(f"`{part}`: expected an object", part)
+    draft = request["context"].get(service.draft) if service.draft else {}
+    if not isinstance(draft, dict):
+        raise BadRequest(f"`context.{service.draft}`: expected a FHIR Bundle", f"context.{service.draft}")
 
 
 def _create(request: Json, service: Service, resource: Json) -> None:
@@ -95,7 +108,10 @@ def _create(request: Json, service: Service, resource: Json) -> None:
         bundle = request["context"][service.draft]
         bundle["entry"] = [*(bundle.get("entry") or []), entry]
         return
-    key = next(key for key, template in service.prefetch.items() if re.split(r"[/?]", template)[0] == kind)
+    keys = [key for key, template in service.prefetch.items() if re.split(r"[/?]", template)[0] == kind]
+    if not keys:
+        raise BadRequest("`actions`: nothing in this case holds resources of this type", "actions")
+    (key,) = keys
     prefetch = request.setdefault("prefetch", {}) or {}
     bundle = prefetch.get(key) or {"resourceType": "Bundle", "type": "searchset"}
     found = [*(bundle.get("entry") or []), entry]

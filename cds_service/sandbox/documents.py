@@ -14,10 +14,15 @@ def decoded(body: bytes) -> Json:
     """A JSON object. Raises BadRequest that says in which line and column it ends to be one, and what was expected."""
     try:
         value = json.loads(body.decode("utf-8-sig"))
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadRequest("expected text that holds no half of a character (a lone surrogate)") from None
     except UnicodeDecodeError:
         raise BadRequest("expected text in UTF-8") from None
     except json.JSONDecodeError as error:
         raise BadRequest(f"line {error.lineno}, column {error.colno}: {_in_words(error.msg)}") from None
+    except ValueError:
+        raise BadRequest("a number of the JSON has more digits than can be read") from None
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
     if not isinstance(value, dict):
@@ -73,13 +78,14 @@ def entries_of(value: Any) -> list[Json]:
     if not isinstance(value, dict):
         return []
     if value.get("resourceType") != "Bundle":
-        return [{"resource": value}] if "resourceType" in value else []
-    return [entry for entry in value.get("entry") or [] if isinstance(entry, dict) and _kind(entry)]
+        return [{"resource": value}] if _is_resource(value) else []
+    return [
+        entry for entry in value.get("entry") or [] if isinstance(entry, dict) and _is_resource(entry.get("resource"))
+    ]
 
 
-def _kind(entry: Json) -> str:
-    resource = entry.get("resource")
-    return str(resource.get("resourceType", "")) if isinstance(resource, dict) else ""
+def _is_resource(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("resourceType"), str)
 
 
 def reference_of(resource: Json) -> str:

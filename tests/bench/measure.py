@@ -17,7 +17,7 @@ from tests.bench.servers import Running, check_answer
 SERVER_CORE, LOAD_CORE = 0, 1
 
 # How many tokens a second of load may use up.
-_MOST_PER_SECOND = 8000
+_MOST_PER_SECOND = 2_500
 
 
 @dataclass(frozen=True)

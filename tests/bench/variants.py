@@ -1,10 +1,15 @@
 """What stands in front of the advice while it is measured. Another variant is one more entry of `VARIANTS`."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.bench.servers import Tokens
+from tests.tokens import BASE, ISSUER, P384, jwk, key_set, token
+
+_CLIENTS = [{"id": "bench", "issuer": ISSUER, "jwks_file": "bench-keys.json"}]
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,24 @@ class Variant:
     tokens: Tokens | None = None
 
 
-# (c), JWT checking and replay store, belongs here: `prepare` registers a client and its key, `tokens` signs one token
-# with a `jti` of its own for each request.
-VARIANTS = (Variant("open"),)
+def _in_production(folder: Path) -> dict[str, str]:
+    """One registered client with its key in a file, and no limit of its calls that the load would reach."""
+    (folder / "bench-keys.json").write_bytes(key_set(jwk(P384, "k1")))
+    (folder / "bench-clients.yaml").write_text(json.dumps({"clients": _CLIENTS}))  # JSON is YAML
+    return {
+        "CDS_MODE": "production",
+        "CDS_CLIENTS_FILE": str(folder / "bench-clients.yaml"),
+        "CDS_PUBLIC_BASE_URL": BASE,
+        "CDS_CALLS_PER_SECOND": "1000000",
+        "CDS_MAX_CALLS_PER_CLIENT": "64",
+    }
+
+
+def _signed(address: str, count: int) -> Sequence[str]:
+    """Tokens for the public form of an address, each with a `jti` of its own."""
+    endpoint = BASE + urlsplit(address).path
+    return [token(aud=endpoint) for _ in range(count)]
+
+
+# The first is the one whose ratios have targets; the second adds the check of a token (ES384) and the replay store.
+VARIANTS = (Variant("open"), Variant("signed calls", _in_production, _signed))
