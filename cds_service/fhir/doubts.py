@@ -6,8 +6,9 @@ The resource counts without it, and that something of it was not understood is r
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
-from itertools import groupby
-from operator import attrgetter, itemgetter
+from functools import partial
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -37,14 +38,26 @@ _DATED = {
 }
 
 
-def _getters(names: set[str]) -> dict[type, tuple[Callable[[Any], Any], ...]]:
-    return {kind: tuple(attrgetter(name) for name in kind.__struct_fields__ if name in names) for kind in _TYPES}
+def _getter(kind: type[Any]) -> Callable[[Iterable[Any]], Iterable[Any]]:
+    """A way to take from elements of a type, in passes by C, all that may be odd."""
+    names = [name for name in kind.__struct_fields__ if name in _MOMENTS | _PERIODS | {"contained"}]
+    if not names:
+        return lambda _: ()
+    get = attrgetter(*names)
+    return partial(map, get) if len(names) == 1 else lambda alike: chain.from_iterable(map(get, alike))
 
 
-_GET_MOMENTS, _GET_PERIODS, _GET_CONTAINED = _getters(_MOMENTS), _getters(_PERIODS), _getters({"contained"})
-_ENDS = (attrgetter("start"), attrgetter("end"))
-# As much of a moment as tells whether it is one, but for a line break behind it.
-_DAY = itemgetter(slice(len("2026-03-17T")))
+_GET = {kind: _getter(kind) for kind in _TYPES}
+_ENDS = attrgetter("start", "end")
+# Moments, each on a line, that are certainly dates: all days of a calendar but the 29th of February.
+_SURE_DATES = re.compile(
+    r"""(?:
+        [12]\d{3}-(?:
+            (?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]) | (?:0[13-9]|1[0-2])-(?:29|30) | (?:0[13578]|1[02])-31
+        )(?:T.*+)?+\n
+    )*+""",
+    re.ASCII | re.VERBOSE,
+)
 
 
 def doubtful(resources: Iterable[Any]) -> set[type]:
@@ -52,26 +65,31 @@ def doubtful(resources: Iterable[Any]) -> set[type]:
     of_type: dict[type, list[Any]] = {}
     for kind, run in groupby(resources, type):
         of_type.setdefault(kind, []).extend(run)
-    return {kind for kind, alike in of_type.items() if _may_have_doubts(kind, alike)}
+    held = {kind: _held(kind, alike) for kind, alike in of_type.items()}
+    if _are_dates([*chain.from_iterable(held.values())]):
+        return set()
+    return {kind for kind, values in held.items() if not _are_dates(values)}
 
 
-def _may_have_doubts(kind: type, alike: list[Any]) -> bool:
-    if any(any(map(get, alike)) for get in _GET_CONTAINED[kind]) or not _are_dates(_moments(kind, alike)):
-        return True
-    items = [item for claim in alike for item in claim.item or ()] if kind is r.Claim else []
-    return not _are_dates(_moments(r.ClaimItem, items))
+def _held(kind: type, alike: list[Any]) -> list[Any]:
+    """Moments, periods and contained resources in resources of one type."""
+    values = [*filter(None, _GET[kind](alike))]
+    if kind is r.Claim:
+        values += filter(None, _GET[r.ClaimItem](item for claim in alike for item in claim.item or ()))
+    return values
 
 
-def _moments(kind: type, alike: list[Any]) -> list[str]:
-    """All that stands where resources of one type hold a date."""
-    moments = [moment for get in _GET_MOMENTS[kind] for moment in filter(None, map(get, alike))]
-    periods = [period for get in _GET_PERIODS[kind] for period in filter(None, map(get, alike))]
-    return moments + [moment for end in _ENDS for moment in filter(None, map(end, periods))]
-
-
-def _are_dates(moments: list[str]) -> bool:
-    """Whether all are dates: there are fewer days than moments."""
-    return all(map(is_date, set(map(_DAY, moments)))) and "\n" not in "".join(moments)
+def _are_dates(values: list[Any]) -> bool:
+    """Whether all are dates, alone or of a period."""
+    moments = [each for each in values if type(each) is str]
+    if len(moments) < len(values):
+        periods = [each for each in values if type(each) is r.Period]
+        if len(moments) + len(periods) < len(values):
+            return False
+        moments += filter(None, chain.from_iterable(map(_ENDS, periods)))
+    lines = "\n".join([*moments, ""])
+    is_sure = lines.count("\n") == len(moments) and _SURE_DATES.fullmatch(lines)
+    return bool(is_sure) or all(map(is_date, moments))
 
 
 def doubts(resource: Any) -> Iterator[str]:

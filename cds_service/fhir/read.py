@@ -220,6 +220,7 @@ class _Reader:
         self.unread: list[Unread] = []
         self.flawed: set[str] = set()
         self.refused: dict[int, Incoming] = {}
+        self.in_doubt: set[type] = set()
         self._alias: dict[str, str] = {}
         self._refs: dict[str, str] = {}
         self._taken: dict[str, _Item] = {}
@@ -246,10 +247,13 @@ class _Reader:
 
     def _decoded(self, incoming: Incoming) -> Any:
         try:
-            return _DECODER.decode(incoming.original())
+            resource = _DECODER.decode(incoming.original())
         except UNREADABLE as error:
             self._refuse(incoming, error)
             return None
+        if incoming.fault:
+            self.in_doubt.add(type(resource))
+        return resource
 
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """Report a resource of a type that is read, or of no type at all; other types of R4 are simply not needed."""
@@ -288,13 +292,13 @@ class _Reader:
         self._medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
         lines: list[Line | _Item] = []
         found: dict[str, list[_Item]] = {}
-        in_doubt = doubtful([item.resource for item in self.items])
+        in_doubt = self.in_doubt | doubtful([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
             if self._is_other_patients(resource):
                 self._set_aside(item.incoming)
                 continue
-            if type(resource) in in_doubt or item.incoming.fault:
+            if in_doubt and type(resource) in in_doubt:
                 self._report_doubts(item)
             if (kind := _KINDS.get(type(resource))) is None or not kind.counts(resource):
                 continue
