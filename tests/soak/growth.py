@@ -18,8 +18,10 @@ class Sample:
 
 MEASURED = tuple(field.name for field in fields(Sample))[1:]
 
-# What may come in an hour of load without being growth: memory settles slowly, connections come and go.
+# What may come in an hour of load without being growth, and what a sample may be above another: the allocator settles
+# slowly, the collector lets some megabytes gather between its rounds, and connections come and go.
 MOST_AN_HOUR = {"memory": 120.0, "files": 60.0, "threads": 30.0, "connections": 60.0}
+UPS_AND_DOWNS = {"memory": 12.0, "files": 3.0, "threads": 3.0, "connections": 3.0}
 
 
 def sample(process: int, at: float) -> Sample:
@@ -55,7 +57,7 @@ class Growth:
     @property
     def is_growth(self) -> bool:
         """Whether it grows by more than may be, and has grown by more than a sample's own ups and downs."""
-        return self.an_hour > MOST_AN_HOUR[self.what] and self.last > self.first + 2 + 0.02 * self.first
+        return self.an_hour > MOST_AN_HOUR[self.what] and self.last - self.first > UPS_AND_DOWNS[self.what]
 
 
 def growth_of(samples: Sequence[Sample]) -> list[Growth]:
