@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service import database, migrate
 from cds_service.logs import LIBRARIES, configure, log
+from cds_service.memory import give_back_large_blocks
 from cds_service.metrics import SHARED
 from cds_service.settings import Settings
 
@@ -33,6 +34,7 @@ _AWAKE_SECONDS = 0.5
 def run(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until interrupted or told to end."""
     configure()
+    give_back_large_blocks()
     prepare(settings.database_url)
     os.register_at_fork(after_in_child=_can_be_stopped)
     with TemporaryDirectory(prefix="cds-metrics-") as shared:
