@@ -94,7 +94,7 @@ class Notes:
             too_many = max(0, len(self._rows) - MOST_WAITING)
             del self._rows[:too_many]
             waiting = len(self._rows)
-        log.error("calls not kept yet", rows=waiting)
+        log.warning("calls not kept yet", rows=waiting)
         self._say_lost(too_many)
 
     def _end(self) -> None:

@@ -177,7 +177,17 @@ def test_a_claim_over_several_days_leaves_the_day_of_its_items_open() -> None:
 )
 def test_doses(dose: dict[str, Any] | None, expected: Decimal | None) -> None:
     dosage = {"dosage": {"dose": dose}} if dose else {}
-    assert case_of(administration(**dosage)).administrations[0].ml == expected
+    given = administration(medicationCodeableConcept={"text": "Definity"}, **dosage)
+    assert case_of(given).administrations[0].ml == expected
+
+
+@pytest.mark.parametrize("what", [{}, {"medicationCodeableConcept": {}}, {"medicationCodeableConcept": {"coding": []}}])
+def test_what_was_given_may_be_anything_where_that_is_not_said(what: dict[str, Any]) -> None:
+    reading = read(administration(**what))
+    assert "medicationAdministrations" in reading.case.lost
+    assert [each.reason for each in reading.unread] == [
+        "MedicationAdministration.medication: expected a code, a text or a reference"
+    ]
 
 
 NDC_DEFINITY = {"coding": [{"system": "http://hl7.org/fhir/sid/ndc", "code": "11994-011-04"}]}

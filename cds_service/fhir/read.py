@@ -319,7 +319,12 @@ class _Reader:
         return _recorded(item).concept(self, item.resource)
 
     def _is_in_range(self, item: _Item) -> bool:
-        """Whether a dose can be meant; asked at once, since what is left out is reported."""
+        """Whether a dose can be meant; asked at once, since what is left out is reported.
+
+        What was given may be anything where that is not said: it is then not known that no contrast was.
+        """
+        if not _says_what_was_given(item.resource):
+            self._report(item.incoming, f"{_type(item)}.medication: expected a code, a text or a reference")
         dosage = item.resource.dosage
         try:
             _amount(dosage.dose if dosage else None)
@@ -861,6 +866,12 @@ def _is_written_short(value: Decimal) -> bool:
 
 _MICROLITRES = {"ul", "µl", "μl", "mcl", "microliter", "microliters", "microlitre", "microlitres"}
 _MILLILITRES = {"ml", "mls", "cc", "milliliter", "milliliters", "millilitre", "millilitres"}
+
+
+def _says_what_was_given(administration: r.MedicationAdministration) -> bool:
+    what = administration.medication_codeable_concept
+    said = concept(what)
+    return bool(administration.medication_reference or said.codes or said.words)
 
 
 def _millilitres(dose: r.Quantity | None) -> Decimal | None:
