@@ -170,6 +170,10 @@ def _own_draft(record: Any) -> bool:
     return cast(bool, record.draft)
 
 
+def _own_near(record: Any, day: date) -> bool:
+    return record.day in (day, None) or bool(record.links)
+
+
 class Records(Sequence[RecordT], Generic[RecordT]):
     """Records of one kind, each made from what was sent when it is first looked at.
 
@@ -177,7 +181,7 @@ class Records(Sequence[RecordT], Generic[RecordT]):
     the others unmade. Without ways to make them, the items are the records.
     """
 
-    __slots__ = ("_concept", "_is_draft", "_items", "_made", "_make")
+    __slots__ = ("_concept", "_is_draft", "_is_near", "_items", "_made", "_make")
 
     def __init__(
         self,
@@ -185,11 +189,13 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         make: Callable[[Any], RecordT] = _as_it_is,
         concept: Callable[[Any], Concept] = _own_concept,
         is_draft: Callable[[Any], bool] = _own_draft,
+        is_near: Callable[[Any, date], bool] = _own_near,
     ) -> None:
         self._items = items
         self._make = make
         self._concept = concept
         self._is_draft = is_draft
+        self._is_near = is_near
         self._made: dict[int, RecordT] = {}
 
     def __len__(self) -> int:
@@ -215,6 +221,11 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         """The records whose concept passes a test."""
         concept = self._concept
         return (self._at(number) for number, item in enumerate(self._items) if test(concept(item)))
+
+    def near(self, day: date) -> Iterator[RecordT]:
+        """The records of a day, those whose day is not known, and those that point at others."""
+        is_near = self._is_near
+        return (self._at(number) for number, item in enumerate(self._items) if is_near(item, day))
 
     def drafts(self) -> Iterator[RecordT]:
         """The records that the call is about."""
@@ -319,12 +330,13 @@ def once(derive: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(derive)
     def derived(*arguments: P.args, **_: P.kwargs) -> T:
-        *others, last = arguments
-        facts: dict[Any, T] = last.facts  # type: ignore[attr-defined]
-        key = (derive, *others) if others else derive
-        if key not in facts:
-            facts[key] = derive(*arguments)  # type: ignore[call-arg]
-        return facts[key]
+        facts: dict[Any, T] = arguments[-1].facts  # type: ignore[attr-defined]
+        key = (derive, arguments[:-1])
+        try:
+            return facts[key]
+        except KeyError:
+            facts[key] = found = derive(*arguments)  # type: ignore[call-arg]
+            return found
 
     return derived
 

@@ -74,9 +74,10 @@ class Table(Generic[EntryT]):
         self.title = title
         self.sources = sources
         self.entries = entries
-        self._by_code: dict[str, list[EntryT]] = {}
+        found: dict[str, list[EntryT]] = {}
         for entry in entries:
-            self._by_code.setdefault(entry.code, []).append(entry)
+            found.setdefault(entry.code, []).append(entry)
+        self._by_code = {code: tuple(alike) for code, alike in found.items()}
 
     def __iter__(self) -> Iterator[EntryT]:
         return iter(self.entries)
@@ -86,11 +87,14 @@ class Table(Generic[EntryT]):
 
     def history(self, code: str) -> tuple[EntryT, ...]:
         """All entries of a code, in the order of the file."""
-        return tuple(self._by_code.get(code, ()))
+        return self._by_code.get(code, ())
 
     def on(self, code: str, day: date | None) -> EntryT | None:
         """The entry of a code that is in force on a date of service, or None."""
-        return next((entry for entry in self._by_code.get(code, ()) if entry.in_force(day)), None)
+        for entry in self._by_code.get(code, ()):
+            if entry.in_force(day):
+                return entry
+        return None
 
     def source(self, entry: EntryT) -> Source:
         """The document that an entry was taken from."""

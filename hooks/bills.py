@@ -27,6 +27,24 @@ def reviewed(case: Case) -> tuple[Line, ...]:
     return tuple(line for line in lines_that_matter(case) if is_reviewed(line, case))
 
 
+@once
+def charging(case: Case) -> tuple[Line, ...]:
+    """Those of the reviewed lines that charge a unit."""
+    return tuple(line for line in reviewed(case) if units_of(line))
+
+
+@once
+def days_under_charge(case: Case) -> frozenset[date | None]:
+    """The days on which they charge an echo, one of its add-ons or a stress test."""
+    return days_of_echo(charging(case))
+
+
+@once
+def bills(case: Case) -> tuple[tuple[Line, ...], ...]:
+    """The same lines by kind of bill."""
+    return tuple(by_kind_of_bill(charging(case)))
+
+
 def is_reviewed(line: Line, case: Case) -> bool:
     """Whether the call is about a line, or about the day on which it was charged."""
     return line.draft or (line.day is not None and line.day in _days_under_review(case))

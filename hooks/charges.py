@@ -230,7 +230,7 @@ def _may_take_hospital_codes(study: Study, case: Case) -> bool:
 # --- the bills ------------------------------------------------------------------------------------------------------
 
 
-def by_kind_of_bill(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
+def by_form(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
     """Charges, professional claims and hospital claims apart: a charge and the claim made of it are one thing."""
     found: dict[tuple[bool, str], list[Line]] = {}
     for line in lines:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from functools import cached_property
 from typing import Literal
 
 from cds_service.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, once, plain
@@ -16,43 +17,52 @@ from hooks.tables import CODES, PRODUCTS
 Answer = Literal["yes", "no", "unknown", "contradicted"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Use:
-    """What the case says of contrast in a study.
+    """What the case says of contrast in a study; put into words only where a card cites it.
 
     `given` answers for what happened: `contradicted` where a supply is charged and the record says that nothing was
-    given. `ordered` is true where the study was ordered with contrast. `hints` are mentions in words only.
+    given. `against` is what speaks against it.
     """
 
+    study: Study
     given: Answer
-    ordered: bool
-    evidence: tuple[Evidence, ...]
-    orders: tuple[Evidence, ...]
-    hints: tuple[Evidence, ...]
     against: tuple[Evidence, ...]
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What shows that contrast was used: the record, and the supplies charged."""
+        charged = (line for line in self.study.supplies if line.certain)
+        return (*_clinical(self.study), *(Evidence(f"{line} is charged", line) for line in charged))
+
+    @cached_property
+    def orders(self) -> tuple[Evidence, ...]:
+        """By what the study was ordered with contrast."""
+        return tuple(item for order in self.study.orders for item, weak in _ordered(order) if not weak)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the study was ordered with contrast."""
+        return bool(self.orders)
+
+    @cached_property
+    def hints(self) -> tuple[Evidence, ...]:
+        """Mentions in words only."""
+        return _hints(self.study)
 
 
 @once
 def contrast_in(study: Study, case: Case) -> Use:
     """Weigh what the records of a study say of contrast."""
-    evidence = _clinical(study) + tuple(Evidence(f"{line} is charged", line) for line in study.supplies if line.certain)
     against = () if _unsettled(study, case) else _against(study)
-    orders = tuple(item for order in study.orders for item in _ordered(order) if not item[1])
-    return Use(
-        given=_answer(study, case, bool(evidence), bool(against)),
-        ordered=bool(orders),
-        evidence=evidence,
-        orders=tuple(item[0] for item in orders),
-        hints=_hints(study),
-        against=against,
-    )
+    return Use(study, _answer(study, case, bool(against)), against)
 
 
-def _answer(study: Study, case: Case, evidence: bool, against: bool) -> Answer:
-    if _clinical(study):
+def _answer(study: Study, case: Case, against: bool) -> Answer:
+    if _shown(study):
         return "yes"
     nothing_given = against or known_not_given(study, case)
-    if evidence:
+    if any(line.certain for line in study.supplies):
         return "contradicted" if nothing_given else "yes"
     return "no" if nothing_given else "unknown"
 
@@ -98,19 +108,33 @@ def _loose_by_day(case: Case) -> dict[int | None, list[Administration]]:
 
 
 @once
-def _clinical(study: Study) -> tuple[Evidence, ...]:
-    """Evidence outside the charges: administrations, agents that a procedure used, a contrast echo that was done."""
-    found = [
-        Evidence(f"{_agent_words(administration.concept)}{_amount_words(administration)} given", administration)
+def _shown(study: Study) -> tuple[tuple[Administration | Procedure, Concept | None], ...]:
+    """The records outside the charges that show contrast, each with the agent that it names: administrations, agents
+    that a procedure used, a contrast echo that was done.
+    """
+    found: list[tuple[Administration | Procedure, Concept | None]] = [
+        (administration, administration.concept)
         for administration in study.administrations
         if administration.status == "given" and _certain(administration.concept)
     ]
     for procedure in study.procedures:
         if procedure.status == "done":
-            found += [Evidence(f"{_agent_words(used)} used", procedure) for used in procedure.used if _certain(used)]
+            found += [(procedure, used) for used in procedure.used if _certain(used)]
             if names_contrast(procedure):
-                found.append(Evidence("echo with contrast, done", procedure))
+                found.append((procedure, None))
     return tuple(found)
+
+
+def _clinical(study: Study) -> tuple[Evidence, ...]:
+    return tuple(Evidence(_in_words(record, agent), record) for record, agent in _shown(study))
+
+
+def _in_words(record: Administration | Procedure, agent: Concept | None) -> str:
+    if agent is None:
+        return "echo with contrast, done"
+    if isinstance(record, Procedure):
+        return f"{_agent_words(agent)} used"
+    return f"{_agent_words(agent)}{_amount_words(record)} given"
 
 
 def _against(study: Study) -> tuple[Evidence, ...]:
@@ -297,7 +321,7 @@ def charged_with_contrast(study: Study, case: Case) -> bool:
     if study.kind != "stress":
         return False
     if study.charged(PERFUSION_ADD_ON):
-        return bool(_clinical(study))
+        return bool(_shown(study))
     if study.primaries:
         return PERFUSION_ADD_ON in done
     return (PERFUSION_ADD_ON in done or _is_of_hospital(study, done, case)) and is_asked_for(study, case)
@@ -305,7 +329,7 @@ def charged_with_contrast(study: Study, case: Case) -> bool:
 
 def _is_of_hospital(study: Study, done: set[str], case: Case) -> bool:
     """Whether a study that is not charged yet will be charged by a hospital's code with contrast."""
-    by_payer = bool(_clinical(study)) and bool(medicare_hospital_lines(study, case))
+    by_payer = bool(_shown(study)) and bool(medicare_hospital_lines(study, case))
     return by_payer or only_by_hospital(done)
 
 

@@ -1,10 +1,12 @@
 """Which items of documentation the record holds for a study, which it is known not to hold, and which are unknown."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeVar
 
-from cds_service.case import LOINC, RXNORM, SNOMED, Administration, Case, Document, Observation, Record, once
+from cds_service.case import LOINC, RXNORM, SNOMED, Administration, Case, Document, Observation, Record, Records, once
 from hooks.contrast import agents_given
 from hooks.echo import Study
 from hooks.tables import DOCUMENTATION, DocumentationItem
@@ -23,6 +25,15 @@ class Checked:
     where: tuple[Record, ...]
 
 
+def is_incomplete(study: Study, case: Case) -> bool:
+    """Whether an item in force on the study's day is known not to be on record; what is found first is enough."""
+    return any(
+        _would_be_seen(item, case) and not any(_SEEKERS[item.code](item, study, case))
+        for item in DOCUMENTATION
+        if item.in_force(study.day)
+    )
+
+
 def documentation_of(study: Study, case: Case) -> tuple[Checked, ...]:
     """All items in force on the study's day, in the order of the table."""
     return tuple(_checked(item, study, case) for item in DOCUMENTATION if item.in_force(study.day))
@@ -32,8 +43,12 @@ def _checked(item: DocumentationItem, study: Study, case: Case) -> Checked:
     where = tuple(_SEEKERS[item.code](item, study, case))
     if where:
         return Checked(item, "found", where)
-    conclusive = item.absent_where_known and set(item.absent_where_known) <= case.known
-    return Checked(item, "not found" if conclusive else "unknown", ())
+    return Checked(item, "not found" if _would_be_seen(item, case) else "unknown", ())
+
+
+def _would_be_seen(item: DocumentationItem, case: Case) -> bool:
+    """Whether an item that is not there may be said to be missing."""
+    return bool(item.absent_where_known) and case.known.issuperset(item.absent_where_known)
 
 
 # --- where each item is sought --------------------------------------------------------------------------------------
@@ -71,11 +86,10 @@ def _written(item: DocumentationItem, study: Study, case: Case) -> Iterator[Reco
 @once
 def _texts_of(study: Study, case: Case) -> tuple[tuple[Observation | Document, frozenset[str], str], ...]:
     """What is written of a study: the records, their LOINC codes, and their words in lower case."""
-    documents = (each for each in case.documents if each.kind in {"report", "document"})
-    written: tuple[Observation | Document, ...] = (*case.observations, *documents)
+    documents = (each for each in _of_study(case.documents, study) if each.kind in {"report", "document"})
+    written: tuple[Observation | Document, ...] = (*_of_study(case.observations, study), *documents)
     return tuple(
-        (seen, frozenset(seen.concept.values(LOINC)), _lower((*seen.concept.words, *seen.words)))
-        for seen in _of_study(written, study)
+        (seen, frozenset(seen.concept.values(LOINC)), _lower((*seen.concept.words, *seen.words))) for seen in written
     )
 
 
@@ -86,7 +100,7 @@ def _protocol(item: DocumentationItem, study: Study, case: Case) -> Iterator[Rec
     drugs = case.administrations.about(
         lambda drug: not set(item.rxnorm).isdisjoint(drug.values(RXNORM)) or _names(item, drug.words)
     )
-    yield from _of_study(drugs, study)
+    yield from (each for each in drugs if _is_of(each, study))
     yield from _written(item, study, case)
 
 
@@ -95,7 +109,12 @@ def _names(item: DocumentationItem, texts: Iterable[str]) -> bool:
 
 
 def _is_in(item: DocumentationItem, text: str) -> bool:
-    return any(word in text for word in item.words)
+    return bool(item.words and text and _any_of(item.words).search(text))
+
+
+@lru_cache
+def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, words)))
 
 
 def _lower(texts: Iterable[str]) -> str:
@@ -106,10 +125,14 @@ def _lower(texts: Iterable[str]) -> str:
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-def _of_study(records: Iterable[RecordT], study: Study) -> Iterator[RecordT]:
+def _of_study(records: Records[RecordT], study: Study) -> Iterator[RecordT]:
     """What is of the study's day, or points at it; a record without a day is taken for the study's."""
-    shown = {each.identity for each in study.records if each.identity}
-    return (each for each in records if each.day in {study.day, None} or study.day is None or each.links & shown)
+    near = records if study.day is None else records.near(study.day)
+    return (each for each in near if _is_of(each, study))
+
+
+def _is_of(record: Record, study: Study) -> bool:
+    return study.day is None or record.day in (study.day, None) or not record.links.isdisjoint(study.identities)
 
 
 _SEEKERS: dict[str, Callable[[DocumentationItem, Study, Case], Iterable[Record]]] = {

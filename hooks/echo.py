@@ -45,35 +45,21 @@ _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
 class Study:
     """An echo study as far as the case shows it.
 
-    `draft`: the call is about it. `facts` keeps what was derived from it, see `once`.
+    `records` are all that belong to it: what is charged (`lines`), what the record says was done (`procedures`), the
+    agents recorded as given or not given (`administrations`), what was ordered (`orders`). `draft`: the call is about
+    it. `facts` keeps what was derived from it, see `once`.
     """
 
     kind: Kind
     day: date | None
     records: tuple[Record, ...]
+    lines: tuple[Line, ...]
+    procedures: tuple[Procedure, ...]
+    administrations: tuple[Administration, ...]
+    orders: tuple[Order, ...]
     unsure: tuple[Record, ...] = ()
     draft: bool = False
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def lines(self) -> tuple[Line, ...]:
-        """What is charged for the study."""
-        return tuple(record for record in self.records if isinstance(record, Line))
-
-    @cached_property
-    def procedures(self) -> tuple[Procedure, ...]:
-        """What the record says was done."""
-        return tuple(record for record in self.records if isinstance(record, Procedure))
-
-    @cached_property
-    def administrations(self) -> tuple[Administration, ...]:
-        """The contrast agents recorded as given or not given."""
-        return tuple(record for record in self.records if isinstance(record, Administration))
-
-    @cached_property
-    def orders(self) -> tuple[Order, ...]:
-        """What was ordered."""
-        return tuple(record for record in self.records if isinstance(record, Order))
 
     @cached_property
     def primaries(self) -> tuple[Line, ...]:
@@ -100,6 +86,11 @@ class Study:
         return frozenset(each for line in self.lines for each in line.performers)
 
     @cached_property
+    def identities(self) -> frozenset[str]:
+        """By what other records point at its own."""
+        return frozenset(record.identity for record in self.records if record.identity)
+
+    @cached_property
     def references(self) -> tuple[str, ...]:
         """The records that show the study, for a charge to point at: procedures first, then orders."""
         shown = [each.identity for each in (*self.procedures, *self.orders) if "/" in each.identity]
@@ -122,7 +113,7 @@ def records_of_echo(case: Case) -> tuple[Record, ...]:
         return ()
     orders = case.orders.about(_is_of_order)
     lines = (line for line in lines_that_matter(case) if _is_of_line(line))
-    return (*case.procedures.about(_named_by), *lines, *case.administrations.about(agent_in), *orders)
+    return (*case.procedures.about(_is_of_study), *lines, *case.administrations.about(agent_in), *orders)
 
 
 def _orders_echo(case: Case) -> bool:
@@ -130,13 +121,13 @@ def _orders_echo(case: Case) -> bool:
     return (
         any(_is_of_order(each.concept) for each in case.orders.drafts())
         or any(_is_of_line(line) for line in case.lines.drafts())
-        or any(_named_by(each.concept) for each in case.procedures.drafts())
+        or any(_is_of_study(each.concept) for each in case.procedures.drafts())
         or any(agent_in(each.concept) for each in case.administrations.drafts())
     )
 
 
 def _is_of_order(ordered: Concept) -> object:
-    return _named_by(ordered) or agent_in(ordered)
+    return _is_of_study(ordered) or agent_in(ordered)
 
 
 def _is_of_line(line: Line) -> bool:
@@ -176,18 +167,43 @@ def _only_here(study: Study, case: Case) -> tuple[Record, ...]:
 # --- what a record says of a study ----------------------------------------------------------------------------------
 
 
-def study_codes(record: Record) -> tuple[StudyCode, ...]:
-    """The entries of the study table that a record's codes name."""
+class _Named:
+    """What entries of the study table say together of a record: which kind of study of its own, whether contrast was
+    used, whether it charges a hospital's code, and whether it is added to a stress echo.
+    """
+
+    __slots__ = ("contrast", "hospital", "kind", "on_stress")
+
+    def __init__(self, entries: Iterable[StudyCode]) -> None:
+        every = tuple(entries)
+        kinds = {entry.kind for entry in every if not entry.add_on}
+        self.kind: Kind | None = "stress" if "stress" in kinds else "rest" if "rest" in kinds else None
+        self.contrast = any(entry.contrast for entry in every)
+        self.hospital = any(entry.hospital for entry in every)
+        self.on_stress = any(entry.add_on and entry.kind == "stress" for entry in every)
+
+
+_BY_LINE = {entry.code: _Named(STUDIES.history(entry.code)) for entry in STUDIES}
+_NOTHING = _Named(())
+
+
+def _named(record: Record) -> _Named:
     if isinstance(record, Line):
-        return STUDIES.history(record.code)
-    return _named_by(record.concept) if isinstance(record, Procedure | Order) else ()
-
-
-def _named_by(concept: Concept) -> tuple[StudyCode, ...]:
-    return tuple(chain.from_iterable(map(_entries, concept.codes)))
+        return _BY_LINE.get(record.code, _NOTHING)
+    return _named_by(record.concept.codes) if isinstance(record, Procedure | Order) else _NOTHING
 
 
 @lru_cache(maxsize=4096)  # a record holds few kinds of procedure, again and again
+def _named_by(codes: tuple[Code, ...]) -> _Named:
+    return _Named(chain.from_iterable(map(_entries, codes)))
+
+
+def _is_of_study(concept: Concept) -> bool:
+    """Whether one of the codes stands in the study table."""
+    return any(map(_entries, concept.codes))
+
+
+@lru_cache(maxsize=4096)
 def _entries(code: Code) -> tuple[StudyCode, ...]:
     """A code without a system is taken for a billing code; a billing code may have modifiers behind it."""
     system = code.system or BILLING
@@ -197,21 +213,17 @@ def _entries(code: Code) -> tuple[StudyCode, ...]:
 
 def study_kind(record: Record) -> Kind | None:
     """The kind of study that a record names, None where it names none of its own."""
-    kinds = {entry.kind for entry in study_codes(record) if not entry.add_on}
-    if "stress" in kinds:
-        return "stress"
-    return "rest" if "rest" in kinds else None
+    return _named(record).kind
 
 
 def names_contrast(record: Record) -> bool:
     """Whether a record's own code says that contrast was used."""
-    return any(entry.contrast for entry in study_codes(record))
+    return _named(record).contrast
 
 
 def is_hospital_code(charged: Line | str) -> bool:
     """Whether a line, or a code, charges a hospital outpatient code for an echo with contrast."""
-    code = charged if isinstance(charged, str) else charged.code
-    return any(entry.hospital for entry in STUDIES.history(code))
+    return _BY_LINE.get(charged if isinstance(charged, str) else charged.code, _NOTHING).hospital
 
 
 def is_certain(record: Record) -> bool:
@@ -289,7 +301,11 @@ class _Index:
 
     def __init__(self, groups: Iterable[_Group]) -> None:
         self._number: dict[_Group, int] = {}
-        self._found: dict[object, list[_Group]] = {}
+        self._by_identity: dict[str, list[_Group]] = {}
+        self._by_link: dict[str, list[_Group]] = {}
+        self._by_day: dict[date | None, list[_Group]] = {}
+        self._by_encounter: dict[str | None, list[_Group]] = {}
+        self._with_draft_order: list[_Group] = []
         for group in groups:
             self._number[group] = len(self._number)
             for record in group.records:
@@ -302,45 +318,44 @@ class _Index:
 
     def referring(self, record: Record) -> list[_Group]:
         """The groups that refer to a record, to which it refers, or which refer to one and the same study as it."""
-        keys: list[object] = [("link", record.identity)] if record.identity else []
+        found = [self._by_link.get(record.identity)] if record.identity else []
         for link in record.links:
-            keys.append(("identity", link))
+            found.append(self._by_identity.get(link))
             if link.startswith(_STUDY_REFERENCES):
-                keys.append(("link", link))
-        return self._under(keys)
+                found.append(self._by_link.get(link))
+        return self._in_order(found)
 
     def near(self, record: Record) -> list[_Group]:
         """The groups of a record's day or encounter; for a draft order, those that have one already."""
-        keys: list[object] = [("day", record.day)] if record.day else []
+        found = [self._by_day.get(record.day)] if record.day else []
         if record.encounter:
-            keys.append(("encounter", record.encounter))
+            found.append(self._by_encounter.get(record.encounter))
         if isinstance(record, Order) and record.draft:
-            keys.append("draft order")
-        return self._under(keys)
+            found.append(self._with_draft_order)
+        return self._in_order(found)
 
     def not_dated(self, record: Record) -> list[_Group]:
         """Where a record or a group has no day: the groups that `_is_not_ruled_out` may let stand."""
         if record.day:
-            return self._under([("day", None)])
-        return self._under(["no encounter"]) if record.encounter else list(self._number)
+            return self._in_order([self._by_day.get(None)])
+        return self._in_order([self._by_encounter.get(None)]) if record.encounter else list(self._number)
 
     def _note(self, group: _Group, record: Record) -> None:
-        keys: list[object] = [("identity", record.identity), ("day", group.day)]
-        if not group.encounters:
-            keys.append("no encounter")
-        keys += [("link", link) for link in record.links]
-        if record.encounter:
-            keys.append(("encounter", record.encounter))
+        """Under an encounter of None are the groups that name none, under a day of None those without one."""
+        places = [self._by_identity.setdefault(record.identity, []), self._by_day.setdefault(group.day, [])]
+        places += [self._by_link.setdefault(link, []) for link in record.links]
+        if record.encounter or not group.encounters:
+            places.append(self._by_encounter.setdefault(record.encounter, []))
         if group.has_draft_order:
-            keys.append("draft order")
-        for key in keys:
-            found = self._found.setdefault(key, [])
+            places.append(self._with_draft_order)
+        for found in places:
             if not found or found[-1] is not group:
                 found.append(group)
 
-    def _under(self, keys: Iterable[object]) -> list[_Group]:
-        found = {group for key in keys for group in self._found.get(key, ())}
-        return sorted(found, key=self._number.__getitem__)
+    def _in_order(self, found: Iterable[list[_Group] | None]) -> list[_Group]:
+        """Each group once, in the order in which they were made."""
+        groups = {group for alike in found if alike for group in alike}
+        return sorted(groups, key=self._number.__getitem__) if len(groups) > 1 else list(groups)
 
 
 def _names_procedure(record: Record) -> bool:
@@ -372,6 +387,10 @@ def _study(group: _Group, draft_days: frozenset[date | None], case: Case) -> Stu
         kind=group.kind,
         day=group.day,
         records=tuple(group.records),
+        lines=tuple(record for record in group.records if isinstance(record, Line)),
+        procedures=tuple(record for record in group.records if isinstance(record, Procedure)),
+        administrations=tuple(record for record in group.records if isinstance(record, Administration)),
+        orders=tuple(record for record in group.records if isinstance(record, Order)),
         unsure=tuple(group.unsure),
         draft=draft or same_day,
     )
@@ -527,7 +546,7 @@ def _is_not_ruled_out(group: _Group, record: Record) -> bool:
 
 
 def _needs_stress(record: Record) -> bool:
-    return _is_contrast_add_on(record) or any(entry.add_on and entry.kind == "stress" for entry in study_codes(record))
+    return _is_contrast_add_on(record) or _named(record).on_stress
 
 
 def _is_contrast_add_on(record: Record) -> bool:

@@ -41,17 +41,22 @@ def agent_in(concept: Concept) -> Agent | None:
     Codes decide: NDC, supply code, RxNorm ingredient. Where they leave several products, all are kept; words are asked
     only where no code speaks.
     """
-    named = [codes for code in concept.codes if (codes := _by_code(code))]
-    if named:
-        common = frozenset.intersection(*named)
-        return Agent(common or frozenset.union(*named))
+    return _by_codes(concept.codes) or _by_words(concept)
+
+
+@lru_cache(maxsize=4096)  # a record names few drugs, again and again
+def _by_codes(codes: tuple[Code, ...]) -> Agent | None:
+    named = [products for code in codes if (products := _by_code(code))]
+    return Agent(frozenset.intersection(*named) or frozenset.union(*named)) if named else None
+
+
+def _by_words(concept: Concept) -> Agent | None:
     text = "\n".join(concept.words).lower()
     weak = [code for word, code in _WORDS if word in text]
     weak += [code.value for code in concept.codes if code.system == NO_SYSTEM and code.value in _PRODUCT_CODES]
     return Agent(frozenset(weak), certain=False) if weak else None
 
 
-@lru_cache(maxsize=4096)  # a record names few drugs, again and again
 def _by_code(code: Code) -> frozenset[str]:
     """The products that a code names; none where it is no product's."""
     if code.system == BILLING:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from cds_service.case import Case, Coverage, Line
+from cds_service.case import Case, Coverage, Line, once
 from hooks.echo import Study
 
 Setting = Literal["professional", "facility", "unknown"]
@@ -49,13 +49,23 @@ def payer_of(case: Case, lines: Iterable[Line] = ()) -> Payer:
     The site's own list comes first. A Medicare Advantage plan is not fee-for-service Medicare, and an unclear one may
     be either: both are unknown.
     """
-    candidates = {_payer(each, case) for each in _payers_named(case, lines)}
+    return _payer_among(_names_in(lines), case)
+
+
+@once
+def _payer_among(names: frozenset[str], case: Case) -> Payer:
+    candidates = {_payer(each, case) for each in _payers_named(names, case)}
     return candidates.pop() if len(candidates) == 1 else "unknown"
 
 
 def payer_says(case: Case, lines: Iterable[Line], question: str) -> bool | None:
     """What the site says of who pays, to one of QUESTIONS; None where it says nothing, or the payers differ."""
-    answers = {_answers(each, case).get(question) for each in _payers_named(case, lines)}
+    return _said_of(question, _names_in(lines), case)
+
+
+@once
+def _said_of(question: str, names: frozenset[str], case: Case) -> bool | None:
+    answers = {_answers(each, case).get(question) for each in _payers_named(names, case)}
     return answers.pop() if len(answers) == 1 else None
 
 
@@ -66,9 +76,13 @@ def takes_hospital_codes(case: Case, lines: Iterable[Line]) -> bool | None:
     return True if said is None and payer_of(case, every) == "medicare" else said
 
 
-def _payers_named(case: Case, lines: Iterable[Line]) -> list[Coverage | str]:
-    """The coverages that the claims name, the payers that they name otherwise, else the patient's first coverage."""
-    named = {name for line in lines for name in line.coverages}
+def _names_in(lines: Iterable[Line]) -> frozenset[str]:
+    """What the claims name as coverages: by reference, or otherwise."""
+    return frozenset(name for line in lines for name in line.coverages)
+
+
+def _payers_named(named: frozenset[str], case: Case) -> list[Coverage | str]:
+    """The coverages that are named, the payers that are named otherwise, else the patient's first coverage."""
     chosen: list[Coverage | str] = [coverage for coverage in case.coverages if coverage.identity in named]
     bare_names = named - {coverage.identity for coverage in case.coverages}
     return [*(chosen or ([] if bare_names else _first(case.coverages))), *sorted(bare_names)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
@@ -224,6 +225,8 @@ class _Reader:
         self._alias: dict[str, str] = {}
         self._refs: dict[str, str] = {}
         self._taken: dict[str, _Item] = {}
+        # By the element, which is kept beside it: an id is another's when the first is gone.
+        self._concepts: dict[int, tuple[r.CodeableConcept | None, Concept]] = {}
 
     def take(self, incoming: Incoming) -> None:
         """Take a resource, or note why it is left out. What was taken before is not taken twice."""
@@ -310,7 +313,7 @@ class _Reader:
         return {**records, "lines": Records(lines, self._line, self._concept_of_line, _is_draft)}
 
     def _to_be_made(self, items: list[_Item]) -> Records[Record]:
-        return Records(items, self._record, self._concept_of, _is_draft)
+        return Records(items, self._record, self._concept_of, _is_draft, _is_near)
 
     def _record(self, item: _Item) -> Record:
         return _recorded(item).make(self, item)
@@ -360,10 +363,11 @@ class _Reader:
         return structs.replace(line, draft=True) if is_draft else line
 
     def _is_other_patients(self, resource: Any) -> bool:
-        if not self.patient:
-            return False
-        subject = self.ref(_subject(resource))
-        return subject != self.patient and subject.startswith("Patient/")
+        subject = _subject(resource)
+        if not self.patient or subject is None or subject.reference == self.patient:
+            return False  # as nearly always
+        reference = self.ref(subject)
+        return reference != self.patient and reference.startswith("Patient/")
 
     def _set_aside(self, incoming: Incoming) -> None:
         """What belongs to another patient counts as nothing, unless a fault in its texts may have made it so."""
@@ -414,8 +418,11 @@ class _Reader:
         return self.concept(found.resource.code) if found else Concept()
 
     def concept(self, value: r.CodeableConcept | None) -> Concept:
-        """A concept with the billing codes to which the site maps its codes."""
-        return _mapped(concept(value), self.mappings)
+        """A concept with the billing codes to which the site maps its codes; made once, and asked for by many."""
+        kept = self._concepts.get(id(value))
+        if kept is None:
+            kept = self._concepts[id(value)] = value, _mapped(concept(value), self.mappings)
+        return kept[1]
 
     def base(self, item: _Item) -> dict[str, Any]:
         """What every record carries."""
@@ -521,9 +528,23 @@ def _claim(reader: _Reader, item: _Item) -> Iterator[Line]:
     if c.use != "claim":
         reader.unread.append(Unread(item.incoming.place, f"a {c.use} charges nothing: not reviewed"))
         return
+    of_claim = {
+        "draft": item.incoming.draft,
+        "bill": item.identity or item.incoming.place,
+        "form": _form(c),
+        "coverages": _claim_coverages(reader, c),
+        "open": c.status in {"draft", "active"},
+    }
     for position, claim_item in enumerate(c.item or ()):
+        of_item = {
+            "day": _day(claim_item.serviced_date, claim_item.serviced_period) or _single_day(c.billable_period),
+            "performers": _claim_practitioners(reader, c, claim_item),
+            "encounter": next(iter(reader.refs(claim_item.encounter)), None),
+            "links": _claim_procedures(reader, c, claim_item),
+            "place_of_service": _place_of_service(claim_item),
+        }
         for within, number, part in _parts(position, claim_item):
-            yield _claim_line(reader, item, claim_item, part, within, number)
+            yield _claim_line(reader, item, part, within, number, of_claim | of_item)
 
 
 def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
@@ -538,31 +559,20 @@ def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.Claim
 
 
 def _claim_line(
-    reader: _Reader, item: _Item, claim_item: r.ClaimItem, part: r.ClaimLine, within: str, number: str
+    reader: _Reader, item: _Item, part: r.ClaimLine, within: str, number: str, shared: Mapping[str, Any]
 ) -> Line:
-    c: r.Claim = item.resource
+    """A line; `shared` is what it has in common with others of its item and of its claim."""
     what = reader.concept(part.product_or_service)
     code, modifiers = _billed(what.codes)
-    base = reader.base(item) | {
-        "origin": Origin(item.incoming.place, f"{item.label} item {number}", within),
-        "identity": f"{item.identity}#{within}" if item.identity else "",
-    }
     return Line(
-        **base,
+        origin=Origin(item.incoming.place, f"{item.label} item {number}", within),
+        identity=f"{item.identity}#{within}" if item.identity else "",
         code=code,
         certain=_is_certain(what),
         concept=what,
         modifiers=(*modifiers, *_modifiers(part.modifier or ())),
         units=_amount(part.quantity),
-        day=_day(claim_item.serviced_date, claim_item.serviced_period) or _single_day(c.billable_period),
-        performers=_claim_practitioners(reader, c, claim_item),
-        encounter=next(iter(reader.refs(claim_item.encounter)), None),
-        links=_claim_procedures(reader, c, claim_item),
-        bill=item.identity or item.incoming.place,
-        form=_form(c),
-        place_of_service=_place_of_service(claim_item),
-        coverages=_claim_coverages(reader, c),
-        open=c.status in {"draft", "active"},
+        **shared,
     )
 
 
@@ -618,13 +628,25 @@ def _identifiers(reader: _Reader, coverage: r.Coverage) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(reader.ref(each) for each in payors if each.reference), *written]))
 
 
+def _is_near(item: _Item, day: date) -> bool:
+    """False for an observation of another day that points at nothing: a record may hold hundreds, and of these none
+    has to be made.
+    """
+    o = item.resource
+    return type(o) is not r.Observation or bool(o.part_of) or _day_of_observation(o) in (day, None)
+
+
+def _day_of_observation(observation: r.Observation) -> date | None:
+    return _day(observation.effective_date_time, observation.effective_period)
+
+
 def _observation(reader: _Reader, item: _Item) -> Observation:
     o: r.Observation = item.resource
     return Observation(
         **reader.base(item),
         concept=reader.concept(o.code),
         words=(*((o.value_string,) if o.value_string else ()), *_said(o.value_codeable_concept), *_texts(o.note)),
-        day=_day(o.effective_date_time, o.effective_period),
+        day=_day_of_observation(o),
         encounter=reader.ref(o.encounter) or None,
         links=reader.refs(o.part_of),
     )
@@ -770,11 +792,17 @@ def concept(value: r.CodeableConcept | None) -> Concept:
     if value is None:
         return _NOTHING_SAID
     codings = value.coding or ()
-    codes = [Code(kind(each.system), code) for each in codings if each.code and (code := each.code.strip())]
+    codes = [code for each in codings if each.code and (code := _code(each.system, each.code))]
     words = [each.display for each in codings if each.display]
     if value.text:
         words.append(value.text)
     return Concept(tuple(codes), tuple(words))
+
+
+@lru_cache(maxsize=16_384)  # a record holds few codes, again and again
+def _code(system: str | None, written: str) -> Code | None:
+    value = written.strip()
+    return Code(kind(system), value) if value else None
 
 
 def _mapped(what: Concept, mappings: Mapping[Code, str]) -> Concept:
@@ -927,9 +955,9 @@ def _contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> r.Co
     return None
 
 
-# By which member a resource names its patient; the others name none.
-_SUBJECT_MEMBERS = {
-    kind: member
+# A way to the member by which a resource names its patient; the others name none.
+_SUBJECTS: dict[type, Callable[[Any], r.Reference | None]] = {
+    kind: attrgetter(member)
     for kind in r.Read.__args__
     for member in kind.__struct_fields__
     if member in {"subject", "patient", "beneficiary"}
@@ -958,8 +986,8 @@ def part_of(incoming: Incoming) -> str | None:
 
 
 def _subject(resource: Any) -> r.Reference | None:
-    member = _SUBJECT_MEMBERS.get(type(resource))
-    return getattr(resource, member) if member else None
+    subject = _SUBJECTS.get(type(resource))
+    return subject(resource) if subject else None
 
 
 def without_values(message: str) -> str:

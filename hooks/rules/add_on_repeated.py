@@ -6,7 +6,7 @@ from decimal import Decimal
 from cds_service.case import Case, Line, plain
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
 from hooks.bills import units_of
-from hooks.charges import by_kind_of_bill, keep_units
+from hooks.charges import by_form, keep_units
 from hooks.echo import Study, studies
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import ADD_ONS, CODES
@@ -35,7 +35,7 @@ def add_on_repeated(case: Case) -> Iterator[Finding | NotChecked]:
     """
     for study in studies(case):
         for code in sorted({line.code for line in study.lines if _is_once_per_study(line)}):
-            for lines in by_kind_of_bill(study.charged(code)):
+            for lines in by_form(study.charged(code)):
                 if study.draft and _count(lines) > 1:
                     yield _finding(code, lines, study)
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from cds_service.case import Case, Change, Line, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
-from hooks.bills import by_kind_of_bill, charged, days_of_echo, goes_out, reviewed, units_of
+from hooks.bills import bills, charged, days_under_charge, goes_out
 from hooks.charges import in_words
 from hooks.echo import study_of
 from hooks.lines import grouped
@@ -42,9 +42,8 @@ def code_not_active(case: Case) -> Iterator[Finding | NotChecked]:
     Passes:
         Codes within their dates; codes that are not in the table.
     """
-    lines = [line for line in reviewed(case) if units_of(line)]
-    days = days_of_echo(lines)
-    for alike in by_kind_of_bill(lines):
+    days = days_under_charge(case)
+    for alike in bills(case):
         known = grouped((line for line in alike if line.code in CODES), lambda line: (line.code, line.day))
         for code, day in sorted(known, key=str):
             same = known[code, day]

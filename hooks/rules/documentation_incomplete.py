@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cds_service.case import Case, Line
 from cds_service.rules import INFO, Evidence, Finding, NotChecked, rule
 from hooks.contrast import contrast_in
-from hooks.documentation import Checked, documentation_of
+from hooks.documentation import Checked, documentation_of, is_incomplete
 from hooks.echo import CONTRAST_ADD_ON, Study, studies
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import DOCUMENTATION
@@ -32,23 +32,23 @@ def documentation_incomplete(case: Case) -> Iterator[Finding | NotChecked]:
     Passes:
         Every item is found, or may stand in a part of the record that did not come along.
     """
-    for study in studies(case):
+    for study in studies(case) if case.stage == "claim" else ():
         lines = tuple(line for line in study.charged(CONTRAST_ADD_ON) if line.draft)
-        if case.stage == "claim" and lines and contrast_in(study, case).given not in {"no", "contradicted"}:
-            yield from _verdict(study, lines, case)
+        is_supported = lines and contrast_in(study, case).given not in {"no", "contradicted"}
+        if is_supported and is_incomplete(study, case):
+            yield _finding(study, lines, case)
 
 
-def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Finding]:
+def _finding(study: Study, lines: tuple[Line, ...], case: Case) -> Finding:
     checked = documentation_of(study, case)
     absent = [each for each in checked if each.state == "not found"]
-    if absent:
-        yield Finding(
-            summary=f"93352 is charged, and {len(absent)} of {len(checked)} items that support it are not on record.",
-            evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
-            checklist=tuple(_row(each) for each in checked),
-            notes=("Not found: " + "; ".join(each.item.name for each in absent) + ".",),
-            day=study.day,
-        )
+    return Finding(
+        summary=f"93352 is charged, and {len(absent)} of {len(checked)} items that support it are not on record.",
+        evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
+        checklist=tuple(_row(each) for each in checked),
+        notes=("Not found: " + "; ".join(each.item.name for each in absent) + ".",),
+        day=study.day,
+    )
 
 
 def _row(checked: Checked) -> tuple[str, str, str]:

@@ -41,12 +41,12 @@ def hospital_contrast_code(case: Case) -> Iterator[Finding | NotChecked]:
         may or may not take C codes: ask the payer.
     """
     for study in studies(case):
-        if study.draft:
-            yield from _verdict(study, contrast_in(study, case), case)
+        lines = hospital_lines(study)
+        if study.draft and lines:
+            yield from _verdict(study, lines, contrast_in(study, case), case)
 
 
-def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
-    lines = hospital_lines(study)
+def _verdict(study: Study, lines: tuple[Line, ...], use: Use, case: Case) -> Iterator[Finding | NotChecked]:
     payer = payer_of(case, lines)
     wrong = _wrong(study, use, lines)
     if has_perfusion(study) and payer != "other" and any(_target(line, study) for line in lines):

@@ -9,13 +9,12 @@ from cds_service.case import Case, Line, RemoveLine
 from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, Why, rule
 from hooks.bills import (
     charged,
-    days_of_echo,
+    charging,
+    days_under_charge,
     goes_out,
     one_day_and_practitioner,
-    reviewed,
     settings_of,
     share_a_bill,
-    units_of,
 )
 from hooks.lines import grouped, lines_that_matter, lines_that_may_be_on
 from hooks.override_reasons import WRONG_CHARGE
@@ -74,10 +73,9 @@ def pair_conflict(case: Case) -> Iterator[Finding | NotChecked]:
         The codes are on the practitioner's claim and on the hospital's, on different days, by different practitioners,
         or no pair at all (93350 with 93016 or 93018, 93350 or 93351 with Doppler, colour flow or strain).
     """
-    lines = [line for line in reviewed(case) if units_of(line)]
-    days = days_of_echo(lines)
+    days = days_under_charge(case)
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
-    for one, other in _that_may_conflict([line for line in lines if line.day in days]):
+    for one, other in _that_may_conflict(line for line in charging(case) if line.day in days):
         law = _law_of(one, other)
         if law == "none" or not goes_out((one, other), case) or _other_fault(one, other, case):
             continue

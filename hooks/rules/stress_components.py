@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cds_service.case import Case, Change, Line, RemoveLine, ReplaceCode
 from cds_service.rules import INFO, Finding, NotChecked, Remedy, rule
-from hooks.bills import by_kind_of_bill, charged, component, goes_out, one_day_and_practitioner, reviewed, units_of
+from hooks.bills import bills, charged, component, goes_out, one_day_and_practitioner
 from hooks.lines import grouped
 from hooks.override_reasons import WRONG_CHARGE
 from hooks.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
@@ -31,9 +31,8 @@ def stress_components(case: Case) -> Iterator[Finding | NotChecked]:
         Only one of 93016 and 93018; different practitioners; the study without 26; the tracing (93017) on the same
         bill; dates before the guideline of 2012.
     """
-    lines = [line for line in reviewed(case) if units_of(line)]
     for entry in WHOLE_SERVICES:
-        for alike in by_kind_of_bill(lines):
+        for alike in bills(case):
             by_day = grouped(alike, lambda line: line.day)
             for echo in alike:
                 parts = _parts(entry, echo, by_day[echo.day])

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from cds_service.case import Case, Change, Line, RemoveLine, RemoveModifier, SetUnits, plain
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import add, by_kind_of_bill, waste_modifiers
+from hooks.charges import add, by_form, waste_modifiers
 from hooks.contrast import agents_given, contrast_in, documented_units, given_of, unsure_agents
 from hooks.echo import Study, studies
 from hooks.override_reasons import WRONG_CHARGE
@@ -57,7 +57,7 @@ def _verdict(code: str, study: Study, case: Case) -> Iterator[Finding | NotCheck
         charged = [line for line in _supplies(study) if line.code == code and line.draft]
         yield NotChecked("record", f"{code}: {reason}", tuple(Evidence(f"{line} is charged", line) for line in charged))
         return
-    for lines in by_kind_of_bill(study.charged(code)):
+    for lines in by_form(study.charged(code)):
         if any(line.draft for line in lines):
             yield from _compared(lines, study, case)
 

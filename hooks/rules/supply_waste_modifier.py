@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cds_service.case import AddModifier, Case, Change, Line, RemoveLine, RemoveModifier, plain
 from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import add_discarded, by_kind_of_bill, waste_notes
+from hooks.charges import add_discarded, by_form, waste_notes
 from hooks.contrast import contrast_in, documented_units, given_of
 from hooks.echo import Study, studies
 from hooks.override_reasons import WRONG_CHARGE
@@ -42,7 +42,7 @@ def supply_waste_modifier(case: Case) -> Iterator[Finding | NotChecked]:
     for study in studies(case):
         if study.draft and contrast_in(study, case).given not in {"no", "contradicted"}:
             for code in sorted({line.code for line in study.supplies if line.draft}):
-                for lines in by_kind_of_bill(line for line in study.charged(code) if line.draft):
+                for lines in by_form(line for line in study.charged(code) if line.draft):
                     yield from _verdict(lines, study, case)
             loose = [each for each in study.unsure if isinstance(each, Line) and has_product_code(each) and each.draft]
             for line in loose:

@@ -59,12 +59,18 @@ def units_over_limit(case: Case) -> Iterator[Finding | NotChecked]:
         by_code_and_day = grouped(alike, lambda line: (line.code, line.day))
         for key in sorted(by_code_and_day, key=str):
             same = by_code_and_day[key]
-            if goes_out(same, case) and not _belongs_to_one_study(same, case):
+            if _may_exceed(same) and goes_out(same, case) and not _belongs_to_one_study(same, case):
                 yield from _verdict(_most_by_one_practitioner(same), case)
 
 
 def _is_our_matter(line: Line, days: frozenset[date | None]) -> bool:
     return line.code in UNIT_LIMITS and (is_supply(line.code) or line.day in days)
+
+
+def _may_exceed(lines: list[Line]) -> bool:
+    """Whether the units exceed the least limit of any time and kind of claim: if not, as hardly ever, all is well."""
+    least = min((limit.units for limit in UNIT_LIMITS.history(lines[0].code) if limit.units), default=None)
+    return least is not None and sum(map(units_of, lines)) > least
 
 
 def _belongs_to_one_study(lines: list[Line], case: Case) -> bool:
