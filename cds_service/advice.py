@@ -1,6 +1,6 @@
 """A call in, an answer out: protocol, prefetch, fetching, reading, rules and cards in their order. Knows no HTTP."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import structs
 
 from cds_service.cards import CardMaker
-from cds_service.case import Site, Stage
+from cds_service.case import Case, Site, Stage
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.illegible import codes_in, parts_in
@@ -26,7 +26,7 @@ from cds_service.protocol import (
     decode_request,
     hook_name,
 )
-from cds_service.rules import Review, Rule, review
+from cds_service.rules import Review, Rule, is_anything, review
 from cds_service.settings import Settings
 from cds_service.tracing import span
 
@@ -76,12 +76,16 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class Advisor:
-    """The rules, the settings, what the site has decided and the way to FHIR servers, ready to answer calls."""
+    """The rules, the settings, what the site has decided and the way to FHIR servers, ready to answer calls.
+
+    `concerns` tells for a case whether there is anything in it that a rule looks at.
+    """
 
     rules: tuple[Rule, ...]
     settings: Settings
     client: FhirClient
     site: Site = DEFAULT_SITE
+    concerns: Callable[[Case], bool] = is_anything
 
     def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Advice:
         """Answer a call of a service; `page_base` is the address under which the pages that cards link to are reached.
@@ -133,7 +137,7 @@ class Advisor:
     def judge(self, reading: Reading, unread: tuple[Unread, ...] = ()) -> Judged:
         """Run the rules over what was read. `unread` was left out before it came to the reader."""
         with span("review"):
-            verdict = review(reading.case, self.rules)
+            verdict = review(reading.case, self.rules, self.concerns)
         return Judged(review=verdict, reading=reading, unread=(*unread, *reading.unread))
 
     def _judged(self, reading: Reading, arrived: Arrived) -> Judged:

@@ -51,6 +51,7 @@ from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
 from hooks.echo import studies_told
+from hooks.needs import concerns
 
 
 def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
@@ -100,6 +101,7 @@ def create_advisor(settings: Settings) -> Advisor:
         settings=settings,
         client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
         site=replace(site, order_suggestions=settings.order_suggestions),
+        concerns=concerns,
     )
 
 

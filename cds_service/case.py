@@ -232,6 +232,11 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         is_draft = self._is_draft
         return (self._at(number) for number, item in enumerate(self._items) if is_draft(item))
 
+    def has_draft(self, test: Callable[[Concept], object]) -> bool:
+        """Whether the concept of one of these passes a test."""
+        concept, is_draft = self._concept, self._is_draft
+        return any(is_draft(item) and test(concept(item)) for item in self._items)
+
     def drafts_or_about(self, test: Callable[[Concept], object]) -> Iterator[RecordT]:
         """Both, in their order."""
         concept, is_draft = self._concept, self._is_draft

@@ -196,16 +196,22 @@ class Review:
     switched_off: tuple[Rule, ...] = ()
 
 
-def review(case: Case, rules: Iterable[Rule]) -> Review:
-    """Run every rule that the site wants over a case."""
+def is_anything(_: Case) -> bool:
+    """That a rule may have something to say of any case."""
+    return True
+
+
+def review(case: Case, rules: Iterable[Rule], concerns: Callable[[Case], bool] = is_anything) -> Review:
+    """Run every rule that the site wants over a case; where none of it `concerns` them, all have passed."""
     every = tuple(rules)
     off = tuple(each for each in every if each.id in case.site.rules_off)
+    wanted = tuple(each for each in every if each.id not in case.site.rules_off)
+    if not concerns(case):
+        return Review((), (), wanted, off)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, NotChecked]] = []
     passed: list[Rule] = []
-    for each in every:
-        if each in off:
-            continue
+    for each in wanted:
         verdicts = [_withheld(verdict, case) for verdict in each.check(case)]
         if not verdicts:
             passed.append(each)

@@ -70,9 +70,9 @@ class Store:
         }
         self._notes.add([(AUDIT, entry), *((ISSUED_CARDS, _issued(card, answered.service, now)) for card in cards)])
 
-    def settle(self) -> None:
-        """Wait for what was noted of calls, as far as it can be kept."""
-        self._notes.settle(_SETTLE_SECONDS)
+    def settle(self, seconds: float = _SETTLE_SECONDS) -> None:
+        """Wait for what was noted of calls, as far as it can be kept, and no longer than so many seconds."""
+        self._notes.settle(seconds)
 
     def take(self, caller: Caller, service: str, items: Sequence[Feedback]) -> Kept:
         """Keep feedback; an item that is known by card and time of outcome is kept once.

@@ -119,10 +119,10 @@ def records_of_echo(case: Case) -> tuple[Record, ...]:
 def _orders_echo(case: Case) -> bool:
     """Whether one of the drafts concerns an echo."""
     return (
-        any(_is_of_order(each.concept) for each in case.orders.drafts())
+        case.orders.has_draft(_is_of_order)
         or any(_is_of_line(line) for line in case.lines.drafts())
-        or any(_is_of_study(each.concept) for each in case.procedures.drafts())
-        or any(agent_in(each.concept) for each in case.administrations.drafts())
+        or case.procedures.has_draft(_is_of_study)
+        or case.administrations.has_draft(agent_in)
     )
 
 
@@ -190,7 +190,7 @@ _NOTHING = _Named(())
 def _named(record: Record) -> _Named:
     if isinstance(record, Line):
         return _BY_LINE.get(record.code, _NOTHING)
-    return _named_by(record.concept.codes) if isinstance(record, Procedure | Order) else _NOTHING
+    return _named_by(record.concept.codes) if isinstance(record, (Procedure, Order)) else _NOTHING
 
 
 @lru_cache(maxsize=4096)  # a record holds few kinds of procedure, again and again
@@ -307,9 +307,13 @@ class _Index:
         self._by_encounter: dict[str | None, list[_Group]] = {}
         self._with_draft_order: list[_Group] = []
         for group in groups:
-            self._number[group] = len(self._number)
-            for record in group.records:
-                self._note(group, record)
+            self.take(group)
+
+    def take(self, group: _Group) -> None:
+        """Take in a further group."""
+        self._number[group] = len(self._number)
+        for record in group.records:
+            self._note(group, record)
 
     def add(self, group: _Group, record: Record) -> None:
         """Take a record into a group."""
@@ -371,10 +375,12 @@ def _weight_of_day(record: Record) -> int:
 
 def _sort_into_studies(case: Case) -> tuple[Study, ...]:
     relevant = records_of_echo(case)
+    if not relevant:
+        return ()
     named = [record for record in relevant if study_kind(record)]
     groups = _groups_of_done(record for record in named if not isinstance(record, Order))
-    _attach_orders(groups, [record for record in named if isinstance(record, Order)])
-    _attach_rest(groups, [record for record in relevant if not study_kind(record)])
+    index = _attach_orders(groups, [record for record in named if isinstance(record, Order)])
+    _attach_rest(groups, index, [record for record in relevant if not study_kind(record)])
     days = draft_days(case) - {None}
     found = [_study(group, days, case) for group in groups]
     return tuple(sorted(found, key=lambda study: (study.day or date.max, study.kind)))
@@ -455,22 +461,30 @@ def _merged_by_day(alike: Sequence[_Group]) -> list[_Group]:
         for other in distinct
         if one is not other
     )
-    if apart or not groups:
+    if apart or len(groups) < 2:
         return groups
     return [_Group(groups[0].kind, [record for group in groups for record in group.records])]
 
 
-def _attach_orders(groups: list[_Group], orders: Iterable[Order]) -> None:
-    """An order belongs to the studies that refer to it, else to the study of its day or its encounter."""
+def _attach_orders(groups: list[_Group], orders: Iterable[Order]) -> _Index:
+    """An order belongs to the studies that refer to it, else to the study of its day or its encounter.
+
+    The others, each a study of its own, go to `groups`. Returns the index of all.
+    """
     done = _Index(groups)
+    not_done: list[_Group] = []
     for order in orders:
         kind = study_kind(order) or "none"
         homes = [group for group in done.referring(order) if group.kind == kind]
         homes = homes or _homes_of_order([group for group in done.near(order) if group.kind == kind], order)
         if not homes:
-            groups.append(_Group(kind, [order]))
+            not_done.append(_Group(kind, [order]))
         for group in homes:
             done.add(group, order)
+    for group in not_done:
+        groups.append(group)
+        done.take(group)
+    return done
 
 
 def _homes_of_order(groups: Sequence[_Group], order: Order) -> list[_Group]:
@@ -484,9 +498,9 @@ def _not_before(group: _Group, order: Order) -> bool:
     return group.day is None or order.day is None or group.day >= order.day
 
 
-def _attach_rest(groups: list[_Group], records: Iterable[Record]) -> None:
-    """Add-ons, supplies, administrations, and orders for them."""
-    studies_only, days = _Index(groups), _Days(groups)
+def _attach_rest(groups: list[_Group], studies_only: _Index, records: Iterable[Record]) -> None:
+    """Add-ons, supplies, administrations, and orders for them; what belongs to no study goes to `groups` by day."""
+    days = _Days(groups)
     for record in sorted(records, key=_order_of_attachment):
         homes = _homes(studies_only, record)
         if len(homes) == 1:

@@ -1,11 +1,22 @@
-"""Which parts of the record a case calls for, so that nothing is fetched in vain."""
+"""What a case calls for: whether it is a matter of ours at all, and which parts of the record are then needed."""
 
 from cds_service.case import Case
+from hooks.bills import reviewed
 from hooks.echo import studies
 from hooks.prefetch import PREFETCH
+from hooks.tables import KNOWN_CODES
 
 # What no rule looks at: the patient and the encounter are named in the context.
 _NOT_NEEDED = frozenset({"patient", "encounter"})
+
+
+def concerns(case: Case) -> bool:
+    """Whether there is an echo, something of one, or a charge of a code that a table speaks of.
+
+    Of all else no rule says anything; most orders and charges are about something else, and asking nineteen rules in
+    vain would take longer than to read them.
+    """
+    return bool(studies(case)) or any(line.code in KNOWN_CODES for line in reviewed(case))
 
 
 def wanted(case: Case) -> frozenset[str]:

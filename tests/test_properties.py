@@ -12,7 +12,7 @@ from cds_service.advice import Advice, Advisor
 from cds_service.app import create_advisor
 from cds_service.case import AddLine, Change, Origin, RemoveLine, RemoveOrder, ReplaceCode
 from cds_service.fhir.build import actions
-from cds_service.rules import Finding, Remedy
+from cds_service.rules import Finding, Remedy, review
 from cds_service.settings import Settings
 from tests.notation import request_of, service_of
 from tests.test_rules import SERVICES
@@ -116,6 +116,14 @@ def said(advice: Advice) -> list[tuple[Any, ...]]:
         )
         for rule, each in advice.review.findings
     )
+
+
+@often
+@given(case=cases([*OTHER_LINES, "99213", "93016", "93000", "J1250x4", "Q9957"], GIVEN, [*DONE, "99213"]))
+def test_what_does_not_concern_the_rules_is_nothing_to_any_of_them(case: dict[str, Any]) -> None:
+    asked = of_case(ADVISOR, case)
+    every = review(asked.reading.case, ADVISOR.rules)
+    assert [rule.id for rule in every.passed] == [rule.id for rule in asked.review.passed]
 
 
 @often

@@ -298,7 +298,8 @@ class _Reader:
         in_doubt = self.in_doubt | doubtful([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
-            if self._is_other_patients(resource):
+            subject = _subject(resource) if self.patient else None
+            if subject is not None and subject.reference != self.patient and self._is_other_patients(subject):
                 self._set_aside(item.incoming)
                 continue
             if in_doubt and type(resource) in in_doubt:
@@ -362,10 +363,7 @@ class _Reader:
         is_draft = self.encounter is not None and line.encounter == self.encounter
         return structs.replace(line, draft=True) if is_draft else line
 
-    def _is_other_patients(self, resource: Any) -> bool:
-        subject = _subject(resource)
-        if not self.patient or subject is None or subject.reference == self.patient:
-            return False  # as nearly always
+    def _is_other_patients(self, subject: r.Reference) -> bool:
         reference = self.ref(subject)
         return reference != self.patient and reference.startswith("Patient/")
 
@@ -421,7 +419,8 @@ class _Reader:
         """A concept with the billing codes to which the site maps its codes; made once, and asked for by many."""
         kept = self._concepts.get(id(value))
         if kept is None:
-            kept = self._concepts[id(value)] = value, _mapped(concept(value), self.mappings)
+            made = concept(value)
+            kept = self._concepts[id(value)] = value, _mapped(made, self.mappings) if self.mappings else made
         return kept[1]
 
     def base(self, item: _Item) -> dict[str, Any]:
@@ -485,6 +484,8 @@ def _service_request(reader: _Reader, item: _Item) -> Order:
 
 def _ordered(reader: _Reader, order: r.ServiceRequest) -> Concept:
     """What is ordered, with its details."""
+    if not order.order_detail:
+        return reader.concept(order.code)
     return _joined([reader.concept(order.code), *(reader.concept(each) for each in order.order_detail or ())])
 
 
@@ -791,9 +792,13 @@ def concept(value: r.CodeableConcept | None) -> Concept:
     """A CodeableConcept as a Concept. A coding without a code gives only its words."""
     if value is None:
         return _NOTHING_SAID
-    codings = value.coding or ()
-    codes = [code for each in codings if each.code and (code := _code(each.system, each.code))]
-    words = [each.display for each in codings if each.display]
+    codes: list[Code] = []
+    words: list[str] = []
+    for each in value.coding or ():
+        if each.code and (code := _code(each.system, each.code)):
+            codes.append(code)
+        if each.display:
+            words.append(each.display)
     if value.text:
         words.append(value.text)
     return Concept(tuple(codes), tuple(words))
@@ -807,7 +812,7 @@ def _code(system: str | None, written: str) -> Code | None:
 
 def _mapped(what: Concept, mappings: Mapping[Code, str]) -> Concept:
     """The mapped codes beside the sender's own; a local code that is sent as a billing code gives way to its own."""
-    added = tuple(Code(BILLING, mappings[code]) for code in what.codes if code in mappings) if mappings else ()
+    added = tuple(Code(BILLING, mappings[code]) for code in what.codes if code in mappings)
     if not added:
         return what
     kept = tuple(code for code in what.codes if code not in mappings or code.system != BILLING)
@@ -888,6 +893,9 @@ def _amount(quantity: r.Quantity | None) -> Decimal | None:
 
 def _is_written_short(value: Decimal) -> bool:
     """Whether the number has few digits, on either side of the point and altogether."""
+    written = str(value)
+    if len(written) <= _MOST_DIGITS and "E" not in written:
+        return True  # as nearly always
     _, digits, exponent = value.as_tuple()
     return isinstance(exponent, int) and -exponent <= _MOST_DIGITS and len(digits) <= _MOST_DIGITS
 
@@ -898,8 +906,9 @@ _MILLILITRES = {"ml", "mls", "cc", "milliliter", "milliliters", "millilitre", "m
 
 def _says_what_was_given(administration: r.MedicationAdministration) -> bool:
     what = administration.medication_codeable_concept
-    said = concept(what)
-    return bool(administration.medication_reference or said.codes or said.words)
+    if administration.medication_reference or what is None:
+        return administration.medication_reference is not None
+    return bool(what.text) or any(each.display or (each.code or "").strip() for each in what.coding or ())
 
 
 def _millilitres(dose: r.Quantity | None) -> Decimal | None:
