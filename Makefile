@@ -49,8 +49,9 @@ browser:  ## install Debian's Chromium, as root and where it is missing; without
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; fi
 
-soak: $(VENV)/.dev  ## hold the service under load for three minutes and see whether anything grows; SOAK="--seconds 600"
-	$(BIN)/python -m tests.soak $(SOAK)
+MINUTES ?= 3
+soak: $(VENV)/.dev  ## load the service for MINUTES with faults among the calls; fails where memory or handles grow
+	$(BIN)/python -m tests.fuzz.soak --minutes $(MINUTES)
 
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance

@@ -62,7 +62,8 @@ class HttpClient:
 
     def _exchange(self, case: Case, started: float) -> Answer:
         body = _pieces(case.body) if case.chunked else case.body or None
-        self._connection.request(case.method, case.path, body, case.headers, encode_chunked=case.chunked)
+        with suppress(BrokenPipeError, ConnectionResetError):  # who is refused half-way is told why
+            self._connection.request(case.method, case.path, body, case.headers, encode_chunked=case.chunked)
         response = self._connection.getresponse()
         content = response.read()
         headers = {name.lower(): value for name, value in response.getheaders()}
