@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 import msgspec
@@ -36,21 +38,35 @@ LIBRARIES: dict[str, Any] = {
 }
 
 
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def about_request(request_id: str) -> None:
+    """Let the lines from here on carry the id of the request that is being answered."""
+    _request_id.set(request_id)
+
+
+def _with_request(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    request_id = _request_id.get()
+    return {"request_id": request_id, **event} if request_id else event
+
+
 def _encoded(event: dict[str, Any], **_: object) -> bytes:
     return msgspec.json.encode(event, enc_hook=str)
 
 
 def configure(stream: TextIO = sys.stderr) -> None:
-    """Send log lines to a stream, one JSON object each, with level, UTC time and what is bound to the request."""
+    """Send log lines to a stream, one JSON object each, with level, UTC time and the id of the request."""
+    lines = structlog.BytesLogger(stream.buffer)
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_request,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _STAMP,
             structlog.processors.JSONRenderer(serializer=_encoded),
         ],
-        logger_factory=structlog.BytesLoggerFactory(stream.buffer),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
 
