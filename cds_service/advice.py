@@ -1,7 +1,8 @@
 """A call in, an answer out: protocol, prefetch, fetching, reading, rules and cards in their order. Knows no HTTP."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -102,9 +103,16 @@ class Advisor:
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch, body)
         self._complete(call)
         judged = self._judged(self._read(call), call.arrived)
-        advice = self._advise(judged, page_base, tuple(call.fetched), service.read_only)
-        sent = tuple(request.prefetch or ())
-        return replace(advice, sent=sent, lacking=tuple(call.arrived.unavailable), hook_instance=request.hook_instance)
+        return Advice(
+            review=judged.review,
+            reading=judged.reading,
+            unread=judged.unread,
+            response=self._response(judged, page_base, service.read_only),
+            fetched=tuple(call.fetched),
+            sent=tuple(request.prefetch or ()),
+            lacking=tuple(call.arrived.unavailable),
+            hook_instance=request.hook_instance,
+        )
 
     def answer_bundle(self, body: bytes, stage: Stage | None = None, known: frozenset[str] = frozenset()) -> Advice:
         """Review a Bundle that came without a call around it: everything in it is what the review is about.
@@ -120,7 +128,8 @@ class Advisor:
             raise BadRequest("`Bundle`: expected the records of one patient; send a Bundle for each", "Bundle")
         if stage is None and not reading.case.lines and not reading.case.illegible:
             reading = self.examine(arrived.incoming, "order", complete)
-        return self._advise(self._judged(reading, arrived))
+        judged = self._judged(reading, arrived)
+        return Advice(review=judged.review, reading=reading, unread=judged.unread, response=self._response(judged))
 
     # --- the two steps of every review: live, of a Bundle, and over a year of records -------------------------------
 
@@ -209,17 +218,18 @@ class Advisor:
             site=self.site,
         )
 
-    def _advise(
-        self, judged: Judged, page_base: str = "", fetched: tuple[str, ...] = (), read_only: bool = False
-    ) -> Advice:
+    def _response(self, judged: Judged, page_base: str = "", read_only: bool = False) -> Response:
+        extension = self._extension(judged.unread, judged.review)
+        if not judged.review.findings:
+            return Response(cards=(), extension=extension)
         reading = judged.reading
         maker = CardMaker(reading.case, reading.raw, self.settings.canonical_base, page_base, read_only)
-        extension = self._extension(judged.unread, judged.review)
-        response = Response(cards=maker.cards(judged.review), extension=extension)
-        return Advice(review=judged.review, reading=reading, unread=judged.unread, response=response, fetched=fetched)
+        return Response(cards=maker.cards(judged.review), extension=extension)
 
-    def _extension(self, unread: Iterable[Unread], verdict: Review) -> dict[str, Any] | None:
+    def _extension(self, unread: Sequence[Unread], verdict: Review) -> dict[str, Any] | None:
         """What was left out and what could not be decided; nothing where there is neither."""
+        if not unread and not verdict.not_checked:
+            return None
         content: dict[str, Any] = {
             "warnings": [{"location": each.place, "message": each.reason} for each in unread],
             "notChecked": [
@@ -233,7 +243,7 @@ class Advisor:
             ],
         }
         present = {name: items for name, items in content.items() if items}
-        return {f"{self.settings.hook_namespace}.contrast-echo": present} if present else None
+        return {f"{self.settings.hook_namespace}.contrast-echo": present}
 
 
 def _with_what_was_lost(reading: Reading, arrived: Arrived) -> Reading:
@@ -249,6 +259,7 @@ def _bare(identifier: str) -> str:
     return identifier.rsplit("/", 1)[-1]
 
 
+@cache
 def attribute(member: str) -> str:
     """The name in Python of a member in camelCase."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in member)

@@ -45,6 +45,7 @@ from cds_service.web import (
     sandbox,
     terminology,
 )
+from cds_service.web.lean import LeanFlask
 from cds_service.web.people import people_of
 from hooks import audit as hooks_audit
 from hooks import override_reasons
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     """Build the WSGI application. Raises SettingsError, TableError or RuleError where something is wrong at start."""
     configure()
     chosen = settings or load_settings()
-    app = Flask(__name__, static_folder=None)
+    app = LeanFlask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = exchange.most_read(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
     database = Database(chosen.database_url, chosen.database_connections)

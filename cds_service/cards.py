@@ -16,6 +16,9 @@ from cds_service.rules import Finding, Remedy, Review, Rule
 
 SUMMARY_LIMIT = 139
 
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
+_NOT_IN_CODE = re.compile(r"[`\s<>]+")
+
 
 @dataclass(frozen=True, slots=True)
 class CardMaker:
@@ -134,16 +137,16 @@ def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
 def _cited(rule: Rule, source: Source, day: date | None) -> str:
     """A source; where a table rests on it and the date of service is beyond what was verified, the card says so."""
     checked = f"{source.label}, verified through {source.verified_through.isoformat()}"
-    is_law = any(source in table.sources.values() for table in rule.tables)
-    if is_law and day is not None and day > source.verified_through:
+    is_later = day is not None and day > source.verified_through
+    if is_later and any(source in table.sources.values() for table in rule.tables):
         return f"{checked}. The date of service is later: verify that it still holds"
     return checked
 
 
 def plain_text(text: str) -> str:
     """Text in which Markdown and HTML of the sender have no effect."""
-    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
 
 
 def _code_span(text: str) -> str:
-    return "`" + re.sub(r"[`\s<>]+", " ", text) + "`"
+    return "`" + _NOT_IN_CODE.sub(" ", text) + "`"

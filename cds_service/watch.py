@@ -12,6 +12,7 @@ from cds_service.errors import StoreUnavailable
 from cds_service.logs import log
 from cds_service.metrics import CallKeys, Counted, Metrics
 from cds_service.protocol import Card, Feedback, Service
+from cds_service.rules import Rule
 from cds_service.store import Answered, Caller, Store
 
 
@@ -33,28 +34,28 @@ class Watch:
     def _note(
         self, caller: Caller, name: str, advice: Advice, seconds: float, cards: Sequence[Card], keys: CallKeys
     ) -> None:
-        findings = Counter(rule.id for rule, _ in advice.review.findings)
-        self._keep(caller, name, advice, seconds, cards)
+        review, milliseconds = advice.review, round(seconds * 1000, 1)
+        self._keep(caller, name, advice, milliseconds, cards)
         self.metrics.called(name, seconds, _counted(advice, cards, keys))
         log.info(
             "call",
             client=caller.client,
             service=name,
-            findings=dict(findings),
-            not_checked=dict(Counter(rule.id for rule, _ in advice.review.not_checked)),
+            findings=_by_rule(review.findings),
+            not_checked=_by_rule(review.not_checked),
             left_out=len(advice.unread),
             fetched=list(advice.fetched),
-            milliseconds=round(seconds * 1000, 1),
+            milliseconds=milliseconds,
         )
 
-    def _keep(self, caller: Caller, name: str, advice: Advice, seconds: float, cards: Sequence[Card]) -> None:
+    def _keep(self, caller: Caller, name: str, advice: Advice, milliseconds: float, cards: Sequence[Card]) -> None:
         review = advice.review
         answered = Answered(
             service=name,
             hook_instance=advice.hook_instance,
             rules=tuple(rule.id for rule, _ in review.findings),
             not_checked=tuple((rule.id, each.why) for rule, each in review.not_checked),
-            milliseconds=round(seconds * 1000, 1),
+            milliseconds=milliseconds,
         )
         self.store.answered(caller, answered, cards)
 
@@ -75,6 +76,11 @@ class Watch:
             unknown_cards=kept.unknown_cards,
             outcomes=outcomes,
         )
+
+
+def _by_rule(verdicts: Sequence[tuple[Rule, object]]) -> dict[str, int]:
+    """How many verdicts there are of each rule."""
+    return dict(Counter(rule.id for rule, _ in verdicts)) if verdicts else {}
 
 
 def _counted(advice: Advice, cards: Sequence[Card], keys: CallKeys) -> Counted:

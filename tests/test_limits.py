@@ -68,6 +68,8 @@ def test_a_body_that_is_nested_too_deeply(body: bytes) -> None:
     "body",
     [
         json.dumps(list(range(101))).encode(),
+        b"[" + b",".join([b"1"] * 101) + b"]",
+        b"[" + b",".join([rb'"\\"'] * 101) + b"]",
         json.dumps({"entry": [{"a": [1, 2]}, *range(100)]}).encode(),
         json.dumps([[1], [{"entry": [{} for _ in range(101)]}]]).encode(),
         json.dumps({str(i): i for i in range(101)}).encode(),

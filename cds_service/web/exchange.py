@@ -31,11 +31,12 @@ def register(app: Flask, origins: tuple[str, ...]) -> None:
 
 
 def _pack(response: Response) -> Response:
-    response.vary.add("Accept-Encoding")
-    if response.is_streamed or not _PACKED_TYPES.search(response.mimetype or ""):
+    varies = response.headers.get("Vary")  # `response.vary` would read and write it as a set, for 3 µs
+    response.headers["Vary"] = f"{varies}, Accept-Encoding" if varies else "Accept-Encoding"
+    content = b"" if response.is_streamed else response.get_data()
+    if len(content) < _WORTH_PACKING_BYTES or not _PACKED_TYPES.search(response.mimetype or ""):
         return response
-    content = response.get_data()
-    if len(content) >= _WORTH_PACKING_BYTES and request.accept_encodings.quality("gzip") > 0:
+    if request.accept_encodings.quality("gzip") > 0:
         response.set_data(gzip.compress(content, compresslevel=5, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response

@@ -1,5 +1,6 @@
 """At the door: who calls, and whether they may. Everything but `/health` and the looks of pages is behind it."""
 
+from functools import lru_cache
 from typing import cast
 
 from flask import Flask, Response, g, request
@@ -36,8 +37,9 @@ def register(
                 return people.challenge()
             g.caller = person
             return None
-        g.caller = _neighbour() if guard is None else guard.admit(_authorization(), public_base + request.path)
-        g.caller.require((request.view_args or {}).get("service_id"))
+        who = _neighbour() if guard is None else guard.admit(_authorization(), public_base + request.path)
+        g.caller = who
+        who.require((request.view_args or {}).get("service_id"))
         return None
 
     @app.errorhandler(NotTrusted)
@@ -65,19 +67,24 @@ def is_free() -> bool:
     call (CORS).
     """
     is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    return request.path.startswith(("/health/", "/static/")) or is_preflight
+    return is_preflight or request.path.startswith(("/health/", "/static/"))
 
 
 def _is_open(paths: tuple[str, ...]) -> bool:
-    is_listed = any(request.path == path or request.path.startswith(f"{path}/") for path in paths)
-    return request.method in {"GET", "HEAD"} and is_listed
+    if not paths or request.method not in {"GET", "HEAD"}:
+        return False
+    return any(request.path == path or request.path.startswith(f"{path}/") for path in paths)
 
 
 def _neighbour() -> Caller:
     """Who calls in development: anyone, from this machine alone, however the server was started."""
-    if request.remote_addr and not is_loopback(request.remote_addr):
+    if request.remote_addr and not _is_this_machine(request.remote_addr):
         raise NotAllowed("in development mode only this machine may call")
     return DEVELOPMENT
+
+
+# Nearly all calls come from one address, and reading it takes as long as all else that is asked at the door.
+_is_this_machine = lru_cache(maxsize=64)(is_loopback)
 
 
 def _authorization() -> str | None:

@@ -3,10 +3,9 @@
 import re
 import uuid
 
-import structlog
 from flask import Flask, Response, g, request
 
-from cds_service.logs import log
+from cds_service.logs import about_request, log
 from cds_service.metrics import Metrics
 from cds_service.store import Caller
 
@@ -24,9 +23,9 @@ def register(app: Flask, metrics: Metrics) -> None:
     @app.before_request
     def begin() -> None:
         sent = request.headers.get("X-Request-ID", "")
-        g.request_id = sent if _ID.fullmatch(sent) else str(uuid.uuid4())
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+        request_id = sent if _ID.fullmatch(sent) else str(uuid.uuid4())
+        g.request_id = request_id
+        about_request(request_id)
 
     @app.after_request
     def end(response: Response) -> Response:
