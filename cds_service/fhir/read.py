@@ -70,13 +70,16 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
     def original(self) -> msgspec.Raw:
         """The client's own JSON of the resource."""
-        (raw,) = originals((self,))
+        (raw,) = originals((self,), {})
         return raw
 
 
-def originals(every: Iterable[Incoming]) -> Iterator[msgspec.Raw]:
+# The entries of Bundles that were taken apart, by the id of what leads to the Bundle.
+_Entries = dict[int, tuple[msgspec.Raw, ...]]
+
+
+def originals(every: Iterable[Incoming], taken_apart: _Entries) -> Iterator[msgspec.Raw]:
     """The client's own JSON of several resources; each Bundle is looked up and taken apart once."""
-    taken_apart: dict[int, tuple[msgspec.Raw, ...]] = {}
     for each in every:
         if each.position is None:
             yield _looked_up(each)
@@ -95,13 +98,15 @@ class Originals(Mapping[str, msgspec.Raw]):
 
     def __init__(self, items: Iterable["_Item"]) -> None:
         self._items = items
+        self._taken_apart: _Entries = {}
 
     @cached_property
     def _by_place(self) -> dict[str, Incoming]:
         return {item.incoming.place: item.incoming for item in self._items}
 
     def __getitem__(self, place: str) -> msgspec.Raw:
-        return self._by_place[place].original()
+        (raw,) = originals((self._by_place[place],), self._taken_apart)
+        return raw
 
     def __contains__(self, place: object) -> bool:
         return place in self._by_place
@@ -196,7 +201,7 @@ def read_case(
     for each in incoming:
         reader.take(each)
     records = reader.records()
-    refused = tuple(originals(reader.refused.values()))
+    refused = tuple(originals(reader.refused.values(), {}))
     patients = frozenset[str]() if patient_id else reader.patients()
     case = Case(
         stage=stage,
