@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cds_service.bulk import results
@@ -269,14 +270,14 @@ def patients_in(records: Path, number: int) -> Iterator[tuple[str, list[Stored]]
             if _may_hold(file.metadata.row_group(group).column(column).statistics, number)
         ]
         for batch in file.iter_batches(2048, row_groups=groups) if groups else ():
-            for row in batch.to_pylist():
-                if row["part"] != number:
-                    continue
-                if row["patient"] != patient:
+            rows = batch.filter(pc.equal(batch.column("part"), number))
+            columns = (rows.column(name).to_pylist() for name in ("patient", "kind", "id", "raw", "related"))
+            for owner, *record in zip(*columns, strict=True):
+                if owner != patient:
                     if stored:
                         yield patient, stored
-                    patient, stored = row["patient"], []
-                stored.append(Stored(row["kind"], row["id"], row["raw"], row["related"]))
+                    patient, stored = owner, []
+                stored.append(Stored(*record))
     if stored:
         yield patient, stored
 
