@@ -113,7 +113,7 @@ class Engine:
         self.progress.begin("grouping", 1, "steps")
         if not done.exists():
             with self.database() as database:
-                partitions = _group(database, self.work, sorted_records, everything, least=2 * self.workers.jobs)
+                partitions = _group(database, self.work, sorted_records, everything, least=4 * self.workers.jobs)
             results.write_whole(done, lambda partial: partial.write_text(json.dumps(partitions)))
         self.progress.advance(1)
         partitions = json.loads(done.read_text())
