@@ -97,17 +97,31 @@ class Seen:
 def _watch(process: subprocess.Popen[bytes], seen: Seen) -> None:
     while process.poll() is None:
         family = list(_family(process.pid))
-        seen.peak_mb = max(seen.peak_mb, sum(_held_mb(each) for each in family))
+        seen.peak_mb = max(seen.peak_mb, sum(_held_mb(each) for each in family if not _is_borrowed(each)))
         seen.cpu |= {each: used for each in family if (used := _cpu_seconds(each)) is not None}
         time.sleep(SAMPLE_SECONDS)
 
 
 def _cpu_seconds(pid: int) -> float | None:
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on; nothing where it has ended meanwhile."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None  # it has ended meanwhile
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return []
+
+
+def _is_borrowed(pid: int) -> bool:
+    """Whether its memory is another's: a JVM has many threads, and what it starts runs in its memory for a moment."""
+    try:
+        program = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    except OSError:
+        return True  # it has ended meanwhile
+    return program.endswith(b"java") and _stat(pid)[17:18] == ["1"]
 
 
 def _family(pid: int) -> Iterator[int]:

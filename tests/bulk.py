@@ -17,6 +17,7 @@ from cds_service.bulk.pieces import Broken, lines_of, pieces_of
 from cds_service.bulk.run import Options, run_audit
 from cds_service.bulk.scan import MEDICATION, read_line
 from cds_service.bulk.split import Stored, entries_of, read_patient
+from cds_service.bulk.workers import Workers
 from cds_service.settings import Settings
 
 MAKE = partial(create_auditor, Settings(), Fees(), everything=False)
@@ -35,7 +36,8 @@ def audited(
     export: Path, out: Path, complete: tuple[str, ...] = (), make: Any = MAKE, **options: Any
 ) -> dict[str, Any]:
     """Audit an export; its summary."""
-    return run_audit(open_export(export), make, Options(out=out, complete=complete, jobs=2, **options), Silent())
+    with Workers(make, jobs=2) as workers:
+        return run_audit(open_export(export), workers, Options(out=out, complete=complete, **options), Silent())
 
 
 def rows(path: Path, query: str = "SELECT * FROM data") -> list[dict[str, Any]]:

@@ -99,6 +99,17 @@ def test_a_killed_audit_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert counts(out) == counts(tmp_path / "whole")
 
 
+def test_no_worker_outlives_an_audit_that_is_killed_alone(tmp_path: Path) -> None:
+    export, out = tmp_path / "export", tmp_path / "out"
+    synth.write(synth.generate(1000, seed=7), export, seed=7)
+    process = start_audit(export, out)
+    while not list(out.glob("unfinished/read/*.json")):
+        assert process.poll() is None, "the audit ended before it could be interrupted"
+        time.sleep(0.005)
+    process.kill()
+    process.communicate(timeout=60)  # its output ends only when no worker holds it any more
+
+
 def test_what_was_interrupted_is_not_taken_for_finished(tmp_path: Path) -> None:
     export, out = write_export(tmp_path / "export", MISSING), tmp_path / "out"
     (out / "unfinished").mkdir(parents=True)

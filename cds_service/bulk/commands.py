@@ -1,6 +1,6 @@
 """`cds-service audit`: what people type, and what they see while it runs."""
 
-import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from cds_service.bulk.exports import open_export
 from cds_service.bulk.fees import Fees, load_fees
+from cds_service.bulk.workers import Workers
 from cds_service.errors import ServiceError, UnreadableInput
 from cds_service.fhir.read import KEYS
 from cds_service.settings import load_settings
@@ -109,11 +110,15 @@ def _run_command(create: CreateAuditor) -> click.Command:
 
 
 def _require(engine: str) -> None:
-    """What an engine needs is large and not part of the service: say in one line how to have it."""
+    """What an engine needs is large and not part of the service: say in one line how to have it.
+
+    It is looked for and not loaded: workers that are started before it is can be forked.
+    """
     try:
-        for name in NEEDED[engine]:
-            importlib.import_module(name)
+        missing = [name for name in NEEDED[engine] if importlib.util.find_spec(name) is None]
     except ImportError:
+        missing = [engine]
+    if missing:
         extra = EXTRA[engine]
         click.echo(f"this needs the extra `{extra}`: pip install 'contrast-echo-cds[{extra}]'", err=True)
         sys.exit(2)
@@ -129,20 +134,26 @@ def _types(written: str) -> tuple[str, ...]:
 def _start(
     engine: str, export: str, make: Any, types: tuple[str, ...], fees: Path | None, chosen: dict[str, Any]
 ) -> dict[str, Any]:
-    from cds_service.bulk.run import Options, run_audit  # noqa: PLC0415  # needs the extra
-
-    master, out = chosen.pop("master"), chosen.pop("out")
-    options = Options(out=Path(out), complete=types, fees=fees.name if fees else "", **chosen)
+    master, out, jobs = chosen.pop("master"), chosen.pop("out"), chosen.pop("jobs")
+    known = {"out": Path(out), "complete": types, "fees": fees.name if fees else "", **chosen}
     if engine == "embedded" and master:
         raise UnreadableInput("--master: only with --engine spark")
-    if engine == "spark" and options.resume:
+    if engine == "spark" and chosen["resume"]:
         raise UnreadableInput("--resume: only with the embedded engine; Spark itself runs again what fails")
-    with _Shown() as progress:
-        if engine == "embedded":
-            return run_audit(open_export(Path(export)), make, options, progress)
-        from cds_service.bulk.distributed import run_on_spark  # noqa: PLC0415  # needs the extra
+    if engine == "embedded":
+        return _run_embedded(export, Workers(make, jobs), known)
+    from cds_service.bulk.distributed import run_on_spark  # noqa: PLC0415  # needs the extra
+    from cds_service.bulk.run import Options  # noqa: PLC0415
 
-        return run_on_spark(export, out, make, options, progress, master)
+    with _Shown() as progress:
+        return run_on_spark(export, out, make, Options(**known), progress, master)
+
+
+def _run_embedded(export: str, workers: Workers, known: dict[str, Any]) -> dict[str, Any]:
+    from cds_service.bulk.run import Options, run_audit  # noqa: PLC0415  # needs the extra, after the workers are there
+
+    with workers, _Shown() as progress:
+        return run_audit(open_export(Path(export)), workers, Options(**known), progress)
 
 
 class _Shown:

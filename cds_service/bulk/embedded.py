@@ -9,25 +9,24 @@ goes on where it stopped:
 """
 
 import json
-import multiprocessing
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cds_service.bulk import results
-from cds_service.bulk.audit import Auditor, MakeAuditor, Outcome
+from cds_service.bulk.audit import Outcome
 from cds_service.bulk.pieces import Broken, Piece, lines_of
 from cds_service.bulk.scan import MEDICATION, ROWS, batches, scan
 from cds_service.bulk.split import Stored
+from cds_service.bulk.workers import Workers, auditor
 from cds_service.errors import UnreadableInput
 
 REJECTS = pa.schema([("piece", pa.int64()), ("line", pa.int64()), ("reason", pa.string()), ("text", pa.large_string())])
@@ -84,22 +83,13 @@ class Partition(msgspec.Struct):
 
 
 class Engine:
-    """Where to work, with how many processes and how much memory for DuckDB (MB). `make` makes the auditor anew."""
+    """Where to work, with which processes and how much memory for DuckDB (MB)."""
 
-    def __init__(self, work: Path, make: MakeAuditor, jobs: int, memory_mb: int, progress: Progress) -> None:
+    def __init__(self, work: Path, workers: Workers, memory_mb: int, progress: Progress) -> None:
         self.work = work
-        self.jobs = jobs
+        self.workers = workers
         self.memory_mb = memory_mb
         self.progress = progress
-        # Processes that start afresh: a fork would copy the threads of DuckDB and Arrow in the midst of their work.
-        context = multiprocessing.get_context("spawn")
-        self.pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(make,))
-
-    def __enter__(self) -> "Engine":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.pool.shutdown(cancel_futures=True)
 
     def read(self, pieces: tuple[Piece, ...], strict: bool = False) -> list[Scanned]:
         """Read all pieces, except those that an earlier run has read; what came of each, in their order.
@@ -110,7 +100,7 @@ class Engine:
         self.progress.begin("reading", sum(piece.size for piece in pieces), "bytes")
         open_pieces = [piece for piece in pieces if not (folder / f"{piece.number}.json").exists()]
         self.progress.advance(sum(piece.size for piece in pieces) - sum(piece.size for piece in open_pieces))
-        for piece in _run(self.pool, _read_piece, [(piece, folder) for piece in open_pieces], self.jobs):
+        for piece in self.workers.run(_read_piece, [(piece, folder) for piece in open_pieces]):
             self.progress.advance(piece.size)
         found = [_decoded(folder / f"{piece.number}.json", Scanned) for piece in pieces]
         if strict:
@@ -123,7 +113,7 @@ class Engine:
         self.progress.begin("grouping", 1, "steps")
         if not done.exists():
             with self.database() as database:
-                partitions = _group(database, self.work, sorted_records, everything, least=2 * self.jobs)
+                partitions = _group(database, self.work, sorted_records, everything, least=4 * self.workers.jobs)
             results.write_whole(done, lambda partial: partial.write_text(json.dumps(partitions)))
         self.progress.advance(1)
         partitions = json.loads(done.read_text())
@@ -140,7 +130,7 @@ class Engine:
         self.progress.advance(len(done))
         records = self.work / "sorted.parquet"
         left = [(records, folder, number, known) for number in range(partitions) if number not in set(done)]
-        for _ in _run(self.pool, _review_partition, left, self.jobs):
+        for _ in self.workers.run(_review_partition, left):
             self.progress.advance(1)
         return [_decoded(folder / str(number) / "done.json", Partition) for number in range(partitions)]
 
@@ -148,7 +138,7 @@ class Engine:
         """A DuckDB that keeps to its memory and spills into the working folder."""
         database = duckdb.connect()
         database.execute(f"SET memory_limit = '{self.memory_mb}MB'")
-        database.execute(f"SET threads = {self.jobs}")
+        database.execute(f"SET threads = {self.workers.jobs}")
         database.execute("SET preserve_insertion_order = false")
         database.execute("SET temp_directory = ?", [str(self._folder("spill"))])
         return database
@@ -169,42 +159,20 @@ def _require_sound(pieces: tuple[Piece, ...], found: list[Scanned]) -> None:
         lines[piece.shard.name] = before + scanned.lines
 
 
-ItemT = TypeVar("ItemT")
-DoneT = TypeVar("DoneT")
+FormT = TypeVar("FormT")
 
 
-def _run(
-    pool: ProcessPoolExecutor, work: Callable[..., DoneT], items: Iterable[tuple[Any, ...]], jobs: int
-) -> Iterator[DoneT]:
-    """Run work for all items, with few of them waiting at a time; what it returns, as it comes."""
-    waiting: set[Future[DoneT]] = set()
-    left = iter(items)
-    while True:
-        waiting |= {pool.submit(work, *item) for item in islice(left, 2 * jobs - len(waiting))}
-        if not waiting:
-            return
-        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        for each in done:
-            yield each.result()
-
-
-def _decoded(path: Path, form: type[ItemT]) -> ItemT:
+def _decoded(path: Path, form: type[FormT]) -> FormT:
     return msgspec.json.decode(path.read_bytes(), type=form)
 
 
 # --- in the processes of the pool -----------------------------------------------------------------------------------
 
-_AUDITOR: list[Auditor] = []
-
-
-def _start(make: MakeAuditor) -> None:
-    _AUDITOR[:] = [make()]
-
 
 def _read_piece(piece: Piece, folder: Path) -> Piece:
     """Read a piece into tables; the counts beside them are written last and say that it is done."""
     scanned, rejects = Scanned(), list[Reject]()
-    relevant = _AUDITOR[0].relevant
+    relevant = auditor().relevant
 
     def write(partial: Path) -> None:
         with pq.ParquetWriter(partial, ROWS, compression="zstd", compression_level=1) as writer:
@@ -243,9 +211,9 @@ def _numbered(piece: Piece, scanned: Scanned, rejects: list[Reject]) -> Iterator
 
 def _review_partition(records: Path, folder: Path, number: int, known: frozenset[str]) -> int:
     """Review the patients of a partition; its folder gets its name when all is in it."""
-    auditor, outcome = replace(_AUDITOR[0], known=known), Outcome()
+    chosen, outcome = replace(auditor(), known=known), Outcome()
     for patient, stored in patients_in(records, number):
-        auditor.audit(patient, stored, outcome)
+        chosen.audit(patient, stored, outcome)
     partial = folder / f"{number}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -269,14 +237,14 @@ def patients_in(records: Path, number: int) -> Iterator[tuple[str, list[Stored]]
             if _may_hold(file.metadata.row_group(group).column(column).statistics, number)
         ]
         for batch in file.iter_batches(2048, row_groups=groups) if groups else ():
-            for row in batch.to_pylist():
-                if row["part"] != number:
-                    continue
-                if row["patient"] != patient:
+            rows = batch.filter(pc.equal(batch.column("part"), number))
+            columns = (rows.column(name).to_pylist() for name in ("patient", "kind", "id", "raw", "related"))
+            for owner, *record in zip(*columns, strict=True):
+                if owner != patient:
                     if stored:
                         yield patient, stored
-                    patient, stored = row["patient"], []
-                stored.append(Stored(row["kind"], row["id"], row["raw"], row["related"]))
+                    patient, stored = owner, []
+                stored.append(Stored(*record))
     if stored:
         yield patient, stored
 

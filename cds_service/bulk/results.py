@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,7 @@ def findings_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 
 def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
-    day = row["day"]
-    return {
-        **row,
-        "day": None if day is None else pa.scalar(day).cast(pa.date32()).as_py(),
-    }
+    return {**row, "day": date.fromisoformat(row["day"]) if row["day"] else None}
 
 
 def counts_table(counts: Mapping[tuple[str, str, str, str, str], int]) -> pa.Table:

@@ -15,13 +15,14 @@ import duckdb
 import msgspec
 
 from cds_service.bulk import page, results
-from cds_service.bulk.audit import Auditor, MakeAuditor
+from cds_service.bulk.audit import Auditor
 from cds_service.bulk.embedded import Engine, Partition, Progress, Scanned, quoted
 from cds_service.bulk.exports import Export, Shard
 from cds_service.bulk.pieces import Piece, pieces_of
 from cds_service.bulk.scan import NAMED_TYPES
 from cds_service.bulk.summary import DRILL_DOWN, Run, summarise
 from cds_service.bulk.versions import rules_of, site_version, tables_of
+from cds_service.bulk.workers import Workers
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.known_types import R4_TYPES
 from cds_service.fhir.read import KEYS
@@ -35,7 +36,6 @@ class Options:
 
     out: Path
     complete: tuple[str, ...] = ()
-    jobs: int = 1
     memory_mb: int = 256
     resume: bool = False
     overwrite: bool = False
@@ -44,15 +44,15 @@ class Options:
     fees: str = ""
 
 
-def run_audit(export: Export, make: MakeAuditor, options: Options, progress: Progress) -> dict[str, Any]:
+def run_audit(export: Export, workers: Workers, options: Options, progress: Progress) -> dict[str, Any]:
     """Audit an export into a folder; the summary that is written there. Raises UnreadableInput."""
-    auditor = make()
+    auditor = workers.make()
     work = _prepare(export, auditor, options)
     pieces = pieces_of(export.shards)
-    with Engine(work, make, options.jobs, options.memory_mb, progress) as engine:
-        scanned = engine.read(pieces, options.strict)
-        known, doubts = known_whole(options.complete, _rejected_types(pieces, scanned))
-        reviewed = engine.review(engine.group(options.everything), known)
+    engine = Engine(work, workers, options.memory_mb, progress)
+    scanned = engine.read(pieces, options.strict)
+    known, doubts = known_whole(options.complete, _rejected_types(pieces, scanned))
+    reviewed = engine.review(engine.group(options.everything), known)
     progress.begin("reporting", 1, "steps")
     with engine.database() as database:
         _finish(database, work)

@@ -8,9 +8,10 @@ notes; where that is a charge or something done, the patient is not split at all
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -25,6 +26,7 @@ from cds_service.fhir.texts import fault_in
 _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
 _TIED = ("lines", "procedures", "administrations", "orders")
 _JOINING = ("observations", "documents")
+_AUDITED = ("lines", "procedures", "administrations")  # what was only ordered is no case
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -46,13 +48,25 @@ class Patient:
     unread: tuple[Unread, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PatientCase:
-    """A case of a patient. `places` are those of its records; `related`: one of these can matter to a rule."""
+    """A case of a patient. `places` are those of its records; `related`: one of these can matter to a rule.
 
-    reading: Reading
+    `members` are the records of the whole patient that are its own, None where all are. Of most patients most cases are
+    only counted: what a review would read is put together when it is asked for.
+    """
+
+    whole: Reading
+    members: "Members | None"
     places: frozenset[str]
     related: bool
+
+    @cached_property
+    def reading(self) -> Reading:
+        """The case as a review reads it."""
+        if self.members is None:
+            return self.whole
+        return replace(self.whole, case=self.whole.case.having(**self.members))
 
     @property
     def day(self) -> date | None:
@@ -70,12 +84,21 @@ def read_patient(stored: Iterable[Stored], advisor: Advisor, known: frozenset[st
     entries = entries_of(stored)
     reading = advisor.examine([incoming for incoming, _ in entries], "claim", known)
     related = {incoming.place for incoming, each in entries if each.related}
-    parts = [(case, _places(case)) for case in _split(reading.case) if _is_audited(case)]
-    names = {incoming.place: f"{each.kind}/{each.id}" for incoming, each in entries}
-    return Patient(
-        tuple(PatientCase(replace(reading, case=case), places, bool(related & places)) for case, places in parts),
-        tuple(Unread(names[each.place], each.reason) for each in reading.unread),
-    )
+    of_all = frozenset(record.origin.resource for record in reading.case.coverages)
+    cases = []
+    for members in _split(reading.case):
+        chosen = _whole(reading.case) if members is None else members
+        if any(chosen[name] for name in _AUDITED):
+            places = of_all.union(record.origin.resource for records in chosen.values() for record in records)
+            cases.append(PatientCase(reading, members, places, not related.isdisjoint(places)))
+    return Patient(tuple(cases), _named(reading.unread, entries))
+
+
+def _named(unread: Iterable[Unread], entries: Iterable[tuple[Incoming, Stored]]) -> tuple[Unread, ...]:
+    """What could not be read, by the names of the records and not by their places."""
+    every = tuple(unread)
+    names = {incoming.place: f"{each.kind}/{each.id}" for incoming, each in entries} if every else {}
+    return tuple(Unread(names[each.place], each.reason) for each in every)
 
 
 def entries_of(stored: Iterable[Stored]) -> list[tuple[Incoming, Stored]]:
@@ -140,17 +163,12 @@ def short(reference: str) -> str:
 # --- splitting ------------------------------------------------------------------------------------------------------
 
 
-def _is_audited(case: Case) -> bool:
-    return bool(case.lines or case.procedures or case.administrations)
+# Records by the name of the Case's member that takes them.
+Members = Mapping[str, Sequence[Record]]
 
 
-def _places(case: Case) -> frozenset[str]:
-    return frozenset(record.origin.resource for record in _records(case, (*_TIED, *_JOINING, "coverages")))
-
-
-def _records(case: Case, members: Iterable[str]) -> Iterator[Record]:
-    for member in members:
-        yield from getattr(case, member)
+def _whole(case: Case) -> Members:
+    return {member: getattr(case, member) for member in (*_TIED, *_JOINING)}
 
 
 class _Ties:
@@ -170,16 +188,25 @@ class _Ties:
         self.leads_to[self.first(one)] = self.first(other)
 
 
-def _split(case: Case) -> list[Case]:
-    tied = list(_records(case, _TIED))
+def _split(case: Case) -> list[Members | None]:
+    """The records of each case, by day; None where all of them are one case."""
+    tied = [record for member in _TIED for record in getattr(case, member)]
     ties = _tie(tied)
     days: dict[Any, set[date]] = {}
     for record in tied:
         days.setdefault(ties.first(record.origin.resource), set()).update({record.day} if record.day else ())
     if len(days) < 2 or not all(days.values()):
-        return [case]
-    joining = [(record, _homes(record, ties, days)) for record in _records(case, _JOINING)]
-    return [_part(case, ties, home, joining) for home in sorted(days, key=lambda home: (min(days[home]), str(home)))]
+        return [None]
+    homes = sorted(days, key=lambda home: (min(days[home]), str(home)))
+    parts: dict[Any, dict[str, list[Record]]] = {home: {name: [] for name in (*_TIED, *_JOINING)} for home in homes}
+    for member in _TIED:
+        for record in getattr(case, member):
+            parts[ties.first(record.origin.resource)][member].append(record)
+    for member in _JOINING:
+        for record in getattr(case, member):
+            for home in _homes(record, ties, days):
+                parts[home][member].append(record)
+    return [*parts.values()]
 
 
 def _tie(records: Sequence[Record]) -> _Ties:
@@ -221,14 +248,3 @@ def _homes(record: Record, ties: _Ties, days: dict[Any, set[date]]) -> frozenset
         names.append(("day", record.day))
     homes = {ties.first(name) for name in names if name in ties.leads_to} & set(days)
     return frozenset(homes if homes or record.day else days)
-
-
-def _part(case: Case, ties: _Ties, home: Any, joining: list[tuple[Record, frozenset[Any]]]) -> Case:
-    members: dict[str, Any] = {
-        member: tuple(each for each in getattr(case, member) if ties.first(each.origin.resource) == home)
-        for member in _TIED
-    }
-    joined = {id(record) for record, homes in joining if home in homes}
-    for member in _JOINING:
-        members[member] = tuple(each for each in getattr(case, member) if id(each) in joined)
-    return case.having(**members)
