@@ -1,6 +1,5 @@
 """The composition root: wires settings, knowledge and web shell once."""
 
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -10,21 +9,15 @@ from flask import Flask
 
 import hooks
 from cds_service.advice import Advisor
-from cds_service.bulk.audit import Auditor
-from cds_service.bulk.fees import Fees
 from cds_service.database import Database
-from cds_service.fhir.client import FhirClient
-from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.fhir.terminology import resources
 from cds_service.logs import configure, log
 from cds_service.metrics import Metrics
 from cds_service.openapi import Names, document
-from cds_service.reference import Samples
 from cds_service.sandbox.framing import Framer
 from cds_service.sandbox.samples import Shelf
 from cds_service.sandbox.signing import Signer
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
-from cds_service.site import load_site
 from cds_service.store import Store
 from cds_service.tracing import Tracing
 from cds_service.tracing import start as start_tracing
@@ -47,12 +40,11 @@ from cds_service.web import (
 )
 from cds_service.web.lean import LeanFlask
 from cds_service.web.people import people_of
-from hooks import audit as hooks_audit
+from cds_service.wiring import create_advisor, samples
 from hooks import override_reasons
 from hooks import reference as hooks_reference
 from hooks import terminology as hooks_terminology
 from hooks.echo import studies_told
-from hooks.needs import concerns
 
 
 def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
@@ -92,28 +84,6 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
             hint=f"{EXAMPLE_NAMESPACE} is for documentation: set CDS_HOOK_NAMESPACE to a domain name that you control",
         )
     return app
-
-
-def create_advisor(settings: Settings) -> Advisor:
-    """The rules with a site's settings, for whoever needs no HTTP. Raises SettingsError."""
-    site = load_site(settings.site_file, hooks.vocabulary()) if settings.site_file else DEFAULT_SITE
-    return Advisor(
-        rules=hooks.all_rules(),
-        settings=settings,
-        client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
-        site=replace(site, order_suggestions=settings.order_suggestions),
-        concerns=concerns,
-    )
-
-
-def create_auditor(settings: Settings, fees: Fees, everything: bool) -> Auditor:
-    """The rules for the audit of a year of records; made anew in each process that takes part. Raises SettingsError."""
-    return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
-
-
-def samples() -> Samples:
-    """The sample requests beside the package; an installed package has none, and its pages show no examples."""
-    return Samples(Path(hooks.__file__).parents[1] / "sample_bundles", hooks.all_services())
 
 
 def sandbox_kit(settings: Settings) -> sandbox.Kit:

@@ -12,7 +12,6 @@ from rich.console import Console
 import hooks
 from cds_service import terminal
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor, create_auditor, create_guard, samples
 from cds_service.bulk.commands import audit_group
 from cds_service.clients_cli import clients
 from cds_service.database_commands import database
@@ -23,6 +22,7 @@ from cds_service.protocol import Response, Service, hook_name
 from cds_service.reference import rule_page
 from cds_service.report import Report, report_of
 from cds_service.settings import load_settings, table
+from cds_service.wiring import create_advisor, create_auditor, samples
 from hooks import reference as hooks_reference
 
 _DEVELOPMENT = """\
@@ -51,7 +51,8 @@ main.add_command(database)
 @click.option("--workers", envvar="WORKERS", default=1, show_default=True, type=click.IntRange(1, 64))
 def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
-    from cds_service import server  # noqa: PLC0415  # only this command needs the server
+    from cds_service import server  # noqa: PLC0415  # only this command needs the server, and Flask
+    from cds_service.app import create_guard  # noqa: PLC0415
 
     try:
         settings = load_settings()  # what is wrong is named here, once, and not by every worker

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from cds_service import migrate
 from cds_service.errors import StoreUnavailable
 from cds_service.logs import log
 
@@ -130,6 +129,8 @@ class Database:
         """SQLite is upgraded as soon as it is needed; PostgreSQL belongs to others too, and is upgraded by hand."""
         if self._is_ready:
             return
+        from cds_service import migrate  # noqa: PLC0415  # Alembic takes long to load, and nobody waits for it here
+
         with connection.begin():
             if connection.dialect.name == "sqlite":
                 migrate.upgrade(connection)

@@ -5,11 +5,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import click
-from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service import migrate
 from cds_service.database import UPGRADE, create
 from cds_service.errors import ServiceError
 from cds_service.settings import Settings, load_settings
@@ -25,6 +23,8 @@ def database() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the tables to the form of this version, or of REVISION."""
+    from cds_service import migrate  # noqa: PLC0415  # Alembic takes long to load, and other commands need none of it
+
     with _connection() as connection:
         migrate.upgrade(connection, revision)
         click.echo(f"at revision {migrate.revision_of(connection)}")
@@ -35,6 +35,8 @@ def upgrade(revision: str) -> None:
 @click.confirmation_option("--yes", prompt="This removes the data that later changes made room for. Go on?")
 def downgrade(revision: str) -> None:
     """Take changes back down to REVISION; `base` removes every table."""
+    from cds_service import migrate  # noqa: PLC0415
+
     with _connection() as connection:
         migrate.downgrade(connection, revision)
         click.echo(f"at revision {migrate.revision_of(connection) or 'base'}")
@@ -43,6 +45,8 @@ def downgrade(revision: str) -> None:
 @database.command()
 def current() -> None:
     """Print the revision. Exit code 1: an upgrade is needed."""
+    from cds_service import migrate  # noqa: PLC0415
+
     with _connection() as connection:
         state = migrate.state_of(connection)
         click.echo(f"{migrate.revision_of(connection) or 'base'} ({state})")
@@ -72,6 +76,8 @@ def _settings() -> Settings:
 @contextmanager
 def _connection() -> Iterator[Connection]:
     """One transaction for all that a command does; a fault is said in one line, without the address."""
+    from alembic.util import CommandError  # noqa: PLC0415
+
     engine = create(_settings().database_url)
     try:
         with engine.begin() as connection:

@@ -10,7 +10,6 @@ from typing import Any
 import duckdb
 
 from cds_service.advice import Advisor
-from cds_service.app import create_auditor
 from cds_service.bulk.exports import open_export
 from cds_service.bulk.fees import Fees
 from cds_service.bulk.pieces import Broken, lines_of, pieces_of
@@ -19,6 +18,7 @@ from cds_service.bulk.scan import MEDICATION, read_line
 from cds_service.bulk.split import Stored, entries_of, read_patient
 from cds_service.bulk.workers import Workers
 from cds_service.settings import Settings
+from cds_service.wiring import create_auditor
 
 MAKE = partial(create_auditor, Settings(), Fees(), everything=False)
 KEPT_WITH_EVERY_CASE = {"Coverage", "Patient", "Encounter", "Medication", "Organization"}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cds_service.advice import Advisor
-from cds_service.app import create_advisor
 from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from tests.browser.chromium import CHROMIUM
 from tests.ehr import FHIR_TOKEN, load_corpus
 from tests.fhir_server.server import FhirServer, running_server

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.servicerequest import ServiceRequest
 
-from cds_service.app import create_advisor
 from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from tests.conftest import SAMPLES
 from tests.ehr import at_discharge, call, carry_out, load, to_be_fetched, topics, under_own_ids, warned
 from tests.fhir_server.server import FhirServer

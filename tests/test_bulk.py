@@ -17,12 +17,12 @@ import requests
 
 import hooks
 from cds_service.advice import Advisor
-from cds_service.app import create_auditor
 from cds_service.bulk.fees import Fees
 from cds_service.bulk.results import DESCRIBED
 from cds_service.bulk.split import Stored, entries_of, read_patient
 from cds_service.fhir.read import KEYS
 from cds_service.settings import Settings
+from cds_service.wiring import create_auditor
 from tests import synth
 from tests.bulk import audited, bundle_of, case_bundles, confusion, counts, findings, patients_of, rows
 from tests.running import ROOT

@@ -7,8 +7,9 @@ import pytest
 import requests
 
 import hooks
-from cds_service.app import create_advisor, exports
+from cds_service.app import exports
 from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from hooks.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS
 
 BASE = "https://example.org/contrast-echo-cds"

@@ -14,11 +14,11 @@ import pytest
 import requests
 
 from cds_service.advice import Advisor
-from cds_service.app import create_advisor
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.queries import MOST_PAGES, Access
 from cds_service.prefetch import Arrived
 from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from hooks.prefetch import PREFETCH
 from tests.ehr import FHIR_TOKEN, PATHS, UNAVAILABLE, about_echo, access, call, not_checked, warned, warnings
 from tests.fhir_double import Double, Reply, body, in_turn, resource, running_double, searchset

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.advice import Advisor
-from cds_service.app import create_advisor
 from cds_service.case import AddLine, Case, Stage
 from cds_service.fhir.build import charge_item, service_request
 from cds_service.fhir.strict import validate
 from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from tests.notation import body_of, service_of
 from tests.test_rules import CASES, SERVICES
 from tests.test_suggestions import cards_of

@@ -9,11 +9,11 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor
 from cds_service.case import AddLine, Change, Origin, RemoveLine, RemoveOrder, ReplaceCode
 from cds_service.fhir.build import actions
 from cds_service.rules import Finding, Remedy, review
 from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from tests.notation import request_of, service_of
 from tests.test_rules import SERVICES
 from tests.test_suggestions import ENCODER, apply

@@ -8,11 +8,11 @@ import pytest
 
 import hooks
 from cds_service.advice import Advice, Advisor
-from cds_service.app import create_advisor
 from cds_service.case import Site
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings
 from cds_service.site import load_site
+from cds_service.wiring import create_advisor
 from hooks.setting import payer_of, payer_says, takes_hospital_codes
 from tests.notation import request_of, service_of
 from tests.running import ROOT

@@ -12,10 +12,10 @@ import pytest
 
 import hooks
 from cds_service.advice import Advisor
-from cds_service.app import create_advisor
 from cds_service.fhir.read import KEYS
 from cds_service.report import report_of
 from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from tests import synth
 from tests.bulk import audited, case_bundles, confusion, counts, findings, patients_of
 from tests.running import ROOT
