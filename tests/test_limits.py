@@ -5,13 +5,15 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
 from cds_service.settings import Settings
@@ -84,6 +86,32 @@ def test_a_list_that_is_too_long(body: bytes) -> None:
 def test_many_short_lists_are_too_much_together() -> None:
     with pytest.raises(TooLarge, match="more objects"):
         require_bounded(json.dumps([[{}] * 90] * 60).encode(), 100)
+
+
+_TEXTS = st.text(alphabet='ab,"[]{}\\:é', max_size=6)
+_JSON = st.recursive(
+    st.one_of(st.none(), st.integers(0, 9), _TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=14), st.dictionaries(_TEXTS, inner, max_size=14)),
+    max_leaves=60,
+)
+
+
+def elements(value: Any) -> int:
+    """The number of elements of the longest list or object in a value."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max([len(inner), *map(elements, inner)])
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(value=_JSON, most=st.integers(1, 14), separators=st.sampled_from([(",", ":"), (" , ", " : ")]))
+def test_lists_are_counted_as_a_decoder_would(value: Any, most: int, separators: tuple[str, str]) -> None:
+    body = json.dumps(value, separators=separators).encode()
+    if elements(value) > most:
+        with pytest.raises(TooLarge):
+            require_bounded(body, most)
+    else:
+        with suppress(TooLarge) if body.count(b"{") + body.count(b"[") > 50 * most else nullcontext():
+            assert require_bounded(body, most) is body
 
 
 def test_the_check_is_quick_for_any_shape() -> None:

@@ -22,12 +22,15 @@ _PARTS_PER_ENTRY = 50
 # A short burst waits for so long instead of being refused, in seconds.
 _PATIENCE_SECONDS = 0.1
 
-# What is left of JSON when everything but its nesting is taken away, with all brackets made one kind.
-_NOT_NESTING = bytes(set(range(256)) - set(b'"[]{}'))
+# What is left of JSON when everything but brackets, commas and the ends of texts is taken away, with all brackets made
+# one kind.
+_NOT_MARKS = bytes(set(range(256)) - set(b'"[]{},'))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
-_NOT_LISTS = bytes(set(range(256)) - set(b"[]{},"))
 _STRING = re.compile(rb'"[^"]*"')
 _COMMA, _OPENING = b",{"
+
+# Lists and objects with few elements, as most are.
+_SHORT = tuple(b"{" + b"," * commas + b"}" for commas in range(9))
 
 
 def body(settings: Settings) -> bytes:
@@ -40,14 +43,13 @@ def require_bounded(body: bytes, most_entries: int) -> bytes:
 
     Raises BadRequest where it is nested too deeply, TooLarge where a list, or all of it, has too many elements.
     """
-    plain = _without_escapes(body)
-    nesting = _nesting(plain)
+    marks = _marks(_without_escapes(body))
+    nesting = marks.translate(None, b",")
     if nesting.count(b"{") > _PARTS_PER_ENTRY * most_entries:
         raise TooLarge("the body holds more objects than this service accepts")
     if _is_deeper(nesting, MOST_LEVELS):
         raise BadRequest(f"the body is nested in more than {MOST_LEVELS} levels")
-    can_be_too_long = len(plain) >= 2 * most_entries  # each element takes a sign and a comma: counting takes longer
-    if can_be_too_long and plain.count(b",") >= most_entries and _longest(plain) > most_entries:
+    if len(marks) - len(nesting) >= most_entries and _longest(_without_short(marks, most_entries)) > most_entries:
         raise TooLarge(f"a list of the body holds more than {most_entries} elements")
     return body
 
@@ -57,13 +59,23 @@ def _without_escapes(body: bytes) -> bytes:
     return body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
 
 
-def _nesting(plain: bytes) -> bytes:
-    """Brackets outside texts. What is not JSON may have any: the decoder refuses it.
+def _marks(plain: bytes) -> bytes:
+    """Brackets and commas outside texts. What is not JSON may have any: the decoder refuses it.
 
     Whole passes by C over the body: looking at each byte in Python would take longer than all that follows.
     """
-    kept = plain.translate(_ONE_KIND, _NOT_NESTING).replace(b'""', b"")
+    kept = plain.translate(_ONE_KIND, _NOT_MARKS).replace(b'""', b"")
     return _STRING.sub(b"", kept) if b'"' in kept else kept
+
+
+def _without_short(marks: bytes, most_entries: int) -> bytes:
+    """The same without short lists and objects, the innermost first, as far as it takes to see that no list is long."""
+    size = len(marks) + 1
+    while marks.count(b",") >= most_entries and len(marks) < size:
+        size = len(marks)
+        for short in _SHORT[:most_entries]:
+            marks = marks.replace(short, b"")
+    return marks
 
 
 def _is_deeper(nesting: bytes, levels: int) -> bool:
@@ -75,11 +87,11 @@ def _is_deeper(nesting: bytes, levels: int) -> bool:
     return bool(nesting)
 
 
-def _longest(plain: bytes) -> int:
+def _longest(marks: bytes) -> int:
     """The number of elements of the longest list or object."""
     longest = commas = 0
     outer: list[int] = []
-    for sign in _STRING.sub(b"", plain).translate(_ONE_KIND, _NOT_LISTS):
+    for sign in marks:
         if sign == _COMMA:
             commas += 1
             longest = max(longest, commas)
