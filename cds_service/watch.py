@@ -5,15 +5,57 @@ All of it speaks of rules, services and counts, and none of the patient.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds_service.advice import Advice
 from cds_service.errors import StoreUnavailable
 from cds_service.logs import log
-from cds_service.metrics import CallKeys, Counted, Metrics
+from cds_service.metrics import Counted, Metrics
 from cds_service.protocol import Card, Feedback, Service
-from cds_service.rules import Rule
 from cds_service.store import Answered, Caller, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What is said of a call: little, and nothing of what was read, which can go before it is said.
+
+    `findings` and `not_checked` name the rule, and the kind of reason; `keys` what became of each key of prefetch.
+    """
+
+    name: str
+    seconds: float
+    findings: Sequence[str]
+    not_checked: Sequence[tuple[str, str]]
+    left_out: int
+    fetched: Sequence[str]
+    hook_instance: str | None
+    cards: Sequence[Card] = ()
+    keys: Sequence[tuple[str, str]] = ()
+
+    @property
+    def milliseconds(self) -> float:
+        """How long the call took, as it is told."""
+        return round(self.seconds * 1000, 1)
+
+
+def noted_of_call(service: Service, advice: Advice, seconds: float) -> Noted:
+    """What is said of a call of a service, which took so many seconds."""
+    bare = noted_of_bundle(service.id, advice, seconds)
+    return replace(bare, cards=advice.response.cards, keys=tuple(_keys(service, advice)))
+
+
+def noted_of_bundle(name: str, advice: Advice, seconds: float) -> Noted:
+    """The same of a Bundle that came without a call around it, under a name of its own; it issues no cards."""
+    review = advice.review
+    return Noted(
+        name=name,
+        seconds=seconds,
+        findings=tuple(rule.id for rule, _ in review.findings),
+        not_checked=tuple((rule.id, each.why) for rule, each in review.not_checked),
+        left_out=len(advice.unread),
+        fetched=advice.fetched,
+        hook_instance=advice.hook_instance,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,41 +65,20 @@ class Watch:
     store: Store
     metrics: Metrics
 
-    def answered(self, caller: Caller, service: Service, advice: Advice, seconds: float) -> None:
+    def answered(self, caller: Caller, noted: Noted) -> None:
         """Note a call that was answered; nobody waits for the database."""
-        self._note(caller, service.id, advice, seconds, advice.response.cards, _keys(service, advice))
-
-    def reviewed(self, caller: Caller, name: str, advice: Advice, seconds: float) -> None:
-        """Note a Bundle that came without a call around it, under a name of its own; it issues no cards."""
-        self._note(caller, name, advice, seconds, (), ())
-
-    def _note(
-        self, caller: Caller, name: str, advice: Advice, seconds: float, cards: Sequence[Card], keys: CallKeys
-    ) -> None:
-        review, milliseconds = advice.review, round(seconds * 1000, 1)
-        self._keep(caller, name, advice, milliseconds, cards)
-        self.metrics.called(name, seconds, _counted(advice, cards, keys))
+        self.store.answered(caller, _row(noted), noted.cards)
+        self.metrics.called(noted.name, noted.seconds, _counted(noted))
         log.info(
             "call",
             client=caller.client,
-            service=name,
-            findings=_by_rule(review.findings),
-            not_checked=_by_rule(review.not_checked),
-            left_out=len(advice.unread),
-            fetched=list(advice.fetched),
-            milliseconds=milliseconds,
+            service=noted.name,
+            findings=_numbers(noted.findings),
+            not_checked=_numbers([rule for rule, _ in noted.not_checked]),
+            left_out=noted.left_out,
+            fetched=list(noted.fetched),
+            milliseconds=noted.milliseconds,
         )
-
-    def _keep(self, caller: Caller, name: str, advice: Advice, milliseconds: float, cards: Sequence[Card]) -> None:
-        review = advice.review
-        answered = Answered(
-            service=name,
-            hook_instance=advice.hook_instance,
-            rules=tuple(rule.id for rule, _ in review.findings),
-            not_checked=tuple((rule.id, each.why) for rule, each in review.not_checked),
-            milliseconds=milliseconds,
-        )
-        self.store.answered(caller, answered, cards)
 
     def take(self, caller: Caller, service: Service, items: Sequence[Feedback]) -> None:
         """Keep feedback, and note it. Raises StoreUnavailable where the database cannot take it."""
@@ -78,17 +99,24 @@ class Watch:
         )
 
 
-def _by_rule(verdicts: Sequence[tuple[Rule, object]]) -> dict[str, int]:
-    """How many verdicts there are of each rule."""
-    return dict(Counter(rule.id for rule, _ in verdicts)) if verdicts else {}
+def _numbers(rules: Sequence[str]) -> dict[str, int]:
+    """How often each rule is named."""
+    return dict(Counter(rules)) if rules else {}
 
 
-def _counted(advice: Advice, cards: Sequence[Card], keys: CallKeys) -> Counted:
-    return Counted(
-        cards=[(card.source.topic.code if card.source.topic else "", card.indicator) for card in cards],
-        not_checked=[(rule.id, each.why) for rule, each in advice.review.not_checked],
-        keys=keys,
+def _row(noted: Noted) -> Answered:
+    return Answered(
+        service=noted.name,
+        hook_instance=noted.hook_instance,
+        rules=noted.findings,
+        not_checked=noted.not_checked,
+        milliseconds=noted.milliseconds,
     )
+
+
+def _counted(noted: Noted) -> Counted:
+    cards = [(card.source.topic.code if card.source.topic else "", card.indicator) for card in noted.cards]
+    return Counted(cards=cards, not_checked=noted.not_checked, keys=noted.keys)
 
 
 def _keys(service: Service, advice: Advice) -> Iterator[tuple[str, str]]:

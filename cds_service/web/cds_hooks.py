@@ -9,7 +9,7 @@ from cds_service.advice import Advisor
 from cds_service.errors import UnknownService
 from cds_service.protocol import Service, decode_feedback
 from cds_service.tracing import Tracing
-from cds_service.watch import Watch
+from cds_service.watch import Watch, noted_of_call
 from cds_service.web import gate, limits, observing
 from cds_service.web.answers import as_json, require_json
 
@@ -39,8 +39,13 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], watch: Watch, tra
         caller = gate.caller()
         with traces.call(service.id, request.headers.get("traceparent")):
             advice = advisor.answer(service, limits.body(settings), page_base, caller.servers if caller else None)
-        watch.answered(observing.caller(), service, advice, time.perf_counter() - started)
-        return as_json(advice.response)
+        noted = noted_of_call(service, advice, time.perf_counter() - started)
+        response = as_json(advice.response)
+        # What was read goes first: another call gets its turn while the log is written, and two of them do not fit into
+        # the processor's cache (200 KB: 0.2 of 1.5 ms).
+        del advice
+        watch.answered(observing.caller(), noted)
+        return response
 
     @routes.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:

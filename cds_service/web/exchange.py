@@ -52,7 +52,7 @@ def body(limit: int) -> bytes:
 
     Raises TooLarge, UnknownEncoding, and BadRequest where the gzip is broken.
     """
-    sent = _within(limit, request.get_data())
+    sent = _within(limit, request.get_data(cache=False))
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding in {"", "identity"}:
         return sent

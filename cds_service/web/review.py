@@ -9,7 +9,7 @@ from cds_service.case import Stage
 from cds_service.errors import BadRequest
 from cds_service.fhir.read import KEYS
 from cds_service.report import report_of
-from cds_service.watch import Watch
+from cds_service.watch import Watch, noted_of_bundle
 from cds_service.web import limits, observing
 from cds_service.web.answers import as_json, require_json
 
@@ -26,7 +26,7 @@ def blueprint(advisor: Advisor, watch: Watch) -> Blueprint:
         require_json()
         started = time.perf_counter()
         advice = advisor.answer_bundle(limits.body(advisor.settings), _stage(), _complete())
-        watch.reviewed(observing.caller(), NAME, advice, time.perf_counter() - started)
+        watch.answered(observing.caller(), noted_of_bundle(NAME, advice, time.perf_counter() - started))
         return as_json(report_of(advice))
 
     return routes
