@@ -96,10 +96,12 @@ class Advisor:
         Raises BadRequest where the call is not as the specification says, DataMissing where data that the service
         requires neither came nor can be fetched.
         """
-        request = decode_request(body, hook_name(service, self.settings.hook_namespace))
+        most = self.settings.max_entries
+        request = decode_request(body, hook_name(service, self.settings.hook_namespace), most)
         call = _Call(service, request, decode_context(request, service.context), servers)
         if service.draft:
-            take_draft(call.arrived, getattr(call.context, attribute(service.draft)), f"context.{service.draft}")
+            draft = getattr(call.context, attribute(service.draft))
+            take_draft(call.arrived, draft, f"context.{service.draft}", most)
         take_prefetch(call.arrived, request.prefetch or {}, service.prefetch, body)
         self._complete(call)
         judged = self._judged(self._read(call), call.arrived)
@@ -121,7 +123,7 @@ class Advisor:
         the Bundle holds whole. Raises BadRequest where it is not a Bundle.
         """
         arrived = Arrived()
-        take_draft(arrived, msgspec.Raw(body), "Bundle")
+        take_draft(arrived, msgspec.Raw(body), "Bundle", self.settings.max_entries)
         complete = known if not arrived.unread else frozenset()  # what could not be read may have been of any part
         reading = self.examine(arrived.incoming, stage or "claim", complete)
         if len(reading.patients) > 1:

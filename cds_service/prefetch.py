@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from cds_service.bounds import require_bounded, require_few
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import NOTHING, Bundle, Entry, ReadBundle, Whole
 from cds_service.fhir.doubts import UNREADABLE
@@ -65,13 +66,15 @@ class Arrived:
         self.miss(key, place, reason)
 
 
-def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str) -> None:
-    """Take the Bundle that a call is about. Raises BadRequest where it is not a Bundle."""
+def take_draft(arrived: Arrived, raw: msgspec.Raw, place: str, most_entries: int) -> None:
+    """Take the Bundle that a call is about. Raises BadRequest where it is not a Bundle, and TooLarge."""
     fault = fault_in(raw)
     whole = None if fault else _read_at_once(raw)  # a fault is to be pinned to its entry
     if isinstance(whole, ReadBundle):
+        require_few(whole, most_entries)
         arrived.incoming += _resources(arrived, whole, raw, place)
         return
+    require_bounded(bytes(raw), most_entries)
     try:
         bundle = _BUNDLE.decode(raw)
     except UNREADABLE:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cds_service.bounds import require_bounded, require_few
 from cds_service.case import Case, Stage
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import Whole
@@ -141,9 +142,23 @@ def _in_words(expected: str) -> str:
     return expected
 
 
-def decode_request(body: bytes, hook: str) -> Request | WholeRequest:
-    """Decode a call of a service on `hook`, where possible in one pass. Raises BadRequest."""
-    request = _decoded_at_once(body) or decode(body, Request)
+def decode_request(body: bytes, hook: str, most_entries: int) -> Request | WholeRequest:
+    """Decode a call of a service on `hook`, where possible in one pass. Raises BadRequest, and TooLarge where a list
+    has more elements than `most_entries`.
+    """
+    request = _decoded_at_once(body)
+    if request is None:
+        return _checked(decode(require_bounded(body, most_entries), Request), hook)
+    for whole in (request.prefetch or {}).values():
+        if whole is not None:
+            require_few(whole, most_entries)
+    return _checked(request, hook)
+
+
+RequestT = TypeVar("RequestT", bound=_Call)
+
+
+def _checked(request: RequestT, hook: str) -> RequestT:
     if request.hook != hook:
         raise BadRequest(f"`hook`: this service is called on `{hook}`", "hook")
     if request.fhir_server and not _can_be_split(request.fhir_server):

@@ -1,5 +1,6 @@
 """How much one body, one client and all calls together may take."""
 
+import copy
 import json
 import socket
 import time
@@ -15,13 +16,16 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cds_service.advice import Advisor
+from cds_service.bounds import MOST_LEVELS, require_bounded
 from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
 from cds_service.settings import Settings
-from cds_service.web.limits import MOST_LEVELS, Counts, require_bounded
+from cds_service.web.limits import Counts
 from cds_service.web.pace import Bucket
 from tests.notation import request_of
 from tests.running import Service, running
 from tests.test_gate_http import CLAIM, CLAIM_REVIEW, Production, production, ward
+from tests.test_rules import SERVICES
 from tests.tokens import BASE, token
 
 # --- one body -------------------------------------------------------------------------------------------------------
@@ -145,6 +149,49 @@ def test_bounds_over_http(server: str, path: str) -> None:
     long = post(server, bundle_body(20_001), path)
     assert (long.status_code, long.json()["issue"][0]["code"]) == (413, "too-long")
     assert long.headers["Content-Type"] == "application/fhir+json"
+
+
+def test_lists_that_can_be_read_at_once_are_bounded_too(server: str) -> None:
+    request = request_of({"professional": "93350"})
+    performed = {"resourceType": "Procedure", "status": "completed", "subject": {"reference": "Patient/1"}}
+    entries = [{"resource": performed}] * 20_001
+    record = {"prefetch": {"procedures": {"resourceType": "Bundle", "type": "searchset", "entry": entries}}}
+    draft = copy.deepcopy(request)
+    (claim,) = (
+        entry["resource"]
+        for entry in draft["context"]["draftCharges"]["entry"]
+        if entry["resource"]["resourceType"] == "Claim"
+    )
+    claim["item"] *= 20_001
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    for body, path in ((request | record, CLAIM_REVIEW), (draft, CLAIM_REVIEW), (bundle, "/review")):
+        long = post(server, json.dumps(body).encode(), path)
+        assert (long.status_code, long.json()["issue"][0]["code"]) == (413, "too-long")
+
+
+@pytest.mark.parametrize(("levels", "status"), [(10, 200), (20_000, 400)])
+def test_what_nobody_reads_may_not_be_nested_without_end(server: str, levels: int, status: int) -> None:
+    good = json.dumps(request_of({"lines": "93350, 93352, Q9957x2"}))
+    unknown = good.replace(
+        '"resourceType": "ChargeItem"', f'"unknown": {nested(levels).decode()}, "resourceType": "ChargeItem"', 1
+    )
+    assert unknown != good
+    answer = post(server, unknown.encode())
+    assert answer.status_code == status
+    assert "levels" in answer.text or status == 200
+
+
+def test_a_resource_that_is_nested_too_deeply_is_not_sent_back(advisor: Advisor) -> None:
+    """What an update would have to hold whole stays words."""
+    good = json.dumps(request_of({"professional": "93350, 93352, 93352"}))
+    deep = good.replace(
+        '"resourceType": "Claim"', f'"unknown": {nested(MOST_LEVELS).decode()}, "resourceType": "Claim"', 1
+    )
+    cards = [
+        advisor.answer(SERVICES["contrast-echo-claim-review"], each.encode()).response.cards for each in (good, deep)
+    ]
+    assert all(cards)
+    assert [any(card.suggestions for card in each) for each in cards] == [True, False]
 
 
 def test_a_bundle_as_long_as_allowed_is_answered(server: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cds_service.bounds import is_too_deep
 from cds_service.case import (
     AddLine,
     AddModifier,
@@ -87,6 +88,8 @@ def _whole(raw: msgspec.Raw) -> dict[str, Any] | None:
 
     Rules read only parts of it, and those were readable.
     """
+    if is_too_deep(bytes(raw)):
+        return None
     try:
         resource: dict[str, Any] = _EXACT.decode(raw)
     except (*UNREADABLE, ArithmeticError):

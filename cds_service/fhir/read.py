@@ -583,13 +583,13 @@ def _claim_line(
 
 
 def _claim_practitioners(reader: _Reader, claim: r.Claim, item: r.ClaimItem) -> frozenset[str]:
-    wanted = item.care_team_sequence or ()
+    wanted = frozenset(item.care_team_sequence or ())
     team = _practitioners(reader.ref(each.provider) for each in claim.care_team or () if each.sequence in wanted)
     return team or _practitioners([reader.ref(claim.provider)])
 
 
 def _claim_procedures(reader: _Reader, claim: r.Claim, item: r.ClaimItem) -> frozenset[str]:
-    wanted = item.procedure_sequence or ()
+    wanted = frozenset(item.procedure_sequence or ())
     return reader.refs(each.procedure_reference for each in claim.procedure or () if each.sequence in wanted)
 
 

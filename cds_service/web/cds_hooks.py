@@ -38,7 +38,7 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], watch: Watch, tra
         page_base = settings.public_base_url or f"{request.scheme}://{request.host}"
         caller = gate.caller()
         with traces.call(service.id, request.headers.get("traceparent")):
-            advice = advisor.answer(service, limits.body(settings), page_base, caller.servers if caller else None)
+            advice = advisor.answer(service, limits.sent(settings), page_base, caller.servers if caller else None)
         noted = noted_of_call(service, advice, time.perf_counter() - started)
         response = as_json(advice.response)
         # What was read goes first: another call gets its turn while the log is written, and two of them do not fit into

@@ -1,106 +1,33 @@
 """How much one call, one client and all calls together may take. Counts are kept by each worker for itself."""
 
 import math
-import re
 from collections import Counter
 from threading import Condition
 
 from flask import Flask, Response, g
 
-from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
+from cds_service.bounds import require_bounded
+from cds_service.errors import Overloaded, TooManyCalls
 from cds_service.settings import Settings
 from cds_service.web import exchange, gate, observing
 from cds_service.web.answers import outcome
 from cds_service.web.pace import Bucket
 
-# FHIR needs fewer than forty levels.
-MOST_LEVELS = 64
-
-# A Bundle's entry has some thirty objects and lists on average: codings, references, quantities.
-_PARTS_PER_ENTRY = 50
-
 # A short burst waits for so long instead of being refused, in seconds.
 _PATIENCE_SECONDS = 0.1
 
-# What is left of JSON when everything but brackets, commas and the ends of texts is taken away, with all brackets made
-# one kind.
-_NOT_MARKS = bytes(set(range(256)) - set(b'"[]{},'))
-_ONE_KIND = bytes.maketrans(b"[]", b"{}")
-_STRING = re.compile(rb'"[^"]*"')
-_COMMA, _OPENING = b",{"
 
-# Lists and objects with few elements, as most are.
-_SHORT = tuple(b"{" + b"," * commas + b"}" for commas in range(9))
+def sent(settings: Settings) -> bytes:
+    """The body of the request, unpacked and no larger than the settings allow. Raises RequestError.
+
+    For whoever reads it in one pass, and minds the bounds of what cannot be read so.
+    """
+    return exchange.body(settings.max_body_bytes)
 
 
 def body(settings: Settings) -> bytes:
-    """The body of the request, unpacked and within the bounds that the settings give. Raises RequestError."""
-    return require_bounded(exchange.body(settings.max_body_bytes), settings.max_entries)
-
-
-def require_bounded(body: bytes, most_entries: int) -> bytes:
-    """The body, where its nesting and its lists are within bounds; told from its brackets, before it is decoded.
-
-    Raises BadRequest where it is nested too deeply, TooLarge where a list, or all of it, has too many elements.
-    """
-    marks = _marks(_without_escapes(body))
-    nesting = marks.translate(None, b",")
-    if nesting.count(b"{") > _PARTS_PER_ENTRY * most_entries:
-        raise TooLarge("the body holds more objects than this service accepts")
-    if _is_deeper(nesting, MOST_LEVELS):
-        raise BadRequest(f"the body is nested in more than {MOST_LEVELS} levels")
-    if len(marks) - len(nesting) >= most_entries and _longest(_without_short(marks, most_entries)) > most_entries:
-        raise TooLarge(f"a list of the body holds more than {most_entries} elements")
-    return body
-
-
-def _without_escapes(body: bytes) -> bytes:
-    """The same JSON, in whose texts no quotation mark is left but those that begin and end them."""
-    return body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
-
-
-def _marks(plain: bytes) -> bytes:
-    """Brackets and commas outside texts. What is not JSON may have any: the decoder refuses it.
-
-    Whole passes by C over the body: looking at each byte in Python would take longer than all that follows.
-    """
-    kept = plain.translate(_ONE_KIND, _NOT_MARKS).replace(b'""', b"")
-    return _STRING.sub(b"", kept) if b'"' in kept else kept
-
-
-def _without_short(marks: bytes, most_entries: int) -> bytes:
-    """The same without short lists and objects, the innermost first, as far as it takes to see that no list is long."""
-    size = len(marks) + 1
-    while marks.count(b",") >= most_entries and len(marks) < size:
-        size = len(marks)
-        for short in _SHORT[:most_entries]:
-            marks = marks.replace(short, b"")
-    return marks
-
-
-def _is_deeper(nesting: bytes, levels: int) -> bool:
-    """Whether anything is left when the innermost brackets have been taken away so many times."""
-    for _ in range(levels):
-        inner, nesting = nesting, nesting.replace(b"{}", b"")
-        if len(inner) == len(nesting):
-            return b"{" * (levels + 1) in nesting  # they do not match: no JSON
-    return bool(nesting)
-
-
-def _longest(marks: bytes) -> int:
-    """The number of elements of the longest list or object."""
-    longest = commas = 0
-    outer: list[int] = []
-    for sign in marks:
-        if sign == _COMMA:
-            commas += 1
-            longest = max(longest, commas)
-        elif sign == _OPENING:
-            outer.append(commas)
-            commas = 0
-        else:
-            commas = outer.pop() if outer else 0
-    return longest + 1
+    """The same, where nesting and lists are within bounds as well. Raises RequestError."""
+    return require_bounded(sent(settings), settings.max_entries)
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def blueprint(advisor: Advisor, watch: Watch) -> Blueprint:
     def review() -> Response:
         require_json()
         started = time.perf_counter()
-        advice = advisor.answer_bundle(limits.body(advisor.settings), _stage(), _complete())
+        advice = advisor.answer_bundle(limits.sent(advisor.settings), _stage(), _complete())
         watch.answered(observing.caller(), noted_of_bundle(NAME, advice, time.perf_counter() - started))
         return as_json(report_of(advice))
 
