@@ -15,7 +15,7 @@ import msgspec
 from cds_service.bounds import require_bounded, require_few
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import NOTHING, Bundle, Entry, ReadBundle, Whole
-from cds_service.fhir.doubts import UNREADABLE
+from cds_service.fhir.doubts import UNREADABLE, type_of
 from cds_service.fhir.read import Incoming, Unread, without_values
 from cds_service.fhir.texts import fault_in
 
@@ -222,7 +222,7 @@ def _entries(
         if entry.resource == NOTHING:
             arrived.miss(key, where, "expected a `resource`")
             continue
-        kind = _kind(entry.resource)
+        kind = type_of(entry.resource)
         if kind == "OperationOutcome":
             arrived.miss(key, where, "an OperationOutcome among the data: some of it may be missing")
             continue
@@ -230,14 +230,6 @@ def _entries(
             arrived.miss(key, where, f"expected {wanted}")
         fault = fault_in(raw) if has_faults else None
         yield Incoming(f"{where}.resource", entry.resource, entry.full_url or "", draft=not key, key=key, fault=fault)
-
-
-def _kind(raw: msgspec.Raw) -> str:
-    """A resource's type; empty where it cannot be read, which the reader reports."""
-    try:
-        return _HEAD.decode(raw).resource_type
-    except UNREADABLE:
-        return ""
 
 
 def resolve(template: str, context: Mapping[str, str | None]) -> str | None:

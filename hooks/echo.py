@@ -7,7 +7,7 @@ that it cannot decide. What belongs to no study is gathered by day, as a study o
 """
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
@@ -28,6 +28,7 @@ from cds_service.case import (
     Record,
     once,
 )
+from cds_service.ties import Ties
 from hooks.lines import draft_days, lines_that_matter
 from hooks.products import agent_in, is_supply
 from hooks.tables import ADD_ONS, STUDIES, StudyCode
@@ -416,22 +417,15 @@ def _tied(records: Sequence[Record]) -> Iterator[list[Record]]:
 
     Found by what they refer to, not by comparing each with each: a record may hold thousands.
     """
-    leads_to = list(range(len(records)))
-
-    def first_of(number: int) -> int:
-        while leads_to[number] != number:
-            leads_to[number] = leads_to[leads_to[number]]
-            number = leads_to[number]
-        return number
-
+    ties = Ties()
     named = {record.identity: number for number, record in enumerate(records) if record.identity}
     for number, record in enumerate(records):
         for link in record.links:
             if link in named or link.startswith(_STUDY_REFERENCES):
-                leads_to[first_of(number)] = first_of(named.setdefault(link, number))
-    together: dict[int, list[Record]] = {}
+                ties.tie(number, named.setdefault(link, number))
+    together: dict[Hashable, list[Record]] = {}
     for number, record in enumerate(records):
-        together.setdefault(first_of(number), []).append(record)
+        together.setdefault(ties.first(number), []).append(record)
     yield from together.values()
 
 

@@ -68,6 +68,7 @@ class Double:
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Note a request and answer it."""
+        handler.close_connection = True
         self.asked.append((handler.path, dict(handler.headers)))
         resource_type = handler.path.removeprefix("/fhir/").partition("?")[0]
         self.replies.get(resource_type, resource(searchset([])))(handler)
@@ -77,13 +78,19 @@ class Double:
 def running_double() -> Iterator[Double]:
     """Run the stand-in for the time of the block."""
     double = Double("")
+    with serving(double.answer) as double.address:
+        yield double
+
+
+@contextmanager
+def serving(answer: Reply) -> Iterator[str]:
+    """A FHIR server that gives each request to a function, for the time of the block; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.close_connection = True
-            double.answer(self)
+            answer(self)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -95,11 +102,10 @@ def running_double() -> Iterator[Double]:
             pass  # whoever asked has hung up
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        double.address = f"http://127.0.0.1:{server.server_port}/fhir"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield double
+            yield f"http://127.0.0.1:{server.server_port}/fhir"
         finally:
             server.shutdown()
             thread.join()

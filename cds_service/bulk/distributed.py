@@ -26,7 +26,7 @@ from cds_service.bulk.embedded import Progress
 from cds_service.bulk.exports import ENDINGS, Export, open_export
 from cds_service.bulk.run import Counts, Options, as_json, describe, known_whole, type_in
 from cds_service.bulk.scan import BATCH_LINES, MEDICATION, NAMED_TYPES, ROWS, scan
-from cds_service.bulk.split import Stored
+from cds_service.bulk.split import by_patient
 from cds_service.bulk.summary import DRILL_DOWN, summarise
 from cds_service.errors import UnreadableInput
 
@@ -203,7 +203,7 @@ def _reviewed(records: DataFrame, tasks: int, make: MakeAuditor, known: frozense
         import pandas as pd  # noqa: PLC0415  # in the executor
 
         auditor, outcome = replace(_made(make), known=known), Outcome()
-        for patient, stored in _patients(frames):
+        for patient, stored in by_patient(_rows_in(frames)):
             auditor.audit(patient, stored, outcome)
             if len(outcome.findings) >= BATCH_LINES:
                 yield pd.DataFrame(_said(outcome), columns=["what", "said"])
@@ -224,17 +224,10 @@ def _made(make: MakeAuditor) -> Auditor:
     return _MADE[key]
 
 
-def _patients(frames: Iterator[Any]) -> Iterator[tuple[str, list[Stored]]]:
-    patient, stored = "", list[Stored]()
+def _rows_in(frames: Iterator[Any]) -> Iterator[tuple[str, str, str, str, bool]]:
     for frame in frames:
         for row in frame.itertuples(index=False):
-            if row.patient != patient:
-                if stored:
-                    yield patient, stored
-                patient, stored = row.patient, []
-            stored.append(Stored(row.kind, row.id, row.raw, bool(row.related)))
-    if stored:
-        yield patient, stored
+            yield row.patient, row.kind, row.id, row.raw, bool(row.related)
 
 
 def _said(outcome: Outcome) -> list[tuple[str, str]]:

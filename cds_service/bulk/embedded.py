@@ -25,7 +25,7 @@ from cds_service.bulk import results
 from cds_service.bulk.audit import Outcome
 from cds_service.bulk.pieces import Broken, Piece, lines_of
 from cds_service.bulk.scan import MEDICATION, ROWS, batches, scan
-from cds_service.bulk.split import Stored
+from cds_service.bulk.split import Stored, by_patient
 from cds_service.bulk.workers import Workers, auditor
 from cds_service.errors import UnreadableInput
 
@@ -228,7 +228,10 @@ def _review_partition(records: Path, folder: Path, number: int, known: frozenset
 
 def patients_in(records: Path, number: int) -> Iterator[tuple[str, list[Stored]]]:
     """The patients of a partition, one after the other, each with all records."""
-    patient, stored = "", list[Stored]()
+    return by_patient(_rows_in(records, number))
+
+
+def _rows_in(records: Path, number: int) -> Iterator[tuple[str, str, str, str, bool]]:
     with pq.ParquetFile(records) as file:
         column = file.schema_arrow.names.index("part")
         groups = [
@@ -239,14 +242,7 @@ def patients_in(records: Path, number: int) -> Iterator[tuple[str, list[Stored]]
         for batch in file.iter_batches(2048, row_groups=groups) if groups else ():
             rows = batch.filter(pc.equal(batch.column("part"), number))
             columns = (rows.column(name).to_pylist() for name in ("patient", "kind", "id", "raw", "related"))
-            for owner, *record in zip(*columns, strict=True):
-                if owner != patient:
-                    if stored:
-                        yield patient, stored
-                    patient, stored = owner, []
-                stored.append(Stored(*record))
-    if stored:
-        yield patient, stored
+            yield from zip(*columns, strict=True)
 
 
 def _may_hold(statistics: Any, number: int) -> bool:

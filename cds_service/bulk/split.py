@@ -8,11 +8,12 @@ notes; where that is a charge or something done, the patient is not split at all
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from cds_service.advice import Advisor
 from cds_service.case import Case, Document, Line, Record
 from cds_service.fhir.read import Incoming, Reading, Unread
 from cds_service.fhir.texts import fault_in
+from cds_service.ties import Ties
 
 # A shared reference to one of these ties records, even where the export does not hold what it leads to.
 _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
@@ -38,6 +40,12 @@ class Stored:
     id: str
     raw: str
     related: bool = True
+
+
+def by_patient(rows: Iterable[tuple[str, str, str, str, bool]]) -> Iterator[tuple[str, list[Stored]]]:
+    """Each patient with all records. A row has the patient and what `Stored` has; those of a patient come together."""
+    for patient, mine in groupby(rows, itemgetter(0)):
+        yield patient, [Stored(kind, name, raw, related) for _, kind, name, raw, related in mine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,23 +179,6 @@ def _whole(case: Case) -> Members:
     return {member: getattr(case, member) for member in (*_TIED, *_JOINING)}
 
 
-class _Ties:
-    """Names that belong together, directly or through others."""
-
-    def __init__(self) -> None:
-        self.leads_to: dict[Any, Any] = {}
-
-    def first(self, name: Any) -> Any:
-        self.leads_to.setdefault(name, name)
-        while self.leads_to[name] != name:
-            self.leads_to[name] = self.leads_to[self.leads_to[name]]
-            name = self.leads_to[name]
-        return name
-
-    def tie(self, one: Any, other: Any) -> None:
-        self.leads_to[self.first(one)] = self.first(other)
-
-
 def _split(case: Case) -> list[Members | None]:
     """The records of each case, by day; None where all of them are one case."""
     tied = [record for member in _TIED for record in getattr(case, member)]
@@ -209,8 +200,8 @@ def _split(case: Case) -> list[Members | None]:
     return [*parts.values()]
 
 
-def _tie(records: Sequence[Record]) -> _Ties:
-    ties = _Ties()
+def _tie(records: Sequence[Record]) -> Ties:
+    ties = Ties()
     identities = {_resource_of(record) for record in records}
     days = {record.day for record in records if record.day}
     for record in records:
@@ -235,7 +226,7 @@ def _resource_of(record: Record) -> str:
     return bill or record.identity or record.origin.resource
 
 
-def _homes(record: Record, ties: _Ties, days: dict[Any, set[date]]) -> frozenset[Any]:
+def _homes(record: Record, ties: Ties, days: dict[Any, set[date]]) -> frozenset[Any]:
     """The cases that an observation or a document joins: none for those of other days, all where it says of no day."""
     if isinstance(record, Document) and record.kind == "condition":
         return frozenset(days)
@@ -246,5 +237,5 @@ def _homes(record: Record, ties: _Ties, days: dict[Any, set[date]]) -> frozenset
     ]
     if record.day:
         names.append(("day", record.day))
-    homes = {ties.first(name) for name in names if name in ties.leads_to} & set(days)
+    homes = {ties.first(name) for name in names if name in ties} & set(days)
     return frozenset(homes if homes or record.day else days)

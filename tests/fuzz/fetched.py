@@ -5,16 +5,16 @@ What is fetched must lead to the same advice as what is sent along.
 
 import json
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from hooks.prefetch import PREFETCH
 from tests.ehr import FETCHED, UNAVAILABLE, access
+from tests.fhir_double import serving
 from tests.fuzz.bases import Base
 from tests.fuzz.calls import mutated
 from tests.fuzz.case import Case, Expected
@@ -41,32 +41,14 @@ class Shelf:
 def shelf(folder: Path) -> Iterator[Shelf]:
     """Run the server for the time of the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            body = _held(folder, self.headers.get("Authorization", ""), self.path)
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nContent-Length: {len(body)}\r\n\r\n"
-            self.wfile.write(head.encode() + body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # whoever asked has hung up
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        held = _held(folder, handler.headers.get("Authorization", ""), handler.path)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nContent-Length: {len(held)}\r\n\r\n"
+        handler.wfile.write(head.encode() + held)
 
     folder.mkdir(parents=True, exist_ok=True)
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield Shelf(f"http://127.0.0.1:{server.server_port}/fhir", folder)
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(answer) as address:
+        yield Shelf(address, folder)
 
 
 def _held(folder: Path, authorization: str, path: str) -> bytes:
