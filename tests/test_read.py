@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds_service.case import Case, Code
-from cds_service.fhir.read import Incoming, Reading, read_case
+from cds_service.case import Case, Code, Records, Site
+from cds_service.fhir.read import Incoming, Reading, _Reader, read_case
+from cds_service.fhir.resources import CodeableConcept
 from hooks.products import agent_in, ndc_matches
 
 SUBJECT = {"subject": {"reference": "Patient/p1"}}
@@ -229,6 +230,29 @@ def test_an_ndc_in_its_written_forms(written: str) -> None:
 @pytest.mark.parametrize("written", ["11994-012-04", "0407-2707-03", "11994-01x-04", "", "119940110", "1-2-3-4"])
 def test_other_ndcs(written: str) -> None:
     assert not ndc_matches(written, ["11994-0011"])
+
+
+def test_a_concept_that_is_gone_is_not_taken_for_the_next_at_its_place() -> None:
+    """What is contained in a resource is decoded when it is looked at, and let go."""
+    reader = _Reader("", Site())
+    words = [reader.concept(CodeableConcept(text=str(number))).words for number in range(100)]
+    assert words == [(str(number),) for number in range(100)]
+
+
+def observation(identity: str, **members: Any) -> dict[str, Any]:
+    return {"resourceType": "Observation", "id": identity, "status": "final", "code": {"text": "ECG"}} | members
+
+
+def test_what_is_near_a_day_is_of_it_or_of_no_day_or_points_at_something() -> None:
+    case = case_of(
+        observation("today", effectiveDateTime="2026-03-17T23:30:00-06:00"),
+        observation("another day", effectiveDateTime="2026-03-18"),
+        observation("no day"),
+        observation("points", effectiveDateTime="2026-03-18", partOf=[{"reference": "Procedure/1"}]),
+    )
+    for records in (case.observations, Records(tuple(case.observations))):
+        near = [each.identity.partition("/")[2] for each in records.near(date(2026, 3, 17))]
+        assert near == ["today", "no day", "points"]
 
 
 def test_no_agent_in_an_ordinary_drug() -> None:
