@@ -34,10 +34,10 @@ fuzz: $(VENV)/.dev  ## send REQUESTS damaged requests, made of SEED, to the serv
 	$(BIN)/python -m tests.fuzz --requests $(REQUESTS) --seed $(SEED)
 
 test-spark: $(SPARK_VENV)/.installed java  ## compare the audit on Spark with the embedded one
-	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/spark
+	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/audit/spark
 
 bench-audit: $(VENV)/.dev $(SPARK_VENV)/.installed  ## measure the audit: speed, memory, growth
-	$(BIN)/python -m tests.bench_audit --spark $(SPARK_VENV)/bin/python
+	$(BIN)/python -m tests.bench.audit --spark $(SPARK_VENV)/bin/python
 
 java:  ## install Debian's Java, as root and where it is missing: Spark runs on it
 	@command -v java >/dev/null && exit 0; \
@@ -87,7 +87,7 @@ $(VENV)/.dev: deploy/constraints-dev.txt pyproject.toml | $(BIN)/python
 	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-$(FHIR_VENV)/.installed: tests/fhir_server/constraints.txt
+$(FHIR_VENV)/.installed: tests/support/fhir_server/constraints.txt
 	$(PYTHON) -m venv $(FHIR_VENV)
 	$(FHIR_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	touch $@
@@ -107,7 +107,7 @@ lock:  ## pin every dependency again, with hashes and without index addresses (n
 	$(UV) --extra build --extra otel --output-file deploy/constraints-otel.txt
 	$(UV) --extra build --extra otel --extra dev --extra audit --output-file deploy/constraints-dev.txt
 	$(UV) --extra build --extra otel --extra dev --extra audit --extra spark --output-file deploy/constraints-spark.txt
-	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/fhir_server/constraints.txt
+	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/support/fhir_server/constraints.txt
 
 clean:
 	rm -rf $(VENV) $(FHIR_VENV) $(PEER_VENV) $(SPARK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,82 +2,84 @@
 
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
 import hooks
-from cds_service.advice import Advisor
-from cds_service.database import Database
+from cds_service.auth.tokens import Guard, guard_of
+from cds_service.database.connections import Database
+from cds_service.database.store import Store
 from cds_service.fhir.terminology import resources
-from cds_service.logs import configure, log
-from cds_service.metrics import Metrics
-from cds_service.openapi import Names, document
-from cds_service.sandbox.framing import Framer
-from cds_service.sandbox.samples import Shelf
+from cds_service.review.advisor import Advisor
+from cds_service.sandbox.requests import RequestBuilder
 from cds_service.sandbox.signing import Signer
 from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
-from cds_service.store import Store
-from cds_service.tracing import Tracing
-from cds_service.tracing import start as start_tracing
-from cds_service.trust import Guard, guard_of
-from cds_service.watch import Watch
+from cds_service.telemetry.logs import configure, log
+from cds_service.telemetry.metrics import Metrics
+from cds_service.telemetry.tracing import Tracing
+from cds_service.telemetry.tracing import start as start_tracing
 from cds_service.web import (
-    answers,
+    authentication,
     cds_hooks,
-    documents,
-    exchange,
-    gate,
+    descriptions,
+    health,
     insights,
     limits,
-    observing,
-    operations,
     reference,
+    request_ids,
+    responses,
     review,
     sandbox,
     terminology,
+    transport,
 )
-from cds_service.web.lean import LeanFlask
-from cds_service.web.people import people_of
-from cds_service.wiring import create_advisor, samples
-from hooks import override_reasons
-from hooks import reference as hooks_reference
-from hooks import terminology as hooks_terminology
-from hooks.echo import studies_told
+from cds_service.web.call_recorder import CallRecorder
+from cds_service.web.flask_app import App
+from cds_service.web.openapi import DocumentedNames, document
+from cds_service.web.page_password import people_of
+from cds_service.wiring import create_advisor, samples, service_directory
+from hooks.coding import override_reasons
+from hooks.coding.studies import studies_told
+from hooks.publish import reference as hooks_reference
+from hooks.publish import terminology as hooks_terminology
 
 
 def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
     """Build the WSGI application. Raises SettingsError, TableError or RuleError where something is wrong at start."""
     configure()
     chosen = settings or load_settings()
-    app = LeanFlask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = exchange.most_read(chosen.max_body_bytes)
+    app = App(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = transport.most_read(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
     database = Database(chosen.database_url, chosen.database_connections)
     metrics = Metrics(frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons))
-    watch = Watch(Store(database, chosen.keep_comments, partial(metrics.lost, "call")), metrics)
+    recorder = CallRecorder(Store(database, chosen.keep_comments, partial(metrics.lost, "call")), metrics)
     tracing = traces or (start_tracing() if chosen.traces else Tracing())
-    services = hooks.all_services()
-    app.register_blueprint(cds_hooks.blueprint(advisor, services, watch, tracing))
+    services = service_directory(chosen)
+    app.register_blueprint(cds_hooks.blueprint(advisor, services, recorder, tracing))
     definitions = hooks.hook_definitions()
-    app.register_blueprint(documents.blueprint(definitions, chosen.hook_namespace, describe(advisor)))
-    app.register_blueprint(review.blueprint(advisor, watch))
-    app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples()))
+    app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, describe(advisor)))
+    app.register_blueprint(review.blueprint(advisor, recorder))
+    app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples(chosen)))
     app.register_blueprint(terminology.blueprint(exports(advisor)))
-    app.register_blueprint(operations.blueprint(database, metrics))
+    app.register_blueprint(health.blueprint(database, metrics))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
     app.jinja_env.globals["has_insights"] = chosen.has_insights
     if chosen.has_insights:
-        app.register_blueprint(insights.blueprint(database, advisor.rules, tuple(service.id for service in services)))
+        app.register_blueprint(
+            insights.blueprint(database, advisor.rules, tuple(service.id for service in services.services))
+        )
     if chosen.has_sandbox:
-        app.register_blueprint(sandbox.blueprint(advisor, sandbox_kit(chosen)))
-    observing.register(app, metrics)
+        app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen)))
+    request_ids.register(app, metrics)
     counts = limits.register(app, chosen)
-    gate.register(app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths, people_of(chosen))
+    authentication.register(
+        app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths, people_of(chosen)
+    )
     limits.register_clients(app, counts)
-    answers.register(app)
-    exchange.register(app, chosen.cors_origins)
+    responses.register(app)
+    transport.register(app, chosen.cors_origins)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
         log.warning(
             "example namespace",
@@ -86,13 +88,11 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     return app
 
 
-def sandbox_kit(settings: Settings) -> sandbox.Kit:
+def sandbox_tools(settings: Settings) -> sandbox.SandboxTools:
     """What the sandbox shows: the samples, the services, and which records make a study."""
-    services = hooks.all_services()
-    folder = Path(hooks.__file__).parents[1] / "sample_bundles"
-    return sandbox.Kit(
-        shelf=Shelf(folder, services, settings.hook_namespace),
-        framer=Framer(services, settings.hook_namespace),
+    return sandbox.SandboxTools(
+        samples=samples(settings),
+        requests=RequestBuilder(service_directory(settings)),
         grouping=studies_told,
         signer=Signer.from_file(settings.sandbox_key),
     )
@@ -100,7 +100,7 @@ def sandbox_kit(settings: Settings) -> sandbox.Kit:
 
 def describe(advisor: Advisor) -> dict[str, Any]:
     """The OpenAPI document of the service as it is wired here."""
-    names = Names(
+    names = DocumentedNames(
         definitions=tuple(hooks.hook_definitions()),
         codes=tuple(page.code for page in hooks_reference.reference().pages),
         rules=tuple(rule.id for rule in advisor.rules),

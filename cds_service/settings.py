@@ -11,8 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from cds_service import tracing
 from cds_service.errors import SettingsError
+from cds_service.telemetry import tracing
 
 EXAMPLE_NAMESPACE = "org.example"
 

@@ -4,16 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import hooks
-from cds_service.advice import Advisor
-from cds_service.bulk.audit import Auditor
-from cds_service.bulk.fees import Fees
-from cds_service.fhir.client import FhirClient
+from cds_service.audit.fees import FeeTable
+from cds_service.audit.reviewer import Auditor
+from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
-from cds_service.reference import Samples
+from cds_service.review.advisor import Advisor
+from cds_service.review.samples import SampleLibrary
+from cds_service.review.site_file import load_site
 from cds_service.settings import Settings
-from cds_service.site import load_site
-from hooks import audit as hooks_audit
-from hooks.needs import concerns
+from hooks.coding.scope import concerns
+from hooks.publish import audit as hooks_audit
 
 
 def create_advisor(settings: Settings) -> Advisor:
@@ -28,11 +29,16 @@ def create_advisor(settings: Settings) -> Advisor:
     )
 
 
-def create_auditor(settings: Settings, fees: Fees, everything: bool) -> Auditor:
+def create_auditor(settings: Settings, fees: FeeTable, everything: bool) -> Auditor:
     """The rules for the audit of a year of records; made anew in each process that takes part. Raises SettingsError."""
     return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
 
 
-def samples() -> Samples:
+def service_directory(settings: Settings) -> ServiceDirectory:
+    """The services under the site's namespace."""
+    return ServiceDirectory(hooks.all_services(), settings.hook_namespace)
+
+
+def samples(settings: Settings) -> SampleLibrary:
     """The sample requests beside the package; an installed package has none, and its pages show no examples."""
-    return Samples(Path(hooks.__file__).parents[1] / "sample_bundles", hooks.all_services())
+    return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(settings))

@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 
 import hooks.rules
-from cds_service.protocol import Service
-from cds_service.rules import Rule, find_rules
-from cds_service.site import Vocabulary
-from hooks.setting import QUESTIONS
-from hooks.tables import CODES, PRODUCTS
+from cds_service.cdshooks.services import Service
+from cds_service.core.rules import Rule, find_rules
+from cds_service.review.site_file import Vocabulary
+from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.setting_and_payer import QUESTIONS
 
 _FOLDER = Path(__file__).parent
 

@@ -1,7 +1,8 @@
 """Our own hook `<namespace>.claim-review`: charges are about to go out. Its definition is in `claim_review.md`."""
 
-from cds_service.protocol import Bundle, Context, Service
-from hooks.needs import wanted
+from cds_service.cdshooks.messages import Bundle, Context
+from cds_service.cdshooks.services import Service
+from hooks.coding.scope import wanted
 from hooks.prefetch import PREFETCH
 
 

@@ -1,7 +1,8 @@
 """Hook `encounter-discharge`: an encounter ends, and its charges are about to go out."""
 
-from cds_service.protocol import Context, Service
-from hooks.needs import wanted
+from cds_service.cdshooks.messages import Context
+from cds_service.cdshooks.services import Service
+from hooks.coding.scope import wanted
 from hooks.prefetch import PREFETCH
 
 

@@ -1,7 +1,8 @@
 """Hook `order-select`: an order for a stress echo has just been chosen and may still lack details."""
 
-from cds_service.protocol import Bundle, Context, Service
-from hooks.needs import wanted
+from cds_service.cdshooks.messages import Bundle, Context
+from cds_service.cdshooks.services import Service
+from hooks.coding.scope import wanted
 from hooks.prefetch import PREFETCH
 
 

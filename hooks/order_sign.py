@@ -1,7 +1,8 @@
 """Hook `order-sign`: a stress echo is being ordered."""
 
-from cds_service.protocol import Bundle, Context, Service
-from hooks.needs import wanted
+from cds_service.cdshooks.messages import Bundle, Context
+from cds_service.cdshooks.services import Service
+from hooks.coding.scope import wanted
 from hooks.prefetch import PREFETCH
 
 

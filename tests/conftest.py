@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.advice import Advisor
+from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
 from tests.browser.chromium import CHROMIUM
-from tests.ehr import FHIR_TOKEN, load_corpus
-from tests.fhir_server.server import FhirServer, running_server
-from tests.postgresql import PostgreSQL, running_postgresql
-from tests.running import ROOT, Service, running
+from tests.support.ehr import FHIR_TOKEN, load_corpus
+from tests.support.fhir_server.server import FhirServer, running_server
+from tests.support.postgresql import PostgreSQL, running_postgresql
+from tests.support.running import ROOT, Service, running
 
 # Who may call is shown by tests of its own; all others call from this machine.
 os.environ.setdefault("CDS_MODE", "development")

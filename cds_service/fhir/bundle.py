@@ -83,3 +83,12 @@ def entries_of(bundle: msgspec.Raw) -> tuple[msgspec.Raw, ...]:
 def resource_in(entry: msgspec.Raw) -> msgspec.Raw:
     """The client's own JSON of an entry's resource."""
     return _ENTRY.decode(entry).resource
+
+
+class ResourceHead(msgspec.Struct, rename="camel", gc=False):
+    """The type that a piece of JSON gives itself as a resource."""
+
+    resource_type: str
+
+
+HEAD = msgspec.json.Decoder(ResourceHead)

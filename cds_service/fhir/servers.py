@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 
-class ListedServer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+class AllowedServer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A FHIR server by its base address. `private`: its name may lead to an address of the own network."""
 
     url: str
@@ -33,9 +33,9 @@ class ListedServer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit
 class AllowList:
     """The FHIR servers that may be asked on behalf of a caller."""
 
-    servers: tuple[ListedServer, ...] = ()
+    servers: tuple[AllowedServer, ...] = ()
 
-    def find(self, url: str) -> ListedServer | None:
+    def find(self, url: str) -> AllowedServer | None:
         """The entry of a server, compared letter for letter but for a slash at the end."""
         return next((each for each in self.servers if each.url.rstrip("/") == url.rstrip("/")), None)
 

@@ -3,7 +3,7 @@
 CPT is HCPCS Level I, and many senders put codes of the one under the address of the other, so both are one code space.
 """
 
-from cds_service.case import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SNOMED
+from cds_service.core.case import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SNOMED
 
 CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"

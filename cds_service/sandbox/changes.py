@@ -13,24 +13,15 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from cds_service.advice import Advice
-from cds_service.case import (
-    AddLine,
-    AddModifier,
-    Administration,
-    Change,
-    Line,
-    Record,
-    RemoveLine,
-    RemoveModifier,
-    ReplaceCode,
-    SetUnits,
-)
+from cds_service.cdshooks.actions import fhir_actions
+from cds_service.cdshooks.messages import Action
+from cds_service.cdshooks.services import Service
+from cds_service.core.case import Administration, Line, Record
+from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.errors import BadRequest
-from cds_service.fhir import build
-from cds_service.protocol import Action, Service
-from cds_service.reference import Part
-from cds_service.sandbox.documents import Json, at, entries_of, put, reference_of
+from cds_service.review.advisor import Answer
+from cds_service.review.reference import Part
+from cds_service.sandbox.json_paths import Json, at, entries_of, put, reference_of
 
 _CONTEXT_LINES = 2
 
@@ -43,7 +34,7 @@ class Difference(Part):
     lines: tuple[str, ...]
 
 
-class Changed(Part):
+class ChangedRequest(Part):
     """A request after a change, and what is different."""
 
     request: Json
@@ -69,7 +60,7 @@ class Edit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 # --- suggestions ----------------------------------------------------------------------------------------------------
 
 
-def accepted(request: Json, service: Service, actions: Sequence[Action]) -> Changed:
+def accepted(request: Json, service: Service, actions: Sequence[Action]) -> ChangedRequest:
     """A request after the actions of a suggestion. Raises BadRequest where one of them fits nothing in it."""
     _require_parts(request, service)
     after = copy.deepcopy(request)
@@ -83,7 +74,7 @@ def accepted(request: Json, service: Service, actions: Sequence[Action]) -> Chan
             _update(after, resource)
         else:
             _delete(after, action.resource_id or "")
-    return Changed(after, tuple(_differences(request, after)))
+    return ChangedRequest(after, tuple(_differences(request, after)))
 
 
 def _require_parts(request: Json, service: Service) -> None:
@@ -162,38 +153,38 @@ def _entries(request: Json) -> Iterator[tuple[str, Json]]:
 # --- edits ----------------------------------------------------------------------------------------------------------
 
 
-def edited(request: Json, service: Service, advice: Advice, edit: Edit) -> Changed:
+def edited(request: Json, service: Service, answer: Answer, edit: Edit) -> ChangedRequest:
     """A request after an edit of a line or of an agent given. Raises BadRequest that names the field at fault."""
     if not edit.place:
-        return accepted(request, service, _actions([_new_line(edit, advice)], advice))
-    record = _record(advice, edit)
+        return accepted(request, service, _actions([_new_line(edit, answer)], answer))
+    record = _record(answer, edit)
     if edit.remove and isinstance(record, Line):
-        return accepted(request, service, _actions([RemoveLine(record)], advice))
+        return accepted(request, service, _actions([RemoveLine(record)], answer))
     after = copy.deepcopy(request)
     resource = at(after, edit.place)
     if isinstance(record, Line):
-        for action in _actions(list(_line_changes(record, edit)), advice):
+        for action in _actions(list(_line_changes(record, edit)), answer):
             resource = json.loads(msgspec.json.Encoder(decimal_format="number").encode(action.resource))
     _set_rest(resource, record, edit)
     if resource.get("id"):
         _update(after, resource)
     else:
         put(after, edit.place, resource)
-    return Changed(after, tuple(_differences(request, after)))
+    return ChangedRequest(after, tuple(_differences(request, after)))
 
 
-def _record(advice: Advice, edit: Edit) -> Record:
-    case = advice.reading.case
+def _record(answer: Answer, edit: Edit) -> Record:
+    case = answer.parsed.case
     for record in (*case.lines, *case.administrations):
         if (record.origin.resource, record.origin.within) == (edit.place, edit.within):
             return record
     raise BadRequest("`place`: no line and no agent given stands there", "place")
 
 
-def _actions(changes: Sequence[Change], advice: Advice) -> tuple[Action, ...]:
+def _actions(changes: Sequence[Change], answer: Answer) -> tuple[Action, ...]:
     if not changes:
         return ()
-    actions = build.actions(changes, advice.reading.case, advice.reading.raw)
+    actions = fhir_actions(changes, answer.parsed.case, answer.parsed.raw)
     if not actions:
         raise BadRequest("this charge has no id, so that it cannot be changed", "place")
     return actions
@@ -210,11 +201,11 @@ def _line_changes(line: Line, edit: Edit) -> Iterator[Change]:
         yield ReplaceCode(line, code)
 
 
-def _new_line(edit: Edit, advice: Advice) -> AddLine:
+def _new_line(edit: Edit, answer: Answer) -> AddLine:
     """A charge on the bill of the lines that are there, or on none, on their day unless another is written."""
-    case = advice.reading.case
-    lines = [line for line in case.lines if line.draft and line.open]
-    beside = next((line for line in lines if line.bill), None)
+    case = answer.parsed.case
+    lines = [line for line in case.lines if line.under_review and line.open]
+    beside = next((line for line in lines if line.claim), None)
     days = [line.day for line in lines if line.day]
     return AddLine(
         code=_code(edit.code or ""),

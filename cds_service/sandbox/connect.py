@@ -13,15 +13,15 @@ from urllib.parse import quote
 
 import msgspec
 
+from cds_service.cdshooks.prefetch import resolve
 from cds_service.errors import BadRequest
-from cds_service.fhir.client import FhirClient
-from cds_service.fhir.queries import Access, Query
+from cds_service.fetch.client import FhirClient
+from cds_service.fetch.queries import Access, Query
 from cds_service.fhir.servers import AllowList
-from cds_service.prefetch import resolve
-from cds_service.reference import Part
-from cds_service.sandbox.documents import Json, entries_of
-from cds_service.sandbox.framing import Framed, Framer
-from cds_service.sandbox.story import Person, person_of
+from cds_service.review.reference import Part
+from cds_service.sandbox.json_paths import Json, entries_of
+from cds_service.sandbox.requests import BuiltRequest, RequestBuilder
+from cds_service.sandbox.timeline import Person, person_of
 
 MOST_PATIENTS = 20
 
@@ -63,7 +63,7 @@ class Visit(Part):
     day: str
 
 
-class Asked(Part):
+class QueryLog(Part):
     """A query, and what came of it."""
 
     query: str
@@ -72,11 +72,11 @@ class Asked(Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class EhrCase:
     """A request from a FHIR server's data, and the queries that it took."""
 
-    framed: Framed
-    asked: tuple[Asked, ...]
+    built: BuiltRequest
+    queries: tuple[QueryLog, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Ehr:
     """The way to FHIR servers. `servers` are those that may be asked, None for those of the site's settings."""
 
     client: FhirClient
-    framer: Framer
+    requests: RequestBuilder
     servers: AllowList | None = None
 
     def patients(self, server: Server) -> tuple[Patient, ...]:
@@ -100,9 +100,9 @@ class Ehr:
         visits = [_visit(each) for each in resources if each["resourceType"] == "Encounter" and each.get("id")]
         return tuple(sorted(visits, key=lambda visit: visit.day, reverse=True))
 
-    def build(self, server: Server) -> Built:
+    def build(self, server: Server) -> EhrCase:
         """The request that an EHR would send for a patient, a visit and a hook. Raises BadRequest."""
-        service = self.framer.service(server.hook)
+        service = self.requests.services.on_hook(server.hook)
         context = {"userId": "Practitioner/sandbox", "patientId": _id(server.patient, "patient")}
         if server.encounter:
             context["encounterId"] = _id(server.encounter, "encounter")
@@ -111,10 +111,10 @@ class Ehr:
         request: Json = {"hookInstance": str(uuid.uuid4()), "context": context}
         request["prefetch"] = {key: _prefetched(answers[key]) for key in service.prefetch if key in answers}
         others = [entry for key in _BESIDE for entry in entries_of(_prefetched(answers[key]))]
-        framed = self.framer.arranged(request, service, [each for each in others if _is_there(each["resource"])])
+        built = self.requests.arranged(request, service, [each for each in others if _is_there(each["resource"])])
         prefetch: Json = {"prefetch": {}} if server.leave_to_service else {}
-        return Built(
-            Framed(framed.request | prefetch | _access(server), service, framed.notes),
+        return EhrCase(
+            BuiltRequest(built.request | prefetch | _access(server), service, built.notes),
             tuple(_said(answers[key]) for key in answers),
         )
 
@@ -176,9 +176,9 @@ def _decoded(page: bytes) -> Json:
     return value
 
 
-def _said(answer: Query) -> Asked:
+def _said(answer: Query) -> QueryLog:
     found = 0 if answer.fault else len(entries_of(_prefetched(answer)))
-    return Asked(answer.address, found, answer.fault or "")
+    return QueryLog(answer.address, found, answer.fault or "")
 
 
 def _is_there(resource: Json) -> bool:

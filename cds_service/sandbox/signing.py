@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from cds_service import client_keys
+from cds_service.auth import trial_keys
 from cds_service.errors import BadRequest
 
 
@@ -18,12 +18,12 @@ from cds_service.errors import BadRequest
 class Signer:
     """Makes tokens with a private key."""
 
-    key: client_keys.PrivateKey
+    key: trial_keys.PrivateKey
 
     @classmethod
     def from_file(cls, path: Path | None) -> "Signer":
         """A signer with the key of a file, or without one with a key of this process. Raises SettingsError."""
-        return cls(client_keys.load(path) if path else client_keys.new_key())
+        return cls(trial_keys.load(path) if path else trial_keys.new_key())
 
     def signed(self, base: str, path: str) -> dict[str, Any]:
         """A token for one call of a service at a base address, with its header and claims for people to read.
@@ -32,10 +32,10 @@ class Signer:
         """
         if not path.startswith("/cds-services/"):
             raise BadRequest("`path`: expected the address of a service", "path")
-        token = client_keys.token(self.key, f"{base}/sandbox", f"{base}{path}")
+        token = trial_keys.token(self.key, f"{base}/sandbox", f"{base}{path}")
         claims = jwt.decode(token, options={"verify_signature": False})
         return {"token": token, "header": jwt.get_unverified_header(token), "claims": claims}
 
     def keys(self) -> dict[str, Any]:
         """The public half, as a JSON Web Key Set."""
-        return {"keys": [client_keys.public_jwk(self.key)]}
+        return {"keys": [trial_keys.public_jwk(self.key)]}

@@ -4,27 +4,20 @@ import time
 
 from flask import Blueprint, Response, request
 
-from cds_service import protocol
-from cds_service.advice import Advisor
-from cds_service.errors import UnknownService
-from cds_service.protocol import Service, decode_feedback
-from cds_service.tracing import Tracing
-from cds_service.watch import Watch, noted_of_call
-from cds_service.web import gate, limits, observing
-from cds_service.web.answers import as_json, require_json
+from cds_service.cdshooks.messages import decode_feedback
+from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.review.advisor import Advisor
+from cds_service.telemetry.tracing import Tracing
+from cds_service.web import authentication, limits, request_ids
+from cds_service.web.call_recorder import CallRecorder, summary_of_call
+from cds_service.web.responses import as_json, require_json
 
 
-def blueprint(advisor: Advisor, services: tuple[Service, ...], watch: Watch, traces: Tracing) -> Blueprint:
+def blueprint(advisor: Advisor, services: ServiceDirectory, recorder: CallRecorder, traces: Tracing) -> Blueprint:
     """The routes of CDS Hooks for the given services."""
     routes = Blueprint("cds_hooks", __name__)
-    by_id = {service.id: service for service in services}
     settings = advisor.settings
-    listing = protocol.discovery(services, settings.hook_namespace)
-
-    def find(service_id: str) -> Service:
-        if service_id not in by_id:
-            raise UnknownService(f"no service has this id; known are {', '.join(by_id)}")
-        return by_id[service_id]
+    listing = services.discovery()
 
     @routes.get("/cds-services")
     def discovery() -> Response:
@@ -32,26 +25,26 @@ def blueprint(advisor: Advisor, services: tuple[Service, ...], watch: Watch, tra
 
     @routes.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
-        service = find(service_id)
+        service = services.with_id(service_id)
         require_json()
         started = time.perf_counter()
         page_base = settings.public_base_url or f"{request.scheme}://{request.host}"
-        caller = gate.caller()
+        caller = authentication.principal()
         with traces.call(service.id, request.headers.get("traceparent")):
-            advice = advisor.answer(service, limits.sent(settings), page_base, caller.servers if caller else None)
-        noted = noted_of_call(service, advice, time.perf_counter() - started)
-        response = as_json(advice.response)
+            answer = advisor.answer(service, limits.sent(settings), page_base, caller.servers if caller else None)
+        summary = summary_of_call(service, answer, time.perf_counter() - started)
+        response = as_json(answer.response)
         # What was read goes first: another call gets its turn while the log is written, and two of them do not fit into
         # the processor's cache (200 KB: 0.2 of 1.5 ms).
-        del advice
-        watch.answered(observing.caller(), noted)
+        del answer
+        recorder.answered(request_ids.actor(), summary)
         return response
 
     @routes.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
-        service = find(service_id)
+        service = services.with_id(service_id)
         require_json()
-        watch.take(observing.caller(), service, decode_feedback(limits.body(settings)))
+        recorder.take(request_ids.actor(), service, decode_feedback(limits.body(settings)))
         return as_json({})
 
     return routes

@@ -9,13 +9,13 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 
-from cds_service.database import Database
+from cds_service.core.rules import Rule
+from cds_service.database.connections import Database
+from cds_service.database.insights import STEPS, Filters, Insights, Outcomes, gather
 from cds_service.errors import BadRequest, StoreUnavailable
-from cds_service.insights import STEPS, Filters, Insights, Outcomes, gather
-from cds_service.rules import Rule
-from cds_service.web.answers import outcome
-from cds_service.web.plots import stacked
+from cds_service.web.charts import stacked
 from cds_service.web.reference import CONTENT_SECURITY_POLICY
+from cds_service.web.responses import outcome
 
 _PERIODS = {4: "4 weeks", 12: "12 weeks", 26: "half a year", 52: "a year"}
 _USUAL = 12

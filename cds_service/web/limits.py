@@ -6,12 +6,12 @@ from threading import Condition
 
 from flask import Flask, Response, g
 
-from cds_service.bounds import require_bounded
+from cds_service.cdshooks.size_limits import require_bounded
 from cds_service.errors import Overloaded, TooManyCalls
 from cds_service.settings import Settings
-from cds_service.web import exchange, gate, observing
-from cds_service.web.answers import outcome
-from cds_service.web.pace import Bucket
+from cds_service.web import authentication, request_ids, transport
+from cds_service.web.responses import outcome
+from cds_service.web.token_bucket import TokenBucket
 
 # A short burst waits for so long instead of being refused, in seconds.
 _PATIENCE_SECONDS = 0.1
@@ -22,7 +22,7 @@ def sent(settings: Settings) -> bytes:
 
     For whoever reads it in one pass, and minds the bounds of what cannot be read so.
     """
-    return exchange.body(settings.max_body_bytes)
+    return transport.body(settings.max_body_bytes)
 
 
 def body(settings: Settings) -> bytes:
@@ -33,7 +33,7 @@ def body(settings: Settings) -> bytes:
 # --- calls ----------------------------------------------------------------------------------------------------------
 
 
-class Counts:
+class ConcurrencyLimit:
     """The calls that are being answered, of all clients and of each."""
 
     def __init__(self, settings: Settings) -> None:
@@ -41,7 +41,7 @@ class Counts:
         self._changed = Condition()
         self._all = 0
         self._of: Counter[str] = Counter()
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
     def enter(self) -> None:
         """Count a call in. Raises Overloaded where there are too many."""
@@ -53,7 +53,7 @@ class Counts:
     def enter_of(self, client: str) -> None:
         """Count a call of a client in. Raises TooManyCalls."""
         with self._changed:
-            seconds = self._buckets.setdefault(client, Bucket(self._settings.calls_per_second)).wait()
+            seconds = self._buckets.setdefault(client, TokenBucket(self._settings.calls_per_second)).wait()
             if seconds:
                 raise TooManyCalls("this client calls too often", math.ceil(seconds))
             most = self._settings.max_calls_per_client
@@ -70,13 +70,13 @@ class Counts:
             self._changed.notify_all()
 
 
-def register(app: Flask, settings: Settings) -> Counts:
+def register(app: Flask, settings: Settings) -> ConcurrencyLimit:
     """Count calls in before anything else is done for them, and out when they are answered."""
-    counts = Counts(settings)
+    counts = ConcurrencyLimit(settings)
 
     @app.before_request
     def enter() -> None:
-        if not gate.is_free():
+        if not authentication.is_free():
             counts.enter()
             g.is_counted = True
 
@@ -87,7 +87,7 @@ def register(app: Flask, settings: Settings) -> Counts:
 
     @app.errorhandler(TooManyCalls)
     def on_too_many(error: TooManyCalls) -> Response:
-        observing.explain(error.message, client=_client())
+        request_ids.explain(error.message, client=_client())
         answer = outcome(error.status, error.code, error.message)
         answer.headers["Retry-After"] = str(error.retry_after)
         return answer
@@ -95,17 +95,17 @@ def register(app: Flask, settings: Settings) -> Counts:
     return counts
 
 
-def register_clients(app: Flask, counts: Counts) -> None:
+def register_clients(app: Flask, counts: ConcurrencyLimit) -> None:
     """Count the calls of each registered client, once it is known who calls."""
 
     @app.before_request
     def enter_client() -> None:
-        caller = gate.caller()
+        caller = authentication.principal()
         if caller is not None and caller.registration is not None:
             counts.enter_of(caller.client)
             g.counted_client = caller.client
 
 
 def _client() -> str | None:
-    caller = gate.caller()
+    caller = authentication.principal()
     return caller.client if caller else None

@@ -8,9 +8,10 @@ import msgspec
 from flask import Blueprint, Response, render_template, request, url_for
 from markupsafe import Markup, escape
 
-from cds_service.advice import Advisor
-from cds_service.reference import CodePage, Footnotes, Reference, RulePage, Samples, rule_page
-from cds_service.web.answers import as_json, outcome
+from cds_service.review.advisor import Advisor
+from cds_service.review.reference import CodePage, Footnotes, Reference, RulePage, rule_page
+from cds_service.review.samples import SampleLibrary
+from cds_service.web.responses import as_json, outcome
 
 # Nothing is loaded from elsewhere, and no script runs: the pages work offline and inside a hospital's network.
 CONTENT_SECURITY_POLICY = (
@@ -19,7 +20,7 @@ CONTENT_SECURITY_POLICY = (
 LONGEST_QUERY = 100
 
 
-def blueprint(advisor: Advisor, reference: Reference, samples: Samples) -> Blueprint:
+def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) -> Blueprint:
     """The routes of the reference."""
     routes = Blueprint("reference", __name__, template_folder="templates", static_folder="static")
     rules = {rule.id: rule for rule in advisor.rules}

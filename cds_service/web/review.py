@@ -4,20 +4,20 @@ import time
 
 from flask import Blueprint, Response, request
 
-from cds_service.advice import Advisor
-from cds_service.case import Stage
+from cds_service.core.case import Stage
 from cds_service.errors import BadRequest
-from cds_service.fhir.read import KEYS
-from cds_service.report import report_of
-from cds_service.watch import Watch, noted_of_bundle
-from cds_service.web import limits, observing
-from cds_service.web.answers import as_json, require_json
+from cds_service.fhir.sources import KEYS
+from cds_service.review.advisor import Advisor
+from cds_service.review.report import report_of
+from cds_service.web import limits, request_ids
+from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
+from cds_service.web.responses import as_json, require_json
 
 # What stands in the place of a service's id in logs, metrics and the audit log.
 NAME = "review"
 
 
-def blueprint(advisor: Advisor, watch: Watch) -> Blueprint:
+def blueprint(advisor: Advisor, recorder: CallRecorder) -> Blueprint:
     """The route for a Bundle without any call around it."""
     routes = Blueprint("review", __name__)
 
@@ -25,9 +25,9 @@ def blueprint(advisor: Advisor, watch: Watch) -> Blueprint:
     def review() -> Response:
         require_json()
         started = time.perf_counter()
-        advice = advisor.answer_bundle(limits.sent(advisor.settings), _stage(), _complete())
-        watch.answered(observing.caller(), noted_of_bundle(NAME, advice, time.perf_counter() - started))
-        return as_json(report_of(advice))
+        answer = advisor.answer_bundle(limits.sent(advisor.settings), _stage(), _complete())
+        recorder.answered(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))
+        return as_json(report_of(answer))
 
     return routes
 

@@ -13,20 +13,20 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from markdown_it import MarkdownIt
 from werkzeug.wrappers import Response as BaseResponse
 
-from cds_service.advice import Advisor
+from cds_service.cdshooks.messages import Action, decode
 from cds_service.fhir.servers import AllowList
-from cds_service.fhir.strict import faults_in
-from cds_service.protocol import Action, decode
-from cds_service.report import Found, report_of
+from cds_service.fhir.validate import faults_in
+from cds_service.review.advisor import Advisor
+from cds_service.review.report import FindingView, report_of
+from cds_service.review.samples import Group, SampleLibrary
 from cds_service.sandbox import changes
 from cds_service.sandbox.connect import Ehr, Server
-from cds_service.sandbox.documents import Json, decoded, entries_of
-from cds_service.sandbox.framing import Framed, Framer
-from cds_service.sandbox.samples import Group, Shelf
+from cds_service.sandbox.json_paths import Json, decoded, entries_of
+from cds_service.sandbox.requests import BuiltRequest, RequestBuilder
 from cds_service.sandbox.signing import Signer
-from cds_service.sandbox.story import Grouping, story_of
-from cds_service.web import gate, limits
-from cds_service.web.answers import as_json, outcome, require_json
+from cds_service.sandbox.timeline import Grouping, story_of
+from cds_service.web import authentication, limits
+from cds_service.web.responses import as_json, outcome, require_json
 
 # The page talks to this service and to nobody else; no script, style or image comes from elsewhere.
 CONTENT_SECURITY_POLICY = (
@@ -46,7 +46,7 @@ _START_HERE = {
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
-class _Asked(msgspec.Struct):
+class _SandboxCall(msgspec.Struct):
     """A request and what is to be done to it."""
 
     request: Json
@@ -54,27 +54,27 @@ class _Asked(msgspec.Struct):
     edit: changes.Edit | None = None
 
 
-class _Endpoint(msgspec.Struct):
+class _TokenTarget(msgspec.Struct):
     """The address of a service that is to be called."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class SandboxTools:
     """What the sandbox is made of: samples, services by hook, how records are sorted into studies, and its key."""
 
-    shelf: Shelf
-    framer: Framer
+    samples: SampleLibrary
+    requests: RequestBuilder
     grouping: Grouping
     signer: Signer
 
 
-def blueprint(advisor: Advisor, kit: Kit) -> Blueprint:
+def blueprint(advisor: Advisor, tools: SandboxTools) -> Blueprint:
     """The routes of the sandbox."""
     routes = Blueprint("sandbox", __name__, template_folder="templates")
     settings = advisor.settings
-    groups = kit.shelf.groups(advisor.rules)
+    groups = tools.samples.groups(advisor.rules)
 
     @routes.get("/")
     def start() -> BaseResponse:
@@ -87,7 +87,7 @@ def blueprint(advisor: Advisor, kit: Kit) -> Blueprint:
             groups=groups,
             count=len(advisor.rules),
             first=_first(groups),
-            moments=_moments(kit.framer),
+            moments=_moments(tools.requests),
         )
         response = Response(content, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
@@ -95,60 +95,60 @@ def blueprint(advisor: Advisor, kit: Kit) -> Blueprint:
 
     @routes.get("/sandbox/samples/<rule>/<name>")
     def sample(rule: str, name: str) -> Response:
-        found = kit.shelf.read(f"{rule}/{name}")
+        found = tools.samples.read(f"{rule}/{name}")
         if found is None:
             return outcome(404, "not-found", "no sample has this name")
-        return _framed(kit.framer.framed(decoded(found)))
+        return _built(tools.requests.built(decoded(found)))
 
     @routes.post("/sandbox/request")
     def frame() -> Response:
         require_json()
         document = decoded(limits.body(settings))
-        return _framed(kit.framer.framed(document, request.args.get("hook", "")))
+        return _built(tools.requests.built(document, request.args.get("hook", "")))
 
     @routes.post("/sandbox/explain")
     def explain() -> Response:
         require_json()
         body = limits.body(settings)
-        return as_json(_explained(advisor, kit, body))
+        return as_json(_explained(advisor, tools, body))
 
     @routes.post("/sandbox/accept")
     def accept() -> Response:
         require_json()
-        asked = decode(limits.body(settings), _Asked)
-        return as_json(changes.accepted(asked.request, kit.framer.framed(asked.request).service, asked.actions))
+        asked = decode(limits.body(settings), _SandboxCall)
+        return as_json(changes.accepted(asked.request, tools.requests.built(asked.request).service, asked.actions))
 
     @routes.post("/sandbox/edit")
     def edit() -> Response:
         require_json()
-        asked = decode(limits.body(settings), _Asked)
-        service = kit.framer.framed(asked.request).service
-        advice = advisor.answer(service, msgspec.json.encode(asked.request), servers=_servers())
-        return as_json(changes.edited(asked.request, service, advice, asked.edit or changes.Edit()))
+        asked = decode(limits.body(settings), _SandboxCall)
+        service = tools.requests.built(asked.request).service
+        answer = advisor.answer(service, msgspec.json.encode(asked.request), servers=_servers())
+        return as_json(changes.edited(asked.request, service, answer, asked.edit or changes.Edit()))
 
     @routes.post("/sandbox/connect/<step>")
     def connect(step: str) -> Response:
         require_json()
         server = decode(limits.body(settings), Server)
-        ehr = Ehr(advisor.client, kit.framer, _servers())
+        ehr = Ehr(advisor.client, tools.requests, _servers())
         if step == "patients":
             return as_json({"patients": ehr.patients(server)})
         if step == "visits":
             return as_json({"visits": ehr.visits(server)})
         if step == "case":
-            built = ehr.build(server)
-            return _framed(built.framed, asked=built.asked)
+            case = ehr.build(server)
+            return _built(case.built, asked=case.queries)
         return outcome(404, "not-found", "expected one of patients, visits, case")
 
     @routes.post("/sandbox/token")
     def token() -> Response:
         require_json()
         base = settings.public_base_url or request.host_url.rstrip("/")
-        return as_json(kit.signer.signed(base, decode(limits.body(settings), _Endpoint).path))
+        return as_json(tools.signer.signed(base, decode(limits.body(settings), _TokenTarget).path))
 
     @routes.get("/sandbox/jwks.json")
     def keys() -> Response:
-        return as_json(kit.signer.keys())
+        return as_json(tools.signer.keys())
 
     @routes.after_request
     def guard(response: Response) -> Response:
@@ -165,7 +165,7 @@ def _first(groups: tuple[Group, ...]) -> list[tuple[str, str]]:
     return [(name, shows) for name, shows in _START_HERE.items() if name in known]
 
 
-def _moments(framer: Framer) -> list[dict[str, str]]:
+def _moments(requests: RequestBuilder) -> list[dict[str, str]]:
     """The hooks as a person would say them, in the order in which they are called."""
     words = {
         "order-select": ("Order chosen", "A physician has picked a stress echo and is still filling in the order."),
@@ -173,34 +173,34 @@ def _moments(framer: Framer) -> list[dict[str, str]]:
         "encounter-discharge": ("Visit ends", "The visit is over; its charges are on the record."),
         "claim-review": ("Charges go out", "The charges are ready to be sent to the payer."),
     }
-    known = {each.hook.rpartition(".")[2] for each in framer.services}
+    known = {each.hook.rpartition(".")[2] for each in requests.services.services}
     return [{"hook": hook, "name": name, "about": about} for hook, (name, about) in words.items() if hook in known]
 
 
-def _framed(framed: Framed, **more: Any) -> Response:
-    return as_json({"request": framed.request, "service": framed.service.id, "notes": framed.notes} | more)
+def _built(built: BuiltRequest, **more: Any) -> Response:
+    return as_json({"request": built.request, "service": built.service.id, "notes": built.notes} | more)
 
 
 # --- what was read, and every rule's verdict ------------------------------------------------------------------------
 
 
-def _explained(advisor: Advisor, kit: Kit, body: bytes) -> dict[str, Any]:
+def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, Any]:
     document = decoded(body)
-    service = kit.framer.framed(document).service
-    advice = advisor.answer(service, body, servers=_servers())
-    report = report_of(advice)
+    service = tools.requests.built(document).service
+    answer = advisor.answer(service, body, servers=_servers())
+    report = report_of(answer)
     return {
-        "story": story_of(advice.reading, kit.grouping, _patient(document)),
+        "story": story_of(answer.parsed, tools.grouping, _patient(document)),
         "findings": [_found(each) for each in report.findings],
         "passed": report.passed,
         "notChecked": report.not_checked,
         "warnings": report.warnings,
         "faults": [{"location": each.place, "message": each.reason} for each in faults_in(body)],
-        "fetched": [{"key": key, "query": service.prefetch[key]} for key in advice.fetched],
+        "fetched": [{"key": key, "query": service.prefetch[key]} for key in answer.fetched],
     }
 
 
-def _found(found: Found) -> dict[str, Any]:
+def _found(found: FindingView) -> dict[str, Any]:
     """A finding with its detail as HTML, by which the page finds the card that says it."""
     members: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(Decimal,))
     return members | {"html": _MARKDOWN.render(found.detail)}
@@ -208,7 +208,7 @@ def _found(found: Found) -> dict[str, Any]:
 
 def _servers() -> AllowList | None:
     """The FHIR servers that may be asked for whoever looks."""
-    caller = gate.caller()
+    caller = authentication.principal()
     return caller.servers if caller else None
 
 

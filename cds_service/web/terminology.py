@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, url_for
 
 from cds_service.fhir.terminology import bundle
-from cds_service.web.answers import as_json, outcome
+from cds_service.web.responses import as_json, outcome
 
 FHIR_JSON = "application/fhir+json"
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from cds_service.case import Case, Line, RemoveModifier
-from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
-from hooks.bills import charged, goes_out, reviewed
-from hooks.lines import grouped
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.tables import ADD_ONS, PC_TC
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import RemoveModifier
+from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from hooks.codes.tables import ADD_ONS, PC_TC
+from hooks.coding.claims import charged, is_submitted, reviewed
+from hooks.coding.lines import grouped
+from hooks.coding.override_reasons import WRONG_CHARGE
 
 COMPONENTS = ("26", "TC")
 
@@ -19,7 +20,7 @@ COMPONENTS = ("26", "TC")
     sources=(PC_TC.sources["fee-schedule"],),
     override_reasons=WRONG_CHARGE,
 )
-def add_on_modifier(case: Case) -> Iterator[Finding | NotChecked]:
+def add_on_modifier(case: Case) -> Iterator[Finding | Undecided]:
     """26 or TC is written on an add-on that is never split into components.
 
     Why:
@@ -37,7 +38,7 @@ def add_on_modifier(case: Case) -> Iterator[Finding | NotChecked]:
     by_day = grouped(faulty, lambda line: line.day)
     for day in sorted(by_day, key=str):
         lines = by_day[day]
-        if goes_out(lines, case):
+        if is_submitted(lines, case):
             yield _finding(lines)
 
 
@@ -55,12 +56,12 @@ def _finding(lines: list[Line]) -> Finding:
     modifiers = " and ".join(each for each in COMPONENTS if any(each in line.modifiers for line in lines))
     certain = all(line.certain for line in lines)
     changes = tuple(RemoveModifier(line, modifier) for line in lines for modifier in _components(line))
-    remedy = Remedy(f"Remove {modifiers} from {codes}", changes, recommended=True)
+    fix = Fix(f"Remove {modifiers} from {codes}", changes, recommended=True)
     carries = "carries" if len({line.code for line in lines}) == 1 else "carry"
     return Finding(
         summary=f"{codes} never {carries} {modifiers}: remove the modifier.",
         evidence=charged(lines),
-        remedies=(remedy,) if certain and all(line.open for line in lines) else (),
+        fixes=(fix,) if certain and all(line.open for line in lines) else (),
         day=lines[0].day,
         indicator=None if certain else INFO,
     )

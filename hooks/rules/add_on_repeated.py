@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from cds_service.case import Case, Line, plain
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.bills import units_of
-from hooks.charges import by_form, keep_units
-from hooks.echo import Study, studies
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.tables import ADD_ONS, CODES
+from cds_service.core.case import Case, Line
+from cds_service.core.notation import plain
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.tables import ADD_ONS, CODES
+from hooks.coding.claims import units_of
+from hooks.coding.fixes import by_claim_type, keep_units
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.studies import Study, studies
 
 
 @rule(
@@ -19,7 +20,7 @@ from hooks.tables import ADD_ONS, CODES
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,
 )
-def add_on_repeated(case: Case) -> Iterator[Finding | NotChecked]:
+def add_on_repeated(case: Case) -> Iterator[Finding | Undecided]:
     """93352 or 0439T is charged more than once for one study.
 
     Why:
@@ -35,8 +36,8 @@ def add_on_repeated(case: Case) -> Iterator[Finding | NotChecked]:
     """
     for study in studies(case):
         for code in sorted({line.code for line in study.lines if _is_once_per_study(line)}):
-            for lines in by_form(study.charged(code)):
-                if study.draft and _count(lines) > 1:
+            for lines in by_claim_type(study.charged(code)):
+                if study.under_review and _count(lines) > 1:
                     yield _finding(code, lines, study)
 
 
@@ -54,7 +55,7 @@ def _finding(code: str, lines: tuple[Line, ...], study: Study) -> Finding:
     return Finding(
         summary=f"{code} is charged {plain(_count(lines))} times for one study: keep one.",
         evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
-        remedies=(Remedy(f"Keep one unit of {code}", changes, recommended=True),) if changes else (),
+        fixes=(Fix(f"Keep one unit of {code}", changes, recommended=True),) if changes else (),
         notes=(f"{code} is charged once for each study, however many injections were given.",),
         day=study.day,
         indicator=None if certain else INFO,

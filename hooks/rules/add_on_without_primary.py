@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cds_service.case import AddLine, Case, Line, Order, RemoveLine, RemoveOrder
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.contrast import contrast_in, procedure_codes
-from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, records_of_echo, studies, study_kind
-from hooks.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
-from hooks.lines import draft_days, lines_on
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.performed import code_to_charge
-from hooks.primaries import has_primary, ordered_codes
-from hooks.tables import ADD_ONS, CODES, STUDIES, AddOn
+from cds_service.core.case import Case, Line, Order
+from cds_service.core.changes import AddLine, RemoveLine, RemoveOrder
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.tables import ADD_ONS, CODES, STUDIES, AddOn
+from hooks.coding.contrast import contrast_in, procedure_codes
+from hooks.coding.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
+from hooks.coding.lines import days_under_review, lines_on
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.performed import code_to_charge
+from hooks.coding.primaries import has_primary, ordered_codes
+from hooks.coding.studies import Study, records_of_echo, studies
+from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_kind
 
 # More alternatives than this do not help anybody to choose; the card then names them and leaves the choice.
 MOST_ALTERNATIVES = 5
@@ -25,7 +27,7 @@ MOST_ALTERNATIVES = 5
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,
 )
-def add_on_without_primary(case: Case) -> Iterator[Finding | NotChecked]:
+def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
     """An add-on code is charged without any of the primaries that it belongs to.
 
     Why:
@@ -41,19 +43,19 @@ def add_on_without_primary(case: Case) -> Iterator[Finding | NotChecked]:
         left to the rule for C codes.
     """
     for study in studies(case):
-        for line in study.lines if study.draft else ():
+        for line in study.lines if study.under_review else ():
             if not _is_hospitals(line, study, case):
                 yield from _verdict(line, study, case)
         for order in study.orders if case.stage == "order" else ():
             yield from _ordered_alone(order, case)
 
 
-def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | Undecided]:
     if line.code not in ADD_ONS or (case.stage == "claim" and not _is_reviewed(line, case)):
         return
     entry = ADD_ONS.on(line.code, line.day)
     if entry is None:
-        yield NotChecked(
+        yield Undecided(
             "table",
             f"the table of primaries does not reach the date of service of {line.code}",
             (Evidence("charged", line),),
@@ -62,12 +64,12 @@ def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | NotChec
         yield _unread(line, entry, case) or _finding(line, entry, study, case)
 
 
-def _unread(alone: Line | Order, entry: AddOn, case: Case) -> NotChecked | None:
+def _unread(alone: Line | Order, entry: AddOn, case: Case) -> Undecided | None:
     """That a primary may be there, in a charge or an order that could not be read."""
-    may_be = sorted(case.illegible & set(entry.primaries))
+    may_be = sorted(case.unreadable_codes & set(entry.primaries))
     reason = f"{' or '.join(may_be)} may be there, in a resource that could not be read"
     evidence = Evidence("charged" if isinstance(alone, Line) else "ordered", alone)
-    return NotChecked("record", reason, (evidence,)) if may_be else None
+    return Undecided("record", reason, (evidence,)) if may_be else None
 
 
 def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
@@ -77,7 +79,7 @@ def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
 
 def _is_reviewed(line: Line, case: Case) -> bool:
     """What is about to go out, and what went before on a day that is about to go out."""
-    return line.draft or line.day in draft_days(case)
+    return line.under_review or line.day in days_under_review(case)
 
 
 def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
@@ -92,7 +94,7 @@ def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
             ),
             *_shown(study, primaries),
         ),
-        remedies=_remedies(line, study, case, primaries) if line.certain and line.open else (),
+        fixes=_remedies(line, study, case, primaries) if line.certain and line.open else (),
         notes=(f"Primaries of {line.code} on this date of service: {', '.join(entry.primaries)}.",),
         day=line.day,
         indicator=None if line.certain else INFO,
@@ -120,7 +122,7 @@ def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, 
         return ()
     if kinds:
         return tuple(code for code in may_be if any(each.kind in kinds for each in STUDIES.history(code)))
-    return () if "procedures" in case.known else may_be
+    return () if "procedures" in case.complete else may_be
 
 
 def _of_others(line: Line, entry: AddOn, case: Case) -> list[Line]:
@@ -130,7 +132,7 @@ def _of_others(line: Line, entry: AddOn, case: Case) -> list[Line]:
 
 def _fits(code: str, line: Line, contrast: bool) -> bool:
     """A hospital code for an echo with contrast is no primary on a professional claim, or where none was given."""
-    return not is_hospital_code(code) or (contrast and line.form != "professional")
+    return not is_hospital_code(code) or (contrast and line.claim_type != "professional")
 
 
 def _what_to_do(possible: tuple[str, ...]) -> str:
@@ -149,13 +151,13 @@ def _shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ...]:
     return done or others
 
 
-def _remedies(line: Line, study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Remedy, ...]:
+def _remedies(line: Line, study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Fix, ...]:
     offered = possible if len(possible) <= MOST_ALTERNATIVES else ()
     decided = len(possible) == 1 and bool(procedure_codes(study))
     additions = tuple(
-        Remedy(f"Add {code}", (_primary_line(code, line, study, case),), recommended=decided) for code in offered
+        Fix(f"Add {code}", (_primary_line(code, line, study, case),), recommended=decided) for code in offered
     )
-    return (*additions, Remedy(f"Remove {line.code}", (RemoveLine(line),)))
+    return (*additions, Fix(f"Remove {line.code}", (RemoveLine(line),)))
 
 
 def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
@@ -170,7 +172,7 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
     )
 
 
-def _ordered_alone(order: Order, case: Case) -> Iterator[Finding | NotChecked]:
+def _ordered_alone(order: Order, case: Case) -> Iterator[Finding | Undecided]:
     """An unsigned order for the add-on alone: nothing that it could be added to is ordered, done or charged."""
     for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_about(order) else ():
         entry = ADD_ONS.on(code, order.day)
@@ -179,7 +181,7 @@ def _ordered_alone(order: Order, case: Case) -> Iterator[Finding | NotChecked]:
         yield _unread(order, entry, case) or Finding(
             summary=f"{code} is ordered without a study that it belongs to.",
             evidence=(Evidence(f"{code} is ordered", order),),
-            remedies=(Remedy(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _alone(order) else (),
+            fixes=(Fix(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _alone(order) else (),
             notes=(f"{code} belongs to one of {', '.join(entry.primaries)}.",),
             day=order.day,
         )

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from cds_service.case import AddLine, Case, Line, ReplaceCode
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import (
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import AddLine, ReplaceCode
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.sources import ASE_2018
+from hooks.codes.tables import ADD_ONS, CROSSWALK, PRODUCTS
+from hooks.coding.contrast import ContrastUse, add_on_present, contrast_in, procedure_codes
+from hooks.coding.fixes import (
     add,
     hospital_alternative,
     supplies_named,
@@ -15,14 +19,12 @@ from hooks.charges import (
     with_supplies,
     with_units,
 )
-from hooks.contrast import Use, add_on_present, contrast_in, procedure_codes
-from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, is_hospital_code, stress_studies
-from hooks.hospital import medicare_hospital_lines
-from hooks.override_reasons import MISSING_CHARGE
-from hooks.performed import is_asked_for, only_by_hospital
-from hooks.setting import is_split
-from hooks.sources import ASE_2018
-from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
+from hooks.coding.hospital import medicare_hospital_lines
+from hooks.coding.override_reasons import MISSING_CHARGE
+from hooks.coding.performed import is_asked_for, only_by_hospital
+from hooks.coding.setting_and_payer import is_split
+from hooks.coding.studies import Study, stress_studies
+from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code
 
 
 @rule(
@@ -32,7 +34,7 @@ from hooks.tables import ADD_ONS, CROSSWALK, PRODUCTS
     sources=(ADD_ONS.sources["ncci-add-ons"], ASE_2018),
     override_reasons=MISSING_CHARGE,
 )
-def contrast_add_on_missing(case: Case) -> Iterator[Finding | NotChecked]:
+def contrast_add_on_missing(case: Case) -> Iterator[Finding | Undecided]:
     """Stress echo with contrast, and 93352 is not charged.
 
     Why:
@@ -63,7 +65,7 @@ def _includes_contrast(study: Study) -> bool:
     return by_hospital or bool(study.charged(PERFUSION_ADD_ON)) or PERFUSION_ADD_ON in recorded
 
 
-def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | Undecided]:
     if _is_hospitals(study, case) and not (use.given == "unknown" and study.unsure):
         return
     if any(isinstance(each, Line) and each.code in {CONTRAST_ADD_ON, PERFUSION_ADD_ON} for each in study.unsure):
@@ -71,7 +73,7 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
     elif use.given == "yes" or (use.given == "unknown" and use.ordered and case.stage == "order"):
         yield _missing(study, use, case)
     elif use.given == "contradicted":
-        yield NotChecked(
+        yield Undecided(
             "contradiction",
             "a contrast supply is charged, and the record shows that none was given",
             (*use.evidence, *use.against),
@@ -81,15 +83,15 @@ def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecke
     elif study.unsure:
         yield _undecided(study)
     elif use.given == "unknown" and case.stage == "claim":
-        yield NotChecked(
+        yield Undecided(
             "record",
             "whether contrast was given is not known: the record of administrations did not come whole",
             what_was_done(study),
         )
 
 
-def _undecided(study: Study) -> NotChecked:
-    return NotChecked(
+def _undecided(study: Study) -> Undecided:
+    return Undecided(
         "studies",
         "contrast belongs to one of several echo studies of the day, and the record does not say to which",
         tuple(Evidence("belongs to one of several studies", record) for record in study.unsure),
@@ -102,12 +104,12 @@ def _is_hospitals(study: Study, case: Case) -> bool:
     return bool(lines) and all(line in lines for line in study.primaries)
 
 
-def _missing(study: Study, use: Use, case: Case) -> Finding | NotChecked:
+def _missing(study: Study, use: ContrastUse, case: Case) -> Finding | Undecided:
     seen = (*what_was_done(study), *(use.evidence or use.orders))
     if not study.certain:
         return _ask(study, seen, "The study's code came without a code system, so nothing is suggested.")
     if case.stage == "claim" and not study.primaries and not is_asked_for(study, case):
-        return NotChecked("claim", "the stress echo itself is not charged, so that 93352 would have no primary", seen)
+        return Undecided("claim", "the stress echo itself is not charged, so that 93352 would have no primary", seen)
     return _finding(study, seen, case)
 
 
@@ -115,18 +117,18 @@ def _finding(study: Study, seen: tuple[Evidence, ...], case: Case) -> Finding:
     hospital = medicare_hospital_lines(study, case)
     bill = next((line for line in study.primaries if line not in hospital), None)
     choices = () if hospital else supply_choices(study, case)
-    remedies = with_supplies(f"Add {CONTRAST_ADD_ON}", [add(study, case, CONTRAST_ADD_ON, Decimal(1), bill)], choices)
+    fixes = with_supplies(f"Add {CONTRAST_ADD_ON}", [add(study, case, CONTRAST_ADD_ON, Decimal(1), bill)], choices)
     instead = hospital_alternative(study, case)
     if instead:
         supplies = choices[0] if len(choices) == 1 else ()
         of = f" for {instead.line.code}" if isinstance(instead, ReplaceCode) else ""
-        remedies.append(Remedy(f"Medicare hospital claim: {instead.code}{of}", (instead, *supplies)))
+        fixes.append(Fix(f"Medicare hospital claim: {instead.code}{of}", (instead, *supplies)))
     named = [CONTRAST_ADD_ON, *_supply_named(choices)]
     return Finding(
         summary=f"Contrast {'was given at' if case.stage == 'claim' else 'with'} this stress echo: "
         f"add {' and '.join(named)}.",
         evidence=seen,
-        remedies=tuple(remedies),
+        fixes=tuple(fixes),
         notes=(*supply_notes(study, case), *_setting_notes(study, instead is not None)),
         day=study.day,
         indicator=INFO if any(is_split(line) for line in study.primaries) else None,

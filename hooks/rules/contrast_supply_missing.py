@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from cds_service.case import Case
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, rule
-from hooks.charges import (
+from cds_service.core.case import Case
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Undecided, rule
+from hooks.codes.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
+from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.contrast import ContrastUse, charged_with_contrast, contrast_in, unsure_agents
+from hooks.coding.fixes import (
     supplies_named,
     supply_choices,
     supply_is_missing,
@@ -13,11 +16,9 @@ from hooks.charges import (
     with_supplies,
     with_units,
 )
-from hooks.contrast import Use, charged_with_contrast, contrast_in, unsure_agents
-from hooks.echo import CONTRAST_ADD_ON, PERFUSION_ADD_ON, Study, studies
-from hooks.override_reasons import MISSING_CHARGE
-from hooks.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
-from hooks.tables import CODES, PRODUCTS
+from hooks.coding.override_reasons import MISSING_CHARGE
+from hooks.coding.studies import Study, studies
+from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON
 
 
 @rule(
@@ -27,7 +28,7 @@ from hooks.tables import CODES, PRODUCTS
     sources=(CODES.sources["hcpcs"], MEDLEARN_2018, NORIDIAN_JZ_2024),
     override_reasons=MISSING_CHARGE,
 )
-def contrast_supply_missing(case: Case) -> Iterator[Finding | NotChecked]:
+def contrast_supply_missing(case: Case) -> Iterator[Finding | Undecided]:
     """The contrast agent of a stress echo is not charged.
 
     Why:
@@ -44,18 +45,23 @@ def contrast_supply_missing(case: Case) -> Iterator[Finding | NotChecked]:
         then the facility's); contrast recorded as not given; 93352 is missing too (its own rule adds both).
     """
     for study in studies(case):
-        if study.draft and study.kind != "rest" and charged_with_contrast(study, case) and supply_is_missing(study):
+        if (
+            study.under_review
+            and study.kind != "rest"
+            and charged_with_contrast(study, case)
+            and supply_is_missing(study)
+        ):
             yield from _verdict(study, contrast_in(study, case), case)
 
 
-def _verdict(study: Study, use: Use, case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | Undecided]:
     seen = (*_charged(study), *use.evidence)
     if use.given == "no":
-        yield NotChecked(
+        yield Undecided(
             "contradiction", "contrast is charged, and the record shows that none was given", (*seen, *use.against)
         )
     elif unsure_agents(study):
-        yield NotChecked(
+        yield Undecided(
             "studies",
             "the agent belongs to one of several echo studies of the day, and the record does not say to which",
             tuple(Evidence("belongs to one of several studies", record) for record in unsure_agents(study)),
@@ -70,14 +76,14 @@ def _charged(study: Study) -> tuple[Evidence, ...]:
     return (*what_was_done(study), *add_ons)
 
 
-def _finding(study: Study, seen: tuple[Evidence, ...], use: Use, case: Case) -> Finding:
+def _finding(study: Study, seen: tuple[Evidence, ...], use: ContrastUse, case: Case) -> Finding:
     choices = supply_choices(study, case)
     certain = all(line.certain for line in (*study.primaries, *study.charged(CONTRAST_ADD_ON)))
     codes = " and ".join(with_units(line) for line in supplies_named(choices)) or "the supply code of the product used"
     return Finding(
         summary=f"Contrast is charged without the agent itself: add {codes}.",
         evidence=(*seen, *use.hints),
-        remedies=tuple(with_supplies("", (), choices)) if certain else (),
+        fixes=tuple(with_supplies("", (), choices)) if certain else (),
         notes=supply_notes(study, case),
         day=study.day,
         indicator=None if certain else INFO,

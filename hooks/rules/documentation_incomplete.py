@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from cds_service.case import Case, Line
-from cds_service.rules import INFO, Evidence, Finding, NotChecked, rule
-from hooks.contrast import contrast_in
-from hooks.documentation import Checked, documentation_of, is_incomplete
-from hooks.echo import CONTRAST_ADD_ON, Study, studies
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.tables import DOCUMENTATION
+from cds_service.core.case import Case, Line
+from cds_service.core.rules import INFO, Evidence, Finding, Undecided, rule
+from hooks.codes.tables import DOCUMENTATION
+from hooks.coding.contrast import contrast_in
+from hooks.coding.documentation import DocumentationCheck, documentation_of, is_incomplete
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.studies import Study, studies
+from hooks.coding.study_codes import CONTRAST_ADD_ON
 
 
 @rule(
@@ -18,7 +19,7 @@ from hooks.tables import DOCUMENTATION
     sources=(DOCUMENTATION.sources["reference-pages"], DOCUMENTATION.sources["bracco-2016"]),
     override_reasons=WRONG_CHARGE,
 )
-def documentation_incomplete(case: Case) -> Iterator[Finding | NotChecked]:
+def documentation_incomplete(case: Case) -> Iterator[Finding | Undecided]:
     """93352 is charged, and the record does not hold all that supports it.
 
     Why:
@@ -33,7 +34,7 @@ def documentation_incomplete(case: Case) -> Iterator[Finding | NotChecked]:
         Every item is found, or may stand in a part of the record that did not come along.
     """
     for study in studies(case) if case.stage == "claim" else ():
-        lines = tuple(line for line in study.charged(CONTRAST_ADD_ON) if line.draft)
+        lines = tuple(line for line in study.charged(CONTRAST_ADD_ON) if line.under_review)
         is_supported = lines and contrast_in(study, case).given not in {"no", "contradicted"}
         if is_supported and is_incomplete(study, case):
             yield _finding(study, lines, case)
@@ -51,5 +52,5 @@ def _finding(study: Study, lines: tuple[Line, ...], case: Case) -> Finding:
     )
 
 
-def _row(checked: Checked) -> tuple[str, str, str]:
+def _row(checked: DocumentationCheck) -> tuple[str, str, str]:
     return checked.item.name, checked.state, ", ".join(dict.fromkeys(each.origin.reference for each in checked.where))

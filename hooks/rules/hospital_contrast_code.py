@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 
-from cds_service.case import AddLine, Case, Change, Line, RemoveLine, RemoveModifier, ReplaceCode
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import add, supply_notes
-from hooks.contrast import Use, charged_with_contrast, contrast_in, procedure_codes, supplies_due
-from hooks.echo import CONTRAST_ADD_ON, Study, is_hospital_code, studies
-from hooks.hospital import hospital_code_for, hospital_lines
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.performed import has_perfusion
-from hooks.setting import payer_of
-from hooks.tables import CROSSWALK, OPPS
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import AddLine, Change, RemoveLine, RemoveModifier, ReplaceCode
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.tables import CROSSWALK, OPPS
+from hooks.coding.contrast import ContrastUse, charged_with_contrast, contrast_in, procedure_codes, supplies_due
+from hooks.coding.fixes import add, supply_notes
+from hooks.coding.hospital import hospital_code_for, hospital_lines
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.performed import has_perfusion
+from hooks.coding.setting_and_payer import payer_of
+from hooks.coding.studies import Study, studies
+from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
 
 # These say that a second echo was done beside the one with contrast.
 _DISTINCT = {"59", "76", "77", "XE", "XS", "XP", "XU"}
@@ -24,7 +26,7 @@ _DISTINCT = {"59", "76", "77", "XE", "XS", "XP", "XU"}
     sources=(CROSSWALK.sources["opps"],),
     override_reasons=WRONG_CHARGE,
 )
-def hospital_contrast_code(case: Case) -> Iterator[Finding | NotChecked]:
+def hospital_contrast_code(case: Case) -> Iterator[Finding | Undecided]:
     """A Medicare hospital claim charges an echo with contrast by CPT codes.
 
     Why:
@@ -42,15 +44,15 @@ def hospital_contrast_code(case: Case) -> Iterator[Finding | NotChecked]:
     """
     for study in studies(case):
         lines = hospital_lines(study)
-        if study.draft and lines:
+        if study.under_review and lines:
             yield from _verdict(study, lines, contrast_in(study, case), case)
 
 
-def _verdict(study: Study, lines: tuple[Line, ...], use: Use, case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case) -> Iterator[Finding | Undecided]:
     payer = payer_of(case, lines)
     wrong = _wrong(study, use, lines)
     if has_perfusion(study) and payer != "other" and any(_target(line, study) for line in lines):
-        yield NotChecked(
+        yield Undecided(
             "claim",
             "0439T belongs to a CPT code, and Medicare asks a hospital for a C code with contrast: ask the contractor",
             tuple(Evidence(f"{line} is charged", line) for line in lines),
@@ -59,14 +61,14 @@ def _verdict(study: Study, lines: tuple[Line, ...], use: Use, case: Case) -> Ite
         return
     seen = tuple(Evidence(f"{line} is charged", line) for line in wrong)
     if payer == "unknown":
-        yield NotChecked(
+        yield Undecided(
             "claim", "whether this hospital claim goes to Medicare, which asks for a C code, is not known", seen
         )
     else:
         yield _finding(study, use, lines, wrong, case)
 
 
-def _wrong(study: Study, use: Use, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+def _wrong(study: Study, use: ContrastUse, lines: tuple[Line, ...]) -> tuple[Line, ...]:
     """The lines that a Medicare hospital claim would not carry: CPT codes that a C code stands for, and 93352."""
     with_contrast = _is_with_contrast(study, use, lines)
     perfusion = has_perfusion(study)  # its primaries are CPT codes, so these are left to it
@@ -79,7 +81,7 @@ def _wrong(study: Study, use: Use, lines: tuple[Line, ...]) -> tuple[Line, ...]:
     )
 
 
-def _is_with_contrast(study: Study, use: Use, lines: tuple[Line, ...]) -> bool:
+def _is_with_contrast(study: Study, use: ContrastUse, lines: tuple[Line, ...]) -> bool:
     return use.given == "yes" or (study.kind == "stress" and _charged(lines, CONTRAST_ADD_ON))
 
 
@@ -98,10 +100,10 @@ def _is_beside(line: Line, c_lines: list[Line], study: Study) -> bool:
     return _target(line, study) in {each.code for each in c_lines} and not _DISTINCT & set(line.modifiers)
 
 
-def _finding(study: Study, use: Use, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Finding:
+def _finding(study: Study, use: ContrastUse, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Finding:
     certain = all(line.certain for line in wrong)
     mendable = certain and all(line.open for line in wrong)
-    remedies = tuple(_remedies(study, lines, wrong, case)) if mendable else ()
+    fixes = tuple(_remedies(study, lines, wrong, case)) if mendable else ()
     return Finding(
         summary=_summary(study, lines, wrong),
         evidence=(
@@ -109,7 +111,7 @@ def _finding(study: Study, use: Use, lines: tuple[Line, ...], wrong: tuple[Line,
             *(Evidence(f"{line} is charged", line) for line in lines if is_hospital_code(line)),
             *use.evidence,
         ),
-        remedies=remedies,
+        fixes=fixes,
         notes=(
             *(supply_notes(study, case) if _lacks_supply(study, case) else ()),
             "This holds for hospital outpatient departments that are paid under OPPS; a critical access hospital or an "
@@ -134,7 +136,7 @@ def _summary(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...]) -> 
 # --- remedies -------------------------------------------------------------------------------------------------------
 
 
-def _remedies(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Iterator[Remedy]:
+def _remedies(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Iterator[Fix]:
     if any(is_hospital_code(line) for line in lines):
         yield _remedy("", tuple(RemoveLine(line) for line in wrong), decided=True)
         return
@@ -149,7 +151,7 @@ def _remedies(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...], ca
 
 def _replacements(
     study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...], replaced: list[Line], case: Case
-) -> Iterator[Remedy]:
+) -> Iterator[Fix]:
     changes: list[Change] = []
     for line in replaced:
         changes += [RemoveModifier(line, "TC")] if "TC" in line.modifiers else []
@@ -160,22 +162,22 @@ def _replacements(
         yield _remedy("", (*changes, *supplies), decided=len(choices) == 1)
 
 
-def _without_primary(study: Study, wrong: tuple[Line, ...], case: Case) -> Iterator[Remedy]:
+def _without_primary(study: Study, wrong: tuple[Line, ...], case: Case) -> Iterator[Fix]:
     """93352 and no study: the C codes that it may have been meant for, or its removal."""
     first, *others = sorted(wrong, key=str)
     rest: tuple[Change, ...] = tuple(RemoveLine(line) for line in others)
     done = {code for code, _ in procedure_codes(study)}
     possible = [entry for entry in CROSSWALK if entry.code in {"93350", "93351"} and entry.in_force(study.day)]
     shown = [entry for entry in possible if {entry.code, entry.hospital_code} & done]
-    if study.kind != "rest" and (shown or "procedures" not in case.known):
+    if study.kind != "rest" and (shown or "procedures" not in case.complete):
         for entry in shown or possible:
             yield _remedy("", (ReplaceCode(first, entry.hospital_code), *rest), decided=len(shown) == 1)
     yield _remedy("", tuple(RemoveLine(line) for line in wrong), decided=False)
 
 
-def _remedy(label: str, changes: tuple[Change, ...], *, decided: bool) -> Remedy:
+def _remedy(label: str, changes: tuple[Change, ...], *, decided: bool) -> Fix:
     words = label or ", ".join(str(change) for change in changes)
-    return Remedy(words[:1].upper() + words[1:], changes, recommended=decided)
+    return Fix(words[:1].upper() + words[1:], changes, recommended=decided)
 
 
 def _lacks_supply(study: Study, case: Case) -> bool:

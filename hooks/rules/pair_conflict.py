@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from cds_service.case import Case, Line, RemoveLine
-from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, Why, rule
-from hooks.bills import (
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import RemoveLine
+from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
+from hooks.codes.tables import ADD_ONS, PAIRS, BillSetting
+from hooks.coding.claims import (
     charged,
     charging,
     days_under_charge,
-    goes_out,
+    is_submitted,
     one_day_and_practitioner,
     settings_of,
-    share_a_bill,
+    share_a_claim,
 )
-from hooks.lines import grouped, lines_that_matter, lines_that_may_be_on
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.primaries import is_primary_of, stands_alone
-from hooks.tables import ADD_ONS, PAIRS, BillSetting
+from hooks.coding.lines import grouped, lines_that_matter, lines_that_may_be_on
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.primaries import is_primary_of, lacks_primary
 
 # Modifiers that say of a line that it was a distinct service; on either line of a pair.
 BYPASS = frozenset({"59", "XE", "XS", "XP", "XU"})
@@ -57,7 +58,7 @@ class Pair:
     sources=(PAIRS.sources["ptp-practitioner"], PAIRS.sources["ptp-hospital"]),
     override_reasons=WRONG_CHARGE,
 )
-def pair_conflict(case: Case) -> Iterator[Finding | NotChecked]:
+def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
     """Two codes are charged on one day that Medicare does not pay together.
 
     Why:
@@ -77,12 +78,12 @@ def pair_conflict(case: Case) -> Iterator[Finding | NotChecked]:
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
     for one, other in _that_may_conflict(line for line in charging(case) if line.day in days):
         law = _law_of(one, other)
-        if law == "none" or not goes_out((one, other), case) or _other_fault(one, other, case):
+        if law == "none" or not is_submitted((one, other), case) or _other_fault(one, other, case):
             continue
         doubt = _doubt(one, other, law)
         if doubt:
             why: Why = "table" if law == "not known" else "claim"
-            yield NotChecked(why, f"{one.code} with {other.code}: {doubt}", charged((one, other)))
+            yield Undecided(why, f"{one.code} with {other.code}: {doubt}", charged((one, other)))
         else:
             pair = Pair(one, other, law)
             pairs.setdefault((one.day, pair.kind), []).append(pair)
@@ -109,7 +110,7 @@ def _that_may_conflict(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
 
 def _law_of(one: Line, other: Line) -> Law:
     """What the tables say of two lines, in this order; where the tables of both settings differ, nothing is known."""
-    if not one_day_and_practitioner(one, other) or share_a_bill(one, other) is False:
+    if not one_day_and_practitioner(one, other) or share_a_claim(one, other) is False:
         return "none"
     settings = [setting for setting in settings_of(one) if setting in settings_of(other)]
     found = {_law(one.code, other.code, one.day, setting) for setting in settings or settings_of(one)}
@@ -132,14 +133,14 @@ def _doubt(one: Line, other: Line, law: Law) -> str:
         return "the tables of pairs do not say how it is on this date of service and kind of bill"
     if one.day is None:
         return "the date of service is not stated"
-    if share_a_bill(one, other) is None:
+    if share_a_claim(one, other) is None:
         return "one line carries 26 or TC, and the other may be on another party's bill"
     return ""
 
 
 def _other_fault(one: Line, other: Line, case: Case) -> bool:
     """Whether the second is an add-on that lacks its primary: it has a card of its own."""
-    return one.code not in ADD_ONS and stands_alone(other, case)
+    return one.code not in ADD_ONS and lacks_primary(other, case)
 
 
 # --- what is said of it ---------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
         f"{_joined(_codes(removed))} {'is' if is_one else 'are'} not paid beside {stays}: "
         f"remove {'it' if is_one else 'them'}.",
         certain,
-        remedies=_remedies([*removed, *stranded]) if certain else (),
+        fixes=_remedies([*removed, *stranded]) if certain else (),
         notes=[f"{pair}: never paid together (indicator 0), whatever the modifier." for pair in pairs]
         + [f"{line.code} has no primary left then and goes with it." for line in stranded],
     )
@@ -181,11 +182,11 @@ def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool
     return bool(primaries) and all(other in removed for other in primaries)
 
 
-def _remedies(lines: list[Line]) -> tuple[Remedy, ...]:
+def _remedies(lines: list[Line]) -> tuple[Fix, ...]:
     if not all(line.open for line in lines):
         return ()
     label = f"Remove {_joined(_codes(lines))}"
-    return (Remedy(label, tuple(RemoveLine(line) for line in lines)),)
+    return (Fix(label, tuple(RemoveLine(line) for line in lines)),)
 
 
 def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
@@ -216,13 +217,11 @@ def _bypassed(pairs: list[Pair], _: bool, __: Case) -> Finding:
 _FINDINGS = {"never": _never, "with modifier": _without_modifier, "bypassed": _bypassed}
 
 
-def _finding(
-    pairs: list[Pair], summary: str, loud: bool, notes: list[str], remedies: tuple[Remedy, ...] = ()
-) -> Finding:
+def _finding(pairs: list[Pair], summary: str, loud: bool, notes: list[str], fixes: tuple[Fix, ...] = ()) -> Finding:
     return Finding(
         summary=summary,
         evidence=charged(dict.fromkeys(line for pair in pairs for line in pair.lines)),
-        remedies=remedies,
+        fixes=fixes,
         notes=tuple(dict.fromkeys([*notes, *_more_notes(pairs)])),
         day=pairs[0].paid.day,
         indicator=None if loud else INFO,

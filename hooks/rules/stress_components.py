@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from cds_service.case import Case, Change, Line, RemoveLine, ReplaceCode
-from cds_service.rules import INFO, Finding, NotChecked, Remedy, rule
-from hooks.bills import bills, charged, component, goes_out, one_day_and_practitioner
-from hooks.lines import grouped
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import Change, RemoveLine, ReplaceCode
+from cds_service.core.rules import INFO, Finding, Fix, Undecided, rule
+from hooks.codes.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
+from hooks.coding.claims import charged, claims, component, is_submitted, one_day_and_practitioner
+from hooks.coding.lines import grouped
+from hooks.coding.override_reasons import WRONG_CHARGE
 
 
 @rule(
@@ -17,7 +18,7 @@ from hooks.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
     sources=(WHOLE_SERVICES.sources["cpt-guideline"], PAIRS.sources["ptp-practitioner"]),
     override_reasons=WRONG_CHARGE,
 )
-def stress_components(case: Case) -> Iterator[Finding | NotChecked]:
+def stress_components(case: Case) -> Iterator[Finding | Undecided]:
     """One practitioner charges the read of a stress echo, the supervision and the read of the stress test apart.
 
     Why:
@@ -32,11 +33,11 @@ def stress_components(case: Case) -> Iterator[Finding | NotChecked]:
         bill; dates before the guideline of 2012.
     """
     for entry in WHOLE_SERVICES:
-        for alike in bills(case):
+        for alike in claims(case):
             by_day = grouped(alike, lambda line: line.day)
             for echo in alike:
                 parts = _parts(entry, echo, by_day[echo.day])
-                if parts and goes_out((echo, *parts), case):
+                if parts and is_submitted((echo, *parts), case):
                     yield _finding(entry, echo, parts)
 
 
@@ -64,7 +65,7 @@ def _finding(entry: WholeService, echo: Line, parts: list[Line]) -> Finding:
     return Finding(
         summary=f"{', '.join(written[:-1])} and {written[-1]}: {entry.code}-26, if one practitioner did all of it.",
         evidence=charged(lines),
-        remedies=(Remedy(label, changes),) if mendable else (),
+        fixes=(Fix(label, changes),) if mendable else (),
         notes=("Replace them only if one practitioner supervised the stress test, read its ECG and read the echo.",),
         day=echo.day,
         indicator=INFO,

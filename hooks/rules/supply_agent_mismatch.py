@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from cds_service.case import NDC, AddLine, Case, Change, Code, Concept, Line, Record, RemoveLine, ReplaceCode, SetUnits
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import add_discarded, waste_modifiers, waste_notes
-from hooks.contrast import agents_given, documented_units, unsure_agents
-from hooks.echo import Study, studies
-from hooks.lines import lines_inside
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.products import Agent, agent_in, name_of
-from hooks.tables import CODES, PRODUCTS
-from hooks.waste import DISCARDED, has_product_code
+from cds_service.core.case import NDC, Case, Code, Concept, Line, Record
+from cds_service.core.changes import AddLine, Change, RemoveLine, ReplaceCode, SetUnits
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.contrast import agents_given, documented_units, unsure_agents
+from hooks.coding.fixes import add_discarded, waste_modifiers, waste_notes
+from hooks.coding.lines import lines_inside
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.products import Agent, agent_in, name_of
+from hooks.coding.studies import Study, studies
+from hooks.coding.waste import DISCARDED, has_product_code
 
 
 @rule(
@@ -21,7 +22,7 @@ from hooks.waste import DISCARDED, has_product_code
     sources=(CODES.sources["hcpcs"], PRODUCTS.sources["labels"]),
     override_reasons=WRONG_CHARGE,
 )
-def supply_agent_mismatch(case: Case) -> Iterator[Finding | NotChecked]:
+def supply_agent_mismatch(case: Case) -> Iterator[Finding | Undecided]:
     """The supply code charged is of another product than the agent that was given.
 
     Why:
@@ -37,19 +38,19 @@ def supply_agent_mismatch(case: Case) -> Iterator[Finding | NotChecked]:
         A9700, and two products charged for one given, have rules of their own.
     """
     for study in studies(case):
-        if study.draft:
+        if study.under_review:
             yield from _verdict(study, case)
 
 
-def _verdict(study: Study, case: Case) -> Iterator[Finding | NotChecked]:
-    lines = tuple(line for line in study.supplies if line.draft and has_product_code(line))
+def _verdict(study: Study, case: Case) -> Iterator[Finding | Undecided]:
+    lines = tuple(line for line in study.supplies if line.under_review and has_product_code(line))
     charged = {line.code for line in study.supplies if has_product_code(line)}
     agents = agents_given(study) or tuple(found for line in lines for found in _written_on(line, case))
     possible = frozenset(code for agent, _ in agents for code in agent.codes)
     if not lines or not agents or charged & possible or len(charged) > 1:
         return
     if unsure_agents(study):
-        yield NotChecked("studies", "the agent belongs to one of several echo studies of the day", _named(agents))
+        yield Undecided("studies", "the agent belongs to one of several echo studies of the day", _named(agents))
     else:
         yield _finding(study, lines, agents, case)
 
@@ -86,7 +87,7 @@ def _finding(study: Study, lines: tuple[Line, ...], agents: Sequence[tuple[Agent
     return Finding(
         summary=f"{name_of(lines[0].code)} is charged, and the record names {instead}: replace {lines[0].code}.",
         evidence=(*(Evidence(f"{line} is charged", line) for line in lines), *_named(agents)),
-        remedies=tuple(_remedies(study, lines, possible, case)) if certain and mendable else (),
+        fixes=tuple(_remedies(study, lines, possible, case)) if certain and mendable else (),
         notes=tuple(_notes(study, lines, possible, case)),
         day=study.day,
         indicator=None if certain else INFO,
@@ -104,7 +105,7 @@ def _is_given_line(line: Line) -> bool:
     return DISCARDED not in line.modifiers
 
 
-def _remedies(study: Study, lines: tuple[Line, ...], possible: list[str], case: Case) -> Iterator[Remedy]:
+def _remedies(study: Study, lines: tuple[Line, ...], possible: list[str], case: Case) -> Iterator[Fix]:
     """None where the product had no code of its own yet, or where what was discarded of the other product is charged
     and the dose does not say what was left of this one: the card leaves the charge to a person.
     """
@@ -115,7 +116,7 @@ def _remedies(study: Study, lines: tuple[Line, ...], possible: list[str], case: 
             continue
         changes = tuple(_changes(code, study, lines, case))
         decided = len(possible) == 1 and bool(agents_given(study)) and not any(isinstance(c, AddLine) for c in changes)
-        yield Remedy(f"Replace {lines[0].code} by {code}", changes, recommended=decided)
+        yield Fix(f"Replace {lines[0].code} by {code}", changes, recommended=decided)
 
 
 def _changes(code: str, study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Change]:

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from cds_service.case import Case, Line, RemoveLine
-from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
-from hooks.bills import charged, goes_out
-from hooks.charges import in_words
-from hooks.contrast import contrast_in
-from hooks.echo import Study, studies
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.products import UNSPECIFIED
-from hooks.supplies import Agents, agents_of, supply_bills
-from hooks.tables import CODES, PRODUCTS
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import RemoveLine
+from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.claims import charged, is_submitted
+from hooks.coding.contrast import contrast_in
+from hooks.coding.fixes import in_words
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.products import UNSPECIFIED
+from hooks.coding.studies import Study, studies
+from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
 
 
 @rule(
@@ -21,7 +22,7 @@ from hooks.tables import CODES, PRODUCTS
     sources=(CODES.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,
 )
-def supply_duplicate(case: Case) -> Iterator[Finding | NotChecked]:
+def supply_duplicate(case: Case) -> Iterator[Finding | Undecided]:
     """The contrast agent of one study is charged by two supply codes.
 
     Why:
@@ -36,17 +37,17 @@ def supply_duplicate(case: Case) -> Iterator[Finding | NotChecked]:
         One code on several lines, such as a line for the discarded part (JW); two agents given; two studies.
     """
     for study in studies(case):
-        for lines in supply_bills(study, case) if study.draft else ():
-            if len(_codes(lines)) > 1 and goes_out(lines, case):
+        for lines in supply_claims(study, case) if study.under_review else ():
+            if len(_codes(lines)) > 1 and is_submitted(lines, case):
                 yield from _verdict(study, lines, case)
 
 
-def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Finding | Undecided]:
     use = contrast_in(study, case)
     agents = agents_of(study, lines, case)
     codes = _codes(lines)
     if use.given in ("no", "contradicted"):
-        yield NotChecked(
+        yield Undecided(
             "contradiction", "several supplies are charged, and the record shows that none was given", charged(lines)
         )
     elif agents.are_shown:
@@ -54,14 +55,14 @@ def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Find
     elif UNSPECIFIED in codes:
         yield _finding(study, lines, agents, [codes - {code} for code in sorted(codes, reverse=True)])
     else:
-        yield NotChecked(
+        yield Undecided(
             "record",
             f"{' and '.join(sorted(codes))} are charged, and the record does not show which agent was given",
             charged(lines),
         )
 
 
-def _by_record(study: Study, lines: tuple[Line, ...], agents: Agents) -> Iterator[Finding]:
+def _by_record(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord) -> Iterator[Finding]:
     """What the agents given leave no room for goes; where the codes are not theirs, that is the mismatch's own rule."""
     codes = _codes(lines)
     right = codes & (agents.due or agents.open_to)
@@ -74,26 +75,26 @@ def _by_record(study: Study, lines: tuple[Line, ...], agents: Agents) -> Iterato
         yield _finding(study, lines, agents, [frozenset({UNSPECIFIED})] if UNSPECIFIED in codes else [])
 
 
-def _finding(study: Study, lines: tuple[Line, ...], agents: Agents, removed: list[frozenset[str]]) -> Finding:
+def _finding(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord, removed: list[frozenset[str]]) -> Finding:
     certain = all(line.certain for line in lines)
     codes = sorted(_codes(lines))
     decided = f"remove {' and '.join(sorted(removed[0]))}" if len(removed) == 1 else "keep the one that was used"
     return Finding(
         summary=f"{' and '.join(codes)} charge one contrast agent more than once: {decided}.",
         evidence=(*charged(lines), *agents.evidence),
-        remedies=tuple(_remedies(lines, removed)) if certain else (),
+        fixes=tuple(_remedies(lines, removed)) if certain else (),
         notes=tuple(f"{in_words(code)}." for code in codes),
         day=study.day,
         indicator=None if certain else INFO,
     )
 
 
-def _remedies(lines: tuple[Line, ...], removed: list[frozenset[str]]) -> Iterator[Remedy]:
+def _remedies(lines: tuple[Line, ...], removed: list[frozenset[str]]) -> Iterator[Fix]:
     for codes in removed:
         gone = [line for line in lines if line.code in codes]
         if all(line.open for line in gone):
             changes = tuple(RemoveLine(line) for line in gone)
-            yield Remedy(f"Remove {' and '.join(sorted(codes))}", changes, recommended=len(removed) == 1)
+            yield Fix(f"Remove {' and '.join(sorted(codes))}", changes, recommended=len(removed) == 1)
 
 
 def _codes(lines: Iterable[Line]) -> frozenset[str]:

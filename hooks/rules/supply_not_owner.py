@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from cds_service.case import Case, Line, RemoveLine
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.bills import goes_out, is_supply_of_another, reviewed, units_of
-from hooks.charges import in_words
-from hooks.lines import grouped
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.products import is_supply
-from hooks.setting import FACILITY_PLACES
-from hooks.sources import MEDLEARN_2018
-from hooks.tables import CODES
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import RemoveLine
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.sources import MEDLEARN_2018
+from hooks.codes.tables import CODES
+from hooks.coding.claims import is_submitted, is_supply_of_another, reviewed, units_of
+from hooks.coding.fixes import in_words
+from hooks.coding.lines import grouped
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.products import is_supply
+from hooks.coding.setting_and_payer import FACILITY_PLACES
 
 
 @rule(
@@ -21,7 +22,7 @@ from hooks.tables import CODES
     sources=(MEDLEARN_2018, CODES.sources["hcpcs"]),
     override_reasons=WRONG_CHARGE,
 )
-def supply_not_owner(case: Case) -> Iterator[Finding | NotChecked]:
+def supply_not_owner(case: Case) -> Iterator[Finding | Undecided]:
     """A professional claim charges the contrast agent for a place of service in which it is the facility's.
 
     Why:
@@ -39,11 +40,11 @@ def supply_not_owner(case: Case) -> Iterator[Finding | NotChecked]:
     by_day = grouped(wrong, lambda line: line.day)
     for day in sorted(by_day, key=str):
         lines = by_day[day]
-        if goes_out(lines, case):
+        if is_submitted(lines, case):
             yield _finding(lines)
     for line in supplies:
-        if line.bill and line.form == "unknown" and line.place_of_service in FACILITY_PLACES:
-            yield NotChecked(
+        if line.claim and line.claim_type == "unknown" and line.place_of_service in FACILITY_PLACES:
+            yield Undecided(
                 "claim",
                 f"{line.code} is charged for a facility, and the claim does not say whether it is a practitioner's",
                 (Evidence(f"{line} is charged", line),),
@@ -54,7 +55,7 @@ def _finding(lines: list[Line]) -> Finding:
     codes = sorted({line.code for line in lines})
     places = sorted({line.place_of_service or "" for line in lines})
     certain = all(line.certain for line in lines)
-    remedy = Remedy(f"Remove {' and '.join(codes)}", tuple(RemoveLine(line) for line in lines), recommended=True)
+    fix = Fix(f"Remove {' and '.join(codes)}", tuple(RemoveLine(line) for line in lines), recommended=True)
     return Finding(
         summary=f"{' and '.join(codes)}: in place of service {', '.join(places)} the facility charges the agent. "
         f"Remove {'it' if len(codes) == 1 else 'them'}.",
@@ -62,7 +63,7 @@ def _finding(lines: list[Line]) -> Finding:
             Evidence(f"{line} is charged on a professional claim, place of service {line.place_of_service}", line)
             for line in lines
         ),
-        remedies=(remedy,) if certain and all(line.open for line in lines) else (),
+        fixes=(fix,) if certain and all(line.open for line in lines) else (),
         notes=tuple(f"{in_words(code)} belongs on the claim of the facility." for code in codes),
         day=lines[0].day,
         indicator=None if certain else INFO,

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from cds_service.case import Case, Change, Line, RemoveLine, RemoveModifier, SetUnits, plain
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import add, by_form, waste_modifiers
-from hooks.contrast import agents_given, contrast_in, documented_units, given_of, unsure_agents
-from hooks.echo import Study, studies
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.sources import NORIDIAN_JZ_2024
-from hooks.tables import CODES, PRODUCTS
-from hooks.waste import DISCARDED, has_product_code, leftover_of, payment_of
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import Change, RemoveLine, RemoveModifier, SetUnits
+from cds_service.core.notation import plain
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.sources import NORIDIAN_JZ_2024
+from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.contrast import agents_given, contrast_in, documented_units, given_of, unsure_agents
+from hooks.coding.fixes import add, by_claim_type, waste_modifiers
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.studies import Study, studies
+from hooks.coding.waste import DISCARDED, has_product_code, leftover_of, payment_of
 
 
 @rule(
@@ -21,7 +23,7 @@ from hooks.waste import DISCARDED, has_product_code, leftover_of, payment_of
     sources=(CODES.sources["hcpcs"], NORIDIAN_JZ_2024),
     override_reasons=WRONG_CHARGE,
 )
-def supply_units_mismatch(case: Case) -> Iterator[Finding | NotChecked]:
+def supply_units_mismatch(case: Case) -> Iterator[Finding | Undecided]:
     """The units of a supply differ from the mL that were given.
 
     Why:
@@ -38,8 +40,10 @@ def supply_units_mismatch(case: Case) -> Iterator[Finding | NotChecked]:
         mL, or was recorded after dilution.
     """
     for study in studies(case):
-        if study.draft and contrast_in(study, case).given != "contradicted":
-            for code in sorted({line.code for line in _supplies(study) if line.draft and has_product_code(line)}):
+        if study.under_review and contrast_in(study, case).given != "contradicted":
+            for code in sorted(
+                {line.code for line in _supplies(study) if line.under_review and has_product_code(line)}
+            ):
                 yield from _verdict(code, study, case)
 
 
@@ -48,17 +52,17 @@ def _supplies(study: Study) -> tuple[Line, ...]:
     return (*study.supplies, *(each for each in study.unsure if isinstance(each, Line)))
 
 
-def _verdict(code: str, study: Study, case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(code: str, study: Study, case: Case) -> Iterator[Finding | Undecided]:
     if agents_given(study) and not any(code in agent.codes for agent, _ in agents_given(study)):
         return  # another product was given, which has a rule of its own
     documented = documented_units(code, study)
     reason = _open_question(study) or ("" if documented.units is not None else documented.reason)
     if reason:
-        charged = [line for line in _supplies(study) if line.code == code and line.draft]
-        yield NotChecked("record", f"{code}: {reason}", tuple(Evidence(f"{line} is charged", line) for line in charged))
+        charged = [line for line in _supplies(study) if line.code == code and line.under_review]
+        yield Undecided("record", f"{code}: {reason}", tuple(Evidence(f"{line} is charged", line) for line in charged))
         return
-    for lines in by_form(study.charged(code)):
-        if any(line.draft for line in lines):
+    for lines in by_claim_type(study.charged(code)):
+        if any(line.under_review for line in lines):
             yield from _compared(lines, study, case)
 
 
@@ -127,7 +131,7 @@ def _kept_first(lines: Iterable[Line], units: Decimal) -> list[Line]:
 
 def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], study: Study) -> Finding:
     certain = all(line.certain for line in lines)
-    mendable = certain and all(line.open and line.draft for line in lines)
+    mendable = certain and all(line.open and line.under_review for line in lines)
     code, label = lines[0].code, ", ".join(str(change) for change in changes)
     return Finding(
         summary=f"{code}: {_what_is_wrong(lines, units)}.",
@@ -135,7 +139,7 @@ def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], stu
             *(Evidence(f"{line} is charged", line) for line in lines),
             *(Evidence(f"{plain(each.ml or Decimal(0))} mL given", each) for each in given_of(code, study)),
         ),
-        remedies=(Remedy(label[:1].upper() + label[1:], tuple(changes), recommended=True),) if mendable else (),
+        fixes=(Fix(label[:1].upper() + label[1:], tuple(changes), recommended=True),) if mendable else (),
         notes=(f"{code}: {documented_units(code, study).reason}.",),
         day=study.day,
         indicator=None if certain else INFO,

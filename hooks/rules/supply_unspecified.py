@@ -4,17 +4,19 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from cds_service.case import Case, Change, Line, RemoveLine, ReplaceCode, SetUnits, plain
-from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
-from hooks.bills import charged, goes_out
-from hooks.charges import add, in_words
-from hooks.contrast import Supply, contrast_in, supplies_due
-from hooks.echo import Study, studies
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.products import UNSPECIFIED, current_products
-from hooks.setting import payer_says
-from hooks.supplies import Agents, agents_of, supply_bills
-from hooks.tables import CODES, PRODUCTS
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import Change, RemoveLine, ReplaceCode, SetUnits
+from cds_service.core.notation import plain
+from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.claims import charged, is_submitted
+from hooks.coding.contrast import Supply, contrast_in, supplies_due
+from hooks.coding.fixes import add, in_words
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.products import UNSPECIFIED, current_products
+from hooks.coding.setting_and_payer import payer_says
+from hooks.coding.studies import Study, studies
+from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
 
 
 @rule(
@@ -24,7 +26,7 @@ from hooks.tables import CODES, PRODUCTS
     sources=(CODES.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,
 )
-def supply_unspecified(case: Case) -> Iterator[Finding | NotChecked]:
+def supply_unspecified(case: Case) -> Iterator[Finding | Undecided]:
     """A9700 is charged for an agent that has a supply code of its own.
 
     Why:
@@ -40,16 +42,16 @@ def supply_unspecified(case: Case) -> Iterator[Finding | NotChecked]:
         payer that wants A9700, as the site's file says.
     """
     for study in studies(case):
-        for lines in supply_bills(study, case) if study.draft else ():
+        for lines in supply_claims(study, case) if study.under_review else ():
             unspecified = [line for line in lines if line.code == UNSPECIFIED]
-            if unspecified and goes_out(unspecified, case) and not payer_says(case, lines, "a9700"):
+            if unspecified and is_submitted(unspecified, case) and not payer_says(case, lines, "a9700"):
                 yield from _verdict(study, unspecified, {line.code for line in lines} - {UNSPECIFIED}, case)
 
 
-def _verdict(study: Study, lines: list[Line], beside: set[str], case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(study: Study, lines: list[Line], beside: set[str], case: Case) -> Iterator[Finding | Undecided]:
     agents = agents_of(study, lines, case)
     if contrast_in(study, case).given in ("no", "contradicted"):
-        yield NotChecked(
+        yield Undecided(
             "contradiction", "A9700 is charged, and the record shows that no agent was given", charged(lines)
         )
     elif UNSPECIFIED in agents.due or (beside and len(agents.due) <= 1):
@@ -62,7 +64,7 @@ def _verdict(study: Study, lines: list[Line], beside: set[str], case: Case) -> I
         yield from _product_open(study, lines, agents)
 
 
-def _has_code(study: Study, lines: list[Line], codes: list[str], agents: Agents, case: Case) -> Finding:
+def _has_code(study: Study, lines: list[Line], codes: list[str], agents: AgentsOnRecord, case: Case) -> Finding:
     certain = all(line.certain for line in lines)
     due = {supply.code: supply for option in supplies_due(study, case) for supply in option}
     supply = due.get(codes[0], Supply(codes[0], None, "no dose in mL is recorded: enter the units"))
@@ -70,7 +72,7 @@ def _has_code(study: Study, lines: list[Line], codes: list[str], agents: Agents,
     return Finding(
         summary=f"A9700 is charged, and the agent has a code of its own: replace it by {_named(codes, supply)}.",
         evidence=(*charged(lines), *agents.evidence),
-        remedies=(_replacement(study, lines, supply, case),) if mendable else (),
+        fixes=(_replacement(study, lines, supply, case),) if mendable else (),
         notes=(*(f"{in_words(code)}." for code in codes), *([f"{supply.code}: {supply.reason}."] if mendable else [])),
         day=study.day,
         indicator=None if certain else INFO,
@@ -83,18 +85,18 @@ def _named(codes: list[str], supply: Supply) -> str:
     return f"{supply.code} ({plain(supply.units)} {'unit' if supply.units == 1 else 'units'})"
 
 
-def _replacement(study: Study, lines: list[Line], supply: Supply, case: Case) -> Remedy:
+def _replacement(study: Study, lines: list[Line], supply: Supply, case: Case) -> Fix:
     """The line is rewritten where the units are known; else a new line leaves them to be entered."""
     line, *others = lines
     label = f"Replace A9700 by {supply.code}"
     removals: list[Change] = [RemoveLine(other) for other in others]
     if supply.units is None:
-        return Remedy(label, (add(study, case, supply.code, None, line), RemoveLine(line), *removals))
+        return Fix(label, (add(study, case, supply.code, None, line), RemoveLine(line), *removals))
     recoded = SetUnits(replace(line, code=supply.code), supply.units)
-    return Remedy(label, (ReplaceCode(line, supply.code), recoded, *removals), recommended=True)
+    return Fix(label, (ReplaceCode(line, supply.code), recoded, *removals), recommended=True)
 
 
-def _product_open(study: Study, lines: list[Line], agents: Agents) -> Iterator[Finding]:
+def _product_open(study: Study, lines: list[Line], agents: AgentsOnRecord) -> Iterator[Finding]:
     """Products that have a code on this date; where there is none, A9700 is right."""
     codes = sorted(code for code in agents.open_to or current_products() if CODES.on(code, study.day))
     codes = [code for code in codes if code != UNSPECIFIED]

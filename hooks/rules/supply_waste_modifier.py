@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 
-from cds_service.case import AddModifier, Case, Change, Line, RemoveLine, RemoveModifier, plain
-from cds_service.rules import INFO, WARNING, Evidence, Finding, NotChecked, Remedy, rule
-from hooks.charges import add_discarded, by_form, waste_notes
-from hooks.contrast import contrast_in, documented_units, given_of
-from hooks.echo import Study, studies
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.products import UNSPECIFIED
-from hooks.tables import MODIFIERS, OPPS, PRODUCTS
-from hooks.waste import DISCARDED, NOTHING_DISCARDED, has_product_code, is_asked_for, leftover_of, payment_of
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModifier
+from cds_service.core.notation import plain
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.tables import MODIFIERS, OPPS, PRODUCTS
+from hooks.coding.contrast import contrast_in, documented_units, given_of
+from hooks.coding.fixes import add_discarded, by_claim_type, waste_notes
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.products import UNSPECIFIED
+from hooks.coding.studies import Study, studies
+from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED, has_product_code, is_asked_for, leftover_of, payment_of
 
 BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
 
@@ -22,7 +24,7 @@ BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
     sources=(MODIFIERS.sources["noridian-jz"], OPPS.sources["opps"]),
     override_reasons=WRONG_CHARGE,
 )
-def supply_waste_modifier(case: Case) -> Iterator[Finding | NotChecked]:
+def supply_waste_modifier(case: Case) -> Iterator[Finding | Undecided]:
     """JW or JZ is missing on a supply line, or stands where it does not belong.
 
     Why:
@@ -40,21 +42,23 @@ def supply_waste_modifier(case: Case) -> Iterator[Finding | NotChecked]:
         service; before 2023-07-01.
     """
     for study in studies(case):
-        if study.draft and contrast_in(study, case).given not in {"no", "contradicted"}:
-            for code in sorted({line.code for line in study.supplies if line.draft}):
-                for lines in by_form(line for line in study.charged(code) if line.draft):
+        if study.under_review and contrast_in(study, case).given not in {"no", "contradicted"}:
+            for code in sorted({line.code for line in study.supplies if line.under_review}):
+                for lines in by_claim_type(line for line in study.charged(code) if line.under_review):
                     yield from _verdict(lines, study, case)
-            loose = [each for each in study.unsure if isinstance(each, Line) and has_product_code(each) and each.draft]
+            loose = [
+                each for each in study.unsure if isinstance(each, Line) and has_product_code(each) and each.under_review
+            ]
             for line in loose:
                 if payment_of(line, study, case) in {"separate", "unknown"} and is_asked_for(line.day or study.day):
-                    yield NotChecked(
+                    yield Undecided(
                         "studies",
                         "the supply belongs to one of several echo studies of the day",
                         (Evidence("charged", line),),
                     )
 
 
-def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding | Undecided]:
     payment = payment_of(lines[0], study, case)
     marked = tuple(line for line in lines if BOTH & set(line.modifiers))
     day = lines[0].day or study.day
@@ -64,7 +68,7 @@ def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
     elif payment == "separate" and _has_quantity(lines, study):
         yield from _asked(lines, study, case)
     elif payment == "separate" or (payment == "unknown" and has_product_code(lines[0]) and is_asked_for(day)):
-        yield NotChecked("claim", _why_not(payment), tuple(Evidence(f"{line} is charged", line) for line in lines))
+        yield Undecided("claim", _why_not(payment), tuple(Evidence(f"{line} is charged", line) for line in lines))
 
 
 def _why_not(payment: str) -> str:
@@ -93,7 +97,7 @@ def _needless(lines: tuple[Line, ...], marked: tuple[Line, ...], study: Study) -
     return Finding(
         summary=f"{code} {why}, so it takes neither JW nor JZ.",
         evidence=tuple(Evidence(f"{line} is charged", line) for line in marked),
-        remedies=_remedy(changes, marked, recommended=False),
+        fixes=_remedy(changes, marked, recommended=False),
         day=study.day,
         indicator=INFO,
     )
@@ -151,7 +155,7 @@ def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, ch
             *(Evidence(f"{line} is charged", line) for line in lines),
             *(Evidence(f"{plain(each.ml)} mL given", each) for each in given_of(code, study) if each.ml is not None),
         ),
-        remedies=_remedy(changes, lines, recommended=decided),
+        fixes=_remedy(changes, lines, recommended=decided),
         notes=(*waste_notes(code, study, lines[0], case), *_refused(lines[0], study)),
         day=study.day,
         indicator=None if all(line.certain for line in lines) else INFO,
@@ -165,10 +169,10 @@ def _refused(line: Line, study: Study) -> Iterator[str]:
         yield f"From dates of service {entry.refused_from.isoformat()} a claim with neither is unprocessable."
 
 
-def _remedy(changes: list[Change], lines: tuple[Line, ...], *, recommended: bool) -> tuple[Remedy, ...]:
+def _remedy(changes: list[Change], lines: tuple[Line, ...], *, recommended: bool) -> tuple[Fix, ...]:
     if not changes or not all(line.certain and line.open for line in lines):
         return ()
     label = ", ".join(str(change) for change in changes)
     if not recommended and not all(isinstance(change, RemoveModifier | RemoveLine) for change in changes):
         label += ": only if it was discarded and is documented"
-    return (Remedy(label[:1].upper() + label[1:], tuple(changes), recommended),)
+    return (Fix(label[:1].upper() + label[1:], tuple(changes), recommended),)

@@ -4,25 +4,27 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 
-from cds_service.case import Case, Line, plain
-from cds_service.rules import INFO, WARNING, Finding, NotChecked, Remedy, rule
-from hooks.bills import (
-    by_kind_of_bill,
+from cds_service.core.case import Case, Line
+from cds_service.core.notation import plain
+from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from hooks.codes.tables import ADD_ONS, UNIT_LIMITS, BillSetting, UnitLimit
+from hooks.coding.claims import (
+    by_claim_type_and_component,
     charged,
     days_of_echo,
-    goes_out,
+    is_submitted,
     is_supply_of_another,
     reviewed,
     settings_of,
     units_of,
 )
-from hooks.charges import keep_units
-from hooks.contrast import procedure_codes, supplies_due
-from hooks.echo import Study, agrees, study_of
-from hooks.lines import grouped
-from hooks.override_reasons import WRONG_CHARGE
-from hooks.products import is_supply
-from hooks.tables import ADD_ONS, UNIT_LIMITS, BillSetting, UnitLimit
+from hooks.coding.contrast import procedure_codes, supplies_due
+from hooks.coding.fixes import keep_units
+from hooks.coding.lines import grouped
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.practitioners import agrees
+from hooks.coding.products import is_supply
+from hooks.coding.studies import Study, study_of
 
 MEANING = {
     2: "The limit is absolute (MAI 2): more units in a day are denied, whatever the record shows.",
@@ -37,7 +39,7 @@ MEANING = {
     sources=(UNIT_LIMITS.sources["mue-practitioner"], UNIT_LIMITS.sources["mue-hospital"]),
     override_reasons=WRONG_CHARGE,
 )
-def units_over_limit(case: Case) -> Iterator[Finding | NotChecked]:
+def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
     """More units of a code are charged for a day than Medicare pays (medically unlikely edit).
 
     Why:
@@ -55,11 +57,11 @@ def units_over_limit(case: Case) -> Iterator[Finding | NotChecked]:
     lines = reviewed(case)
     days = days_of_echo(lines)
     counted = [line for line in lines if _is_our_matter(line, days) and not is_supply_of_another(line)]
-    for alike in by_kind_of_bill(counted):
+    for alike in by_claim_type_and_component(counted):
         by_code_and_day = grouped(alike, lambda line: (line.code, line.day))
         for key in sorted(by_code_and_day, key=str):
             same = by_code_and_day[key]
-            if _may_exceed(same) and goes_out(same, case) and not _belongs_to_one_study(same, case):
+            if _may_exceed(same) and is_submitted(same, case) and not _belongs_to_one_study(same, case):
                 yield from _verdict(_most_by_one_practitioner(same), case)
 
 
@@ -78,7 +80,7 @@ def _belongs_to_one_study(lines: list[Line], case: Case) -> bool:
     if not any(entry.once_per_study for entry in ADD_ONS.history(lines[0].code)):
         return False
     study = _study_of_all(lines, case)
-    return study is not None and study.draft
+    return study is not None and study.under_review
 
 
 def _study_of_all(lines: list[Line], case: Case) -> Study | None:
@@ -108,7 +110,7 @@ def _total(lines: Iterable[Line]) -> Decimal:
 # --- the limit ------------------------------------------------------------------------------------------------------
 
 
-def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | NotChecked]:
+def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
     code, day, total = lines[0].code, lines[0].day, _total(lines)
     settings = [setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)]
     limits = [_limit(code, day, setting) for setting in settings]
@@ -117,11 +119,11 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | NotChecked]:
     if limit is None or total <= limit.units or limit.units == 0:
         return
     if day is None:
-        yield NotChecked(
+        yield Undecided(
             "claim", f"the date of service of {code} is not stated, and its limit is per day", charged(lines)
         )
     elif len(known) < len(limits) or not all(each.in_force(day) for each in known):
-        yield NotChecked(
+        yield Undecided(
             "table", f"the unit limits do not reach this date of service and kind of claim for {code}", charged(lines)
         )
     else:
@@ -143,14 +145,14 @@ def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, setting_open: 
     return Finding(
         summary=f"{plain(total)} units of {limit.code} on one day: Medicare pays at most {plain(limit.units)}.",
         evidence=charged(lines),
-        remedies=tuple(_remedies(lines, limit, case)) if certain else (),
+        fixes=tuple(_remedies(lines, limit, case)) if certain else (),
         notes=tuple(notes),
         day=lines[0].day,
         indicator=None if certain else INFO,
     )
 
 
-def _remedies(lines: list[Line], limit: UnitLimit, case: Case) -> Iterator[Remedy]:
+def _remedies(lines: list[Line], limit: UnitLimit, case: Case) -> Iterator[Fix]:
     """Only what the record supports: the units of the dose given, or of the procedures done."""
     study = _study_of_all(lines, case)
     units = _units_shown(limit.code, study, case) if study else None
@@ -158,7 +160,7 @@ def _remedies(lines: list[Line], limit: UnitLimit, case: Case) -> Iterator[Remed
         return
     changes = keep_units(lines, units)
     if changes:
-        yield Remedy(f"Set {limit.code} to {plain(units)}, as the record shows", changes, recommended=True)
+        yield Fix(f"Set {limit.code} to {plain(units)}, as the record shows", changes, recommended=True)
 
 
 def _are_of_several_kinds(lines: list[Line]) -> bool:
@@ -173,4 +175,4 @@ def _units_shown(code: str, study: Study, case: Case) -> Decimal | None:
         decided = options[0] if len(options) == 1 else ()
         return next((supply.units for supply in decided if supply.code == code), None)
     done = [procedure for each, procedure in procedure_codes(study) if each == code]
-    return Decimal(len(done)) if done and "procedures" in case.known else None
+    return Decimal(len(done)) if done and "procedures" in case.complete else None

@@ -12,7 +12,7 @@ from tests.bench.measure import LOAD_CORE, SERVER_CORE, Figure, alternating, exp
 from tests.bench.report import machine, number, ratio, table
 from tests.bench.servers import FLOOR, FROZEN_FLOOR, Running, peers, running, service
 from tests.bench.variants import VARIANTS
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 RESULTS = ROOT / "deploy" / "speed-results.md"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench.record import CPT, Record, enlarge
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 SAMPLES = ROOT / "sample_bundles"
 ORDER_SIGN = "/cds-services/contrast-echo-order-sign"

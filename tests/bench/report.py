@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.bench.load import CONNECTIONS, GENERATOR
 from tests.bench.measure import LOAD_CORE, SERVER_CORE
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

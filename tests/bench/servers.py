@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 from tests.bench.calls import Call
-from tests.running import ROOT, _free_port
+from tests.support.running import ROOT, _free_port
 
 Tokens = Callable[[str, int], Sequence[str]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.bench.servers import Tokens
-from tests.tokens import BASE, ISSUER, P384, jwk, key_set, token
+from tests.support.tokens import BASE, ISSUER, P384, jwk, key_set, token
 
 _CLIENTS = [{"id": "bench", "issuer": ISSUER, "jwks_file": "bench-keys.json"}]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 from playwright.sync_api import Request as BrowserRequest
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 Scheme = Literal["light", "dark"]
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.chromium import CHROMIUM, Looking, launched, looking
-from tests.running import Service
+from tests.support.running import Service
 
 Look = Callable[..., AbstractContextManager[Looking]]
 

@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 
 from tests.browser.chromium import Looking
 from tests.browser.conftest import Look
-from tests.ehr import FHIR_TOKEN, load, under_own_ids
-from tests.fhir_server.server import FhirServer
-from tests.running import ROOT, Service
+from tests.support.ehr import FHIR_TOKEN, load, under_own_ids
+from tests.support.fhir_server.server import FhirServer
+from tests.support.running import ROOT, Service
 
 FLAGGED = "contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border"
 

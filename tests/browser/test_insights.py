@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, Scheme, looking
-from tests.history import written
-from tests.running import running
+from tests.support.call_history import written
+from tests.support.running import running
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, Looking
 from tests.browser.conftest import Look
 from tests.conftest import SAMPLES
-from tests.running import ROOT, Service
+from tests.support.running import ROOT, Service
 
 MISSING = "contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border"
 CORRECTED = "contrast-add-on-missing/passes-65-year-old-man-corrected"

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 # Where tests name sentences: all of the protocol, and who may call.
-TESTS = ("tests/test_conformance.py", "tests/test_gate_http.py", "tests/test_trust.py")
+TESTS = ("tests/conformance/test_conformance.py", "tests/http/test_authentication.py", "tests/unit/test_tokens.py")
 
 # Names the sentences that a test verifies: `@verifies("k@54")`.
 verifies = pytest.mark.verifies

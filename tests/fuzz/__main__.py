@@ -16,7 +16,7 @@ from tests.fuzz.client import HttpClient
 from tests.fuzz.fetched import Shelf, shelf
 from tests.fuzz.oracles import Judge
 from tests.fuzz.run import Plan, Tally, faults_of_log, hammer, keep
-from tests.running import Service, running
+from tests.support.running import Service, running
 
 
 @click.command()

@@ -10,11 +10,11 @@ import jsonschema_rs
 import msgspec
 from fhir.resources.R4B.chargeitem import ChargeItem
 
-from tests.ehr import PATHS, about_echo
 from tests.fuzz.bases import MARK, REVIEW
 from tests.fuzz.case import Case
 from tests.fuzz.client import PATIENCE, Answer
 from tests.fuzz.places import at, related, resources
+from tests.support.ehr import PATHS, about_echo
 
 Json = dict[str, Any]
 

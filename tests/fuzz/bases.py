@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import SAMPLES
-from tests.ehr import PATHS
 from tests.fuzz.document import encoded
 from tests.fuzz.places import CHARGES, at, resources
-from tests.notation import bundle, request_of
-from tests.test_rules import CASES
+from tests.rules.test_cases import CASES
+from tests.support.ehr import PATHS
+from tests.support.notation import bundle, request_of
 
 Json = dict[str, Any]
 

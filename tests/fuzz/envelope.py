@@ -5,12 +5,12 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from tests.ehr import PATHS
 from tests.fuzz import odd
 from tests.fuzz.bases import MARK, REVIEW, Base
 from tests.fuzz.calls import route_of
 from tests.fuzz.case import Case, Expected
 from tests.fuzz.document import Document
+from tests.support.ehr import PATHS
 
 Random = random.Random
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from hooks.prefetch import PREFETCH
-from tests.ehr import FETCHED, UNAVAILABLE, access
-from tests.fhir_double import serving
 from tests.fuzz.bases import Base
 from tests.fuzz.calls import mutated
 from tests.fuzz.case import Case, Expected
 from tests.fuzz.document import encoded
+from tests.support.ehr import FETCHED, UNAVAILABLE, access
+from tests.support.fhir_double import serving
 
 _KEYS = {template.partition("?")[0]: key for key, template in PREFETCH.items() if "?" in template}
 _NOTHING = encoded({"resourceType": "Bundle", "type": "searchset", "entry": []})
@@ -70,8 +70,8 @@ def fetched(address: str, base: Base, rng: random.Random) -> Case:
     whole = _whole(changed.body) if changed.expected.statuses == (200,) else None
     if whole is None or base.path == "/review":
         return changed
-    lacking = {key: UNAVAILABLE for key in FETCHED if key not in whole["prefetch"]}
-    sent_along = whole | {"prefetch": lacking | whole["prefetch"]}
+    unavailable = {key: UNAVAILABLE for key in FETCHED if key not in whole["prefetch"]}
+    sent_along = whole | {"prefetch": unavailable | whole["prefetch"]}
     left = {key: value for key, value in whole["prefetch"].items() if key in FETCHED and value is not None}
     rest = {key: value for key, value in sent_along["prefetch"].items() if key not in left}
     token = f"{rng.getrandbits(64):x}"

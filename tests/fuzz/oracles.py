@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import msgspec
 
-from tests.ehr import PATHS
 from tests.fuzz.answers import Shapes, faults
 from tests.fuzz.bases import REVIEW
 from tests.fuzz.case import JSON_TYPE, Case, Expected
 from tests.fuzz.client import Answer, Client
 from tests.fuzz.places import CHARGES, at, related, resources
 from tests.fuzz.spoken import Spoken, spoken
+from tests.support.ehr import PATHS
 
 _CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
 

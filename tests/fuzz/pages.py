@@ -5,13 +5,13 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
-from tests.ehr import PATHS
 from tests.fuzz import odd
 from tests.fuzz.bases import MARK, Base
 from tests.fuzz.case import Case, Expected
 from tests.fuzz.document import Document, encoded
 from tests.fuzz.mutations import MUTATIONS, SAME
 from tests.fuzz.places import at, resources
+from tests.support.ehr import PATHS
 
 Random = random.Random
 

@@ -24,8 +24,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from tests.ehr import access
-from tests.fhir_double import Double, body, resource, running_double, searchset
 from tests.fuzz.bases import Base, bases
 from tests.fuzz.case import JSON_TYPE, Case
 from tests.fuzz.client import HttpClient
@@ -33,7 +31,9 @@ from tests.fuzz.document import Document, encoded
 from tests.fuzz.draw import Deck
 from tests.fuzz.growth import growth, rows, watched
 from tests.fuzz.run import faults_of_log
-from tests.running import Service, running
+from tests.support.ehr import access
+from tests.support.fhir_double import Double, body, resource, running_double, searchset
+from tests.support.running import Service, running
 
 Way = Callable[[HttpClient, random.Random], None]
 

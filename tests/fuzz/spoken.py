@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from tests.ehr import about_echo, said
 from tests.fuzz.answers import EXACT
 from tests.fuzz.bases import REVIEW
 from tests.fuzz.places import related
+from tests.support.ehr import about_echo, said
 
 Json = dict[str, Any]
 

@@ -1,0 +1,136 @@
+"""What findings are worth, as an estimate: a fee table of the site, held against the change that mends a finding.
+
+The table is CSV with the columns `code`, `setting` (professional, facility, or empty for both) and `amount` (per HCPCS
+unit). It is the site's own: no fee is part of this project.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from cds_service.core.case import Line
+from cds_service.core.changes import AddLine, Change, RemoveLine, ReplaceCode, SetUnits
+from cds_service.core.rules import Fix
+from cds_service.errors import UnreadableInput
+
+COLUMNS = ("code", "setting", "amount")
+SETTINGS = {"professional": "professional", "facility": "institutional", "": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class FeeTable:
+    """Amounts by code and form of the claim, empty where the form does not matter."""
+
+    amounts: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+
+    def of(self, code: str, form: str) -> Decimal | None:
+        """The amount of one unit, None where the table has none."""
+        return self.amounts.get((code, form), self.amounts.get((code, "")))
+
+
+def load_fees(path: Path) -> FeeTable:
+    """Read a fee table. Raises UnreadableInput with the line and what was expected."""
+    amounts: dict[tuple[str, str], Decimal] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if not set(COLUMNS) <= set(reader.fieldnames or ()):
+                raise UnreadableInput(f"{path.name}: line 1: expected the columns {', '.join(COLUMNS)}")
+            for row in reader:
+                key, amount = _entry(path, reader.line_num, row)
+                if key in amounts:
+                    raise UnreadableInput(f"{path.name}: line {reader.line_num}: {key[0]} has two amounts")
+                amounts[key] = amount
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableInput(f"{path.name}: expected a CSV file in UTF-8: {error}") from None
+    return FeeTable(amounts)
+
+
+def _entry(path: Path, line: int, row: Mapping[str, str | None]) -> tuple[tuple[str, str], Decimal]:
+    code, setting, written = ((row[column] or "").strip() for column in COLUMNS)
+    if not code:
+        raise UnreadableInput(f"{path.name}: line {line}: expected a `code`")
+    if setting not in SETTINGS:
+        raise UnreadableInput(f"{path.name}: line {line}: `setting`: expected professional, facility or nothing")
+    try:
+        amount = Decimal(written)
+    except InvalidOperation:
+        raise UnreadableInput(f"{path.name}: line {line}: `amount`: expected a number such as 31.50") from None
+    if not amount.is_finite() or amount < 0:
+        raise UnreadableInput(f"{path.name}: line {line}: `amount`: expected a number from 0")
+    return (code.upper(), SETTINGS[setting]), amount
+
+
+# --- which way, and how much ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FeeEstimate:
+    """Which way a finding points: `under` (too little was charged), `over` (too much), `either`, `none` (no remedy).
+
+    `value` is what the charges change by, None where no fee is known.
+    """
+
+    direction: str
+    value: Decimal | None
+
+
+def worth_of(fixes: Iterable[Fix], fees: FeeTable) -> FeeEstimate:
+    """By the remedy that the record decides for; of open ones what is charged and may not stand, else the least.
+
+    An add-on without a primary may be mended both ways; what is at stake is the charge that stands.
+    """
+    every = tuple(fixes)
+    chosen = [fix for fix in every if fix.recommended][:1] or list(every)
+    found = [_worth(fix.changes, fees) for fix in chosen]
+    overs = [worth for worth in found if worth.direction == "over"]
+    candidates = overs or [worth for worth in found if worth.direction != "none"]
+    known = [worth for worth in candidates if worth.value is not None]
+    return min(known or candidates, key=_size, default=FeeEstimate("none", None))
+
+
+def _size(worth: FeeEstimate) -> Decimal:
+    return abs(worth.value or Decimal(0))
+
+
+def _worth(changes: Iterable[Change], fees: FeeTable) -> FeeEstimate:
+    every = tuple(changes)
+    directions = {_direction(change) for change in every} - {"none"}
+    values = [_value(change, fees) for change in every]
+    value = None if None in values or not directions else sum((each for each in values if each is not None), Decimal(0))
+    if len(directions) == 1 and directions != {"either"}:
+        return FeeEstimate(directions.pop(), value)
+    if value:
+        return FeeEstimate("under" if value > 0 else "over", value)
+    return FeeEstimate("either" if directions else "none", value)
+
+
+def _direction(change: Change) -> str:
+    if isinstance(change, AddLine):
+        return "under"
+    if isinstance(change, RemoveLine):
+        return "over"
+    if isinstance(change, SetUnits):
+        return "under" if change.units > _units(change.line) else "over"
+    return "either" if isinstance(change, ReplaceCode) else "none"
+
+
+def _value(change: Change, fees: FeeTable) -> Decimal | None:
+    """The amount by which a change alters the charges; a line whose units are to be entered counts one."""
+    if isinstance(change, AddLine):
+        fee = fees.of(change.code, change.beside.claim_type if change.beside else "")
+        return None if fee is None else fee * (change.units if change.units is not None else 1)
+    if isinstance(change, ReplaceCode):
+        old, new = (fees.of(code, change.line.claim_type) for code in (change.line.code, change.code))
+        return None if old is None or new is None else (new - old) * _units(change.line)
+    if isinstance(change, RemoveLine | SetUnits):
+        fee = fees.of(change.line.code, change.line.claim_type)
+        left = change.units if isinstance(change, SetUnits) else Decimal(0)
+        return None if fee is None else fee * (left - _units(change.line))
+    return Decimal(0)
+
+
+def _units(line: Line) -> Decimal:
+    return Decimal(1) if line.units is None else line.units

@@ -1,0 +1,161 @@
+"""The rules over the cases of one patient: findings as rows, and what passed or could not be checked as counts."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+from msgspec import structs
+
+from cds_service.audit.fees import FeeEstimate, FeeTable, worth_of
+from cds_service.audit.knowledge import Knowledge
+from cds_service.audit.patients import ExportedRecord, PatientCase, read_patient
+from cds_service.audit.sites import Sites, payer_of, practitioner_of, setting_of, sites_of
+from cds_service.core.case import Line
+from cds_service.core.changes import AddLine, ReplaceCode
+from cds_service.core.rules import Finding, Fix
+from cds_service.review.advisor import Advisor, ReviewResult
+from cds_service.review.report import FindingView, found_in
+
+REVIEWED = "reviewed"  # the outcome that counts a case itself, whatever the rules said of it
+OUTCOMES = (REVIEWED, "passed", "finding", "not checked")
+
+NO_DAY = "no date"
+CENT = Decimal("0.01")
+
+
+class MakeAuditor(Protocol):
+    """Makes the auditor anew in each process; it has to be a function of a module, so that it can be sent there."""
+
+    def __call__(self) -> "Auditor":
+        """The auditor."""
+
+
+@dataclass(slots=True)
+class AuditTally:
+    """What came of some patients: rows of findings and of what was left out, and counts.
+
+    `counts` has the cases by (rule, outcome, reason, month, site). `cases` were looked at, `related` of them reviewed.
+    """
+
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
+    patients: int = 0
+    cases: int = 0
+    related: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Auditor:
+    """Reviews patients. With `everything`, cases without any record that can matter are reviewed too."""
+
+    advisor: Advisor
+    knowledge: Knowledge
+    fees: FeeTable = field(default_factory=FeeTable)
+    known: frozenset[str] = frozenset()
+    everything: bool = False
+
+    @property
+    def relevant(self) -> str:
+        """The pattern of the knowledge, and the codes that the site has mapped to billing codes."""
+        mapped = sorted(re.escape(code.value) for code in self.advisor.site.mappings)
+        return "|".join([self.knowledge.relevant, *mapped])
+
+    def audit(self, patient: str, stored: Sequence[ExportedRecord], outcome: AuditTally) -> None:
+        """Review the cases of a patient and add what comes of it."""
+        outcome.patients += 1
+        read = read_patient(stored, self.advisor, self.known)
+        cases = read.cases
+        outcome.cases += len(cases)
+        outcome.left_out += [{"place": each.place, "reason": each.reason} for each in read.skipped]
+        sites = sites_of(stored) if any(each.related for each in cases) or self.everything else Sites()
+        for each in cases:
+            if each.related or self.everything:
+                outcome.related += each.related
+                self._review(patient, each, sites, outcome)
+
+    def _review(self, patient: str, each: PatientCase, sites: Sites, outcome: AuditTally) -> None:
+        result = self.advisor.judge(each.parsed)
+        if_open = self._remedies_if_open(result)
+        for finding, found in found_in(result):
+            worth = worth_of(finding.fixes or if_open.get(subject_of(found), ()), self.fees)
+            outcome.findings.append(self._row(patient, each, sites, finding, found, worth))
+        if not each.related:
+            return  # counted apart: it holds nothing that a rule could speak of
+        case = each.parsed.case
+        month = each.day.strftime("%Y-%m") if each.day else NO_DAY
+        site = sites.of((*case.lines, *case.procedures, *case.administrations))
+        for rule, what, reason in _verdicts(result):
+            outcome.counts[rule, what, reason, month, site] += 1
+
+    def _remedies_if_open(self, result: ReviewResult) -> dict[str, tuple[Fix, ...]]:
+        """What would mend findings on lines that have gone out already, by their subject: only to tell their worth."""
+        case = result.parsed.case
+        if all(line.open for line in case.lines) or all(finding.fixes for _, finding in result.review.findings):
+            return {}
+        lines = [structs.replace(line, open=True) for line in case.lines]
+        reopened = self.advisor.judge(replace(result.parsed, case=case.having(lines=lines)))
+        return {subject_of(found): finding.fixes for finding, found in found_in(reopened)}
+
+    def _row(
+        self, patient: str, each: PatientCase, sites: Sites, finding: Finding, found: FindingView, worth: FeeEstimate
+    ) -> dict[str, Any]:
+        records = [evidence.record for evidence in finding.evidence]
+        lines = [record for record in records if isinstance(record, Line)]
+        dates = [finding.day, *(record.day for record in records), each.day]
+        day = next((date for date in dates if date), None)
+        case = each.parsed.case
+        return {
+            "id": found.id,
+            "subject": subject_of(found),
+            "rule": found.rule,
+            "indicator": found.indicator,
+            "summary": found.summary,
+            "day": day.isoformat() if day else None,
+            "month": day.strftime("%Y-%m") if day else NO_DAY,
+            "patient": patient,
+            "encounter": next((record.encounter for record in records if record.encounter), None),
+            "site": sites.of((*records, *case.lines)),
+            "practitioner": practitioner_of(lines or case.lines),
+            "payer": payer_of(lines or case.lines, case),
+            "setting": setting_of(lines or case.lines),
+            "product": self._product(finding, lines),
+            "codes": sorted({line.code for line in lines}),
+            "direction": worth.direction,
+            "value": None if worth.value is None else worth.value.quantize(CENT),
+            "evidence": [{"seen": seen.seen, "reference": seen.reference} for seen in found.evidence],
+            "remedies": [
+                {"label": way.label, "recommended": way.recommended, "changes": list(way.changes)}
+                for way in found.fixes
+            ],
+        }
+
+    def _product(self, finding: Finding, lines: Iterable[Line]) -> str | None:
+        """The product that is charged, else the one that a remedy would charge, where that is one."""
+        charged = {line.code for line in lines}
+        due = {
+            change.code for fix in finding.fixes for change in fix.changes if isinstance(change, AddLine | ReplaceCode)
+        }
+        for codes in (charged, due):
+            named = sorted({self.knowledge.products[code] for code in codes if code in self.knowledge.products})
+            if named:
+                return named[0] if len(named) == 1 else "several"
+        return None
+
+
+def _verdicts(result: ReviewResult) -> Iterator[tuple[str, str, str]]:
+    """Rule, outcome and reason; each once for a case."""
+    yield "", REVIEWED, ""
+    yield from ((rule.id, "passed", "") for rule in result.review.passed)
+    yield from {(rule.id, "finding", "") for rule, _ in result.review.findings}
+    yield from {(rule.id, "not checked", each.reason) for rule, each in result.review.not_checked}
+
+
+def subject_of(found: FindingView) -> str:
+    """What a finding is about, by which it is found again in another run: the rule and the places of its evidence."""
+    places = sorted({seen.reference for seen in found.evidence})
+    return hashlib.sha256("\n".join([found.rule, *places]).encode()).hexdigest()[:16]

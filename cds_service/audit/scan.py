@@ -1,0 +1,225 @@
+"""A line of an export in: whose record it is, of which type, and whether it can matter; or why it is set aside.
+
+Both engines use this, so that they see the same records. Nothing here raises for what a line holds.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cds_service.audit.patients import short
+from cds_service.fhir.bundle import HEAD
+from cds_service.fhir.checks import UNREADABLE
+from cds_service.fhir.elements import without_values
+from cds_service.fhir.r4_types import R4_TYPES
+from cds_service.fhir.resources import READ_TYPES, Reference
+
+# Where names of sites and practitioners are found; nothing of a patient is in them.
+NAMED_TYPES = frozenset({"Organization", "Location", "Practitioner", "PractitionerRole"})
+MEDICATION = "Medication"
+
+BATCH_LINES = 4096
+
+# JSON may write any letter as an escape, and a code could hide in it: such a line is taken for relevant. The last one
+# is the only other letter whose lower case is one of ours.
+_ESCAPED = r"\\u00[2-7]|\\u212a"
+
+
+class _Reference(msgspec.Struct):
+    reference: str | None = None
+    identifier: Any = None
+
+
+class _RecordHead(msgspec.Struct, rename="camel"):
+    resource_type: str
+    id: str | None = None
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+    beneficiary: _Reference | None = None
+    medication_reference: _Reference | None = None
+    used_reference: list[_Reference] | None = None
+
+
+@dataclass(slots=True)
+class Row:
+    """A record: the patient it belongs to (empty for what belongs to none), its type and id.
+
+    `medications` are the Medication resources that it points at; `name` is what an organization, a location or a
+    practitioner is called. Where `reason` is set the line is a reject, and where `skipped` is set no rule reads it.
+    """
+
+    patient: str = ""
+    kind: str = ""
+    id: str = ""
+    medications: tuple[str, ...] = ()
+    name: str | None = None
+    reason: str = ""
+    skipped: bool = False
+
+
+_DECODER = msgspec.json.Decoder(_RecordHead)
+
+
+def read_line(line: str) -> Row:
+    """What a line holds."""
+    try:
+        head = _DECODER.decode(line)
+    except UNREADABLE as error:
+        return _refused(line, error)
+    kind = head.resource_type
+    if kind in NAMED_TYPES:
+        return Row(kind=kind, id=head.id or "", name=_name_in(line), skipped=not head.id)
+    if kind == MEDICATION:
+        return Row(kind=kind, id=head.id or "", skipped=not head.id)
+    if kind not in READ_TYPES:
+        return _not_read(kind)
+    patient = f"Patient/{head.id}" if kind == "Patient" and head.id else _patient_of(head)
+    if not patient:
+        return Row(kind=kind, id=head.id or "", reason=f"{kind}: names no patient")
+    return Row(patient, kind, head.id or "", tuple(_medications(head)))
+
+
+class _HumanName(msgspec.Struct):
+    text: str | None = None
+    family: str | None = None
+    given: list[str] = []
+
+
+class _PatientName(msgspec.Struct):
+    name: str | list[_HumanName] | None = None
+    practitioner: Reference | None = None
+
+
+def _name_in(line: str) -> str:
+    """What an organization, a location or a practitioner is called; a role leads to its practitioner."""
+    try:
+        found = msgspec.json.decode(line, type=_PatientName)
+    except UNREADABLE:
+        return ""  # a name that cannot be read is none: the reference stands in its place
+    if isinstance(found.name, str):
+        return found.name
+    people = found.name or []
+    if people:
+        return people[0].text or " ".join([*people[0].given, people[0].family or ""]).strip()
+    role = found.practitioner
+    return (role.display or short(role.reference or "")) if role else ""
+
+
+def _refused(line: str, error: Exception) -> Row:
+    """Not JSON, or of other types than FHIR's where the patient should stand."""
+    try:
+        kind = HEAD.decode(line).resource_type
+    except UNREADABLE:
+        return Row(reason="expected a FHIR resource with a `resourceType`, as JSON")
+    if kind not in READ_TYPES | NAMED_TYPES:
+        return _not_read(kind)
+    return Row(kind=kind, reason=f"{kind}: {without_values(str(error))}")
+
+
+def _not_read(kind: str) -> Row:
+    if kind == "Bundle":
+        return Row(kind=kind, reason="expected one resource on each line, found a Bundle")
+    if kind not in R4_TYPES:
+        return Row(reason="not a resource type of FHIR R4")
+    return Row(kind=kind, skipped=True)
+
+
+def _patient_of(head: _RecordHead) -> str:
+    for each in (head.subject, head.patient, head.beneficiary):
+        if each is not None and each.reference:
+            return patient_key(each.reference)
+        if each is not None and isinstance(each.identifier, dict) and each.identifier.get("value"):
+            return f"{each.identifier.get('system') or ''}|{each.identifier['value']}"
+    return ""
+
+
+_PATIENT = re.compile(r"Patient/[A-Za-z0-9\-.]{1,64}(?=$|/_history/)")
+_URN = re.compile(r"urn:uuid:([0-9a-fA-F-]{36})")
+
+
+def patient_key(reference: str) -> str:
+    """A reference to a patient in one form; empty where it leads to something else or into the resource itself.
+
+    `urn:uuid:…` is the patient with that id: exports that were made of Bundles keep such addresses.
+    """
+    found = _PATIENT.search(reference)
+    if found:
+        return found[0]
+    urn = _URN.fullmatch(reference)
+    return f"Patient/{urn[1]}" if urn else ""
+
+
+def _medications(head: _RecordHead) -> Iterator[str]:
+    for each in (head.medication_reference, *(head.used_reference or ())):
+        target = each.reference if each is not None else None
+        if target and not target.startswith("#"):
+            yield re.sub(r"/_history/.*$", "", target).rsplit("/", 1)[-1].removeprefix("urn:uuid:")
+
+
+# --- batches --------------------------------------------------------------------------------------------------------
+
+ROWS = pa.schema(
+    [
+        ("patient", pa.string()),
+        ("kind", pa.string()),
+        ("id", pa.string()),
+        ("medications", pa.list_(pa.string())),
+        ("related", pa.bool_()),
+        ("raw", pa.large_string()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class ScannedBatch:
+    """A batch of lines: the records as a table, the rejects (position, type, reason), and what was counted."""
+
+    rows: pa.RecordBatch
+    rejects: list[tuple[int, str, str]]
+    kinds: dict[str, int]
+
+
+def scan(lines: list[str], relevant: str) -> ScannedBatch:
+    """Read a batch of lines. Empty lines are nothing."""
+    kept: list[tuple[Row, str]] = []
+    rejects: list[tuple[int, str, str]] = []
+    kinds: dict[str, int] = {}
+    for position, each in enumerate(lines):
+        line = each.strip("\ufeff \t\r\n")
+        if not line:
+            continue
+        row = read_line(line)
+        kinds[row.kind or "?"] = kinds.get(row.kind or "?", 0) + 1
+        if row.reason:
+            rejects.append((position, row.kind, row.reason))
+        elif not row.skipped:
+            kept.append((row, line if row.name is None else row.name))
+    raw = pa.array([line for _, line in kept], pa.large_string())
+    columns = [
+        pa.array([row.patient for row, _ in kept], pa.string()),
+        pa.array([row.kind for row, _ in kept], pa.string()),
+        pa.array([row.id for row, _ in kept], pa.string()),
+        pa.array([row.medications for row, _ in kept], pa.list_(pa.string())),
+        pc.match_substring_regex(raw, f"{relevant}|{_ESCAPED}", ignore_case=True),
+        raw,
+    ]
+    return ScannedBatch(pa.RecordBatch.from_arrays(columns, schema=ROWS), rejects, kinds)
+
+
+def batches(lines: Iterable[str], size: int = BATCH_LINES) -> Iterator[list[str]]:
+    """Lines in batches of at most `size`, and of a few MB."""
+    batch: list[str] = []
+    held = 0
+    for line in lines:
+        batch.append(line)
+        held += len(line)
+        if len(batch) >= size or held > 8_000_000:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch

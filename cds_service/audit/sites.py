@@ -1,0 +1,117 @@
+"""Where, by whom and for whom: what the findings are counted by. Read from the records themselves, as references.
+
+References become names at the end of a run, from the Organization, Location and Practitioner resources of the export.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from cds_service.audit.patients import ExportedRecord, short
+from cds_service.core.case import Case, Coverage, Line, Record
+from cds_service.fhir.resources import Reference
+
+NOT_NAMED = "not named"
+
+
+class _Location(msgspec.Struct):
+    location: Reference | None = None
+
+
+class _Encounter(msgspec.Struct, rename="camel"):
+    service_provider: Reference | None = None
+    location: list[_Location] = []
+
+
+class _Claim(msgspec.Struct):
+    facility: Reference | None = None
+    provider: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """The sites that encounters and claims name, by the reference of each."""
+
+    of_resource: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, records: Iterable[Record]) -> str:
+        """The site of some records: that of their encounter, else that of their claim."""
+        every = tuple(records)
+        encounters = [self.of_resource.get(each.encounter or "") for each in every]
+        claims = [self.of_resource.get(each.claim) for each in every if isinstance(each, Line)]
+        return next((site for site in (*encounters, *claims) if site), NOT_NAMED)
+
+
+def sites_of(stored: Iterable[ExportedRecord]) -> Sites:
+    """The sites that a patient's encounters and claims name; what cannot be read names none."""
+    found: dict[str, str] = {}
+    for each in stored:
+        named = _ENCOUNTER(each) if each.kind == "Encounter" else _CLAIM(each) if each.kind == "Claim" else None
+        if named:
+            found[f"{each.kind}/{each.id}"] = named
+    return Sites(found)
+
+
+def _encounter_site(each: ExportedRecord) -> str | None:
+    try:
+        encounter = msgspec.json.decode(each.raw, type=_Encounter)
+    except msgspec.MsgspecError:
+        return None  # only the name of the site is lost; the reader does without encounters
+    places = [part.location for part in encounter.location]
+    return next((name for name in map(name_of, (encounter.service_provider, *places)) if name), None)
+
+
+def _claim_site(each: ExportedRecord) -> str | None:
+    try:
+        claim = msgspec.json.decode(each.raw, type=_Claim)
+    except msgspec.MsgspecError:
+        return None  # the reader reports the claim
+    provider = name_of(claim.provider) or ""
+    is_person = provider.startswith("Practitioner")
+    return name_of(claim.facility) or (None if is_person else provider) or None
+
+
+_ENCOUNTER, _CLAIM = _encounter_site, _claim_site
+
+
+def name_of(reference: Reference | None) -> str | None:
+    """The reference itself, in one form, to be looked up among the names; else what it is called on the spot."""
+    if reference is None:
+        return None
+    if reference.reference and not reference.reference.startswith("#"):
+        return short(reference.reference)
+    return reference.display
+
+
+# --- who ------------------------------------------------------------------------------------------------------------
+
+
+def practitioner_of(lines: Iterable[Line]) -> str:
+    """The practitioner who charges: the first by name where there are several."""
+    named = sorted({each for line in lines for each in line.performers})
+    return named[0] if named else NOT_NAMED
+
+
+def payer_of(lines: Iterable[Line], case: Case) -> str:
+    """What the payer is called: the coverage that the lines name, else the patient's first."""
+    named = [name for line in lines for name in line.coverages]
+    coverages = {coverage.identity: coverage for coverage in case.coverages}
+    for name in named:
+        if name not in coverages:
+            return name
+        return _called(coverages[name])
+    return _called(case.coverages[0]) if case.coverages else NOT_NAMED
+
+
+def _called(coverage: Coverage) -> str:
+    codes = [f"{code.value}" for code in coverage.concept.codes]
+    return next(iter((*coverage.payors, *coverage.concept.words, *codes)), NOT_NAMED)
+
+
+def setting_of(lines: Iterable[Line]) -> str:
+    """The kind of claim: professional, facility, or unknown where it is neither or both."""
+    forms = {line.claim_type for line in lines}
+    return {"professional": "professional", "institutional": "facility"}.get(
+        forms.pop() if len(forms) == 1 else "", "unknown"
+    )

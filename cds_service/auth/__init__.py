@@ -1,0 +1,1 @@
+"""Client authentication: registrations, keys (JWKS), tokens and replay protection."""

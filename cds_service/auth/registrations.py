@@ -1,0 +1,123 @@
+"""Who may call: the registration file, read strictly at start.
+
+    clients:
+      - id: general-hospital                       # the name in logs and limits
+        issuer: https://ehr.example.org            # `iss` of its tokens
+        jwks_url: https://ehr.example.org/jwks     # where its public keys are; or jwks_file, beside this file
+        algorithms: ["ES384"]                      # default ES384 and RS384
+        tenants: [main-campus]                     # default none: then its tokens name no tenant
+        services: [contrast-echo-order-sign]       # default all
+        fhir_servers:                              # default none: then prefetch is all that there is
+          - url: https://ehr.example.org/fhir
+          - url: https://fhir.hospital.internal/r4
+            private: true                          # its name may lead to a private address
+
+With both `jwks_url` and `jwks_file` the file is read, and the URL is what a token's `jku` may say. A fault names the
+file, the line and what was expected.
+"""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cds_service.core import strict_yaml
+from cds_service.errors import SettingsError
+from cds_service.fhir.servers import AllowedServer, AllowList, is_sheltered
+
+# What a signature may be made with. No shared secrets, and never `none`.
+ALGORITHMS = ("ES384", "RS384", "ES256", "ES512", "RS256", "RS512", "PS256", "PS384", "PS512")
+DEFAULT_ALGORITHMS = ("ES384", "RS384")
+
+
+class Client(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """A registered client. `services` None: all of them."""
+
+    id: str
+    issuer: str
+    jwks_url: str | None = None
+    jwks_file: str | None = None
+    algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
+    tenants: tuple[str, ...] = ()
+    services: tuple[str, ...] | None = None
+    fhir_servers: tuple[AllowedServer, ...] = ()
+
+    @property
+    def allowed_servers(self) -> AllowList:
+        """The FHIR servers that may be asked on its behalf."""
+        return AllowList(self.fhir_servers)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    clients: list[dict[str, Any]] | None
+
+
+def load_clients(path: Path, known_services: Collection[str] | None = None) -> tuple[Client, ...]:
+    """Read a registration file; without `known_services` any name passes for a service. Raises SettingsError."""
+    loader = _Loader(strict_yaml.read(path, SettingsError), known_services)
+    return loader.clients()
+
+
+class _Loader:
+    def __init__(self, document: strict_yaml.Document, known_services: Collection[str] | None) -> None:
+        self.document = document
+        self.known_services = known_services
+
+    def clients(self) -> tuple[Client, ...]:
+        written = self._convert(self.document.data, _File, "$").clients or []
+        found = [self._client(raw, f"$.clients[{number}]") for number, raw in enumerate(written)]
+        for name in ("id", "issuer"):
+            values = [getattr(client, name) for client in found]
+            for number, value in enumerate(values):
+                if value in values[:number]:
+                    raise self._fault(f"$.clients[{number}].{name}", f"another client has this `{name}`")
+        return tuple(found)
+
+    def _client(self, raw: dict[str, Any], path: str) -> Client:
+        client: Client = self._convert(raw, Client, path)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", client.id):
+            raise self._fault(f"{path}.id", "expected `id` to be letters, digits, dots and hyphens")
+        if not client.issuer.strip():
+            raise self._fault(f"{path}.issuer", "expected `issuer` to be the `iss` of the client's tokens")
+        self._require_keys(client, path)
+        self._require_known(client, path)
+        for number, server in enumerate(client.fhir_servers):
+            fault = server.fault()
+            if fault:
+                raise self._fault(f"{path}.fhir_servers[{number}].url", fault)
+        return client
+
+    def _require_keys(self, client: Client, path: str) -> None:
+        if not (client.jwks_url or client.jwks_file):
+            raise self._fault(path, "expected `jwks_url` or `jwks_file`")
+        if client.jwks_url and not is_sheltered(client.jwks_url):
+            raise self._fault(f"{path}.jwks_url", "expected an https address: on the way it could be changed")
+        if not client.algorithms:
+            raise self._fault(f"{path}.algorithms", f"expected some of {', '.join(ALGORITHMS)}")
+        for number, algorithm in enumerate(client.algorithms):
+            if algorithm not in ALGORITHMS:
+                raise self._fault(f"{path}.algorithms[{number}]", f"expected one of {', '.join(ALGORITHMS)}")
+
+    def _require_known(self, client: Client, path: str) -> None:
+        known = self.known_services
+        for number, service in enumerate(client.services or ()):
+            if known is not None and service not in known:
+                raise self._fault(f"{path}.services[{number}]", f"expected one of {', '.join(known)}")
+
+    def _convert(self, data: Any, form: Any, path: str) -> Any:
+        try:
+            return msgspec.convert(data, form)
+        except msgspec.ValidationError as error:
+            text, _, where = str(error).partition(" - at `$")
+            within = path + where.rstrip("`")
+            unknown = re.fullmatch(r"Object contains unknown field `(.+)`", text)
+            if unknown:
+                raise self._fault(f"{within}.{unknown[1]}", f"the key `{unknown[1]}` is not known here") from None
+            missing = re.fullmatch(r"Object missing required field `(.+)`", text)
+            words = f"`{missing[1]}` is required" if missing else text[:1].lower() + text[1:]
+            raise self._fault(within, words) from None
+
+    def _fault(self, path: str, text: str) -> SettingsError:
+        return SettingsError(f"{self.document.name}: line {self.document.line_of(path)}: {text}")

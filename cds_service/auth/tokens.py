@@ -1,0 +1,217 @@
+"""Who calls: the JSON Web Token of CDS Hooks, held against the client's registration.
+
+What a token says is read strictly by our own types (`exp` as a text or as infinity is no number), and its signature is
+checked by PyJWT with an algorithm that the registration names and a key of the kind that the algorithm needs. A token
+is never logged; the reason why one is refused is, and the caller does not learn it.
+"""
+
+import re
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import jwt
+import msgspec
+
+from cds_service.auth.jwks import Key, KeySource, KeysUnavailable, UnusableKey
+from cds_service.auth.registrations import Client, load_clients
+from cds_service.auth.replay import ReplayStore, SharedReplayStore
+from cds_service.database.connections import Database
+from cds_service.errors import NotAllowed, NotTrusted, SettingsError
+from cds_service.fhir.servers import AllowList, is_sheltered
+from cds_service.settings import Settings
+
+# How far the clocks of client and service may be apart, in seconds.
+LEEWAY_SECONDS = 10
+
+_MOST_CHARACTERS = 8192
+_BEARER = re.compile(r"[Bb]earer +(?P<token>(?P<header>[\w-]+)\.(?P<claims>[\w-]+)\.[\w-]+)", re.ASCII)
+
+Named = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class _Header(msgspec.Struct):
+    typ: str
+    alg: str
+    kid: Named
+    jku: str | None = None
+
+
+class _Claims(msgspec.Struct):
+    iss: Named
+    aud: str | tuple[str, ...]
+    exp: float
+    iat: float
+    jti: Named
+    tenant: Named | None = None
+    nbf: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls, for which tenant; `registration` is None in development, where anyone on this machine may."""
+
+    client: str
+    tenant: str | None = None
+    registration: Client | None = None
+
+    @property
+    def servers(self) -> AllowList | None:
+        """The FHIR servers that may be asked on the caller's behalf; None: those of the site's settings."""
+        return self.registration.allowed_servers if self.registration else None
+
+    def require(self, service: str | None) -> None:
+        """Raises NotAllowed where the client is not registered for the tenant or for the service."""
+        known = self.registration
+        if known is None:
+            return
+        if self.tenant not in (known.tenants or (None,)):
+            raise NotAllowed("this client is not registered for this tenant")
+        if service is not None and known.services is not None and service not in known.services:
+            raise NotAllowed("this client is not registered for this service")
+
+
+class Guard:
+    """Tells who calls from the token of the call.
+
+    `most_seconds` is the longest life of a token, `now` gives seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        clients: Iterable[Client],
+        folder: Path,
+        replay: ReplayStore,
+        most_seconds: int = 300,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = {client.issuer: client for client in clients}
+        self._keys = {issuer: key_source(client, folder) for issuer, client in self._clients.items()}
+        self._replay = replay
+        self._most_seconds = most_seconds
+        self._now = now
+
+    def admit(self, authorization: str | None, endpoint: str) -> Principal:
+        """Who calls an endpoint, by the header `Authorization`; `endpoint` is the address under which clients call it.
+
+        Raises NotTrusted where the call does not prove it.
+        """
+        token = _token(authorization)
+        claims = _decoded(token["claims"], _Claims, "claims")
+        try:
+            client = self._verify(token, claims)
+            self._require_times(claims)
+            _require_audience(claims, endpoint)
+            self._require_first_use(claims)
+        except NotTrusted as error:
+            raise NotTrusted(error.message, **_named(claims)) from None
+        return Principal(client.id, claims.tenant, client)
+
+    def _verify(self, token: re.Match[str], claims: _Claims) -> Client:
+        """The client that signed the token."""
+        client = self._clients.get(claims.iss)
+        if client is None:
+            raise NotTrusted("`iss`: no client is registered with this issuer")
+        header = _decoded(token["header"], _Header, "header")
+        _require_header(header, client)
+        try:
+            key = self._key(client, header).for_algorithm(header.alg)
+            jwt.PyJWS().decode_complete(token["token"], key, [header.alg])
+        except (KeysUnavailable, UnusableKey) as error:
+            raise NotTrusted(str(error)) from None
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            raise NotTrusted(f"the signature does not hold ({type(error).__name__})") from None
+        return client
+
+    def _key(self, client: Client, header: _Header) -> Key:
+        key = self._keys[client.issuer].key(header.kid)
+        if key is None:
+            raise NotTrusted("`kid`: the client has no such key")
+        return key
+
+    def _require_times(self, claims: _Claims) -> None:
+        now = self._now()
+        if claims.exp <= now - LEEWAY_SECONDS:
+            raise NotTrusted("`exp`: the token has ended")
+        if claims.iat > now + LEEWAY_SECONDS or (claims.nbf or 0.0) > now + LEEWAY_SECONDS:
+            raise NotTrusted("`iat`: the token is not yet valid")
+        if claims.exp - claims.iat > self._most_seconds:
+            raise NotTrusted(f"`exp`: the token lives longer than {self._most_seconds} seconds")
+
+    def _require_first_use(self, claims: _Claims) -> None:
+        if not self._replay.take(claims.iss, claims.jti, claims.exp + LEEWAY_SECONDS):
+            raise NotTrusted("`jti`: the token was used before")
+
+
+def guard_of(settings: Settings, services: Collection[str]) -> Guard | None:
+    """The guard that a site's settings ask for; None in development. Raises SettingsError, with all that is missing."""
+    if settings.mode == "development":
+        return None
+    faults = list(_missing(settings))
+    if faults or settings.clients_file is None:
+        raise SettingsError("\n".join(faults))
+    clients = load_clients(settings.clients_file, services)
+    if not clients:
+        raise SettingsError(
+            f"{settings.clients_file.name}: no client is registered: add one with `cds-service clients`"
+        )
+    replay = SharedReplayStore(Database(settings.database_url, settings.database_connections, is_durable=False))
+    return Guard(clients, settings.clients_file.parent, replay, settings.token_seconds)
+
+
+def _missing(settings: Settings) -> Iterator[str]:
+    if settings.clients_file is None:
+        yield (
+            "CDS_CLIENTS_FILE: required in production: who may call (see `cds-service clients`); "
+            "to try things out on this machine, set CDS_MODE=development"
+        )
+    if settings.public_base_url is None:
+        yield "CDS_PUBLIC_BASE_URL: required in production: the address that clients call and that their tokens name"
+    elif not is_sheltered(settings.public_base_url):
+        yield "CDS_PUBLIC_BASE_URL: expected an https address: calls carry patient data"
+
+
+def key_source(client: Client, folder: Path) -> KeySource:
+    """Where a client's keys come from; a file is looked for beside the registrations, in `folder`."""
+    return KeySource(folder / client.jwks_file if client.jwks_file else client.jwks_url or "")
+
+
+def _token(authorization: str | None) -> re.Match[str]:
+    found = _BEARER.fullmatch((authorization or "").strip())
+    if found is None or len(found["token"]) > _MOST_CHARACTERS:
+        raise NotTrusted("there is no bearer token" if not authorization else "the bearer token is not a signed JWT")
+    return found
+
+
+PartT = TypeVar("PartT", bound=msgspec.Struct)
+
+
+def _decoded(part: str, kind: type[PartT], name: str) -> PartT:
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(part + "=" * (-len(part) % 4)), type=kind)
+    except msgspec.ValidationError as error:
+        raise NotTrusted(f"the token's {name}: {error}") from None
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise NotTrusted(f"the token's {name}: not well-formed") from None
+
+
+def _named(claims: _Claims) -> dict[str, str]:
+    named = {"issuer": claims.iss, "jti": claims.jti, "tenant": claims.tenant}
+    return {name: value for name, value in named.items() if value}
+
+
+def _require_audience(claims: _Claims, endpoint: str) -> None:
+    if endpoint not in ((claims.aud,) if isinstance(claims.aud, str) else claims.aud):
+        raise NotTrusted("`aud`: the token is for another endpoint")
+
+
+def _require_header(header: _Header, client: Client) -> None:
+    if header.typ != "JWT":
+        raise NotTrusted("`typ`: expected JWT")
+    if header.alg not in client.algorithms:
+        raise NotTrusted("`alg`: not one of the client's algorithms")
+    if header.jku not in (None, client.jwks_url):
+        raise NotTrusted("`jku`: not the registered address of the client's keys")

@@ -1,0 +1,153 @@
+"""Findings as cards. The only place where wording meets the limits of CDS Hooks."""
+
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+
+from cds_service.cdshooks.actions import allowed_changes, fhir_actions
+from cds_service.cdshooks.messages import Card, CardSource, Coding, Link, Suggestion
+from cds_service.core.case import Case
+from cds_service.core.changes import AddLine, Change
+from cds_service.core.rules import Finding, Fix, Review, Rule
+from cds_service.core.tables import Source
+
+SUMMARY_LIMIT = 139
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
+_NOT_IN_CODE = re.compile(r"[`\s<>]+")
+
+
+@dataclass(frozen=True, slots=True)
+class CardMaker:
+    """Makes the cards of one answer.
+
+    `raw` is the client's own JSON by place. `page_base` is the address under which the rules' pages are reached, empty
+    where there is none. With `read_only`, a remedy that lacks details is left to the words of the card.
+    """
+
+    case: Case
+    raw: Mapping[str, msgspec.Raw]
+    canonical_base: str
+    page_base: str = ""
+    read_only: bool = False
+
+    def cards(self, review: Review) -> tuple[Card, ...]:
+        """One card for each finding, warnings first."""
+        stage = self.case.stage
+        ranked = sorted(review.findings, key=lambda pair: pair[0].indicator_of(pair[1], stage) != "warning")
+        return tuple(self._card(rule, finding) for rule, finding in ranked)
+
+    def _card(self, rule: Rule, finding: Finding) -> Card:
+        suggestions = tuple(self._suggestions(finding.fixes))
+        return Card(
+            uuid=str(uuid.uuid4()),
+            summary=shortened(finding.summary),
+            detail=detail_of(rule, finding),
+            indicator=rule.indicator_of(finding, self.case.stage),
+            source=self._source(rule),
+            suggestions=suggestions or None,
+            selection_behavior="at-most-one" if suggestions else None,
+            override_reasons=self._reasons(rule),
+            links=self._links(rule),
+        )
+
+    def _source(self, rule: Rule) -> CardSource:
+        topic = Coding(system=f"{self.canonical_base}/CodeSystem/rule", code=rule.id, display=rule.title)
+        return CardSource(label=rule.sources[0].label, url=rule.sources[0].url, topic=topic)
+
+    def _reasons(self, rule: Rule) -> tuple[Coding, ...] | None:
+        system = f"{self.canonical_base}/CodeSystem/override-reason"
+        reasons = rule.reasons_at(self.case.stage)
+        return tuple(Coding(system=system, code=each.code, display=each.display) for each in reasons) or None
+
+    def _links(self, rule: Rule) -> tuple[Link, ...] | None:
+        if not self.page_base:
+            return None
+        url = f"{self.page_base}/rules/{rule.id}"
+        return (Link(label="About this rule: why, when it flags, its sources", url=url, type="absolute"),)
+
+    def _suggestions(self, fixes: tuple[Fix, ...]) -> Iterator[Suggestion]:
+        """A remedy that cannot be carried out on the client's data is left to the words of the card.
+
+        Where the site takes only a part of each, the label names that part, and alternatives may come to the same.
+        """
+        offered: list[list[Change]] = []
+        for fix in fixes:
+            changes = allowed_changes(fix.changes, self.case)
+            if changes in offered or (self.read_only and any(_lacks_details(change) for change in changes)):
+                continue
+            offered.append(changes)
+            actions = fhir_actions(changes, self.case, self.raw)
+            if actions:
+                yield Suggestion(
+                    label=fix.label if len(changes) == len(fix.changes) else _label(changes),
+                    uuid=str(uuid.uuid4()),
+                    is_recommended=True if fix.recommended else None,
+                    actions=actions,
+                )
+
+
+def _label(changes: Iterable[Change]) -> str:
+    text = ", ".join(str(change) for change in changes)
+    return text[:1].upper() + text[1:]
+
+
+def _lacks_details(change: Change) -> bool:
+    return isinstance(change, AddLine) and (change.units is None or change.day is None)
+
+
+# --- wording --------------------------------------------------------------------------------------------------------
+
+
+def shortened(text: str) -> str:
+    """A sentence of fewer than 140 characters; a longer one ends at a word with an ellipsis."""
+    if len(text) <= SUMMARY_LIMIT:
+        return text
+    return text[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0] + "…"
+
+
+def detail_of(rule: Rule, finding: Finding) -> str:
+    """What was seen, why it matters, and on whose word: Markdown without HTML."""
+    seen = dict.fromkeys(
+        f"- {plain_text(each.seen)} ({_code_span(each.record.origin.reference)})" for each in finding.evidence
+    )
+    day = f" on {finding.day.isoformat()}" if finding.day else ""
+    parts = [f"**Seen{day}**\n\n" + "\n".join(seen)]
+    if finding.checklist:
+        parts.append(_table(finding.checklist))
+    if finding.notes:
+        parts.append("\n\n".join(plain_text(note) for note in finding.notes))
+    parts.append(f"**Why**\n\n{rule.why}")
+    parts.append("**Source**\n\n" + "\n".join(f"- {_cited(rule, source, finding.day)}" for source in rule.sources))
+    return "\n\n".join(parts)
+
+
+def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
+    """A checklist as a Markdown table; each reference is cited as evidence is."""
+    lines = [
+        f"| {plain_text(item)} | {plain_text(state)} | {_code_span(where) if where else ''} |"
+        for item, state, where in rows
+    ]
+    return "\n".join(["| Item | State | Where |", "|---|---|---|", *lines])
+
+
+def _cited(rule: Rule, source: Source, day: date | None) -> str:
+    """A source; where a table rests on it and the date of service is beyond what was verified, the card says so."""
+    checked = f"{source.label}, verified through {source.verified_through.isoformat()}"
+    is_later = day is not None and day > source.verified_through
+    if is_later and any(source in table.sources.values() for table in rule.tables):
+        return f"{checked}. The date of service is later: verify that it still holds"
+    return checked
+
+
+def plain_text(text: str) -> str:
+    """Text in which Markdown and HTML of the sender have no effect."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def _code_span(text: str) -> str:
+    return "`" + _NOT_IN_CODE.sub(" ", text) + "`"

@@ -1,0 +1,220 @@
+"""`cds-service audit`: what people type, and what they see while it runs."""
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cds_service.audit.exports import open_export
+from cds_service.audit.fees import FeeTable, load_fees
+from cds_service.audit.workers import Workers
+from cds_service.errors import ServiceError, UnreadableInput
+from cds_service.fhir.sources import KEYS
+from cds_service.settings import load_settings
+
+NEEDED = {"embedded": ("duckdb", "pyarrow"), "spark": ("pyspark", "pyarrow", "pandas")}
+EXTRA = {"embedded": "audit", "spark": "spark"}
+
+CreateAuditor = Callable[..., Any]
+
+
+class _Group(click.Group):
+    """A group of which the first command is meant where none is named: `audit EXPORT` is `audit run EXPORT`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+def audit_group(create: CreateAuditor) -> click.Group:
+    """The commands; `create` makes the auditor from settings, fees and `everything`, in this and in other processes."""
+
+    @click.group("audit", cls=_Group, options_metavar="EXPORT --out DIR [OPTIONS]", subcommand_metavar="| diff A B")
+    def audit() -> None:
+        """Run the rules over a FHIR Bulk Data export, or compare two such audits (`diff`)."""
+
+    audit.add_command(_run_command(create))
+    audit.add_command(_diff)
+    return audit
+
+
+@click.command("diff")
+@click.argument("before", type=click.Path(path_type=Path), metavar="A")
+@click.argument("after", type=click.Path(path_type=Path), metavar="B")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def _diff(before: Path, after: Path, as_json: bool) -> None:
+    """Compare two audits: findings that are new in B, gone or changed, by rule and table version.
+
+    Exit code 0: the same findings. 1: others. 2: a folder that is no audit.
+    """
+    _require("embedded")
+    from cds_service.audit.compare import compare, in_words, open_audit  # noqa: PLC0415  # needs the extra
+
+    try:
+        difference = compare(open_audit(before), open_audit(after))
+    except UnreadableInput as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    for line in [json.dumps(difference, indent=2)] if as_json else in_words(difference):
+        click.echo(line)
+    sys.exit(1 if difference["findings"] else 0)
+
+
+def _run_command(create: CreateAuditor) -> click.Command:
+    @click.command("run")
+    @click.argument("export", type=str, metavar="EXPORT")
+    @click.option("--out", required=True, metavar="DIR", help="Where the results are written.")
+    @click.option(
+        "--complete",
+        default="",
+        metavar="TYPES",
+        help=f"Types of which the export holds all there are, separated by commas: only there is absence concluded. "
+        f"Out of {', '.join(KEYS)}.",
+    )
+    @click.option("--fees", type=click.Path(path_type=Path), help="CSV of code, setting, amount: gives an estimate.")
+    @click.option("--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Processes; one per core.")
+    @click.option("--memory", "memory_mb", type=click.IntRange(64), default=256, help="DuckDB's memory in MB.")
+    @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+    @click.option("--overwrite", is_flag=True, help="Replace what DIR holds.")
+    @click.option("--strict", is_flag=True, help="Stop where a line has to be set aside.")
+    @click.option("--everything", is_flag=True, help="Review also cases in which nothing can matter: slow.")
+    @click.option("--engine", type=click.Choice(["embedded", "spark"]), default="embedded", show_default=True)
+    @click.option("--master", help="Spark's master, such as local[*]; only with --engine spark.")
+    def run(export: str, complete: str, fees: Path | None, engine: str, **chosen: Any) -> None:
+        """Run the rules over EXPORT: a folder of NDJSON files, gzip or not, or a Bulk Data manifest beside its files.
+
+        Exit code 0: done. 2: something that was given cannot be used.
+        """
+        _require(engine)
+        try:
+            types = _types(complete)
+            make = partial(create, load_settings(), load_fees(fees) if fees else FeeTable(), chosen["everything"])
+            summary = _start(engine, export, make, types, fees, dict(chosen))
+        except UnreadableInput as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+        except ServiceError as error:
+            raise click.ClickException(str(error)) from None
+        _say(summary, chosen["out"])
+
+    return run
+
+
+def _require(engine: str) -> None:
+    """What an engine needs is large and not part of the service: say in one line how to have it.
+
+    It is looked for and not loaded: workers that are started before it is can be forked.
+    """
+    try:
+        missing = [name for name in NEEDED[engine] if importlib.util.find_spec(name) is None]
+    except ImportError:
+        missing = [engine]
+    if missing:
+        extra = EXTRA[engine]
+        click.echo(f"this needs the extra `{extra}`: pip install 'contrast-echo-cds[{extra}]'", err=True)
+        sys.exit(2)
+
+
+def _types(written: str) -> tuple[str, ...]:
+    types = tuple(each.strip() for each in written.split(",") if each.strip())
+    if not set(types) <= set(KEYS):
+        raise UnreadableInput(f"--complete: expected types out of {', '.join(KEYS)}")
+    return types
+
+
+def _start(
+    engine: str, export: str, make: Any, types: tuple[str, ...], fees: Path | None, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    master, out, jobs = chosen.pop("master"), chosen.pop("out"), chosen.pop("jobs")
+    known = {"out": Path(out), "complete": types, "fees": fees.name if fees else "", **chosen}
+    if engine == "embedded" and master:
+        raise UnreadableInput("--master: only with --engine spark")
+    if engine == "spark" and chosen["resume"]:
+        raise UnreadableInput("--resume: only with the embedded engine; Spark itself runs again what fails")
+    if engine == "embedded":
+        return _run_embedded(export, Workers(make, jobs), known)
+    from cds_service.audit.run import Options  # noqa: PLC0415
+    from cds_service.audit.spark_engine import run_on_spark  # noqa: PLC0415  # needs the extra
+
+    with _ProgressDisplay() as progress:
+        return run_on_spark(export, out, make, Options(**known), progress, master)
+
+
+def _run_embedded(export: str, workers: Workers, known: dict[str, Any]) -> dict[str, Any]:
+    from cds_service.audit.run import Options, run_audit  # noqa: PLC0415  # needs the extra, after the workers are there
+
+    with workers, _ProgressDisplay() as progress:
+        return run_audit(open_export(Path(export)), workers, Options(**known), progress)
+
+
+class _ProgressDisplay:
+    """The steps as bars with rate and time left; nothing where standard error is no terminal."""
+
+    def __init__(self) -> None:
+        columns = (
+            TextColumn("{task.description:>10}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[rate]:>16}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        console = Console(stderr=True)
+        self.bars = Progress(*columns, console=console, disable=not console.is_terminal)
+        self.task: TaskID | None = None
+        self.unit = ""
+
+    def __enter__(self) -> "_ProgressDisplay":
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def begin(self, step: str, total: float, unit: str) -> None:
+        """A step begins, of a known size."""
+        self.unit = unit
+        self.task = self.bars.add_task(step, total=total, rate="")
+
+    def advance(self, amount: float) -> None:
+        """So much more of the step is done."""
+        if self.task is None:
+            return
+        self.bars.advance(self.task, amount)
+        speed = next(task.speed for task in self.bars.tasks if task.id == self.task)
+        self.bars.update(self.task, rate=_rate(speed, self.unit))
+
+
+def _rate(speed: float | None, unit: str) -> str:
+    if not speed:
+        return ""
+    return f"{speed / 1_000_000:.1f} MB/s" if unit == "bytes" else f"{speed:.1f} {unit}/s"
+
+
+def _say(summary: dict[str, Any], out: str) -> None:
+    """What came of it, in a few lines."""
+    total, facts = summary["total"], summary["facts"]
+    rejects = sum(each["lines"] for each in summary["rejects"])
+    click.echo(
+        f"{facts['lines']} lines, {facts['reviewed']} cases reviewed: {total['findings']} findings, "
+        f"{total['warnings']} of them warnings"
+    )
+    for each in summary["questions"]:
+        click.echo(f"  {each['findings']:>8}  {each['text']}")
+    if summary["about"]["fees"]:
+        click.echo(f"  estimate: {total['underValue']} charged too little, {total['overValue']} charged too much")
+    if rejects:
+        click.echo(f"  {rejects} lines set aside, see {out}/rejects.ndjson")
+    for note in summary["notes"]:
+        click.echo(f"  note: {note}")
+    click.echo(f"{out}/report.html")

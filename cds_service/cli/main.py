@@ -1,0 +1,189 @@
+"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `clients`, `database` and `settings`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+
+from cds_service.cdshooks.messages import Response
+from cds_service.cli import terminal
+from cds_service.cli.audit import audit_group
+from cds_service.cli.clients import clients
+from cds_service.cli.database import database
+from cds_service.errors import BadRequest, ServiceError, UnreadableInput
+from cds_service.fhir.servers import is_loopback
+from cds_service.fhir.validate import faults_in
+from cds_service.review.advisor import Advisor, Answer
+from cds_service.review.reference import rule_page
+from cds_service.review.report import Report, report_of
+from cds_service.settings import load_settings, table
+from cds_service.wiring import create_advisor, create_auditor, samples, service_directory
+from hooks.publish import reference as hooks_reference
+
+_DEVELOPMENT = """\
+*** DEVELOPMENT MODE: no token is asked for; anyone on this machine may call, and nobody from elsewhere. ***
+*** Not for patient data. For production set CDS_MODE=production; the README says what else it needs.    ***"""
+
+
+class _InputHead(msgspec.Struct, rename="camel"):
+    hook: str | None = None
+    resource_type: str | None = None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="contrast-echo-cds")
+def main() -> None:
+    """Coding advice for contrast stress echocardiography."""
+
+
+main.add_command(clients)
+main.add_command(database)
+
+
+@main.command()
+@click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", envvar="WORKERS", default=1, show_default=True, type=click.IntRange(1, 64))
+def serve(host: str, port: int, workers: int) -> None:
+    """Run the production server in the foreground until interrupted."""
+    from cds_service.app import create_guard  # noqa: PLC0415
+    from cds_service.server import granian  # noqa: PLC0415  # only this command needs the server, and Flask
+
+    try:
+        settings = load_settings()  # what is wrong is named here, once, and not by every worker
+        create_advisor(settings)
+        create_guard(settings)
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from None
+    if settings.mode == "development":
+        if not is_loopback(host):
+            raise click.ClickException(f"in development mode anyone may call, so --host must be 127.0.0.1, not {host}")
+        click.secho(_DEVELOPMENT, err=True, bold=True)
+    look = f"; look at cases at http://{host}:{port}/sandbox" if settings.has_sandbox else ""
+    click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops){look}", err=True)
+    granian.run(settings, host, port, workers)
+
+
+@main.command("settings")
+def show_settings() -> None:
+    """Print every setting with its default, as a table in Markdown."""
+    click.echo(table())
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...|-")
+@click.option("--json", "as_json", is_flag=True, help="Print the response as JSON, one line for each file.")
+@click.option("--strict", is_flag=True, help="Validate every resource as a whole, and print what is wrong with it.")
+def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
+    """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
+
+    Exit code 0: nothing to say. 1: a finding at warning. 2: a file that cannot be read.
+    """
+    advisor, console = _advisor(), _console()
+    exit_codes = [_check_one(advisor, name, as_json, strict, console) for name in files]
+    sys.exit(max(exit_codes))
+
+
+@main.command()
+@click.argument("code", required=False)
+def codes(code: str | None) -> None:
+    """Print what is known of a CODE, or list the codes; a word or an NDC finds them too.
+
+    Exit code 2: no such code.
+    """
+    reference = hooks_reference.reference()
+    page = reference.page(code) if code else None
+    found = reference.search(code or "")
+    if not found:
+        click.echo(f"no code `{code}`; `cds-service codes` lists all", err=True)
+        sys.exit(2)
+    if page is None and code and len(found) == 1:
+        page = found[0]
+    if page:
+        terminal.show_code(_console(), page)
+    else:
+        terminal.show_codes(_console(), found)
+
+
+@main.command()
+@click.argument("rule_id", metavar="[ID]", required=False)
+def rules(rule_id: str | None) -> None:
+    """Print what a rule looks for, and what it says to its samples, or list the rules.
+
+    Exit code 2: no such rule.
+    """
+    advisor = _advisor()
+    by_id = {rule.id: rule for rule in advisor.rules}
+    if rule_id is None:
+        terminal.show_rules(_console(), (rule_page(rule, advisor) for rule in advisor.rules))
+    elif rule_id in by_id:
+        rule = by_id[rule_id]
+        terminal.show_rule(_console(), rule_page(rule, advisor), samples(advisor.settings).run(rule, advisor))
+    else:
+        click.echo(f"no rule `{rule_id}`; `cds-service rules` lists all", err=True)
+        sys.exit(2)
+
+
+main.add_command(audit_group(create_auditor))
+
+
+def _advisor() -> Advisor:
+    try:
+        return create_advisor(load_settings())
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def _check_one(advisor: Advisor, name: str, as_json: bool, strict: bool, console: Console) -> int:
+    try:
+        body = _read(name)
+        answer, is_call = _advise(advisor, body)
+    except UnreadableInput as error:
+        click.echo(f"{name}: {error}", err=True)
+        return 2
+    faults = faults_in(body) if strict else ()
+    report = None if is_call else report_of(answer, faults)
+    if as_json:
+        click.echo(_as_line(report or answer.response))
+        for fault in faults if is_call else ():
+            click.echo(f"{name}: {fault.place}: {fault.reason}", err=True)
+    elif report:
+        terminal.show_report(console, name, report)
+    else:
+        terminal.show(console, name, answer, faults)
+    return 1 if any(card.indicator == "warning" for card in answer.response.cards) else 0
+
+
+def _read(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UnreadableInput(error.strerror or "cannot be read") from None
+
+
+def _advise(advisor: Advisor, body: bytes) -> tuple[Answer, bool]:
+    """A CDS Hooks request is answered by the service of its hook, a Bundle is reviewed as it is. True for a request."""
+    try:
+        head = msgspec.json.decode(body, type=_InputHead)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise UnreadableInput("expected JSON: a FHIR Bundle or a CDS Hooks request") from None
+    try:
+        if head.hook is not None:
+            service, request = service_directory(advisor.settings).localized(body)
+            return advisor.answer(service, request), True
+        return advisor.answer_bundle(body), False
+    except BadRequest as error:
+        raise UnreadableInput(error.message) from None
+
+
+def _as_line(response: Response | Report) -> str:
+    content: Any = json.loads(msgspec.json.Encoder(decimal_format="number").encode(response))
+    return json.dumps(content, ensure_ascii=False)

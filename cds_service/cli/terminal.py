@@ -1,0 +1,190 @@
+"""Advice as a person reads it in a terminal; plain text where the output is not a terminal."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.text import Text
+
+from cds_service.cdshooks.messages import Action, Card
+from cds_service.fhir.sources import SkippedItem
+from cds_service.review.advisor import Answer
+from cds_service.review.reference import Citation, CodePage, Footnotes, Grid, RulePage
+from cds_service.review.report import FindingView, Report
+from cds_service.review.samples import Example
+
+_COLOURS = {"info": "cyan", "warning": "yellow", "critical": "red"}
+
+
+def show(console: Console, name: str, answer: Answer, faults: Iterable[SkippedItem] = ()) -> None:
+    """Print the cards for one file, what could not be decided and what was left out."""
+    console.print(Text(name, style="bold"))
+    for card in answer.response.cards:
+        _show_card(console, card)
+    for rule, each in answer.review.not_checked:
+        console.print(Text(f"  not checked  {rule.id}: {each.reason}"))
+    for skipped in (*answer.skipped, *faults):
+        console.print(Text(f"  left out     {skipped.place}: {skipped.reason}"))
+    if not answer.response.cards:
+        console.print(Text(f"  {_silence(answer)}", style="green"))
+    console.print()
+
+
+def show_report(console: Console, name: str, report: Report) -> None:
+    """Print the review of one Bundle: what `/review` answers, as a person reads it."""
+    console.print(Text(name, style="bold"))
+    for found in report.findings:
+        _show_found(console, found)
+    for each in report.passed:
+        console.print(Text(f"  passed       {each.rule}", style="green"))
+    for unchecked in report.not_checked:
+        console.print(Text(f"  not checked  {unchecked.rule}: {unchecked.reason}"))
+    for warned in report.warnings:
+        console.print(Text(f"  left out     {warned.location}: {warned.message}"))
+    if not report.findings:
+        every = {each.rule for each in report.passed} | {each.rule for each in report.not_checked}
+        silence = f"nothing to say ({len(report.passed)} of {len(every)} rules passed)"
+        console.print(Text(f"  {silence}", style="green"))
+    console.print()
+
+
+def _show_found(console: Console, found: FindingView) -> None:
+    _show_advice(console, found.indicator, found.summary, found.detail)
+    for number, fix in enumerate(found.fixes, 1):
+        _show_choice(console, number, fix.label, fix.recommended, fix.actions)
+        if not fix.actions:
+            console.print(Text(f"      {'; '.join(fix.changes)}"))
+    console.print(Text(f"  finding {found.id} ({found.rule})"))
+
+
+def _silence(answer: Answer) -> str:
+    passed = len(answer.review.passed)
+    return f"nothing to say ({passed} of {len(answer.review.passed) + len(answer.review.not_checked)} rules passed)"
+
+
+def _show_card(console: Console, card: Card) -> None:
+    _show_advice(console, card.indicator, card.summary, card.detail or "")
+    for number, suggestion in enumerate(card.suggestions or (), 1):
+        _show_choice(console, number, suggestion.label, bool(suggestion.is_recommended), suggestion.actions or ())
+
+
+def _show_advice(console: Console, indicator: str, summary: str, detail: str) -> None:
+    console.print(Text(f"{indicator.upper()}: {summary}", style=f"bold {_COLOURS[indicator]}"))
+    if console.is_terminal:
+        console.print(Panel(Markdown(detail)))
+    else:
+        console.print(Text(_unmarked(detail)))
+
+
+def _show_choice(console: Console, number: int, label: str, recommended: bool, actions: Iterable[Action]) -> None:
+    mark = " (recommended)" if recommended else ""
+    console.print(Text(f"  [{number}] {label}{mark}"))
+    for action in actions:
+        console.print(Text(f"      {action.type}: {action.description}"))
+
+
+def _unmarked(markdown: str) -> str:
+    """Markdown without its marks, indented under the card's heading."""
+    text = markdown.replace("**", "").replace("`", "").replace("\\", "")
+    lines = [_row(line) for line in text.splitlines() if line.strip() and not line.startswith(("|---", "| Item |"))]
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _row(line: str) -> str:
+    """A row of a table without its bars."""
+    if not line.startswith("|"):
+        return line
+    what, *rest = [cell.strip() for cell in line.strip("|").split("|")]
+    return f"- {what}: {' '.join(cell for cell in rest if cell)}"
+
+
+# --- the reference --------------------------------------------------------------------------------------------------
+
+
+def show_codes(console: Console, pages: Iterable[CodePage]) -> None:
+    """Print codes, one a line."""
+    for page in pages:
+        dates = f" ({page.cited.dates})" if page.cited.dates else ""
+        console.print(Text.assemble((page.code, "bold"), f"  {page.kind:11} {page.description}{dates}"))
+
+
+def show_code(console: Console, page: CodePage) -> None:
+    """Print all that is said of one code: what its page shows."""
+    notes = Footnotes()
+    console.print(Text(f"{page.code}  {page.description}", style="bold"))
+    dates = page.cited.dates or "as far back as the source reaches, with no known end"
+    console.print(Text(f"{page.kind}, in force {dates}{_note(page.cited, notes)}"))
+    for section in page.sections:
+        _heading(console, section.title)
+        for statement in section.statements:
+            dates = f" ({statement.cited.dates})" if statement.cited.dates else ""
+            console.print(Text(f"  - {statement.text}{dates}{_note(statement.cited, notes)}"))
+        for grid in section.grids:
+            _show_grid(console, grid, notes)
+    if page.history:
+        _heading(console, "Changes by date")
+    for change in page.history:
+        console.print(Text(f"  {change.day}  {change.what} ({change.source})"))
+    if page.rules:
+        _heading(console, "Rules that look at it")
+        console.print(Text(f"  {', '.join(page.rules)}"))
+    _heading(console, "Sources")
+    for number, cited in enumerate(notes.every, 1):
+        console.print(Text(f"  [{number}] {_sourced(cited.source, cited.url, cited.verified_through)}"))
+
+
+def _heading(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, style="bold underline"))
+
+
+def _show_grid(console: Console, grid: Grid, notes: Footnotes) -> None:
+    console.print(Text(f"  {grid.title}", style="bold"))
+    for row in grid.rows:
+        cells = "; ".join(f"{name}: {cell}" for name, cell in zip(grid.columns, row.cells, strict=True) if cell)
+        dates = f" ({row.cited.dates})" if row.cited.dates else ""
+        console.print(Text(f"  - {cells}{dates}{_note(row.cited, notes)}"))
+
+
+def _note(cited: Citation, notes: Footnotes) -> str:
+    return f"{f' ({cited.mark})' if cited.mark else ''} [{notes.number(cited)}]"
+
+
+def _sourced(source: str, url: str | None, verified_through: date) -> str:
+    return f"{source}, verified through {verified_through}{f' <{url}>' if url else ''}"
+
+
+def show_rules(console: Console, pages: Iterable[RulePage]) -> None:
+    """Print rules, one a line."""
+    for page in pages:
+        site = f" ({page.site})" if page.site else ""
+        console.print(Text.assemble((f"{page.id:28}", "bold"), f"  {page.title}{site}"))
+
+
+def show_rule(console: Console, page: RulePage, examples: Iterable[Example]) -> None:
+    """Print all that is said of one rule: what its page shows."""
+    console.print(Text(f"{page.id}  {page.title}", style="bold"))
+    site = f"; {page.site}" if page.site else ""
+    console.print(Text(f"when ordered: {page.at_order_time}, when charged: {page.at_claim_time}{site}"))
+    for title, text in (("Why", page.why), ("When it flags", page.flags), ("When it passes", page.passes)):
+        _heading(console, title)
+        console.print(Text(f"  {text}"))
+    every = tuple(examples)
+    if every:
+        _heading(console, "Examples, run just now")
+    for example in every:
+        console.print(Text(f"  {example.name} ({example.hook})", style="bold"))
+        for line in example.holds:
+            console.print(Text(f"    {line}"))
+        for card in example.cards:
+            console.print(Text(f"    {card.indicator.upper()}: {card.summary}", style=_COLOURS[card.indicator]))
+        if not example.cards:
+            console.print(Text("    no card: nothing to say", style="green"))
+        for line in example.not_checked:
+            console.print(Text(f"    not checked: {line}"))
+    _heading(console, "Sources")
+    for source in page.sources:
+        console.print(Text(f"  - {_sourced(source.source, source.url, source.verified_through)}"))
+    console.print(Text(f"  Tables: {'; '.join(page.tables)}"))

@@ -1,0 +1,1 @@
+"""Storage in SQLite or PostgreSQL: schema, migrations, cards, feedback, audit log and insights."""

@@ -1,0 +1,85 @@
+"""The tables of the database. Each change of them has a file in `cds_service/database/migrations/versions/`."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData()
+
+ISSUED_CARDS = Table(
+    "issued_cards",
+    METADATA,
+    Column("card", String(36), primary_key=True),
+    Column("service", String(100), nullable=False),
+    Column("rule", String(100), nullable=False),
+    Column("indicator", String(10), nullable=False),
+    Column("issued_at", DateTime(timezone=True), nullable=False),
+    Index("issued_cards_by_time", "issued_at"),
+)
+
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("card", String(200), nullable=False),
+    Column("service", String(100), nullable=False),
+    Column("is_known_card", Boolean, nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("outcome_at", DateTime(timezone=True), nullable=False),
+    Column("accepted_suggestions", JSON, nullable=False),
+    Column("reason_system", String(500)),
+    Column("reason_code", String(200)),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("card", "outcome_at"),
+    Index("feedback_by_time", "received_at"),
+)
+
+COMMENTS = Table(
+    "feedback_comments",
+    METADATA,
+    Column("feedback", Integer, ForeignKey(FEEDBACK.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("comment", Text, nullable=False),
+)
+
+# Who called when, and which rules fired. `hook_instance` is its SHA-256: it finds the call in the client's own log, and
+# says nothing by itself.
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("client", String(200), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("service", String(100), nullable=False),
+    Column("request", String(36), nullable=False),
+    Column("hook_instance", String(64)),
+    Column("rules", JSON, nullable=False),
+    Column("milliseconds", Float),
+    Column("not_checked", JSON),  # pairs of a rule and why it could not decide
+    Index("audit_by_time", "at"),
+)
+
+# Tokens that were taken: the SHA-256 of issuer and `jti`, and when the token ends, in seconds since 1970.
+USED_TOKENS = Table(
+    "used_tokens",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("ends_at", BigInteger, nullable=False),
+    Index("used_tokens_by_time", "ends_at"),
+)
+
+# What retention removes, and the time that its age is counted from. Comments go with their feedback.
+AGING = {ISSUED_CARDS: ISSUED_CARDS.c.issued_at, FEEDBACK: FEEDBACK.c.received_at, AUDIT: AUDIT.c.at}

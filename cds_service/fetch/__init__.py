@@ -1,0 +1,1 @@
+"""The FHIR client: queries to a client's FHIR server for data missing from prefetch."""

@@ -1,0 +1,125 @@
+"""ChargeItem and Claim resources as lines."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cds_service.core.case import ClaimType, Line, Origin
+from cds_service.fhir import resources as r
+from cds_service.fhir.elements import (
+    amount,
+    billed,
+    concept,
+    day_of,
+    extension_modifiers,
+    is_certain,
+    joined,
+    modifiers_of,
+    practitioners,
+    single_day,
+)
+from cds_service.fhir.resolver import Resolver
+from cds_service.fhir.sources import Item
+
+
+def charge_item(resolver: Resolver, item: Item) -> Line:
+    """The line of a ChargeItem. Raises OutOfRange."""
+    c: r.ChargeItem = item.resource
+    what = resolver.concept(c.code)
+    code, modifiers = billed(what.codes)
+    return Line(
+        **resolver.base(item),
+        code=code,
+        certain=is_certain(what),
+        concept=joined([what, resolver.concept(c.product_codeable_concept)]) if c.product_codeable_concept else what,
+        modifiers=(*modifiers, *extension_modifiers(c.extension)) if c.extension else modifiers,
+        units=amount(c.quantity),
+        day=day_of(c.occurrence_date_time, c.occurrence_period),
+        performers=practitioners(resolver.ref(each.actor) for each in c.performer or ()),
+        encounter=resolver.ref(c.context) or None,
+        links=resolver.refs(c.service, c.supporting_information),
+        open=c.status != "billed",
+    )
+
+
+def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
+    """The lines of a Claim: its items, their details and sub-details. Raises OutOfRange."""
+    c: r.Claim = item.resource
+    of_claim = {
+        "under_review": item.source.under_review,
+        "claim": item.identity or item.source.place,
+        "claim_type": _claim_type(c),
+        "coverages": _claim_coverages(resolver, c),
+        "open": c.status in {"draft", "active"},
+    }
+    for position, claim_item in enumerate(c.item or ()):
+        of_item = {
+            "day": day_of(claim_item.serviced_date, claim_item.serviced_period) or single_day(c.billable_period),
+            "performers": _claim_practitioners(resolver, c, claim_item),
+            "encounter": next(iter(resolver.refs(claim_item.encounter)), None),
+            "links": _claim_procedures(resolver, c, claim_item),
+            "place_of_service": _place_of_service(claim_item),
+        }
+        for within, number, part in _parts(position, claim_item):
+            yield _claim_line(resolver, item, part, within, number, of_claim | of_item)
+
+
+def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
+    """A claim's item, its details and their details: place inside the claim, number for people, line."""
+    within, number = f"item[{position}]", str(item.sequence or position + 1)
+    yield within, number, item
+    for i, detail in enumerate(item.detail or ()):
+        yield f"{within}.detail[{i}]", f"{number}.{detail.sequence or i + 1}", detail
+        for j, sub in enumerate(detail.sub_detail or ()):
+            place = f"{within}.detail[{i}].subDetail[{j}]"
+            yield place, f"{number}.{detail.sequence or i + 1}.{sub.sequence or j + 1}", sub
+
+
+def _claim_line(
+    resolver: Resolver, item: Item, part: r.ClaimLine, within: str, number: str, shared: Mapping[str, Any]
+) -> Line:
+    """A line; `shared` is what it has in common with others of its item and of its claim."""
+    what = resolver.concept(part.product_or_service)
+    code, modifiers = billed(what.codes)
+    return Line(
+        origin=Origin(item.source.place, f"{item.label} item {number}", within),
+        identity=f"{item.identity}#{within}" if item.identity else "",
+        code=code,
+        certain=is_certain(what),
+        concept=what,
+        modifiers=(*modifiers, *modifiers_of(part.modifier or ())),
+        units=amount(part.quantity),
+        **shared,
+    )
+
+
+def _claim_practitioners(resolver: Resolver, claim: r.Claim, item: r.ClaimItem) -> frozenset[str]:
+    wanted = frozenset(item.care_team_sequence or ())
+    team = practitioners(resolver.ref(each.provider) for each in claim.care_team or () if each.sequence in wanted)
+    return team or practitioners([resolver.ref(claim.provider)])
+
+
+def _claim_procedures(resolver: Resolver, claim: r.Claim, item: r.ClaimItem) -> frozenset[str]:
+    wanted = frozenset(item.procedure_sequence or ())
+    return resolver.refs(each.procedure_reference for each in claim.procedure or () if each.sequence in wanted)
+
+
+def _claim_coverages(resolver: Resolver, claim: r.Claim) -> tuple[str, ...]:
+    """The coverages that the claim is sent to (the focal one where one is), by reference or by name."""
+    focal = [each for each in claim.insurance or () if each.focal] or list(claim.insurance or ())
+    names = [resolver.ref(each.coverage) or (each.coverage.display if each.coverage else "") or "" for each in focal]
+    return tuple(name for name in names if name)
+
+
+def _claim_type(claim: r.Claim) -> ClaimType:
+    for code in concept(claim.type).codes:
+        if code.value == "professional":
+            return "professional"
+        if code.value == "institutional":
+            return "institutional"
+    return "unknown"
+
+
+def _place_of_service(item: r.ClaimItem) -> str | None:
+    codes = [code.value for code in concept(item.location_codeable_concept).codes]
+    return next((code for code in codes if re.fullmatch(r"\d\d", code)), None)

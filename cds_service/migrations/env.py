@@ -1,8 +1,0 @@
-"""What Alembic runs: the changes, over the connection and in the transaction that it was given."""
-
-from alembic import context
-
-from cds_service.schema import METADATA
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA, render_as_batch=True)
-context.run_migrations()

@@ -1,0 +1,152 @@
+"""The library of sample requests: listed by rule, read for the sandbox, and run for the rule pages.
+
+Samples are in one folder for each rule, as `flags-….json` and `passes-….json`, described in `about.yaml`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.core import strict_yaml
+from cds_service.core.case import BILLING, Administration, Concept, Line
+from cds_service.core.notation import plain
+from cds_service.core.rules import Rule
+from cds_service.errors import BadRequest, TableError
+from cds_service.review.advisor import Advisor, Answer
+from cds_service.review.reference import Part
+
+
+class Sample(Part):
+    """A sample: `name` is `rule-id/file`, `expected` is `flags` or `passes`, `about` is the sentence on it."""
+
+    name: str
+    about: str
+    hook: str
+    expected: str
+
+
+class Group(Part):
+    """The samples of one rule."""
+
+    rule: str
+    title: str
+    samples: tuple[Sample, ...]
+
+
+class ExampleCard(Part):
+    """A card, as an example shows it."""
+
+    rule: str
+    indicator: str
+    summary: str
+
+
+class Example(Part):
+    """A sample request that was just run: what it holds in billers' notation, and what the service says to it."""
+
+    name: str
+    hook: str
+    expected: str
+    holds: tuple[str, ...]
+    cards: tuple[ExampleCard, ...]
+    not_checked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLibrary:
+    """The folder of samples and the services that answer them; without a folder there are no samples."""
+
+    folder: Path
+    services: ServiceDirectory
+
+    def groups(self, rules: Iterable[Rule]) -> tuple[Group, ...]:
+        """The samples of every rule that has any. Raises TableError where an `about.yaml` is wrong."""
+        found = (Group(rule.id, rule.title, tuple(self._samples(rule.id))) for rule in rules)
+        return tuple(group for group in found if group.samples)
+
+    def read(self, name: str) -> bytes | None:
+        """A sample's request, on the hook as it is named here; None if there is no such sample."""
+        known = {f"{path.parent.name}/{path.stem}": path for path in self.folder.glob("*/*.json")}
+        return self.services.localized(known[name].read_bytes())[1] if name in known else None
+
+    def run(self, rule: Rule, advisor: Advisor) -> tuple[Example, ...]:
+        """The examples of a rule, made by running its samples; those that it flags come first."""
+        examples = (self._run(path, advisor) for path in self._paths(rule.id))
+        return tuple(example for example in examples if example is not None)
+
+    def _paths(self, rule_id: str) -> list[Path]:
+        return sorted((self.folder / rule_id).glob("*.json"))
+
+    def _samples(self, rule_id: str) -> Iterable[Sample]:
+        sentences = _sentences(self.folder / rule_id / "about.yaml")
+        for path in self._paths(rule_id):
+            expected, _, words = path.stem.partition("-")
+            service, _ = self.services.localized(path.read_bytes())
+            about = sentences.get(path.stem, words.replace("-", " ").capitalize() + ".")
+            yield Sample(f"{rule_id}/{path.stem}", about, self.services.hook_of(service), expected)
+
+    def _run(self, path: Path, advisor: Advisor) -> Example | None:
+        try:
+            service, body = self.services.localized(path.read_bytes())
+            answer = advisor.answer(service, body)
+        except (OSError, BadRequest):
+            return None  # a file that is no sample has no place on the page; the tests check the samples
+        expected, _, name = path.stem.partition("-")
+        return Example(
+            name=name.replace("-", " "),
+            hook=self.services.hook_of(service).rpartition(".")[2],
+            expected=expected,
+            holds=tuple(_holds(answer)),
+            cards=tuple(
+                ExampleCard(card.source.topic.code if card.source.topic else "", card.indicator, card.summary)
+                for card in answer.response.cards
+            ),
+            not_checked=tuple(f"{each.id}: {verdict.reason}" for each, verdict in answer.review.not_checked),
+        )
+
+
+def _sentences(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    data = strict_yaml.read(path, TableError).data
+    try:
+        return msgspec.convert(data, dict[str, str])
+    except msgspec.ValidationError as error:
+        raise TableError(f"{path.parent.name}/{path.name}: {error}") from None
+
+
+def _holds(answer: Answer) -> Iterator[str]:
+    """What a request holds, in billers' notation."""
+    case = answer.parsed.case
+    yield from _listed("ordered", (_named(order.concept) for order in case.orders))
+    yield from _listed("done", (_named(each.concept) for each in case.procedures if each.status == "done"))
+    yield from _listed("not done", (_named(each.concept) for each in case.procedures if each.status == "not done"))
+    yield from _listed("given", (_given(each) for each in case.administrations if each.status == "given"))
+    yield from _listed("not given", (_given(each) for each in case.administrations if each.status == "not given"))
+    yield from _listed("charged", (_charged(line, case.lines) for line in case.lines if line.code))
+
+
+def _listed(what: str, items: Iterable[str]) -> Iterator[str]:
+    every = [item for item in items if item]
+    if every:
+        yield f"{what}: {', '.join(every)}"
+
+
+def _charged(line: Line, lines: Sequence[Line]) -> str:
+    """A line, with its day where the lines are of several days."""
+    several = len({each.day for each in lines}) > 1
+    return f"{line} on {line.day}" if several and line.day else str(line)
+
+
+def _given(administration: Administration) -> str:
+    amount = f" ({plain(administration.ml)} mL)" if administration.ml is not None else ""
+    return f"{_named(administration.concept)}{amount}"
+
+
+def _named(concept: Concept) -> str:
+    """A thing by its billing code, else by its words, else by whatever code it has."""
+    others = (*concept.words, *(code.value for code in concept.codes))
+    return next((value[:5] for value in concept.values(BILLING)), next(iter(others), ""))

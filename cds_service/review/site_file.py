@@ -1,0 +1,175 @@
+"""The site's own file: what its codes mean, who its payers are, which rules it wants and which vials it stocks.
+
+One YAML file, named by the setting `CDS_SITE_FILE` and read strictly at start: a fault names the file, the line and
+what was expected. `deploy/site.example.yaml` shows and explains every part of it.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from cds_service.core import strict_yaml
+from cds_service.core.case import BILLING, LOINC, NDC, RXNORM, SNOMED, Code, Payer, Site
+from cds_service.errors import SettingsError
+from cds_service.fhir.systems import kind
+
+LARGEST_VIAL = 100  # HCPCS units; more is a typing error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What a site's file may speak of: rules by id, billing codes, supply codes, and questions about payers."""
+
+    rules: Collection[str]
+    codes: Collection[str]
+    supplies: Collection[str]
+    questions: Mapping[str, str]
+
+
+class _Part(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class _Mapping(_Part):
+    system: str
+    code: str
+    to: str
+    note: str = ""
+
+
+class _Rules(_Part):
+    switched_off: list[str] = []
+    lowered_to_info: list[str] = []
+
+
+class _VialUnits(_Part):
+    usual: bool = False
+    products: dict[str, int] = {}
+
+
+class _File(_Part):
+    mappings: list[_Mapping] = []
+    payers: list[dict[str, Any]] = []
+    rules: _Rules = msgspec.field(default_factory=_Rules)
+    vial_units: _VialUnits = msgspec.field(default_factory=_VialUnits)
+
+
+class _Names(_Part):
+    names: list[str] = []
+    identifiers: list[str] = []
+    types: list[str] = []
+    note: str = ""
+
+
+PartT = TypeVar("PartT", bound=_Part)
+
+
+def load_site(path: Path, vocabulary: Vocabulary) -> Site:
+    """Read a site's file. Raises SettingsError with the line at fault."""
+    return _Loader(strict_yaml.read(path, SettingsError), vocabulary).site()
+
+
+class _Loader:
+    def __init__(self, document: strict_yaml.Document, vocabulary: Vocabulary) -> None:
+        self.document = document
+        self.vocabulary = vocabulary
+
+    def site(self) -> Site:
+        data = self.document.data
+        if isinstance(data, dict):  # a heading under which nothing is written says nothing
+            data = {part: value for part, value in data.items() if value is not None}
+        file = self._convert(data, _File, "$")
+        return Site(
+            mappings=self._mappings(file.mappings),
+            payers=tuple(self._payer(raw, f"$.payers[{i}]") for i, raw in enumerate(file.payers)),
+            rules_off=self._rules(file.rules.switched_off, "$.rules.switched_off"),
+            rules_lowered=self._lowered(file.rules),
+            vial_units=file.vial_units.usual,
+            vial_units_of=self._vials(file.vial_units.products),
+        )
+
+    def _fault(self, path: str, text: str) -> SettingsError:
+        return SettingsError(f"{self.document.name}: line {self.document.line_of(path)}: {text}")
+
+    def _convert(self, data: Any, form: type[PartT], path: str) -> PartT:
+        try:
+            return msgspec.convert(data, form)
+        except msgspec.ValidationError as error:
+            text, _, where = str(error).partition(" - at `$")
+            within = path + where.rstrip("`")
+            unknown = re.fullmatch(r"Object contains unknown field `(.+)`", text)
+            missing = re.fullmatch(r"Object missing required field `(.+)`", text)
+            if unknown:
+                raise self._fault(f"{within}.{unknown[1]}", f"the key `{unknown[1]}` is not known here") from None
+            raise self._fault(within, f"`{missing[1]}` is required" if missing else _lower_first(text)) from None
+
+    def _mappings(self, written: list[_Mapping]) -> dict[Code, str]:
+        found: dict[Code, str] = {}
+        for number, each in enumerate(written):
+            path, code = f"$.mappings[{number}]", Code(_system(each.system), each.code.strip())
+            if each.to not in self.vocabulary.codes:
+                raise self._fault(f"{path}.to", f"`{each.to}` is no code in scope; `cds-service codes` lists them")
+            if code.system == BILLING and code.value in self.vocabulary.codes:
+                raise self._fault(f"{path}.code", f"`{code.value}` is a billing code of its own and cannot be mapped")
+            if code in found:
+                raise self._fault(f"{path}.code", f"the code `{code.value}` is mapped twice")
+            found[code] = each.to
+        return found
+
+    def _payer(self, raw: dict[str, Any], path: str) -> Payer:
+        questions = self.vocabulary.questions
+        names = self._convert({key: value for key, value in raw.items() if key not in questions}, _Names, path)
+        answers = {key: value for key, value in raw.items() if key in questions}
+        for question, answer in answers.items():
+            if not isinstance(answer, bool):
+                raise self._fault(f"{path}.{question}", f"expected `{question}` to be true or false")
+        if not (names.names or names.identifiers or names.types):
+            raise self._fault(path, "expected a payer to have `names`, `identifiers` or `types`")
+        return Payer(
+            names=frozenset(each.strip().lower() for each in names.names),
+            identifiers=frozenset(names.identifiers),
+            types=frozenset(names.types),
+            answers=answers,
+        )
+
+    def _rules(self, ids: list[str], path: str) -> frozenset[str]:
+        for number, each in enumerate(ids):
+            if each not in self.vocabulary.rules:
+                raise self._fault(f"{path}[{number}]", f"no rule `{each}`; known are {_listed(self.vocabulary.rules)}")
+        return frozenset(ids)
+
+    def _lowered(self, rules: _Rules) -> frozenset[str]:
+        lowered = self._rules(rules.lowered_to_info, "$.rules.lowered_to_info")
+        for number, each in enumerate(rules.lowered_to_info):
+            if each in rules.switched_off:
+                raise self._fault(f"$.rules.lowered_to_info[{number}]", f"the rule `{each}` is switched off above")
+        return lowered
+
+    def _vials(self, products: dict[str, int]) -> dict[str, Decimal]:
+        for code, units in products.items():
+            path = f"$.vial_units.products.{code}"
+            if code not in self.vocabulary.supplies:
+                raise self._fault(path, f"expected a supply code: one of {_listed(self.vocabulary.supplies)}")
+            if not 0 < units <= LARGEST_VIAL:
+                raise self._fault(path, f"expected the HCPCS units of one vial, from 1 to {LARGEST_VIAL}")
+        return {code: Decimal(units) for code, units in products.items()}
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _listed(words: Collection[str]) -> str:
+    return ", ".join(sorted(words))
+
+
+def _system(written: str) -> str:
+    """A code system by its address or by its short name, as the data name it; empty for codings that name none."""
+    text = written.strip()
+    short = text.lower()
+    return short if short in {BILLING, LOINC, NDC, RXNORM, SNOMED} else kind(text)

@@ -1,0 +1,213 @@
+"""The same case at another moment: what the EHR would send on each hook.
+
+What the call is about stands in the context, the record in prefetch under the keys that the service declares. A Bundle
+from elsewhere is sent whole as what the call is about: how complete it is is not known.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from cds_service.cdshooks.services import Service, ServiceDirectory
+from cds_service.errors import BadRequest
+from cds_service.sandbox.json_paths import Json, entries_of, reference_of
+
+_CHARGES = frozenset({"Claim", "ChargeItem"})
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRequest:
+    """A request, the service that answers it, and what was changed on the way, in sentences."""
+
+    request: Json
+    service: Service
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBuilder:
+    """Builds the request that an EHR would send on a hook."""
+
+    services: ServiceDirectory
+
+    def built(self, document: Json, hook: str = "") -> BuiltRequest:
+        """A Bundle or a request as a request on a hook, given by its last part; on its own, or a fitting one, without.
+
+        Raises BadRequest where the document is neither, or where no service is called on its hook.
+        """
+        if document.get("resourceType") == "Bundle":
+            return self._of_bundle(document, hook)
+        if "hook" not in document:
+            raise BadRequest("expected a FHIR Bundle (`resourceType`) or a CDS Hooks request (`hook`)", "hook")
+        own = self.services.on_hook(str(document["hook"]))
+        wanted = self.services.on_hook(hook) if hook else own
+        named = document | {"hook": self.services.hook_of(wanted)}
+        return BuiltRequest(named, own) if wanted is own else self._moved(named, own, wanted)
+
+    # --- a Bundle ---------------------------------------------------------------------------------------------------
+
+    def _of_bundle(self, bundle: Json, hook: str) -> BuiltRequest:
+        resources = [entry["resource"] for entry in entries_of(bundle)]
+        if not resources:
+            raise BadRequest("`entry`: expected a Bundle with resources in it", "entry")
+        has_charges = any(each["resourceType"] in _CHARGES for each in resources)
+        service = self.services.on_hook(hook or ("claim-review" if has_charges else "order-sign"))
+        request: Json = {
+            "hook": self.services.hook_of(service),
+            "hookInstance": str(uuid.uuid4()),
+            "context": {"userId": "Practitioner/sandbox", "patientId": _patient(resources)}
+            | _encounter(resources, service),
+            "prefetch": {},
+        }
+        return self._placed(request, service, entries_of(bundle), frozenset())
+
+    # --- from hook to hook ------------------------------------------------------------------------------------------
+
+    def _moved(self, request: Json, own: Service, wanted: Service) -> BuiltRequest:
+        context = _object(request, "context")
+        draft = entries_of(context.get(own.draft)) if own.draft else []
+        kept = {name: context[name] for name in ("userId", "patientId", "encounterId") if name in context}
+        return self.arranged(request | {"context": kept}, wanted, draft)
+
+    def arranged(self, request: Json, wanted: Service, others: list[Json]) -> BuiltRequest:
+        """A request on the hook of a service, from the record in its prefetch and from other entries.
+
+        The context has the ids that are known. Raises BadRequest where the case lacks what the hook needs.
+        """
+        prefetch = _object(request, "prefetch")
+        record = [entry for key in wanted.prefetch for entry in entries_of(prefetch.get(key))]
+        to_draft = [entry for entry in record if wanted.draft and _is_under_review(entry["resource"], wanted)]
+        known: Json = request["context"]
+        moved = request | {
+            "hook": self.services.hook_of(wanted),
+            "context": known | _encounter([entry["resource"] for entry in (*others, *record)], wanted, known),
+            "prefetch": {key: _without(value, to_draft) for key, value in prefetch.items() if key in wanted.prefetch},
+        }
+        return self._placed(moved, wanted, [*others, *to_draft], frozenset(wanted.prefetch))
+
+    def _placed(self, request: Json, service: Service, entries: list[Json], to_record: frozenset[str]) -> BuiltRequest:
+        """Entries in their places: what the call is about, the record, and what this hook has no place for."""
+        notes: list[str] = []
+        about: list[Json] = []
+        keys = _keys(service)
+        for entry in entries:
+            key = keys.get(entry["resource"]["resourceType"])
+            if service.draft and (not (key and key in to_record) or _is_under_review(entry["resource"], service)):
+                about.append(entry)
+            elif key:
+                _add(request["prefetch"], key, entry, service.prefetch[key])
+            else:
+                notes.append(f"{entry['resource']['resourceType']} left out: this hook has no place for it")
+        if service.draft:
+            request["context"][service.draft] = {
+                "resourceType": "Bundle",
+                "type": "collection",
+                "entry": _as_at_signing(about, notes) if service.stage == "order" else about,
+            }
+        if _takes(service, "selections"):
+            request["context"]["selections"] = [
+                reference_of(entry["resource"]) for entry in about if _is_order(entry["resource"])
+            ]
+        _require_record(request, service)
+        return BuiltRequest(request, service, tuple(dict.fromkeys(notes)))
+
+
+def _takes(service: Service, member: str, required: bool = False) -> bool:
+    """Whether a service's context has a member, or cannot do without it."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(service.context)}
+    return member in fields and (fields[member].required or not required)
+
+
+def _require_record(request: Json, service: Service) -> None:
+    for key in service.required:
+        if key not in request["prefetch"] and "fhirServer" not in request:
+            kind = re.split(r"[/?]", service.prefetch[key])[0]
+            raise BadRequest(f"this hook reads {kind} resources, and the case has none", f"prefetch.{key}")
+
+
+def _keys(service: Service) -> dict[str, str]:
+    """The prefetch key of each resource type."""
+    return {re.split(r"[/?]", template)[0]: key for key, template in service.prefetch.items()}
+
+
+def _is_order(resource: Json) -> bool:
+    return str(resource["resourceType"]).endswith("Request")
+
+
+def _is_under_review(resource: Json, service: Service) -> bool:
+    """Whether a call of a service is about a resource: orders at order time, open charges when they go out."""
+    if service.stage == "order":
+        return _is_order(resource)
+    return resource["resourceType"] in _CHARGES and resource.get("status") in {"planned", "billable", "draft", "active"}
+
+
+def _as_at_signing(entries: list[Json], notes: list[str]) -> list[Json]:
+    """Orders that are signed are drafts; a case whose orders were signed long ago goes back to that moment."""
+    orders = [entry["resource"] for entry in entries if _is_order(entry["resource"])]
+    if not orders or any(each.get("status") == "draft" for each in orders):
+        return entries
+    notes.append("the orders were set to draft, as they are before they are signed")
+    return [
+        entry | {"resource": entry["resource"] | {"status": "draft"}} if _is_order(entry["resource"]) else entry
+        for entry in entries
+    ]
+
+
+def _add(prefetch: Json, key: str, entry: Json, template: str) -> None:
+    if "?" not in template:
+        prefetch.setdefault(key, entry["resource"])
+        return
+    bundle = prefetch.get(key) or {"resourceType": "Bundle", "type": "searchset"}
+    found = [*(bundle.get("entry") or []), entry]
+    prefetch[key] = bundle | {"entry": found, "total": len(found)}
+
+
+def _without(value: Any, gone: Iterable[Json]) -> Any:
+    """A prefetched Bundle without some of its entries: it stays known, and may become empty."""
+    if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
+        return value
+    taken = [id(entry) for entry in gone]
+    kept = [entry for entry in value.get("entry") or [] if id(entry) not in taken]
+    bare = {name: inner for name, inner in value.items() if name not in {"entry", "total"}}
+    return bare | {"total": len(kept)} | ({"entry": kept} if kept else {})
+
+
+def _object(request: Json, member: str) -> Json:
+    value = request.get(member)
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _patient(resources: Iterable[Json]) -> str:
+    """The bare id of the only patient. Raises BadRequest where there is none, or more than one."""
+    named = {_bare(reference) for each in resources for reference in _subjects(each)} - {""}
+    if len(named) != 1:
+        found = "none" if not named else f"{len(named)} patients"
+        raise BadRequest(f"the Bundle: expected the records of one patient, found {found}", "entry")
+    return named.pop()
+
+
+def _subjects(resource: Json) -> Iterable[str]:
+    if resource["resourceType"] == "Patient":
+        yield str(resource.get("id", ""))
+    for member in ("subject", "patient", "beneficiary"):
+        holder = resource.get(member)
+        if isinstance(holder, dict) and isinstance(holder.get("reference"), str):
+            yield holder["reference"]
+
+
+def _encounter(resources: Iterable[Json], service: Service, known: Json | None = None) -> Json:
+    """The encounter of the context, which `encounter-discharge` cannot do without."""
+    if known and known.get("encounterId"):
+        return {}
+    found = next((str(each.get("id", "")) for each in resources if each["resourceType"] == "Encounter"), "")
+    if not found and _takes(service, "encounterId", required=True):
+        raise BadRequest("this hook needs an Encounter, and the case has none", "context.encounterId")
+    return {"encounterId": found} if found else {}
+
+
+def _bare(reference: str) -> str:
+    return reference.rsplit("/", 1)[-1].removeprefix("urn:uuid:")

@@ -1,0 +1,1 @@
+"""The production server: Granian, its workers and their memory."""

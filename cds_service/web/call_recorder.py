@@ -1,0 +1,106 @@
+"""Records each call: log, metrics, audit log and issued cards. None of them holds patient data."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cds_service.cdshooks.messages import Card, Feedback
+from cds_service.cdshooks.services import Service
+from cds_service.database.store import AuditActor, Store
+from cds_service.errors import StoreUnavailable
+from cds_service.review.advisor import Answer
+from cds_service.telemetry.calls import CallSummary, IssuedCard
+from cds_service.telemetry.logs import log
+from cds_service.telemetry.metrics import Metrics
+
+
+def summary_of_call(service: Service, answer: Answer, seconds: float) -> CallSummary:
+    """The summary of a call of a service that took so many seconds."""
+    return replace(
+        summary_of_bundle(service.id, answer, seconds),
+        cards=tuple(map(_issued, answer.response.cards)),
+        keys=tuple(_keys(service, answer)),
+    )
+
+
+def summary_of_bundle(name: str, answer: Answer, seconds: float) -> CallSummary:
+    """The summary of a Bundle's review, under the name of its route; a review issues no cards."""
+    review = answer.review
+    return CallSummary(
+        service=name,
+        seconds=seconds,
+        findings=tuple(rule.id for rule, _ in review.findings),
+        not_checked=tuple((rule.id, each.why) for rule, each in review.not_checked),
+        skipped=len(answer.skipped),
+        fetched=answer.fetched,
+        hook_instance=answer.hook_instance,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecorder:
+    """Stores, counts and logs calls and feedback."""
+
+    store: Store
+    metrics: Metrics
+
+    def answered(self, actor: AuditActor, call: CallSummary) -> None:
+        """Record an answered call; does not wait for the database."""
+        self.store.answered(actor, call)
+        self.metrics.called(call)
+        log.info(
+            "call",
+            client=actor.client,
+            service=call.service,
+            findings=_numbers(call.findings),
+            not_checked=_numbers([rule for rule, _ in call.not_checked]),
+            left_out=call.skipped,
+            fetched=list(call.fetched),
+            milliseconds=call.milliseconds,
+        )
+
+    def take(self, actor: AuditActor, service: Service, items: Sequence[Feedback]) -> None:
+        """Store and record feedback. Raises StoreUnavailable where the database cannot take it."""
+        try:
+            receipt = self.store.take(actor, service.id, items)
+        except StoreUnavailable:
+            self.metrics.lost("feedback")
+            raise
+        self.metrics.took_feedback(service.id, [(item.outcome, _reason(item)) for item in items])
+        outcomes = dict(Counter(str(item.outcome) for item in items))
+        log.info(
+            "feedback",
+            client=actor.client,
+            service=service.id,
+            new=receipt.new,
+            unknown_cards=receipt.unknown_cards,
+            outcomes=outcomes,
+        )
+
+
+def _numbers(rules: Sequence[str]) -> dict[str, int]:
+    """The number of times that each rule is named."""
+    return dict(Counter(rules)) if rules else {}
+
+
+def _issued(card: Card) -> IssuedCard:
+    return IssuedCard(card.uuid, card.source.topic.code if card.source.topic else "", card.indicator)
+
+
+def _keys(service: Service, answer: Answer) -> Iterator[tuple[str, str]]:
+    """Each declared prefetch key, and whether it was sent, fetched, unavailable, or neither sent nor fetched.
+
+    The words `lacking` and `unsent` are label values of a metric that users have alarms on, so they stay.
+    """
+    for key in service.prefetch:
+        if key in answer.unavailable:
+            yield key, "lacking"
+        elif key in answer.fetched:
+            yield key, "fetched"
+        else:
+            yield key, "sent" if key in answer.sent else "unsent"
+
+
+def _reason(item: Feedback) -> str | None:
+    reason = item.override_reason.reason if item.override_reason else None
+    return reason.code if reason else None

@@ -1,0 +1,77 @@
+"""Answers as HTTP: JSON without empty members, and faults as FHIR OperationOutcomes."""
+
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from cds_service.cdshooks.messages import Issue, OperationOutcome
+from cds_service.errors import NotJson, RequestError
+from cds_service.telemetry.logs import log
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def as_json(content: Any, status: int = 200, content_type: str = "application/json") -> Response:
+    """A JSON answer. It may hold patient data, so nobody on the way may keep it."""
+    response = Response(_ENCODER.encode(content), status, content_type=content_type)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def outcome(status: int, code: str, diagnostics: str, expression: str = "") -> Response:
+    """A FHIR OperationOutcome with one issue; `expression` is the path of the member at fault."""
+    issue = Issue(severity="error", code=code, diagnostics=diagnostics, expression=(expression,) if expression else ())
+    return as_json(OperationOutcome(issue=(issue,)), status, "application/fhir+json")
+
+
+# FHIR issue types for the statuses that Flask itself answers with.
+_ISSUE_TYPES = {404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
+
+
+def require_json() -> None:
+    """JSON in any of its names: `application/json`, `application/fhir+json`, the older `application/json+fhir`."""
+    subtype = request.mimetype.partition("/")[2]
+    if "json" not in subtype.split("+"):
+        raise NotJson("expected a body of type application/json")
+
+
+def register(app: Flask) -> None:
+    """Answer every fault of the app as an OperationOutcome."""
+
+    @app.errorhandler(RequestError)
+    def on_request_error(error: RequestError) -> Response:
+        response = outcome(error.status, error.code, error.message, error.expression)
+        response.headers.update(error.headers)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def on_http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        response = outcome(status, _ISSUE_TYPES.get(status, "processing"), _WORDS.get(status, error.name))
+        for header, value in error.get_headers():
+            if header in {"Allow", "Retry-After"}:
+                response.headers[header] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def on_defect(error: Exception) -> Response:
+        # The text of an unexpected error may repeat patient data: only its type and place are logged.
+        log.error("defect", path=request.url_rule.rule if request.url_rule else None, **_where(error))
+        return outcome(500, "exception", "the service failed on this call; nothing was decided")
+
+
+_WORDS = {
+    404: "there is nothing at this address",
+    405: "this method is not allowed here",
+    413: "the body is larger than this service accepts",
+}
+
+
+def _where(error: Exception) -> dict[str, Any]:
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    line = f"{traceback.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{traceback.tb_lineno}" if traceback else None
+    return {"error": type(error).__name__, "at": line}

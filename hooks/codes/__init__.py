@@ -1,0 +1,1 @@
+"""Dated code tables (YAML) and their loader."""

@@ -1,0 +1,1 @@
+"""Coding logic shared by rules: studies, contrast, supplies, claims, settings and payers."""

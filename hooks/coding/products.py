@@ -1,0 +1,99 @@
+"""Which contrast agent a record names, and how sure that is."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cds_service.core.case import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
+from hooks.codes.tables import CODES, PRODUCTS
+
+UNSPECIFIED = "A9700"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An echo contrast agent. `codes` are the supply codes that it may have: one where the product is known, several
+    where the record leaves it open. `certain` is false where only words, or a code without a system, name it.
+    """
+
+    codes: frozenset[str]
+    certain: bool = True
+
+
+_SUPPLIES = frozenset(entry.code for entry in CODES if entry.kind == "supply")
+_CURRENT = frozenset(product.code for product in PRODUCTS if not product.discontinued)
+
+
+def is_supply(code: str) -> bool:
+    """Whether a billing code is a supply code for echo contrast."""
+    return code in _SUPPLIES
+
+
+def current_products() -> frozenset[str]:
+    """The supply codes of products that can still be bought."""
+    return _CURRENT
+
+
+def agent_in(concept: Concept) -> Agent | None:
+    """The contrast agent that a concept names, or None where it names none.
+
+    Codes decide: NDC, supply code, RxNorm ingredient. Where they leave several products, all are kept; words are asked
+    only where no code speaks.
+    """
+    return _by_codes(concept.codes) or _by_words(concept)
+
+
+@lru_cache(maxsize=4096)  # a record names few drugs, again and again
+def _by_codes(codes: tuple[Code, ...]) -> Agent | None:
+    named = [products for code in codes if (products := _by_code(code))]
+    return Agent(frozenset.intersection(*named) or frozenset.union(*named)) if named else None
+
+
+def _by_words(concept: Concept) -> Agent | None:
+    text = "\n".join(concept.words).lower()
+    weak = [code for word, code in _WORDS if word in text]
+    weak += [code.value for code in concept.codes if code.system == NO_SYSTEM and code.value in _PRODUCT_CODES]
+    return Agent(frozenset(weak), certain=False) if weak else None
+
+
+def _by_code(code: Code) -> frozenset[str]:
+    """The products that a code names; none where it is no product's."""
+    if code.system == BILLING:
+        return _CURRENT if code.value == UNSPECIFIED else frozenset({code.value} & _PRODUCT_CODES)
+    if code.system == NDC:
+        return frozenset(product.code for product in PRODUCTS if ndc_matches(code.value, product.ndc))
+    if code.system == RXNORM:
+        return frozenset(product.code for product in PRODUCTS if code.value in product.rxnorm_ingredients)
+    return frozenset()
+
+
+_PRODUCT_CODES = frozenset(product.code for product in PRODUCTS)
+_WORDS = tuple((word, product.code) for product in PRODUCTS for word in product.words)
+
+
+def name_of(code: str) -> str:
+    """The product that a supply code stands for: `Definity (Q9957)`."""
+    entries = PRODUCTS.history(code)
+    return f"{entries[0].name} ({code})" if entries else code
+
+
+def ndc_matches(written: str, products: Iterable[str]) -> bool:
+    """Whether an NDC, in any of its written forms, is of one of the products (labeler and product, 5-4 form)."""
+    wanted = {product.replace("-", "") for product in products}
+    return bool(wanted & _labeler_and_product(written))
+
+
+def _labeler_and_product(written: str) -> set[str]:
+    """The nine digits of labeler and product, 5-4; several where ten digits without hyphens leave the split open."""
+    parts = written.strip().split("-")
+    if not all(re.fullmatch(r"\d+", part) for part in parts):
+        return set()
+    if len(parts) in {2, 3}:
+        return {parts[0].zfill(5) + parts[1].zfill(4)}
+    digits = parts[0]
+    if len(digits) == 11:
+        return {digits[:9]}
+    if len(digits) == 10:  # 4-4-2, 5-3-2 or 5-4-1
+        return {"0" + digits[:8], digits[:5] + "0" + digits[5:8], digits[:9]}
+    return set()

@@ -1,0 +1,100 @@
+"""The code tables as lists and maps, for a terminology server to load."""
+
+from collections.abc import Iterable, Iterator
+
+from cds_service.core.case import BILLING, NDC
+from cds_service.core.terminology import CodeList, CodeMap, Member, Pair, Terminology
+from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS
+
+
+def terminology() -> Terminology:
+    """All lists and maps; what is no longer in force stays in them, and says until when it was."""
+    return Terminology(lists=tuple(_lists()), maps=(_hospital_codes(), _products()))
+
+
+def _lists() -> Iterator[CodeList]:
+    kinds = dict.fromkeys(entry.kind for entry in CODES)
+    yield CodeList(
+        "codes-in-scope",
+        "CodesInScope",
+        "Codes of contrast stress echocardiography",
+        "All billing codes that this service knows, described in its own words.",
+        _members(entry.code for entry in CODES),
+    )
+    for kind in kinds:
+        yield CodeList(
+            _PLURALS.get(kind, f"{kind}-codes"),
+            "".join(part.capitalize() for part in _PLURALS.get(kind, f"{kind}-codes").split("-")),
+            f"Codes in scope: {_PLURALS.get(kind, f'{kind} codes')}",
+            _DESCRIPTIONS.get(kind, f"The codes in scope that are of the kind {kind}."),
+            _members(entry.code for entry in CODES if entry.kind == kind),
+        )
+    for entry in ADD_ONS:
+        if entry.last is None:
+            yield CodeList(
+                f"primaries-of-{entry.code.lower()}",
+                f"PrimariesOf{entry.code}",
+                f"Primaries of {entry.code}",
+                f"The codes beside which {entry.code} may be reported, since {entry.first or 'ever'}: a closed list.",
+                _members(entry.primaries),
+            )
+
+
+_PLURALS = {"primary": "primaries", "add-on": "add-ons", "supply": "supplies"}
+_DESCRIPTIONS = {
+    "primary": "Echo studies that stand on a claim by themselves.",
+    "add-on": "Codes that are charged only beside one of their primaries.",
+    "supply": "The contrast agents themselves.",
+}
+
+
+def _members(codes: Iterable[str]) -> tuple[Member, ...]:
+    return tuple(_member(code) for code in dict.fromkeys(codes))
+
+
+def _member(code: str) -> Member:
+    """A billing code in our words; one that has ended says so."""
+    entries = CODES.history(code)
+    if not entries:
+        return Member(BILLING, code, "")
+    until = f" (through {entries[-1].last})" if entries[-1].last else ""
+    return Member(BILLING, code, f"{entries[-1].words}{until}")
+
+
+def _hospital_codes() -> CodeMap:
+    return CodeMap(
+        "cpt-to-hospital-contrast-code",
+        "CptToHospitalContrastCode",
+        "Hospital outpatient codes for echo with contrast",
+        "Which code a Medicare hospital outpatient claim reports in place of a CPT code when contrast was used.",
+        tuple(
+            Pair(
+                _member(entry.code),
+                _member(entry.hospital_code),
+                "narrower",
+                "only where contrast was used, on a Medicare hospital outpatient claim"
+                + (f", from {entry.first}" if entry.first else "")
+                + (f" through {entry.last}" if entry.last else ""),
+            )
+            for entry in CROSSWALK
+        ),
+    )
+
+
+def _products() -> CodeMap:
+    return CodeMap(
+        "ndc-to-supply-code",
+        "NdcToSupplyCode",
+        "Supply codes of echo contrast products",
+        "Which supply code a product is charged with. NDC are given by labeler and product (5-4); the package varies.",
+        tuple(
+            Pair(
+                Member(NDC, ndc, product.name),
+                _member(product.code),
+                "wider",
+                "labeler and product of the NDC, whatever the package; one unit is 1 mL",
+            )
+            for product in PRODUCTS
+            for ndc in product.ndc
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Tests of storage, on SQLite and PostgreSQL."""

@@ -1,0 +1,175 @@
+"""The insights: what the database says of stored cards, feedback and calls, on SQLite and on PostgreSQL."""
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import requests
+
+from cds_service.database import connections, migrate
+from cds_service.database.insights import Filters, Insights, Outcomes, gather, monday
+from cds_service.web.charts import stacked
+from tests.http.test_reference import page_of
+from tests.support.call_history import CLAIM_REVIEW, written
+from tests.support.running import running
+
+ADD_ON, SUPPLY = "contrast-add-on-missing", "contrast-supply-missing"
+ORDER_SIGN = "contrast-echo-order-sign"
+
+
+def last(weeks: int, service: str = "", rule: str = "") -> Filters:
+    today = datetime.now(UTC).date()
+    return Filters(today - timedelta(weeks=weeks), today, service, rule)
+
+
+@pytest.fixture
+def counted(database_url: str) -> Iterator[connections.Database]:
+    written(database_url)
+    opened = connections.Database(database_url)
+    yield opened
+    opened.close()
+
+
+def insights(counted: connections.Database, filters: Filters) -> Insights:
+    return counted.run(lambda connection: gather(connection, filters))
+
+
+def test_everything_is_counted(counted: connections.Database) -> None:
+    found = insights(counted, last(12))
+    assert (found.calls, found.silent) == (11, 5)
+    assert found.total() == Outcomes(accepted=2, overridden=3, ignored=1), "what was said last counts"
+    assert found.by_rule() == {ADD_ON: Outcomes(2, 1, 1), SUPPLY: Outcomes(0, 2, 0)}
+    assert found.reasons == {(ADD_ON, ""): 1, (SUPPLY, "=1+1"): 1, (SUPPLY, "charged-elsewhere"): 1}
+    assert list(found.not_checked.items()) == [
+        (("supply-units-mismatch", "record"), 5),
+        (("pair-conflict", "claim"), 1),
+    ]
+    assert found.times == (0, 8, 0, 0, 1, 0, 0, 0, 0, 1), "a call without a time is not timed"
+    assert (found.within(0.5), found.within(0.95)) == (5, None)
+
+
+def test_a_week_begins_on_monday_and_none_is_left_out(counted: connections.Database) -> None:
+    filters = last(12)
+    weeks = insights(counted, filters).by_week(filters)
+    assert len(weeks) == len(filters.weeks) == 13
+    assert all(week.weekday() == 0 for week in weeks)
+    assert sum(each.cards for each in weeks.values()) == 6
+    assert weeks[monday(datetime.now(UTC).date() - timedelta(days=30))] == Outcomes(0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("filters", "calls", "cards"),
+    [
+        (last(1), 7, 3),
+        (last(12, service=ORDER_SIGN), 1, 1),
+        (last(12, service=CLAIM_REVIEW), 10, 5),
+        (last(12, rule=ADD_ON), 11, 4),
+        (last(12, ORDER_SIGN, ADD_ON), 1, 0),
+        (last(60), 12, 7),
+        (Filters(date(2020, 1, 1), date(2020, 12, 31)), 0, 0),
+    ],
+)
+def test_filters(counted: connections.Database, filters: Filters, calls: int, cards: int) -> None:
+    found = insights(counted, filters)
+    assert (found.calls, found.total().cards) == (calls, cards)
+
+
+def test_nothing_is_found_in_an_empty_database(database_url: str) -> None:
+    engine = connections.create(database_url)
+    with engine.begin() as connection:
+        migrate.upgrade(connection)
+    engine.dispose()
+    opened = connections.Database(database_url)
+    found = insights(opened, last(52))
+    opened.close()
+    assert (found.calls, found.total(), found.by_rule(), found.within(0.5)) == (0, Outcomes(), {}, None)
+
+
+def test_a_plot_is_a_drawing_and_nothing_else() -> None:
+    drawn = stacked(["a", "<b>"], [("one", [1, 2]), ("two", [0, 3])], 'what "it" shows')
+    assert drawn.count("<rect") >= 4
+    for each in ("<script", "<style", "style=", "<!--", "<b>", "http://pygal"):
+        assert each not in drawn
+    assert 'role="img"' in drawn
+
+
+# --- over HTTP ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("insights")
+    with running(folder) as started:
+        written(f"sqlite:///{started.database}")
+        yield started.address
+
+
+def table(service: str, path: str) -> list[list[str]]:
+    response = requests.get(service + path, timeout=10)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    return list(csv.reader(response.text.splitlines()))
+
+
+def test_the_page_says_what_was_counted(service: str) -> None:
+    response = requests.get(f"{service}/insights", timeout=10)
+    page = page_of(response)
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
+    for words in (
+        "calls answered 11",
+        "cards issued 6",
+        "accepted 33%",
+        "set aside 50%",
+        "no answer 17%",
+        "It is charged on another claim",
+        "the record did not come whole, or leaves it open",
+        "Half of the calls were answered within 5 ms.",
+    ):
+        assert words in page.text
+    assert not page.tags & {"script", "style", "img", "iframe"}
+
+
+def test_csv(service: str) -> None:
+    head, *rows = table(service, "/insights/cards.csv")
+    assert head == ["week", "rule", "service", "cards", "accepted", "overridden", "without an answer"]
+    assert sum(int(row[3]) for row in rows) == 6
+    assert table(service, "/insights/times.csv")[2][2:] == ["up to 5", "8"]
+    assert table(service, "/insights/not-checked.csv")[1][2:] == ["supply-units-mismatch", "record", "5"]
+    reasons = [row[3] for row in table(service, "/insights/reasons.csv")]
+    assert "'=1+1" in reasons, "no cell of a client is a formula"
+    assert "=1+1" not in reasons
+    assert len(table(service, f"/insights/cards.csv?rule={ADD_ON}&weeks=4")) < len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("weeks=3", "`weeks`: expected one of 4, 12, 26, 52"),
+        ("rule=no-such-rule", "`rule`: expected the id of a rule"),
+        ("service=x", "`service`: expected the id of a service"),
+    ],
+)
+def test_a_wrong_filter_is_named(service: str, query: str, words: str) -> None:
+    response = requests.get(f"{service}/insights?{query}", timeout=10)
+    assert response.status_code == 400
+    assert response.json()["issue"][0]["diagnostics"] == words
+
+
+def test_no_other_table_is_there(service: str) -> None:
+    assert requests.get(f"{service}/insights/users.csv", timeout=10).status_code == 404
+
+
+def test_an_empty_state_explains_itself(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running(tmp_path_factory.mktemp("empty")) as started:
+        page = page_of(requests.get(f"{started.address}/insights", timeout=10))
+    assert "Nothing to show yet" in page.text
+    assert "/sandbox" in page.links
+
+
+def test_a_database_that_is_down_is_said(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running(tmp_path_factory.mktemp("down"), CDS_DATABASE_URL="sqlite:////no/such/folder/x.sqlite3") as started:
+        response = requests.get(f"{started.address}/insights", timeout=20)
+    assert response.status_code == 503
+    assert "The database cannot be read at the moment" in response.text

@@ -1,0 +1,367 @@
+"""What is kept and what is not, on SQLite and on PostgreSQL."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, insert, inspect, select, text, update
+
+from cds_service.cdshooks.messages import (
+    AcceptedSuggestion,
+    Card,
+    CardSource,
+    Coding,
+    Feedback,
+    FeedbackReason,
+    ReasonCoding,
+)
+from cds_service.cli.main import main
+from cds_service.database import migrate
+from cds_service.database.connections import Database, create
+from cds_service.database.schema import AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS, METADATA
+from cds_service.database.store import AuditActor, FeedbackReceipt, Store, purge
+from cds_service.settings import Settings
+from cds_service.telemetry.calls import CallSummary, IssuedCard
+from tests.support.running import ROOT
+
+HERE = AuditActor("ehr", str(uuid.UUID(int=1)))
+SERVICE = "contrast-echo-claim-review"
+NOW = datetime(2026, 3, 2, 15, 4, 5, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def address(database_url: str) -> str:
+    """The address with its driver."""
+    return Settings(database_url=database_url).database_url
+
+
+@pytest.fixture
+def engine(address: str) -> Iterator[Engine]:
+    made = create(address)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def database(address: str, engine: Engine) -> Iterator[Database]:
+    with engine.begin() as connection:
+        migrate.upgrade(connection)
+    made = Database(address)
+    yield made
+    made.close()
+
+
+# A database on a busy machine may take its time.
+MOST_SECONDS = 30.0
+
+
+def rows(engine: Engine, table: Any) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(select(table))]
+
+
+def card(rule: str = "add-on-repeated") -> Card:
+    source = CardSource(label="CMS", topic=Coding(system="https://a/b", code=rule))
+    return Card(uuid=str(uuid.uuid4()), summary="x", indicator="warning", source=source)
+
+
+def accepted(card: str, at: datetime = NOW) -> Feedback:
+    suggestions = (AcceptedSuggestion(id="s-1"), AcceptedSuggestion(id="s-2"))
+    return Feedback(card=card, outcome="accepted", outcome_timestamp=at, accepted_suggestions=suggestions)
+
+
+def issued_card(card: Card) -> IssuedCard:
+    return IssuedCard(card.uuid, card.source.topic.code if card.source.topic else "", card.indicator)
+
+
+def overridden(card: str, comment: str | None = "Mrs Smith 👋") -> Feedback:
+    reason = FeedbackReason(reason=ReasonCoding(code="later", system="https://a/c"), user_comment=comment)
+    return Feedback(card=card, outcome="overridden", outcome_timestamp=NOW, override_reason=reason)
+
+
+# --- cards, feedback, audit -----------------------------------------------------------------------------------------
+
+
+def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Database, engine: Engine) -> None:
+    one, other = card(), card("contrast-supply-missing")
+    rules = ["contrast-supply-missing", "add-on-repeated", "add-on-repeated"]
+    doubts = [("pair-conflict", "table"), ("add-on-repeated", "claim"), ("pair-conflict", "table")]
+    call = CallSummary(
+        service=SERVICE,
+        hook_instance="ABC",
+        findings=rules,
+        not_checked=doubts,
+        seconds=0.0025,
+        cards=(issued_card(one), issued_card(other)),
+    )
+    store = Store(database)
+    store.answered(HERE, call)
+    store.settle(MOST_SECONDS)
+    issued = {row["card"]: row for row in rows(engine, ISSUED_CARDS)}
+    assert {key: row["rule"] for key, row in issued.items()} == {
+        one.uuid: "add-on-repeated",
+        other.uuid: "contrast-supply-missing",
+    }
+    (entry,) = rows(engine, AUDIT)
+    assert (entry["client"], entry["action"], entry["service"], entry["request"]) == (
+        "ehr", "call", SERVICE, HERE.request,
+    )  # fmt: skip
+    assert entry["rules"] == ["add-on-repeated", "contrast-supply-missing"]
+    assert len(entry["hook_instance"]) == 64
+    assert entry["not_checked"] == [["add-on-repeated", "claim"], ["pair-conflict", "table"]]
+    assert entry["milliseconds"] == 2.5
+    store.answered(HERE, CallSummary(service=SERVICE, hook_instance="abc"))
+    store.settle(MOST_SECONDS)
+    assert rows(engine, AUDIT)[1]["hook_instance"] == entry["hook_instance"], "one call, however it is written"
+
+
+def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> None:
+    store, one = Store(database), card()
+    store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(one),)))
+    store.settle(MOST_SECONDS)
+    assert store.take(HERE, SERVICE, [accepted(one.uuid), overridden("unknown")]) == FeedbackReceipt(
+        new=2, unknown_cards=1
+    )
+    elsewhere = NOW.astimezone(datetime.strptime("-0500", "%z").tzinfo)
+    assert store.take(HERE, SERVICE, [accepted(one.uuid, elsewhere), overridden("unknown")]).new == 0
+    first, second = rows(engine, FEEDBACK)
+    assert (first["outcome"], first["accepted_suggestions"], first["is_known_card"]) == (
+        "accepted", ["s-1", "s-2"], True,
+    )  # fmt: skip
+    assert (second["reason_system"], second["reason_code"], second["is_known_card"]) == ("https://a/c", "later", False)
+    assert first["outcome_at"].replace(tzinfo=UTC) == NOW
+    assert rows(engine, COMMENTS) == [{"feedback": second["id"], "comment": "Mrs Smith 👋"}]
+    assert [row["action"] for row in rows(engine, AUDIT)] == ["call", "feedback", "feedback"]
+
+
+def test_comments_can_be_left_out(database: Database, engine: Engine) -> None:
+    Store(database, keep_comments=False).take(HERE, SERVICE, [overridden("c")])
+    assert rows(engine, COMMENTS) == []
+    assert len(rows(engine, FEEDBACK)) == 1
+
+
+def test_the_longest_texts_and_the_ends_of_the_calendar(database: Database, engine: Engine) -> None:
+    reason = FeedbackReason(reason=ReasonCoding(code="ü" * 200, system="ü" * 500), user_comment="👋" * 100_000)
+    for at in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)):
+        item = Feedback(card="👋" * 200, outcome="overridden", outcome_timestamp=at, override_reason=reason)
+        assert Store(database).take(HERE, SERVICE, [item]).new == 1
+    assert len(rows(engine, FEEDBACK)) == 2
+
+
+def test_many_writers_at_once(address: str, database: Database, engine: Engine) -> None:
+    others = [Database(address) for _ in range(3)]
+    stores = [Store(each) for each in (database, *others)]
+    items = [accepted(f"c{number % 50}") for number in range(200)]
+    with ThreadPoolExecutor(16) as pool:
+        jobs = [pool.submit(stores[n % 4].take, HERE, SERVICE, [item]) for n, item in enumerate(items)]
+        assert sum(job.result().new for job in jobs) == 50
+    for other in others:
+        other.close()
+    assert len(rows(engine, FEEDBACK)) == 50
+
+
+# --- rows that are kept soon ----------------------------------------------------------------------------------------
+
+
+def test_calls_of_a_database_that_is_away_are_kept_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.database.connections.PAUSE_SECONDS", 0.0)
+    folder, lost = tmp_path / "later", list[int]()
+    database = Database(f"sqlite:///{folder / 'x.sqlite3'}")
+    store = Store(database, lost=lost.append)
+    for _ in range(3):
+        store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(card()),)))
+        store.settle(MOST_SECONDS)
+    folder.mkdir()
+    store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(card()),)))
+    store.settle(MOST_SECONDS)
+    engine = create(f"sqlite:///{folder / 'x.sqlite3'}")
+    assert len(rows(engine, AUDIT)) == len(rows(engine, ISSUED_CARDS)) == 4
+    assert lost == []
+    engine.dispose()
+    database.close()
+
+
+def test_the_oldest_go_where_too_many_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_service.database.connections.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("cds_service.database.background_writer.MOST_WAITING", 3)
+    folder, lost = tmp_path / "later", list[int]()
+    database = Database(f"sqlite:///{folder / 'x.sqlite3'}")
+    store = Store(database, lost=lost.append)
+    for number in range(5):
+        store.answered(HERE, CallSummary(service=str(number)))
+        store.settle(MOST_SECONDS)
+    assert sum(lost) == 2
+    folder.mkdir()
+    store.answered(HERE, CallSummary(service="last"))
+    store.settle(MOST_SECONDS)
+    engine = create(f"sqlite:///{folder / 'x.sqlite3'}")
+    assert [row["service"] for row in rows(engine, AUDIT)] == ["2", "3", "4", "last"]
+    engine.dispose()
+    database.close()
+
+
+# --- retention ------------------------------------------------------------------------------------------------------
+
+
+def test_purge_removes_what_is_older_and_nothing_else(database: Database, engine: Engine) -> None:
+    store, old, new = Store(database), card(), card()
+    store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(old),)))
+    store.take(HERE, SERVICE, [overridden(old.uuid)])
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    with engine.begin() as connection:
+        for table, column in ((ISSUED_CARDS, "issued_at"), (FEEDBACK, "received_at"), (AUDIT, "at")):
+            connection.execute(update(table).values({column: long_ago}))
+    store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(new),)))
+    store.take(HERE, SERVICE, [overridden(new.uuid)])
+    with engine.begin() as connection:
+        removed = purge(connection, datetime.now(UTC) - timedelta(days=30))
+    assert removed == {"issued_cards": 1, "feedback": 1, "audit": 2}
+    assert [row["card"] for row in rows(engine, ISSUED_CARDS)] == [new.uuid]
+    assert [row["card"] for row in rows(engine, FEEDBACK)] == [new.uuid]
+    assert len(rows(engine, COMMENTS)) == 1, "comments go with their feedback"
+    assert len(rows(engine, AUDIT)) == 2
+
+
+def command(url: str, *arguments: str, **environment: str) -> Result:
+    settings = {"CDS_DATABASE_URL": url, "CDS_RETENTION_DAYS": None} | environment
+    return CliRunner().invoke(main, ["database", *arguments], env=settings)
+
+
+def test_the_commands(database_url: str, engine: Engine) -> None:
+    behind = command(database_url, "current")
+    assert (behind.exit_code, behind.stdout) == (1, "base (behind)\n")
+    assert "cds-service database upgrade" in behind.stderr
+    assert command(database_url, "upgrade", "0001").stdout == "at revision 0001\n"
+    assert command(database_url, "upgrade").exit_code == 0
+    assert command(database_url, "upgrade").exit_code == 0, "can be run again"
+    current = command(database_url, "current")
+    assert (current.exit_code, current.stdout) == (0, f"{head()} (current)\n")
+    with engine.begin() as connection:
+        connection.execute(insert(ISSUED_CARDS), _card_row("old", datetime.now(UTC) - timedelta(days=8)))
+    assert command(database_url, "purge").exit_code == 1, "how old is said by nobody"
+    assert "issued_cards: 0 removed" in command(database_url, "purge", "--days", "9").stdout
+    assert "issued_cards: 1 removed" in command(database_url, "purge", CDS_RETENTION_DAYS="7").stdout
+    assert command(database_url, "downgrade", "0001").exit_code == 1, "asks first"
+    assert command(database_url, "downgrade", "0001", "--yes").stdout == "at revision 0001\n"
+    unknown = command(database_url, "upgrade", "nothing")
+    assert (unknown.exit_code, unknown.stderr.count("\n")) == (1, 1)
+
+
+def test_the_commands_in_a_process_of_their_own(tmp_path: Path) -> None:
+    line = [sys.executable, "-W", "error", "-m", "cds_service", "database", "upgrade"]
+    environment = {"CDS_DATABASE_URL": f"sqlite:///{tmp_path / 'new.sqlite3'}", "PATH": "/usr/bin"}
+    result = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert (result.stdout, result.stderr) == (f"at revision {head()}\n", "")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:zyzzyva@127.0.0.1:1/x", "sqlite:////no/such/folder/x.sqlite3"])
+def test_a_command_that_finds_no_database_says_so_in_words(url: str) -> None:
+    result = command(url, "current")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: the database: ")
+    assert "zyzzyva" not in result.output
+
+
+def head() -> str:
+    return max(path.stem[:4] for path in (ROOT / "cds_service/database/migrations/versions").glob("0*.py"))
+
+
+def _card_row(card: str, at: datetime) -> dict[str, Any]:
+    return {"card": card, "service": SERVICE, "rule": "r", "indicator": "info", "issued_at": at}
+
+
+# --- migrations -----------------------------------------------------------------------------------------------------
+
+
+def test_the_changes_lead_to_the_tables_that_the_program_uses(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate.upgrade(connection)
+        assert migrate.state_of(connection) == "current"
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_up_and_down_with_data(engine: Engine) -> None:
+    feedback = {
+        "card": "c", "service": SERVICE, "is_known_card": True, "outcome": "accepted", "outcome_at": NOW,
+        "accepted_suggestions": ["s"], "received_at": NOW,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        migrate.upgrade(connection, "0001")
+        connection.execute(insert(ISSUED_CARDS), _card_row("c", NOW))
+        key = connection.execute(insert(FEEDBACK).returning(FEEDBACK.c.id), feedback).scalar()
+        connection.execute(insert(COMMENTS), {"feedback": key, "comment": "said"})
+    before = [rows(engine, table) for table in (ISSUED_CARDS, FEEDBACK, COMMENTS)]
+    for step, revision in (
+        (migrate.upgrade, "0002"), (migrate.upgrade, "0003"), (migrate.downgrade, "0002"), (migrate.downgrade, "0001"),
+        (migrate.upgrade, "0003"),
+    ):  # fmt: skip
+        with engine.begin() as connection:
+            step(connection, revision)
+            assert inspect(connection).has_table("audit") == (revision > "0001")
+            assert inspect(connection).has_table("used_tokens") == (revision > "0002")
+        assert [rows(engine, table) for table in (ISSUED_CARDS, FEEDBACK, COMMENTS)] == before
+    with engine.begin() as connection:
+        migrate.downgrade(connection, "base")
+        assert set(inspect(connection).get_table_names()) == {"alembic_version"}
+
+
+def test_tables_from_before_there_were_changes_are_taken_over(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate.upgrade(connection, "0001")
+        connection.execute(text("DROP TABLE alembic_version"))
+        connection.execute(insert(ISSUED_CARDS), _card_row("c", NOW))
+    with engine.begin() as connection:
+        migrate.upgrade(connection)
+    assert len(rows(engine, ISSUED_CARDS)) == 1
+    assert rows(engine, AUDIT) == []
+
+
+def test_several_that_upgrade_at_once_do_it_once(address: str) -> None:
+    def upgrade(_: int) -> str | None:
+        engine = create(address)
+        with engine.begin() as connection:
+            migrate.upgrade(connection)
+            revision = migrate.revision_of(connection)
+        engine.dispose()
+        return revision
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(upgrade, range(6))) == {head()}
+
+
+def test_a_failed_change_leaves_the_database_as_it_was(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate.upgrade(connection, "0001")
+        connection.execute(text("CREATE TABLE audit (x INTEGER)"))  # stands in the way
+    with pytest.raises(Exception, match="audit"), engine.begin() as connection:
+        migrate.upgrade(connection)
+    with engine.connect() as connection:
+        assert migrate.revision_of(connection) == "0001"
+        assert "issued_cards_by_time" not in {each["name"] for each in inspect(connection).get_indexes("issued_cards")}
+
+
+def test_a_database_of_a_later_version_is_used_as_it_is(address: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate.upgrade(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        assert migrate.state_of(connection) == "ahead"
+    later = Database(address)
+    assert Store(later).take(HERE, SERVICE, [accepted("c")]).new == 1
+    later.close()
+
+
+def test_sqlite_is_upgraded_when_it_is_needed(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    assert Store(database).take(HERE, SERVICE, [accepted("c")]).new == 1
+    database.close()

@@ -1,0 +1,97 @@
+"""What is written for people: the definition of our hook and the README, held against the service."""
+
+import json
+import re
+import uuid
+from typing import Any
+
+import msgspec
+import pytest
+import requests
+
+import hooks
+from cds_service.fhir.validate import faults_in
+from cds_service.settings import Settings
+from hooks.claim_review import ClaimReview
+from tests.http.test_services import CLAIM_REVIEW, post
+from tests.support.running import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def definition(server: str) -> str:
+    response = requests.get(f"{server}/hooks/claim-review", timeout=10)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/markdown; charset=utf-8"
+    return response.text
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    """The rows of the first table after a heading, its head first."""
+    part = text[text.index(heading) :]
+    lines = re.search(r"(?:^\|.*\|$\n?)+", part, re.MULTILINE)
+    assert lines
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[0].strip().splitlines()]
+    return [rows[0], *rows[2:]]
+
+
+def examples() -> list[dict[str, Any]]:
+    text = hooks.hook_definitions()["claim-review"]
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_definition_has_the_form_of_the_hook_library(definition: str) -> None:
+    assert definition.startswith("# `org.example.claim-review`\n"), "the name that discovery lists"
+    head, *rows = table(definition, "# `org.example.claim-review`")
+    assert [cell.strip("| ") for cell in head] == ["Metadata", "Value"]
+    metadata = {name.strip("| "): value.strip("| ") for name, value in rows}
+    assert list(metadata) == ["specificationVersion", "hookVersion", "hookMaturity"]
+    assert metadata["hookMaturity"] == "0 - Draft"
+    assert "{" + "namespace}" not in definition
+
+
+def test_the_version_is_that_of_discovery_and_in_the_change_log(server: str, definition: str) -> None:
+    listed = requests.get(f"{server}/cds-services", timeout=10).json()["services"]
+    (version,) = [each["hookVersion"] for each in listed if each["id"] == "contrast-echo-claim-review"]
+    assert f"| hookVersion | {version} |" in definition
+    head, *rows = table(definition, "## Change Log")
+    assert [cell.strip("| ") for cell in head] == ["Version", "Description"]
+    assert rows[-1][0].strip("| ") == version
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", row[0].strip("| ")) for row in rows)
+
+
+def test_the_context_is_that_which_the_service_takes(definition: str) -> None:
+    head, *rows = table(definition, "## Context")
+    assert [cell.strip("| ") for cell in head] == ["Field", "Optionality", "Prefetch Token", "Type", "Description"]
+    described = {row[0].strip("| `"): (row[1] == "REQUIRED", row[2], row[3].strip("*")) for row in rows}
+    fields = {field.encode_name: field.required for field in msgspec.structs.fields(ClaimReview)}
+    assert {name: required for name, (required, _, _) in described.items()} == fields
+    assert {name for name, (_, token, _) in described.items() if token == "Yes"} == set(fields) - {"draftCharges"}
+    kinds = {name: kind for name, (_, _, kind) in described.items()}
+    assert kinds == dict.fromkeys(fields, "string") | {"draftCharges": "object"}
+
+
+@pytest.mark.parametrize("example", examples(), ids=["charge-items", "claim"])
+def test_an_example_is_valid_and_answered(server: str, example: dict[str, Any]) -> None:
+    body = {"hook": "org.example.claim-review", "hookInstance": str(uuid.uuid4())} | example
+    response = post(server, CLAIM_REVIEW, body)
+    assert response.status_code == 200
+    assert "warnings" not in str(response.json().get("extension"))
+    assert faults_in(json.dumps(body).encode()) == ()
+
+
+def test_the_readme_leads_to_the_definition() -> None:
+    assert "(hooks/claim_review.md)" in README
+    assert "/hooks/claim-review" in README
+
+
+def test_the_readme_names_every_service_and_every_rule() -> None:
+    for each in hooks.all_services():
+        assert f"| `{each.id}` | `{each.hook.replace('{namespace}', '<namespace>')}` |" in README
+    for rule in hooks.all_rules():
+        assert f"| `{rule.id}` |" in README
+
+
+def test_every_setting_that_the_readme_speaks_of_is_one() -> None:
+    assert set(re.findall(r"\bCDS_[A-Z_]+\b", README)) <= {f"CDS_{name.upper()}" for name in Settings.model_fields}

@@ -1,0 +1,276 @@
+"""`POST /review` and `cds-service check` on a Bundle: the same content, the same every time."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from cds_service.review.advisor import Advisor
+from tests.conftest import SAMPLES
+from tests.http.test_services import corpus_bodies
+from tests.support.notation import bundle, request_of
+from tests.unit.test_cli import run
+
+
+def as_bundle(request: dict[str, Any]) -> dict[str, Any]:
+    """All resources of a CDS Hooks request in one Bundle."""
+    context = request["context"]
+    parts = [context.get("draftCharges") or context["draftOrders"], *request.get("prefetch", {}).values()]
+    resources: list[dict[str, Any]] = []
+    for part in filter(None, parts):
+        every = [entry["resource"] for entry in part.get("entry", [])] if part["resourceType"] == "Bundle" else [part]
+        resources += [each for each in every if each not in resources]
+    return bundle(resources)
+
+
+def post(server: str, body: Any, query: str = "", **headers: str) -> requests.Response:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return requests.post(
+        f"{server}/review{query}", data=data, headers={"Content-Type": "application/fhir+json"} | headers, timeout=30
+    )
+
+
+CASE = {"professional": "93350, 93352x2", "place": "11", "given": ["Definity 1.3 mL"], "done": ["93350 as P1"]}
+
+
+def test_a_bundle_in_findings_out(server: str) -> None:
+    response = post(server, as_bundle(request_of(CASE)))
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+    content = response.json()
+    assert list(content) == ["findings", "passed", "notChecked", "warnings"]
+    found = {each["rule"]: each for each in content["findings"]}
+    repeated = found["add-on-repeated"]
+    assert set(repeated) == {"id", "rule", "indicator", "summary", "detail", "evidence", "remedies", "day"}
+    assert repeated["indicator"] == "warning"
+    assert repeated["day"] == "2026-03-02"
+    assert repeated["summary"] == "93352 is charged 2 times for one study: keep one."
+    assert "**Why**" in repeated["detail"]
+    (seen,) = repeated["evidence"]
+    assert seen == {
+        "seen": "93352x2 is charged",
+        "reference": "Claim/claim-professional item 2",
+        "location": "Bundle.entry[0].resource.item[1]",
+    }
+    (fix,) = repeated["remedies"]
+    assert fix["label"] == "Keep one unit of 93352"
+    assert fix["recommended"] is True
+    assert fix["changes"] == ["set 93352 to 1 unit"]
+    (action,) = fix["actions"]
+    assert action["type"] == "update"
+    assert action["resource"]["item"][1]["quantity"] == {"value": 1}
+    passed = {each["rule"] for each in content["passed"]}
+    assert "contrast-add-on-missing" in passed
+    assert not passed & set(found)
+
+
+def test_what_a_rule_could_not_decide_is_no_pass(server: str) -> None:
+    content = post(
+        server, as_bundle(request_of({"lines": "93350, Q9957x2", "given": ["Definity 1 mL status not-done"]}))
+    ).json()
+    unchecked = [each for each in content["notChecked"] if each["rule"] == "contrast-add-on-missing"]
+    assert unchecked
+    assert unchecked[0]["reason"]
+    assert unchecked[0]["evidence"]
+    assert "contrast-add-on-missing" not in {each["rule"] for each in content["passed"]}
+
+
+def test_what_cannot_be_read_is_warned_of(server: str) -> None:
+    content = post(server, bundle([{"resourceType": "Claim", "status": "Smith"}])).json()
+    (warning,) = content["warnings"]
+    assert warning["location"] == "Bundle.entry[0].resource"
+    assert "Smith" not in warning["message"]
+
+
+def test_an_empty_bundle_has_nothing_to_say(server: str) -> None:
+    content = post(server, {"resourceType": "Bundle", "type": "collection"}).json()
+    assert content["findings"] == []
+    assert content["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "diagnostics"),
+    [
+        (b"", "expected a FHIR Bundle"),
+        (b"{", "expected a FHIR Bundle"),
+        (b"\xff", "expected a FHIR Bundle"),
+        (b"[]", "expected a FHIR Bundle"),
+        (b'{"resourceType": "Patient"}', "expected a FHIR Bundle"),
+        (b'{"resourceType": "Bundle", "entry": {}}', "expected a FHIR Bundle"),
+    ],
+)
+def test_what_is_no_bundle_is_a_400(server: str, body: bytes, diagnostics: str) -> None:
+    response = post(server, body)
+    assert response.status_code == 400
+    assert response.headers["Content-Type"] == "application/fhir+json"
+    assert response.json()["resourceType"] == "OperationOutcome"
+    assert diagnostics in response.json()["issue"][0]["diagnostics"]
+    assert response.json()["issue"][0]["expression"] == ["Bundle"]
+
+
+def test_the_records_of_two_patients_are_not_mixed(server: str) -> None:
+    content = as_bundle(request_of({"lines": "93350, 93352, Q9957x2"}))
+    content["entry"][1]["resource"]["subject"] = {"reference": "Patient/p2"}
+    response = post(server, content)
+    assert response.status_code == 400
+    assert "one patient" in response.json()["issue"][0]["diagnostics"]
+    assert "p2" not in response.text
+
+
+def test_other_faults(server: str) -> None:
+    assert post(server, {}, **{"Content-Type": "text/plain"}).status_code == 415
+    assert post(server, b" " * (10 * 1024 * 1024 + 1)).status_code == 413
+    response = requests.get(f"{server}/review", timeout=10)
+    assert response.status_code == 405
+    assert "POST" in response.headers["Allow"]
+    assert response.json()["resourceType"] == "OperationOutcome"
+
+
+# --- deterministic --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sample_bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
+    folder = tmp_path_factory.mktemp("bundles")
+    written = []
+    for number, path in enumerate(SAMPLES):
+        written.append(folder / f"{number:03}-{path.parent.name}.json")
+        written[-1].write_text(json.dumps(as_bundle(json.loads(path.read_text()))))
+    yield written
+
+
+def test_the_same_input_gives_the_same_output(server: str, sample_bundles: list[Path]) -> None:
+    """Over HTTP twice, and at the command line under two orders of hashing: byte for byte."""
+    files = [str(path) for path in sample_bundles]
+    lines = [
+        run("check", "--json", *files, stdin=b"", **(dict(os.environ) | {"PYTHONHASHSEED": seed})).stdout
+        for seed in ("1", "2")
+    ]
+    assert lines[0] == lines[1]
+    for path, line in zip(sample_bundles, lines[0].splitlines(), strict=True):
+        first, second = post(server, path.read_bytes()), post(server, path.read_bytes())
+        assert first.content == second.content
+        assert first.json() == json.loads(line)
+
+
+def test_ids_are_unique_and_follow_the_evidence(server: str, sample_bundles: list[Path]) -> None:
+    for path in sample_bundles:
+        ids = [each["id"] for each in post(server, path.read_bytes()).json()["findings"]]
+        assert len(set(ids)) == len(ids)
+    ids = [
+        post(server, as_bundle(request_of(CASE | {"day": day}))).json()["findings"][0]["id"]
+        for day in ("2026-03-02", "2026-03-03")
+    ]
+    assert ids[0] == ids[1], "the date is no evidence"
+    other = post(server, as_bundle(request_of({"lines": "93350, 93352x2, Q9957x2"}))).json()["findings"][0]["id"]
+    assert other != ids[0]
+
+
+def test_ids_do_not_depend_on_what_else_is_in_the_bundle(server: str) -> None:
+    small = as_bundle(request_of(CASE))
+    large = bundle([entry["resource"] for entry in small["entry"]] + [{"resourceType": "Patient", "id": "p1"}])
+    ids = [[each["id"] for each in post(server, body).json()["findings"]] for body in (small, large)]
+    assert ids[0] == ids[1]
+
+
+def test_ids_do_not_depend_on_the_order_of_the_resources(server: str) -> None:
+    content = as_bundle(request_of({"professional": "93350, 93352x2, Q9957x2", "done": ["93350 as P1"]}))
+    other = content | {"entry": content["entry"][::-1]}
+    ids = [{each["id"] for each in post(server, body).json()["findings"]} for body in (content, other)]
+    assert ids[0] == ids[1] != set()
+
+
+UNSUPPORTED = {"lines": "93350, 93352, Q9957x2", "done": ["93350 as P1"]}
+
+
+def test_absence_is_concluded_only_where_the_bundle_is_said_to_be_whole(server: str) -> None:
+    content = as_bundle(request_of(UNSUPPORTED))
+    whole = content | {"entry": [*content["entry"], {"resource": {"resourceType": "Patient", "id": "p1"}}]}
+    broken = content | {"entry": [*content["entry"], {"resource": {"resourceType": "MedicationAdministration"}}]}
+    unknown = content | {"entry": [*content["entry"], {"resource": {"id": "x"}}]}
+    silent = [post(server, each).json()["findings"] for each in (content, whole)]
+    assert silent == [[], []]
+    query = "?stage=claim&complete=MedicationAdministration,Procedure"
+    found = post(server, whole, query).json()["findings"]
+    assert [each["rule"] for each in found] == ["contrast-not-supported"]
+    assert [post(server, each, query).json()["findings"] for each in (broken, unknown)] == [[], []]
+
+
+def test_a_bundle_without_charges_is_reviewed_as_the_caller_says(server: str) -> None:
+    content = as_bundle(request_of({"done": ["93350 as P1"]}))
+    at_claim_time = post(server, content, "?stage=claim&complete=Claim,ChargeItem").json()["findings"]
+    assert [(each["rule"], each["indicator"]) for each in at_claim_time] == [("performed-not-charged", "warning")]
+    assert post(server, content).json()["findings"] == []
+
+
+@pytest.mark.parametrize("query", ["?stage=Smith", "?complete=Smith", "?complete=Procedure,Smith", "?complete="])
+def test_a_parameter_that_is_not_known_is_a_400(server: str, query: str) -> None:
+    response = post(server, bundle([]), query)
+    assert response.status_code == 400
+    assert "Smith" not in response.text
+    assert response.json()["issue"][0]["expression"] == [query[1:].partition("=")[0]]
+
+
+def test_every_sample_says_the_same_without_an_envelope(advisor: Advisor, sample_bundles: list[Path]) -> None:
+    for path, sample in zip(sample_bundles, SAMPLES, strict=True):
+        rules = {rule.id for rule, _ in advisor.answer_bundle(path.read_bytes()).review.findings}
+        if sample.name.startswith("flags-"):
+            assert sample.parent.name in rules or rests_on_absence(sample), sample
+
+
+def rests_on_absence(sample: Path) -> bool:
+    """Whether a sample says of a part of the record that it came whole and is empty, which a bare Bundle cannot say."""
+    prefetch = json.loads(sample.read_text()).get("prefetch", {})
+    return any(
+        value is None or ("entry" in value and not value["entry"]) or value.get("total") == 0
+        for value in prefetch.values()
+    )
+
+
+@pytest.mark.parametrize("resource", corpus_bodies())
+def test_other_peoples_fhir_is_answered(server: str, resource: Any) -> None:
+    resources = resource if isinstance(resource, list) else [resource]
+    response = post(server, bundle(resources))
+    assert response.status_code in {200, 400}
+    if response.status_code == 200:
+        assert response.json()["findings"] == []
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+def test_check_prints_the_review_of_a_bundle() -> None:
+    body = json.dumps(as_bundle(request_of(CASE))).encode()
+    result = run("check", "-", stdin=body)
+    text = result.stdout.decode()
+    assert result.returncode == 1
+    assert "WARNING: 93352 is charged 2 times for one study: keep one." in text
+    assert "passed       contrast-add-on-missing" in text
+    assert "(add-on-repeated)" in text
+    content = json.loads(run("check", "--json", "-", stdin=body).stdout)
+    assert all(each["id"] in text for each in content["findings"])
+
+
+def test_strict_faults_are_among_the_warnings() -> None:
+    content = as_bundle(request_of({"lines": "93350"}))
+    content["entry"][0]["resource"]["colour"] = "Smith"
+    result = run("check", "--json", "--strict", "-", stdin=json.dumps(content).encode())
+    (warning,) = json.loads(result.stdout)["warnings"]
+    assert warning["location"] == "entry[0].resource.colour"
+    assert b"Smith" not in result.stdout
+
+
+def test_a_rule_that_is_switched_off_is_not_checked(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("rules: {switched_off: [add-on-repeated]}\n")
+    body = json.dumps(as_bundle(request_of(CASE))).encode()
+    result = run("check", "--json", "-", stdin=body, **(dict(os.environ) | {"CDS_SITE_FILE": str(path)}))
+    content = json.loads(result.stdout)
+    assert {"add-on-repeated"} <= {each["rule"] for each in content["notChecked"]}
+    assert "add-on-repeated" not in {each["rule"] for each in content["passed"]}
+    assert b"switched off by this site" in result.stdout

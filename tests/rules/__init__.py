@@ -1,0 +1,1 @@
+"""Tests of the rules: YAML cases in billers' notation and their runner."""

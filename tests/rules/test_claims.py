@@ -1,0 +1,125 @@
+"""Which lines stand on one bill, and what is said where the tables of the two settings do not agree."""
+
+from datetime import date
+
+import pytest
+
+from cds_service.core.case import Case, Line, Origin, Records
+from cds_service.core.rules import Finding, Undecided
+from cds_service.core.tables import Source, Table
+from hooks.codes.tables import PairRow
+from hooks.coding.claims import component, settings_of, share_a_claim
+from hooks.rules import pair_conflict as pair_conflict_module
+from hooks.rules.pair_conflict import pair_conflict
+from hooks.rules.supply_not_owner import supply_not_owner
+from tests.support.notation import _line
+
+DAY = date(2026, 3, 2)
+
+
+def line(text: str, claim_type: str = "unknown", claim: str = "", place: str | None = None) -> Line:
+    code, _, modifiers = _line(text)
+    return Line(
+        origin=Origin(f"{claim}{text}", text),
+        code=code,
+        modifiers=tuple(modifiers),
+        claim_type=claim_type,  # type: ignore[arg-type]
+        claim=claim,
+        day=DAY,
+        place_of_service=place,
+        under_review=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "claim_type", "expected"),
+    [
+        ("93350", "professional", ("professional",)),
+        ("93350", "institutional", ("facility",)),
+        ("93350-26", "unknown", ("professional",)),
+        ("93018", "unknown", ("professional",)),
+        ("C8930", "unknown", ("facility",)),
+        ("C8930", "professional", ("professional",)),
+        ("93350-TC", "unknown", ("professional", "facility")),
+        ("93350", "unknown", ("professional", "facility")),
+    ],
+)
+def test_the_setting_of_a_line(text: str, claim_type: str, expected: tuple[str, ...]) -> None:
+    assert settings_of(line(text, claim_type)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("93350", None), ("93350-26", "professional"), ("93350-TC", "technical"), ("93016", "professional"),
+     ("93017", "technical"), ("93015", None), ("99213", None)],
+)  # fmt: skip
+def test_the_component_of_a_line(text: str, expected: str | None) -> None:
+    assert component(line(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (line("93350", claim="a"), line("93351", claim="a"), True),
+        (line("93350-26", claim="a"), line("93351", claim="a"), True),
+        (line("93350", "professional", "a"), line("93351", "professional", "b"), True),
+        (line("93350", "professional", "a"), line("93351", "institutional", "b"), False),
+        (line("93350", claim="a"), line("93351"), False),
+        (line("93350"), line("93351"), True),
+        (line("93350-26"), line("93018"), True),
+        (line("93350-26"), line("93017"), False),
+        (line("93351-26"), line("C8930"), False),
+        (line("93018"), line("C8930"), False),
+        (line("93350"), line("C8930"), True),
+        (line("93350-26"), line("93306"), None),
+        (line("93350-TC"), line("93306"), None),
+        (line("93350-26", claim="a"), line("93306", "professional", "b"), None),
+    ],
+)
+def test_lines_on_one_bill(one: Line, other: Line, expected: bool | None) -> None:
+    assert share_a_claim(one, other) is expected
+    assert share_a_claim(other, one) is expected
+
+
+def pairs(*rows: PairRow) -> Table[PairRow]:
+    source = Source(publisher="CMS", document="a file", year=2026, verified_through=date(2026, 9, 30))
+    return Table("pairs", "Pairs", {"one": source}, rows)
+
+
+def row(setting: str, last: date | None = None, **lists: tuple[str, ...]) -> PairRow:
+    return PairRow(
+        code="93351",
+        setting=setting,  # type: ignore[arg-type]
+        first=date(2024, 7, 1),
+        last=last,
+        source="one",
+        verified_through=date(2026, 9, 30),
+        **lists,  # type: ignore[arg-type]
+    )
+
+
+def verdicts(table: Table[PairRow], monkeypatch: pytest.MonkeyPatch, claim_type: str = "unknown") -> list[type]:
+    monkeypatch.setattr(pair_conflict_module, "PAIRS", table)
+    claim = "a" if claim_type != "unknown" else ""
+    case = Case(stage="claim", lines=Records([line("93350", claim_type, claim), line("93351", claim_type, claim)]))
+    return [type(each) for each in pair_conflict.check(case)]
+
+
+def test_where_the_settings_differ_an_unknown_setting_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    never_and_sometimes = pairs(row("professional", never=("93350",)), row("facility", with_modifier=("93350",)))
+    assert verdicts(never_and_sometimes, monkeypatch) == [Undecided]
+    only_one = pairs(row("professional", never=("93350",)))
+    assert verdicts(only_one, monkeypatch) == [Undecided]
+    assert verdicts(only_one, monkeypatch, "professional") == [Finding]
+    assert verdicts(only_one, monkeypatch, "institutional") == []
+
+
+def test_a_pair_that_ended_is_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = date(2025, 12, 31)
+    both = pairs(row("professional", ended, never=("93350",)), row("facility", ended, never=("93350",)))
+    assert verdicts(both, monkeypatch) == []
+
+
+def test_a_supply_on_a_claim_of_unknown_kind_for_a_facility_is_not_checked() -> None:
+    supply = line("Q9957", claim="a", place="22")
+    assert [type(each) for each in supply_not_owner.check(Case(stage="claim", lines=Records([supply])))] == [Undecided]

@@ -1,0 +1,1 @@
+"""Shared test support: billers' notation, servers, tokens and generated exports."""

@@ -1,0 +1,106 @@
+"""What the tests of the audit share: exports on disk, audits of them, and the Bundles that `/review` would be sent."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cds_service.audit.chunks import BrokenChunk, lines_of, pieces_of
+from cds_service.audit.exports import open_export
+from cds_service.audit.fees import FeeTable
+from cds_service.audit.patients import ExportedRecord, entries_of, read_patient
+from cds_service.audit.run import Options, run_audit
+from cds_service.audit.scan import MEDICATION, read_line
+from cds_service.audit.workers import Workers
+from cds_service.review.advisor import Advisor
+from cds_service.settings import Settings
+from cds_service.wiring import create_auditor
+
+MAKE = partial(create_auditor, Settings(), FeeTable(), everything=False)
+KEPT_WITH_EVERY_CASE = {"Coverage", "Patient", "Encounter", "Medication", "Organization"}
+
+
+class Silent:
+    """Progress that nobody sees."""
+
+    def begin(self, step: str, total: float, unit: str) -> None: ...
+
+    def advance(self, amount: float) -> None: ...
+
+
+def audited(
+    export: Path, out: Path, complete: tuple[str, ...] = (), make: Any = MAKE, **options: Any
+) -> dict[str, Any]:
+    """Audit an export; its summary."""
+    with Workers(make, jobs=2) as workers:
+        return run_audit(open_export(export), workers, Options(out=out, complete=complete, **options), Silent())
+
+
+def rows(path: Path, query: str = "SELECT * FROM data") -> list[dict[str, Any]]:
+    """What a query finds in a Parquet file, or in a folder of them, which it calls `data`."""
+    path = path / "*.parquet" if path.is_dir() else path
+    with duckdb.connect() as database:
+        answer = database.execute(query.replace("data", f"'{path}'"))
+        names = [column[0] for column in answer.description]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def findings(out: Path) -> list[dict[str, Any]]:
+    """The findings of an audit, in an order of their own."""
+    return sorted(rows(out / "findings.parquet"), key=lambda row: row["id"])
+
+
+def counts(out: Path) -> list[tuple[Any, ...]]:
+    """The counts of an audit, in an order of their own."""
+    return sorted(tuple(row.values()) for row in rows(out / "counts.parquet"))
+
+
+def confusion(export: Path, out: Path) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+    """What was planted and not found, and what was found and not planted, as (patient, rule)."""
+    planted = Counter(map(tuple, json.loads((export.parent / f"{export.name}.planted.json").read_text())))
+    found = Counter((row["patient"], row["rule"]) for row in rows(out / "findings.parquet"))
+    return planted - found, found - planted
+
+
+# --- what `/review` would be sent -----------------------------------------------------------------------------------
+
+
+def patients_of(export: Path) -> dict[str, list[ExportedRecord]]:
+    """The records of each patient, read line by line without any engine."""
+    rows, drugs = list[tuple[Any, str]](), dict[str, str]()
+    for piece in pieces_of(open_export(export).shards):
+        for line in lines_of(piece):
+            text = "" if isinstance(line, BrokenChunk) else line.strip("\ufeff \r\n")
+            row = read_line(text) if text else None
+            if row and row.kind == MEDICATION:
+                drugs[row.id] = text
+            elif row and not row.reason and not row.skipped and row.patient:
+                rows.append((row, text))
+    found: dict[str, list[ExportedRecord]] = {}
+    for row, text in rows:
+        of_patient = found.setdefault(row.patient, [])
+        of_patient.append(ExportedRecord(row.kind, row.id, text))
+        of_patient += [ExportedRecord(MEDICATION, name, drugs[name]) for name in row.medications if name in drugs]
+    return found
+
+
+def case_bundles(stored: Iterable[ExportedRecord], advisor: Advisor, known: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """The Bundle of each case of a patient."""
+    entries = entries_of(stored)
+    read = read_patient(stored, advisor, known)
+    for case in read.cases:
+        yield bundle_of(entries, case.places)
+
+
+def bundle_of(entries: Iterable[Any], places: frozenset[str] | None = None) -> dict[str, Any]:
+    """A Bundle of the records at some places (all of them without), and of those that belong to every case."""
+    chosen = [
+        {"resource": json.loads(each.raw)} | ({"fullUrl": source.full_url} if source.full_url else {})
+        for source, each in entries
+        if places is None or source.place in places or each.kind in KEPT_WITH_EVERY_CASE
+    ]
+    return {"resourceType": "Bundle", "type": "collection", "entry": chosen}

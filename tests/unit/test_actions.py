@@ -1,0 +1,274 @@
+"""Suggestions change the client's data as they say, keep all else, and silence the finding that they mend."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from fhir.resources.R4B.chargeitem import ChargeItem
+from fhir.resources.R4B.claim import Claim
+
+import hooks
+from cds_service.cdshooks.actions import fhir_actions
+from cds_service.cdshooks.cards import SUMMARY_LIMIT, plain_text, shortened
+from cds_service.cdshooks.messages import Response
+from cds_service.core.case import Case
+from cds_service.core.changes import AddModifier, RemoveModifier, SetUnits
+from cds_service.fhir.read import read_case
+from cds_service.fhir.sources import SourceResource
+from cds_service.review.advisor import Advisor
+from tests.rules.test_cases import CASES, SERVICES
+from tests.support.notation import body_of, request_of, service_of
+
+ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+MENDED = [
+    pytest.param(rule_id, case, id=f"{rule_id}: {case['what']}")
+    for rule_id, by_expectation in CASES.items()
+    for case in by_expectation["flags"]
+]
+
+
+def cards_of(response: Response) -> list[dict[str, Any]]:
+    return list(json.loads(ENCODER.encode(response))["cards"])
+
+
+def answer(advisor: Advisor, request: dict[str, Any]) -> list[dict[str, Any]]:
+    service = next(each for each in hooks.all_services() if each.hook.split(".")[-1] == request["hook"].split(".")[-1])
+    return cards_of(advisor.answer(service, json.dumps(request).encode()).response)
+
+
+def apply(request: dict[str, Any], actions: list[dict[str, Any]]) -> dict[str, Any]:
+    """The request as it would come after the client carried the actions out."""
+    after = json.loads(json.dumps(request))
+    draft = after["context"].get("draftCharges") or after["context"]["draftOrders"]
+    bundles = [draft, *after["prefetch"].values()]
+    for action in actions:
+        if action["type"] == "create":
+            action["resource"]["id"] = f"new-{len(draft['entry'])}"
+            draft["entry"].append({"resource": action["resource"]})
+            continue
+        target = action.get("resourceId") or f"{action['resource']['resourceType']}/{action['resource']['id']}"
+        for each in bundles:
+            for entry in list(each["entry"]):
+                if f"{entry['resource']['resourceType']}/{entry['resource']['id']}" == target:
+                    if action["type"] == "delete":
+                        each["entry"].remove(entry)
+                    else:
+                        entry["resource"] = action["resource"]
+    return dict(after)
+
+
+@pytest.mark.parametrize(("rule_id", "case"), MENDED)
+def test_every_suggestion_mends_its_finding(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
+    request = request_of(case)
+    for card in answer(advisor, request):
+        if card["source"]["topic"]["code"] != rule_id:
+            continue
+        for suggestion in card.get("suggestions", []):
+            after = answer(advisor, apply(request, json.loads(json.dumps(suggestion["actions"]))))
+            left = [each["source"]["topic"]["code"] for each in after]
+            assert rule_id not in left, suggestion["label"]
+
+
+def only_suggestion(advisor: Advisor, case: dict[str, Any]) -> dict[str, Any]:
+    (card,) = cards_of(advisor.answer(SERVICES[service_of(case)], body_of(case)).response)
+    return dict(card["suggestions"][0])
+
+
+def test_a_charge_is_a_valid_charge_item_with_all_that_identifies_it(advisor: Advisor) -> None:
+    case = {"lines": "93350 for P1 by A in E1", "done": ["93350 as P1"], "given": ["Definity 1.3 mL"], "payer": "Aetna"}
+    first, second = only_suggestion(advisor, case)["actions"]
+    for action, code, units in ((first, "93352", 1), (second, "Q9957", 2)):
+        resource = action["resource"]
+        ChargeItem.model_validate(resource)
+        assert action["type"] == "create"
+        assert resource["status"] == "billable"
+        assert resource["code"]["coding"][0]["code"] == code
+        assert resource["quantity"] == {"value": units}
+        assert resource["subject"] == {"reference": "Patient/p1"}
+        assert resource["context"] == {"reference": "Encounter/E1"}
+        assert resource["occurrenceDateTime"] == "2026-03-02"
+        assert resource["service"] == [{"reference": "Procedure/P1"}]
+        assert resource["performer"] == [{"actor": {"reference": "Practitioner/A"}}]
+
+
+def test_at_order_time_a_charge_is_planned_and_points_at_the_order(advisor: Advisor) -> None:
+    case = {"hook": "order", "ordered": ["93350 as O1", "Definity"]}
+    first, second = only_suggestion(advisor, case)["actions"]
+    assert first["resource"]["status"] == "planned"
+    assert {"reference": "ServiceRequest/O1"} in first["resource"]["supportingInformation"]
+    assert "quantity" not in second["resource"]
+
+
+def test_a_planned_charge_is_of_the_day_that_the_study_is_planned_for(advisor: Advisor) -> None:
+    orders = ["93350 on 2026-03-02 planned 2026-03-17", "SNOMED 433231002 on 2026-03-01", "Definity on 2026-03-01"]
+    case = {"hook": "order", "ordered": orders}
+    days = {action["resource"]["occurrenceDateTime"] for action in only_suggestion(advisor, case)["actions"]}
+    assert days == {"2026-03-17"}
+
+
+def test_no_suggestion_creates_a_drug_order(advisor: Advisor) -> None:
+    for by_expectation in CASES.values():
+        for case in by_expectation["flags"]:
+            for card in cards_of(advisor.answer(SERVICES[service_of(case)], body_of(case)).response):
+                for suggestion in card.get("suggestions", []):
+                    created = [each["resource"] for each in suggestion["actions"] if each["type"] == "create"]
+                    assert {each["resourceType"] for each in created} <= {"ChargeItem"}
+
+
+CLAIM_CASE = {"professional": "93350, 99213", "place": "11", "given": ["Definity 1.3 mL"]}
+
+
+def test_a_claim_is_sent_back_whole_with_items_appended(advisor: Advisor) -> None:
+    request = request_of(CLAIM_CASE)
+    claim = request["context"]["draftCharges"]["entry"][0]["resource"]
+    claim["item"][0] |= {"unitPrice": {"value": 1.50, "currency": "USD"}, "diagnosisSequence": [1], "sequence": 3}
+    claim["item"][1]["sequence"] = 7
+    claim["_status"] = {"extension": [{"url": "http://clinic.example/x", "valueString": "kept"}]}
+    claim["total"] = {"value": 12345678901234.50, "currency": "USD"}
+    (card,) = answer(advisor, request)
+    (action,) = card["suggestions"][0]["actions"]
+    assert action["type"] == "update"
+    after = action["resource"]
+    assert {name: value for name, value in after.items() if name != "item"} == {
+        name: value for name, value in claim.items() if name != "item"
+    }
+    assert after["item"][:2] == claim["item"]
+    added = after["item"][2:]
+    assert [item["sequence"] for item in added] == [8, 9]
+    assert [item["productOrService"]["coding"][0]["code"] for item in added] == ["93352", "Q9957"]
+    assert [item["quantity"]["value"] for item in added] == [1, 2]
+    assert all(item["diagnosisSequence"] == [1] for item in added)
+    assert all(item["servicedDate"] == "2026-03-02" for item in added)
+    assert all("unitPrice" not in item for item in added)
+    Claim.model_validate({name: value for name, value in after.items() if name != "_status"})
+
+
+def test_a_claim_that_cannot_go_back_whole_is_advised_in_words_only(advisor: Advisor) -> None:
+    body = body_of(CLAIM_CASE).replace(b'"use": "claim"', b'"use": "claim", "preAuthRef": "\xff"')
+    (card,) = advisor.answer(SERVICES["contrast-echo-claim-review"], body).response.cards
+    assert card.summary
+    assert card.suggestions is None
+
+
+def test_numbers_of_the_client_keep_their_digits(advisor: Advisor) -> None:
+    text = body_of(CLAIM_CASE).replace(b'"use": "claim"', b'"use": "claim", "total": {"value": 0.10000000000000000001}')
+    response = advisor.answer(SERVICES["contrast-echo-claim-review"], text).response
+    assert b"0.10000000000000000001" in ENCODER.encode(response)
+
+
+def test_removing_the_only_item_leaves_no_empty_list(advisor: Advisor) -> None:
+    case = {"professional": "93352", "known": ["procedures"], "place": "22"}
+    action = only_suggestion(advisor, case)["actions"][0]
+    assert "item" not in action["resource"]
+
+
+def test_what_cannot_be_carried_out_is_said_and_not_suggested(advisor: Advisor) -> None:
+    request = request_of({"lines": "93350, 93352, 93352, Q9957x2"})
+    for entry in request["context"]["draftCharges"]["entry"]:
+        del entry["resource"]["id"]
+    (card,) = answer(advisor, request)
+    assert "suggestions" not in card
+    assert "selectionBehavior" not in card
+
+
+def test_every_card_is_complete(advisor: Advisor) -> None:
+    for by_expectation in CASES.values():
+        for case in by_expectation["flags"]:
+            for card in cards_of(advisor.answer(SERVICES[service_of(case)], body_of(case)).response):
+                assert len(card["summary"]) <= SUMMARY_LIMIT
+                assert not card["summary"].endswith("…"), "wording fits without being cut"
+                assert card["indicator"] in {"info", "warning"}
+                assert card["source"]["label"]
+                assert card["source"]["topic"]["system"].endswith("/CodeSystem/rule")
+                assert all(each["display"] and each["system"] for each in card["overrideReasons"])
+                assert ("suggestions" in card) == ("selectionBehavior" in card)
+                assert sum(each.get("isRecommended", False) for each in card.get("suggestions", [])) <= 1
+                assert "**Seen" in card["detail"]
+                assert "verified through" in card["detail"]
+                assert "`" in card["detail"], "the evidence is cited"
+                assert "<" not in card["detail"]
+
+
+def test_a_date_of_service_after_the_verification_says_so(advisor: Advisor) -> None:
+    def detail(day: str) -> str:
+        case = {"lines": "93352, Q9957x2", "day": day}
+        (card,) = cards_of(advisor.answer(SERVICES[service_of(case)], body_of(case)).response)
+        return str(card["detail"])
+
+    assert "verify that it still holds" not in detail("2026-09-30")
+    assert "verify that it still holds" in detail("2026-10-01")
+
+
+def test_words_of_the_sender_have_no_effect_as_markdown() -> None:
+    assert plain_text("<b>*x*</b> [a](http://b)") == r"\<b\>\*x\*\</b\> \[a\](http://b)"
+
+
+@pytest.mark.parametrize("length", [139, 140, 400])
+def test_a_summary_is_shorter_than_140_characters(length: int) -> None:
+    text = ("word " * 100)[:length].strip()
+    assert len(shortened(text)) <= 139
+    assert shortened("short") == "short"
+
+
+def test_a_dose_is_computed_exactly(advisor: Advisor) -> None:
+    """0.1 + 0.2 mL is 0.3 mL, and three times 1.1 mL with 0.7 mL is 4 mL, not a little more."""
+    case = {"professional": "93350", "given": ["Lumason 1.1 mL", "Lumason 1.1 mL", "Lumason 1.1 mL", "Lumason 0.7 mL"]}
+    (action,) = only_suggestion(advisor, case)["actions"]
+    assert Decimal(str(action["resource"]["item"][-1]["quantity"]["value"])) == 4
+
+
+CPT = "http://www.ama-assn.org/go/cpt"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"code": {"coding": [{"system": CPT, "code": "93352"}, {"code": "26"}]}}, [{"system": CPT, "code": "93352"}]),
+        ({"code": {"coding": [{"system": CPT, "code": "93352-26"}]}}, [{"system": CPT, "code": "93352"}]),
+        ({"code": {"coding": [{"system": CPT, "code": "93352:59:26"}]}}, [{"system": CPT, "code": "93352:59"}]),
+        (
+            {
+                "code": {"coding": [{"system": CPT, "code": "93352"}]},
+                "extension": [{"url": "http://clinic.example/modifier", "valueCode": "26"}],
+            },
+            [{"system": CPT, "code": "93352"}],
+        ),
+    ],
+)
+def test_a_modifier_is_taken_off_wherever_it_is_written(
+    members: dict[str, Any], expected: list[dict[str, str]]
+) -> None:
+    resource = {"resourceType": "ChargeItem", "id": "1", "status": "billable"} | members
+    raw = {"here": msgspec.Raw(json.dumps(resource).encode())}
+    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    assert "26" in line.modifiers
+    (action,) = fhir_actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)
+    assert action.resource
+    assert action.resource["code"]["coding"] == expected
+    assert "extension" not in action.resource
+
+
+def test_a_modifier_is_written_and_several_changes_of_a_charge_are_one_update() -> None:
+    resource: dict[str, Any] = {"resourceType": "ChargeItem", "id": "1", "status": "billable"}
+    resource |= {"code": {"coding": [{"system": CPT, "code": "Q9957"}]}}
+    raw = {"here": msgspec.Raw(json.dumps(resource).encode())}
+    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    (action,) = fhir_actions([AddModifier(line, "JZ"), SetUnits(line, Decimal(2))], Case(stage="claim"), raw)
+    assert action.resource == resource | {
+        "code": {"coding": [{"system": CPT, "code": "Q9957"}, {"code": "JZ"}]},
+        "quantity": {"value": 2},
+    }
+    assert action.description == "Add modifier JZ to Q9957; set Q9957 to 2 units"
+
+
+def test_modifiers_on_a_claim() -> None:
+    request = request_of({"professional": "93352-26-59"})
+    claim = request["context"]["draftCharges"]["entry"][0]["resource"]
+    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
+    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    (action,) = fhir_actions([RemoveModifier(line, "26"), AddModifier(line, "JZ")], Case(stage="claim"), raw)
+    assert action.resource
+    assert action.resource["item"][0]["modifier"] == [{"coding": [{"code": "59"}]}, {"coding": [{"code": "JZ"}]}]

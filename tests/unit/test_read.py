@@ -1,0 +1,330 @@
+"""FHIR in, Case out: all spellings that senders use, and what counts as nothing."""
+
+import json
+import os
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cds_service.core.case import Case, Code, Records
+from cds_service.fhir.read import ParsedCase, read_case
+from cds_service.fhir.resolver import Resolver
+from cds_service.fhir.resources import CodeableConcept
+from cds_service.fhir.sources import SourceResource
+from hooks.coding.products import agent_in, ndc_matches
+
+SUBJECT = {"subject": {"reference": "Patient/p1"}}
+
+
+def read(*resources: Any, under_review: bool = True) -> ParsedCase:
+    source = [
+        SourceResource(f"entry[{i}]", msgspec.Raw(json.dumps(each).encode()), f"urn:uuid:{i}", under_review)
+        for i, each in enumerate(resources)
+    ]
+    return read_case(source, stage="claim", patient_id="p1")
+
+
+def case_of(*resources: Any) -> Case:
+    parsed = read(*resources)
+    assert parsed.skipped == ()
+    return parsed.case
+
+
+def charge(**members: Any) -> dict[str, Any]:
+    coding = {"system": "http://www.ama-assn.org/go/cpt", "code": "93350"}
+    return {"resourceType": "ChargeItem", "id": "c", "status": "billable", "code": {"coding": [coding]}} | members
+
+
+def administration(**members: Any) -> dict[str, Any]:
+    return {"resourceType": "MedicationAdministration", "id": "m", "status": "completed", **SUBJECT} | members
+
+
+def test_a_moment_belongs_to_its_local_day() -> None:
+    (line,) = case_of(charge(occurrenceDateTime="2026-03-02T23:30:00-05:00")).lines
+    assert line.day == date(2026, 3, 2)
+
+
+@pytest.mark.parametrize("moment", ["2026", "2026-03", ""])
+def test_a_moment_that_is_not_known_to_the_day_gives_no_day(moment: str) -> None:
+    assert case_of(charge(occurrenceDateTime=moment)).lines[0].day is None
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "http://www.ama-assn.org/go/cpt",
+        "urn:oid:2.16.840.1.113883.6.12",
+        "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+        "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+        "urn:oid:2.16.840.1.113883.6.285",
+        "http://terminology.hl7.org/CodeSystem/HCPCS",
+    ],
+)
+@pytest.mark.parametrize("code", ["93352", "Q9957"])
+def test_billing_codes_are_read_under_every_address(system: str, code: str) -> None:
+    (line,) = case_of(charge(code={"coding": [{"system": system, "code": code}]})).lines
+    assert (line.code, line.certain) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ({"coding": [{"code": "93350"}]}, ("93350", False, ())),
+        ({"coding": [{"system": "http://hospital.example/charges", "code": "93350"}]}, ("", False, ())),
+        ({"coding": [{}]}, ("", False, ())),
+        ({"text": "93350"}, ("", False, ())),
+        ({"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "93351-26"}]}, ("93351", True, ("26",))),
+        (
+            {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "93351:26:59"}]},
+            ("93351", True, ("26", "59")),
+        ),
+        (
+            {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": code} for code in ("93351", "26")]},
+            ("93351", True, ("26",)),
+        ),
+    ],
+)
+def test_codes_and_modifiers_of_a_charge(code: dict[str, Any], expected: tuple[str, bool, tuple[str, ...]]) -> None:
+    (line,) = case_of(charge(code=code)).lines
+    assert (line.code, line.certain, line.modifiers) == expected
+
+
+def test_a_modifier_in_an_extension() -> None:
+    extension = {"url": "http://clinic.example/StructureDefinition/hcpcs-modifier", "valueCode": "JZ"}
+    (line,) = case_of(charge(extension=[extension])).lines
+    assert line.modifiers == ("JZ",)
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "aborted", "not-billable"])
+def test_charges_that_do_not_count(status: str) -> None:
+    assert case_of(charge(status=status)).lines == ()
+
+
+@pytest.mark.parametrize("members", [{"status": "cancelled"}, {"status": "entered-in-error"}])
+def test_claims_that_do_not_count(members: dict[str, Any]) -> None:
+    claim = {"resourceType": "Claim", "status": "active", "item": [{"sequence": 1}]} | members
+    assert case_of(claim).lines == ()
+
+
+def test_a_preauthorization_is_reported_and_not_taken_for_a_charge() -> None:
+    parsed = read({"resourceType": "Claim", "status": "active", "use": "preauthorization", "item": [{"sequence": 1}]})
+    assert parsed.case.lines == ()
+    assert "preauthorization" in parsed.skipped[0].reason
+
+
+def test_a_claim_in_full() -> None:
+    claim = {
+        "resourceType": "Claim",
+        "id": "7",
+        "status": "active",
+        "use": "claim",
+        "type": {"coding": [{"code": "professional"}]},
+        "patient": {"reference": "Patient/p1"},
+        "billablePeriod": {"start": "2026-03-02", "end": "2026-03-02"},
+        "careTeam": [{"sequence": 4, "provider": {"reference": "Practitioner/a"}}],
+        "procedure": [{"sequence": 2, "procedureReference": {"reference": "Procedure/x"}}],
+        "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": "Coverage/1"}}],
+        "item": [
+            {
+                "sequence": 1,
+                "careTeamSequence": [4],
+                "procedureSequence": [2],
+                "productOrService": {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "93351"}]},
+                "modifier": [{"coding": [{"code": "26"}]}],
+                "quantity": {"value": 1},
+                "locationCodeableConcept": {"coding": [{"code": "22"}]},
+                "detail": [
+                    {
+                        "sequence": 1,
+                        "productOrService": {
+                            "coding": [{"system": "urn:oid:2.16.840.1.113883.6.285", "code": "Q9957"}]
+                        },
+                    }
+                ],
+            }
+        ],
+    }
+    item, detail = case_of(claim).lines
+    assert (item.code, item.modifiers, item.units, item.day) == ("93351", ("26",), Decimal(1), date(2026, 3, 2))
+    assert (item.claim_type, item.place_of_service, item.performers) == (
+        "professional",
+        "22",
+        frozenset({"Practitioner/a"}),
+    )
+    assert (item.links, item.claim, item.coverages) == (frozenset({"Procedure/x"}), "Claim/7", ("Coverage/1",))
+    assert (detail.code, detail.origin.reference, detail.origin.within) == (
+        "Q9957",
+        "Claim/7 item 1.1",
+        "item[0].detail[0]",
+    )
+
+
+def test_a_claim_over_several_days_leaves_the_day_of_its_items_open() -> None:
+    claim = {"resourceType": "Claim", "status": "active", "item": [{"sequence": 1}]}
+    period = {"start": "2026-03-02", "end": "2026-03-05"}
+    assert case_of(claim | {"billablePeriod": period}).lines[0].day is None
+
+
+@pytest.mark.parametrize(
+    ("dose", "expected"),
+    [
+        ({"value": 1.3, "unit": "mL"}, Decimal("1.3")),
+        ({"value": 1.3, "code": "mL", "system": "http://unitsofmeasure.org"}, Decimal("1.3")),
+        ({"value": 1300, "unit": "uL"}, Decimal("1.3")),
+        ({"value": 1300, "unit": "µL"}, Decimal("1.3")),
+        ({"value": 1300, "unit": "mcL"}, Decimal("1.3")),
+        ({"value": 10, "unit": "ug"}, None),
+        ({"value": 1}, None),
+        (None, None),
+    ],
+)
+def test_doses(dose: dict[str, Any] | None, expected: Decimal | None) -> None:
+    dosage = {"dosage": {"dose": dose}} if dose else {}
+    given = administration(medicationCodeableConcept={"text": "Definity"}, **dosage)
+    assert case_of(given).administrations[0].ml == expected
+
+
+@pytest.mark.parametrize("what", [{}, {"medicationCodeableConcept": {}}, {"medicationCodeableConcept": {"coding": []}}])
+def test_what_was_given_may_be_anything_where_that_is_not_said(what: dict[str, Any]) -> None:
+    parsed = read(administration(**what))
+    assert "medicationAdministrations" in parsed.case.unreadable_parts
+    assert [each.reason for each in parsed.skipped] == [
+        "MedicationAdministration.medication: expected a code, a text or a reference"
+    ]
+
+
+NDC_DEFINITY = {"coding": [{"system": "http://hl7.org/fhir/sid/ndc", "code": "11994-011-04"}]}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ({"medicationCodeableConcept": NDC_DEFINITY}, None),
+        (
+            {
+                "contained": [{"resourceType": "Medication", "id": "x", "code": NDC_DEFINITY}],
+                "medicationReference": {"reference": "#x"},
+            },
+            None,
+        ),
+        (
+            {"medicationReference": {"reference": "Medication/9"}},
+            {"resourceType": "Medication", "id": "9", "code": NDC_DEFINITY},
+        ),
+        (
+            {"medicationReference": {"reference": "https://ehr.example/fhir/Medication/9/_history/2"}},
+            {"resourceType": "Medication", "id": "9", "code": NDC_DEFINITY},
+        ),
+        ({"medicationReference": {"reference": "urn:uuid:1"}}, {"resourceType": "Medication", "code": NDC_DEFINITY}),
+    ],
+)
+def test_the_agent_is_found_wherever_it_stands(extra: tuple[dict[str, Any], dict[str, Any] | None]) -> None:
+    members, medication = extra
+    case = case_of(administration(**members), *([medication] if medication else []))
+    assert case.administrations[0].concept.codes == (Code("ndc", "11994-011-04"),)
+
+
+@pytest.mark.parametrize("written", ["11994-011-04", "11994-0011-04", "11994001104", "11994-011", "1199401104"])
+def test_an_ndc_in_its_written_forms(written: str) -> None:
+    assert ndc_matches(written, ["11994-0011"])
+
+
+@pytest.mark.parametrize("written", ["11994-012-04", "0407-2707-03", "11994-01x-04", "", "119940110", "1-2-3-4"])
+def test_other_ndcs(written: str) -> None:
+    assert not ndc_matches(written, ["11994-0011"])
+
+
+def test_a_concept_that_is_gone_is_not_taken_for_the_next_at_its_place() -> None:
+    """What is contained in a resource is decoded when it is looked at, and let go."""
+    resolver = Resolver({})
+    words = [resolver.concept(CodeableConcept(text=str(number))).words for number in range(100)]
+    assert words == [(str(number),) for number in range(100)]
+
+
+def observation(identity: str, **members: Any) -> dict[str, Any]:
+    return {"resourceType": "Observation", "id": identity, "status": "final", "code": {"text": "ECG"}} | members
+
+
+def test_what_is_near_a_day_is_of_it_or_of_no_day_or_points_at_something() -> None:
+    case = case_of(
+        observation("today", effectiveDateTime="2026-03-17T23:30:00-06:00"),
+        observation("another day", effectiveDateTime="2026-03-18"),
+        observation("no day"),
+        observation("points", effectiveDateTime="2026-03-18", partOf=[{"reference": "Procedure/1"}]),
+    )
+    for records in (case.observations, Records(tuple(case.observations))):
+        near = [each.identity.partition("/")[2] for each in records.near(date(2026, 3, 17))]
+        assert near == ["today", "no day", "points"]
+
+
+def test_no_agent_in_an_ordinary_drug() -> None:
+    concept = case_of(administration(medicationCodeableConcept={"text": "dobutamine"})).administrations[0].concept
+    assert agent_in(concept) is None
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        ({"resourceType": "Procedure", "status": "finished by John Smith"}, "expected a code that FHIR R4 allows here"),
+        ({"resourceType": "Procedure"}, "missing required field `status`"),
+        ({"resourceType": "ChargeItem", "status": "billable", "code": "93350"}, "Expected `object"),
+        ({"resourceType": "Rumour"}, "not a resource type of FHIR R4"),
+        ({"id": "1"}, "expected a FHIR resource"),
+        ([1], "expected a FHIR resource"),
+        (charge(quantity={"value": 1e300}), "quantity: expected a number from 0"),
+        (charge(quantity={"value": -1}), "quantity: expected a number from 0"),
+        (charge(subject={"reference": "Patient/other"}), "another patient"),
+    ],
+)
+def test_what_cannot_be_read_is_left_out_and_reported(resource: Any, reason: str) -> None:
+    parsed = read(resource, charge(id="good"))
+    assert [line.identity for line in parsed.case.lines] == ["ChargeItem/good"]
+    assert [(each.place, reason in each.reason) for each in parsed.skipped] == [("entry[0]", True)]
+    assert "John Smith" not in parsed.skipped[0].reason
+
+
+def test_types_that_are_not_needed_are_passed_over_in_silence() -> None:
+    assert read({"resourceType": "NutritionOrder", "id": "1"}).skipped == ()
+
+
+def test_what_comes_twice_counts_once() -> None:
+    assert len(case_of(charge(), charge()).lines) == 1
+
+
+def test_two_of_one_id_that_cannot_be_compared_differ() -> None:
+    parsed = read(charge(quantity={"value": "sNaN"}), charge(quantity={"value": "sNaN"}))
+    assert len(parsed.case.lines) == 0
+    assert {each.place for each in parsed.skipped} == {"entry[0]", "entry[1]"}
+
+
+def test_odd_dates_of_many_lines_are_named_once() -> None:
+    lines = [{"sequence": number, "servicedDate": "today"} for number in range(1, 30)]
+    claim = {"resourceType": "Claim", "id": "c", "status": "active", "item": lines}
+    (skipped,) = read(claim).skipped
+    assert skipped.reason == "Claim.item.servicedDate: expected a date such as 2026-03-17"
+
+
+@pytest.mark.parametrize("moment", ["2026-03-17\n2026-03-18", "2026-03-17T10:00\n"])
+def test_a_date_with_a_line_break_is_none(moment: str) -> None:
+    (skipped,) = read(charge(occurrenceDateTime=moment), charge(id="good", occurrenceDateTime="2026-03-17")).skipped
+    assert skipped.place == "entry[0]"
+
+
+def corpus_resources() -> list[bytes]:
+    corpus = Path(os.environ["CORPUS_DIR"])
+    single = [path.read_bytes() for path in sorted((corpus / "hl7-r4-examples").glob("*.json"))]
+    return single + (corpus / "synthea-echo.ndjson").read_bytes().splitlines()
+
+
+@pytest.mark.skipif("CORPUS_DIR" not in os.environ, reason="CORPUS_DIR names no corpus of FHIR resources")
+def test_every_resource_of_the_corpus_is_read_or_not_needed() -> None:
+    resources = [SourceResource(f"corpus[{i}]", msgspec.Raw(raw)) for i, raw in enumerate(corpus_resources())]
+    parsed = read_case(resources, stage="claim")
+    assert len(resources) > 300
+    assert [each.reason for each in parsed.skipped] == ["a preauthorization charges nothing: not reviewed"]
+    assert parsed.case.lines
+    assert parsed.case.procedures

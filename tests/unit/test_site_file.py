@@ -1,0 +1,296 @@
+"""The site's own file: read strictly, and followed by the rules."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hooks
+from cds_service.core.case import Site
+from cds_service.errors import SettingsError
+from cds_service.review.advisor import Advisor, Answer
+from cds_service.review.site_file import load_site
+from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
+from hooks.coding.setting_and_payer import payer_of, payer_says, takes_hospital_codes
+from tests.rules.test_cases import SERVICES
+from tests.support.notation import request_of, service_of
+from tests.support.running import ROOT
+from tests.unit.test_cli import run
+
+EXAMPLE = ROOT / "deploy" / "site.example.yaml"
+LOCAL = "urn:oid:1.2.36.1.2001.1005.17"
+
+
+def load(tmp_path: Path, text: str) -> Site:
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    return load_site(path, hooks.vocabulary())
+
+
+def advisor_with(tmp_path: Path, text: str) -> Advisor:
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    return create_advisor(Settings(site_file=path))
+
+
+def advise(advisor: Advisor, case: dict[str, Any], local: dict[str, str] | None = None) -> Answer:
+    """Answer a case, with billing codes replaced by local ones as a chargemaster sends them."""
+    text = json.dumps(request_of(case))
+    for code, local_code in (local or {}).items():
+        for system in ("http://www.ama-assn.org/go/cpt", "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"):
+            coding = f'"system": "{system}", "code": "{code}"'
+            text = text.replace(coding, f'"system": "{LOCAL}", "code": "{local_code}"')
+    return advisor.answer(SERVICES[service_of(case)], text.encode())
+
+
+def found(advice: Answer) -> list[str]:
+    return [rule.id for rule, _ in advice.review.findings]
+
+
+# --- the file -------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_is_valid_and_says_something_in_every_part() -> None:
+    site = load_site(EXAMPLE, hooks.vocabulary())
+    assert len(site.mappings) == 5
+    assert len(site.payers) == 2
+    assert site.rules_lowered == {"add-on-repeated"}
+    assert site.vial_units_of == {"Q9957": 2}
+
+
+def test_the_example_explains_every_question() -> None:
+    text = EXAMPLE.read_text()
+    for question, meaning in hooks.vocabulary().questions.items():
+        assert f"{question} " in text
+        assert meaning in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "empty file"),
+        ("mappings: [\n", "not YAML"),
+        ("- 1\n", "line 1: expected `object`"),
+        ("mapping: []\n", "line 1: the key `mapping` is not known here"),
+        ('mappings:\n  - {system: snomed, code: "1"}\n', "line 2: `to` is required"),
+        (
+            'mappings:\n  - {system: snomed, code: "1", to: "93999"}\n',
+            "line 2: `93999` is no code in scope",
+        ),
+        ('mappings:\n  - {system: snomed, code: 1, to: "93350"}\n', "line 2: expected `str`, got `int`"),
+        ('mappings:\n  - {system: snomed, code: "1", to: 93350}\n', "line 2: put `93350` in quotes"),
+        (
+            'mappings:\n  - {system: snomed, code: "1", to: "93350"}\n  - {system: SNOMED, code: "1", to: "93351"}\n',
+            "line 3: the code `1` is mapped twice",
+        ),
+        (
+            'mappings:\n  - {system: "http://www.ama-assn.org/go/cpt", code: "93350", to: "93351"}\n',
+            "line 2: `93350` is a billing code of its own",
+        ),
+        ("payers:\n  - medicare: true\n", "line 2: expected a payer to have `names`, `identifiers` or `types`"),
+        ("payers:\n  - names: [A]\n    medicare: maybe\n", "line 3: expected `medicare` to be true or false"),
+        ("payers:\n  - names: [A]\n    medicare: yes\n", "line 3: put `yes` in quotes"),
+        ("payers:\n  - names: [A]\n    medicaid: true\n", "line 3: the key `medicaid` is not known here"),
+        ("payers:\n  - names: A\n", "line 2: expected `array`, got `str`"),
+        ("rules:\n  switched_off: [no-such-rule]\n", "line 2: no rule `no-such-rule`; known are add-on-"),
+        (
+            "rules:\n  switched_off: [add-on-repeated]\n  lowered_to_info: [add-on-repeated]\n",
+            "line 3: the rule `add-on-repeated` is switched off above",
+        ),
+        ("rules:\n  off: []\n", "line 2: the key `off` is not known here"),
+        ('vial_units:\n  products:\n    "93350": 2\n', "line 3: expected a supply code: one of Q9950"),
+        ('vial_units:\n  products: {"Q9957": 0}\n', "line 2: expected the HCPCS units of one vial"),
+        ('vial_units:\n  products: {"Q9957": "2"}\n', "line 2: expected `int`, got `str`"),
+        ("vial_units:\n  usual: true\n  usual: false\n", "line 3: the key `usual` is written twice"),
+    ],
+)
+def test_a_fault_names_the_line(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match=r"site\.yaml") as caught:
+        load(tmp_path, text)
+    assert expected in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
+        load_site(tmp_path / "site.yaml", hooks.vocabulary())
+
+
+def test_headings_without_content_say_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path, "mappings:\npayers:\nrules:\nvial_units:\n") == Site()
+
+
+@pytest.mark.parametrize("command", [("check", "-"), ("serve",)])
+def test_a_fault_is_named_at_start(tmp_path: Path, command: tuple[str, ...]) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("rules:\n  switched_off: [nothing]\n")
+    result = run(*command, stdin=b"{}", CDS_SITE_FILE=str(path), PATH="/usr/bin")
+    assert result.returncode == 1
+    assert b"site.yaml: line 2: no rule `nothing`" in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
+# --- codes ----------------------------------------------------------------------------------------------------------
+
+MAPPINGS = f"""mappings:
+  - {{system: "{LOCAL}", code: "ECHO", to: "93350"}}
+  - {{system: "{LOCAL}", code: "CONTRAST", to: "93352"}}
+  - {{system: "{LOCAL}", code: "AGENT", to: "Q9957"}}
+  - {{system: snomed, code: "777", to: "93350"}}
+  - {{system: rxnorm, code: "888", to: "Q9957"}}
+  - {{system: "", code: "999", to: "Q9950"}}
+"""
+CHARGEMASTER = {"93350": "ECHO", "93352": "CONTRAST", "Q9957": "AGENT"}
+
+
+@pytest.mark.parametrize("bill", ["lines", "professional"])
+def test_charges_under_local_codes_count(tmp_path: Path, advisor: Advisor, bill: str) -> None:
+    mapped = advisor_with(tmp_path, MAPPINGS)
+    missing = {bill: "93350, Q9957x2"}
+    assert found(advise(mapped, missing, CHARGEMASTER)) == ["contrast-add-on-missing"]
+    assert found(advise(advisor, missing, CHARGEMASTER)) == []
+    complete = {bill: "93350, 93352, Q9957x2"}
+    assert found(advise(mapped, complete, CHARGEMASTER)) == []
+    assert [line.code for line in advise(mapped, complete, CHARGEMASTER).parsed.case.lines] == [
+        "93350",
+        "93352",
+        "Q9957",
+    ]
+
+
+def test_a_mapped_study_and_a_mapped_product_are_recognised(tmp_path: Path) -> None:
+    advice = advise(
+        advisor_with(tmp_path, MAPPINGS),
+        {"lines": "93350", "done": ["SNOMED 777"], "given": ["RxNorm 888 1.3 mL"]},
+    )
+    ((_, finding),) = [pair for pair in advice.review.findings if pair[0].id == "contrast-add-on-missing"]
+    assert str(finding.fixes[0]) == "add 93352, add Q9957x2"
+
+
+def test_the_senders_own_billing_code_outranks_a_mapping(tmp_path: Path) -> None:
+    request = request_of({"lines": "93351"})
+    request["context"]["draftCharges"]["entry"][0]["resource"]["code"]["coding"].insert(
+        0, {"system": LOCAL, "code": "ECHO"}
+    )
+    advice = advisor_with(tmp_path, MAPPINGS).answer(
+        SERVICES["contrast-echo-claim-review"], json.dumps(request).encode()
+    )
+    assert [line.code for line in advice.parsed.case.lines] == ["93351"]
+
+
+def test_a_local_code_under_the_address_of_cpt(tmp_path: Path) -> None:
+    cpt = "http://www.ama-assn.org/go/cpt"
+    advice = advise(
+        advisor_with(tmp_path, f'mappings:\n  - {{system: "{cpt}", code: "STRES", to: "93350"}}\n'),
+        {"lines": "STRES, Q9957x2"},
+    )
+    assert [line.code for line in advice.parsed.case.lines] == ["93350", "Q9957"]
+
+
+def test_a_medication_behind_a_contained_reference_is_mapped(tmp_path: Path) -> None:
+    request = request_of({"lines": "93350", "given": ["RxNorm 888 1 mL"]})
+    given = request["prefetch"]["medicationAdministrations"]["entry"][0]["resource"]
+    medication = {"resourceType": "Medication", "id": "m", "code": given.pop("medicationCodeableConcept")}
+    given |= {"contained": [medication], "medicationReference": {"reference": "#m"}}
+    body = json.dumps(request).encode()
+    advice = advisor_with(tmp_path, MAPPINGS).answer(SERVICES["contrast-echo-claim-review"], body)
+    assert "contrast-add-on-missing" in found(advice)
+
+
+# --- payers ---------------------------------------------------------------------------------------------------------
+
+PAYERS = """payers:
+  - names: [Sunshine Plan]
+    medicare: true
+    waste_modifiers: true
+  - identifiers: [Organization/blue, "http://hl7.org/fhir/sid/us-npi|42"]
+    medicare: false
+    c_codes: true
+  - types: ["https://nahdo.org/sopt|5"]
+    c_codes: false
+  - names: [Medicare]
+    medicare: false
+"""
+
+
+def coverage_case(tmp_path: Path, coverage: dict[str, Any]) -> Any:
+    request = request_of({"institutional": "93350", "payer": "x"})
+    resource = request["prefetch"]["coverages"]["entry"][0]["resource"]
+    del resource["payor"]
+    resource |= coverage
+    body = json.dumps(request).encode()
+    return advisor_with(tmp_path, PAYERS).answer(SERVICES["contrast-echo-claim-review"], body).parsed.case
+
+
+@pytest.mark.parametrize(
+    ("coverage", "payer", "c_codes", "waste"),
+    [
+        ({"payor": [{"display": "SUNSHINE plan "}]}, "medicare", True, True),
+        ({"payor": [{"reference": "Organization/blue"}]}, "other", True, None),
+        ({"payor": [{"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "42"}}]}, "other", True, None),
+        ({"identifier": [{"system": "http://hl7.org/fhir/sid/us-npi", "value": "42"}]}, "other", True, None),
+        ({"payor": [{"identifier": {"system": "urn:other", "value": "42"}}]}, "unknown", None, None),
+        ({"type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "5"}]}}, "other", False, None),
+        ({"payor": [{"display": "Medicare"}]}, "other", None, None),
+        ({"payor": [{"display": "Aetna"}]}, "other", None, None),
+    ],
+)
+def test_payers(tmp_path: Path, coverage: dict[str, Any], payer: str, c_codes: bool | None, waste: bool | None) -> None:
+    case = coverage_case(tmp_path, coverage)
+    assert payer_of(case, case.lines) == payer
+    assert takes_hospital_codes(case, case.lines) is c_codes
+    assert payer_says(case, case.lines, "waste_modifiers") is waste
+
+
+def test_a_hospital_claim_to_a_payer_that_takes_c_codes_is_not_told_to_add_93352(tmp_path: Path) -> None:
+    takes = advisor_with(tmp_path, "payers:\n  - {names: [Aetna], c_codes: true}\n")
+    case = {"institutional": "93350", "payer": "Aetna", "given": ["Definity 1.3 mL"]}
+    assert "contrast-add-on-missing" not in found(advise(takes, case))
+
+
+def test_a_payer_that_wants_a9700_is_not_told_otherwise(tmp_path: Path) -> None:
+    wants = advisor_with(tmp_path, "payers:\n  - {names: [Aetna], a9700: true}\n")
+    case = {"professional": "93350, 93352, A9700", "payer": "Aetna", "given": ["Definity 1.3 mL"]}
+    assert found(advise(wants, case)) == []
+    silent = advisor_with(tmp_path, "payers:\n  - {names: [Cigna], a9700: true}\n")
+    assert "supply-unspecified" in found(advise(silent, case))
+
+
+def test_a_payer_that_wants_waste_modifiers_is_heard(tmp_path: Path) -> None:
+    wants = advisor_with(tmp_path, "payers:\n  - {names: [Aetna], waste_modifiers: true}\n")
+    case = {"professional": "93350, 93352, Q9957x2", "place": "11", "payer": "Aetna", "given": ["Definity 1.3 mL"]}
+    assert found(advise(wants, case)) == ["supply-waste-modifier"]
+
+
+# --- rules and vials ------------------------------------------------------------------------------------------------
+
+
+def test_a_rule_that_is_switched_off_is_silent_and_never_a_pass(tmp_path: Path) -> None:
+    advice = advise(advisor_with(tmp_path, "rules: {switched_off: [add-on-repeated]}\n"), {"lines": "93350, 93352x2"})
+    assert "add-on-repeated" not in found(advice)
+    assert "add-on-repeated" not in [rule.id for rule in advice.review.passed]
+    assert [rule.id for rule in advice.review.switched_off] == ["add-on-repeated"]
+
+
+def test_a_lowered_rule_speaks_at_info(tmp_path: Path) -> None:
+    advice = advise(
+        advisor_with(tmp_path, "rules: {lowered_to_info: [add-on-repeated]}\n"), {"lines": "93350, 93352x2, Q9957x2"}
+    )
+    cards = {card.source.topic.code: card.indicator for card in advice.response.cards if card.source.topic}
+    assert cards["add-on-repeated"] == "info"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vial_units: {usual: false}\n", "add Q9957 (units to be entered)"),
+        ("vial_units: {usual: true}\n", "add Q9957x2"),
+        ('vial_units: {products: {"Q9957": 4}}\n', "add Q9957x4"),
+        ('vial_units: {products: {"Q9950": 5}}\n', "add Q9957 (units to be entered)"),
+    ],
+)
+def test_one_vial_where_no_dose_is_known(tmp_path: Path, text: str, expected: str) -> None:
+    advice = advise(advisor_with(tmp_path, text), {"lines": "93350, 93352", "given": ["Definity 1 vial"]})
+    ((_, finding),) = [pair for pair in advice.review.findings if pair[0].id == "contrast-supply-missing"]
+    assert [str(fix) for fix in finding.fixes] == [expected]

@@ -1,0 +1,453 @@
+"""Who may call: every check on a token, on keys and on the registration file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cds_service.auth.jwks import (
+    COOL_DOWN_SECONDS,
+    FRESH_SECONDS,
+    STALE_SECONDS,
+    KeySource,
+    KeysUnavailable,
+    read_keys,
+)
+from cds_service.auth.registrations import Client, load_clients
+from cds_service.auth.replay import MemoryReplayStore
+from cds_service.auth.tokens import Guard, Principal
+from cds_service.errors import NotAllowed, NotTrusted, SettingsError
+from cds_service.fhir.servers import AllowedServer
+from tests.conformance import verifies
+from tests.support import tokens
+from tests.support.tokens import (
+    DISCOVERY,
+    ISSUER,
+    P256,
+    P384,
+    RSA,
+    claims,
+    jwk,
+    key_set,
+    published,
+    raw_token,
+    signed_content,
+    signed_with_secret,
+)
+
+NOW = 1_800_000_000.0
+
+KEYS = [
+    jwk(P384, "k1"),
+    jwk(RSA, "r1"),
+    jwk(P256, "small"),
+    jwk(P384, "for-256", alg="ES256"),
+    jwk(P384, "for-encryption", use="enc"),
+    jwk(P384, "for-signing", key_ops=["sign"]),
+    jwk(P384, "private", d="AAAA"),
+    {"kty": "oct", "kid": "shared", "k": "c2VjcmV0"},
+    {"kty": "EC", "crv": "P-384", "kid": "broken", "x": "AA", "y": "AA"},
+    {"kty": "RSA", "kid": "tiny", "n": "wPwv", "e": "AQAB"},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "keys.json").write_bytes(key_set(*KEYS))
+    return tmp_path
+
+
+@pytest.fixture
+def guard(folder: Path) -> Guard:
+    client = Client(id="hospital", issuer=ISSUER, jwks_file="keys.json", jwks_url=f"{ISSUER}/jwks")
+    other = Client(id="other", issuer="https://other.example.org", jwks_file="none.json")
+    return Guard([client, other], folder, MemoryReplayStore(), now=lambda: NOW)
+
+
+def token(**changes: Any) -> str:
+    return tokens.token(**({"iat": NOW, "exp": NOW + 60} | changes))
+
+
+def admit(guard: Guard, bearer: str, endpoint: str = DISCOVERY) -> Principal:
+    return guard.admit(f"Bearer {bearer}", endpoint)
+
+
+def named(each: str | dict[str, Any]) -> str:
+    """The name of a case: what its token claims."""
+    return each if isinstance(each, str) else " ".join(each) or "as it is"
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+@verifies("k@199")
+@pytest.mark.parametrize(
+    "good",
+    [
+        {},
+        {"key": RSA, "alg": "RS384", "header": {"kid": "r1"}},
+        {"aud": ["https://elsewhere.example.org", DISCOVERY]},
+        {"iat": int(NOW), "exp": int(NOW) + 300},
+        {"iat": NOW + 5},
+        {"iat": NOW - 68, "exp": NOW - 8},
+        {"header": {"jku": f"{ISSUER}/jwks"}},
+        {"nbf": NOW - 1},
+        {"sub": "someone", "unknown": {"nested": [1]}},
+    ],
+    ids=named,
+)
+def test_a_good_token_says_who_calls(guard: Guard, good: dict[str, Any]) -> None:
+    assert admit(guard, token(**good)).client == "hospital"
+
+
+BAD: dict[str, list[dict[str, Any]]] = {
+    "`aud`": [
+        {"aud": "https://cds.example.org/echo"},
+        {"aud": f"{DISCOVERY}/contrast-echo-order-sign"},
+        {"aud": f"{DISCOVERY}/"},
+        {"aud": DISCOVERY.upper()},
+        {"aud": "http" + DISCOVERY.removeprefix("https")},
+        {"aud": [f"{DISCOVERY}/feedback", "https://elsewhere.example.org"]},
+        {"aud": []},
+        {"aud": ""},
+    ],
+    "`exp`: the token has ended": [{"iat": NOW - 60, "exp": NOW - 10}, {"exp": 0, "iat": 0}],
+    "not yet valid": [{"iat": NOW + 11, "exp": NOW + 60}, {"nbf": NOW + 11}],
+    "lives longer": [{"exp": NOW + 301}, {"iat": NOW - 250, "exp": NOW + 51}, {"iat": -1e300}],
+    "`iss`": [{"iss": "https://stranger.example.org"}, {"iss": f"{ISSUER}/"}],
+    "missing required field `jti`": [{"jti": None}],
+    "missing required field `exp`": [{"exp": None}],
+    "missing required field `iat`": [{"iat": None}],
+    "missing required field `iss`": [{"iss": None}],
+    "missing required field `aud`": [{"aud": None}],
+    "the token's claims: Expected": [
+        {"exp": str(int(NOW) + 60)},
+        {"exp": True},
+        {"jti": 7},
+        {"jti": ""},
+        {"jti": "x" * 501},
+        {"aud": {}},
+        {"tenant": ["a"]},
+    ],
+    "missing required field `kid`": [{"header": {"kid": None}}],
+    "missing required field `typ`": [{"header": {"typ": None}}],
+    "`typ`": [{"header": {"typ": "at+jwt"}}],
+    "`kid`": [{"header": {"kid": "unknown"}}, {"header": {"kid": "private"}}],
+    "`jku`": [{"header": {"jku": "https://thief.example.org/jwks"}}, {"header": {"jku": f"{ISSUER}/jwks/"}}],
+    "`alg`": [
+        {"key": P256, "alg": "ES256", "header": {"kid": "small"}},
+        {"key": RSA, "alg": "RS256", "header": {"kid": "r1"}},
+        {"key": RSA, "alg": "PS384", "header": {"kid": "r1"}},
+    ],
+    "the key is not one for": [
+        {"key": RSA, "alg": "RS384", "header": {"kid": "k1"}},
+        {"header": {"kid": "r1"}},
+        {"header": {"kid": "small"}},
+        {"header": {"kid": "shared"}},
+    ],
+    "not published for": [{"header": {"kid": kid}} for kid in ("for-256", "for-encryption", "for-signing")],
+    "the key cannot be read": [{"header": {"kid": "broken"}}],
+    "fewer than 2048 bits": [{"key": RSA, "alg": "RS384", "header": {"kid": "tiny"}}],
+    "the signature does not hold": [
+        {"key": RSA, "alg": "RS384", "header": {"kid": "r1", "crit": ["exp"], "exp": 1}},
+    ],
+}
+
+
+@verifies("k@181", "k@187", "k@195")
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [(bad, reason) for reason, many in BAD.items() for bad in many],
+    ids=named,
+)
+def test_a_bad_token_is_refused_for_its_fault(guard: Guard, bad: dict[str, Any], reason: str) -> None:
+    with pytest.raises(NotTrusted) as refused:
+        admit(guard, token(**bad))
+    assert reason in refused.value.message
+
+
+@verifies("k@201")
+def test_none_is_no_algorithm(guard: Guard) -> None:
+    head = json.dumps({"alg": "none", "typ": "JWT", "kid": "k1"}).encode()
+    unsigned = raw_token(head, json.dumps(claims()).encode())
+    for bearer in (unsigned, unsigned.rsplit(".", 1)[0] + ".", unsigned.rsplit(".", 1)[0]):
+        with pytest.raises(NotTrusted):
+            admit(guard, bearer)
+
+
+@verifies("k@203")
+@pytest.mark.parametrize("kid", ["k1", "r1", "shared"])
+@pytest.mark.parametrize("alg", ["HS256", "ES384", "RS384"])
+def test_a_public_key_is_no_shared_secret(guard: Guard, kid: str, alg: str) -> None:
+    pem = P384.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for secret in (pem, pem.strip(), b"secret", json.dumps(KEYS[0]).encode()):
+        with pytest.raises(NotTrusted):
+            admit(guard, signed_with_secret(secret, kid, alg))
+
+
+@verifies("k@203")
+def test_a_shared_secret_is_refused_even_where_a_registration_would_allow_it(folder: Path) -> None:
+    client = Client(id="hospital", issuer=ISSUER, jwks_file="keys.json", algorithms=("HS256",))
+    with pytest.raises(NotTrusted, match="not one for HS256"):
+        admit(Guard([client], folder, MemoryReplayStore()), signed_with_secret(b"secret", "shared"))
+
+
+def test_another_clients_key_signs_for_nobody_else(guard: Guard, folder: Path) -> None:
+    (folder / "none.json").write_bytes(key_set(jwk(P256, "o1"), jwk(RSA, "k1")))
+    with pytest.raises(NotTrusted):
+        admit(guard, token(iss="https://other.example.org"))
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_changed_token_is_refused(guard: Guard, part: int) -> None:
+    parts, others = token().split("."), token(tenant="t", header={"kid": "k1", "x": "y"}).split(".")
+    parts[part] = others[part]
+    with pytest.raises(NotTrusted):
+        admit(guard, ".".join(parts))
+
+
+@pytest.mark.parametrize("head", [b"{}", b"[]", b"null", b"\xff", b"[" * 3000, b'{"alg":5,"typ":"JWT","kid":"k1"}'])
+@pytest.mark.parametrize(
+    "content", [b"{}", b"\xff", b"[" * 3000, b'{"iss":1e999}', b'{"exp":Infinity}', json.dumps(claims()).encode()]
+)
+def test_what_is_no_token_is_refused_without_a_defect(guard: Guard, head: bytes, content: bytes) -> None:
+    with pytest.raises(NotTrusted):
+        admit(guard, raw_token(head, content))
+
+
+def test_a_deep_header_is_no_defect(guard: Guard) -> None:
+    """Two readers see a header, ours and the library's: some depth is too much for the one and not for the other."""
+    for levels in range(700, 1100, 2):
+        head = b'{"alg":"ES384","typ":"JWT","kid":"k1","x":' + b"[" * levels + b"]" * levels + b"}"
+        with pytest.raises(NotTrusted):
+            admit(guard, raw_token(head, json.dumps(claims()).encode()))
+
+
+@pytest.mark.parametrize("number", ["Infinity", "NaN", "-Infinity", "1e999", "1" + "0" * 400])
+def test_times_are_finite(guard: Guard, number: str) -> None:
+    for name in ("exp", "iat", "nbf"):
+        content = json.dumps(claims(iat=NOW, exp=NOW + 60) | {name: "HERE"}).replace('"HERE"', number)
+        with pytest.raises(NotTrusted, match="claims"):
+            admit(guard, signed_content(content.encode()))
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", "bearer a.b", "Bearer a.b.c.d"])
+def test_no_token_is_refused(guard: Guard, header: str | None) -> None:
+    with pytest.raises(NotTrusted):
+        guard.admit(header, DISCOVERY)
+
+
+def test_a_token_that_is_too_long_is_refused(guard: Guard) -> None:
+    with pytest.raises(NotTrusted, match="not a signed JWT"):
+        admit(guard, token(padding="x" * 9000))
+
+
+def test_a_token_is_taken_once(guard: Guard) -> None:
+    bearer = token()
+    admit(guard, bearer)
+    with pytest.raises(NotTrusted, match="used before") as refused:
+        admit(guard, bearer)
+    assert set(refused.value.named) == {"issuer", "jti"}
+
+
+def test_a_token_that_is_refused_is_not_used_up(guard: Guard) -> None:
+    bearer = token()
+    with pytest.raises(NotTrusted):
+        admit(guard, bearer, f"{DISCOVERY}/other")
+    assert admit(guard, bearer)
+
+
+def test_two_issuers_may_use_one_id(folder: Path) -> None:
+    many = [Client(id=i, issuer=f"https://{i}", jwks_file="keys.json") for i in ("a", "b")]
+    guard = Guard(many, folder, MemoryReplayStore(), now=lambda: NOW)
+    assert [admit(guard, token(iss=f"https://{i}", jti="1")).client for i in ("a", "b")] == ["a", "b"]
+
+
+# --- what a client may ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tenants", "tenant", "allowed"),
+    [((), None, True), ((), "a", False), (("a",), "a", True), (("a",), "b", False), (("a",), None, False)],
+)
+def test_tenants(tenants: tuple[str, ...], tenant: str | None, allowed: bool) -> None:
+    caller = Principal("c", tenant, Client(id="c", issuer="i", tenants=tenants))
+    if allowed:
+        caller.require(None)
+    else:
+        with pytest.raises(NotAllowed):
+            caller.require(None)
+
+
+@pytest.mark.parametrize(("services", "allowed"), [(None, True), (("s",), True), (("t",), False), ((), False)])
+def test_services(services: tuple[str, ...] | None, allowed: bool) -> None:
+    caller = Principal("c", None, Client(id="c", issuer="i", services=services))
+    caller.require(None)
+    if allowed:
+        caller.require("s")
+    else:
+        with pytest.raises(NotAllowed):
+            caller.require("s")
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_keys_are_fetched_once_and_again_when_they_are_old() -> None:
+    clock = Clock()
+    with published(key_set(jwk(P384, "k1"))) as keys:
+        source = KeySource(keys.address, clock)
+        assert source.key("k1")
+        assert source.key("k1")
+        assert keys.asked == 1
+        clock.now += FRESH_SECONDS
+        assert source.key("k1")
+        assert keys.asked == 2
+
+
+def test_a_new_key_is_found_at_once_and_strangers_do_not_make_us_ask_again() -> None:
+    clock = Clock()
+    with published(key_set(jwk(P384, "k1"))) as keys:
+        source = KeySource(keys.address, clock)
+        assert source.key("k1")
+        keys.content = key_set(jwk(P256, "k2"))
+        assert source.key("k2")
+        assert keys.asked == 2
+        assert source.key("k1") is None, "a key that is no longer published is no longer taken"
+        for _ in range(20):
+            assert source.key("stranger") is None
+        assert keys.asked == 2
+        clock.now += COOL_DOWN_SECONDS
+        assert source.key("stranger") is None
+        assert keys.asked == 3
+
+
+def test_known_keys_serve_on_for_a_day_while_the_address_is_down() -> None:
+    clock = Clock()
+    with published(key_set(jwk(P384, "k1"))) as keys:
+        source = KeySource(keys.address, clock)
+        assert source.key("k1")
+        keys.status = 503
+        clock.now += FRESH_SECONDS
+        assert source.key("k1")
+        assert source.key("k1")
+        assert keys.asked == 2, "an address that is down is left alone for a while"
+    clock.now += STALE_SECONDS - FRESH_SECONDS - 1
+    assert source.key("k1")
+    clock.now += 1
+    with pytest.raises(KeysUnavailable):
+        source.key("k1")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "content"),
+    [
+        (302, {"Location": "/jwks"}, key_set(jwk(P384, "k1"))),
+        (404, {}, key_set(jwk(P384, "k1"))),
+        (200, {}, b"<html>"),
+        (200, {}, b'{"keys": 5}'),
+        (200, {}, b"[" * 10_000),
+        (200, {"Content-Encoding": "gzip"}, b"no gzip"),
+        (200, {}, b'{"keys": [], "x": "' + b" " * 300_000 + b'"}'),
+    ],
+)
+def test_what_is_no_key_set_is_not_taken(status: int, headers: dict[str, str], content: bytes) -> None:
+    with published(content) as keys:
+        keys.status, keys.headers = status, headers
+        with pytest.raises(KeysUnavailable):
+            KeySource(keys.address).load()
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with published(key_set(jwk(P384, "k1"))) as elsewhere, published(b"") as keys:
+        keys.status, keys.headers = 302, {"Location": elsewhere.address}
+        with pytest.raises(KeysUnavailable, match="answered 302"):
+            KeySource(keys.address).load()
+        assert elsewhere.asked == 0
+
+
+def test_the_surroundings_of_the_machine_do_not_lead_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with published(key_set(jwk(P384, "k1"))) as keys:
+        assert KeySource(keys.address).load()
+
+
+def test_private_keys_and_keys_without_an_id_are_left_out() -> None:
+    nameless = {name: value for name, value in jwk(P384, "x").items() if name != "kid"}
+    assert set(read_keys(key_set(nameless, *KEYS))) == {each["kid"] for each in KEYS} - {"private"}
+
+
+# --- the registration file ------------------------------------------------------------------------------------------
+
+GOOD = """\
+clients:
+  - id: hospital
+    issuer: https://ehr.example.org
+    jwks_url: https://ehr.example.org/jwks
+    algorithms: ["ES384"]
+    tenants: [main]
+    services: [known]
+    fhir_servers:
+      - url: https://ehr.example.org/fhir
+      - url: http://fhir.internal/r4
+        private: true
+"""
+
+
+def load(tmp_path: Path, text: str) -> tuple[Client, ...]:
+    path = tmp_path / "clients.yaml"
+    path.write_text(text)
+    return load_clients(path, ["known"])
+
+
+def test_a_registration(tmp_path: Path) -> None:
+    (client,) = load(tmp_path, GOOD)
+    assert (client.id, client.algorithms, client.services) == ("hospital", ("ES384",), ("known",))
+    assert client.allowed_servers.find("http://fhir.internal/r4/") == AllowedServer("http://fhir.internal/r4", True)
+    assert client.allowed_servers.find("https://ehr.example.org/fhir/more") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "fault"),
+    [
+        ("id: hospital", "name: hospital", "line 2: the key `name` is not known here"),
+        ("    issuer: https://ehr.example.org\n", "", "line 2: `issuer` is required"),
+        ("    jwks_url: https://ehr.example.org/jwks\n", "", "line 2: expected `jwks_url` or `jwks_file`"),
+        ("jwks_url: https:", "jwks_url: http:", "line 4: expected an https address"),
+        ('["ES384"]', "[none]", "line 5: expected one of ES384, RS384"),
+        ('["ES384"]', '["HS256"]', "line 5: expected one of ES384, RS384"),
+        ('["ES384"]', "[]", "line 5: expected some of ES384, RS384"),
+        ("[known]", "[knwon]", "line 7: expected one of known"),
+        ("[main]", "main", "line 6: expected `array`, got `str`"),
+        ("private: true", "private: yes", "line 11: put `yes` in quotes"),
+        ("        private: true\n", "", "line 10: expected an https address: access tokens go there"),
+        ("https://ehr.example.org/fhir", "ehr.example.org/fhir", "line 9: expected `url` to be a base address"),
+        ("https://ehr.example.org/fhir", "https://u:p@ehr.example.org", "line 9: expected `url` to be a base address"),
+        ("https://ehr.example.org/fhir", "https://ehr.example.org:x/f", "line 9: expected `url` to be a base address"),
+        ("id: hospital", 'id: "a b"', "line 2: expected `id` to be letters"),
+        ("id: hospital", "id: hospital\n    id: other", "line 3: the key `id` is written twice"),
+        ("    tenants", "  - id: hospital\n    issuer: i\n    jwks_file: f\n    tenants", "line 6: another client"),
+        ("    tenants", "  - id: b\n    issuer: https://ehr.example.org\n    jwks_file: f\n    tenants", "line 7"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_file_is_named_with_its_line(tmp_path: Path, written: str, instead: str, fault: str) -> None:
+    assert written in GOOD
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, GOOD.replace(written, instead, 1))
+    assert f"clients.yaml: {fault}" in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.yaml: No such file"):
+        load_clients(tmp_path / "none.yaml")
