@@ -98,7 +98,7 @@ class _Plot:
     @property
     def right(self) -> float:
         """Right end of the plot; room for the rates' axis if there is one."""
-        return WIDTH - (8 + CHARACTER * len(f"{self.rate_top:,.0f}") if self.has_rates else 4)
+        return WIDTH - (8 + CHARACTER * len(f"{self.rate_top:,.0f}") if self.has_rates else 24)
 
     @property
     def step(self) -> float:

@@ -177,7 +177,7 @@ def test_the_example_of_the_readme_works(tmp_path: Path) -> None:
         assert result.returncode == 0, result.stderr
     missed, extra = confusion(tmp_path / "export", tmp_path / "audit")
     assert (missed, extra) == (Counter(), Counter())
-    assert "charged too little" in result.stdout
+    assert "undercharged" in result.stdout
 
 
 def test_the_report_answers_the_first_questions_in_a_browser(out: Path, tmp_path: Path) -> None:

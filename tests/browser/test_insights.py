@@ -23,9 +23,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_it_says_something_at_a_glance(browser: Browser, filled: str, width: int, scheme: Scheme) -> None:
     with looking(browser, filled, width, scheme) as seen:
         seen.go("/insights")
-        assert seen.text(".figures").startswith(
-            "calls answered 11 calls without a card 45% cards issued 6 accepted 33%"
-        )
+        assert seen.text(".figures").startswith("calls answered 11 without a card 45% cards issued 6 accepted 33%")
         assert seen.page.locator("svg.chart .bars rect").count() > 3
         assert seen.barriers() == []
         assert not seen.is_wider_than_the_screen()
@@ -60,6 +58,4 @@ def test_it_fills_from_the_sandbox(browser: Browser, tmp_path_factory: pytest.Te
         expect(seen.page.locator("#done")).to_contain_text("Accepted")
         seen.page.get_by_role("link", name="Insights").click()
         expect(seen.page.locator(".figures .accepted")).to_contain_text("100%")
-        assert seen.text(".figures").startswith(
-            "calls answered 2 calls without a card 50% cards issued 1 accepted 100%"
-        )
+        assert seen.text(".figures").startswith("calls answered 2 without a card 50% cards issued 1 accepted 100%")

@@ -231,7 +231,7 @@ def test_calls_are_counted_in_and_out() -> None:
     counts = ConcurrencyLimit(Settings(max_calls=2, max_calls_per_client=1))
     counts.enter()
     counts.enter_client("a")
-    with pytest.raises(TooManyCalls, match="at once"):
+    with pytest.raises(TooManyCalls, match="concurrent"):
         counts.enter_client("a")
     counts.enter_client("b")
     counts.enter()

@@ -100,7 +100,7 @@ def test_a_rule_is_added(tree: Path) -> None:
     assert "no tests ran" not in shown.stdout
     page = python(tree, "cds_service", "rules", "units-not-whole").stdout
     assert "WARNING: Q9957 is charged with 1.3 units: round up to 2." in page
-    assert "no card: nothing to say" in page
+    assert "no card: no findings" in page
     strict = python(
         tree, "cds_service", "check", "--strict", "sample_bundles/units-not-whole/flags-volume-as-units.json"
     )
