@@ -114,7 +114,7 @@ def test_an_audit_is_not_overwritten_and_strictness_holds(
 ) -> None:
     again = on_spark(export, outs[1])
     assert again.returncode == 2
-    assert "--overwrite it" in again.stderr
+    assert "use --overwrite" in again.stderr
     strict = on_spark(export, tmp_path / "strict", "--strict")
     assert strict.returncode == 2
     assert ".ndjson" in strict.stderr
