@@ -7,13 +7,13 @@ import hooks
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.core.rules import scope_of
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.review.advisor import Advisor
 from cds_service.review.samples import SampleLibrary
 from cds_service.review.site_file import load_site
 from cds_service.settings import Settings
-from hooks.coding.scope import concerns
 from hooks.publish import audit as hooks_audit
 
 
@@ -25,7 +25,7 @@ def create_advisor(settings: Settings) -> Advisor:
         settings=settings,
         client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
         site=replace(site, order_suggestions=settings.order_suggestions),
-        concerns=concerns,
+        scope=scope_of(hooks.all_rules()),
     )
 
 

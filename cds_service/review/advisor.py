@@ -1,6 +1,6 @@
 """A call in, an answer out: protocol, prefetch, fetching, reading, rules and cards in their order. Knows no HTTP."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -12,8 +12,8 @@ from cds_service.cdshooks.cards import CardMaker
 from cds_service.cdshooks.messages import Context, DecodedRequest, Request, Response, decode_context, decode_request
 from cds_service.cdshooks.prefetch import Intake, resolve, take_draft, take_prefetch
 from cds_service.cdshooks.services import Service, hook_name
-from cds_service.core.case import Case, Site, Stage
-from cds_service.core.rules import Review, Rule, is_anything, review
+from cds_service.core.case import Site, Stage
+from cds_service.core.rules import Review, Rule, Scope, review
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fetch.client import FhirClient
 from cds_service.fetch.queries import Access
@@ -72,14 +72,14 @@ class _Call:
 class Advisor:
     """The rules, the settings, what the site has decided and the way to FHIR servers, ready to answer calls.
 
-    `concerns` tells for a case whether there is anything in it that a rule looks at.
+    `scope` is the subject of the rules: a case outside of it needs none of them. Without it every rule runs.
     """
 
     rules: tuple[Rule, ...]
     settings: Settings
     client: FhirClient
     site: Site = DEFAULT_SITE
-    concerns: Callable[[Case], bool] = is_anything
+    scope: Scope | None = None
 
     def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Answer:
         """Answer a call of a service; `page_base` is the address under which the pages that cards link to are reached.
@@ -145,7 +145,7 @@ class Advisor:
     def judge(self, parsed: ParsedCase, skipped: tuple[SkippedItem, ...] = ()) -> ReviewResult:
         """Run the rules over what was read. `unread` was left out before it came to the reader."""
         with span("review"):
-            verdict = review(parsed.case, self.rules, self.concerns)
+            verdict = review(parsed.case, self.rules, self.scope)
         return ReviewResult(review=verdict, parsed=parsed, skipped=(*skipped, *parsed.skipped))
 
     def _judged(self, parsed: ParsedCase, intake: Intake) -> ReviewResult:
