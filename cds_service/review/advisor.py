@@ -17,7 +17,7 @@ from cds_service.core.rules import Review, Rule, Scope, review
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fetch.client import FhirClient
 from cds_service.fetch.queries import Access
-from cds_service.fhir.read import DEFAULT_SITE, ParsedCase, read_case
+from cds_service.fhir.read import DEFAULT_SITE, CaseReader, ParsedCase, read_case
 from cds_service.fhir.salvage import codes_in, parts_in
 from cds_service.fhir.servers import AllowList
 from cds_service.fhir.sources import SkippedItem, SourceResource, part_of
@@ -63,9 +63,12 @@ class _Call:
     service: Service
     request: Request | DecodedRequest
     context: Context
-    servers: AllowList | None = None
+    servers: AllowList | None
+    reader: CaseReader
     intake: Intake = field(default_factory=Intake)
     fetched: list[str] = field(default_factory=list)
+    parsed: ParsedCase | None = None
+    parsed_from: tuple[int, frozenset[str]] = (0, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,14 @@ class Advisor:
         """
         most = self.settings.max_entries
         request = decode_request(body, hook_name(service, self.settings.hook_namespace), most)
-        call = _Call(service, request, decode_context(request, service.context), servers)
+        context = decode_context(request, service.context)
+        call = _Call(service, request, context, servers, self._reader(service, context))
         if service.draft:
             draft = getattr(call.context, attribute(service.draft))
             take_draft(call.intake, draft, f"context.{service.draft}", most)
         take_prefetch(call.intake, request.prefetch or {}, service.prefetch, body)
         self._complete(call)
-        result = self._judged(self._read(call), call.intake)
+        result = self._judged(_parsed(call), call.intake)
         return Answer(
             review=result.review,
             parsed=result.parsed,
@@ -169,7 +173,7 @@ class Advisor:
             return
         deadline = self.client.deadline()
         self._fetch(call, access, missing, deadline)
-        self._fetch(call, access, call.service.wanted(self._read(call).case), deadline)
+        self._fetch(call, access, call.service.wanted(_parsed(call).case), deadline)
 
     def _access(self, call: _Call) -> Access | None:
         """The FHIR server that the call offers, None where it offers none or one that may not be asked."""
@@ -203,16 +207,13 @@ class Advisor:
 
     # --- reading and advising ---------------------------------------------------------------------------------------
 
-    def _read(self, call: _Call) -> ParsedCase:
-        selections = getattr(call.context, "selections", None)
-        encounter_id = call.context.encounter_id
-        return read_case(
-            call.intake.sources,
-            stage=call.service.stage,
-            patient_id=_bare(call.context.patient_id),
-            encounter_id=_bare(encounter_id) if encounter_id else None,
-            about_encounter=call.service.draft is None,
-            complete=frozenset(call.intake.complete),
+    def _reader(self, service: Service, context: Context) -> CaseReader:
+        selections = getattr(context, "selections", None)
+        return CaseReader(
+            stage=service.stage,
+            patient_id=_bare(context.patient_id),
+            encounter_id=_bare(context.encounter_id) if context.encounter_id else None,
+            about_encounter=service.draft is None,
             focus=None if selections is None else frozenset(selections),
             site=self.site,
         )
@@ -243,6 +244,15 @@ class Advisor:
         }
         present = {name: items for name, items in content.items() if items}
         return {f"{self.settings.hook_namespace}.contrast-echo": present}
+
+
+def _parsed(call: _Call) -> ParsedCase:
+    """The case of a call, parsed once; again only if a fetch brought resources or changed what is complete."""
+    count, complete = len(call.intake.sources), frozenset(call.intake.complete)
+    if call.parsed is None or call.parsed_from != (count, complete):
+        call.reader.take(call.intake.sources[call.parsed_from[0] :])
+        call.parsed, call.parsed_from = call.reader.parsed(complete), (count, complete)
+    return call.parsed
 
 
 def _with_what_was_lost(parsed: ParsedCase, intake: Intake) -> ParsedCase:
