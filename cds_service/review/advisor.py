@@ -223,8 +223,14 @@ class Advisor:
         if not result.review.findings:
             return Response(cards=(), extension=extension)
         parsed = result.parsed
-        maker = CardMaker(parsed.case, parsed.raw, self.settings.canonical_base, page_base, read_only)
+        maker = CardMaker(
+            parsed.case, parsed.raw, self.settings.canonical_base, page_base, read_only, self._extension_name
+        )
         return Response(cards=maker.cards(result.review), extension=extension)
+
+    @property
+    def _extension_name(self) -> str:
+        return f"{self.settings.hook_namespace}.contrast-echo"
 
     def _extension(self, skipped: Sequence[SkippedItem], verdict: Review) -> dict[str, Any] | None:
         """What was left out and what could not be decided; nothing where there is neither."""
@@ -243,7 +249,7 @@ class Advisor:
             ],
         }
         present = {name: items for name, items in content.items() if items}
-        return {f"{self.settings.hook_namespace}.contrast-echo": present}
+        return {self._extension_name: present}
 
 
 def _parsed(call: _Call) -> ParsedCase:
