@@ -13,7 +13,9 @@ from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.review.advisor import Advisor
 from cds_service.review.samples import SampleLibrary
 from cds_service.review.site_file import load_site
+from cds_service.sandbox.notation import CaseWriter
 from cds_service.settings import Settings
+from hooks.codes.tables import CODES, PRODUCTS
 from hooks.publish import audit as hooks_audit
 
 
@@ -42,3 +44,9 @@ def service_directory(settings: Settings) -> ServiceDirectory:
 def samples(settings: Settings) -> SampleLibrary:
     """The sample requests beside the package; an installed package has none, and its pages show no examples."""
     return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(settings))
+
+
+def create_case_writer() -> CaseWriter:
+    """The writer of samples, with the names of contrast products and the descriptions of codes."""
+    products = {product.name: product.ndc[0] for product in PRODUCTS if product.ndc}
+    return CaseWriter(products, {entry.code: entry.words for entry in CODES})
