@@ -18,9 +18,12 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: install run test fuzz soak test-spark java browser bench bench-peer bench-audit conformance lint format lock clean
+.PHONY: help docs screenshot install run test fuzz soak test-spark java browser bench bench-peer bench-audit conformance lint format lock clean
 
-install: $(VENV)/.runtime  ## set up what the service needs to run
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(VENV)/.runtime  ## set up the virtual environment that the service runs in
 
 run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted; anyone on this machine may call
 	CDS_MODE=$(CDS_MODE) $(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
@@ -56,7 +59,7 @@ soak: $(VENV)/.dev  ## load the service for MINUTES with faults among the calls;
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance
 
-bench: $(VENV)/.dev  ## measure speed beside the floor, in about five minutes; BENCH=--quick for a first look
+bench: $(VENV)/.dev  ## measure speed against the baseline, in about five minutes; BENCH=--quick for a first look
 	$(BIN)/python -m tests.bench $(BENCH)
 
 bench-peer: $(PEER_VENV)/.installed  ## install HealthChain, so that `make bench` measures it too
@@ -74,22 +77,32 @@ format: $(VENV)/.dev  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.dev  ## write the generated parts of the documents: the table of rules, an output, the settings
+	$(BIN)/python -m tests.documents.generate
+
+screenshot: $(VENV)/.dev browser  ## take the README's picture of a card from the running page
+	$(BIN)/python -m tests.browser.screenshot deploy/card.png
+
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Creating a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: deploy/constraints.txt pyproject.toml | $(BIN)/python
-	$(PIP) --require-hashes -r deploy/constraints.txt
-	$(PIP) --no-deps --no-build-isolation -e .
-	touch $@
+	@echo "Installing the service's pinned dependencies (about a minute)"
+	@$(PIP) --require-hashes -r deploy/constraints.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
 
 $(VENV)/.dev: deploy/constraints-dev.txt pyproject.toml | $(BIN)/python
-	$(PIP) --require-hashes -r deploy/constraints-dev.txt
-	$(PIP) --no-deps --no-build-isolation -e .
-	touch $@
+	@echo "Installing the pinned dependencies for tests (about two minutes)"
+	@$(PIP) --require-hashes -r deploy/constraints-dev.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
 
 $(FHIR_VENV)/.installed: tests/support/fhir_server/constraints.txt
-	$(PYTHON) -m venv $(FHIR_VENV)
-	$(FHIR_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	@echo "Installing a FHIR server for the tests in $(FHIR_VENV)"
+	@$(PYTHON) -m venv $(FHIR_VENV)
+	@$(FHIR_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	touch $@
 
 $(PEER_VENV)/.installed:

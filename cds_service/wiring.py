@@ -7,13 +7,15 @@ import hooks
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.core.rules import scope_of
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.review.advisor import Advisor
 from cds_service.review.samples import SampleLibrary
 from cds_service.review.site_file import load_site
+from cds_service.sandbox.notation import CaseWriter
 from cds_service.settings import Settings
-from hooks.coding.scope import concerns
+from hooks.codes.tables import CODES, PRODUCTS
 from hooks.publish import audit as hooks_audit
 
 
@@ -25,7 +27,7 @@ def create_advisor(settings: Settings) -> Advisor:
         settings=settings,
         client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
         site=replace(site, order_suggestions=settings.order_suggestions),
-        concerns=concerns,
+        scope=scope_of(hooks.all_rules()),
     )
 
 
@@ -42,3 +44,9 @@ def service_directory(settings: Settings) -> ServiceDirectory:
 def samples(settings: Settings) -> SampleLibrary:
     """The sample requests beside the package; an installed package has none, and its pages show no examples."""
     return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(settings))
+
+
+def create_case_writer() -> CaseWriter:
+    """The writer of samples, with the names of contrast products and the descriptions of codes."""
+    products = {product.name: product.ndc[0] for product in PRODUCTS if product.ndc}
+    return CaseWriter(products, {entry.code: entry.words for entry in CODES})

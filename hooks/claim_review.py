@@ -2,8 +2,7 @@
 
 from cds_service.cdshooks.messages import Bundle, Context
 from cds_service.cdshooks.services import Service
-from hooks.coding.scope import wanted
-from hooks.prefetch import PREFETCH
+from hooks.prefetch import PREFETCH, wanted
 
 
 class ClaimReview(Context, kw_only=True):

@@ -12,6 +12,7 @@ from cds_service.cdshooks.actions import allowed_changes, fhir_actions
 from cds_service.cdshooks.messages import Card, CardSource, Coding, Link, Suggestion
 from cds_service.core.case import Case
 from cds_service.core.changes import AddLine, Change
+from cds_service.core.finding_ids import finding_ids
 from cds_service.core.rules import Finding, Fix, Review, Rule
 from cds_service.core.tables import Source
 
@@ -26,7 +27,8 @@ class CardMaker:
     """Makes the cards of one answer.
 
     `raw` is the client's own JSON by place. `page_base` is the address under which the rules' pages are reached, empty
-    where there is none. With `read_only`, a remedy that lacks details is left to the words of the card.
+    where there is none. With `read_only`, a fix that lacks details is described in words only. `extension` names the
+    member of a card's extension that carries the finding's id.
     """
 
     case: Case
@@ -34,14 +36,16 @@ class CardMaker:
     canonical_base: str
     page_base: str = ""
     read_only: bool = False
+    extension: str = ""
 
     def cards(self, review: Review) -> tuple[Card, ...]:
         """One card for each finding, warnings first."""
         stage = self.case.stage
-        ranked = sorted(review.findings, key=lambda pair: pair[0].indicator_of(pair[1], stage) != "warning")
-        return tuple(self._card(rule, finding) for rule, finding in ranked)
+        named = zip(finding_ids(review.findings), review.findings, strict=True)
+        ranked = sorted(named, key=lambda each: each[1][0].indicator_of(each[1][1], stage) != "warning")
+        return tuple(self._card(finding_id, rule, finding) for finding_id, (rule, finding) in ranked)
 
-    def _card(self, rule: Rule, finding: Finding) -> Card:
+    def _card(self, finding_id: str, rule: Rule, finding: Finding) -> Card:
         suggestions = tuple(self._suggestions(finding.fixes))
         return Card(
             uuid=str(uuid.uuid4()),
@@ -53,6 +57,7 @@ class CardMaker:
             selection_behavior="at-most-one" if suggestions else None,
             override_reasons=self._reasons(rule),
             links=self._links(rule),
+            extension={self.extension: {"finding": finding_id}} if self.extension else None,
         )
 
     def _source(self, rule: Rule) -> CardSource:

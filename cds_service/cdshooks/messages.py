@@ -309,6 +309,7 @@ class Card(Message):
     selection_behavior: Literal["at-most-one", "any"] | None = None
     override_reasons: tuple[Coding, ...] | None = None
     links: tuple[Link, ...] | None = None
+    extension: dict[str, Any] | None = None
 
 
 class Response(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -14,6 +14,7 @@ from cds_service.cli import examples, terminal
 from cds_service.cli.audit import audit_group
 from cds_service.cli.clients import clients
 from cds_service.cli.database import database
+from cds_service.cli.sample import sample_command
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.servers import is_loopback
 from cds_service.fhir.validate import faults_in
@@ -21,7 +22,7 @@ from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.reference import rule_page
 from cds_service.review.report import Report, report_of
 from cds_service.settings import load_settings, table
-from cds_service.wiring import create_advisor, create_auditor, samples, service_directory
+from cds_service.wiring import create_advisor, create_auditor, create_case_writer, samples, service_directory
 from hooks.publish import reference as hooks_reference
 
 _DEVELOPMENT = """\
@@ -136,6 +137,7 @@ def rules(rule_id: str | None) -> None:
 
 
 main.add_command(audit_group(create_auditor))
+main.add_command(sample_command(create_case_writer()))
 
 
 def _advisor() -> Advisor:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
-from cds_service.core.case import Case, Line, Record, Stage
+from cds_service.core.case import Case, Concept, Line, Record, Stage
 from cds_service.core.changes import AddLine, Change, ReplaceCode
 from cds_service.core.tables import Source, Table
 from cds_service.errors import RuleError
@@ -95,6 +95,40 @@ class OverrideReason:
     only: Stage | None = None
 
 
+# A question about a case, such as "does it hold an echo study?": true where a rule has something to look at.
+Topic = Callable[[Case], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The subject of a rule, or of several rules together: billing codes and topics."""
+
+    codes: frozenset[str] = frozenset()
+    topics: tuple[Topic, ...] = ()
+
+    def covers(self, case: Case) -> bool:
+        """True if the case holds one of the topics, or charges one of the codes on a day under review."""
+        return any(topic(case) for topic in self.topics) or self._is_charged(case)
+
+    def _is_charged(self, case: Case) -> bool:
+        days = frozenset(line.day for line in case.lines.under_review()) if case.stage == "claim" else frozenset()
+        return any(
+            line.under_review or (line.day is not None and line.day in days)
+            for line in case.lines.about(self._is_named)
+            if line.code in self.codes
+        )
+
+    def _is_named(self, charged: Concept) -> bool:
+        return any(code.value[:5].upper() in self.codes for code in charged.codes)
+
+
+def scope_of(rules: Iterable["Rule"]) -> Scope:
+    """The scopes of several rules as one."""
+    every = [rule.about for rule in rules]
+    topics = dict.fromkeys(topic for scope in every for topic in scope.topics)
+    return Scope(frozenset[str]().union(*(scope.codes for scope in every)), tuple(topics))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A rule and what is said of it. `id` is the public form of its name: `add-on-without-primary`."""
@@ -108,6 +142,7 @@ class Rule:
     tables: tuple[Table, ...]  # type: ignore[type-arg]  # tables of any kind of entry
     sources: tuple[Source, ...]
     override_reasons: tuple[OverrideReason, ...]
+    about: Scope
     check: Check
 
     def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
@@ -133,12 +168,16 @@ def rule(
     tables: Iterable[Table],  # type: ignore[type-arg]
     sources: Iterable[Source],
     override_reasons: Iterable[OverrideReason],
+    about: "Iterable[str | Table[Any] | Topic] | None" = None,
 ) -> Callable[[Check], Rule]:
     """Declare a rule: how loudly it speaks at order and at claim time, and the tables and sources it rests on.
 
     The first source is the one that the card names first. `override_reasons` are offered to whoever sets the advice
-    aside. Raises RuleError where the docstring lacks a section.
+    aside. `about` is the subject of the rule: codes, tables (for the codes in them) and topics; without it, the codes
+    of `tables`. Rules run only for cases that hold the subject of at least one rule. Raises RuleError where the
+    docstring lacks a section.
     """
+    rests_on = tuple(tables)
 
     def declare(check: Check) -> Rule:
         name = check.__name__
@@ -150,13 +189,21 @@ def rule(
             flags=sections["Flags"],
             passes=sections["Passes"],
             indicator={"order": order, "claim": claim},
-            tables=tuple(tables),
+            tables=rests_on,
             sources=tuple(sources),
             override_reasons=tuple(override_reasons),
+            about=_scope(rests_on if about is None else about),
             check=check,
         )
 
     return declare
+
+
+def _scope(about: "Iterable[str | Table[Any] | Topic]") -> Scope:
+    every = tuple(about)
+    named = frozenset(each for each in every if isinstance(each, str))
+    codes = named.union(*(each.codes for each in every if isinstance(each, Table)))
+    return Scope(codes, tuple(each for each in every if not isinstance(each, str | Table)))
 
 
 def _read_docstring(name: str, text: str) -> tuple[str, dict[str, str]]:
@@ -197,17 +244,12 @@ class Review:
     switched_off: tuple[Rule, ...] = ()
 
 
-def is_anything(_: Case) -> bool:
-    """That a rule may have something to say of any case."""
-    return True
-
-
-def review(case: Case, rules: Iterable[Rule], concerns: Callable[[Case], bool] = is_anything) -> Review:
-    """Run every rule that the site wants over a case; where none of it `concerns` them, all have passed."""
+def review(case: Case, rules: Iterable[Rule], scope: Scope | None = None) -> Review:
+    """Run every rule that the site wants over a case; all pass a case outside of `scope`."""
     every = tuple(rules)
     off = tuple(each for each in every if each.id in case.site.rules_off)
     wanted = tuple(each for each in every if each.id not in case.site.rules_off)
-    if not concerns(case):
+    if scope is not None and not scope.covers(case):
         return Review((), (), wanted, off)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []

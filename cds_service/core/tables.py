@@ -6,8 +6,10 @@ that is unknown or written twice, a source that is not named, or two entries of 
 entries have) in force on one day are errors that name the file, the line and what was expected.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -65,6 +67,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 EntryT = TypeVar("EntryT", bound=Entry)
 
+_CODE = re.compile(r"[0-9A-Z]{5}")
+
 
 class Table(Generic[EntryT]):
     """A loaded table. Entries are found by code and date of service."""
@@ -85,6 +89,11 @@ class Table(Generic[EntryT]):
     def __contains__(self, code: str) -> bool:
         return code in self._by_code
 
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        """Every billing code that an entry names, in whatever member."""
+        return frozenset(code for entry in self.entries for code in _codes_in(msgspec.structs.astuple(entry)))
+
     def history(self, code: str) -> tuple[EntryT, ...]:
         """All entries of a code, in the order of the file."""
         return self._by_code.get(code, ())
@@ -99,6 +108,16 @@ class Table(Generic[EntryT]):
     def source(self, entry: EntryT) -> Source:
         """The document that an entry was taken from."""
         return self.sources[entry.source]
+
+
+def _codes_in(value: object) -> Iterator[str]:
+    """The texts in the form of a billing code, anywhere in a value."""
+    if isinstance(value, str) and _CODE.fullmatch(value):
+        yield value
+    elif isinstance(value, tuple | list):
+        yield from (code for each in value for code in _codes_in(each))
+    elif isinstance(value, dict):
+        yield from (code for pair in value.items() for code in _codes_in(pair))
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):

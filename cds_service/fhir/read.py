@@ -55,44 +55,40 @@ def read_case(
     sources: Iterable[SourceResource],
     *,
     stage: Stage,
-    patient_id: str = "",
-    encounter_id: str | None = None,
-    about_encounter: bool = False,
     complete: frozenset[str] = frozenset(),
-    focus: frozenset[str] | None = None,
     site: Site = DEFAULT_SITE,
+    **call: Any,
 ) -> ParsedCase:
-    """Parse resources into a case; nothing in them raises.
+    """Parse resources into a case in one step; `call` are further arguments of CaseReader."""
+    reader = CaseReader(stage=stage, site=site, **call)
+    reader.take(sources)
+    return reader.parsed(complete)
+
+
+class CaseReader:
+    """Parses the resources of one call into a case; further resources may be taken after a fetch.
 
     `patient_id` is the patient of the call; empty takes every resource. With `about_encounter` the charges of the
-    encounter are under review. A key of `complete` loses that state if one of its resources could not be parsed: it may
-    have been the record in question.
+    encounter are under review. `focus` names the records under review, None for all. Nothing in the resources raises.
     """
-    reader = _Reader(patient_id, site, f"Encounter/{encounter_id}" if encounter_id and about_encounter else None)
-    for each in sources:
-        reader.take(each)
-    records = reader.records()
-    refused = tuple(originals(reader.refused.values(), {}))
-    patients = frozenset[str]() if patient_id else reader.patients()
-    case = Case(
-        stage=stage,
-        patient=f"Patient/{patient_id}" if patient_id else reader.only_subject(),
-        encounter=f"Encounter/{encounter_id}" if encounter_id else None,
-        complete=complete - reader.flawed,
-        unreadable_codes=codes_in(refused, stage),
-        unreadable_parts=parts_in(refused),
-        focus=focus,
-        site=site,
-        **records,
-    )
-    return ParsedCase(case, OriginalJson(reader.items), tuple(reader.skipped), patients)
 
-
-class _Reader:
-    def __init__(self, patient_id: str, site: Site, encounter: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        stage: Stage,
+        patient_id: str = "",
+        encounter_id: str | None = None,
+        about_encounter: bool = False,
+        focus: frozenset[str] | None = None,
+        site: Site = DEFAULT_SITE,
+    ) -> None:
+        self.stage: Stage = stage
+        self.site = site
+        self.focus = focus
         self.resolver = Resolver(site.mappings)
         self.patient = f"Patient/{patient_id}" if patient_id else ""
-        self.encounter = encounter
+        self.encounter = f"Encounter/{encounter_id}" if encounter_id else None
+        self.reviewed_encounter = self.encounter if about_encounter else None
         self.items: list[Item] = []
         self.skipped: list[SkippedItem] = []
         self.flawed: set[str] = set()
@@ -100,8 +96,39 @@ class _Reader:
         self.in_doubt: set[type] = set()
         self._taken: dict[str, Item] = {}
 
-    def take(self, source: SourceResource) -> None:
-        """Take a resource, or note why it is left out. What was taken before is not taken twice."""
+    def parsed(self, complete: frozenset[str]) -> ParsedCase:
+        """The case made of the resources taken so far.
+
+        A key of `complete` loses that state if one of its resources could not be parsed: it may have been the record in
+        question. Faults found while records are made are reported anew each time.
+        """
+        before = [*self.skipped], {*self.flawed}, {**self.refused}
+        case = self._case(complete)
+        result = ParsedCase(case, OriginalJson(self.items), tuple(self.skipped), self._patients())
+        self.skipped, self.flawed, self.refused = before
+        return result
+
+    def _case(self, complete: frozenset[str]) -> Case:
+        records = self._records()
+        refused = tuple(originals(self.refused.values(), {}))
+        return Case(
+            stage=self.stage,
+            patient=self.patient or self._only_subject(),
+            encounter=self.encounter,
+            complete=complete - self.flawed,
+            unreadable_codes=codes_in(refused, self.stage),
+            unreadable_parts=parts_in(refused),
+            focus=self.focus,
+            site=self.site,
+            **records,
+        )
+
+    def take(self, sources: Iterable[SourceResource]) -> None:
+        """Take resources; the same one is taken once, and one that cannot be used is reported."""
+        for each in sources:
+            self._take(each)
+
+    def _take(self, source: SourceResource) -> None:
         resource = source.resource or self._decoded(source)
         if resource is None:
             return
@@ -149,17 +176,19 @@ class _Reader:
         self.skipped.append(SkippedItem(source.place, reason))
         self.flawed.add(source.key)
 
-    def only_subject(self) -> str:
+    def _only_subject(self) -> str:
         """The patient of a Bundle that came without a context, where it has just one."""
         patients = {self.resolver.ref(subject_of(item.resource)) for item in self.items} - {""}
         return patients.pop() if len(patients) == 1 else ""
 
-    def patients(self) -> frozenset[str]:
-        """The patients whom the resources name by reference."""
+    def _patients(self) -> frozenset[str]:
+        """The patients whom the resources name by reference; not looked for if the call names its patient."""
+        if self.patient:
+            return frozenset()
         subjects = {self.resolver.ref(subject_of(item.resource)) for item in self.items}
         return frozenset(subject for subject in subjects if subject.startswith("Patient/"))
 
-    def records(self) -> dict[str, Any]:
+    def _records(self) -> dict[str, Any]:
         """All records by the name of the Case's member that takes them.
 
         Lines of claims are made at once; what else there is, when a rule looks at it.
@@ -222,7 +251,7 @@ class _Reader:
             if type(resource) is r.Claim:
                 return [self._marked(line) for line in claim_lines(self.resolver, item)]
             amount(resource.quantity)
-            return [item] if self.encounter is None else [self._marked(charge_item(self.resolver, item))]
+            return [item] if self.reviewed_encounter is None else [self._marked(charge_item(self.resolver, item))]
         except OutOfRange as error:
             self._report(item.source, f"{type_name(item)}: {error}")
             return []
@@ -235,7 +264,7 @@ class _Reader:
 
     def _marked(self, line: Line) -> Line:
         """A charge of the encounter that the call is about is a draft."""
-        is_under_review = self.encounter is not None and line.encounter == self.encounter
+        is_under_review = self.reviewed_encounter is not None and line.encounter == self.reviewed_encounter
         return structs.replace(line, under_review=True) if is_under_review else line
 
     def _is_other_patients(self, subject: r.Reference) -> bool:

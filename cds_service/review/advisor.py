@@ -1,6 +1,6 @@
 """A call in, an answer out: protocol, prefetch, fetching, reading, rules and cards in their order. Knows no HTTP."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -12,12 +12,12 @@ from cds_service.cdshooks.cards import CardMaker
 from cds_service.cdshooks.messages import Context, DecodedRequest, Request, Response, decode_context, decode_request
 from cds_service.cdshooks.prefetch import Intake, resolve, take_draft, take_prefetch
 from cds_service.cdshooks.services import Service, hook_name
-from cds_service.core.case import Case, Site, Stage
-from cds_service.core.rules import Review, Rule, is_anything, review
+from cds_service.core.case import Site, Stage
+from cds_service.core.rules import Review, Rule, Scope, review
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fetch.client import FhirClient
 from cds_service.fetch.queries import Access
-from cds_service.fhir.read import DEFAULT_SITE, ParsedCase, read_case
+from cds_service.fhir.read import DEFAULT_SITE, CaseReader, ParsedCase, read_case
 from cds_service.fhir.salvage import codes_in, parts_in
 from cds_service.fhir.servers import AllowList
 from cds_service.fhir.sources import SkippedItem, SourceResource, part_of
@@ -63,23 +63,26 @@ class _Call:
     service: Service
     request: Request | DecodedRequest
     context: Context
-    servers: AllowList | None = None
+    servers: AllowList | None
+    reader: CaseReader
     intake: Intake = field(default_factory=Intake)
     fetched: list[str] = field(default_factory=list)
+    parsed: ParsedCase | None = None
+    parsed_from: tuple[int, frozenset[str]] = (0, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
 class Advisor:
     """The rules, the settings, what the site has decided and the way to FHIR servers, ready to answer calls.
 
-    `concerns` tells for a case whether there is anything in it that a rule looks at.
+    `scope` is the subject of the rules: a case outside of it needs none of them. Without it every rule runs.
     """
 
     rules: tuple[Rule, ...]
     settings: Settings
     client: FhirClient
     site: Site = DEFAULT_SITE
-    concerns: Callable[[Case], bool] = is_anything
+    scope: Scope | None = None
 
     def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Answer:
         """Answer a call of a service; `page_base` is the address under which the pages that cards link to are reached.
@@ -91,13 +94,14 @@ class Advisor:
         """
         most = self.settings.max_entries
         request = decode_request(body, hook_name(service, self.settings.hook_namespace), most)
-        call = _Call(service, request, decode_context(request, service.context), servers)
+        context = decode_context(request, service.context)
+        call = _Call(service, request, context, servers, self._reader(service, context))
         if service.draft:
             draft = getattr(call.context, attribute(service.draft))
             take_draft(call.intake, draft, f"context.{service.draft}", most)
         take_prefetch(call.intake, request.prefetch or {}, service.prefetch, body)
         self._complete(call)
-        result = self._judged(self._read(call), call.intake)
+        result = self._judged(_parsed(call), call.intake)
         return Answer(
             review=result.review,
             parsed=result.parsed,
@@ -145,7 +149,7 @@ class Advisor:
     def judge(self, parsed: ParsedCase, skipped: tuple[SkippedItem, ...] = ()) -> ReviewResult:
         """Run the rules over what was read. `unread` was left out before it came to the reader."""
         with span("review"):
-            verdict = review(parsed.case, self.rules, self.concerns)
+            verdict = review(parsed.case, self.rules, self.scope)
         return ReviewResult(review=verdict, parsed=parsed, skipped=(*skipped, *parsed.skipped))
 
     def _judged(self, parsed: ParsedCase, intake: Intake) -> ReviewResult:
@@ -169,7 +173,7 @@ class Advisor:
             return
         deadline = self.client.deadline()
         self._fetch(call, access, missing, deadline)
-        self._fetch(call, access, call.service.wanted(self._read(call).case), deadline)
+        self._fetch(call, access, call.service.wanted(_parsed(call).case), deadline)
 
     def _access(self, call: _Call) -> Access | None:
         """The FHIR server that the call offers, None where it offers none or one that may not be asked."""
@@ -203,16 +207,13 @@ class Advisor:
 
     # --- reading and advising ---------------------------------------------------------------------------------------
 
-    def _read(self, call: _Call) -> ParsedCase:
-        selections = getattr(call.context, "selections", None)
-        encounter_id = call.context.encounter_id
-        return read_case(
-            call.intake.sources,
-            stage=call.service.stage,
-            patient_id=_bare(call.context.patient_id),
-            encounter_id=_bare(encounter_id) if encounter_id else None,
-            about_encounter=call.service.draft is None,
-            complete=frozenset(call.intake.complete),
+    def _reader(self, service: Service, context: Context) -> CaseReader:
+        selections = getattr(context, "selections", None)
+        return CaseReader(
+            stage=service.stage,
+            patient_id=_bare(context.patient_id),
+            encounter_id=_bare(context.encounter_id) if context.encounter_id else None,
+            about_encounter=service.draft is None,
             focus=None if selections is None else frozenset(selections),
             site=self.site,
         )
@@ -222,8 +223,14 @@ class Advisor:
         if not result.review.findings:
             return Response(cards=(), extension=extension)
         parsed = result.parsed
-        maker = CardMaker(parsed.case, parsed.raw, self.settings.canonical_base, page_base, read_only)
+        maker = CardMaker(
+            parsed.case, parsed.raw, self.settings.canonical_base, page_base, read_only, self._extension_name
+        )
         return Response(cards=maker.cards(result.review), extension=extension)
+
+    @property
+    def _extension_name(self) -> str:
+        return f"{self.settings.hook_namespace}.contrast-echo"
 
     def _extension(self, skipped: Sequence[SkippedItem], verdict: Review) -> dict[str, Any] | None:
         """What was left out and what could not be decided; nothing where there is neither."""
@@ -242,7 +249,16 @@ class Advisor:
             ],
         }
         present = {name: items for name, items in content.items() if items}
-        return {f"{self.settings.hook_namespace}.contrast-echo": present}
+        return {self._extension_name: present}
+
+
+def _parsed(call: _Call) -> ParsedCase:
+    """The case of a call, parsed once; again only if a fetch brought resources or changed what is complete."""
+    count, complete = len(call.intake.sources), frozenset(call.intake.complete)
+    if call.parsed is None or call.parsed_from != (count, complete):
+        call.reader.take(call.intake.sources[call.parsed_from[0] :])
+        call.parsed, call.parsed_from = call.reader.parsed(complete), (count, complete)
+    return call.parsed
 
 
 def _with_what_was_lost(parsed: ParsedCase, intake: Intake) -> ParsedCase:

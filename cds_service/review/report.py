@@ -4,8 +4,7 @@ For billing systems that speak no CDS Hooks, and for the command line. The same 
 byte: there is no uuid and no clock in it, and a finding's id is made of what it says.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from cds_service.cdshooks.actions import fhir_actions
 from cds_service.cdshooks.cards import detail_of
 from cds_service.cdshooks.messages import Action, Message
 from cds_service.core.case import Case
+from cds_service.core.finding_ids import finding_ids
 from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Rule, Undecided, Why
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import ReviewResult
@@ -106,14 +106,17 @@ def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Rep
 def found_in(result: ReviewResult) -> list[tuple[Finding, FindingView]]:
     """Each finding of a review beside what is said of it, in the order of the rules."""
     findings = result.review.findings
-    said = _with_own_ids([_found(rule, finding, result) for rule, finding in findings])
-    return list(zip((finding for _, finding in findings), said, strict=True))
+    ids = finding_ids(findings)
+    return [
+        (finding, _found(finding_id, rule, finding, result))
+        for finding_id, (rule, finding) in zip(ids, findings, strict=True)
+    ]
 
 
-def _found(rule: Rule, finding: Finding, result: ReviewResult) -> FindingView:
+def _found(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult) -> FindingView:
     case, raw = result.parsed.case, result.parsed.raw
     return FindingView(
-        id=_id(rule, finding),
+        id=finding_id,
         rule=rule.id,
         indicator=rule.indicator_of(finding, result.stage),
         summary=finding.summary,
@@ -147,26 +150,3 @@ def _unchecked(rule: Rule, each: Undecided) -> UndecidedRule:
         reason=each.reason,
         evidence=tuple(_seen(item) for item in each.evidence),
     )
-
-
-# --- ids ------------------------------------------------------------------------------------------------------------
-
-
-def _id(rule: Rule, finding: Finding) -> str:
-    """Sixteen hexadecimal digits made of the rule, the evidence and the remedies, in whatever order these came.
-
-    Evidence counts by its reference and its place in the resource; where the resource stands says nothing.
-    """
-    origins = [(each.record.origin, each.seen) for each in finding.evidence]
-    evidence = sorted(f"{origin.reference} {origin.within} {seen}" for origin, seen in origins)
-    parts = [rule.id, *evidence, *sorted(str(fix) for fix in finding.fixes)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _with_own_ids(found: list[FindingView]) -> Iterator[FindingView]:
-    """Findings that say the very same are told apart by a number."""
-    count: dict[str, int] = {}
-    for each in found:
-        count[each.id] = count.get(each.id, 0) + 1
-        number = count[each.id]
-        yield msgspec.structs.replace(each, id=f"{each.id}-{number}") if number > 1 else each

@@ -1,7 +1,5 @@
 """The code tables, loaded once. What each field of an entry means is said here; the facts are in `codes/*.yaml`."""
 
-import re
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from cds_service.core.tables import Entry, load_table
+from cds_service.core.tables import Entry, Table, load_table
 
 _FOLDER = Path(__file__).parent
 
@@ -190,21 +188,7 @@ MODIFIERS = load_table(_FOLDER / "modifiers.yaml", Modifier)
 DOCUMENTATION = load_table(_FOLDER / "documentation.yaml", DocumentationItem)
 
 
-def _codes_in(value: object) -> Iterator[str]:
-    """The billing codes that stand anywhere in an entry."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9A-Z]{5}", value):
-        yield value
-    elif isinstance(value, tuple | list):
-        yield from (code for each in value for code in _codes_in(each))
-    elif isinstance(value, dict):
-        yield from (code for pair in value.items() for code in _codes_in(pair))
+TABLES = tuple(value for value in tuple(globals().values()) if isinstance(value, Table))
 
-
-# Every billing code that a table speaks of. What else is charged is no matter of ours.
-KNOWN_CODES = frozenset(
-    code
-    for table in (CODES, ADD_ONS, STUDIES, PRODUCTS, CROSSWALK, PC_TC, PAIRS, UNIT_LIMITS, WHOLE_SERVICES, OPPS)
-    for entry in table
-    for value in msgspec.structs.astuple(entry)
-    for code in _codes_in(value)
-)
+# Every billing code that a table names.
+KNOWN_CODES = frozenset[str]().union(*(table.codes for table in TABLES))

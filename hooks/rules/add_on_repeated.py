@@ -16,6 +16,7 @@ from hooks.coding.studies import Study, studies
 @rule(
     order=WARNING,
     claim=WARNING,
+    about=(studies,),
     tables=(ADD_ONS, CODES),
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,

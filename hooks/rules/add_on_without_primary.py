@@ -23,6 +23,7 @@ MOST_ALTERNATIVES = 5
 @rule(
     order=WARNING,
     claim=WARNING,
+    about=(studies,),
     tables=(ADD_ONS,),
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,

@@ -23,13 +23,14 @@ from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.override_reasons import MISSING_CHARGE
 from hooks.coding.performed import is_asked_for, only_by_hospital
 from hooks.coding.setting_and_payer import is_split
-from hooks.coding.studies import Study, stress_studies
+from hooks.coding.studies import Study, stress_studies, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code
 
 
 @rule(
     order=INFO,
     claim=WARNING,
+    about=(studies,),
     tables=(ADD_ONS, PRODUCTS, CROSSWALK),
     sources=(ADD_ONS.sources["ncci-add-ons"], ASE_2018),
     override_reasons=MISSING_CHARGE,

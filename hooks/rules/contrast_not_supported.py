@@ -18,6 +18,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_ki
 @rule(
     order=INFO,
     claim=WARNING,
+    about=(studies,),
     tables=(CODES, PRODUCTS, CROSSWALK),
     sources=(CODES.sources["hcpcs"], CROSSWALK.sources["opps"], ASE_2018),
     override_reasons=WRONG_CHARGE,

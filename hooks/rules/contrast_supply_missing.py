@@ -24,6 +24,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON
 @rule(
     order=INFO,
     claim=WARNING,
+    about=(studies,),
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], MEDLEARN_2018, NORIDIAN_JZ_2024),
     override_reasons=MISSING_CHARGE,

@@ -15,6 +15,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON
 @rule(
     order=INFO,
     claim=INFO,
+    about=(studies,),
     tables=(DOCUMENTATION,),
     sources=(DOCUMENTATION.sources["reference-pages"], DOCUMENTATION.sources["bracco-2016"]),
     override_reasons=WRONG_CHARGE,

@@ -22,6 +22,7 @@ _DISTINCT = {"59", "76", "77", "XE", "XS", "XP", "XU"}
 @rule(
     order=INFO,
     claim=WARNING,
+    about=(studies,),
     tables=(CROSSWALK, OPPS),
     sources=(CROSSWALK.sources["opps"],),
     override_reasons=WRONG_CHARGE,

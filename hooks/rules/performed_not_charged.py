@@ -35,6 +35,7 @@ SPLIT = frozenset({"93350", "93351"})
 @rule(
     order=INFO,
     claim=WARNING,
+    about=(studies,),
     tables=(CODES, CROSSWALK, ADD_ONS, STUDIES),
     sources=(CODES.sources["fee-schedule"], CROSSWALK.sources["opps"], L38786),
     override_reasons=MISSING_CHARGE,

@@ -18,6 +18,7 @@ from hooks.coding.waste import DISCARDED, has_product_code
 @rule(
     order=INFO,
     claim=WARNING,
+    about=(studies,),
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], PRODUCTS.sources["labels"]),
     override_reasons=WRONG_CHARGE,

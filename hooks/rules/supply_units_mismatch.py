@@ -19,6 +19,7 @@ from hooks.coding.waste import DISCARDED, has_product_code, leftover_of, payment
 @rule(
     order=INFO,
     claim=WARNING,
+    about=(studies,),
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], NORIDIAN_JZ_2024),
     override_reasons=WRONG_CHARGE,

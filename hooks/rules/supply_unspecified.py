@@ -22,6 +22,7 @@ from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
 @rule(
     order=WARNING,
     claim=WARNING,
+    about=(studies,),
     tables=(CODES, PRODUCTS),
     sources=(CODES.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,

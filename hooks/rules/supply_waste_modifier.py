@@ -20,6 +20,7 @@ BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
 @rule(
     order=INFO,
     claim=WARNING,
+    about=(studies,),
     tables=(MODIFIERS, PRODUCTS, OPPS),
     sources=(MODIFIERS.sources["noridian-jz"], OPPS.sources["opps"]),
     override_reasons=WRONG_CHARGE,

@@ -147,7 +147,9 @@ def test_absence_is_not_concluded_where_a_line_of_an_unknown_type_is_lost(export
     shutil.copytree(export, folder, ignore=shutil.ignore_patterns("manifest.json"))
     (folder / "more.ndjson").write_text("{cut off")
     summary = audited(folder, tmp_path / "out", synth.COMPLETE)
-    assert len([note for note in summary["notes"] if "missing records are not treated as absent" in note]) == len(synth.COMPLETE)
+    assert len([note for note in summary["notes"] if "missing records are not treated as absent" in note]) == len(
+        synth.COMPLETE
+    )
     missed, extra = confusion(export, tmp_path / "out")
     absent = {rule for scenario in synth.PLANTED if scenario.absent for rule in scenario.rules}
     assert {rule for _, rule in missed} == absent

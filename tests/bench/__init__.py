@@ -1,1 +1,1 @@
-"""How fast the service is, beside a floor and a peer: `make bench`. What the figures mean is in `deploy/speed.md`."""
+"""Speed of the service against a minimal baseline and a peer: `make bench`; `deploy/speed.md` explains the figures."""

@@ -1,4 +1,4 @@
-"""Measures the service beside the floor and, where it is installed, HealthChain; prints and writes the tables."""
+"""Measures the service beside the baseline and, where it is installed, HealthChain; prints and writes the tables."""
 
 import argparse
 import tempfile
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench import calls
 from tests.bench.measure import LOAD_CORE, SERVER_CORE, Figure, alternating, exponent, measure, one_by_one
 from tests.bench.report import machine, number, ratio, table
-from tests.bench.servers import FLOOR, FROZEN_FLOOR, Running, peers, running, service
+from tests.bench.servers import BASELINE, FROZEN_BASELINE, Running, peers, running, service
 from tests.bench.variants import VARIANTS
 from tests.support.running import ROOT
 
@@ -22,7 +22,7 @@ LINES = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 
 TOO_SLOW = "over 10 s"
 
-# CPU beside the floor's, by size and number of cards.
+# CPU beside the baseline's, by size and number of cards.
 TARGETS = {(LARGE, 0): 0.8, (LARGE, 2): 1.2, (SMALL, 0): 1.5, (SMALL, 2): 3.0}
 
 
@@ -39,23 +39,23 @@ class Bench:
         first = calls.measured(SMALL)[0]
         with ExitStack() as stack:
             start = partial(running, folder=self.folder, cores=[SERVER_CORE], first=first)
-            floors = [stack.enter_context(start(each)) for each in (FLOOR, FROZEN_FLOOR)]
+            baselines = [stack.enter_context(start(each)) for each in (BASELINE, FROZEN_BASELINE)]
             variants = []
             for each in VARIANTS:
                 environment = each.prepare(self.folder)
                 server = service(f"service, {each.name}", 1, each.tokens, **environment)
                 variants.append(stack.enter_context(start(server)))
-            yield "## Beside the floor\n\n" + self._beside_floor(floors, variants)
+            yield "## Against the baseline\n\n" + self._against_baseline(baselines, variants)
             others = [stack.enter_context(start(each)) for each in peers()]
             if others:
-                yield "## Beside HealthChain\n\n" + self._beside_peers(variants[0], others)
-            yield "## Memory and start\n\n" + _memory_and_start([*floors, *variants, *others])
+                yield "## Against HealthChain\n\n" + self._beside_peers(variants[0], others)
+            yield "## Memory and start\n\n" + _memory_and_start([*baselines, *variants, *others])
             yield "## Growth\n\n" + self._growth(variants[0])
         yield "## Workers\n\n" + self._workers(first)
 
     # --- tables -----------------------------------------------------------------------------------------------------
 
-    def _beside_floor(self, floors: list[Running], variants: list[Running]) -> str:
+    def _against_baseline(self, baselines: list[Running], variants: list[Running]) -> str:
         heads = (
             "prefetch",
             "call",
@@ -65,13 +65,13 @@ class Bench:
             "p99 ms",
             "p99/p50",
             "CPU ms",
-            "of floor",
-            "of frozen floor",
+            "of baseline",
+            "of frozen baseline",
         )
         rows = []
         for size in (SMALL, LARGE):
             for call in calls.measured(size):
-                servers = [*floors, *variants]
+                servers = [*baselines, *variants]
                 figures = alternating(servers, call, self.rounds, self.seconds, self.folder)
                 for server, figure in zip(servers, figures, strict=True):
                     target = TARGETS[size, call.cards] if server is variants[0] else None

@@ -144,7 +144,7 @@ def _held_mb(pid: int) -> float:
     return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
 
 
-def floor(export: Path) -> float:
+def baseline(export: Path) -> float:
     """Lines a CPU second of one process that decodes each line with orjson and asks one trivial question of it."""
     start, lines, hits = time.process_time(), 0, 0
     for path in sorted(export.glob("*.ndjson")):
@@ -167,7 +167,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = exports(Path(folder), sizes)
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
-        print(f"floor (orjson, one process): {floor(found[max(sizes)]):,.0f} lines a CPU second\n\n{HEAD}")
+        print(f"baseline (orjson, one process): {baseline(found[max(sizes)]):,.0f} lines a CPU second\n\n{HEAD}")
         single = _engine(found, Path(folder), (*sizes, 0))[: len(sizes)]
         if chosen.spark:
             _spark(found, Path(folder), chosen.spark, [int(size) for size in chosen.spark_sizes.split(",")])

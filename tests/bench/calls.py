@@ -9,6 +9,7 @@ from tests.bench.record import CPT, Record, enlarge
 from tests.support.running import ROOT
 
 SAMPLES = ROOT / "sample_bundles"
+_NAMED_SERVER = b'{"fhirServer":"http://127.0.0.1:9/fhir",'
 ORDER_SIGN = "/cds-services/contrast-echo-order-sign"
 CLAIM_REVIEW = "/cds-services/contrast-echo-claim-review"
 
@@ -19,12 +20,21 @@ MakeLine = Callable[[int], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `cards` is how many cards, each with suggestions, the service must answer it with."""
+    """One request. `cards` is how many cards, each with suggestions, the service must answer it with.
+
+    `is_complete`: its prefetch lacks nothing, so half of the requests name a FHIR server that need not be asked.
+    """
 
     name: str
     path: str
     body: bytes
     cards: int = 0
+    is_complete: bool = True
+
+    @property
+    def bodies(self) -> tuple[bytes, ...]:
+        """The bodies that are sent in turn."""
+        return (self.body, _NAMED_SERVER + self.body[1:]) if self.is_complete else (self.body,)
 
 
 def measured(size: int) -> list[Call]:
@@ -56,7 +66,7 @@ def of_lines(count: int, make: MakeLine) -> Call:
     entries = [{"resource": _charge(number, make(number), patient)} for number in range(count)]
     request["context"]["draftCharges"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     request["prefetch"] = {key: request["prefetch"][key] for key in ("patient", "encounter", "coverages")}
-    return Call(f"{count} lines", CLAIM_REVIEW, _as_bytes(request))
+    return Call(f"{count} lines", CLAIM_REVIEW, _as_bytes(request), is_complete=False)
 
 
 def other_lines(number: int) -> dict[str, Any]:

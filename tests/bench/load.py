@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,13 +21,15 @@ CONNECTIONS = 8
 _WRK = shutil.which("wrk")
 GENERATOR = "wrk" if _WRK else "threads of our own (wrk is not installed)"
 
-# Sends one body again and again; each request takes the next line of a file as its token, where there is one.
+# Sends the bodies of a call in turn; each request takes the next line of a file as its token, where there is one.
 _SCRIPT = """
 local function read(name) local file = io.open(name, "rb"); local text = file:read("*a"); file:close(); return text end
-local body, tokens, next_token, threads = read("{body}"), {{}}, 0, 0
+local bodies, next_body, tokens, next_token = {{{bodies}}}, 0, {{}}, 0
 if "{tokens}" ~= "" then for line in io.lines("{tokens}") do tokens[#tokens + 1] = line end end
-wrk.method, wrk.body, wrk.headers["Content-Type"] = "POST", body, "application/json"
+wrk.method, wrk.headers["Content-Type"] = "POST", "application/json"
 request = function()
+  next_body = next_body % #bodies + 1
+  wrk.body = bodies[next_body]
   if #tokens > 0 then
     next_token = next_token + 1
     wrk.headers["Authorization"] = "Bearer " .. (tokens[next_token] or "used up")
@@ -63,10 +65,14 @@ def send(address: str, call: Call, seconds: float, core: int, folder: Path, toke
 
 
 def _by_wrk(url: str, call: Call, seconds: float, core: int, folder: Path, tokens: Sequence[str]) -> Load:
-    body, lines, script = folder / "body.json", folder / "tokens.txt", folder / "load.lua"
-    body.write_bytes(call.body)
+    lines, script = folder / "tokens.txt", folder / "load.lua"
+    bodies = [folder / f"body-{number}.json" for number in range(len(call.bodies))]
+    for path, body in zip(bodies, call.bodies, strict=True):
+        path.write_bytes(body)
     lines.write_text("\n".join(tokens))
-    script.write_text(_SCRIPT.format(body=body, tokens=lines if tokens else ""))
+    script.write_text(
+        _SCRIPT.format(bodies=", ".join(f'read("{path}")' for path in bodies), tokens=lines if tokens else "")
+    )
     command = ["taskset", "--cpu-list", str(core), _WRK or "", "--threads", "1", "--connections", str(CONNECTIONS)]
     command += ["--duration", f"{seconds:.0f}s", "--timeout", "60s", "--script", str(script), url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -97,12 +103,13 @@ def _by_threads(url: str, call: Call, seconds: float, tokens: Sequence[str]) -> 
 def _repeat(url: str, call: Call, until: float, took: list[float], token: Callable[[], str]) -> None:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    bodies = cycle(call.bodies)
     while time.monotonic() < until:
         began = time.monotonic()
         headers = {"Content-Type": "application/json"}
         bearer = token()
         headers |= {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        connection.request("POST", parts.path, call.body, headers)
+        connection.request("POST", parts.path, next(bodies), headers)
         response = connection.getresponse()
         response.read()
         if response.status != 200:

@@ -1,6 +1,6 @@
 """HealthChain as a peer, in an environment of its own: `python -m tests.bench.peer PORT raw|typed`.
 
-It answers with no cards, like the floor: with raw dicts it looks at each resource's type; typed it converts prefetch by
+It answers with no cards, like the baseline: with raw dicts it looks at each resource's type; typed it converts it by
 HealthChain's own function into the models that its users work with.
 """
 

@@ -24,11 +24,11 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def ratio(value: float, floor: float, target: float | None = None) -> str:
-    """A cost beside the floor's, and whether it is within its target."""
+def ratio(value: float, baseline: float, target: float | None = None) -> str:
+    """A cost beside the baseline's, and whether it is within its target."""
     if target is None:
-        return f"{value / floor:.2f}"
-    return f"{value / floor:.2f} ({'≤' if value / floor <= target else '**over**'} {target:g})"
+        return f"{value / baseline:.2f}"
+    return f"{value / baseline:.2f} ({'≤' if value / baseline <= target else '**over**'} {target:g})"
 
 
 def machine() -> str:

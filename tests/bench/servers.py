@@ -28,7 +28,7 @@ PEER_PYTHON = ROOT / ".venv-peer" / "bin" / "python"
 class Server:
     """How a server is started; `{port}` in its command is filled in.
 
-    `answers` tells whether it advises: the floor and the peer give a constant. `tokens` makes so many tokens for an
+    `answers` tells whether it advises: the baseline and the peer give a constant. `tokens` makes so many tokens for an
     address, one for each request.
     """
 
@@ -55,8 +55,8 @@ def service(name: str, workers: int = 1, tokens: Tokens | None = None, **environ
 # The largest calls go beyond what a site would let in.
 _ROOMY = {"CDS_MODE": "development", "CDS_MAX_BODY_BYTES": str(16 * 1024 * 1024), "CDS_MAX_ENTRIES": "200000"}
 
-FLOOR = granian("floor", "tests.bench.floor:create_app")
-FROZEN_FLOOR = granian("floor with gc.freeze()", "tests.bench.floor:create_frozen_app")
+BASELINE = granian("baseline", "tests.bench.baseline:create_app")
+FROZEN_BASELINE = granian("baseline with gc.freeze()", "tests.bench.baseline:create_frozen_app")
 
 
 def peers() -> Iterator[Server]:

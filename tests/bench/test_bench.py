@@ -21,6 +21,15 @@ def test_each_call_is_answered_with_its_cards_and_nothing_is_left_out(advisor: A
     assert not advice.skipped
 
 
+@pytest.mark.parametrize("number", range(5))
+def test_half_of_the_requests_name_a_fhir_server_that_need_not_be_asked(advisor: Advisor, number: int) -> None:
+    call = calls.measured(SIZES[0])[number]
+    plain, named = (json.loads(body) for body in call.bodies)
+    assert named == plain | {"fhirServer": "http://127.0.0.1:9/fhir"}
+    advice = advisor.answer(SERVICES[call.path.rsplit("/", 1)[-1]], call.bodies[1])
+    assert (advice.fetched, advice.skipped, len(advice.response.cards)) == ((), (), call.cards)
+
+
 @pytest.mark.parametrize(("size", "number"), CALLS)
 def test_prefetch_has_the_size_that_is_said(size: int, number: int) -> None:
     prefetch = json.loads(calls.measured(size)[number].body)["prefetch"]

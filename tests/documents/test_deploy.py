@@ -17,7 +17,7 @@ from tests.support.running import ROOT
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
-START, END = "<!-- settings: made by `cds-service settings` -->\n", "\n<!-- end of settings -->"
+START, END = "<!-- settings: made by `make docs` -->\n", "\n<!-- end of settings -->"
 
 
 def lint(*command: str) -> None:
@@ -108,7 +108,7 @@ def test_what_production_requires_is_set_and_the_registrations_are_where_it_says
 def test_the_guide_lists_the_settings_as_they_are() -> None:
     text = (DEPLOY / "README.md").read_text()
     printed = CliRunner().invoke(main, ["settings"]).output
-    assert text.split(START)[1].split(END)[0] == printed.strip(), "put in what `cds-service settings` prints"
+    assert text.split(START)[1].split(END)[0] == printed.strip(), "run `make docs`"
     for name in Settings.model_fields:
         assert f"| `{variable(name)}` |" in printed
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+import subprocess
 import uuid
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,10 +15,14 @@ import hooks
 from cds_service.fhir.validate import faults_in
 from cds_service.settings import Settings
 from hooks.claim_review import ClaimReview
+from tests.documents.generate import PARTS, generated
 from tests.http.test_services import CLAIM_REVIEW, post
 from tests.support.running import ROOT
 
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = [
+    path for folder in (".", "deploy", "hooks", "cds_service/audit") for path in sorted((ROOT / folder).glob("*.md"))
+]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +90,30 @@ def test_an_example_is_valid_and_answered(server: str, example: dict[str, Any]) 
 def test_the_readme_leads_to_the_definition() -> None:
     assert "(hooks/claim_review.md)" in README
     assert "/hooks/claim-review" in README
+
+
+@pytest.mark.parametrize("path", PARTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_generated_parts_are_up_to_date(path: Path) -> None:
+    assert path.read_text() == generated(path), "run `make docs`"
+
+
+def test_the_readme_is_short_and_shows_a_card() -> None:
+    assert len(README.splitlines()) <= 130
+    (picture,) = re.findall(r"!\[.+\]\((.+\.png)\)", README)
+    assert (ROOT / picture).stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere_and_never_into_python_source(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), target
+        assert not target.endswith(".py"), f"{target}: document a file format by an example file"
+
+
+def test_make_help_lists_every_target() -> None:
+    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"clean"}
+    assert targets == {line.split()[0] for line in printed.splitlines()}
 
 
 def test_the_readme_names_every_service_and_every_rule() -> None:

@@ -14,7 +14,7 @@ LINES = 10
 
 def test_production_in_ten_lines(tmp_path: Path) -> None:
     """All but the first, which sets up what these tests run in."""
-    section = (ROOT / "README.md").read_text().split("## Production in ten lines", 1)[1].split("\n## ", 1)[0]
+    section = (ROOT / "deploy" / "README.md").read_text().split("## Production in ten lines", 1)[1].split("\n## ", 1)[0]
     lines = re.findall(r"^    (.+)$", section, re.MULTILINE)
     assert len(lines) == LINES
     assert lines[0].startswith("make install")

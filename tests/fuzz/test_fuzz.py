@@ -103,7 +103,7 @@ def test_nothing_is_found_where_nothing_is_broken(settings: Settings, good: tupl
 def test_a_warning_that_is_swallowed_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read._Reader, "_report", lambda *_: None)
+    monkeypatch.setattr(read.CaseReader, "_report", lambda *_: None)
     assert "is not named" in found_in(settings, damaged(good, "junk_status"))
 
 

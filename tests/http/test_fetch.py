@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 import requests
 
+from cds_service.fhir.read import CaseReader, ParsedCase
+from cds_service.fhir.sources import SourceResource
+from cds_service.review.advisor import Advisor, Answer
 from tests.conftest import SAMPLES
+from tests.rules.test_cases import SERVICES
 from tests.support.ehr import (
     FETCHED,
     FHIR_TOKEN,
@@ -32,6 +36,8 @@ from tests.support.fhir_server.server import FhirServer
 from tests.support.notation import request_of
 
 Json = dict[str, Any]
+
+SERVICE = SERVICES["contrast-echo-claim-review"]
 
 
 def _sample(name: str) -> Path:
@@ -120,6 +126,56 @@ def test_an_id_is_no_way_to_ask_for_something_else(server: str) -> None:
         call(server, request | access(double.address))
     assert "/fhir/Procedure?patient=p1%26_include%3D%2A%23%3Fx" in double.paths
     assert all("p1%26_include%3D%2A%23%3Fx" in path for path in double.paths)
+
+
+# --- how often a call is parsed -------------------------------------------------------------------------------------
+
+
+def verdicts(answer: Answer) -> list[tuple[str, str]]:
+    review = answer.review
+    return [(rule.id, str(each)) for rule, each in (*review.findings, *review.not_checked)]
+
+
+@pytest.fixture
+def parses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """How often cases were made, and how many resources were taken for them."""
+    counted = {"cases": 0, "resources": 0}
+    make, take = CaseReader.parsed, CaseReader._take
+
+    def counting_make(reader: CaseReader, complete: frozenset[str]) -> ParsedCase:
+        counted["cases"] += 1
+        return make(reader, complete)
+
+    def counting_take(reader: CaseReader, source: SourceResource) -> None:
+        counted["resources"] += 1
+        take(reader, source)
+
+    monkeypatch.setattr(CaseReader, "parsed", counting_make)
+    monkeypatch.setattr(CaseReader, "_take", counting_take)
+    return counted
+
+
+def test_a_call_that_names_its_server_and_needs_no_fetch_is_parsed_once(
+    advisor: Advisor, parses: dict[str, int]
+) -> None:
+    request = request_of({"lines": "93350", "known": ["procedures", "medicationAdministrations"]})
+    request["prefetch"] |= {"chargeItems": None, "coverages": None, "observations": None}
+    plain = advisor.answer(SERVICE, json.dumps(request).encode())
+    sent = parses["resources"]
+    assert (parses["cases"], sent > 0) == (1, True)
+    named = advisor.answer(SERVICE, json.dumps(request | access("http://127.0.0.1:9/fhir")).encode())
+    assert parses == {"cases": 2, "resources": 2 * sent}
+    assert verdicts(named) == verdicts(plain)
+
+
+def test_a_fetch_takes_only_what_it_brought(advisor: Advisor, parses: dict[str, int]) -> None:
+    request = request_of({"lines": "93350"}) | {"prefetch": {}}
+    with running_double() as double:
+        answer = advisor.answer(SERVICE, json.dumps(request | access(double.address)).encode())
+    drafts = len(request["context"]["draftCharges"]["entry"])
+    assert parses["cases"] == 2, "once to know what is needed, once with what came"
+    assert len(answer.fetched) == len(FETCHED)
+    assert parses["resources"] == drafts, "the double has nothing to bring"
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------

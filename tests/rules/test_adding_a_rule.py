@@ -1,7 +1,7 @@
 """`hooks/README.md` lets a biller with an editor close a code and add a rule: its steps are taken in a copy."""
 
-import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,9 +13,10 @@ import pytest
 from tests.support.running import ROOT
 
 README = (ROOT / "hooks" / "README.md").read_text()
-BLOCKS = dict(re.findall(r"^```(?:python|yaml)\n# (.+?)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+BLOCKS = dict(re.findall(r"^```(?:python|yaml|sh)\n# (.+?)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
 RULE = "hooks/rules/units_not_whole.py"
 CASES = "tests/rules/units-not-whole.yaml"
+ABOUT = "sample_bundles/units-not-whole/about.yaml"
 CLOSED = "tests/rules/contrast-supply-missing.yaml, under `flags:`"
 
 
@@ -24,7 +25,18 @@ def tree(tmp_path: Path) -> Iterator[Path]:
     """A copy of what a biller works in."""
     for name in ("cds_service", "hooks", "tests", "sample_bundles", "deploy"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
+        "Makefile",
+        "LICENSE",
+        ".ci",
+        ".gitignore",
+        ".pre-commit-config.yaml",
+    ):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     yield tmp_path
 
 
@@ -47,20 +59,17 @@ def close_lumason(tree: Path, last: str) -> None:
 
 
 def add_rule(tree: Path) -> None:
-    """The three steps of the README."""
+    """The three steps of the README, and `make docs`."""
     (tree / RULE).write_text(BLOCKS[RULE])
     (tree / CASES).write_text(BLOCKS[CASES])
-    samples = tree / "sample_bundles"
-    folder = samples / "units-not-whole"
-    folder.mkdir()
-    model = samples / "contrast-add-on-missing" / "passes-93350-with-definity-1.3-ml.json"
-    assert model.name in README
-    shutil.copy(model, folder / "passes-two-units.json")
-    request = json.loads(model.read_text())
-    for entry in request["context"]["draftCharges"]["entry"]:
-        if entry["resource"].get("code", {}).get("coding", [{}])[0].get("code") == "Q9957":
-            entry["resource"]["quantity"]["value"] = 1.3
-    (folder / "flags-volume-as-units.json").write_text(json.dumps(request, indent=2))
+    for line in BLOCKS["samples"].splitlines():
+        command = shlex.split(line)
+        if command[0] == "cds-service":
+            command = [sys.executable, "-m", "cds_service", *command[1:]]
+        subprocess.run(command, cwd=tree, check=True)
+    (tree / ABOUT).write_text(BLOCKS[ABOUT])
+    written = python(tree, "tests.documents.generate")
+    assert written.returncode == 0, written.stderr
 
 
 def test_a_code_is_closed(tree: Path) -> None:
@@ -90,22 +99,27 @@ def test_a_typing_error_is_refused_with_file_and_line(tree: Path, last: str, exp
 
 
 def test_a_rule_is_added(tree: Path) -> None:
+    """Every test that a rule touches: its own cases, the whole body, its samples, the documents and the pages."""
     add_rule(tree)
-    body = run_tests(tree, "rules/test_cases.py", "rules/test_all_rules.py")
+    chosen = ("rules/test_all_rules.py", "rules/test_override_reasons.py", "unit/test_floors.py", "unit/test_layout.py",
+              "documents/test_documents.py", "http/test_terminology.py")  # fmt: skip
+    body = run_tests(tree, *chosen)
     assert body.returncode == 0, body.stdout
-    shown = run_tests(
-        tree, "unit/test_actions.py", "http/test_services.py", "http/test_reference.py", only="units-not-whole"
-    )
+    of_the_rule = ("rules/test_cases.py", "rules/test_scope.py", "unit/test_actions.py", "unit/test_cards.py",
+                   "unit/test_outbound_fhir.py", "http/test_services.py", "http/test_reference.py",
+                   "http/test_sandbox.py")  # fmt: skip
+    shown = run_tests(tree, *of_the_rule, only="units-not-whole or units_not_whole")
     assert shown.returncode == 0, shown.stdout
     assert "no tests ran" not in shown.stdout
     page = python(tree, "cds_service", "rules", "units-not-whole").stdout
     assert "WARNING: Q9957 is charged with 1.3 units: round up to 2." in page
-    assert "no card: no findings" in page
     strict = python(
         tree, "cds_service", "check", "--strict", "sample_bundles/units-not-whole/flags-volume-as-units.json"
     )
     assert strict.returncode == 1
-    assert "left out" not in strict.stdout
+    assert "skipped" not in strict.stdout
+    passing = python(tree, "cds_service", "check", "sample_bundles/units-not-whole/passes-two-units.json")
+    assert passing.returncode == 0
 
 
 def test_a_rule_without_its_cases_is_refused(tree: Path) -> None:

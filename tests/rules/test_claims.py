@@ -12,13 +12,13 @@ from hooks.coding.claims import component, settings_of, share_a_claim
 from hooks.rules import pair_conflict as pair_conflict_module
 from hooks.rules.pair_conflict import pair_conflict
 from hooks.rules.supply_not_owner import supply_not_owner
-from tests.support.notation import _line
+from tests.support.notation import parse_line
 
 DAY = date(2026, 3, 2)
 
 
 def line(text: str, claim_type: str = "unknown", claim: str = "", place: str | None = None) -> Line:
-    code, _, modifiers = _line(text)
+    code, _, modifiers = parse_line(text)
     return Line(
         origin=Origin(f"{claim}{text}", text),
         code=code,

@@ -18,7 +18,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.support.notation import CPT, HCPCS, request_of
+from cds_service.fhir.systems import CPT_URI as CPT
+from cds_service.fhir.systems import HCPCS_URI as HCPCS
+from tests.support.notation import request_of
 
 FIRST_DAY = date(2025, 7, 1)
 DAYS = 360

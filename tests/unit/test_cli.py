@@ -130,7 +130,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
             yield (*path, name)
 
 
-@pytest.mark.parametrize("path", commands(main), ids=" ".join)
+@pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
 def test_every_help_text_has_an_example(path: tuple[str, ...]) -> None:
     text = CliRunner().invoke(main, [*path, "--help"]).output
     assert re.search(r"^  Examples?:$", text, re.MULTILINE), text

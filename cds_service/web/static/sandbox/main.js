@@ -73,7 +73,7 @@ function showError(error) {
 
 // --- drawing --------------------------------------------------------------------------------------------------------
 
-const findingOf = (card) => state.explained.findings.find((each) => each.detail === card.detail && each.rule === card.source.topic?.code);
+const findingOf = (card) => state.explained.findings.find((each) => Object.values(card.extension ?? {}).some((extension) => extension.finding === each.id));
 
 function draw(keepTimeline) {
   const { answer, explained } = state;

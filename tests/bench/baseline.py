@@ -1,4 +1,4 @@
-"""The floor: a Flask app that parses the request and answers with a constant. No service in Python does less."""
+"""The baseline: a Flask app that parses the request and answers with a constant. No service in Python does less."""
 
 import gc
 
@@ -9,7 +9,7 @@ ANSWER = b'{"cards":[]}'
 
 
 def create_app() -> Flask:
-    """The floor, as the issue of speed defines it."""
+    """The baseline, as the issue of speed defines it."""
     app = Flask(__name__, static_folder=None)
 
     @app.post("/cds-services/<service_id>")
