@@ -1,4 +1,4 @@
-"""`cds-service audit`: the same findings as `/review`, for all of a generated year and of other people's records."""
+"""`cds-service audit` returns the findings of `/review`, for a generated year and for published records."""
 
 import gzip
 import json

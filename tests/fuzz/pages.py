@@ -1,4 +1,4 @@
-"""Everything that is not a call: feedback, pages and lists by odd addresses, other methods, addresses that are none."""
+"""Requests other than calls: feedback, pages with unusual addresses, other methods, unknown addresses."""
 
 import random
 import uuid
@@ -19,7 +19,7 @@ Random = random.Random
 
 
 def feedback(rng: Random) -> Case:
-    """What became of cards, well said or damaged."""
+    """Feedback on cards, valid or damaged."""
     path = f"{rng.choice(list(PATHS.values()))}/feedback"
     document = Document(encoded({"feedback": [_item(rng) for _ in range(rng.choice([1, 1, 2, 5]))]}))
     name = _change(document, rng)

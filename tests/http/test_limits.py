@@ -1,4 +1,4 @@
-"""How much one body, one client and all calls together may take."""
+"""Limits of one body, one client and all calls together."""
 
 import copy
 import json
@@ -182,7 +182,7 @@ def test_what_nobody_reads_may_not_be_nested_without_end(server: str, levels: in
 
 
 def test_a_resource_that_is_nested_too_deeply_is_not_sent_back(advisor: Advisor) -> None:
-    """What an update would have to hold whole stays words."""
+    """An update that would need the whole resource stays a text."""
     good = json.dumps(request_of({"professional": "93350, 93352, 93352"}))
     deep = good.replace(
         '"resourceType": "Claim"', f'"unknown": {nested(MOST_LEVELS).decode()}, "resourceType": "Claim"', 1

@@ -1,4 +1,4 @@
-"""The reference over HTTP and in the terminal: the same content, for people and for programs."""
+"""The reference over HTTP and in the terminal: the same content for users and programs."""
 
 import re
 from html.parser import HTMLParser

@@ -1,4 +1,4 @@
-"""`hooks/README.md` lets a biller with an editor close a code and add a rule: its steps are taken in a copy."""
+"""The steps of `hooks/README.md`, taken in a copy: a biller closes a code and adds a rule with an editor."""
 
 import re
 import shlex
@@ -50,7 +50,7 @@ def run_tests(tree: Path, *names: str, only: str = "") -> subprocess.CompletedPr
 
 
 def close_lumason(tree: Path, last: str) -> None:
-    """What the README says: give the entry its last date of service."""
+    """The step of the README: give the entry its last date of service."""
     table = tree / "hooks" / "codes" / "codes.yaml"
     lines = table.read_text().splitlines(keepends=True)
     (number,) = [i for i, line in enumerate(lines) if '- {code: "Q9950"' in line]

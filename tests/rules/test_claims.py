@@ -1,4 +1,4 @@
-"""Which lines stand on one bill, and what is said where the tables of the two settings do not agree."""
+"""Lines of one claim, and the advice if the tables of the two settings disagree."""
 
 from datetime import date
 

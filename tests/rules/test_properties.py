@@ -1,4 +1,4 @@
-"""What holds for every case: hypothesis makes claims, records and payers, right and wrong ones alike."""
+"""Properties of every case: hypothesis generates claims, records and payers, correct or not."""
 
 import json
 from collections.abc import Iterable

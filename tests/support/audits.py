@@ -1,4 +1,4 @@
-"""What the tests of the audit share: exports on disk, audits of them, and the Bundles that `/review` would be sent."""
+"""Support for the audit's tests: exports on disk, audits of them, and the Bundles for `/review`."""
 
 import json
 from collections import Counter
@@ -41,7 +41,7 @@ def audited(
 
 
 def rows(path: Path, query: str = "SELECT * FROM data") -> list[dict[str, Any]]:
-    """What a query finds in a Parquet file, or in a folder of them, which it calls `data`."""
+    """Rows of a query on a Parquet file or folder, which the query names `data`."""
     path = path / "*.parquet" if path.is_dir() else path
     with duckdb.connect() as database:
         answer = database.execute(query.replace("data", f"'{path}'"))
@@ -60,7 +60,7 @@ def counts(out: Path) -> list[tuple[Any, ...]]:
 
 
 def confusion(export: Path, out: Path) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
-    """What was planted and not found, and what was found and not planted, as (patient, rule)."""
+    """Planted errors that were not found, and findings that were not planted, as (patient, rule)."""
     planted = Counter(map(tuple, json.loads((export.parent / f"{export.name}.planted.json").read_text())))
     found = Counter((row["patient"], row["rule"]) for row in rows(out / "findings.parquet"))
     return planted - found, found - planted
