@@ -76,7 +76,7 @@ def _of_manifest(path: Path) -> Export:
 
 
 def _listed(manifest: Path, position: int, output: _Output) -> ExportFile:
-    """The file that an entry names: by the end of its address, packed or not, beside the manifest."""
+    """The file of an entry, found next to the manifest by the end of its URL, plain or gzip."""
     parts = [part for part in unquote(urlsplit(output.url).path).split("/") if part not in {"", ".", ".."}]
     for start in range(len(parts)):
         for ending in ("", ".gz"):

@@ -92,7 +92,7 @@ def _prefetch(case: Case, make: "_Resources", charges: list[dict[str, Any]]) -> 
     wanted = {key for key, resources in found.items() if resources} | set(case.get("known", []))
     prefetch = {key: bundle(found.get(key, [])) for key in wanted}
     if case.get("hook") != "order" and "ordered" in case:
-        # The order is no prefetch key of its own; senders put it beside the procedure that it led to.
+        # The order is no prefetch key of its own; senders put it with the procedure that it led to.
         prefetch.setdefault("procedures", bundle([]))["entry"] += [
             {"resource": make.order(text)} for text in case["ordered"]
         ]

@@ -81,7 +81,7 @@ def test_the_case_stays_with_whoever_may_see_it(site: Production) -> None:
     assert site.post("/sandbox/explain", data=CLAIM, auth=RIGHT).status_code == 200
     server = {"fhirServer": "http://127.0.0.1:9/fhir"}
     refused = site.send("POST", "/sandbox/connect/patients", json=server, auth=RIGHT)
-    assert "may not ask that server" in refused.json()["issue"][0]["diagnostics"], "nobody listed it"
+    assert "this server is not allowed" in refused.json()["issue"][0]["diagnostics"], "nobody listed it"
 
 
 def test_guessing_is_slowed_down(site: Production) -> None:

@@ -145,7 +145,7 @@ def test_every_line_of_the_log_is_json(tmp_path: Path) -> None:
         post(service.address, CLAIM_REVIEW, FLAGGED)
         post(service.address, CLAIM_REVIEW, b"{")
     lines = service.log.read_text().splitlines()
-    for_people = ("*** DEVELOPMENT MODE", "*** Not for patient data", "Serving on http://")
+    for_people = ("*** DEVELOPMENT MODE", "*** For production", "Serving on http://")
     assert [line.startswith(each) for line, each in zip(lines, for_people, strict=False)] == [True] * 3
     for line in lines[3:]:
         assert {"event", "level", "timestamp"} <= set(json.loads(line)), line

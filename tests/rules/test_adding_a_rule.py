@@ -81,7 +81,7 @@ def test_a_code_is_closed(tree: Path) -> None:
     after = run_tests(tree, "rules/test_cases.py", "rules/test_all_rules.py")
     assert after.returncode == 0, after.stdout
     page = python(tree, "cds_service", "codes", "Q9950").stdout
-    assert "in force from 2016-01-01 through 2027-12-31" in page
+    assert "effective from 2016-01-01 through 2027-12-31" in page
     assert "2027-12-31  The code itself, through this day" in page
 
 
