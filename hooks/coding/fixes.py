@@ -182,8 +182,8 @@ def waste_notes(code: str, study: Study, claim_line: Line | None, case: Case) ->
     checked = f"{vial}{' (from memory: verify)' if product.vial_from_memory else ''}"
     if left.least:
         yield (
-            f"{checked}, so {plain(left.least)} mL were left over. Charge them with JW on a separate line only if they "
-            "were discarded and the record documents it."
+            f"{checked}, so {plain(left.least)} mL were left in the opened vials. Charge them with JW on a separate "
+            "line only if they were discarded and the record documents it."
         )
     else:
         yield f"{checked}, so the rounded units cover the whole vial: no amount is left to charge with JW; report JZ."

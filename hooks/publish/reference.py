@@ -56,7 +56,7 @@ _PLACEMENTS = {
     "add_ons": _TablePlacement("guidelines", "Primaries", "Add-ons that may be charged with this code"),
     "whole_services": _TablePlacement("guidelines", "Includes", "Included in"),
     "pc_tc": _TablePlacement("modifiers", "Professional and technical components (PC/TC)"),
-    "modifiers": _TablePlacement("modifiers", "Modifiers of single-dose drugs", of=("Q9950", "Q9956", "Q9957")),
+    "modifiers": _TablePlacement("modifiers", "Modifiers for single-dose drugs", of=("Q9950", "Q9956", "Q9957")),
     "unit_limits": _TablePlacement("units", "Maximum units per day (MUE)"),
     "pairs": _TablePlacement("pairs", "Not paid with this code", "This code is not paid with"),
     "crosswalk": _TablePlacement("crosswalk", "Medicare hospital code with contrast", "Replaces, with contrast"),
@@ -64,7 +64,7 @@ _PLACEMENTS = {
     "opps": _TablePlacement("coverage", "Medicare hospital outpatient payment status (OPPS)"),
     "policies": _TablePlacement("coverage", "Policy", "Coverage policies"),
     "documentation": _TablePlacement("documentation", "Items the record should contain", of=("93352",), only=("name",)),
-    "studies": _TablePlacement("recognition", "Recognized in any resource"),
+    "studies": _TablePlacement("recognition", "In any resource with the code"),
 }
 _NOT_SHOWN = {CODES.name, GUIDANCE.name}  # shown as the page's heading and sentences
 

@@ -86,7 +86,8 @@ def _record_states(use: ContrastUse) -> str:
 
 
 def _action(changes: tuple[Change, ...]) -> str:
-    return "correct the charge" if any(isinstance(change, ReplaceCode) for change in changes) else "remove the charge"
+    verb = "correct" if any(isinstance(change, ReplaceCode) for change in changes) else "remove"
+    return f"{verb} {'it' if len(changes) == 1 else 'them'}"
 
 
 def _change(line: Line, study: Study) -> Change:

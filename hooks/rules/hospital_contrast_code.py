@@ -31,7 +31,7 @@ def hospital_contrast_code(case: Case) -> Iterator[Finding | Undecided]:
 
     Why:
         Medicare pays a hospital outpatient department for an echo with contrast under a C code, which includes the use
-        of the agent. It does not pay 93352 to a hospital, and the CPT code of the same study is not charged with its C
+        of the agent. It does not pay hospitals for 93352, and the CPT code of the same study is not charged with its C
         code. The supply code is still reported, although its payment is packaged.
 
     Flags:
