@@ -151,4 +151,4 @@ def by_claim_type_and_component(lines: Iterable[Line]) -> Iterator[tuple[Line, .
     for line in lines:
         split_off = not line.claim and component(line) == "professional"
         found.setdefault((bool(line.claim), line.claim_type, split_off), []).append(line)
-    return (tuple(alike) for alike in found.values())
+    return (tuple(same_claim) for same_claim in found.values())

@@ -40,7 +40,7 @@ def study_evidence(study: Study) -> tuple[Evidence, ...]:
     return charged or done or ordered
 
 
-def described(code: str) -> str:
+def describe(code: str) -> str:
     """A code with our description: `93352 (echo contrast agent used during a stress echo)`."""
     entries = CODES.history(code)
     return f"{code} ({entries[-1].words})" if entries else code
@@ -107,7 +107,7 @@ def supply_notes(study: Study, case: Case) -> tuple[str, ...]:
         note for supply in supplies for note in waste_notes(supply.code, study, supply_claim_line(study), case)
     )
     if len(options) > 1:
-        choices = "; ".join(described(supply.code) for supply in supplies)
+        choices = "; ".join(describe(supply.code) for supply in supplies)
         return (f"The record does not identify the product. Choose the one used: {choices}.", *waste)
     return (*(_supply_note(supply) for supply in supplies), *waste)
 
@@ -228,4 +228,4 @@ def by_claim_type(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
     found: dict[tuple[bool, str], list[Line]] = {}
     for line in lines:
         found.setdefault((bool(line.claim), line.claim_type), []).append(line)
-    return (tuple(alike) for alike in found.values())
+    return (tuple(same_type) for same_type in found.values())

@@ -137,7 +137,7 @@ class _Index:
 
     def _in_order(self, found: Iterable[list[Group] | None]) -> list[Group]:
         """Each group once, in creation order."""
-        groups = {group for alike in found if alike for group in alike}
+        groups = {group for similar in found if similar for group in similar}
         return sorted(groups, key=self._number.__getitem__) if len(groups) > 1 else list(groups)
 
 
@@ -157,8 +157,8 @@ def _groups_of_performed(records: Iterable[Record]) -> list[Group]:
     of_kind: dict[Kind, list[Record]] = {}
     for record in records:
         of_kind.setdefault(study_kind(record) or "none", []).append(record)
-    groups = [Group(kind, linked) for kind, alike in of_kind.items() for linked in _linked(alike)]
-    return [merged for alike in _grouped_by(groups, _day_key) for merged in _merge_same_day(alike)]
+    groups = [Group(kind, linked) for kind, similar in of_kind.items() for linked in _linked(similar)]
+    return [merged for similar in _grouped_by(groups, _day_key) for merged in _merge_same_day(similar)]
 
 
 def _linked(records: Sequence[Record]) -> Iterator[list[Record]]:
@@ -191,10 +191,10 @@ def _merge(groups: list[Group], new: Group, belongs: Callable[[Group, Group], bo
     groups.append(new)
 
 
-def _merge_same_day(alike: Sequence[Group]) -> list[Group]:
+def _merge_same_day(similar: Sequence[Group]) -> list[Group]:
     """Studies of one kind on one day are one study, unless practitioners or references separate them."""
     groups: list[Group] = []
-    for each in (group for group in alike if group.practitioners):
+    for each in (group for group in similar if group.practitioners):
         _merge(
             groups,
             each,
@@ -202,7 +202,7 @@ def _merge_same_day(alike: Sequence[Group]) -> list[Group]:
                 bool(group.practitioners & new.practitioners) and not (group.is_linked and new.is_linked)
             ),
         )
-    groups += [group for group in alike if not group.practitioners]
+    groups += [group for group in similar if not group.practitioners]
     distinct = [group for group in groups if group.billers or group.is_linked]
     are_distinct = len(distinct) > 1 and not all(
         may_be_same_practitioner(one.billers, other.billers) and not (one.is_linked and other.is_linked)
@@ -342,8 +342,8 @@ class _UnassignedByDay:
         self._note(group, _day_keys(group) - before)
 
     def _same_day_group(self, record: Record) -> Group | None:
-        alike = self._found.get((record.day, None if record.day else record.encounter), [])
-        return next((each for each in alike if each.day == record.day and _same_biller(each, record)), None)
+        similar = self._found.get((record.day, None if record.day else record.encounter), [])
+        return next((each for each in similar if each.day == record.day and _same_biller(each, record)), None)
 
     def _only_possible_group(self, record: Record) -> Group | None:
         """The only group that may share the record's day; None if there are several."""

@@ -11,7 +11,7 @@ from cds_service.core.changes import Change, RemoveLine, RemoveModifier, Replace
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CODES, UNIT_LIMITS, CodeEntry
 from hooks.coding.claims import charge_evidence, claims, echo_days, is_submitted
-from hooks.coding.fixes import described
+from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import is_supply, name_of
@@ -88,7 +88,7 @@ def _outside_dates(lines: list[Line], claim: tuple[Line, ...], case: Case) -> Fi
         + (f"{before} was." if before else "charge a code in effect, or remove it."),
         evidence=charge_evidence(lines),
         fixes=tuple(_earlier_code(before, lines, claim, case)) if before and fixable else (),
-        notes=(f"{described(code)}: {_dates(entry)}.",),
+        notes=(f"{describe(code)}: {_dates(entry)}.",),
         day=day,
         indicator=None if certain else INFO,
     )

@@ -79,7 +79,7 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | U
             (*use.evidence, *use.against),
         )
     elif use.given == "unknown" and use.hints:
-        yield _if_used(
+        yield _question(
             study, use.hints, "Contrast is named in free text only, which does not support a suggested charge."
         )
     elif study.ambiguous:
@@ -107,31 +107,31 @@ def _is_medicare_hospital_study(study: Study, case: Case) -> bool:
 
 
 def _missing(study: Study, use: ContrastUse, case: Case) -> Finding | Undecided:
-    seen = (*study_evidence(study), *(use.evidence or use.orders))
+    evidence = (*study_evidence(study), *(use.evidence or use.orders))
     if not study.certain:
-        return _if_used(study, seen, "The study's code has no code system, so no change is suggested.")
+        return _question(study, evidence, "The study's code has no code system, so no change is suggested.")
     if case.stage == "claim" and not study.primaries and not stress_echo_is_flagged(study, case):
-        return Undecided("claim", "the stress echo is not charged, so 93352 would have no primary", seen)
-    return _finding(study, seen, case)
+        return Undecided("claim", "the stress echo is not charged, so 93352 would have no primary", evidence)
+    return _finding(study, evidence, case)
 
 
-def _finding(study: Study, seen: tuple[Evidence, ...], case: Case) -> Finding:
+def _finding(study: Study, evidence: tuple[Evidence, ...], case: Case) -> Finding:
     hospital = medicare_hospital_lines(study, case)
-    bill = next((line for line in study.primaries if line not in hospital), None)
+    claim_line = next((line for line in study.primaries if line not in hospital), None)
     choices = () if hospital else supply_choices(study, case)
     fixes = fixes_with_supplies(
-        f"Add {CONTRAST_ADD_ON}", [add_code(study, case, CONTRAST_ADD_ON, Decimal(1), bill)], choices
+        f"Add {CONTRAST_ADD_ON}", [add_code(study, case, CONTRAST_ADD_ON, Decimal(1), claim_line)], choices
     )
     instead = hospital_alternative(study, case)
     if instead:
         supplies = choices[0] if len(choices) == 1 else ()
         of = f" for {instead.line.code}" if isinstance(instead, ReplaceCode) else ""
         fixes.append(Fix(f"Medicare hospital claim: {instead.code}{of}", (instead, *supplies)))
-    named = [CONTRAST_ADD_ON, *_supply_named(choices)]
+    codes = [CONTRAST_ADD_ON, *_supply_named(choices)]
     return Finding(
         summary=f"Contrast {'was given at' if case.stage == 'claim' else 'with'} this stress echo: "
-        f"add {' and '.join(named)}.",
-        evidence=seen,
+        f"add {' and '.join(codes)}.",
+        evidence=evidence,
         fixes=tuple(fixes),
         notes=(*supply_notes(study, case), *_setting_notes(study, instead is not None)),
         day=study.day,
@@ -140,8 +140,8 @@ def _finding(study: Study, seen: tuple[Evidence, ...], case: Case) -> Finding:
 
 
 def _supply_named(choices: tuple[tuple[AddLine, ...], ...]) -> list[str]:
-    named = [code_with_units(line) for line in common_supplies(choices)]
-    return named or (["the supply code of the agent"] if choices else [])
+    codes = [code_with_units(line) for line in common_supplies(choices)]
+    return codes or (["the supply code of the agent"] if choices else [])
 
 
 def _setting_notes(study: Study, may_be_hospital: bool) -> Iterator[str]:
@@ -158,10 +158,10 @@ def _setting_notes(study: Study, may_be_hospital: bool) -> Iterator[str]:
         )
 
 
-def _if_used(study: Study, seen: tuple[Evidence, ...], note: str) -> Finding:
+def _question(study: Study, evidence: tuple[Evidence, ...], note: str) -> Finding:
     return Finding(
         summary="Contrast may be part of this stress echo: if it is used, charge 93352 and the supply code.",
-        evidence=seen,
+        evidence=evidence,
         notes=(note,),
         day=study.day,
         indicator=INFO,

@@ -56,10 +56,10 @@ def contrast_supply_missing(case: Case) -> Iterator[Finding | Undecided]:
 
 
 def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | Undecided]:
-    seen = (*_charged(study), *use.evidence)
+    evidence = (*_study_and_add_ons(study), *use.evidence)
     if use.given == "no":
         yield Undecided(
-            "contradiction", "contrast is charged, but the record shows that none was given", (*seen, *use.against)
+            "contradiction", "contrast is charged, but the record shows that none was given", (*evidence, *use.against)
         )
     elif ambiguous_agents(study):
         yield Undecided(
@@ -68,22 +68,22 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | U
             tuple(Evidence("may belong to one of several studies", record) for record in ambiguous_agents(study)),
         )
     else:
-        yield _finding(study, seen, use, case)
+        yield _finding(study, evidence, use, case)
 
 
-def _charged(study: Study) -> tuple[Evidence, ...]:
+def _study_and_add_ons(study: Study) -> tuple[Evidence, ...]:
     codes = (CONTRAST_ADD_ON, PERFUSION_ADD_ON)
     add_ons = tuple(Evidence(f"{line} is charged", line) for code in codes for line in study.lines_for(code))
     return (*study_evidence(study), *add_ons)
 
 
-def _finding(study: Study, seen: tuple[Evidence, ...], use: ContrastUse, case: Case) -> Finding:
+def _finding(study: Study, evidence: tuple[Evidence, ...], use: ContrastUse, case: Case) -> Finding:
     choices = supply_choices(study, case)
     certain = all(line.certain for line in (*study.primaries, *study.lines_for(CONTRAST_ADD_ON)))
     codes = " and ".join(code_with_units(line) for line in common_supplies(choices)) or "the code of the product used"
     return Finding(
         summary=f"Contrast is charged without its supply code: add {codes}.",
-        evidence=(*seen, *use.hints),
+        evidence=(*evidence, *use.hints),
         fixes=tuple(fixes_with_supplies("", (), choices)) if certain else (),
         notes=supply_notes(study, case),
         day=study.day,

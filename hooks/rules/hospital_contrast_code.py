@@ -59,9 +59,9 @@ def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case
         )
     if not wrong or payer == "other" or use.given in {"no", "contradicted"}:
         return
-    seen = tuple(Evidence(f"{line} is charged", line) for line in wrong)
+    evidence = tuple(Evidence(f"{line} is charged", line) for line in wrong)
     if payer == "unknown":
-        yield Undecided("claim", "the payer of this hospital claim is unknown; Medicare requires a C code", seen)
+        yield Undecided("claim", "the payer of this hospital claim is unknown; Medicare requires a C code", evidence)
     else:
         yield _finding(study, use, lines, wrong, case)
 
@@ -84,10 +84,10 @@ def _wrong_lines(study: Study, use: ContrastUse, lines: tuple[Line, ...]) -> tup
 
 
 def _is_with_contrast(study: Study, use: ContrastUse, lines: tuple[Line, ...]) -> bool:
-    return use.given == "yes" or (study.kind == "stress" and _charged(lines, CONTRAST_ADD_ON))
+    return use.given == "yes" or (study.kind == "stress" and _includes_code(lines, CONTRAST_ADD_ON))
 
 
-def _charged(lines: tuple[Line, ...], code: str) -> bool:
+def _includes_code(lines: tuple[Line, ...], code: str) -> bool:
     return any(line.code == code for line in lines)
 
 

@@ -87,8 +87,8 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
         else:
             pair = Pair(one, other, edit)
             pairs.setdefault((one.day, pair.kind), []).append(pair)
-    for (_, (kind, certain)), alike in pairs.items():
-        yield _FINDINGS[kind](sorted(alike, key=str), certain, case)
+    for (_, (kind, certain)), group in pairs.items():
+        yield _FINDINGS[kind](sorted(group, key=str), certain, case)
 
 
 # --- NCCI edits -----------------------------------------------------------------------------------------------------
@@ -148,13 +148,13 @@ def _lacks_primary(one: Line, other: Line, case: Case) -> bool:
 
 def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
     removed = _removed(pairs)
-    gone = frozenset(removed)
-    orphaned = [line for line in relevant_lines(case) if _loses_its_primary(line, gone, case)]
-    stays = _joined(_codes(pair.paid for pair in pairs if pair.paid not in gone))
+    removed_lines = frozenset(removed)
+    orphaned = [line for line in relevant_lines(case) if _loses_its_primary(line, removed_lines, case)]
+    kept = _joined(_codes(pair.paid for pair in pairs if pair.paid not in removed_lines))
     is_one = len(_codes(removed)) == 1
     return _finding(
         pairs,
-        f"{_joined(_codes(removed))} {'is' if is_one else 'are'} not paid with {stays}: "
+        f"{_joined(_codes(removed))} {'is' if is_one else 'are'} not paid with {kept}: "
         f"remove {'it' if is_one else 'them'}.",
         certain,
         fixes=_removal([*removed, *orphaned]) if certain else (),

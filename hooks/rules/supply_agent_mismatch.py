@@ -59,8 +59,8 @@ def _verdict(study: Study, case: Case) -> Iterator[Finding | Undecided]:
 
 def _products_on_line(line: Line, case: Case) -> list[tuple[Agent, Record]]:
     """The product named on a line itself: by NDC, on the line or in its details, or in its text."""
-    own = [line, *detail_lines(line, case)]
-    found = [(agent_in(Concept(_ndcs(each), each.concept.words)), each) for each in own]
+    lines_and_details = [line, *detail_lines(line, case)]
+    found = [(agent_in(Concept(_ndcs(each), each.concept.words)), each) for each in lines_and_details]
     named: list[tuple[Agent, Record]] = [(agent, each) for agent, each in found if agent]
     return [pair for pair in named if pair[0].certain] or named
 

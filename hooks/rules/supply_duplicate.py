@@ -8,7 +8,7 @@ from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import contrast_in
-from hooks.coding.fixes import described
+from hooks.coding.fixes import describe
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import UNSPECIFIED
 from hooks.coding.studies import Study, studies
@@ -85,7 +85,7 @@ def _finding(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord, remo
         summary=f"{' and '.join(codes)} charge one contrast agent twice: {decided}.",
         evidence=(*charge_evidence(lines), *agents.evidence),
         fixes=tuple(_fixes(lines, removed)) if certain else (),
-        notes=tuple(f"{described(code)}." for code in codes),
+        notes=tuple(f"{describe(code)}." for code in codes),
         day=study.day,
         indicator=None if certain else INFO,
     )

@@ -8,7 +8,7 @@ from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undeci
 from hooks.codes.sources import MEDLEARN_2018
 from hooks.codes.tables import CODES
 from hooks.coding.claims import is_facility_supply, is_submitted, reviewed_lines, units_of
-from hooks.coding.fixes import described
+from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import is_supply
@@ -64,7 +64,7 @@ def _finding(lines: list[Line]) -> Finding:
             for line in lines
         ),
         fixes=(fix,) if certain and all(line.open for line in lines) else (),
-        notes=tuple(f"{described(code)} belongs on the facility's claim." for code in codes),
+        notes=tuple(f"{describe(code)} belongs on the facility's claim." for code in codes),
         day=lines[0].day,
         indicator=None if certain else INFO,
     )

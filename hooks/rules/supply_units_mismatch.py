@@ -83,11 +83,11 @@ def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
     changes: list[Change] = []
     if not given:
         changes += _given_part(discarded, units, study, case)
-    elif _sum(given) != units:
-        changes += _set(given, units)
+    elif _total(given) != units:
+        changes += _set_units(given, units)
     belongs = given and discarded and not _is_modifier_fault(discarded, study, case)
-    if belongs and left is not None and _sum(discarded) > left.most:
-        changes += _set(discarded, left.most)
+    if belongs and left is not None and _total(discarded) > left.most:
+        changes += _set_units(discarded, left.most)
     if changes:
         yield _finding(lines, units, changes, study)
 
@@ -95,12 +95,12 @@ def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
 def _given_part(discarded: tuple[Line, ...], units: Decimal, study: Study, case: Case) -> Iterator[Change]:
     """Fix if only JW is charged: add the amount given or, if nothing was left, charge the line as given."""
     code, left = discarded[0].code, leftover_of(discarded[0].code, study)
-    if left is not None and 0 < _sum(discarded) <= left.most:
+    if left is not None and 0 < _total(discarded) <= left.most:
         yield add_code(study, case, code, units, discarded[0])
         return
     kept, *others = _kept_first(discarded, units)
     yield from list(waste_modifier_changes(kept, code, study, case)) or [RemoveModifier(kept, DISCARDED)]
-    yield from _set((kept,), units)
+    yield from _set_units((kept,), units)
     yield from (RemoveLine(line) for line in others)
 
 
@@ -110,23 +110,23 @@ def _is_modifier_fault(discarded: tuple[Line, ...], study: Study, case: Case) ->
     return payment == "packaged" or (payment == "separate" and left is not None and not left.most)
 
 
-def _sum(lines: Iterable[Line]) -> Decimal:
+def _total(lines: Iterable[Line]) -> Decimal:
     """Total units; a line without a quantity counts as one."""
     return sum((Decimal(1) if line.units is None else line.units for line in lines), Decimal(0))
 
 
-def _set(lines: tuple[Line, ...], units: Decimal) -> Iterator[Change]:
+def _set_units(lines: tuple[Line, ...], units: Decimal) -> Iterator[Change]:
     kept, *others = _kept_first(lines, units)
     if not units:
         yield RemoveLine(kept)
-    elif _sum([kept]) != units:
+    elif _total([kept]) != units:
         yield SetUnits(kept, units)
     yield from (RemoveLine(line) for line in others)
 
 
 def _kept_first(lines: Iterable[Line], units: Decimal) -> list[Line]:
     """A line with the right units first, in any input order."""
-    return sorted(lines, key=lambda line: (_sum([line]) != units, str(line)))
+    return sorted(lines, key=lambda line: (_total([line]) != units, str(line)))
 
 
 def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], study: Study) -> Finding:
@@ -147,7 +147,7 @@ def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], stu
 
 
 def _fault(lines: tuple[Line, ...], units: Decimal) -> str:
-    given = _sum(line for line in lines if DISCARDED not in line.modifiers)
+    given = _total(line for line in lines if DISCARDED not in line.modifiers)
     if given != units:
         verb = "unit is" if given == 1 else "units are"
         return f"{plain(given)} {verb} charged as given, but the mL given equal {plain(units)}: correct the units"

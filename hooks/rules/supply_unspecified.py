@@ -11,7 +11,7 @@ from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import Supply, contrast_in, supplies_due
-from hooks.coding.fixes import add_code, described
+from hooks.coding.fixes import add_code, describe
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import UNSPECIFIED, current_products
 from hooks.coding.setting_and_payer import payer_answer
@@ -70,16 +70,16 @@ def _has_code(study: Study, lines: list[Line], codes: list[str], agents: AgentsO
     supply = due.get(codes[0], Supply(codes[0], None, "no dose in mL is recorded; enter the units"))
     fixable = certain and len(codes) == 1 and all(line.open for line in lines)
     return Finding(
-        summary=f"A9700 is charged, but the agent has its own code: replace it by {_named(codes, supply)}.",
+        summary=f"A9700 is charged, but the agent has its own code: replace it by {_codes_with_units(codes, supply)}.",
         evidence=(*charge_evidence(lines), *agents.evidence),
         fixes=(_replacement(study, lines, supply, case),) if fixable else (),
-        notes=(*(f"{described(code)}." for code in codes), *([f"{supply.code}: {supply.reason}."] if fixable else [])),
+        notes=(*(f"{describe(code)}." for code in codes), *([f"{supply.code}: {supply.reason}."] if fixable else [])),
         day=study.day,
         indicator=None if certain else INFO,
     )
 
 
-def _named(codes: list[str], supply: Supply) -> str:
+def _codes_with_units(codes: list[str], supply: Supply) -> str:
     if len(codes) > 1 or supply.units is None:
         return " and ".join(codes)
     return f"{supply.code} ({plain(supply.units)} {'unit' if supply.units == 1 else 'units'})"
@@ -106,7 +106,7 @@ def _product_unknown(study: Study, lines: list[Line], agents: AgentsOnRecord) ->
             evidence=(*charge_evidence(lines), *agents.evidence),
             notes=(
                 "The record does not identify the product. These have their own codes: "
-                + "; ".join(described(code) for code in codes)
+                + "; ".join(describe(code) for code in codes)
                 + ". Keep A9700 only for another product, or if the payer requires it.",
             ),
             day=study.day,

@@ -77,7 +77,7 @@ def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
         if marked:
             yield _not_allowed(lines, marked, study)
     elif payment == "separate" and _has_quantity(lines, study):
-        yield from _required(lines, study, case)
+        yield from _check_required(lines, study, case)
     elif payment == "separate" or (
         payment == "unknown" and has_product_code(lines[0]) and waste_modifier_is_required(day)
     ):
@@ -119,7 +119,7 @@ def _not_allowed(lines: tuple[Line, ...], marked: tuple[Line, ...], study: Study
 # --- modifiers required ---------------------------------------------------------------------------------------------
 
 
-def _required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding]:
+def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding]:
     given = tuple(line for line in lines if DISCARDED not in line.modifiers)
     contradictory = tuple(line for line in lines if set(line.modifiers) >= BOTH)
     discarded = tuple(line for line in lines if DISCARDED in line.modifiers and line not in contradictory)
@@ -129,9 +129,9 @@ def _required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Fin
     elif given and discarded and left is not None and not left.most:
         yield _nothing_left(given, discarded, study, case)
     elif not discarded and waste_modifier_is_required(lines[0].day or study.day):
-        bare = tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)
-        if bare:
-            yield _missing(bare, study, case)
+        unmarked = tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)
+        if unmarked:
+            yield _missing(unmarked, study, case)
 
 
 def _contradiction(contradictory: tuple[Line, ...], study: Study, case: Case) -> Finding:
@@ -154,15 +154,15 @@ def _nothing_left(given: tuple[Line, ...], discarded: tuple[Line, ...], study: S
     return _finding(summary, (*given, *discarded), study, case, changes)
 
 
-def _missing(bare: tuple[Line, ...], study: Study, case: Case) -> Finding:
-    code, left = bare[0].code, leftover_of(bare[0].code, study)
+def _missing(unmarked: tuple[Line, ...], study: Study, case: Case) -> Finding:
+    code, left = unmarked[0].code, leftover_of(unmarked[0].code, study)
     changes: list[Change] = []
     if left is not None and left.least:
-        changes += discarded_line(bare[0], code, study, case)
+        changes += discarded_line(unmarked[0], code, study, case)
     elif left is not None:
-        changes += [AddModifier(line, NOTHING_DISCARDED) for line in bare]
+        changes += [AddModifier(line, NOTHING_DISCARDED) for line in unmarked]
     tail = "add JZ" if left is not None and not left.least else "add JW for a discarded amount, or JZ if none"
-    return _finding(f"Medicare requires JW or JZ on {code}: {tail}.", bare, study, case, changes)
+    return _finding(f"Medicare requires JW or JZ on {code}: {tail}.", unmarked, study, case, changes)
 
 
 def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, changes: list[Change]) -> Finding:

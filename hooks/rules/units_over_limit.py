@@ -27,7 +27,7 @@ from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 from hooks.coding.studies import Study, study_of
 
-MEANING = {
+MAI_NOTES = {
     2: "The limit is absolute (MAI 2): additional units in a day are denied, whatever the record shows.",
     3: "The limit is per day (MAI 3): additional units may be paid on appeal if the record shows medical necessity.",
 }
@@ -145,7 +145,7 @@ def _limit(code: str, day: date | None, setting: ClaimSetting) -> UnitLimit | No
 
 def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, setting_open: bool, case: Case) -> Finding:
     certain = all(line.certain for line in lines)
-    notes = [MEANING[limit.mai]]
+    notes = [MAI_NOTES[limit.mai]]
     if setting_open:
         notes.append("Claim type unknown; the larger MUE limit was used.")
     return Finding(
