@@ -64,11 +64,11 @@ def test_the_version_is_that_of_discovery_and_in_the_change_log(server: str, def
 def test_the_context_is_that_which_the_service_takes(definition: str) -> None:
     head, *rows = table(definition, "## Context")
     assert [cell.strip("| ") for cell in head] == ["Field", "Optionality", "Prefetch Token", "Type", "Description"]
-    describe = {row[0].strip("| `"): (row[1] == "REQUIRED", row[2], row[3].strip("*")) for row in rows}
+    described = {row[0].strip("| `"): (row[1] == "REQUIRED", row[2], row[3].strip("*")) for row in rows}
     fields = {field.encode_name: field.required for field in msgspec.structs.fields(ClaimReview)}
-    assert {name: required for name, (required, _, _) in describe.items()} == fields
-    assert {name for name, (_, token, _) in describe.items() if token == "Yes"} == set(fields) - {"draftCharges"}
-    kinds = {name: kind for name, (_, _, kind) in describe.items()}
+    assert {name: required for name, (required, _, _) in described.items()} == fields
+    assert {name for name, (_, token, _) in described.items() if token == "Yes"} == set(fields) - {"draftCharges"}
+    kinds = {name: kind for name, (_, _, kind) in described.items()}
     assert kinds == dict.fromkeys(fields, "string") | {"draftCharges": "object"}
 
 
