@@ -40,7 +40,7 @@ from cds_service.web.openapi import DocumentedNames, document
 from cds_service.web.page_password import people_of
 from cds_service.wiring import create_advisor, samples, service_directory
 from hooks.coding import override_reasons
-from hooks.coding.studies import studies_told
+from hooks.coding.studies import records_by_study
 from hooks.publish import reference as hooks_reference
 from hooks.publish import terminology as hooks_terminology
 
@@ -93,7 +93,7 @@ def sandbox_tools(settings: Settings) -> sandbox.SandboxTools:
     return sandbox.SandboxTools(
         samples=samples(settings),
         requests=RequestBuilder(service_directory(settings)),
-        grouping=studies_told,
+        grouping=records_by_study,
         signer=Signer.from_file(settings.sandbox_key),
     )
 

@@ -123,7 +123,7 @@ def test_the_page_says_what_was_counted(service: str) -> None:
         "accepted 33%",
         "set aside 50%",
         "no answer 17%",
-        "It is charged on another claim",
+        "Charged on another claim",
         "the record did not come whole, or leaves it open",
         "Half of the calls were answered within 5 ms.",
     ):

@@ -49,7 +49,7 @@ def test_a_bundle_in_findings_out(server: str) -> None:
     assert set(repeated) == {"id", "rule", "indicator", "summary", "detail", "evidence", "remedies", "day"}
     assert repeated["indicator"] == "warning"
     assert repeated["day"] == "2026-03-02"
-    assert repeated["summary"] == "93352 is charged 2 times for one study: keep one."
+    assert repeated["summary"] == "93352 is charged 2 times for one study: keep one unit."
     assert "**Why**" in repeated["detail"]
     (seen,) = repeated["evidence"]
     assert seen == {
@@ -249,7 +249,7 @@ def test_check_prints_the_review_of_a_bundle() -> None:
     result = run("check", "-", stdin=body)
     text = result.stdout.decode()
     assert result.returncode == 1
-    assert "WARNING: 93352 is charged 2 times for one study: keep one." in text
+    assert "WARNING: 93352 is charged 2 times for one study: keep one unit." in text
     assert "passed       contrast-add-on-missing" in text
     assert "(add-on-repeated)" in text
     content = json.loads(run("check", "--json", "-", stdin=body).stdout)

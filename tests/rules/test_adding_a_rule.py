@@ -1,4 +1,4 @@
-"""`hooks/README.md` lets a biller with an editor close a code and add a rule: its steps are taken in a copy."""
+"""`hooks/README.md` teaches how to close a code and add a rule; its steps are run in a copy."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ CLOSED = "tests/rules/contrast-supply-missing.yaml, under `flags:`"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
-    """A copy of what a biller works in."""
+    """A copy of the files that an author of rules edits."""
     for name in ("cds_service", "hooks", "tests", "sample_bundles", "deploy"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (
@@ -50,7 +50,7 @@ def run_tests(tree: Path, *names: str, only: str = "") -> subprocess.CompletedPr
 
 
 def close_lumason(tree: Path, last: str) -> None:
-    """What the README says: give the entry its last date of service."""
+    """The README's step: give the entry its last date of service."""
     table = tree / "hooks" / "codes" / "codes.yaml"
     lines = table.read_text().splitlines(keepends=True)
     (number,) = [i for i, line in enumerate(lines) if '- {code: "Q9950"' in line]

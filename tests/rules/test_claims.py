@@ -1,4 +1,4 @@
-"""Which lines stand on one bill, and what is said where the tables of the two settings do not agree."""
+"""Lines that share a claim, and verdicts if the tables of the two settings differ."""
 
 from datetime import date
 

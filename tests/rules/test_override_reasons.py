@@ -1,4 +1,4 @@
-"""Why advice may be set aside: few reasons, coded, each for the stages at which it makes sense."""
+"""Override reasons: few per rule, coded, each limited to the stages at which it makes sense."""
 
 import re
 

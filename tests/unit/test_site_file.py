@@ -13,7 +13,7 @@ from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.site_file import load_site
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
-from hooks.coding.setting_and_payer import payer_of, payer_says, takes_hospital_codes
+from hooks.coding.setting_and_payer import payer_answer, payer_of, takes_hospital_codes
 from tests.rules.test_cases import SERVICES
 from tests.support.notation import request_of, service_of
 from tests.support.running import ROOT
@@ -240,7 +240,7 @@ def test_payers(tmp_path: Path, coverage: dict[str, Any], payer: str, c_codes: b
     case = coverage_case(tmp_path, coverage)
     assert payer_of(case, case.lines) == payer
     assert takes_hospital_codes(case, case.lines) is c_codes
-    assert payer_says(case, case.lines, "waste_modifiers") is waste
+    assert payer_answer(case, case.lines, "waste_modifiers") is waste
 
 
 def test_a_hospital_claim_to_a_payer_that_takes_c_codes_is_not_told_to_add_93352(tmp_path: Path) -> None:

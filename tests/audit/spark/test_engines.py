@@ -91,7 +91,7 @@ def test_both_summaries_say_the_same(outs: tuple[Path, Path]) -> None:
     for fact in ("lines", "types", "cases", "patientsRead", "reviewed"):
         assert said[0]["facts"][fact] == said[1]["facts"][fact], fact
     for out in outs:
-        assert "Billed without 93352 or the supply" in (out / "report.html").read_text()
+        assert "Contrast billed without 93352 or the supply code" in (out / "report.html").read_text()
 
 
 def test_review_says_the_same(export: Path, outs: tuple[Path, Path]) -> None:
