@@ -37,7 +37,7 @@ from cds_service.web import (
 from cds_service.web.call_recorder import CallRecorder
 from cds_service.web.flask_app import App
 from cds_service.web.openapi import DocumentedNames, document
-from cds_service.web.page_password import people_of
+from cds_service.web.page_password import page_password_of
 from cds_service.wiring import create_advisor, samples, service_directory
 from hooks.coding import override_reasons
 from hooks.coding.studies import records_by_study
@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     configure()
     chosen = settings or load_settings()
     app = App(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = transport.most_read(chosen.max_body_bytes)
+    app.config["MAX_CONTENT_LENGTH"] = transport.read_limit(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
     database = Database(chosen.database_url, chosen.database_connections)
     metrics = Metrics(frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons))
@@ -75,7 +75,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     request_ids.register(app, metrics)
     counts = limits.register(app, chosen)
     authentication.register(
-        app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths, people_of(chosen)
+        app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths, page_password_of(chosen)
     )
     limits.register_clients(app, counts)
     responses.register(app)

@@ -1,4 +1,4 @@
-"""What the tests share: an advisor in this process, a running server of its own, and a FHIR server beside it."""
+"""Shared fixtures: an advisor in this process, a running server, and a FHIR server."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
-"""The same rules over a year of records: FHIR Bulk Data exports in, findings, counts and a report out.
+"""The audit: runs the rules over a FHIR Bulk Data export and writes findings, counts and a report.
 
-`scan` reads lines, `split` sorts a patient's records into cases, `audit` runs the rules over them; `embedded` (DuckDB
-and a process pool) and `distributed` (Spark) differ only in how they bring the records of a patient together. Like the
-rest of the machine it knows no billing code: rules and what else it must know come in through `knowledge`.
+`scan` parses lines, `patients` sorts a patient's records into cases, `reviewer` runs the rules over them.
+`duckdb_engine` (DuckDB and a process pool) and `spark_engine` differ only in how they group records by patient.
+Nothing here knows a billing code: the rules and `knowledge` are passed in.
 """

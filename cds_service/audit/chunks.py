@@ -1,4 +1,4 @@
-"""Lines of files, in pieces that can be read side by side: ranges of a plain file, or a packed file as a whole."""
+"""Chunks of export files that can be read in parallel: ranges of a plain file, or a whole gzip file."""
 
 import gzip
 import zlib
@@ -6,37 +6,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from cds_service.audit.exports import Shard
+from cds_service.audit.exports import ExportFile
 
-PIECE_BYTES = 32 * 1024 * 1024
+CHUNK_BYTES = 32 * 1024 * 1024
 
-# A line that is longer is no resource: it is skipped without being held in memory.
+# Longer lines are rejected without being held in memory.
 LONGEST_LINE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Lines of one file that begin at `start` or after it, and before `end` (bytes; None: to the end of the file)."""
+    """The lines of one file that begin from `start` up to `end` (bytes; None: end of the file)."""
 
     number: int
-    shard: Shard
+    source: ExportFile
     start: int = 0
     end: int | None = None
 
     @property
     def size(self) -> int:
-        """How much of the file it is, in bytes."""
-        return self.shard.size if self.end is None else self.end - self.start
+        """Size in bytes."""
+        return self.source.size if self.end is None else self.end - self.start
 
 
-def pieces_of(shards: tuple[Shard, ...], size: int = PIECE_BYTES) -> tuple[Chunk, ...]:
-    """All files in pieces, in their order."""
+def chunks_of(files: tuple[ExportFile, ...], size: int = CHUNK_BYTES) -> tuple[Chunk, ...]:
+    """The chunks of all files, in order."""
     ranges = [
-        (shard, start, end)
-        for shard in shards
-        for start, end in ([(0, None)] if shard.is_packed or shard.size <= size else _ranges(shard.size, size))
+        (file, start, end)
+        for file in files
+        for start, end in ([(0, None)] if file.is_gzip or file.size <= size else _ranges(file.size, size))
     ]
-    return tuple(Chunk(number, shard, start, end) for number, (shard, start, end) in enumerate(ranges))
+    return tuple(Chunk(number, file, start, end) for number, (file, start, end) in enumerate(ranges))
 
 
 def _ranges(total: int, size: int) -> list[tuple[int, int]]:
@@ -45,27 +45,27 @@ def _ranges(total: int, size: int) -> list[tuple[int, int]]:
 
 @dataclass(slots=True)
 class BrokenChunk:
-    """What is said in the place of a line that cannot be read from the file."""
+    """Stands for a line that cannot be read, with the reason."""
 
     reason: str
 
 
-def lines_of(piece: Chunk) -> Iterator[str | BrokenChunk]:
-    """The lines of a piece; bytes that are not UTF-8 become U+FFFD. A packed file that breaks off ends in a Broken."""
-    opener = gzip.open if piece.shard.is_packed else open
-    with opener(piece.shard.path, "rb") as file:
+def lines_of(chunk: Chunk) -> Iterator[str | BrokenChunk]:
+    """The lines of a chunk; invalid UTF-8 becomes U+FFFD. A truncated gzip file ends with a BrokenChunk."""
+    opener = gzip.open if chunk.source.is_gzip else open
+    with opener(chunk.source.path, "rb") as file:
         try:
-            yield from _lines(file, piece)  # type: ignore[arg-type]  # a GzipFile reads like any binary file
+            yield from _lines(file, chunk)  # type: ignore[arg-type]  # a GzipFile reads like any binary file
         except (EOFError, gzip.BadGzipFile, zlib.error):
-            yield BrokenChunk("the packed file is broken or cut off here: what follows is missing")
+            yield BrokenChunk("the gzip file is corrupt or truncated here; the rest is missing")
 
 
-def _lines(file: IO[bytes], piece: Chunk) -> Iterator[str | BrokenChunk]:
-    position = piece.start
+def _lines(file: IO[bytes], chunk: Chunk) -> Iterator[str | BrokenChunk]:
+    position = chunk.start
     if position:
         file.seek(position - 1)
         position = position - 1 + _skip(file)
-    while piece.end is None or position < piece.end:
+    while chunk.end is None or position < chunk.end:
         line = file.readline(LONGEST_LINE)
         if not line:
             return
@@ -78,7 +78,7 @@ def _lines(file: IO[bytes], piece: Chunk) -> Iterator[str | BrokenChunk]:
 
 
 def _skip(file: IO[bytes]) -> int:
-    """Skip the rest of a line, however long; how many bytes that were."""
+    """Skip the rest of a line; the number of bytes skipped."""
     skipped = 0
     while part := file.readline(LONGEST_LINE):
         skipped += len(part)

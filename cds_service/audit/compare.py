@@ -1,7 +1,7 @@
-"""Two audits held against each other: what is new, what is gone, what has changed, and which rules and tables differ.
+"""Comparison of two audits: new, gone and changed findings, and the rules and tables that differ.
 
-A finding is found again by its subject: the rule and the places of its evidence. With the same export and the tables of
-a new quarter, what is left is what the new tables change.
+Findings are matched by subject: the rule and the records in evidence. On the same export with the tables of a new
+quarter, the difference shows the effect of the new tables.
 """
 
 import json
@@ -16,7 +16,7 @@ from cds_service.audit import output_files
 from cds_service.audit.duckdb_engine import quoted
 from cds_service.errors import UnreadableInput
 
-# What makes a finding another one than before, where its subject is the same.
+# A finding with the same subject is "changed" if one of these columns differs.
 COMPARED = ("indicator", "summary", "remedies")
 
 _STATES = ("new", "gone", "changed")
@@ -24,20 +24,20 @@ _STATES = ("new", "gone", "changed")
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """An audit on disk: where its findings are, and its summary."""
+    """An audit on disk: its folder and its summary."""
 
     folder: Path
     summary: Mapping[str, Any]
 
     @property
     def findings(self) -> str:
-        """The findings as DuckDB reads them: one file, or a folder of files where Spark has written them."""
+        """The path of the findings for DuckDB: one file, or a folder of files if written by Spark."""
         path = self.folder / output_files.FINDINGS_FILE
         return quoted(path / "*.parquet" if path.is_dir() else path)
 
 
 def open_audit(folder: Path) -> Audit:
-    """An audit that is finished. Raises UnreadableInput."""
+    """Open a finished audit. Raises UnreadableInput."""
     try:
         summary = json.loads((folder / output_files.SUMMARY_FILE).read_bytes())
     except (OSError, ValueError):
@@ -48,7 +48,7 @@ def open_audit(folder: Path) -> Audit:
 
 
 def compare(before: Audit, after: Audit) -> dict[str, Any]:
-    """What differs, as plain data: rules and tables by version, counts by rule, and the findings themselves."""
+    """The difference as plain data: versions of rules and tables, counts by rule, and the findings."""
     with duckdb.connect() as database:
         database.execute(_JOIN.format(before=before.findings, after=after.findings, differs=_DIFFERS))
         counts = database.execute(_COUNTS).fetchall()
@@ -65,7 +65,7 @@ def compare(before: Audit, after: Audit) -> dict[str, Any]:
     }
 
 
-# Findings of one subject are paired in the order of their ids; none is lost where there are several.
+# Several findings with one subject are paired in the order of their ids, so that none is lost.
 _JOIN = """CREATE TABLE compared AS
  WITH a AS (SELECT *, row_number() OVER (PARTITION BY subject ORDER BY id) AS place FROM '{before}'),
       b AS (SELECT *, row_number() OVER (PARTITION BY subject ORDER BY id) AS place FROM '{after}')
@@ -83,12 +83,12 @@ _ROWS = "SELECT * FROM compared WHERE state <> 'same' ORDER BY state, rule, day,
 def _row(row: tuple[Any, ...]) -> dict[str, Any]:
     state, rule, day, patient, *pairs = row
     names = ("idBefore", "idAfter", "summaryBefore", "summaryAfter", "valueBefore", "valueAfter")
-    told = {name: str(value) for name, value in zip(names, pairs, strict=True) if value is not None}
-    return {"state": state, "rule": rule, "day": str(day) if day else None, "patient": patient, **told}
+    values = {name: str(value) for name, value in zip(names, pairs, strict=True) if value is not None}
+    return {"state": state, "rule": rule, "day": str(day) if day else None, "patient": patient, **values}
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What has another version, or is in one of them only; the latest of its verified dates beside it."""
+    """Rules or tables whose version differs, or that only one audit has, each with its verified date."""
     return {
         name: {"before": _version(before.get(name)), "after": _version(after.get(name))}
         for name in sorted(before.keys() | after.keys())
@@ -97,7 +97,7 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 
 
 def _version(part: Mapping[str, Any] | None) -> str | None:
-    """The version, and through when the sources were verified where it is a table."""
+    """The version; for a table also the date through which its sources were verified."""
     if part is None:
         return None
     verified = max((source["verifiedThrough"] for source in part.get("sources", ())), default="")
@@ -121,21 +121,21 @@ def _by_rule(
 
 
 def in_words(difference: Mapping[str, Any], most: int = 50) -> Iterator[str]:
-    """The comparison as lines of text; at most so many findings of each kind."""
+    """The comparison as lines of text, with at most `most` findings of each state."""
     for kind in ("tables", "rules"):
         for name, versions in difference[kind].items():
-            yield f"{kind[:-1]} {name}: {versions['before'] or 'not there'} -> {versions['after'] or 'not there'}"
+            yield f"{kind[:-1]} {name}: {versions['before'] or 'none'} -> {versions['after'] or 'none'}"
     if not difference["tables"] and not difference["rules"]:
-        yield "the same rules and tables"
+        yield "rules and tables: the same"
     if difference["before"]["site"] != difference["after"]["site"]:
-        yield "the site's settings differ"
+        yield "site settings: different"
     yield ""
-    yield f"{'rule':30}{'new':>8}{'gone':>8}{'changed':>9}{'same':>8}  because of"
+    yield f"{'rule':30}{'new':>8}{'gone':>8}{'changed':>9}{'same':>8}  cause"
     for row in difference["byRule"]:
-        causes = [*(["the rule"] if row["ruleChanged"] else []), *row["tablesChanged"]]
+        causes = [*(["rule"] if row["ruleChanged"] else []), *row["tablesChanged"]]
         numbers = f"{row['new']:>8}{row['gone']:>8}{row['changed']:>9}{row['same']:>8}"
         differs = any(row[state] for state in _STATES)
-        yield f"{row['rule']:30}{numbers}  {', '.join(causes) or 'the records or settings' if differs else ''}".rstrip()
+        yield f"{row['rule']:30}{numbers}  {', '.join(causes) or 'records or settings' if differs else ''}".rstrip()
     for state in _STATES:
         yield from _listed(state, [row for row in difference["findings"] if row["state"] == state], most)
 
@@ -145,8 +145,8 @@ def _listed(state: str, rows: list[Mapping[str, Any]], most: int) -> Iterator[st
         yield ""
         yield f"{state}:"
     for row in rows[:most]:
-        said = row.get("summaryAfter", row.get("summaryBefore"))
-        was = f" (was: {row['summaryBefore']})" if state == "changed" and row["summaryBefore"] != said else ""
-        yield f"  {row['day'] or 'no date'}  {row['patient']}  {row['rule']}: {said}{was}"
+        summary = row.get("summaryAfter", row.get("summaryBefore"))
+        was = f" (was: {row['summaryBefore']})" if state == "changed" and row["summaryBefore"] != summary else ""
+        yield f"  {row['day'] or 'no date'}  {row['patient']}  {row['rule']}: {summary}{was}"
     if len(rows) > most:
         yield f"  and {len(rows) - most} more: --json lists all"

@@ -1,11 +1,10 @@
-"""The embedded engine: a process pool reads lines and runs the rules, DuckDB brings the records of a patient together.
+"""The embedded engine: a process pool parses lines and runs the rules, DuckDB groups records by patient.
 
-It works in three steps, each of which leaves files that are there as a whole or not at all, so that an interrupted run
-goes on where it stopped:
+It has three steps. Each writes its files atomically, so that an interrupted run can be resumed:
 
-    read      each piece of a file -> a table of records and one of rejects
-    group     DuckDB: patients of whom a record can matter; their records, sorted by partition and patient; spills
-    review    each partition -> a folder with findings, counts and what was left out
+    read      each chunk of a file -> a table of records and one of rejects
+    group     DuckDB: patients with a relevant record; their records, sorted by partition and patient; spills to disk
+    review    each partition -> a folder with findings, counts and skipped records
 """
 
 import json
@@ -29,25 +28,25 @@ from cds_service.audit.scan import MEDICATION, ROWS, batches, scan
 from cds_service.audit.workers import Workers, auditor
 from cds_service.errors import UnreadableInput
 
-REJECTS = pa.schema([("piece", pa.int64()), ("line", pa.int64()), ("reason", pa.string()), ("text", pa.large_string())])
+REJECTS = pa.schema([("chunk", pa.int64()), ("line", pa.int64()), ("reason", pa.string()), ("text", pa.large_string())])
 
 PARTITION_BYTES = 8 * 1024 * 1024
 ROW_GROUP_ROWS = 8192
 
 
 class Progress(Protocol):
-    """Whom the engine tells how far it is."""
+    """Receives the progress of the engine."""
 
     def begin(self, step: str, total: float, unit: str) -> None:
-        """A step begins, of a known size."""
+        """A step of a known size begins."""
 
     def advance(self, amount: float) -> None:
-        """So much more of the step is done."""
+        """An amount of the step is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A line that is set aside: its number in the piece, its type where that is known, why, and the line."""
+    """A rejected line: its number in the chunk, resource type if known, reason, and text."""
 
     line: int
     kind: str
@@ -56,9 +55,9 @@ class Reject:
 
 
 class ChunkResult(msgspec.Struct):
-    """What came of a piece: lines, how many of each type, and the rejects by reason and by type.
+    """Counts of a chunk: lines, lines by resource type, and rejects by reason and by type.
 
-    `first` is the first reject, as line number in the piece and reason.
+    `first` is the first reject, as line number in the chunk and reason.
     """
 
     lines: int = 0
@@ -75,7 +74,7 @@ class ChunkResult(msgspec.Struct):
 
 
 class PartitionResult(msgspec.Struct):
-    """What came of a partition."""
+    """Counts of a reviewed partition; `related` are the cases with a relevant record."""
 
     patients: int
     cases: int
@@ -83,7 +82,7 @@ class PartitionResult(msgspec.Struct):
 
 
 class Engine:
-    """Where to work, with which processes and how much memory for DuckDB (MB)."""
+    """Runs the steps in a working folder, with worker processes and a memory limit for DuckDB (MB)."""
 
     def __init__(self, work: Path, workers: Workers, memory_mb: int, progress: Progress) -> None:
         self.work = work
@@ -91,51 +90,53 @@ class Engine:
         self.memory_mb = memory_mb
         self.progress = progress
 
-    def read(self, pieces: tuple[Chunk, ...], strict: bool = False) -> list[ChunkResult]:
-        """Read all pieces, except those that an earlier run has read; what came of each, in their order.
+    def read(self, chunks: tuple[Chunk, ...], strict: bool = False) -> list[ChunkResult]:
+        """Read all chunks that an earlier run has not read; the results of all, in order.
 
-        Raises UnreadableInput where a line is set aside and `strict` forbids it.
+        Raises UnreadableInput for the first rejected line if `strict`.
         """
         folder = self._folder("read")
-        self.progress.begin("reading", sum(piece.size for piece in pieces), "bytes")
-        open_pieces = [piece for piece in pieces if not (folder / f"{piece.number}.json").exists()]
-        self.progress.advance(sum(piece.size for piece in pieces) - sum(piece.size for piece in open_pieces))
-        for piece in self.workers.run(_read_piece, [(piece, folder) for piece in open_pieces]):
-            self.progress.advance(piece.size)
-        found = [_decoded(folder / f"{piece.number}.json", ChunkResult) for piece in pieces]
+        self.progress.begin("reading", sum(chunk.size for chunk in chunks), "bytes")
+        unread = [chunk for chunk in chunks if not (folder / f"{chunk.number}.json").exists()]
+        self.progress.advance(sum(chunk.size for chunk in chunks) - sum(chunk.size for chunk in unread))
+        for chunk in self.workers.run(_read_chunk, [(chunk, folder) for chunk in unread]):
+            self.progress.advance(chunk.size)
+        found = [_decoded(folder / f"{chunk.number}.json", ChunkResult) for chunk in chunks]
         if strict:
-            _require_sound(pieces, found)
+            _require_no_rejects(chunks, found)
         return found
 
     def group(self, everything: bool) -> int:
-        """Sort the records of patients who can matter by partition and patient; how many partitions there are."""
+        """Sort the records of relevant patients by partition and patient; the number of partitions."""
         done, sorted_records = self.work / "group.json", self.work / "sorted.parquet"
         self.progress.begin("grouping", 1, "steps")
         if not done.exists():
             with self.database() as database:
                 partitions = _group(database, self.work, sorted_records, everything, least=4 * self.workers.jobs)
-            output_files.write_whole(done, lambda partial: partial.write_text(json.dumps(partitions)))
+            output_files.write_atomically(done, lambda partial: partial.write_text(json.dumps(partitions)))
         self.progress.advance(1)
         partitions = json.loads(done.read_text())
         return int(partitions)
 
-    def review(self, partitions: int, known: frozenset[str]) -> list[PartitionResult]:
-        """Review all partitions, except those that an earlier run has reviewed.
+    def review(self, partitions: int, complete: frozenset[str]) -> list[PartitionResult]:
+        """Review all partitions that an earlier run has not reviewed.
 
-        `known` are the parts of the record that the export holds whole.
+        `complete` are the parts of the record that the export holds completely.
         """
         folder = self._folder("reviewed")
         done = [number for number in range(partitions) if (folder / str(number)).exists()]
         self.progress.begin("reviewing", partitions, "partitions")
         self.progress.advance(len(done))
         records = self.work / "sorted.parquet"
-        left = [(records, folder, number, known) for number in range(partitions) if number not in set(done)]
-        for _ in self.workers.run(_review_partition, left):
+        open_partitions = [
+            (records, folder, number, complete) for number in range(partitions) if number not in set(done)
+        ]
+        for _ in self.workers.run(_review_partition, open_partitions):
             self.progress.advance(1)
         return [_decoded(folder / str(number) / "done.json", PartitionResult) for number in range(partitions)]
 
     def database(self) -> duckdb.DuckDBPyConnection:
-        """A DuckDB that keeps to its memory and spills into the working folder."""
+        """A DuckDB connection with the memory limit that spills into the working folder."""
         database = duckdb.connect()
         database.execute(f"SET memory_limit = '{self.memory_mb}MB'")
         database.execute(f"SET threads = {self.workers.jobs}")
@@ -149,34 +150,34 @@ class Engine:
         return folder
 
 
-def _require_sound(pieces: tuple[Chunk, ...], found: list[ChunkResult]) -> None:
+def _require_no_rejects(chunks: tuple[Chunk, ...], found: list[ChunkResult]) -> None:
     lines: dict[str, int] = {}
-    for piece, scanned in zip(pieces, found, strict=True):
-        before = lines.get(piece.shard.name, 0)
+    for chunk, scanned in zip(chunks, found, strict=True):
+        before = lines.get(chunk.source.name, 0)
         if scanned.first:
             number, reason = scanned.first
-            raise UnreadableInput(f"{piece.shard.name}: line {before + number}: {reason}")
-        lines[piece.shard.name] = before + scanned.lines
+            raise UnreadableInput(f"{chunk.source.name}: line {before + number}: {reason}")
+        lines[chunk.source.name] = before + scanned.lines
 
 
-FormT = TypeVar("FormT")
+ResultT = TypeVar("ResultT")
 
 
-def _decoded(path: Path, form: type[FormT]) -> FormT:
-    return msgspec.json.decode(path.read_bytes(), type=form)
+def _decoded(path: Path, result_type: type[ResultT]) -> ResultT:
+    return msgspec.json.decode(path.read_bytes(), type=result_type)
 
 
 # --- in the processes of the pool -----------------------------------------------------------------------------------
 
 
-def _read_piece(piece: Chunk, folder: Path) -> Chunk:
-    """Read a piece into tables; the counts beside them are written last and say that it is done."""
+def _read_chunk(chunk: Chunk, folder: Path) -> Chunk:
+    """Read a chunk into tables; its counts are written last and mark it as done."""
     scanned, rejects = ChunkResult(), list[Reject]()
     relevant = auditor().relevant
 
     def write(partial: Path) -> None:
         with pq.ParquetWriter(partial, ROWS, compression="zstd", compression_level=1) as writer:
-            for batch in batches(_numbered(piece, scanned, rejects)):
+            for batch in batches(_numbered(chunk, scanned, rejects)):
                 found = scan(batch, relevant)
                 first = scanned.lines - len(batch) + 1
                 rejects.extend(
@@ -187,20 +188,20 @@ def _read_piece(piece: Chunk, folder: Path) -> Chunk:
                     scanned.kinds[kind] = scanned.kinds.get(kind, 0) + number
                 writer.write_batch(found.rows)
 
-    output_files.write_whole(folder / f"{piece.number}.parquet", write)
+    output_files.write_atomically(folder / f"{chunk.number}.parquet", write)
     for each in rejects:
         scanned.reject(each)
-    rows = [{"piece": piece.number, "line": each.line, "reason": each.reason, "text": each.text} for each in rejects]
-    output_files.write_table(pa.Table.from_pylist(rows, schema=REJECTS), folder / f"{piece.number}.rejects")
-    output_files.write_whole(
-        folder / f"{piece.number}.json", lambda partial: partial.write_bytes(msgspec.json.encode(scanned))
+    rows = [{"chunk": chunk.number, "line": each.line, "reason": each.reason, "text": each.text} for each in rejects]
+    output_files.write_table(pa.Table.from_pylist(rows, schema=REJECTS), folder / f"{chunk.number}.rejects")
+    output_files.write_atomically(
+        folder / f"{chunk.number}.json", lambda partial: partial.write_bytes(msgspec.json.encode(scanned))
     )
-    return piece
+    return chunk
 
 
-def _numbered(piece: Chunk, scanned: ChunkResult, rejects: list[Reject]) -> Iterator[str]:
-    """The lines of a piece, counted; what cannot be read as a line is noted and stands as an empty one."""
-    for line in lines_of(piece):
+def _numbered(chunk: Chunk, scanned: ChunkResult, rejects: list[Reject]) -> Iterator[str]:
+    """The lines of a chunk, counted; a broken line becomes a reject and an empty line."""
+    for line in lines_of(chunk):
         scanned.lines += 1
         if isinstance(line, BrokenChunk):
             rejects.append(Reject(scanned.lines, "", line.reason, ""))
@@ -209,27 +210,27 @@ def _numbered(piece: Chunk, scanned: ChunkResult, rejects: list[Reject]) -> Iter
             yield line
 
 
-def _review_partition(records: Path, folder: Path, number: int, known: frozenset[str]) -> int:
-    """Review the patients of a partition; its folder gets its name when all is in it."""
-    chosen, outcome = replace(auditor(), known=known), AuditTally()
-    for patient, stored in patients_in(records, number):
-        chosen.audit(patient, stored, outcome)
+def _review_partition(records: Path, folder: Path, number: int, complete: frozenset[str]) -> int:
+    """Review the patients of a partition; the folder gets its final name when complete."""
+    reviewer, tally = replace(auditor(), complete=complete), AuditTally()
+    for patient, patient_records in patients_in(records, number):
+        reviewer.audit(patient, patient_records, tally)
     partial = folder / f"{number}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    output_files.write_table(output_files.findings_table(outcome.findings), partial / "findings.parquet")
-    output_files.write_table(output_files.counts_table(outcome.counts), partial / "counts.parquet")
+    output_files.write_table(output_files.findings_table(tally.findings), partial / "findings.parquet")
+    output_files.write_table(output_files.counts_table(tally.counts), partial / "counts.parquet")
     output_files.write_table(
-        pa.Table.from_pylist(outcome.left_out, schema=output_files.LEFT_OUT), partial / "left_out.parquet"
+        pa.Table.from_pylist(tally.skipped, schema=output_files.SKIPPED), partial / "left_out.parquet"
     )
-    stats = PartitionResult(outcome.patients, outcome.cases, outcome.related)
-    output_files.write_whole(partial / "done.json", lambda path: path.write_bytes(msgspec.json.encode(stats)))
+    stats = PartitionResult(tally.patients, tally.cases, tally.related)
+    output_files.write_atomically(partial / "done.json", lambda path: path.write_bytes(msgspec.json.encode(stats)))
     partial.rename(folder / str(number))
     return number
 
 
 def patients_in(records: Path, number: int) -> Iterator[tuple[str, list[ExportedRecord]]]:
-    """The patients of a partition, one after the other, each with all records."""
+    """The patients of a partition, each with all records."""
     return by_patient(_rows_in(records, number))
 
 
@@ -255,13 +256,13 @@ def _may_hold(statistics: Any, number: int) -> bool:
 
 
 def _group(database: duckdb.DuckDBPyConnection, work: Path, target: Path, everything: bool, least: int) -> int:
-    """Write the records of patients who can matter, each with the Medication resources that it points at.
+    """Write the records of relevant patients, with the Medication resources that they reference.
 
-    How many partitions there are follows from their size; at least so many that all processes have work.
+    The number of partitions follows from their size, with a minimum so that all processes have work.
     """
     database.execute(f"CREATE VIEW scanned AS FROM read_parquet('{quoted(work / 'read')}/*.parquet')")
     for statement in _GROUPING:
-        database.execute(statement.format(matters="true" if everything else "related", medication=MEDICATION))
+        database.execute(statement.format(relevant="true" if everything else "related", medication=MEDICATION))
     (held,) = database.execute("SELECT coalesce(sum(strlen(raw)), 0) FROM records").fetchone() or (0,)
     partitions = max(least, -(-int(held) // PARTITION_BYTES))
 
@@ -270,11 +271,11 @@ def _group(database: duckdb.DuckDBPyConnection, work: Path, target: Path, everyt
         form = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
         database.execute(f"COPY ({rows}) TO '{quoted(partial)}' ({form})")
 
-    output_files.write_whole(target, write)
+    output_files.write_atomically(target, write)
     return partitions
 
 
-# A record matters where its text does, or that of a Medication that it points at.
+# A record is relevant if its text is, or the text of a Medication that it references.
 _GROUPING = (
     """CREATE TABLE medications AS
        SELECT id, bool_or(related) AS related, any_value(raw) AS raw
@@ -284,8 +285,8 @@ _GROUPING = (
        FROM (SELECT patient, kind, id, unnest(medications) AS medication FROM scanned WHERE len(medications) > 0) p
        JOIN medications m ON m.id = medication""",
     """CREATE TABLE patients AS
-       SELECT DISTINCT patient FROM scanned WHERE patient <> '' AND {matters}
-       UNION SELECT DISTINCT patient FROM pointing WHERE {matters}""",
+       SELECT DISTINCT patient FROM scanned WHERE patient <> '' AND {relevant}
+       UNION SELECT DISTINCT patient FROM pointing WHERE {relevant}""",
     """CREATE VIEW records AS
        SELECT patient, kind, id, related OR (patient, kind, id) IN (
                 SELECT (patient, kind, id) FROM pointing WHERE related) AS related, raw
@@ -298,5 +299,5 @@ _GROUPING = (
 
 
 def quoted(path: Path) -> str:
-    """A path inside a statement."""
+    """A path quoted for an SQL statement."""
     return str(path).replace("'", "''")

@@ -1,4 +1,4 @@
-"""Which files an export consists of: a folder of NDJSON, or what a Bulk Data manifest lists, as it stands on disk."""
+"""The files of an export: a folder of NDJSON files, or the files that a Bulk Data manifest lists, on disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ ENDINGS = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """A file of an export. `name` is what reports call it; `expected` is how many lines the manifest promises."""
+class ExportFile:
+    """A file of an export. `name` is its name in reports; `expected` is the number of lines by the manifest."""
 
     path: Path
     name: str
@@ -22,16 +22,16 @@ class Shard:
     expected: int | None = None
 
     @property
-    def is_packed(self) -> bool:
-        """Whether the file is gzip."""
+    def is_gzip(self) -> bool:
+        """True if the file is gzip."""
         return self.path.suffix == ".gz"
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The files, and what the manifest says beside them."""
+    """The files, and notes from the manifest."""
 
-    shards: tuple[Shard, ...]
+    files: tuple[ExportFile, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -61,7 +61,7 @@ def _of_folder(folder: Path) -> Export:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(ENDINGS))
     if not files:
         raise UnreadableInput(f"{folder}: expected files that end in {', '.join(ENDINGS)}, or a manifest.json")
-    return Export(tuple(Shard(path, str(path.relative_to(folder)), path.stat().st_size) for path in files))
+    return Export(tuple(ExportFile(path, str(path.relative_to(folder)), path.stat().st_size) for path in files))
 
 
 def _of_manifest(path: Path) -> Export:
@@ -69,30 +69,30 @@ def _of_manifest(path: Path) -> Export:
         manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
         raise UnreadableInput(f"{path.name}: expected a Bulk Data manifest: {error}") from None
-    shards = tuple(_listed(path, position, each) for position, each in enumerate(manifest.output))
-    if not shards:
+    files = tuple(_listed(path, position, each) for position, each in enumerate(manifest.output))
+    if not files:
         raise UnreadableInput(f"{path.name}: expected `output` to list files")
-    return Export(shards, tuple(_notes(manifest)))
+    return Export(files, tuple(_notes(manifest)))
 
 
-def _listed(manifest: Path, position: int, output: _Output) -> Shard:
+def _listed(manifest: Path, position: int, output: _Output) -> ExportFile:
     """The file that an entry names: by the end of its address, packed or not, beside the manifest."""
     parts = [part for part in unquote(urlsplit(output.url).path).split("/") if part not in {"", ".", ".."}]
     for start in range(len(parts)):
         for ending in ("", ".gz"):
             path = manifest.parent.joinpath(*parts[start:-1], parts[-1] + ending)
             if path.is_file():
-                return Shard(path, str(path.relative_to(manifest.parent)), path.stat().st_size, output.count)
+                return ExportFile(path, str(path.relative_to(manifest.parent)), path.stat().st_size, output.count)
     name = parts[-1] if parts else ""
     raise UnreadableInput(
-        f"{manifest.name}: output[{position}]: no file `{name}` beside the manifest; download it first"
+        f"{manifest.name}: output[{position}]: no file `{name}` next to the manifest; download it first"
     )
 
 
 def _notes(manifest: _Manifest) -> list[str]:
     notes = []
     if manifest.deleted:
-        notes.append("The manifest lists deleted resources. They are not taken out: audit a full export instead.")
+        notes.append("The manifest lists deleted resources, which are not removed: audit a full export instead.")
     if manifest.error:
-        notes.append("The manifest lists errors of the server: some of the record may be missing from the export.")
+        notes.append("The manifest lists server errors: part of the record may be missing from the export.")
     return notes

@@ -1,7 +1,7 @@
-"""What findings are worth, as an estimate: a fee table of the site, held against the change that mends a finding.
+"""Dollar estimates of findings, from the site's fee table and the fix of each finding.
 
 The table is CSV with the columns `code`, `setting` (professional, facility, or empty for both) and `amount` (per HCPCS
-unit). It is the site's own: no fee is part of this project.
+unit). The site supplies it: this project contains no fees.
 """
 
 import csv
@@ -21,17 +21,17 @@ SETTINGS = {"professional": "professional", "facility": "institutional", "": ""}
 
 @dataclass(frozen=True, slots=True)
 class FeeTable:
-    """Amounts by code and form of the claim, empty where the form does not matter."""
+    """Amounts by code and claim type; an empty claim type stands for all."""
 
     amounts: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
 
-    def of(self, code: str, form: str) -> Decimal | None:
-        """The amount of one unit, None where the table has none."""
-        return self.amounts.get((code, form), self.amounts.get((code, "")))
+    def of(self, code: str, claim_type: str) -> Decimal | None:
+        """The amount per unit; None if the table has none."""
+        return self.amounts.get((code, claim_type), self.amounts.get((code, "")))
 
 
 def load_fees(path: Path) -> FeeTable:
-    """Read a fee table. Raises UnreadableInput with the line and what was expected."""
+    """Load a fee table. Raises UnreadableInput with the line and what was expected."""
     amounts: dict[tuple[str, str], Decimal] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -53,49 +53,49 @@ def _entry(path: Path, line: int, row: Mapping[str, str | None]) -> tuple[tuple[
     if not code:
         raise UnreadableInput(f"{path.name}: line {line}: expected a `code`")
     if setting not in SETTINGS:
-        raise UnreadableInput(f"{path.name}: line {line}: `setting`: expected professional, facility or nothing")
+        raise UnreadableInput(f"{path.name}: line {line}: `setting`: expected professional, facility or empty")
     try:
         amount = Decimal(written)
     except InvalidOperation:
         raise UnreadableInput(f"{path.name}: line {line}: `amount`: expected a number such as 31.50") from None
     if not amount.is_finite() or amount < 0:
-        raise UnreadableInput(f"{path.name}: line {line}: `amount`: expected a number from 0")
+        raise UnreadableInput(f"{path.name}: line {line}: `amount`: expected a number of 0 or more")
     return (code.upper(), SETTINGS[setting]), amount
 
 
-# --- which way, and how much ----------------------------------------------------------------------------------------
+# --- direction and value --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class FeeEstimate:
-    """Which way a finding points: `under` (too little was charged), `over` (too much), `either`, `none` (no remedy).
+    """Direction of a finding: `under` (undercharged), `over` (overcharged), `either`, `none` (no fix).
 
-    `value` is what the charges change by, None where no fee is known.
+    `value` is the change of the charges in dollars; None if a fee is missing.
     """
 
     direction: str
     value: Decimal | None
 
 
-def worth_of(fixes: Iterable[Fix], fees: FeeTable) -> FeeEstimate:
-    """By the remedy that the record decides for; of open ones what is charged and may not stand, else the least.
+def estimate_of(fixes: Iterable[Fix], fees: FeeTable) -> FeeEstimate:
+    """The estimate of the recommended fix; among open alternatives the overcharge, else the smallest amount.
 
-    An add-on without a primary may be mended both ways; what is at stake is the charge that stands.
+    An add-on without a primary can be fixed by adding or by removing a charge; the charge at risk counts.
     """
-    every = tuple(fixes)
-    chosen = [fix for fix in every if fix.recommended][:1] or list(every)
-    found = [_worth(fix.changes, fees) for fix in chosen]
-    overs = [worth for worth in found if worth.direction == "over"]
-    candidates = overs or [worth for worth in found if worth.direction != "none"]
-    known = [worth for worth in candidates if worth.value is not None]
+    alternatives = tuple(fixes)
+    chosen = [fix for fix in alternatives if fix.recommended][:1] or list(alternatives)
+    found = [_estimate(fix.changes, fees) for fix in chosen]
+    overs = [estimate for estimate in found if estimate.direction == "over"]
+    candidates = overs or [estimate for estimate in found if estimate.direction != "none"]
+    known = [estimate for estimate in candidates if estimate.value is not None]
     return min(known or candidates, key=_size, default=FeeEstimate("none", None))
 
 
-def _size(worth: FeeEstimate) -> Decimal:
-    return abs(worth.value or Decimal(0))
+def _size(estimate: FeeEstimate) -> Decimal:
+    return abs(estimate.value or Decimal(0))
 
 
-def _worth(changes: Iterable[Change], fees: FeeTable) -> FeeEstimate:
+def _estimate(changes: Iterable[Change], fees: FeeTable) -> FeeEstimate:
     every = tuple(changes)
     directions = {_direction(change) for change in every} - {"none"}
     values = [_value(change, fees) for change in every]
@@ -118,7 +118,7 @@ def _direction(change: Change) -> str:
 
 
 def _value(change: Change, fees: FeeTable) -> Decimal | None:
-    """The amount by which a change alters the charges; a line whose units are to be entered counts one."""
+    """The amount by which a change alters the charges; units still to be entered count as one."""
     if isinstance(change, AddLine):
         fee = fees.of(change.code, change.beside.claim_type if change.beside else "")
         return None if fee is None else fee * (change.units if change.units is not None else 1)

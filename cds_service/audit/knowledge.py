@@ -1,4 +1,4 @@
-"""What the audit must be told of the codes: which records can matter, what the products are called, what people ask."""
+"""Knowledge that `hooks` passes to the audit: relevant records, product names, and the questions of the report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question that the report answers first, and the rules whose findings answer it."""
+    """A headline figure of the report, and the rules whose findings it counts."""
 
     text: str
     rules: tuple[str, ...]
@@ -14,10 +14,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """`relevant` is a pattern (RE2 and Python, case ignored) for the text of a record.
+    """Relevant records, product names by billing code, and the questions of the report.
 
-    Every record that can make a rule speak matches it; a case in which none does is not read. `products` are the names
-    of products by their billing codes.
+    `relevant` is a pattern (RE2 and Python, case ignored) that matches the text of every record that can lead to a
+    finding; cases without a match are not reviewed.
     """
 
     relevant: str

@@ -1,9 +1,9 @@
-"""A patient's records, sorted into cases: what one encounter or one day holds, as `POST /review` would be sent it.
+"""Splits a patient's records into cases: the records of one encounter or day, as a client would send to `/review`.
 
-Charges, procedures, administrations and orders belong together where they refer to one another, share an encounter, or
-stand on the same or on neighbouring days (a moment written in another time zone). Observations and documents join the
-cases of their day, and those that they refer to. What says of no day belongs to every case: coverages, conditions,
-notes; where that is a charge or something done, the patient is not split at all.
+Charges, procedures, administrations and orders form one case if they reference each other, share an encounter, or are
+of the same or adjacent days (time zones can shift a date). Observations and documents join the cases of their day and
+of their references. Records without a date (coverages, conditions, notes) belong to every case; if a charge or
+procedure has neither date nor encounter, the patient is one case.
 """
 
 import hashlib
@@ -25,17 +25,17 @@ from cds_service.fhir.sources import SkippedItem, SourceResource
 from cds_service.fhir.text_faults import fault_in
 from cds_service.review.advisor import Advisor
 
-# A shared reference to one of these ties records, even where the export does not hold what it leads to.
+# A shared reference to one of these links records, even if the export lacks its target.
 _STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
-_TIED = ("lines", "procedures", "administrations", "orders")
+_LINKED = ("lines", "procedures", "administrations", "orders")
 _JOINING = ("observations", "documents")
-_AUDITED = ("lines", "procedures", "administrations")  # what was only ordered is no case
+_AUDITED = ("lines", "procedures", "administrations")  # orders alone are no case
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedRecord:
-    """A record as the export holds it. `related`: it can matter to a rule."""
+    """A record of the export. `related`: it is relevant to a rule."""
 
     kind: str
     id: str
@@ -44,14 +44,14 @@ class ExportedRecord:
 
 
 def by_patient(rows: Iterable[tuple[str, str, str, str, bool]]) -> Iterator[tuple[str, list[ExportedRecord]]]:
-    """Each patient with all records. A row has the patient and what `Stored` has; those of a patient come together."""
+    """Each patient with all records. A row is the patient and the fields of ExportedRecord, sorted by patient."""
     for patient, mine in groupby(rows, itemgetter(0)):
         yield patient, [ExportedRecord(kind, name, raw, related) for _, kind, name, raw, related in mine]
 
 
 @dataclass(frozen=True, slots=True)
 class PatientCases:
-    """A patient's cases, and the records that could not be read, by their own names."""
+    """The cases of a patient, and the skipped records by reference."""
 
     cases: tuple["PatientCase", ...]
     skipped: tuple[SkippedItem, ...]
@@ -59,27 +59,27 @@ class PatientCases:
 
 @dataclass(frozen=True)
 class PatientCase:
-    """A case of a patient. `places` are those of its records; `related`: one of these can matter to a rule.
+    """A case of a patient. `paths` locate its records; `related`: one of them is relevant to a rule.
 
-    `members` are the records of the whole patient that are its own, None where all are. Of most patients most cases are
-    only counted: what a review would read is put together when it is asked for.
+    `members` are its own records, None if it has all of the patient's. Most cases are only counted, so the parsed case
+    is built on demand.
     """
 
-    whole: ParsedCase
+    patient: ParsedCase
     members: "Members | None"
-    places: frozenset[str]
+    paths: frozenset[str]
     related: bool
 
     @cached_property
     def parsed(self) -> ParsedCase:
-        """The case as a review reads it."""
+        """The case as a review parses it."""
         if self.members is None:
-            return self.whole
-        return replace(self.whole, case=self.whole.case.having(**self.members))
+            return self.patient
+        return replace(self.patient, case=self.patient.case.having(**self.members))
 
     @property
     def day(self) -> date | None:
-        """The first day of its charges, else of what was done."""
+        """The first date of its charges, else of its procedures, else of its administrations."""
         case = self.parsed.case
         for records in (case.lines, case.procedures, case.administrations):
             days = sorted(record.day for record in records if record.day)
@@ -89,47 +89,47 @@ class PatientCase:
 
 
 def read_patient(
-    stored: Iterable[ExportedRecord], advisor: Advisor, known: frozenset[str] = frozenset()
+    records: Iterable[ExportedRecord], advisor: Advisor, complete: frozenset[str] = frozenset()
 ) -> PatientCases:
-    """The cases of one patient, each read as a review reads it. What was only ordered is no case."""
-    entries = entries_of(stored)
-    parsed = advisor.examine([source for source, _ in entries], "claim", known)
+    """The cases of one patient, parsed as in a review. Orders alone are no case."""
+    entries = entries_of(records)
+    parsed = advisor.examine([source for source, _ in entries], "claim", complete)
     related = {source.place for source, each in entries if each.related}
-    of_all = frozenset(record.origin.resource for record in parsed.case.coverages)
+    shared = frozenset(record.origin.resource for record in parsed.case.coverages)
     cases = []
     for members in _split(parsed.case):
-        chosen = _whole(parsed.case) if members is None else members
+        chosen = _all_members(parsed.case) if members is None else members
         if any(chosen[name] for name in _AUDITED):
-            places = of_all.union(record.origin.resource for records in chosen.values() for record in records)
-            cases.append(PatientCase(parsed, members, places, not related.isdisjoint(places)))
-    return PatientCases(tuple(cases), _named(parsed.skipped, entries))
+            paths = shared.union(record.origin.resource for each in chosen.values() for record in each)
+            cases.append(PatientCase(parsed, members, paths, not related.isdisjoint(paths)))
+    return PatientCases(tuple(cases), _by_reference(parsed.skipped, entries))
 
 
-def _named(
+def _by_reference(
     skipped: Iterable[SkippedItem], entries: Iterable[tuple[SourceResource, ExportedRecord]]
 ) -> tuple[SkippedItem, ...]:
-    """What could not be read, by the names of the records and not by their places."""
+    """The skipped items with the references of their records in place of Bundle paths."""
     every = tuple(skipped)
     names = {source.place: f"{each.kind}/{each.id}" for source, each in entries} if every else {}
     return tuple(SkippedItem(names[each.place], each.reason) for each in every)
 
 
-def entries_of(stored: Iterable[ExportedRecord]) -> list[tuple[SourceResource, ExportedRecord]]:
-    """The records as the entries of a Bundle, in an order of their own: in whatever order they stood in the export.
+def entries_of(records: Iterable[ExportedRecord]) -> list[tuple[SourceResource, ExportedRecord]]:
+    """The records as Bundle entries, in an order that does not depend on the export.
 
-    Of several versions of a resource only the newest is read: in a call, two that differ would be in contradiction.
+    Only the newest version of a resource is kept: in a review, different versions would contradict each other.
     """
-    ordered = _newest(sorted(stored, key=lambda each: (each.kind, each.id, each.raw)))
+    ordered = _newest(sorted(records, key=lambda each: (each.kind, each.id, each.raw)))
     found, seen = [], dict[str, int]()
     for position, each in enumerate(ordered):
-        place = f"Bundle.entry[{position}].resource"
+        path = f"Bundle.entry[{position}].resource"
         raw = msgspec.Raw(each.raw.encode())
-        found.append((SourceResource(place, raw, _address(each, seen), under_review=True, fault=fault_in(raw)), each))
+        found.append((SourceResource(path, raw, _address(each, seen), under_review=True, fault=fault_in(raw)), each))
     return found
 
 
 def _address(each: ExportedRecord, seen: dict[str, int]) -> str:
-    """By which others may point at a resource; one without an id gets an address of its content."""
+    """The fullUrl of a resource; one without an id gets a hash of its content."""
     if each.id:
         return f"urn:uuid:{each.id}" if _UUID.fullmatch(each.id) else ""
     address = f"urn:sha256:{hashlib.sha256(each.raw.encode()).hexdigest()[:16]}"
@@ -146,7 +146,7 @@ class _Versioned(msgspec.Struct):
 
 
 def _newest(ordered: list[ExportedRecord]) -> list[ExportedRecord]:
-    """The newest version of each resource; one without an id has no versions. The order is kept."""
+    """The newest version of each resource, in order; resources without an id have no versions."""
     result: list[ExportedRecord] = []
     for (_, name), alike in groupby(ordered, _names):
         versions = list(alike)
@@ -159,7 +159,7 @@ def _names(each: ExportedRecord) -> tuple[str, str]:
 
 
 def _updated(each: ExportedRecord) -> float:
-    """When a version was written, in seconds since 1970; a version that does not say so is older than all others."""
+    """`meta.lastUpdated` in seconds since 1970; a version without it counts as oldest."""
     try:
         meta = msgspec.json.decode(each.raw, type=_Versioned).meta
         moment = datetime.fromisoformat((meta.last_updated if meta else None) or "")
@@ -169,70 +169,71 @@ def _updated(each: ExportedRecord) -> float:
 
 
 def short(reference: str) -> str:
-    """A reference without the server's address and the version: `Organization/1`."""
+    """A reference without server address and version: `Organization/1`."""
     return "/".join(reference.split("/_history/", maxsplit=1)[0].split("/")[-2:])
 
 
 # --- splitting ------------------------------------------------------------------------------------------------------
 
 
-# Records by the name of the Case's member that takes them.
+# Records by the member of Case that holds them.
 Members = Mapping[str, Sequence[Record]]
 
 
-def _whole(case: Case) -> Members:
-    return {member: getattr(case, member) for member in (*_TIED, *_JOINING)}
+def _all_members(case: Case) -> Members:
+    return {member: getattr(case, member) for member in (*_LINKED, *_JOINING)}
 
 
 def _split(case: Case) -> list[Members | None]:
-    """The records of each case, by day; None where all of them are one case."""
-    tied = [record for member in _TIED for record in getattr(case, member)]
-    ties = _tie(tied)
+    """The records of each case, by date; None if all are one case."""
+    linked = [record for member in _LINKED for record in getattr(case, member)]
+    links = _linked(linked)
     days: dict[Any, set[date]] = {}
-    for record in tied:
-        days.setdefault(ties.first(record.origin.resource), set()).update({record.day} if record.day else ())
+    for record in linked:
+        days.setdefault(links.first(record.origin.resource), set()).update({record.day} if record.day else ())
     if len(days) < 2 or not all(days.values()):
         return [None]
-    homes = sorted(days, key=lambda home: (min(days[home]), str(home)))
-    parts: dict[Any, dict[str, list[Record]]] = {home: {name: [] for name in (*_TIED, *_JOINING)} for home in homes}
-    for member in _TIED:
+    roots = sorted(days, key=lambda root: (min(days[root]), str(root)))
+    parts: dict[Any, dict[str, list[Record]]] = {root: {name: [] for name in (*_LINKED, *_JOINING)} for root in roots}
+    for member in _LINKED:
         for record in getattr(case, member):
-            parts[ties.first(record.origin.resource)][member].append(record)
+            parts[links.first(record.origin.resource)][member].append(record)
     for member in _JOINING:
         for record in getattr(case, member):
-            for home in _homes(record, ties, days):
-                parts[home][member].append(record)
+            for root in _roots_joined(record, links, days):
+                parts[root][member].append(record)
     return [*parts.values()]
 
 
-def _tie(records: Sequence[Record]) -> DisjointSet:
-    ties = DisjointSet()
+def _linked(records: Sequence[Record]) -> DisjointSet:
+    """The records as disjoint sets: linked by id, encounter, reference, same or adjacent date."""
+    links = DisjointSet()
     identities = {_resource_of(record) for record in records}
     days = {record.day for record in records if record.day}
     for record in records:
-        place = record.origin.resource
-        ties.tie(place, ("id", _resource_of(record)))
+        path = record.origin.resource
+        links.tie(path, ("id", _resource_of(record)))
         if record.encounter:
-            ties.tie(place, ("encounter", record.encounter))
+            links.tie(path, ("encounter", record.encounter))
         if record.day:
-            ties.tie(place, ("day", record.day))
+            links.tie(path, ("day", record.day))
         for link in record.links:
             if link in identities or link.startswith(_STUDY_REFERENCES):
-                ties.tie(place, ("id", link))
+                links.tie(path, ("id", link))
     for day in days:
         if day + timedelta(days=1) in days:
-            ties.tie(("day", day), ("day", day + timedelta(days=1)))
-    return ties
+            links.tie(("day", day), ("day", day + timedelta(days=1)))
+    return links
 
 
 def _resource_of(record: Record) -> str:
-    """The identity of a record's resource: the lines of a claim are of one."""
-    bill = record.claim if isinstance(record, Line) else ""
-    return bill or record.identity or record.origin.resource
+    """The identity of a record's resource; the lines of a claim share it."""
+    claim = record.claim if isinstance(record, Line) else ""
+    return claim or record.identity or record.origin.resource
 
 
-def _homes(record: Record, ties: DisjointSet, days: dict[Any, set[date]]) -> frozenset[Any]:
-    """The cases that an observation or a document joins: none for those of other days, all where it says of no day."""
+def _roots_joined(record: Record, links: DisjointSet, days: dict[Any, set[date]]) -> frozenset[Any]:
+    """The cases that an observation or document joins: those of its date or references; all if it has no date."""
     if isinstance(record, Document) and record.kind == "condition":
         return frozenset(days)
     names: list[tuple[str, Any]] = [
@@ -242,5 +243,5 @@ def _homes(record: Record, ties: DisjointSet, days: dict[Any, set[date]]) -> fro
     ]
     if record.day:
         names.append(("day", record.day))
-    homes = {ties.first(name) for name in names if name in ties} & set(days)
-    return frozenset(homes if homes or record.day else days)
+    roots = {links.first(name) for name in names if name in links} & set(days)
+    return frozenset(roots if roots or record.day else days)

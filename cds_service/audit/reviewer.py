@@ -1,4 +1,4 @@
-"""The rules over the cases of one patient: findings as rows, and what passed or could not be checked as counts."""
+"""Runs the rules over the cases of a patient: findings as rows, passed and not checked as counts."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from cds_service.audit.fees import FeeEstimate, FeeTable, worth_of
+from cds_service.audit.fees import FeeEstimate, FeeTable, estimate_of
 from cds_service.audit.knowledge import Knowledge
 from cds_service.audit.patients import ExportedRecord, PatientCase, read_patient
 from cds_service.audit.sites import Sites, payer_of, practitioner_of, setting_of, sites_of
@@ -20,7 +20,7 @@ from cds_service.core.rules import Finding, Fix
 from cds_service.review.advisor import Advisor, ReviewResult
 from cds_service.review.report import FindingView, found_in
 
-REVIEWED = "reviewed"  # the outcome that counts a case itself, whatever the rules said of it
+REVIEWED = "reviewed"  # the outcome that counts each reviewed case once
 OUTCOMES = (REVIEWED, "passed", "finding", "not checked")
 
 NO_DAY = "no date"
@@ -28,7 +28,7 @@ CENT = Decimal("0.01")
 
 
 class MakeAuditor(Protocol):
-    """Makes the auditor anew in each process; it has to be a function of a module, so that it can be sent there."""
+    """Creates the auditor in each process; must be a module-level function, so that it can be pickled."""
 
     def __call__(self) -> "Auditor":
         """The auditor."""
@@ -36,13 +36,13 @@ class MakeAuditor(Protocol):
 
 @dataclass(slots=True)
 class AuditTally:
-    """What came of some patients: rows of findings and of what was left out, and counts.
+    """Results of some patients: rows of findings and of skipped records, and counts.
 
-    `counts` has the cases by (rule, outcome, reason, month, site). `cases` were looked at, `related` of them reviewed.
+    `counts` are cases by (rule, outcome, reason, month, site). `related` of the `cases` were relevant and reviewed.
     """
 
     findings: list[dict[str, Any]] = field(default_factory=list)
-    left_out: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
     patients: int = 0
     cases: int = 0
@@ -51,49 +51,52 @@ class AuditTally:
 
 @dataclass(frozen=True, slots=True)
 class Auditor:
-    """Reviews patients. With `everything`, cases without any record that can matter are reviewed too."""
+    """Reviews patients. With `everything`, cases without a relevant record are reviewed too.
+
+    `complete` are the parts of the record that the export holds completely.
+    """
 
     advisor: Advisor
     knowledge: Knowledge
     fees: FeeTable = field(default_factory=FeeTable)
-    known: frozenset[str] = frozenset()
+    complete: frozenset[str] = frozenset()
     everything: bool = False
 
     @property
     def relevant(self) -> str:
-        """The pattern of the knowledge, and the codes that the site has mapped to billing codes."""
+        """The pattern of relevant records, with the codes that the site maps to billing codes."""
         mapped = sorted(re.escape(code.value) for code in self.advisor.site.mappings)
         return "|".join([self.knowledge.relevant, *mapped])
 
-    def audit(self, patient: str, stored: Sequence[ExportedRecord], outcome: AuditTally) -> None:
-        """Review the cases of a patient and add what comes of it."""
-        outcome.patients += 1
-        read = read_patient(stored, self.advisor, self.known)
+    def audit(self, patient: str, records: Sequence[ExportedRecord], tally: AuditTally) -> None:
+        """Review the cases of a patient and add the results to the tally."""
+        tally.patients += 1
+        read = read_patient(records, self.advisor, self.complete)
         cases = read.cases
-        outcome.cases += len(cases)
-        outcome.left_out += [{"place": each.place, "reason": each.reason} for each in read.skipped]
-        sites = sites_of(stored) if any(each.related for each in cases) or self.everything else Sites()
+        tally.cases += len(cases)
+        tally.skipped += [{"place": each.place, "reason": each.reason} for each in read.skipped]
+        sites = sites_of(records) if any(each.related for each in cases) or self.everything else Sites()
         for each in cases:
             if each.related or self.everything:
-                outcome.related += each.related
-                self._review(patient, each, sites, outcome)
+                tally.related += each.related
+                self._review(patient, each, sites, tally)
 
-    def _review(self, patient: str, each: PatientCase, sites: Sites, outcome: AuditTally) -> None:
+    def _review(self, patient: str, each: PatientCase, sites: Sites, tally: AuditTally) -> None:
         result = self.advisor.judge(each.parsed)
-        if_open = self._remedies_if_open(result)
+        fixes_if_open = self._fixes_if_open(result)
         for finding, found in found_in(result):
-            worth = worth_of(finding.fixes or if_open.get(subject_of(found), ()), self.fees)
-            outcome.findings.append(self._row(patient, each, sites, finding, found, worth))
+            estimate = estimate_of(finding.fixes or fixes_if_open.get(subject_of(found), ()), self.fees)
+            tally.findings.append(self._row(patient, each, sites, finding, found, estimate))
         if not each.related:
-            return  # counted apart: it holds nothing that a rule could speak of
+            return  # not counted: without a relevant record, only --everything reviews it
         case = each.parsed.case
         month = each.day.strftime("%Y-%m") if each.day else NO_DAY
         site = sites.of((*case.lines, *case.procedures, *case.administrations))
-        for rule, what, reason in _verdicts(result):
-            outcome.counts[rule, what, reason, month, site] += 1
+        for rule, outcome, reason in _outcomes(result):
+            tally.counts[rule, outcome, reason, month, site] += 1
 
-    def _remedies_if_open(self, result: ReviewResult) -> dict[str, tuple[Fix, ...]]:
-        """What would mend findings on lines that have gone out already, by their subject: only to tell their worth."""
+    def _fixes_if_open(self, result: ReviewResult) -> dict[str, tuple[Fix, ...]]:
+        """Fixes of findings on submitted lines as if these were open, by subject: for the estimate only."""
         case = result.parsed.case
         if all(line.open for line in case.lines) or all(finding.fixes for _, finding in result.review.findings):
             return {}
@@ -102,7 +105,7 @@ class Auditor:
         return {subject_of(found): finding.fixes for finding, found in found_in(reopened)}
 
     def _row(
-        self, patient: str, each: PatientCase, sites: Sites, finding: Finding, found: FindingView, worth: FeeEstimate
+        self, patient: str, each: PatientCase, sites: Sites, finding: Finding, found: FindingView, estimate: FeeEstimate
     ) -> dict[str, Any]:
         records = [evidence.record for evidence in finding.evidence]
         lines = [record for record in records if isinstance(record, Line)]
@@ -125,17 +128,17 @@ class Auditor:
             "setting": setting_of(lines or case.lines),
             "product": self._product(finding, lines),
             "codes": sorted({line.code for line in lines}),
-            "direction": worth.direction,
-            "value": None if worth.value is None else worth.value.quantize(CENT),
+            "direction": estimate.direction,
+            "value": None if estimate.value is None else estimate.value.quantize(CENT),
             "evidence": [{"seen": seen.seen, "reference": seen.reference} for seen in found.evidence],
             "remedies": [
-                {"label": way.label, "recommended": way.recommended, "changes": list(way.changes)}
-                for way in found.fixes
+                {"label": fix.label, "recommended": fix.recommended, "changes": list(fix.changes)}
+                for fix in found.fixes
             ],
         }
 
     def _product(self, finding: Finding, lines: Iterable[Line]) -> str | None:
-        """The product that is charged, else the one that a remedy would charge, where that is one."""
+        """The product charged, else the product that a fix would charge; `several` if more than one."""
         charged = {line.code for line in lines}
         due = {
             change.code for fix in finding.fixes for change in fix.changes if isinstance(change, AddLine | ReplaceCode)
@@ -147,8 +150,8 @@ class Auditor:
         return None
 
 
-def _verdicts(result: ReviewResult) -> Iterator[tuple[str, str, str]]:
-    """Rule, outcome and reason; each once for a case."""
+def _outcomes(result: ReviewResult) -> Iterator[tuple[str, str, str]]:
+    """Rule, outcome and reason, each once for a case."""
     yield "", REVIEWED, ""
     yield from ((rule.id, "passed", "") for rule in result.review.passed)
     yield from {(rule.id, "finding", "") for rule, _ in result.review.findings}
@@ -156,6 +159,6 @@ def _verdicts(result: ReviewResult) -> Iterator[tuple[str, str, str]]:
 
 
 def subject_of(found: FindingView) -> str:
-    """What a finding is about, by which it is found again in another run: the rule and the places of its evidence."""
+    """A hash of rule and evidence, by which two audits match findings."""
     places = sorted({seen.reference for seen in found.evidence})
     return hashlib.sha256("\n".join([found.rule, *places]).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""One audit with the embedded engine, from the export to the report; takes up what an interrupted run has left."""
+"""An audit with the embedded engine, from the export to the report; resumes an interrupted run."""
 
 import json
 import re
@@ -15,12 +15,12 @@ import duckdb
 import msgspec
 
 from cds_service.audit import html_report, output_files
-from cds_service.audit.chunks import Chunk, pieces_of
+from cds_service.audit.chunks import Chunk, chunks_of
 from cds_service.audit.duckdb_engine import ChunkResult, Engine, PartitionResult, Progress, quoted
-from cds_service.audit.exports import Export, Shard
+from cds_service.audit.exports import Export, ExportFile
 from cds_service.audit.reviewer import Auditor
 from cds_service.audit.scan import NAMED_TYPES
-from cds_service.audit.summary import DRILL_DOWN, Run, summarise
+from cds_service.audit.summary import DRILL_DOWN, Run, summarize
 from cds_service.audit.versions import rules_of, site_version, tables_of
 from cds_service.audit.workers import Workers
 from cds_service.errors import UnreadableInput
@@ -32,7 +32,7 @@ WORK = "unfinished"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What whoever starts an audit may choose. `complete` are types of which the export holds all there are."""
+    """Options of an audit. `complete` are the resource types that the export holds completely."""
 
     out: Path
     complete: tuple[str, ...] = ()
@@ -48,101 +48,104 @@ def run_audit(export: Export, workers: Workers, options: Options, progress: Prog
     """Audit an export into a folder; the summary that is written there. Raises UnreadableInput."""
     auditor = workers.make()
     work = _prepare(export, auditor, options)
-    pieces = pieces_of(export.shards)
+    chunks = chunks_of(export.files)
     engine = Engine(work, workers, options.memory_mb, progress)
-    scanned = engine.read(pieces, options.strict)
-    known, doubts = known_whole(options.complete, _rejected_types(pieces, scanned))
-    reviewed = engine.review(engine.group(options.everything), known)
+    scanned = engine.read(chunks, options.strict)
+    complete, warnings = complete_parts(options.complete, _rejected_types(chunks, scanned))
+    reviewed = engine.review(engine.group(options.everything), complete)
     progress.begin("reporting", 1, "steps")
     with engine.database() as database:
-        _finish(database, work)
+        _create_views(database, work)
         counts = RunCounts(_facts(export, scanned, reviewed), _summed(each.rejects for each in scanned))
-        notes = (*export.notes, *doubts, *_short(export, pieces, scanned))
-        run = describe(auditor, [shard.name for shard in export.shards], options, counts, notes, "embedded")
-        summary = summarise(run, _asking(database))
-        _write(database, work, options.out, summary, _places(pieces, scanned))
+        notes = (*export.notes, *warnings, *_incomplete_files(export, chunks, scanned))
+        run = describe(auditor, [file.name for file in export.files], options, counts, notes, "embedded")
+        summary = summarize(run, _querying(database))
+        _write(database, work, options.out, summary, _positions(chunks, scanned))
     progress.advance(1)
     shutil.rmtree(work)
     return summary
 
 
-# --- where an interrupted run stands --------------------------------------------------------------------------------
+# --- resuming --------------------------------------------------------------------------------
 
 
 def _prepare(export: Export, auditor: Auditor, options: Options) -> Path:
-    """The working folder, empty or as the interrupted run of the same audit left it."""
-    work, mark = options.out / WORK, _fingerprint(export, auditor, options)
+    """The working folder: empty, or as left by an interrupted run of the same audit."""
+    work, fingerprint = options.out / WORK, _fingerprint(export, auditor, options)
     state = work / "audit.json"
     if (options.out / output_files.SUMMARY_FILE).exists():
         if options.resume:
-            raise UnreadableInput(f"{options.out}: this audit is finished; there is nothing to resume")
+            raise UnreadableInput(f"{options.out}: the audit is finished; nothing to resume")
         if not options.overwrite:
-            raise UnreadableInput(f"{options.out}: holds an audit; choose another folder, or --overwrite it")
+            raise UnreadableInput(f"{options.out}: contains an audit; choose another folder or use --overwrite")
         for name in (output_files.SUMMARY_FILE, output_files.REPORT_FILE):
             (options.out / name).unlink(missing_ok=True)
     if options.resume and state.exists():
-        if json.loads(state.read_text()) != mark:
-            raise UnreadableInput(f"{options.out}: the export, the rules or the options have changed; start anew")
+        if json.loads(state.read_text()) != fingerprint:
+            raise UnreadableInput(
+                f"{options.out}: the export, the rules or the options have changed; start again with --overwrite"
+            )
         return work
     if work.exists() and not options.overwrite and not options.resume:
-        raise UnreadableInput(f"{options.out}: holds an unfinished audit; --resume it, or --overwrite it")
+        raise UnreadableInput(f"{options.out}: contains an unfinished audit; use --resume or --overwrite")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    output_files.write_whole(state, lambda path: path.write_text(json.dumps(mark)))
+    output_files.write_atomically(state, lambda path: path.write_text(json.dumps(fingerprint)))
     return work
 
 
 def _fingerprint(export: Export, auditor: Auditor, options: Options) -> dict[str, Any]:
-    """What must be the same for a run to be taken up: files, rules, the site, and the options that change results."""
+    """The inputs that must be unchanged to resume: files, rules, site settings, and options that affect results."""
     return {
-        "files": [[each.name, each.size, each.path.stat().st_mtime_ns] for each in export.shards],
+        "files": [[each.name, each.size, each.path.stat().st_mtime_ns] for each in export.files],
         "rules": {name: each["version"] for name, each in rules_of(auditor.advisor.rules).items()},
         "tables": {name: each["version"] for name, each in tables_of(auditor.advisor.rules).items()},
         "site": site_version(auditor.advisor.site),
         "options": [sorted(options.complete), options.everything, options.strict],
-        "fees": sorted([code, form, str(amount)] for (code, form), amount in auditor.fees.amounts.items()),
+        "fees": sorted([code, claim_type, str(amount)] for (code, claim_type), amount in auditor.fees.amounts.items()),
     }
 
 
-# --- what is known whole --------------------------------------------------------------------------------------------
+# --- completeness --------------------------------------------------------------------------------------------
 
 
-def known_whole(complete: Iterable[str], rejected: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The parts of the record that the export holds whole, and what is said where a part is not, for all.
+def complete_parts(complete: Iterable[str], rejected: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The parts of the record that are complete, and a warning for each declared type that is not.
 
-    A line that cannot be read may have been the very record that is looked for, of any patient. `rejected` are the
-    types of such lines, empty where it is not known.
+    A rejected line may be the record that a rule looks for, of any patient. `rejected` are the resource types of such
+    lines, empty if unknown.
     """
-    wanted = set(complete)
-    lost = {each for each in wanted if each in rejected or "" in rejected}
-    lost |= {each for each in wanted if any(KEYS.get(other) == KEYS[each] for other in rejected)}
-    doubts = tuple(
-        f"{each} was said to be complete, and lines that may be of it could not be read: absence is not concluded."
+    declared = set(complete)
+    lost = {each for each in declared if each in rejected or "" in rejected}
+    lost |= {each for each in declared if any(KEYS.get(other) == KEYS[each] for other in rejected)}
+    warnings = tuple(
+        f"{each} was declared complete, but lines of this type may have been rejected: "
+        "missing records are not treated as absent."
         for each in sorted(lost)
     )
     flawed = {KEYS[each] for each in lost}
-    return frozenset(KEYS[each] for each in wanted) - flawed, doubts
+    return frozenset(KEYS[each] for each in declared) - flawed, warnings
 
 
-def _rejected_types(pieces: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> frozenset[str]:
+def _rejected_types(chunks: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> frozenset[str]:
     return frozenset(
-        kind or type_in(piece.shard.name)
-        for piece, each in zip(pieces, scanned, strict=True)
+        kind or type_in(chunk.source.name)
+        for chunk, each in zip(chunks, scanned, strict=True)
         for kind in each.rejected_kinds
     )
 
 
 def type_in(name: str) -> str:
-    """The resource type that a file is named after, empty where it is named after none."""
+    """The resource type in a file name; empty if there is none."""
     return next((word for word in re.findall(r"[A-Za-z]+", name.rsplit("/", 1)[-1]) if word in R4_TYPES), "")
 
 
-# --- what is said of the run ----------------------------------------------------------------------------------------
+# --- the head of the summary ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """What a run has counted."""
+    """Counts of a run."""
 
     facts: Mapping[str, Any]
     rejects: Mapping[str, int]
@@ -175,8 +178,8 @@ def describe(
 def _facts(export: Export, scanned: Iterable[ChunkResult], reviewed: Iterable[PartitionResult]) -> dict[str, Any]:
     read, done = tuple(scanned), tuple(reviewed)
     return {
-        "files": len(export.shards),
-        "bytes": sum(shard.size for shard in export.shards),
+        "files": len(export.files),
+        "bytes": sum(file.size for file in export.files),
         "lines": sum(number for each in read for number in each.kinds.values()),
         "types": dict(sorted(_summed(each.kinds for each in read).items())),
         "patientsRead": sum(each.patients for each in done),
@@ -192,23 +195,23 @@ def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _short(export: Export, pieces: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> list[str]:
-    """Files that hold other numbers of lines than the manifest promises."""
-    lines: dict[Shard, int] = {}
-    for piece, each in zip(pieces, scanned, strict=True):
-        lines[piece.shard] = lines.get(piece.shard, 0) + each.lines
+def _incomplete_files(export: Export, chunks: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> list[str]:
+    """Notes on files whose number of lines differs from the manifest."""
+    lines: dict[ExportFile, int] = {}
+    for chunk, each in zip(chunks, scanned, strict=True):
+        lines[chunk.source] = lines.get(chunk.source, 0) + each.lines
     return [
-        f"{shard.name}: the manifest promises {shard.expected} resources; the file has {lines.get(shard, 0)} lines."
-        for shard in export.shards
-        if shard.expected is not None and shard.expected != lines.get(shard, 0)
+        f"{file.name}: the manifest lists {file.expected} resources, but the file has {lines.get(file, 0)} lines."
+        for file in export.files
+        if file.expected is not None and file.expected != lines.get(file, 0)
     ]
 
 
 # --- the results ----------------------------------------------------------------------------------------------------
 
 
-def _finish(database: duckdb.DuckDBPyConnection, work: Path) -> None:
-    """All partitions as tables, with names for the references that the export gives names to."""
+def _create_views(database: duckdb.DuckDBPyConnection, work: Path) -> None:
+    """Views over all partitions, with references replaced by names from the export."""
     parts = quoted(work / "reviewed")
     kinds = ", ".join(f"'{kind}'" for kind in sorted(NAMED_TYPES))
     scanned = f"read_parquet('{quoted(work / 'read')}/*.parquet')"
@@ -235,43 +238,49 @@ def _joined(*columns: str) -> str:
     return " ".join(f"LEFT JOIN names n_{column} ON n_{column}.ref = f.{column}" for column in columns)
 
 
-def _asking(database: duckdb.DuckDBPyConnection) -> Callable[[str], list[dict[str, Any]]]:
-    def ask(query: str) -> list[dict[str, Any]]:
+def _querying(database: duckdb.DuckDBPyConnection) -> Callable[[str], list[dict[str, Any]]]:
+    def run(query: str) -> list[dict[str, Any]]:
         answer = database.execute(query)
         names = [column[0] for column in answer.description]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
-    return ask
+    return run
 
 
 def _write(
-    database: duckdb.DuckDBPyConnection, work: Path, out: Path, summary: dict[str, Any], places: list[tuple[str, int]]
+    database: duckdb.DuckDBPyConnection,
+    work: Path,
+    out: Path,
+    summary: dict[str, Any],
+    positions: list[tuple[str, int]],
 ) -> None:
-    """Write what the audit leaves behind; the summary last, since it says that the audit is finished."""
+    """Write the output files; the summary last, since it marks the audit as finished."""
     for query, name in (
         ("findings ORDER BY rule, day, id", output_files.FINDINGS_FILE),
         ("counts", output_files.COUNTS_FILE),
     ):
-        output_files.write_whole(out / name, partial(_copy, database, query))
-    output_files.write_whole(out / output_files.REJECTS_FILE, partial(_write_rejects, database, work, places))
-    drill_down = _asking(database)(DRILL_DOWN)
+        output_files.write_atomically(out / name, partial(_copy, database, query))
+    output_files.write_atomically(out / output_files.REJECTS_FILE, partial(_write_rejects, database, work, positions))
+    drill_down = _querying(database)(DRILL_DOWN)
     html = html_report.render(summary, drill_down)
-    output_files.write_whole(out / output_files.REPORT_FILE, lambda path: path.write_text(html, encoding="utf-8"))
-    output_files.write_whole(out / output_files.SUMMARY_FILE, lambda path: path.write_bytes(as_json(summary)))
+    output_files.write_atomically(out / output_files.REPORT_FILE, lambda path: path.write_text(html, encoding="utf-8"))
+    output_files.write_atomically(out / output_files.SUMMARY_FILE, lambda path: path.write_bytes(as_json(summary)))
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     database.execute(f"COPY (FROM {query}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
 
 
-def _write_rejects(database: duckdb.DuckDBPyConnection, work: Path, places: list[tuple[str, int]], path: Path) -> None:
-    """Each line that was set aside, with its file and number; then the records that could not be read as a whole."""
+def _write_rejects(
+    database: duckdb.DuckDBPyConnection, work: Path, positions: list[tuple[str, int]], path: Path
+) -> None:
+    """Write each rejected line with its file and line number, then the skipped records."""
     rejects = f"read_parquet('{quoted(work / 'read')}/*.rejects')"
     with path.open("wb") as file:
-        answer = database.execute(f"SELECT piece, line, reason, text FROM {rejects} ORDER BY piece, line")  # noqa: S608
+        answer = database.execute(f"SELECT chunk, line, reason, text FROM {rejects} ORDER BY chunk, line")  # noqa: S608
         while rows := answer.fetchmany(1000):
-            for piece, line, reason, text in rows:
-                name, before = places[piece]
+            for chunk, line, reason, text in rows:
+                name, before = positions[chunk]
                 file.write(_reject(place=f"{name}:{before + line}", reason=reason, text=text))
         answer = database.execute("SELECT place, reason FROM left_out")
         while rows := answer.fetchmany(1000):
@@ -282,16 +291,16 @@ def _reject(**content: str) -> bytes:
     return msgspec.json.encode(content) + b"\n"
 
 
-def _places(pieces: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> list[tuple[str, int]]:
-    """For each piece the name of its file, and how many lines of it come before."""
+def _positions(chunks: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> list[tuple[str, int]]:
+    """For each chunk the name of its file, and the number of lines before it."""
     before: dict[str, int] = {}
-    places = []
-    for piece, each in zip(pieces, scanned, strict=True):
-        places.append((piece.shard.name, before.get(piece.shard.name, 0)))
-        before[piece.shard.name] = before.get(piece.shard.name, 0) + each.lines
-    return places
+    positions = []
+    for chunk, each in zip(chunks, scanned, strict=True):
+        positions.append((chunk.source.name, before.get(chunk.source.name, 0)))
+        before[chunk.source.name] = before.get(chunk.source.name, 0) + each.lines
+    return positions
 
 
 def as_json(summary: Mapping[str, Any]) -> bytes:
-    """The summary as it is written: indented, amounts as numbers."""
+    """The summary as JSON: indented, amounts as numbers."""
     return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(summary), indent=2) + b"\n"

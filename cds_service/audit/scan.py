@@ -1,6 +1,6 @@
-"""A line of an export in: whose record it is, of which type, and whether it can matter; or why it is set aside.
+"""Parses lines of an export: patient, resource type, relevance; or the reason why a line is rejected.
 
-Both engines use this, so that they see the same records. Nothing here raises for what a line holds.
+Both engines use it, so that they see the same records. No content of a line raises an error.
 """
 
 import re
@@ -19,14 +19,14 @@ from cds_service.fhir.elements import without_values
 from cds_service.fhir.r4_types import R4_TYPES
 from cds_service.fhir.resources import READ_TYPES, Reference
 
-# Where names of sites and practitioners are found; nothing of a patient is in them.
+# Resources with the names of sites and practitioners; they hold no patient data.
 NAMED_TYPES = frozenset({"Organization", "Location", "Practitioner", "PractitionerRole"})
 MEDICATION = "Medication"
 
 BATCH_LINES = 4096
 
-# JSON may write any letter as an escape, and a code could hide in it: such a line is taken for relevant. The last one
-# is the only other letter whose lower case is one of ours.
+# JSON can escape any letter, and a code could hide in an escape: such a line counts as relevant. The last one is the
+# Kelvin sign, whose lower case is `k`.
 _ESCAPED = r"\\u00[2-7]|\\u212a"
 
 
@@ -47,10 +47,10 @@ class _RecordHead(msgspec.Struct, rename="camel"):
 
 @dataclass(slots=True)
 class Row:
-    """A record: the patient it belongs to (empty for what belongs to none), its type and id.
+    """A record: its patient (empty if it has none), resource type and id.
 
-    `medications` are the Medication resources that it points at; `name` is what an organization, a location or a
-    practitioner is called. Where `reason` is set the line is a reject, and where `skipped` is set no rule reads it.
+    `medications` are the ids of the Medication resources that it references; `name` is the name of an organization,
+    location or practitioner. With a `reason` the line is rejected; with `skipped` no rule reads it.
     """
 
     patient: str = ""
@@ -66,21 +66,21 @@ _DECODER = msgspec.json.Decoder(_RecordHead)
 
 
 def read_line(line: str) -> Row:
-    """What a line holds."""
+    """The record of a line."""
     try:
         head = _DECODER.decode(line)
     except UNREADABLE as error:
-        return _refused(line, error)
+        return _rejected(line, error)
     kind = head.resource_type
     if kind in NAMED_TYPES:
         return Row(kind=kind, id=head.id or "", name=_name_in(line), skipped=not head.id)
     if kind == MEDICATION:
         return Row(kind=kind, id=head.id or "", skipped=not head.id)
     if kind not in READ_TYPES:
-        return _not_read(kind)
+        return _skipped(kind)
     patient = f"Patient/{head.id}" if kind == "Patient" and head.id else _patient_of(head)
     if not patient:
-        return Row(kind=kind, id=head.id or "", reason=f"{kind}: names no patient")
+        return Row(kind=kind, id=head.id or "", reason=f"{kind}: no reference to a patient")
     return Row(patient, kind, head.id or "", tuple(_medications(head)))
 
 
@@ -96,32 +96,32 @@ class _PatientName(msgspec.Struct):
 
 
 def _name_in(line: str) -> str:
-    """What an organization, a location or a practitioner is called; a role leads to its practitioner."""
+    """The name of an organization, location or practitioner; for a role, the reference of its practitioner."""
     try:
         found = msgspec.json.decode(line, type=_PatientName)
     except UNREADABLE:
-        return ""  # a name that cannot be read is none: the reference stands in its place
+        return ""  # without a name, the reference is shown
     if isinstance(found.name, str):
         return found.name
-    people = found.name or []
-    if people:
-        return people[0].text or " ".join([*people[0].given, people[0].family or ""]).strip()
+    names = found.name or []
+    if names:
+        return names[0].text or " ".join([*names[0].given, names[0].family or ""]).strip()
     role = found.practitioner
     return (role.display or short(role.reference or "")) if role else ""
 
 
-def _refused(line: str, error: Exception) -> Row:
-    """Not JSON, or of other types than FHIR's where the patient should stand."""
+def _rejected(line: str, error: Exception) -> Row:
+    """The reject for a line that is not JSON, or whose patient reference has the wrong type."""
     try:
         kind = HEAD.decode(line).resource_type
     except UNREADABLE:
-        return Row(reason="expected a FHIR resource with a `resourceType`, as JSON")
+        return Row(reason="expected a FHIR resource in JSON, with a `resourceType`")
     if kind not in READ_TYPES | NAMED_TYPES:
-        return _not_read(kind)
+        return _skipped(kind)
     return Row(kind=kind, reason=f"{kind}: {without_values(str(error))}")
 
 
-def _not_read(kind: str) -> Row:
+def _skipped(kind: str) -> Row:
     if kind == "Bundle":
         return Row(kind=kind, reason="expected one resource on each line, found a Bundle")
     if kind not in R4_TYPES:
@@ -143,9 +143,9 @@ _URN = re.compile(r"urn:uuid:([0-9a-fA-F-]{36})")
 
 
 def patient_key(reference: str) -> str:
-    """A reference to a patient in one form; empty where it leads to something else or into the resource itself.
+    """A normalized patient reference; empty for other or contained resources.
 
-    `urn:uuid:…` is the patient with that id: exports that were made of Bundles keep such addresses.
+    `urn:uuid:…` counts as the patient with that id: exports made from Bundles keep such references.
     """
     found = _PATIENT.search(reference)
     if found:
@@ -177,7 +177,7 @@ ROWS = pa.schema(
 
 @dataclass(slots=True)
 class ScannedBatch:
-    """A batch of lines: the records as a table, the rejects (position, type, reason), and what was counted."""
+    """A batch of lines: records as a table, rejects (position, type, reason), and lines by resource type."""
 
     rows: pa.RecordBatch
     rejects: list[tuple[int, str, str]]
@@ -185,7 +185,7 @@ class ScannedBatch:
 
 
 def scan(lines: list[str], relevant: str) -> ScannedBatch:
-    """Read a batch of lines. Empty lines are nothing."""
+    """Parse a batch of lines; empty lines are ignored."""
     kept: list[tuple[Row, str]] = []
     rejects: list[tuple[int, str, str]] = []
     kinds: dict[str, int] = {}
@@ -212,7 +212,7 @@ def scan(lines: list[str], relevant: str) -> ScannedBatch:
 
 
 def batches(lines: Iterable[str], size: int = BATCH_LINES) -> Iterator[list[str]]:
-    """Lines in batches of at most `size`, and of a few MB."""
+    """Lines in batches of at most `size` lines and 8 MB."""
     batch: list[str] = []
     held = 0
     for line in lines:

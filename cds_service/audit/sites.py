@@ -1,6 +1,7 @@
-"""Where, by whom and for whom: what the findings are counted by. Read from the records themselves, as references.
+"""Site, practitioner, payer and setting of a finding, as references from its records.
 
-References become names at the end of a run, from the Organization, Location and Practitioner resources of the export.
+At the end of a run, references are replaced by names from the Organization, Location and Practitioner
+resources of the export.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,12 +32,12 @@ class _Claim(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """The sites that encounters and claims name, by the reference of each."""
+    """Sites by the reference of their encounter or claim."""
 
     of_resource: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, records: Iterable[Record]) -> str:
-        """The site of some records: that of their encounter, else that of their claim."""
+        """The site of some records: by encounter, else by claim."""
         every = tuple(records)
         encounters = [self.of_resource.get(each.encounter or "") for each in every]
         claims = [self.of_resource.get(each.claim) for each in every if isinstance(each, Line)]
@@ -44,10 +45,12 @@ class Sites:
 
 
 def sites_of(stored: Iterable[ExportedRecord]) -> Sites:
-    """The sites that a patient's encounters and claims name; what cannot be read names none."""
+    """The sites of a patient's encounters and claims; resources that cannot be parsed are skipped."""
     found: dict[str, str] = {}
     for each in stored:
-        named = _ENCOUNTER(each) if each.kind == "Encounter" else _CLAIM(each) if each.kind == "Claim" else None
+        named = (
+            _encounter_site(each) if each.kind == "Encounter" else _claim_site(each) if each.kind == "Claim" else None
+        )
         if named:
             found[f"{each.kind}/{each.id}"] = named
     return Sites(found)
@@ -57,7 +60,7 @@ def _encounter_site(each: ExportedRecord) -> str | None:
     try:
         encounter = msgspec.json.decode(each.raw, type=_Encounter)
     except msgspec.MsgspecError:
-        return None  # only the name of the site is lost; the reader does without encounters
+        return None  # only the site is lost; the rules do not read encounters
     places = [part.location for part in encounter.location]
     return next((name for name in map(name_of, (encounter.service_provider, *places)) if name), None)
 
@@ -66,17 +69,14 @@ def _claim_site(each: ExportedRecord) -> str | None:
     try:
         claim = msgspec.json.decode(each.raw, type=_Claim)
     except msgspec.MsgspecError:
-        return None  # the reader reports the claim
+        return None  # the parser reports the claim
     provider = name_of(claim.provider) or ""
     is_person = provider.startswith("Practitioner")
     return name_of(claim.facility) or (None if is_person else provider) or None
 
 
-_ENCOUNTER, _CLAIM = _encounter_site, _claim_site
-
-
 def name_of(reference: Reference | None) -> str | None:
-    """The reference itself, in one form, to be looked up among the names; else what it is called on the spot."""
+    """The normalized reference, to be replaced by a name later; else its display text."""
     if reference is None:
         return None
     if reference.reference and not reference.reference.startswith("#"):
@@ -84,34 +84,34 @@ def name_of(reference: Reference | None) -> str | None:
     return reference.display
 
 
-# --- who ------------------------------------------------------------------------------------------------------------
+# --- practitioner, payer, setting ------------------------------------------------------------------------------------
 
 
 def practitioner_of(lines: Iterable[Line]) -> str:
-    """The practitioner who charges: the first by name where there are several."""
+    """The billing practitioner; the first in alphabetical order if several."""
     named = sorted({each for line in lines for each in line.performers})
     return named[0] if named else NOT_NAMED
 
 
 def payer_of(lines: Iterable[Line], case: Case) -> str:
-    """What the payer is called: the coverage that the lines name, else the patient's first."""
+    """The name of the payer: by the coverage that the lines reference, else the patient's first."""
     named = [name for line in lines for name in line.coverages]
     coverages = {coverage.identity: coverage for coverage in case.coverages}
     for name in named:
         if name not in coverages:
             return name
-        return _called(coverages[name])
-    return _called(case.coverages[0]) if case.coverages else NOT_NAMED
+        return _payer_name(coverages[name])
+    return _payer_name(case.coverages[0]) if case.coverages else NOT_NAMED
 
 
-def _called(coverage: Coverage) -> str:
+def _payer_name(coverage: Coverage) -> str:
     codes = [f"{code.value}" for code in coverage.concept.codes]
     return next(iter((*coverage.payors, *coverage.concept.words, *codes)), NOT_NAMED)
 
 
 def setting_of(lines: Iterable[Line]) -> str:
-    """The kind of claim: professional, facility, or unknown where it is neither or both."""
-    forms = {line.claim_type for line in lines}
+    """The setting by claim type: professional, facility, or unknown if neither or both."""
+    claim_types = {line.claim_type for line in lines}
     return {"professional": "professional", "institutional": "facility"}.get(
-        forms.pop() if len(forms) == 1 else "", "unknown"
+        claim_types.pop() if len(claim_types) == 1 else "", "unknown"
     )

@@ -1,7 +1,7 @@
-"""The Spark engine: the same functions as the embedded one, with Spark to bring the records of a patient together.
+"""The Spark engine: the same functions as the embedded one, with Spark to group records by patient.
 
-Spark reads and writes the paths, shuffles by patient, and runs again what fails; `scan` and `Auditor.audit` do the
-rest, through `mapInArrow` and `mapInPandas`. Every executor needs this package and its extra `spark`.
+Spark reads and writes the paths, shuffles by patient, and retries failed tasks; `scan` and `Auditor.audit` run in
+`mapInArrow` and `mapInPandas`. Every executor needs this package with its extra `spark`.
 """
 
 import os
@@ -25,15 +25,15 @@ from cds_service.audit.duckdb_engine import Progress
 from cds_service.audit.exports import ENDINGS, Export, open_export
 from cds_service.audit.patients import by_patient
 from cds_service.audit.reviewer import Auditor, AuditTally, MakeAuditor
-from cds_service.audit.run import Options, RunCounts, as_json, describe, known_whole, type_in
+from cds_service.audit.run import Options, RunCounts, as_json, complete_parts, describe, type_in
 from cds_service.audit.scan import BATCH_LINES, MEDICATION, NAMED_TYPES, ROWS, scan
-from cds_service.audit.summary import DRILL_DOWN, summarise
+from cds_service.audit.summary import DRILL_DOWN, summarize
 from cds_service.errors import UnreadableInput
 
 _SCANNED = pa.schema([*ROWS, ("file", pa.string()), ("reason", pa.string()), ("number", pa.int64())])
-_COUNTED = "counted"  # the reason of rows that say how many lines of a type there were
+_COUNTED = "counted"  # the reason of rows that hold the number of lines of a type
 TASK_BYTES = 32 * 1024 * 1024
-_SAID = "what string, said string"
+_RESULTS = "kind string, content string"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -51,30 +51,30 @@ def run_on_spark(
     kinds, rejects = _counted(scanned), _by_reason(rejected)
     if rejects and options.strict:
         first = _placed(spark, rejected).orderBy("place").first()
-        raise UnreadableInput(f"{first['place']}: {first['reason']}" if first else "a line cannot be read")
-    known, doubts = known_whole(options.complete, _rejected_types(rejected))
+        raise UnreadableInput(f"{first['place']}: {first['reason']}" if first else "a line was rejected")
+    complete, warnings = complete_parts(options.complete, _rejected_types(rejected))
     progress.advance(1)
     progress.begin("reviewing", 1, "steps")
     records = _records(scanned, options.everything).persist(StorageLevel.DISK_ONLY)
-    said = _reviewed(records, _tasks(spark, records), make, known).persist(StorageLevel.DISK_ONLY)
+    results = _reviewed(records, _tasks(spark, records), make, complete).persist(StorageLevel.DISK_ONLY)
     address = out if _is_remote(out) else Path(out).absolute().as_uri()
-    _write_tables(said, _names(scanned), _placed(spark, rejected), address)
-    counts = RunCounts(_facts(opened, kinds, said), rejects)
+    _write_tables(results, _names(scanned), _placed(spark, rejected), address)
+    counts = RunCounts(_facts(opened, kinds, results), rejects)
     progress.advance(1)
     progress.begin("reporting", 1, "steps")
-    notes = (*(opened.notes if opened else ()), *doubts)
-    files = [shard.name for shard in opened.shards] if opened else [export]
-    ask = _asking(spark, address)
-    summary = summarise(describe(auditor, files, options, counts, notes, "spark"), ask)
-    html = html_report.render(summary, ask(DRILL_DOWN))
+    notes = (*(opened.notes if opened else ()), *warnings)
+    files = [file.name for file in opened.files] if opened else [export]
+    query = _querying(spark, address)
+    summary = summarize(describe(auditor, files, options, counts, notes, "spark"), query)
+    html = html_report.render(summary, query(DRILL_DOWN))
     _save(spark, f"{out}/{output_files.REPORT_FILE}", html.encode())
-    _save(spark, f"{out}/{output_files.SUMMARY_FILE}", as_json(summary))  # last: it says that the audit is finished
+    _save(spark, f"{out}/{output_files.SUMMARY_FILE}", as_json(summary))  # last: it marks the audit as finished
     progress.advance(1)
     return summary
 
 
 def _session(master: str | None) -> SparkSession:
-    """The session of the cluster that runs this, or a new one on a master."""
+    """The session of the current cluster, or a new one on a master."""
     builder = SparkSession.builder.appName("contrast-echo audit")
     if (master or "local").startswith("local"):  # a cluster has its own settings for these
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -94,14 +94,14 @@ def _session(master: str | None) -> SparkSession:
 
 
 def _is_remote(path: str) -> bool:
-    """Whether a path is an address (s3://…, abfss://…, dbfs:/…) that only Spark can open."""
+    """True for a path that only Spark can open (s3://…, abfss://…, dbfs:/…)."""
     return ":/" in path and not path.startswith("file:")
 
 
 def _scanned(spark: SparkSession, export: str, opened: Export | None, relevant: str) -> DataFrame:
     reader = spark.read.option("lineSep", "\n")
     if opened:
-        lines = reader.text([shard.path.absolute().as_uri() for shard in opened.shards])
+        lines = reader.text([file.path.absolute().as_uri() for file in opened.files])
     else:
         patterns = ",".join(ending.removeprefix(".") for ending in ENDINGS)
         lines = reader.option("recursiveFileLookup", "true").option("pathGlobFilter", f"*.{{{patterns}}}").text(export)
@@ -115,7 +115,7 @@ def _scanned(spark: SparkSession, export: str, opened: Export | None, relevant: 
 
 
 def _scan_batch(lines: list[str], files: list[str], relevant: str) -> Iterator[pa.RecordBatch]:
-    """The records of a batch, its rejects with their lines, and how many lines there were of each type."""
+    """The records of a batch, its rejects with their lines, and the number of lines by resource type."""
     found = scan(lines, relevant)
     number = found.rows.num_rows
     columns = [
@@ -150,7 +150,7 @@ def _rejected_types(rejected: DataFrame) -> frozenset[str]:
 
 
 def _placed(spark: SparkSession, rejected: DataFrame) -> DataFrame:
-    """Rejects with file and line number: only the files that hold some are read again, to count their lines."""
+    """Rejects with file and line number; only files with rejects are read again to number their lines."""
     files = sorted(row["file"] for row in rejected.select("file").distinct().collect())
     places = spark.createDataFrame([], "file string, line long, key string")
     for file in files:
@@ -169,7 +169,7 @@ def _placed(spark: SparkSession, rejected: DataFrame) -> DataFrame:
 
 
 def _records(scanned: DataFrame, everything: bool) -> DataFrame:
-    """The records of patients who can matter, each with the Medication resources that it points at."""
+    """The records of relevant patients, with the Medication resources that they reference."""
     read = scanned.where(f.col("reason") == "").select("patient", "kind", "id", "medications", "related", "raw")
     own = read.where(f.col("patient") != "")
     drugs = read.where(f.col("kind") == MEDICATION).groupBy(f.col("id").alias("medication"))
@@ -178,9 +178,9 @@ def _records(scanned: DataFrame, everything: bool) -> DataFrame:
         "patient", "kind", "id", f.explode("medications").alias("medication")
     )
     pointing = pointing.join(medications, "medication")
-    matters = f.expr("true") if everything else f.col("related")
-    drug_matters = f.expr("true") if everything else f.col("drug_related")
-    patients = own.where(matters).select("patient").union(pointing.where(drug_matters).select("patient")).distinct()
+    relevant = f.expr("true") if everything else f.col("related")
+    drug_relevant = f.expr("true") if everything else f.col("drug_related")
+    patients = own.where(relevant).select("patient").union(pointing.where(drug_relevant).select("patient")).distinct()
     flagged = pointing.where("drug_related").select("patient", "kind", "id", f.expr("true").alias("flag")).distinct()
     records = own.join(patients, "patient", "left_semi").join(flagged, ["patient", "kind", "id"], "left")
     drugs_of = pointing.select("patient", "medication", "drug").distinct().join(patients, "patient", "left_semi")
@@ -190,38 +190,38 @@ def _records(scanned: DataFrame, everything: bool) -> DataFrame:
 
 
 def _tasks(spark: SparkSession, records: DataFrame) -> int:
-    """In how many tasks the records are reviewed: one a core, and more where these would hold too much."""
+    """The number of review tasks: one per core, more if a task would exceed TASK_BYTES."""
     (held,) = records.agg(f.coalesce(f.sum(f.length("raw")), f.lit(0))).collect()[0]
     cores: int = spark.sparkContext.defaultParallelism
     return max(cores, -(-int(held) // TASK_BYTES))
 
 
-def _reviewed(records: DataFrame, tasks: int, make: MakeAuditor, known: frozenset[str]) -> DataFrame:
-    """What the rules say, as JSON: findings, counts and what was left out, after a shuffle by patient."""
+def _reviewed(records: DataFrame, tasks: int, make: MakeAuditor, complete: frozenset[str]) -> DataFrame:
+    """The results as JSON rows: findings, counts and skipped records, after a shuffle by patient."""
 
     def review(frames: Iterator[Any]) -> Iterator[Any]:
         import pandas as pd  # noqa: PLC0415  # in the executor
 
-        auditor, outcome = replace(_made(make), known=known), AuditTally()
-        for patient, stored in by_patient(_rows_in(frames)):
-            auditor.audit(patient, stored, outcome)
-            if len(outcome.findings) >= BATCH_LINES:
-                yield pd.DataFrame(_said(outcome), columns=["what", "said"])
-                outcome = AuditTally()
-        yield pd.DataFrame(_said(outcome), columns=["what", "said"])
+        auditor, tally = replace(_auditor(make), complete=complete), AuditTally()
+        for patient, patient_records in by_patient(_rows_in(frames)):
+            auditor.audit(patient, patient_records, tally)
+            if len(tally.findings) >= BATCH_LINES:
+                yield pd.DataFrame(_result_rows(tally), columns=["kind", "content"])
+                tally = AuditTally()
+        yield pd.DataFrame(_result_rows(tally), columns=["kind", "content"])
 
-    return records.repartition(tasks, "patient").sortWithinPartitions("patient").mapInPandas(review, _SAID)
-
-
-_MADE: dict[bytes, Auditor] = {}
+    return records.repartition(tasks, "patient").sortWithinPartitions("patient").mapInPandas(review, _RESULTS)
 
 
-def _made(make: MakeAuditor) -> Auditor:
-    """The auditor of this process: made once, and not anew for each task."""
+_AUDITORS: dict[bytes, Auditor] = {}
+
+
+def _auditor(make: MakeAuditor) -> Auditor:
+    """The auditor of this process, created once and not for each task."""
     key = pickle.dumps(make)
-    if key not in _MADE:
-        _MADE[key] = make()
-    return _MADE[key]
+    if key not in _AUDITORS:
+        _AUDITORS[key] = make()
+    return _AUDITORS[key]
 
 
 def _rows_in(frames: Iterator[Any]) -> Iterator[tuple[str, str, str, str, bool]]:
@@ -230,60 +230,62 @@ def _rows_in(frames: Iterator[Any]) -> Iterator[tuple[str, str, str, str, bool]]
             yield row.patient, row.kind, row.id, row.raw, bool(row.related)
 
 
-def _said(outcome: AuditTally) -> list[tuple[str, str]]:
-    rows = [("finding", each) for each in outcome.findings] + [("left out", each) for each in outcome.left_out]
+def _result_rows(tally: AuditTally) -> list[tuple[str, str]]:
+    rows = [("finding", each) for each in tally.findings] + [("skipped", each) for each in tally.skipped]
     rows += [
         ("count", dict(zip(output_files.COUNTS.names, (*key, number), strict=True)))
-        for key, number in outcome.counts.items()
+        for key, number in tally.counts.items()
     ]
-    rows.append(("done", {"patients": outcome.patients, "cases": outcome.cases}))
-    return [(what, _ENCODER.encode(each).decode()) for what, each in rows]
+    rows.append(("done", {"patients": tally.patients, "cases": tally.cases}))
+    return [(kind, _ENCODER.encode(each).decode()) for kind, each in rows]
 
 
 # --- results --------------------------------------------------------------------------------------------------------
 
 
 def _names(scanned: DataFrame) -> DataFrame:
-    """What organizations, locations and practitioners are called, by reference; a role as its practitioner."""
+    """Names of organizations, locations and practitioners by reference; a role has its practitioner's."""
     named = scanned.where(f.col("kind").isin(*sorted(NAMED_TYPES)) & (f.col("reason") == "") & (f.col("raw") != ""))
     names = named.groupBy(f.concat("kind", f.lit("/"), "id").alias("ref")).agg(f.min("raw").alias("name"))
     people = names.select(f.col("ref").alias("name"), f.col("name").alias("person"))
     return names.join(people, "name", "left").select("ref", f.coalesce("person", "name").alias("name"))
 
 
-def _write_tables(said: DataFrame, names: DataFrame, rejects: DataFrame, address: str) -> None:
-    """Write findings, counts and rejects; each is a folder of files."""
-    findings = _typed(said, "finding", output_files.FINDINGS)
-    counts = _renamed(_typed(said, "count", output_files.COUNTS), "site", names)
+def _write_tables(results: DataFrame, names: DataFrame, rejects: DataFrame, address: str) -> None:
+    """Write findings, counts and rejects, each as a folder of files."""
+    findings = _typed(results, "finding", output_files.FINDINGS)
+    counts = _renamed(_typed(results, "count", output_files.COUNTS), "site", names)
     for column in ("site", "practitioner", "payer"):
         findings = _renamed(findings, column, names)
     sums = counts.groupBy("rule", "outcome", "reason", "month", "site").agg(f.sum("cases").alias("cases"))
-    left_out = _typed(said, "left out", output_files.LEFT_OUT)
+    skipped = _typed(results, "skipped", output_files.SKIPPED)
     ordered = findings.select(*output_files.FINDINGS.names).orderBy("rule", "day", "id")
     ordered.write.mode("overwrite").parquet(f"{address}/{output_files.FINDINGS_FILE}")
     sums.coalesce(1).write.mode("overwrite").parquet(f"{address}/{output_files.COUNTS_FILE}")
-    every = rejects.union(left_out.select("place", "reason", f.lit(None).cast("string")))
+    every = rejects.union(skipped.select("place", "reason", f.lit(None).cast("string")))
     every.coalesce(1).write.mode("overwrite").json(f"{address}/{output_files.REJECTS_FILE}")
-    left_out.coalesce(1).createOrReplaceTempView("left_out")
+    skipped.coalesce(1).createOrReplaceTempView("left_out")
 
 
-def _typed(said: DataFrame, what: str, schema: pa.Schema) -> DataFrame:
-    rows = said.where(f.col("what") == what)
-    return rows.select(f.from_json("said", from_arrow_schema(schema)).alias("row")).select("row.*")
+def _typed(results: DataFrame, kind: str, schema: pa.Schema) -> DataFrame:
+    rows = results.where(f.col("kind") == kind)
+    return rows.select(f.from_json("content", from_arrow_schema(schema)).alias("row")).select("row.*")
 
 
 def _renamed(table: DataFrame, column: str, names: DataFrame) -> DataFrame:
-    renamed = names.select(f.col("ref").alias(column), f.col("name").alias("called"))
+    renamed = names.select(f.col("ref").alias(column), f.col("name").alias("new_name"))
     joined = table.join(f.broadcast(renamed), column, "left")
-    return joined.withColumn(column, f.coalesce("called", column)).drop("called")
+    return joined.withColumn(column, f.coalesce("new_name", column)).drop("new_name")
 
 
-def _facts(opened: Export | None, kinds: dict[str, int], said: DataFrame) -> dict[str, Any]:
-    done = said.where(f.col("what") == "done").select(f.from_json("said", "patients long, cases long").alias("row"))
+def _facts(opened: Export | None, kinds: dict[str, int], results: DataFrame) -> dict[str, Any]:
+    done = results.where(f.col("kind") == "done").select(
+        f.from_json("content", "patients long, cases long").alias("row")
+    )
     rows = done.select("row.*").collect()
     return {
-        "files": len(opened.shards) if opened else None,
-        "bytes": sum(shard.size for shard in opened.shards) if opened else None,
+        "files": len(opened.files) if opened else None,
+        "bytes": sum(file.size for file in opened.files) if opened else None,
         "lines": sum(kinds.values()),
         "types": kinds,
         "patientsRead": sum(row["patients"] for row in rows),
@@ -291,8 +293,8 @@ def _facts(opened: Export | None, kinds: dict[str, int], said: DataFrame) -> dic
     }
 
 
-def _asking(spark: SparkSession, address: str) -> Callable[[str], list[dict[str, Any]]]:
-    """Queries over what has been written: nothing is computed twice."""
+def _querying(spark: SparkSession, address: str) -> Callable[[str], list[dict[str, Any]]]:
+    """Run queries over the written tables, so that nothing is computed twice."""
     for view, name in (("findings", output_files.FINDINGS_FILE), ("counts", output_files.COUNTS_FILE)):
         spark.read.parquet(f"{address}/{name}").persist().createOrReplaceTempView(view)
     return lambda query: [row.asDict(recursive=True) for row in spark.sql(query).collect()]
@@ -300,11 +302,11 @@ def _asking(spark: SparkSession, address: str) -> Callable[[str], list[dict[str,
 
 def _refuse_to_overwrite(spark: SparkSession, out: str, options: Options) -> None:
     if not options.overwrite and _exists(spark, f"{out}/{output_files.SUMMARY_FILE}"):
-        raise UnreadableInput(f"{out}: holds an audit; choose another folder, or --overwrite it")
+        raise UnreadableInput(f"{out}: contains an audit; choose another folder or use --overwrite")
 
 
 def _file_system(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    """Hadoop's file system of a path, which opens whatever Spark can."""
+    """The Hadoop file system and path object of a path."""
     address = path if _is_remote(path) else Path(path).absolute().as_uri()
     hadoop = spark.sparkContext._jvm.org.apache.hadoop.fs.Path(address)
     return hadoop.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()), hadoop

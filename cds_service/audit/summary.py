@@ -1,4 +1,4 @@
-"""What a run comes to: counts by every dimension, asked of its results in SQL that DuckDB and Spark both understand."""
+"""The summary of a run: counts by dimension, from SQL queries that DuckDB and Spark both support."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from typing import Any
 
 from cds_service.audit.knowledge import Question
 
-# A query over the tables `findings` and `counts`, answered with one mapping a row.
-Ask = Callable[[str], list[dict[str, Any]]]
+# Runs a query over the tables `findings`, `counts` and `left_out`; one mapping per row.
+RunQuery = Callable[[str], list[dict[str, Any]]]
 
 DIMENSIONS = ("rule", "month", "site", "practitioner", "product", "payer", "setting")
 DRILL_DOWN_ROWS = 500
 
-_WORTH = """count(*) AS findings,
+_AMOUNTS = """count(*) AS findings,
  sum(CASE WHEN indicator = 'warning' THEN 1 ELSE 0 END) AS warnings,
  sum(CASE WHEN direction = 'under' THEN 1 ELSE 0 END) AS under,
  sum(CASE WHEN direction = 'over' THEN 1 ELSE 0 END) AS over_,
@@ -24,7 +24,7 @@ _WORTH = """count(*) AS findings,
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How an audit was made: plain data for the summary's head. `facts` are counts of what was read and reviewed."""
+    """The head of the summary, as plain data. `facts` are counts of what was read and reviewed."""
 
     about: Mapping[str, Any]
     facts: Mapping[str, Any]
@@ -35,20 +35,20 @@ class Run:
     notes: tuple[str, ...] = field(default=())
 
 
-def summarise(run: Run, ask: Ask) -> dict[str, Any]:
-    """The summary of a run, as it is written to `summary.json`."""
-    by_rule = _by("rule", ask)
+def summarize(run: Run, query: RunQuery) -> dict[str, Any]:
+    """The summary of a run, as written to `summary.json`."""
+    by_rule = _by("rule", query)
     return {
         "about": dict(run.about),
-        "facts": dict(run.facts) | {"reviewed": _reviewed(ask)},
+        "facts": dict(run.facts) | {"reviewed": _reviewed(query)},
         "total": _total(by_rule),
         "questions": [_answer(question, by_rule) for question in run.questions],
-        "by": {dimension: by_rule if dimension == "rule" else _by(dimension, ask) for dimension in DIMENSIONS},
-        "trend": _trend(ask),
-        "passed": _plain(ask(_PASSED)),
-        "notChecked": _plain(ask(_NOT_CHECKED)),
+        "by": {dimension: by_rule if dimension == "rule" else _by(dimension, query) for dimension in DIMENSIONS},
+        "trend": _trend(query),
+        "passed": _rows(query(_PASSED)),
+        "notChecked": _rows(query(_NOT_CHECKED)),
         "rejects": [{"reason": reason, "lines": lines} for reason, lines in sorted(run.rejects.items())],
-        "leftOut": _plain(ask(_LEFT_OUT)),
+        "leftOut": _rows(query(_LEFT_OUT)),
         "rules": dict(run.rules),
         "tables": dict(run.tables),
         "notes": list(run.notes),
@@ -66,15 +66,15 @@ DRILL_DOWN = f"""SELECT * FROM findings
  LIMIT {DRILL_DOWN_ROWS}"""  # noqa: S608
 
 
-def _reviewed(ask: Ask) -> int:
-    return sum(int(row["cases"]) for row in ask(_REVIEWED))
+def _reviewed(query: RunQuery) -> int:
+    return sum(int(row["cases"]) for row in query(_REVIEWED))
 
 
-def _by(dimension: str, ask: Ask) -> list[dict[str, Any]]:
-    """Findings by one dimension, the most first; months in their order."""
+def _by(dimension: str, query: RunQuery) -> list[dict[str, Any]]:
+    """Findings by one dimension, most frequent first; months in order."""
     order = "name" if dimension == "month" else "findings DESC, name"
-    query = f"SELECT coalesce({dimension}, '') AS name, {_WORTH} FROM findings GROUP BY 1 ORDER BY {order}"  # noqa: S608
-    return [_renamed(row) for row in _plain(ask(query))]
+    statement = f"SELECT coalesce({dimension}, '') AS name, {_AMOUNTS} FROM findings GROUP BY 1 ORDER BY {order}"  # noqa: S608
+    return [_renamed(row) for row in _rows(query(statement))]
 
 
 def _renamed(row: dict[str, Any]) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def _renamed(row: dict[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in row.items()}
 
 
-def _plain(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Sums as whole numbers, amounts as decimals of two places."""
+def _rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with sums as integers and amounts as decimals with two places."""
     return [{name: _number(name, value) for name, value in row.items()} for row in rows]
 
 
@@ -103,11 +103,11 @@ def _answer(question: Question, by_rule: list[dict[str, Any]]) -> dict[str, Any]
     return {"text": question.text, "rules": list(question.rules), **_total(rows)}
 
 
-def _trend(ask: Ask) -> list[dict[str, Any]]:
-    """By month: cases reviewed, and findings by rule."""
-    reviewed = {row["month"]: int(row["cases"]) for row in ask(_REVIEWED)}
+def _trend(query: RunQuery) -> list[dict[str, Any]]:
+    """Cases reviewed and findings by rule, for each month."""
+    reviewed = {row["month"]: int(row["cases"]) for row in query(_REVIEWED)}
     found: dict[str, dict[str, int]] = {}
-    for row in ask(_BY_MONTH):
+    for row in query(_BY_MONTH):
         found.setdefault(row["month"], {})[row["rule"]] = int(row["findings"])
     return [
         {"month": month, "cases": reviewed.get(month, 0), "findings": found.get(month, {})}

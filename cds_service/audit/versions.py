@@ -1,4 +1,4 @@
-"""Which rules and tables an audit was made with, so that two audits can be told apart by them."""
+"""Versions of the rules, tables and site settings of an audit, for the comparison of two audits."""
 
 import hashlib
 import inspect
@@ -13,7 +13,7 @@ from cds_service.core.tables import Table
 
 
 def tables_of(rules: Iterable[Rule]) -> dict[str, dict[str, Any]]:
-    """Every table that a rule rests on, by name: what it holds, its version, and through when its sources were read."""
+    """Every table that a rule uses, by name: title, version, size, and verified dates of its sources."""
     tables = {table.name: table for rule in rules for table in rule.tables}
     return {name: _table(tables[name]) for name in sorted(tables)}
 
@@ -31,7 +31,7 @@ def _table(table: Table[Any]) -> dict[str, Any]:
 
 
 def rules_of(rules: Iterable[Rule]) -> dict[str, dict[str, Any]]:
-    """Every rule, by id: its title, the version of its text, and the tables that it rests on."""
+    """Every rule, by id: title, version of its source text, and tables."""
     return {
         rule.id: {
             "title": rule.title,
@@ -43,13 +43,13 @@ def rules_of(rules: Iterable[Rule]) -> dict[str, dict[str, Any]]:
 
 
 def site_version(site: Site) -> str:
-    """The version of what the site has decided."""
-    said = {name: getattr(site, name) for name in site.__slots__ if name != "__weakref__"}
-    return _digest(repr(sorted((name, _plain(value)) for name, value in said.items())).encode())
+    """The version of the site's settings."""
+    values = {name: getattr(site, name) for name in site.__slots__ if name != "__weakref__"}
+    return _digest(repr(sorted((name, _plain(value)) for name, value in values.items())).encode())
 
 
 def _plain(value: Any) -> str:
-    """The same text for the same content, in whatever order sets and mappings keep it."""
+    """A text that does not depend on the order of sets and mappings."""
     if isinstance(value, dict):
         return repr(sorted((repr(key), _plain(each)) for key, each in value.items()))
     if isinstance(value, frozenset):

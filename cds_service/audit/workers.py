@@ -1,4 +1,4 @@
-"""The processes that read and review. Each makes the auditor once; none outlives the process that started it."""
+"""Worker processes that read and review. Each creates the auditor once and ends with its parent."""
 
 import gc
 import multiprocessing
@@ -19,18 +19,17 @@ DoneT = TypeVar("DoneT")
 
 
 class Workers:
-    """So many processes (`jobs`), each with an auditor that `make` has made.
+    """A pool of `jobs` processes, each with an auditor created by `make`.
 
-    Started before DuckDB and Arrow are loaded, they are forked and share what this process has loaded: that saves each
-    a second of start and much of its memory. Later they start afresh, since a fork would copy threads in the midst of
-    their work.
+    Started before DuckDB and Arrow are loaded, they are forked and share the memory of this process, which saves each a
+    second at start. Started later, they are spawned, since a fork would copy running threads.
     """
 
     def __init__(self, make: MakeAuditor, jobs: int) -> None:
         self.make = make
         self.jobs = jobs
         self._pool = ProcessPoolExecutor(jobs, _context(), initializer=_start, initargs=(make,))
-        self._pool.submit(os.getpid)  # starts the processes now, while they can be forked
+        self._pool.submit(os.getpid)  # start the processes now, while forking is safe
 
     def __enter__(self) -> "Workers":
         return self
@@ -39,7 +38,7 @@ class Workers:
         self._pool.shutdown(cancel_futures=True)
 
     def run(self, work: Callable[..., DoneT], items: Iterable[tuple[Any, ...]]) -> Iterator[DoneT]:
-        """Run work for all items, with few of them waiting at a time; what it returns, as it comes."""
+        """Run work for all items, with a short queue; results in the order of completion."""
         waiting: set[Future[DoneT]] = set()
         left = iter(items)
         while True:
@@ -52,7 +51,7 @@ class Workers:
 
 
 def _context() -> BaseContext:
-    """Forked processes where this one is known to have no other thread, not even one of a library."""
+    """Fork if this process has no other thread, not even of a library; else spawn."""
     is_alone = _THREADS.is_dir() and len(list(_THREADS.iterdir())) == 1
     return multiprocessing.get_context("fork" if is_alone else "spawn")
 
@@ -69,12 +68,12 @@ def auditor() -> Auditor:
 
 def _start(make: MakeAuditor) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    gc.freeze()  # what is shared stays shared: the collector would write to all of it
+    gc.freeze()  # keep shared memory shared: the collector would write to it
     _AUDITOR[:] = [make()]
 
 
 def _end_with_parent() -> None:
-    """A process that is killed takes its workers along: they must not write on while the audit is resumed."""
+    """End this worker when its parent ends, even if killed: it must not write while the audit is resumed."""
     if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)

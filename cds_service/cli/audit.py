@@ -1,4 +1,4 @@
-"""`cds-service audit`: what people type, and what they see while it runs."""
+"""`cds-service audit`: options, progress and output of the audit."""
 
 import importlib.util
 import json
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from cds_service.audit.exports import open_export
 from cds_service.audit.fees import FeeTable, load_fees
 from cds_service.audit.workers import Workers
+from cds_service.cli import examples
 from cds_service.errors import ServiceError, UnreadableInput
 from cds_service.fhir.sources import KEYS
 from cds_service.settings import load_settings
@@ -27,7 +28,7 @@ CreateAuditor = Callable[..., Any]
 
 
 class _Group(click.Group):
-    """A group of which the first command is meant where none is named: `audit EXPORT` is `audit run EXPORT`."""
+    """A group whose default command is `run`: `audit EXPORT` means `audit run EXPORT`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
@@ -36,25 +37,31 @@ class _Group(click.Group):
 
 
 def audit_group(create: CreateAuditor) -> click.Group:
-    """The commands; `create` makes the auditor from settings, fees and `everything`, in this and in other processes."""
+    """The commands. `create` creates the auditor from settings, fees and `everything`, in each process."""
 
-    @click.group("audit", cls=_Group, options_metavar="EXPORT --out DIR [OPTIONS]", subcommand_metavar="| diff A B")
+    @click.group(
+        "audit",
+        cls=_Group,
+        options_metavar="EXPORT --out DIR [OPTIONS]",
+        subcommand_metavar="| diff A B",
+        epilog=examples("audit export/ --out audit/", "audit diff before/ after/"),
+    )
     def audit() -> None:
-        """Run the rules over a FHIR Bulk Data export, or compare two such audits (`diff`)."""
+        """Run the rules over a FHIR Bulk Data export, or compare two audits (`diff`)."""
 
     audit.add_command(_run_command(create))
     audit.add_command(_diff)
     return audit
 
 
-@click.command("diff")
+@click.command("diff", epilog=examples("audit diff audit-q2/ audit-q3/"))
 @click.argument("before", type=click.Path(path_type=Path), metavar="A")
 @click.argument("after", type=click.Path(path_type=Path), metavar="B")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole comparison as JSON.")
 def _diff(before: Path, after: Path, as_json: bool) -> None:
-    """Compare two audits: findings that are new in B, gone or changed, by rule and table version.
+    """Compare two audits: findings that are new, gone or changed in B, by rule and table version.
 
-    Exit code 0: the same findings. 1: others. 2: a folder that is no audit.
+    Exit code 0: the same findings. 1: different findings. 2: a folder is not a finished audit.
     """
     _require("embedded")
     from cds_service.audit.compare import compare, in_words, open_audit  # noqa: PLC0415  # needs the extra
@@ -70,29 +77,43 @@ def _diff(before: Path, after: Path, as_json: bool) -> None:
 
 
 def _run_command(create: CreateAuditor) -> click.Command:
-    @click.command("run")
+    @click.command(
+        "run", epilog=examples("audit export/ --out audit/ --complete MedicationAdministration --fees fees.csv")
+    )
     @click.argument("export", type=str, metavar="EXPORT")
-    @click.option("--out", required=True, metavar="DIR", help="Where the results are written.")
+    @click.option("--out", required=True, metavar="DIR", help="Folder for the results.")
     @click.option(
         "--complete",
         default="",
         metavar="TYPES",
-        help=f"Types of which the export holds all there are, separated by commas: only there is absence concluded. "
-        f"Out of {', '.join(KEYS)}.",
+        help=f"Resource types that the export holds completely, separated by commas; only for these, missing records "
+        f"count as absent. Of {', '.join(KEYS)}.",
     )
-    @click.option("--fees", type=click.Path(path_type=Path), help="CSV of code, setting, amount: gives an estimate.")
-    @click.option("--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Processes; one per core.")
-    @click.option("--memory", "memory_mb", type=click.IntRange(64), default=256, help="DuckDB's memory in MB.")
-    @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
-    @click.option("--overwrite", is_flag=True, help="Replace what DIR holds.")
-    @click.option("--strict", is_flag=True, help="Stop where a line has to be set aside.")
-    @click.option("--everything", is_flag=True, help="Review also cases in which nothing can matter: slow.")
-    @click.option("--engine", type=click.Choice(["embedded", "spark"]), default="embedded", show_default=True)
-    @click.option("--master", help="Spark's master, such as local[*]; only with --engine spark.")
+    @click.option(
+        "--fees", type=click.Path(path_type=Path), help="Fee table (CSV: code, setting, amount) for the estimate."
+    )
+    @click.option(
+        "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Processes; default one per core."
+    )
+    @click.option(
+        "--memory", "memory_mb", type=click.IntRange(64), default=256, help="Memory limit of DuckDB in MB; default 256."
+    )
+    @click.option("--resume", is_flag=True, help="Resume an interrupted run.")
+    @click.option("--overwrite", is_flag=True, help="Replace an audit in DIR.")
+    @click.option("--strict", is_flag=True, help="Stop at the first rejected line.")
+    @click.option("--everything", is_flag=True, help="Also review cases without relevant records (slow).")
+    @click.option(
+        "--engine",
+        type=click.Choice(["embedded", "spark"]),
+        default="embedded",
+        show_default=True,
+        help="Embedded DuckDB, or Spark.",
+    )
+    @click.option("--master", help="Spark master, such as local[*]; only with --engine spark.")
     def run(export: str, complete: str, fees: Path | None, engine: str, **chosen: Any) -> None:
-        """Run the rules over EXPORT: a folder of NDJSON files, gzip or not, or a Bulk Data manifest beside its files.
+        """Run the rules over EXPORT: a folder of NDJSON files, plain or gzip, or a Bulk Data manifest with its files.
 
-        Exit code 0: done. 2: something that was given cannot be used.
+        Exit code 0: done. 2: the export or an option cannot be used.
         """
         _require(engine)
         try:
@@ -104,15 +125,15 @@ def _run_command(create: CreateAuditor) -> click.Command:
             sys.exit(2)
         except ServiceError as error:
             raise click.ClickException(str(error)) from None
-        _say(summary, chosen["out"])
+        _print_summary(summary, chosen["out"])
 
     return run
 
 
 def _require(engine: str) -> None:
-    """What an engine needs is large and not part of the service: say in one line how to have it.
+    """Exit with code 2 and the install command if the packages of an engine are missing.
 
-    It is looked for and not loaded: workers that are started before it is can be forked.
+    They are not imported here, so that workers can still be forked.
     """
     try:
         missing = [name for name in NEEDED[engine] if importlib.util.find_spec(name) is None]
@@ -127,7 +148,7 @@ def _require(engine: str) -> None:
 def _types(written: str) -> tuple[str, ...]:
     types = tuple(each.strip() for each in written.split(",") if each.strip())
     if not set(types) <= set(KEYS):
-        raise UnreadableInput(f"--complete: expected types out of {', '.join(KEYS)}")
+        raise UnreadableInput(f"--complete: expected types from {', '.join(KEYS)}")
     return types
 
 
@@ -135,29 +156,29 @@ def _start(
     engine: str, export: str, make: Any, types: tuple[str, ...], fees: Path | None, chosen: dict[str, Any]
 ) -> dict[str, Any]:
     master, out, jobs = chosen.pop("master"), chosen.pop("out"), chosen.pop("jobs")
-    known = {"out": Path(out), "complete": types, "fees": fees.name if fees else "", **chosen}
+    options = {"out": Path(out), "complete": types, "fees": fees.name if fees else "", **chosen}
     if engine == "embedded" and master:
         raise UnreadableInput("--master: only with --engine spark")
     if engine == "spark" and chosen["resume"]:
-        raise UnreadableInput("--resume: only with the embedded engine; Spark itself runs again what fails")
+        raise UnreadableInput("--resume: only with the embedded engine; Spark retries failed tasks itself")
     if engine == "embedded":
-        return _run_embedded(export, Workers(make, jobs), known)
+        return _run_embedded(export, Workers(make, jobs), options)
     from cds_service.audit.run import Options  # noqa: PLC0415
     from cds_service.audit.spark_engine import run_on_spark  # noqa: PLC0415  # needs the extra
 
     with _ProgressDisplay() as progress:
-        return run_on_spark(export, out, make, Options(**known), progress, master)
+        return run_on_spark(export, out, make, Options(**options), progress, master)
 
 
-def _run_embedded(export: str, workers: Workers, known: dict[str, Any]) -> dict[str, Any]:
-    from cds_service.audit.run import Options, run_audit  # noqa: PLC0415  # needs the extra, after the workers are there
+def _run_embedded(export: str, workers: Workers, options: dict[str, Any]) -> dict[str, Any]:
+    from cds_service.audit.run import Options, run_audit  # noqa: PLC0415  # needs the extra; after the workers are started
 
     with workers, _ProgressDisplay() as progress:
-        return run_audit(open_export(Path(export)), workers, Options(**known), progress)
+        return run_audit(open_export(Path(export)), workers, Options(**options), progress)
 
 
 class _ProgressDisplay:
-    """The steps as bars with rate and time left; nothing where standard error is no terminal."""
+    """Progress bars with rate and time left; hidden if standard error is not a terminal."""
 
     def __init__(self) -> None:
         columns = (
@@ -182,12 +203,12 @@ class _ProgressDisplay:
         self.bars.stop()
 
     def begin(self, step: str, total: float, unit: str) -> None:
-        """A step begins, of a known size."""
+        """A step of a known size begins."""
         self.unit = unit
         self.task = self.bars.add_task(step, total=total, rate="")
 
     def advance(self, amount: float) -> None:
-        """So much more of the step is done."""
+        """An amount of the step is done."""
         if self.task is None:
             return
         self.bars.advance(self.task, amount)
@@ -201,8 +222,8 @@ def _rate(speed: float | None, unit: str) -> str:
     return f"{speed / 1_000_000:.1f} MB/s" if unit == "bytes" else f"{speed:.1f} {unit}/s"
 
 
-def _say(summary: dict[str, Any], out: str) -> None:
-    """What came of it, in a few lines."""
+def _print_summary(summary: dict[str, Any], out: str) -> None:
+    """Print the results in a few lines."""
     total, facts = summary["total"], summary["facts"]
     rejects = sum(each["lines"] for each in summary["rejects"])
     click.echo(
@@ -212,9 +233,9 @@ def _say(summary: dict[str, Any], out: str) -> None:
     for each in summary["questions"]:
         click.echo(f"  {each['findings']:>8}  {each['text']}")
     if summary["about"]["fees"]:
-        click.echo(f"  estimate: {total['underValue']} charged too little, {total['overValue']} charged too much")
+        click.echo(f"  estimate: ${total['underValue']} undercharged, ${total['overValue']} overcharged")
     if rejects:
-        click.echo(f"  {rejects} lines set aside, see {out}/rejects.ndjson")
+        click.echo(f"  {rejects} lines rejected, see {out}/rejects.ndjson")
     for note in summary["notes"]:
         click.echo(f"  note: {note}")
     click.echo(f"{out}/report.html")

@@ -1,4 +1,4 @@
-"""`cds-service clients`: who may call."""
+"""`cds-service clients`: registrations of clients, and keys and tokens to try them."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,13 @@ from cds_service.auth import registration_file, trial_keys
 from cds_service.auth.jwks import Key, KeysUnavailable, UnusableKey
 from cds_service.auth.registrations import ALGORITHMS, Client, load_clients
 from cds_service.auth.tokens import key_source
+from cds_service.cli import examples
 from cds_service.errors import ServiceError
 from cds_service.fhir.servers import AllowedServer
 
 
 class _Commands(click.Group):
-    """Commands whose faults are one plain line for the person who can mend them."""
+    """Commands that report errors in one line."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -30,20 +31,22 @@ _FILE = click.option(
     envvar="CDS_CLIENTS_FILE",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The registration file; default CDS_CLIENTS_FILE.",
+    help="Registration file; default CDS_CLIENTS_FILE.",
 )
-_KEY = click.option("--key", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A private key, PEM.")
+_KEY = click.option(
+    "--key", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Private key file (PEM)."
+)
 
 
-@click.group(cls=_Commands)
+@click.group(cls=_Commands, epilog=examples("clients list --file clients.yaml"))
 def clients() -> None:
-    """Who may call: add, list, test and remove registrations. A running service reads them when it starts again."""
+    """Manage the registered clients. A running service must be restarted to read changes."""
 
 
-@clients.command("list")
+@clients.command("list", epilog=examples("clients list"))
 @_FILE
 def list_clients(path: Path) -> None:
-    """Print every registered client."""
+    """List the registered clients."""
     for client in load_clients(path):
         click.echo(f"{client.id}\n  issuer        {client.issuer}\n  keys          {_keys_of(client)}")
         click.echo(f"  algorithms    {', '.join(client.algorithms)}")
@@ -53,39 +56,49 @@ def list_clients(path: Path) -> None:
         click.echo(f"  FHIR servers  {', '.join(servers) or 'none'}")
 
 
-@clients.command()
+@clients.command(
+    epilog=examples("clients add ehr --issuer https://ehr.example.org --jwks-url https://ehr.example.org/jwks.json")
+)
 @_FILE
 @click.argument("name", metavar="ID")
 @click.option("--issuer", required=True, help="`iss` of its tokens.")
-@click.option("--jwks-url", help="Where it publishes its public keys (https).")
-@click.option("--jwks-file", help="A file with its public keys, beside the registration file.")
-@click.option("--algorithm", "algorithms", multiple=True, type=click.Choice(ALGORITHMS), help="Default ES384, RS384.")
-@click.option("--tenant", "tenants", multiple=True, help="A tenant for which it may call; may be repeated.")
-@click.option("--service", "services", multiple=True, help="A service that it may call; default all.")
-@click.option("--fhir-server", "servers", multiple=True, help="A FHIR server that may be asked on its behalf.")
-@click.option("--private-fhir-server", "private", multiple=True, help="The same; its name may be a private address.")
+@click.option("--jwks-url", help="URL of its public keys (https).")
+@click.option("--jwks-file", help="File with its public keys, in the folder of the registration file.")
+@click.option(
+    "--algorithm",
+    "algorithms",
+    multiple=True,
+    type=click.Choice(ALGORITHMS),
+    help="Allowed signature algorithm; may be repeated. Default ES384 and RS384.",
+)
+@click.option("--tenant", "tenants", multiple=True, help="Tenant that it may call for; may be repeated.")
+@click.option("--service", "services", multiple=True, help="Service that it may call; may be repeated. Default all.")
+@click.option(
+    "--fhir-server", "servers", multiple=True, help="FHIR server that may be queried for it; may be repeated."
+)
+@click.option("--private-fhir-server", "private", multiple=True, help="The same, at a private network address.")
 def add(path: Path, name: str, servers: tuple[str, ...], private: tuple[str, ...], **options: Any) -> None:
-    """Add a registration; what else stands in the file stays as it is."""
+    """Add a client to the registration file; the rest of the file is unchanged."""
     listed = [AllowedServer(url) for url in servers] + [AllowedServer(url, private=True) for url in private]
     given = {key: value for key, value in options.items() if value}
     registration_file.add(path, Client(id=name, fhir_servers=tuple(listed), **given))
     click.echo(f"{path}: added {name}")
 
 
-@clients.command()
+@clients.command(epilog=examples("clients remove ehr"))
 @_FILE
 @click.argument("name", metavar="ID")
 def remove(path: Path, name: str) -> None:
-    """Remove a registration."""
+    """Remove a client from the registration file."""
     registration_file.remove(path, name)
     click.echo(f"{path}: removed {name}")
 
 
-@clients.command()
+@clients.command(epilog=examples("clients test ehr"))
 @_FILE
 @click.argument("name", metavar="ID")
 def test(path: Path, name: str) -> None:
-    """Fetch a client's keys as the service would, and say which of them it can use. Exit code 1: none."""
+    """Load a client's public keys as the service would, and print which are usable. Exit code 1: none."""
     client = next((each for each in load_clients(path) if each.id == name), None)
     if client is None:
         raise click.ClickException(f"{path.name}: no client `{name}`")
@@ -96,28 +109,34 @@ def test(path: Path, name: str) -> None:
     click.echo(f"{_keys_of(client)}: {len(keys)} public keys with an id")
     usable = [_describe(key, client) for key in keys.values()]
     if not any(usable):
-        raise click.ClickException(f"none of them can be used with {', '.join(client.algorithms)}")
+        raise click.ClickException(f"none of the keys can be used with {', '.join(client.algorithms)}")
 
 
-@clients.command()
+@clients.command(epilog=examples("clients key --key private.pem --jwks public.json"))
 @_KEY
-@click.option("--jwks", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The public key set.")
+@click.option(
+    "--jwks", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File for the public key set."
+)
 def key(key: Path, jwks: Path) -> None:
-    """Make a pair of keys for trying a registration out: a private key, and the public key set."""
+    """Create a key pair to try a registration: a private key and a public key set."""
     made = trial_keys.new_key()
     trial_keys.save(made, key)
     jwks.write_text(json.dumps({"keys": [trial_keys.public_jwk(made)]}, indent=2) + "\n", encoding="utf-8")
-    click.echo(f"{key}: keep it secret\n{jwks}: register it with --jwks-file {jwks.name}")
+    click.echo(f"{key}: keep secret\n{jwks}: register with --jwks-file {jwks.name}")
 
 
-@clients.command()
+@clients.command(
+    epilog=examples(
+        "clients token --key private.pem --issuer https://ehr.example.org --audience https://cds.example.org/review"
+    )
+)
 @_KEY
 @click.option("--issuer", required=True, help="`iss` of the registration.")
-@click.option("--audience", required=True, help="The exact address that is to be called.")
-@click.option("--tenant", help="The tenant, if the registration has any.")
-@click.option("--seconds", default=60, show_default=True, help="How long it is valid; it can be used once.")
+@click.option("--audience", required=True, help="Exact URL to be called.")
+@click.option("--tenant", help="Tenant, if the registration lists any.")
+@click.option("--seconds", default=60, show_default=True, help="Validity in seconds; a token is accepted once.")
 def token(key: Path, issuer: str, audience: str, tenant: str | None, seconds: int) -> None:
-    """Print a token for one call, as a client makes it. For trying a registration out."""
+    """Print a signed token for one call, to try a registration."""
     click.echo(trial_keys.token(trial_keys.load(key), issuer, audience, tenant, seconds))
 
 
@@ -126,7 +145,7 @@ def _keys_of(client: Client) -> str:
 
 
 def _describe(key: Key, client: Client) -> bool:
-    """Print what a key is good for; whether that is anything."""
+    """Print the algorithms of a key; True if it can be used with any."""
     fits, reason = [], ""
     for algorithm in client.algorithms:
         try:

@@ -1,4 +1,4 @@
-"""The command line: `cds-service database upgrade`, `downgrade`, `current` and `purge`."""
+"""`cds-service database`: migrations and retention of the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,33 +8,34 @@ import click
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from cds_service.cli import examples
 from cds_service.database.connections import UPGRADE, create
 from cds_service.database.store import purge as remove_older
 from cds_service.errors import ServiceError
 from cds_service.settings import Settings, load_settings
 
 
-@click.group("database")
+@click.group("database", epilog=examples("database upgrade"))
 def database() -> None:
-    """Look after the database that CDS_DATABASE_URL names."""
+    """Upgrade, downgrade and purge the database at CDS_DATABASE_URL."""
 
 
-@database.command()
+@database.command(epilog=examples("database upgrade"))
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
-    """Bring the tables to the form of this version, or of REVISION."""
-    from cds_service.database import migrate  # noqa: PLC0415  # Alembic takes long to load, and other commands need none of it
+    """Upgrade the schema to this version, or to REVISION."""
+    from cds_service.database import migrate  # noqa: PLC0415  # Alembic is slow to load and only needed here
 
     with _connection() as connection:
         migrate.upgrade(connection, revision)
         click.echo(f"at revision {migrate.revision_of(connection)}")
 
 
-@database.command()
+@database.command(epilog=examples("database downgrade base --yes"))
 @click.argument("revision")
-@click.confirmation_option("--yes", prompt="This removes the data that later changes made room for. Go on?")
+@click.confirmation_option("--yes", prompt="This deletes the data of later revisions. Continue?")
 def downgrade(revision: str) -> None:
-    """Take changes back down to REVISION; `base` removes every table."""
+    """Downgrade the schema to REVISION; `base` removes all tables."""
     from cds_service.database import migrate  # noqa: PLC0415
 
     with _connection() as connection:
@@ -42,9 +43,9 @@ def downgrade(revision: str) -> None:
         click.echo(f"at revision {migrate.revision_of(connection) or 'base'}")
 
 
-@database.command()
+@database.command(epilog=examples("database current"))
 def current() -> None:
-    """Print the revision. Exit code 1: an upgrade is needed."""
+    """Print the revision of the schema. Exit code 1: an upgrade is needed."""
     from cds_service.database import migrate  # noqa: PLC0415
 
     with _connection() as connection:
@@ -54,13 +55,13 @@ def current() -> None:
         raise click.ClickException(f"run `{UPGRADE}`")
 
 
-@database.command()
-@click.option("--days", type=click.IntRange(1, 36500), help="Age in days; without it, CDS_RETENTION_DAYS.")
+@database.command(epilog=examples("database purge --days 365"))
+@click.option("--days", type=click.IntRange(1, 36500), help="Age in days; default CDS_RETENTION_DAYS.")
 def purge(days: int | None) -> None:
-    """Remove cards, feedback and audit entries that are older than the retention allows."""
+    """Delete cards, feedback and audit entries older than the retention period."""
     age = days or _settings().retention_days
     if age is None:
-        raise click.ClickException("how old? Set CDS_RETENTION_DAYS, or give --days")
+        raise click.ClickException("set CDS_RETENTION_DAYS or give --days")
     with _connection() as connection:
         for table, rows in remove_older(connection, datetime.now(UTC) - timedelta(days=age)).items():
             click.echo(f"{table}: {rows} removed")
@@ -75,7 +76,7 @@ def _settings() -> Settings:
 
 @contextmanager
 def _connection() -> Iterator[Connection]:
-    """One transaction for all that a command does; a fault is said in one line, without the address."""
+    """A transaction for one command; errors are reported in one line, without the database URL."""
     from alembic.util import CommandError  # noqa: PLC0415
 
     engine = create(_settings().database_url)

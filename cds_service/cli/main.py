@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 
 from cds_service.cdshooks.messages import Response
-from cds_service.cli import terminal
+from cds_service.cli import examples, terminal
 from cds_service.cli.audit import audit_group
 from cds_service.cli.clients import clients
 from cds_service.cli.database import database
@@ -26,8 +26,8 @@ from cds_service.wiring import create_advisor, create_auditor, create_case_write
 from hooks.publish import reference as hooks_reference
 
 _DEVELOPMENT = """\
-*** DEVELOPMENT MODE: no token is asked for; anyone on this machine may call, and nobody from elsewhere. ***
-*** Not for patient data. For production set CDS_MODE=production; the README says what else it needs.    ***"""
+*** DEVELOPMENT MODE: no authentication; only this machine (localhost) may call. Not for patient data. ***
+*** For production set CDS_MODE=production; see "Production in ten lines" in the README.               ***"""
 
 
 class _InputHead(msgspec.Struct, rename="camel"):
@@ -35,7 +35,10 @@ class _InputHead(msgspec.Struct, rename="camel"):
     resource_type: str | None = None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("check request.json", "serve --port 8000"),
+)
 @click.version_option(package_name="contrast-echo-cds")
 def main() -> None:
     """Coding advice for contrast stress echocardiography."""
@@ -45,62 +48,66 @@ main.add_command(clients)
 main.add_command(database)
 
 
-@main.command()
+@main.command(epilog=examples("serve --port 8000 --workers 2"))
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--workers", envvar="WORKERS", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option(
+    "--port", envvar="PORT", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on."
+)
+@click.option(
+    "--workers", envvar="WORKERS", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes."
+)
 def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
     from cds_service.app import create_guard  # noqa: PLC0415
     from cds_service.server import granian  # noqa: PLC0415  # only this command needs the server, and Flask
 
     try:
-        settings = load_settings()  # what is wrong is named here, once, and not by every worker
+        settings = load_settings()  # report errors once, here, and not in every worker
         create_advisor(settings)
         create_guard(settings)
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     if settings.mode == "development":
         if not is_loopback(host):
-            raise click.ClickException(f"in development mode anyone may call, so --host must be 127.0.0.1, not {host}")
+            raise click.ClickException(f"development mode has no authentication: --host must be 127.0.0.1, not {host}")
         click.secho(_DEVELOPMENT, err=True, bold=True)
-    look = f"; look at cases at http://{host}:{port}/sandbox" if settings.has_sandbox else ""
-    click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops){look}", err=True)
+    sandbox = f"; sandbox at http://{host}:{port}/sandbox" if settings.has_sandbox else ""
+    click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops){sandbox}", err=True)
     granian.run(settings, host, port, workers)
 
 
-@main.command("settings")
+@main.command("settings", epilog=examples("settings"))
 def show_settings() -> None:
-    """Print every setting with its default, as a table in Markdown."""
+    """Print all settings with their defaults, as a Markdown table."""
     click.echo(table())
 
 
-@main.command()
+@main.command(epilog=examples("check request.json", "check --json - < bundle.json"))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...|-")
-@click.option("--json", "as_json", is_flag=True, help="Print the response as JSON, one line for each file.")
-@click.option("--strict", is_flag=True, help="Validate every resource as a whole, and print what is wrong with it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the response as JSON, one line per file.")
+@click.option("--strict", is_flag=True, help="Validate all resources against FHIR R4 and print the errors.")
 def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
     """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
 
-    Exit code 0: nothing to say. 1: a finding at warning. 2: a file that cannot be read.
+    Exit code 0: no warnings. 1: at least one warning. 2: a file could not be parsed.
     """
     advisor, console = _advisor(), _console()
     exit_codes = [_check_one(advisor, name, as_json, strict, console) for name in files]
     sys.exit(max(exit_codes))
 
 
-@main.command()
+@main.command(epilog=examples("codes", "codes hospital"))
 @click.argument("code", required=False)
 def codes(code: str | None) -> None:
-    """Print what is known of a CODE, or list the codes; a word or an NDC finds them too.
+    """Print the reference page of a CODE, or list codes; a word or an NDC searches them.
 
-    Exit code 2: no such code.
+    Exit code 2: no match.
     """
     reference = hooks_reference.reference()
     page = reference.page(code) if code else None
     found = reference.search(code or "")
     if not found:
-        click.echo(f"no code `{code}`; `cds-service codes` lists all", err=True)
+        click.echo(f"no code matches `{code}`; `cds-service codes` lists all", err=True)
         sys.exit(2)
     if page is None and code and len(found) == 1:
         page = found[0]
@@ -110,10 +117,10 @@ def codes(code: str | None) -> None:
         terminal.show_codes(_console(), found)
 
 
-@main.command()
+@main.command(epilog=examples("rules", "rules add-on-modifier"))
 @click.argument("rule_id", metavar="[ID]", required=False)
 def rules(rule_id: str | None) -> None:
-    """Print what a rule looks for, and what it says to its samples, or list the rules.
+    """Print a rule with its reasons and the results of its samples, or list the rules.
 
     Exit code 2: no such rule.
     """
@@ -168,11 +175,11 @@ def _read(name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise UnreadableInput(error.strerror or "cannot be read") from None
+        raise UnreadableInput(error.strerror or "could not be read") from None
 
 
 def _advise(advisor: Advisor, body: bytes) -> tuple[Answer, bool]:
-    """A CDS Hooks request is answered by the service of its hook, a Bundle is reviewed as it is. True for a request."""
+    """The answer to a CDS Hooks request or a Bundle; True if it is a request."""
     try:
         head = msgspec.json.decode(body, type=_InputHead)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cds_service.cli import examples
 from cds_service.errors import ServiceError, UnreadableInput
 from cds_service.fhir.validate import faults_in
 from cds_service.sandbox.notation import PATIENT, CaseWriter
@@ -22,7 +23,7 @@ _SYNTHETIC = {
 def sample_command(writer: CaseWriter) -> click.Command:
     """The command; `writer` knows the names of products and codes."""
 
-    @click.command()
+    @click.command(epilog=examples('sample "CODE-26, CODEx2-JZ" --claim professional --payer Medicare'))
     @click.argument("lines", default="")
     @click.option("--claim", type=click.Choice(["professional", "institutional"]), help="Put the lines on a claim.")
     @click.option("--place", help="Place of service of the claim, such as 11.")
@@ -35,7 +36,7 @@ def sample_command(writer: CaseWriter) -> click.Command:
     @click.option("--complete", multiple=True, metavar="KEY", help="A prefetch key that is complete, even if empty.")
     @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; default: print.")
     def sample(lines: str, out: Path | None, **options: Any) -> None:
-        """Write a CDS Hooks request from LINES in billers' notation; all data in it are synthetic.
+        """Write a CDS Hooks request from LINES in billers' notation; all of its data is synthetic.
 
         LINES are codes with units and modifiers: "CODE-26, CODE, CODEx2-JZ".
         """

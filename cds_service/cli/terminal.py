@@ -1,4 +1,4 @@
-"""Advice as a person reads it in a terminal; plain text where the output is not a terminal."""
+"""Output for the terminal; plain text if the output is not a terminal."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -15,70 +15,69 @@ from cds_service.review.reference import Citation, CodePage, Footnotes, Grid, Ru
 from cds_service.review.report import FindingView, Report
 from cds_service.review.samples import Example
 
-_COLOURS = {"info": "cyan", "warning": "yellow", "critical": "red"}
+_COLORS = {"info": "cyan", "warning": "yellow", "critical": "red"}
 
 
 def show(console: Console, name: str, answer: Answer, faults: Iterable[SkippedItem] = ()) -> None:
-    """Print the cards for one file, what could not be decided and what was left out."""
+    """Print the cards for one file, the rules not checked, and the skipped resources."""
     console.print(Text(name, style="bold"))
     for card in answer.response.cards:
         _show_card(console, card)
     for rule, each in answer.review.not_checked:
         console.print(Text(f"  not checked  {rule.id}: {each.reason}"))
     for skipped in (*answer.skipped, *faults):
-        console.print(Text(f"  left out     {skipped.place}: {skipped.reason}"))
+        console.print(Text(f"  skipped      {skipped.place}: {skipped.reason}"))
     if not answer.response.cards:
-        console.print(Text(f"  {_silence(answer)}", style="green"))
+        console.print(Text(f"  {_no_findings(answer)}", style="green"))
     console.print()
 
 
 def show_report(console: Console, name: str, report: Report) -> None:
-    """Print the review of one Bundle: what `/review` answers, as a person reads it."""
+    """Print the review of one Bundle."""
     console.print(Text(name, style="bold"))
     for found in report.findings:
-        _show_found(console, found)
+        _show_finding(console, found)
     for each in report.passed:
         console.print(Text(f"  passed       {each.rule}", style="green"))
     for unchecked in report.not_checked:
         console.print(Text(f"  not checked  {unchecked.rule}: {unchecked.reason}"))
     for warned in report.warnings:
-        console.print(Text(f"  left out     {warned.location}: {warned.message}"))
+        console.print(Text(f"  skipped      {warned.location}: {warned.message}"))
     if not report.findings:
         every = {each.rule for each in report.passed} | {each.rule for each in report.not_checked}
-        silence = f"nothing to say ({len(report.passed)} of {len(every)} rules passed)"
-        console.print(Text(f"  {silence}", style="green"))
+        console.print(Text(f"  no findings ({len(report.passed)} of {len(every)} rules passed)", style="green"))
     console.print()
 
 
-def _show_found(console: Console, found: FindingView) -> None:
+def _show_finding(console: Console, found: FindingView) -> None:
     _show_advice(console, found.indicator, found.summary, found.detail)
     for number, fix in enumerate(found.fixes, 1):
-        _show_choice(console, number, fix.label, fix.recommended, fix.actions)
+        _show_fix(console, number, fix.label, fix.recommended, fix.actions)
         if not fix.actions:
             console.print(Text(f"      {'; '.join(fix.changes)}"))
     console.print(Text(f"  finding {found.id} ({found.rule})"))
 
 
-def _silence(answer: Answer) -> str:
+def _no_findings(answer: Answer) -> str:
     passed = len(answer.review.passed)
-    return f"nothing to say ({passed} of {len(answer.review.passed) + len(answer.review.not_checked)} rules passed)"
+    return f"no findings ({passed} of {len(answer.review.passed) + len(answer.review.not_checked)} rules passed)"
 
 
 def _show_card(console: Console, card: Card) -> None:
     _show_advice(console, card.indicator, card.summary, card.detail or "")
     for number, suggestion in enumerate(card.suggestions or (), 1):
-        _show_choice(console, number, suggestion.label, bool(suggestion.is_recommended), suggestion.actions or ())
+        _show_fix(console, number, suggestion.label, bool(suggestion.is_recommended), suggestion.actions or ())
 
 
 def _show_advice(console: Console, indicator: str, summary: str, detail: str) -> None:
-    console.print(Text(f"{indicator.upper()}: {summary}", style=f"bold {_COLOURS[indicator]}"))
+    console.print(Text(f"{indicator.upper()}: {summary}", style=f"bold {_COLORS[indicator]}"))
     if console.is_terminal:
         console.print(Panel(Markdown(detail)))
     else:
         console.print(Text(_unmarked(detail)))
 
 
-def _show_choice(console: Console, number: int, label: str, recommended: bool, actions: Iterable[Action]) -> None:
+def _show_fix(console: Console, number: int, label: str, recommended: bool, actions: Iterable[Action]) -> None:
     mark = " (recommended)" if recommended else ""
     console.print(Text(f"  [{number}] {label}{mark}"))
     for action in actions:
@@ -86,36 +85,36 @@ def _show_choice(console: Console, number: int, label: str, recommended: bool, a
 
 
 def _unmarked(markdown: str) -> str:
-    """Markdown without its marks, indented under the card's heading."""
+    """Markdown as plain text, indented."""
     text = markdown.replace("**", "").replace("`", "").replace("\\", "")
     lines = [_row(line) for line in text.splitlines() if line.strip() and not line.startswith(("|---", "| Item |"))]
     return "\n".join(f"  {line}" for line in lines)
 
 
 def _row(line: str) -> str:
-    """A row of a table without its bars."""
+    """A table row as a list item."""
     if not line.startswith("|"):
         return line
-    what, *rest = [cell.strip() for cell in line.strip("|").split("|")]
-    return f"- {what}: {' '.join(cell for cell in rest if cell)}"
+    first, *rest = [cell.strip() for cell in line.strip("|").split("|")]
+    return f"- {first}: {' '.join(cell for cell in rest if cell)}"
 
 
 # --- the reference --------------------------------------------------------------------------------------------------
 
 
 def show_codes(console: Console, pages: Iterable[CodePage]) -> None:
-    """Print codes, one a line."""
+    """Print codes, one per line."""
     for page in pages:
         dates = f" ({page.cited.dates})" if page.cited.dates else ""
         console.print(Text.assemble((page.code, "bold"), f"  {page.kind:11} {page.description}{dates}"))
 
 
 def show_code(console: Console, page: CodePage) -> None:
-    """Print all that is said of one code: what its page shows."""
+    """Print the reference page of a code."""
     notes = Footnotes()
     console.print(Text(f"{page.code}  {page.description}", style="bold"))
-    dates = page.cited.dates or "as far back as the source reaches, with no known end"
-    console.print(Text(f"{page.kind}, in force {dates}{_note(page.cited, notes)}"))
+    dates = page.cited.dates or "on all dates covered by the source"
+    console.print(Text(f"{page.kind}, effective {dates}{_note(page.cited, notes)}"))
     for section in page.sections:
         _heading(console, section.title)
         for statement in section.statements:
@@ -124,11 +123,11 @@ def show_code(console: Console, page: CodePage) -> None:
         for grid in section.grids:
             _show_grid(console, grid, notes)
     if page.history:
-        _heading(console, "Changes by date")
+        _heading(console, "History")
     for change in page.history:
         console.print(Text(f"  {change.day}  {change.what} ({change.source})"))
     if page.rules:
-        _heading(console, "Rules that look at it")
+        _heading(console, "Rules that use this code")
         console.print(Text(f"  {', '.join(page.rules)}"))
     _heading(console, "Sources")
     for number, cited in enumerate(notes.every, 1):
@@ -157,31 +156,31 @@ def _sourced(source: str, url: str | None, verified_through: date) -> str:
 
 
 def show_rules(console: Console, pages: Iterable[RulePage]) -> None:
-    """Print rules, one a line."""
+    """Print rules, one per line."""
     for page in pages:
         site = f" ({page.site})" if page.site else ""
         console.print(Text.assemble((f"{page.id:28}", "bold"), f"  {page.title}{site}"))
 
 
 def show_rule(console: Console, page: RulePage, examples: Iterable[Example]) -> None:
-    """Print all that is said of one rule: what its page shows."""
+    """Print the page of a rule."""
     console.print(Text(f"{page.id}  {page.title}", style="bold"))
     site = f"; {page.site}" if page.site else ""
-    console.print(Text(f"when ordered: {page.at_order_time}, when charged: {page.at_claim_time}{site}"))
-    for title, text in (("Why", page.why), ("When it flags", page.flags), ("When it passes", page.passes)):
+    console.print(Text(f"at order time: {page.at_order_time}, at claim time: {page.at_claim_time}{site}"))
+    for title, text in (("Why", page.why), ("Flags", page.flags), ("Passes", page.passes)):
         _heading(console, title)
         console.print(Text(f"  {text}"))
     every = tuple(examples)
     if every:
-        _heading(console, "Examples, run just now")
+        _heading(console, "Examples")
     for example in every:
         console.print(Text(f"  {example.name} ({example.hook})", style="bold"))
         for line in example.holds:
             console.print(Text(f"    {line}"))
         for card in example.cards:
-            console.print(Text(f"    {card.indicator.upper()}: {card.summary}", style=_COLOURS[card.indicator]))
+            console.print(Text(f"    {card.indicator.upper()}: {card.summary}", style=_COLORS[card.indicator]))
         if not example.cards:
-            console.print(Text("    no card: nothing to say", style="green"))
+            console.print(Text("    no card: no findings", style="green"))
         for line in example.not_checked:
             console.print(Text(f"    not checked: {line}"))
     _heading(console, "Sources")

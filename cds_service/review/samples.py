@@ -67,6 +67,14 @@ class SampleLibrary:
         found = (Group(rule.id, rule.title, tuple(self._samples(rule.id))) for rule in rules)
         return tuple(group for group in found if group.samples)
 
+    def start_here(self) -> tuple[tuple[str, str], ...]:
+        """Name and label of each sample in `start_here.yaml`. Raises TableError if one is not in the folder."""
+        labels = _sentences(self.folder / "start_here.yaml")
+        for name in labels:
+            if not (self.folder / f"{name}.json").is_file():
+                raise TableError(f"start_here.yaml: `{name}`: expected the name of a sample, as rule-id/file")
+        return tuple(labels.items())
+
     def read(self, name: str) -> bytes | None:
         """A sample's request, on the hook as it is named here; None if there is no such sample."""
         known = {f"{path.parent.name}/{path.stem}": path for path in self.folder.glob("*/*.json")}

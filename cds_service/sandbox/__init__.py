@@ -1,4 +1,4 @@
-"""What the sandbox page needs beside the public routes: samples, what was read of a case, and changes to a request.
+"""Functions behind the sandbox page: requests for each hook, the timeline of a case, and changes to a request.
 
-Nothing here is kept: a request comes in, and what is said of it goes back. Nothing here knows HTTP.
+Requests are not stored. Nothing here knows HTTP.
 """

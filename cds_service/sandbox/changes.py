@@ -1,6 +1,6 @@
-"""Changes to the request of a case: a suggestion that is accepted, a line that is edited; each shown as a difference.
+"""Changes to the request of a case: an accepted suggestion or an edited line, each with its differences.
 
-A small EHR: what a suggestion creates gets an id and stands where the EHR would send it from next time.
+It acts as a small EHR: a created resource gets an id and is added where the EHR would send it next time.
 """
 
 import copy
@@ -27,27 +27,27 @@ _CONTEXT_LINES = 2
 
 
 class Difference(Part):
-    """What changed in one resource: lines of JSON with `+`, `-` or a blank before each, `…` for what is left out."""
+    """The difference of one resource: lines of JSON with a `+`, `-` or blank prefix, `…` for omitted lines."""
 
     reference: str
-    what: str
+    change: str
     lines: tuple[str, ...]
 
 
 class ChangedRequest(Part):
-    """A request after a change, and what is different."""
+    """A request after a change, with the differences."""
 
     request: Json
     differences: tuple[Difference, ...]
 
 
 class Edit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a person wrote into the form of a line or of an agent given; what is None stays as it is.
+    """The form of a line or of an administration; fields that are None stay unchanged.
 
-    `place` and `within` name the line, both empty for a new one. `remove` takes the line off.
+    `path` and `within` locate it, both empty for a new line. `remove` deletes the line.
     """
 
-    place: str = ""
+    path: str = ""
     within: str = ""
     code: str | None = None
     units: str | None = None
@@ -61,7 +61,7 @@ class Edit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def accepted(request: Json, service: Service, actions: Sequence[Action]) -> ChangedRequest:
-    """A request after the actions of a suggestion. Raises BadRequest where one of them fits nothing in it."""
+    """A request after the actions of a suggestion. Raises BadRequest if an action cannot be applied."""
     _require_parts(request, service)
     after = copy.deepcopy(request)
     for action in actions:
@@ -78,7 +78,7 @@ def accepted(request: Json, service: Service, actions: Sequence[Action]) -> Chan
 
 
 def _require_parts(request: Json, service: Service) -> None:
-    """A request that can be changed has its parts. Raises BadRequest."""
+    """Require `context`, `prefetch` and the draft to be objects. Raises BadRequest."""
     for part, value in (("context", request.get("context")), ("prefetch", request.get("prefetch") or {})):
         if not isinstance(value, dict):
             raise BadRequest(f"`{part}`: expected an object", part)
@@ -88,7 +88,7 @@ def _require_parts(request: Json, service: Service) -> None:
 
 
 def _create(request: Json, service: Service, resource: Json) -> None:
-    """A new resource stands with the drafts where it is one, else in the record, which is then known to have it."""
+    """Add a resource to the draft if it is a draft, else to the record. Raises BadRequest if no key takes its type."""
     taken = {reference_of(entry["resource"]) for _, entry in _entries(request)}
     kind = resource["resourceType"]
     numbers = (f"new-{number}" for number in range(1, 10_000))
@@ -101,7 +101,7 @@ def _create(request: Json, service: Service, resource: Json) -> None:
         return
     keys = [key for key, template in service.prefetch.items() if re.split(r"[/?]", template)[0] == kind]
     if not keys:
-        raise BadRequest("`actions`: nothing in this case holds resources of this type", "actions")
+        raise BadRequest("`actions`: this request has no prefetch key for this resource type", "actions")
     (key,) = keys
     prefetch = request.setdefault("prefetch", {}) or {}
     bundle = prefetch.get(key) or {"resourceType": "Bundle", "type": "searchset"}
@@ -111,7 +111,7 @@ def _create(request: Json, service: Service, resource: Json) -> None:
 
 
 def _update(request: Json, resource: Json) -> None:
-    """Every copy of the resource; one without an id is the only one of its type."""
+    """Replace every copy of the resource; one without an id must be the only one of its type."""
     same = [
         entry
         for _, entry in _entries(request)
@@ -119,7 +119,7 @@ def _update(request: Json, resource: Json) -> None:
         and entry["resource"].get("id") == resource.get("id")
     ]
     if not same or (len(same) > 1 and not resource.get("id")):
-        raise BadRequest("`actions`: nothing in this case is the resource that is to be updated", "actions")
+        raise BadRequest("`actions`: the resource to be updated is not in this case", "actions")
     for entry in same:
         entry["resource"] = resource
 
@@ -133,7 +133,7 @@ def _delete(request: Json, reference: str) -> None:
             bundle["total"] = len(kept)
         bundle["entry"] = kept
     if before == sum(len(bundle["entry"]) for bundle in bundles):
-        raise BadRequest("`actions`: nothing in this case is the resource that is to be deleted", "actions")
+        raise BadRequest("`actions`: the resource to be deleted is not in this case", "actions")
 
 
 def _bundles(request: Json) -> Iterator[Json]:
@@ -144,7 +144,7 @@ def _bundles(request: Json) -> Iterator[Json]:
 
 
 def _entries(request: Json) -> Iterator[tuple[str, Json]]:
-    """Every entry of every Bundle, by the name of what holds it."""
+    """Every entry of every Bundle, with the path of the Bundle."""
     for part in ("context", "prefetch"):
         for name, value in (request.get(part) or {}).items():
             yield from ((f"{part}.{name}", entry) for entry in entries_of(value))
@@ -154,31 +154,31 @@ def _entries(request: Json) -> Iterator[tuple[str, Json]]:
 
 
 def edited(request: Json, service: Service, answer: Answer, edit: Edit) -> ChangedRequest:
-    """A request after an edit of a line or of an agent given. Raises BadRequest that names the field at fault."""
-    if not edit.place:
+    """A request after an edit of a line or administration. Raises BadRequest naming the invalid field."""
+    if not edit.path:
         return accepted(request, service, _actions([_new_line(edit, answer)], answer))
     record = _record(answer, edit)
     if edit.remove and isinstance(record, Line):
         return accepted(request, service, _actions([RemoveLine(record)], answer))
     after = copy.deepcopy(request)
-    resource = at(after, edit.place)
+    resource = at(after, edit.path)
     if isinstance(record, Line):
         for action in _actions(list(_line_changes(record, edit)), answer):
             resource = json.loads(msgspec.json.Encoder(decimal_format="number").encode(action.resource))
-    _set_rest(resource, record, edit)
+    _set_day_and_volume(resource, record, edit)
     if resource.get("id"):
         _update(after, resource)
     else:
-        put(after, edit.place, resource)
+        put(after, edit.path, resource)
     return ChangedRequest(after, tuple(_differences(request, after)))
 
 
 def _record(answer: Answer, edit: Edit) -> Record:
     case = answer.parsed.case
     for record in (*case.lines, *case.administrations):
-        if (record.origin.resource, record.origin.within) == (edit.place, edit.within):
+        if (record.origin.resource, record.origin.within) == (edit.path, edit.within):
             return record
-    raise BadRequest("`place`: no line and no agent given stands there", "place")
+    raise BadRequest("`path`: no charge or administration at this path", "path")
 
 
 def _actions(changes: Sequence[Change], answer: Answer) -> tuple[Action, ...]:
@@ -186,7 +186,7 @@ def _actions(changes: Sequence[Change], answer: Answer) -> tuple[Action, ...]:
         return ()
     actions = fhir_actions(changes, answer.parsed.case, answer.parsed.raw)
     if not actions:
-        raise BadRequest("this charge has no id, so that it cannot be changed", "place")
+        raise BadRequest("this charge has no id and cannot be changed", "path")
     return actions
 
 
@@ -202,7 +202,7 @@ def _line_changes(line: Line, edit: Edit) -> Iterator[Change]:
 
 
 def _new_line(edit: Edit, answer: Answer) -> AddLine:
-    """A charge on the bill of the lines that are there, or on none, on their day unless another is written."""
+    """A charge on the claim of the open lines, if any, on their date unless the edit gives one."""
     case = answer.parsed.case
     lines = [line for line in case.lines if line.under_review and line.open]
     beside = next((line for line in lines if line.claim), None)
@@ -218,8 +218,8 @@ def _new_line(edit: Edit, answer: Answer) -> AddLine:
     )
 
 
-def _set_rest(resource: Json, record: Record, edit: Edit) -> None:
-    """The day and the volume, which no suggestion ever changes."""
+def _set_day_and_volume(resource: Json, record: Record, edit: Edit) -> None:
+    """Set the date and the volume, which no suggestion changes."""
     if edit.day:
         _set_day(resource, record, _day(edit.day).isoformat())
     if edit.ml is not None and isinstance(record, Administration):
@@ -245,14 +245,14 @@ def _set_day(resource: Json, record: Record, day: str) -> None:
 def _code(text: str) -> str:
     code = text.strip().upper()
     if not re.fullmatch(r"[A-Z0-9]{5}", code):
-        raise BadRequest("`code`: expected a billing code of five letters and digits", "code")
+        raise BadRequest("`code`: expected a billing code of five letters or digits", "code")
     return code
 
 
 def _modifiers(texts: Iterable[str]) -> tuple[str, ...]:
     modifiers = tuple(dict.fromkeys(text.strip().upper() for text in texts if text.strip()))
     if not all(re.fullmatch(r"[A-Z0-9]{2}", each) for each in modifiers):
-        raise BadRequest("`modifiers`: expected two letters or digits each, with commas between them", "modifiers")
+        raise BadRequest("`modifiers`: expected two letters or digits each, separated by commas", "modifiers")
     return modifiers
 
 
@@ -277,19 +277,19 @@ def _day(text: str) -> date:
 
 
 def _differences(before: Json, after: Json) -> Iterator[Difference]:
-    """One for each resource that is new, changed or gone."""
+    """One difference for each added, changed or removed resource."""
     old, new = _by_name(before), _by_name(after)
     for name in dict.fromkeys((*old, *new)):
         if old.get(name) != new.get(name):
-            what = "added" if name not in old else "removed" if name not in new else "changed"
-            yield Difference(name, what, tuple(_diff(old.get(name), new.get(name))))
+            change = "added" if name not in old else "removed" if name not in new else "changed"
+            yield Difference(name, change, tuple(_diff(old.get(name), new.get(name))))
 
 
 def _by_name(request: Json) -> dict[str, Json]:
-    """Resources by reference, or by their place where they have no id."""
+    """Resources by reference, or by type and position if they have no id."""
     named: dict[str, Json] = {}
-    for number, (place, entry) in enumerate(_entries(request)):
-        named[reference_of(entry["resource"]) or f"{entry['resource']['resourceType']} in {place} ({number})"] = entry[
+    for number, (path, entry) in enumerate(_entries(request)):
+        named[reference_of(entry["resource"]) or f"{entry['resource']['resourceType']} in {path} ({number})"] = entry[
             "resource"
         ]
     return named

@@ -1,6 +1,6 @@
-"""A small EHR: finds a patient on a FHIR server and builds the request from there, prefetch by our own templates.
+"""A small EHR: finds a patient on a FHIR server and builds the request, with prefetch by the service's templates.
 
-The token for the server goes there and nowhere else; it comes with each step and is not kept.
+The access token is sent to that server only; the page sends it with each step and it is not stored.
 """
 
 import json
@@ -25,19 +25,19 @@ from cds_service.sandbox.timeline import Person, person_of
 
 MOST_PATIENTS = 20
 
-# What an EHR has at hand beside the prefetch: what is being ordered, claims, and reports of what was done.
-_BESIDE = {
+# Queries for what an EHR holds besides the prefetch: open orders, claims and reports.
+_OTHER_QUERIES = {
     "orders": "ServiceRequest?patient={{context.patientId}}",
     "medicationOrders": "MedicationRequest?patient={{context.patientId}}",
     "claims": "Claim?patient={{context.patientId}}",
     "reports": "DiagnosticReport?patient={{context.patientId}}",
 }
 
-_GONE = frozenset({"entered-in-error", "cancelled", "revoked", "aborted", "stopped"})
+_INACTIVE = frozenset({"entered-in-error", "cancelled", "revoked", "aborted", "stopped"})
 
 
 class Server(msgspec.Struct, kw_only=True, rename="camel"):
-    """Where a step goes, and what it asks for. `leave_to_service`: nothing is prefetched, the service fetches it."""
+    """The FHIR server of a step and its query. `leave_to_service`: send no prefetch, so that the service fetches it."""
 
     fhir_server: str
     token: str = ""
@@ -64,7 +64,7 @@ class Visit(Part):
 
 
 class QueryLog(Part):
-    """A query, and what came of it."""
+    """A query, the number of resources found, and its error if it failed."""
 
     query: str
     found: int
@@ -73,7 +73,7 @@ class QueryLog(Part):
 
 @dataclass(frozen=True, slots=True)
 class EhrCase:
-    """A request from a FHIR server's data, and the queries that it took."""
+    """A request built from a FHIR server, and the queries for it."""
 
     built: BuiltRequest
     queries: tuple[QueryLog, ...]
@@ -81,22 +81,22 @@ class EhrCase:
 
 @dataclass(frozen=True, slots=True)
 class Ehr:
-    """The way to FHIR servers. `servers` are those that may be asked, None for those of the site's settings."""
+    """Queries FHIR servers. `servers` are the allowed ones; None for those of the settings."""
 
     client: FhirClient
     requests: RequestBuilder
     servers: AllowList | None = None
 
     def patients(self, server: Server) -> tuple[Patient, ...]:
-        """The first patients of a server, by a part of the name where one is given. Raises BadRequest."""
+        """The first patients of a server, filtered by a part of the name if given. Raises BadRequest."""
         name = f"&name={quote(server.name, safe='')}" if server.name else ""
-        resources = self._one(server, f"Patient?_count={MOST_PATIENTS}{name}")
+        resources = self._query(server, f"Patient?_count={MOST_PATIENTS}{name}")
         found = [each for each in resources if each["resourceType"] == "Patient" and each.get("id")]
         return tuple(Patient(each["id"], person_of(each)) for each in found[:MOST_PATIENTS])
 
     def visits(self, server: Server) -> tuple[Visit, ...]:
         """The encounters of a patient, the newest first. Raises BadRequest."""
-        resources = self._one(server, f"Encounter?patient={quote(_id(server.patient, 'patient'), safe='')}")
+        resources = self._query(server, f"Encounter?patient={quote(_id(server.patient, 'patient'), safe='')}")
         visits = [_visit(each) for each in resources if each["resourceType"] == "Encounter" and each.get("id")]
         return tuple(sorted(visits, key=lambda visit: visit.day, reverse=True))
 
@@ -106,20 +106,20 @@ class Ehr:
         context = {"userId": "Practitioner/sandbox", "patientId": _id(server.patient, "patient")}
         if server.encounter:
             context["encounterId"] = _id(server.encounter, "encounter")
-        resolved = {key: resolve(template, context) for key, template in (service.prefetch | _BESIDE).items()}
+        resolved = {key: resolve(template, context) for key, template in (service.prefetch | _OTHER_QUERIES).items()}
         answers = self._ask(server, {key: query for key, query in resolved.items() if query})
         request: Json = {"hookInstance": str(uuid.uuid4()), "context": context}
         request["prefetch"] = {key: _prefetched(answers[key]) for key in service.prefetch if key in answers}
-        others = [entry for key in _BESIDE for entry in entries_of(_prefetched(answers[key]))]
-        built = self.requests.arranged(request, service, [each for each in others if _is_there(each["resource"])])
+        others = [entry for key in _OTHER_QUERIES for entry in entries_of(_prefetched(answers[key]))]
+        built = self.requests.arranged(request, service, [each for each in others if _is_active(each["resource"])])
         prefetch: Json = {"prefetch": {}} if server.leave_to_service else {}
         return EhrCase(
             BuiltRequest(built.request | prefetch | _access(server), service, built.notes),
-            tuple(_said(answers[key]) for key in answers),
+            tuple(_logged(answers[key]) for key in answers),
         )
 
-    def _one(self, server: Server, query: str) -> list[Json]:
-        answer = self._ask(server, {"asked": query})["asked"]
+    def _query(self, server: Server, query: str) -> list[Json]:
+        answer = self._ask(server, {"query": query})["query"]
         if answer.fault:
             raise BadRequest(f"`fhirServer`: {answer.fault}", "fhirServer")
         return [entry["resource"] for entry in entries_of(_prefetched(answer))]
@@ -128,15 +128,15 @@ class Ehr:
         listed = self.client.listed(server.fhir_server, self.servers)
         if listed is None:
             raise BadRequest(
-                "`fhirServer`: this service may not ask that server; those that it may are listed in CDS_FHIR_SERVERS "
-                "(without a list, servers on this machine)",
+                "`fhirServer`: this server is not allowed; CDS_FHIR_SERVERS lists the allowed ones "
+                "(without it, servers on localhost)",
                 "fhirServer",
             )
         return self.client.ask(Access(server.fhir_server, server.token or None, listed.public_only), queries)
 
 
 def _access(server: Server) -> Json:
-    """The members of a request that open the server to the service, as an EHR sends them."""
+    """The request members that give the service access to the server, as an EHR sends them."""
     if not server.token:
         return {"fhirServer": server.fhir_server}
     grant = {"access_token": server.token, "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.read"}
@@ -151,7 +151,7 @@ def _id(text: str, member: str) -> str:
 
 
 def _prefetched(answer: Query) -> Any:
-    """What an EHR puts under a key: the resource, all pages as one Bundle, null, or why it cannot be had."""
+    """The prefetch value of a query: the resource, all pages as one Bundle, null, or an OperationOutcome."""
     if answer.nothing_there:
         return None
     if answer.fault:
@@ -172,17 +172,17 @@ def _decoded(page: bytes) -> Json:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise BadRequest("`fhirServer`: the server did not answer with FHIR in JSON", "fhirServer")
+        raise BadRequest("`fhirServer`: the server did not return FHIR JSON", "fhirServer")
     return value
 
 
-def _said(answer: Query) -> QueryLog:
+def _logged(answer: Query) -> QueryLog:
     found = 0 if answer.fault else len(entries_of(_prefetched(answer)))
     return QueryLog(answer.address, found, answer.fault or "")
 
 
-def _is_there(resource: Json) -> bool:
-    return resource.get("status") not in _GONE
+def _is_active(resource: Json) -> bool:
+    return resource.get("status") not in _INACTIVE
 
 
 def _visit(resource: Json) -> Visit:
@@ -192,7 +192,7 @@ def _visit(resource: Json) -> Visit:
 
 
 def _words(resource: Json) -> Iterator[str]:
-    """What a visit is called: its types, else its class."""
+    """The texts of an encounter: its types and its class."""
     types: Iterable[Any] = resource.get("type") or []
     kind = resource.get("class")
     for each in types:

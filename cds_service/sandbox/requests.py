@@ -1,7 +1,7 @@
-"""The same case at another moment: what the EHR would send on each hook.
+"""Requests of a case for each hook, as an EHR would send them.
 
-What the call is about stands in the context, the record in prefetch under the keys that the service declares. A Bundle
-from elsewhere is sent whole as what the call is about: how complete it is is not known.
+Orders or charges under review go into the context, the record into prefetch under the service's keys. A pasted Bundle
+goes into the context as a whole, since it does not state which parts of the record are complete.
 """
 
 import re
@@ -21,7 +21,7 @@ _CHARGES = frozenset({"Claim", "ChargeItem"})
 
 @dataclass(frozen=True, slots=True)
 class BuiltRequest:
-    """A request, the service that answers it, and what was changed on the way, in sentences."""
+    """A request, the service that answers it, and notes on the changes that were made for the hook."""
 
     request: Json
     service: Service
@@ -35,9 +35,10 @@ class RequestBuilder:
     services: ServiceDirectory
 
     def built(self, document: Json, hook: str = "") -> BuiltRequest:
-        """A Bundle or a request as a request on a hook, given by its last part; on its own, or a fitting one, without.
+        """A Bundle or a request as a request for a hook, given by the last part of its name.
 
-        Raises BadRequest where the document is neither, or where no service is called on its hook.
+        Without `hook`, a request keeps its own and a Bundle gets the one that fits its resources. Raises BadRequest if
+        the document is neither, or if there is no service for its hook.
         """
         if document.get("resourceType") == "Bundle":
             return self._of_bundle(document, hook)
@@ -74,9 +75,9 @@ class RequestBuilder:
         return self.arranged(request | {"context": kept}, wanted, draft)
 
     def arranged(self, request: Json, wanted: Service, others: list[Json]) -> BuiltRequest:
-        """A request on the hook of a service, from the record in its prefetch and from other entries.
+        """The request for the hook of a service, from the record in prefetch and from other entries.
 
-        The context has the ids that are known. Raises BadRequest where the case lacks what the hook needs.
+        The context holds the known ids. Raises BadRequest if the case lacks what the hook requires.
         """
         prefetch = _object(request, "prefetch")
         record = [entry for key in wanted.prefetch for entry in entries_of(prefetch.get(key))]
@@ -90,34 +91,34 @@ class RequestBuilder:
         return self._placed(moved, wanted, [*others, *to_draft], frozenset(wanted.prefetch))
 
     def _placed(self, request: Json, service: Service, entries: list[Json], to_record: frozenset[str]) -> BuiltRequest:
-        """Entries in their places: what the call is about, the record, and what this hook has no place for."""
+        """Sort entries into the draft, the record, and notes on those that this hook does not use."""
         notes: list[str] = []
-        about: list[Json] = []
+        under_review: list[Json] = []
         keys = _keys(service)
         for entry in entries:
             key = keys.get(entry["resource"]["resourceType"])
             if service.draft and (not (key and key in to_record) or _is_under_review(entry["resource"], service)):
-                about.append(entry)
+                under_review.append(entry)
             elif key:
                 _add(request["prefetch"], key, entry, service.prefetch[key])
             else:
-                notes.append(f"{entry['resource']['resourceType']} left out: this hook has no place for it")
+                notes.append(f"{entry['resource']['resourceType']} skipped: this hook does not use it")
         if service.draft:
             request["context"][service.draft] = {
                 "resourceType": "Bundle",
                 "type": "collection",
-                "entry": _as_at_signing(about, notes) if service.stage == "order" else about,
+                "entry": _as_drafts(under_review, notes) if service.stage == "order" else under_review,
             }
-        if _takes(service, "selections"):
+        if _has_context(service, "selections"):
             request["context"]["selections"] = [
-                reference_of(entry["resource"]) for entry in about if _is_order(entry["resource"])
+                reference_of(entry["resource"]) for entry in under_review if _is_order(entry["resource"])
             ]
         _require_record(request, service)
         return BuiltRequest(request, service, tuple(dict.fromkeys(notes)))
 
 
-def _takes(service: Service, member: str, required: bool = False) -> bool:
-    """Whether a service's context has a member, or cannot do without it."""
+def _has_context(service: Service, member: str, required: bool = False) -> bool:
+    """True if a service's context has a member; with `required`, if it requires it."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(service.context)}
     return member in fields and (fields[member].required or not required)
 
@@ -126,7 +127,7 @@ def _require_record(request: Json, service: Service) -> None:
     for key in service.required:
         if key not in request["prefetch"] and "fhirServer" not in request:
             kind = re.split(r"[/?]", service.prefetch[key])[0]
-            raise BadRequest(f"this hook reads {kind} resources, and the case has none", f"prefetch.{key}")
+            raise BadRequest(f"this hook requires {kind} resources; the case has none", f"prefetch.{key}")
 
 
 def _keys(service: Service) -> dict[str, str]:
@@ -139,18 +140,18 @@ def _is_order(resource: Json) -> bool:
 
 
 def _is_under_review(resource: Json, service: Service) -> bool:
-    """Whether a call of a service is about a resource: orders at order time, open charges when they go out."""
+    """True if a call of a service reviews the resource: orders at order time, open charges at claim time."""
     if service.stage == "order":
         return _is_order(resource)
     return resource["resourceType"] in _CHARGES and resource.get("status") in {"planned", "billable", "draft", "active"}
 
 
-def _as_at_signing(entries: list[Json], notes: list[str]) -> list[Json]:
-    """Orders that are signed are drafts; a case whose orders were signed long ago goes back to that moment."""
+def _as_drafts(entries: list[Json], notes: list[str]) -> list[Json]:
+    """The entries with their orders as drafts, which they are until they are signed."""
     orders = [entry["resource"] for entry in entries if _is_order(entry["resource"])]
     if not orders or any(each.get("status") == "draft" for each in orders):
         return entries
-    notes.append("the orders were set to draft, as they are before they are signed")
+    notes.append("the status of the orders was set to draft, as it is before signing")
     return [
         entry | {"resource": entry["resource"] | {"status": "draft"}} if _is_order(entry["resource"]) else entry
         for entry in entries
@@ -166,11 +167,11 @@ def _add(prefetch: Json, key: str, entry: Json, template: str) -> None:
     prefetch[key] = bundle | {"entry": found, "total": len(found)}
 
 
-def _without(value: Any, gone: Iterable[Json]) -> Any:
-    """A prefetched Bundle without some of its entries: it stays known, and may become empty."""
+def _without(value: Any, removed: Iterable[Json]) -> Any:
+    """A prefetched Bundle without some of its entries; it stays complete, even if it becomes empty."""
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
         return value
-    taken = [id(entry) for entry in gone]
+    taken = [id(entry) for entry in removed]
     kept = [entry for entry in value.get("entry") or [] if id(entry) not in taken]
     bare = {name: inner for name, inner in value.items() if name not in {"entry", "total"}}
     return bare | {"total": len(kept)} | ({"entry": kept} if kept else {})
@@ -182,11 +183,11 @@ def _object(request: Json, member: str) -> Json:
 
 
 def _patient(resources: Iterable[Json]) -> str:
-    """The bare id of the only patient. Raises BadRequest where there is none, or more than one."""
+    """The id of the only patient. Raises BadRequest if there is none, or more than one."""
     named = {_bare(reference) for each in resources for reference in _subjects(each)} - {""}
     if len(named) != 1:
         found = "none" if not named else f"{len(named)} patients"
-        raise BadRequest(f"the Bundle: expected the records of one patient, found {found}", "entry")
+        raise BadRequest(f"expected a Bundle with the records of one patient, found {found}", "entry")
     return named.pop()
 
 
@@ -200,12 +201,12 @@ def _subjects(resource: Json) -> Iterable[str]:
 
 
 def _encounter(resources: Iterable[Json], service: Service, known: Json | None = None) -> Json:
-    """The encounter of the context, which `encounter-discharge` cannot do without."""
+    """The encounter of the context. Raises BadRequest if the hook requires one and the case has none."""
     if known and known.get("encounterId"):
         return {}
     found = next((str(each.get("id", "")) for each in resources if each["resourceType"] == "Encounter"), "")
-    if not found and _takes(service, "encounterId", required=True):
-        raise BadRequest("this hook needs an Encounter, and the case has none", "context.encounterId")
+    if not found and _has_context(service, "encounterId", required=True):
+        raise BadRequest("this hook requires an Encounter; the case has none", "context.encounterId")
     return {"encounterId": found} if found else {}
 
 

@@ -1,7 +1,7 @@
-"""The sandbox as a client: it signs its calls as CDS Hooks asks of an EHR.
+"""Tokens of the sandbox: it signs its calls as CDS Hooks requires of an EHR.
 
-In development nobody checks the signature; the page shows it to those who have to make one. In production the page is
-a client like any other: its key is in a file, and it is registered.
+In development the signature is not checked; the page shows it as an example. In production the sandbox is a registered
+client with its key in a file.
 """
 
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ from cds_service.errors import BadRequest
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Makes tokens with a private key."""
+    """Signs tokens with a private key."""
 
     key: trial_keys.PrivateKey
 
     @classmethod
     def from_file(cls, path: Path | None) -> "Signer":
-        """A signer with the key of a file, or without one with a key of this process. Raises SettingsError."""
+        """A signer with the key in a file, or with a new key if there is no file. Raises SettingsError."""
         return cls(trial_keys.load(path) if path else trial_keys.new_key())
 
     def signed(self, base: str, path: str) -> dict[str, Any]:
-        """A token for one call of a service at a base address, with its header and claims for people to read.
+        """A token for one call of a service, with its decoded header and claims for display.
 
-        Raises BadRequest where the path is not one of the services'.
+        Raises BadRequest if the path is not under `/cds-services/`.
         """
         if not path.startswith("/cds-services/"):
-            raise BadRequest("`path`: expected the address of a service", "path")
+            raise BadRequest("`path`: expected the path of a service", "path")
         token = trial_keys.token(self.key, f"{base}/sandbox", f"{base}{path}")
         claims = jwt.decode(token, options={"verify_signature": False})
         return {"token": token, "header": jwt.get_unverified_header(token), "claims": claims}
 
     def keys(self) -> dict[str, Any]:
-        """The public half, as a JSON Web Key Set."""
+        """The public key as a JSON Web Key Set."""
         return {"keys": [trial_keys.public_jwk(self.key)]}

@@ -1,6 +1,6 @@
-"""What was read of a case, as a person would tell it: who, when, what was ordered, done, given and charged.
+"""The timeline of a case: patient, payer, and what was ordered, performed, given and charged, by study.
 
-Each thing on the time line is tied to the resource it stands in, so that it can be shown there and be changed.
+Each entry names the resource it comes from, so that the page can show it in the request and change it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,14 +26,14 @@ from cds_service.fhir.read import ParsedCase
 from cds_service.review.reference import Part
 from cds_service.sandbox.json_paths import Json
 
-# The records of each study of a case; the knowledge tells which belong together.
+# The records of each study of a case, by the study's title; `hooks` groups them.
 Grouping = Callable[[Case], tuple[tuple[str, tuple[Record, ...]], ...]]
 
 Kind = Literal["ordered", "done", "not done", "given", "not given", "charged", "unclear"]
 
 
 class EditableFields(Part):
-    """What of a thing can be changed, as it stands there: None where it cannot be, empty where it is not said."""
+    """Current values of the fields that can be changed: None if a field cannot, empty if it has no value."""
 
     code: str | None = None
     units: str | None = None
@@ -43,30 +43,30 @@ class EditableFields(Part):
 
 
 class TimelineEntry(Part, kw_only=True):
-    """A thing on the time line. `place` and `within` say where in the request it stands."""
+    """An order, procedure, administration or charge. `path` and `within` locate it in the request."""
 
     kind: Kind
-    what: str
+    title: str
     code: str = ""
     detail: str = ""
     day: date | None = None
     reference: str
-    place: str
+    path: str
     within: str = ""
     under_review: bool = False
     editable: EditableFields | None = None
 
 
 class StudyTimeline(Part):
-    """A study, or what belongs to none, in the order of its days."""
+    """The entries of a study, or of no study, by date."""
 
     title: str
     day: date | None
-    told: tuple[TimelineEntry, ...]
+    entries: tuple[TimelineEntry, ...]
 
 
 class Person(Part):
-    """The patient, as far as the record says."""
+    """Name, gender and birth date of the patient, as far as recorded."""
 
     name: str = ""
     gender: str = ""
@@ -74,36 +74,36 @@ class Person(Part):
 
 
 class OtherRecords(Part):
-    """What was read besides: how many of what, and the words of each."""
+    """Records without a charge, such as observations, each in words."""
 
     kind: str
     items: tuple[str, ...]
 
 
 class Timeline(Part):
-    """All that was read of a case. `complete` are the parts of the record that are known to be whole."""
+    """The case as parsed. `complete` are the prefetch keys whose part of the record is complete."""
 
     patient: Person
     payers: tuple[str, ...]
     setting: str
-    chapters: tuple[StudyTimeline, ...]
-    also: tuple[OtherRecords, ...]
+    studies: tuple[StudyTimeline, ...]
+    other_records: tuple[OtherRecords, ...]
     complete: tuple[str, ...]
 
 
-def story_of(parsed: ParsedCase, grouping: Grouping, patient: Json | None = None) -> Timeline:
-    """The story of a case. `grouping` sorts its records into studies, `patient` is the Patient resource if it came."""
+def timeline_of(parsed: ParsedCase, grouping: Grouping, patient: Json | None = None) -> Timeline:
+    """The timeline of a case. `grouping` sorts its records into studies; `patient` is the Patient resource if sent."""
     case = parsed.case
     groups = [(title, records) for title, records in grouping(case) if records]
     grouped = {id(record) for _, records in groups for record in records}
     rest = tuple(record for record in _events(case) if id(record) not in grouped)
-    chapters = [_chapter(title, records) for title, records in groups]
+    studies = [_study(title, records) for title, records in groups]
     return Timeline(
         patient=person_of(patient or {}),
         payers=tuple(dict.fromkeys(_payer(each) for each in case.coverages)),
         setting=_setting(case.lines),
-        chapters=(*chapters, *([_chapter("Not part of an echo study", rest)] if rest else ())),
-        also=tuple(_also(case)),
+        studies=(*studies, *([_study("Not part of an echo study", rest)] if rest else ())),
+        other_records=tuple(_other_records(case)),
         complete=tuple(sorted(case.complete)),
     )
 
@@ -112,10 +112,11 @@ def _events(case: Case) -> tuple[Record, ...]:
     return (*case.orders, *case.procedures, *case.administrations, *case.lines)
 
 
-def _chapter(title: str, records: Iterable[Record]) -> StudyTimeline:
-    told = sorted((_told(record) for record in records), key=lambda each: (each.day or date.max, _RANK[each.kind]))
-    days = [each.day for each in told if each.day and each.kind != "ordered"] or [each.day for each in told if each.day]
-    return StudyTimeline(title, min(days, default=None), tuple(told))
+def _study(title: str, records: Iterable[Record]) -> StudyTimeline:
+    entries = sorted((_entry(record) for record in records), key=lambda each: (each.day or date.max, _RANK[each.kind]))
+    dated = [each for each in entries if each.day]
+    days = [each.day for each in dated if each.kind != "ordered"] or [each.day for each in dated]
+    return StudyTimeline(title, min((day for day in days if day), default=None), tuple(entries))
 
 
 _RANK: Mapping[Kind, int] = {
@@ -123,24 +124,24 @@ _RANK: Mapping[Kind, int] = {
 }  # fmt: skip
 
 
-def _told(record: Record) -> TimelineEntry:
-    kind, what, code, detail, editable = _said(record)
+def _entry(record: Record) -> TimelineEntry:
+    kind, title, code, detail, editable = _described(record)
     return TimelineEntry(
         kind=kind,
-        what=what,
+        title=title,
         code=code,
         detail=detail,
         day=record.day,
         reference=record.origin.reference,
-        place=record.origin.resource,
+        path=record.origin.resource,
         within=record.origin.within,
         under_review=record.under_review,
         editable=editable,
     )
 
 
-def _said(record: Record) -> tuple[Kind, str, str, str, EditableFields | None]:
-    """Kind, words, code, detail and what can be changed."""
+def _described(record: Record) -> tuple[Kind, str, str, str, EditableFields | None]:
+    """Kind, title, code, detail and editable fields of an entry."""
     day = record.day.isoformat() if record.day else ""
     if isinstance(record, Line):
         return "charged", str(record), record.code, _line_detail(record), _editable_line(record, day)
@@ -169,7 +170,9 @@ def _editable_line(line: Line, day: str) -> EditableFields | None:
 def _line_detail(line: Line) -> str:
     words = next(iter(line.concept.words), "")
     units = _units(line.units)
-    return "; ".join(part for part in (words, units, "" if line.open else "can no longer be changed") if part)
+    return "; ".join(
+        part for part in (words, units, "" if line.open else "already submitted: cannot be changed") if part
+    )
 
 
 def _units(units: Decimal | None) -> str:
@@ -179,20 +182,20 @@ def _units(units: Decimal | None) -> str:
 
 
 def _words(concept: Concept) -> str:
-    """The words of a thing, else its code."""
+    """The text of a concept, else its code."""
     return next(iter((*concept.words, *(code.value for code in concept.codes))), "not named")
 
 
 def _code(concept: Concept) -> str:
-    """The billing code of a thing, or whatever code it has."""
+    """The billing code of a concept, else any code."""
     return next(iter((*concept.values(BILLING), *(code.value for code in concept.codes))), "")
 
 
-# --- who, where, who pays -------------------------------------------------------------------------------------------
+# --- patient, payer, setting ------------------------------------------------------------------------------------------
 
 
 def person_of(resource: Json) -> Person:
-    """A Patient's name, gender and date of birth, as far as they can be read."""
+    """Name, gender and birth date of a Patient resource."""
     names = resource.get("name")
     name = names[0] if isinstance(names, list) and names and isinstance(names[0], dict) else {}
     given = [str(each) for each in name.get("given") or []]
@@ -206,17 +209,17 @@ def _payer(coverage: Coverage) -> str:
     return ", ".join(part for part in (kind, payor) if part) or "not named"
 
 
-_FORMS = {"professional": "professional claim", "institutional": "hospital claim", "unknown": ""}
+_CLAIM_TYPES = {"professional": "professional claim", "institutional": "hospital claim", "unknown": ""}
 
 
 def _setting(lines: Iterable[Line]) -> str:
-    forms = dict.fromkeys(_FORMS[line.claim_type] for line in lines)
+    claim_types = dict.fromkeys(_CLAIM_TYPES[line.claim_type] for line in lines)
     places = dict.fromkeys(f"place of service {line.place_of_service}" for line in lines if line.place_of_service)
-    return ", ".join(part for part in (*forms, *places) if part)
+    return ", ".join(part for part in (*claim_types, *places) if part)
 
 
-def _also(case: Case) -> Iterator[OtherRecords]:
-    """Findings and documents: they bear no charge, and rules read them."""
+def _other_records(case: Case) -> Iterator[OtherRecords]:
+    """Observations and documents: rules read them, and they carry no charge."""
     if case.observations:
         yield OtherRecords("observations", tuple(_observed(each) for each in case.observations))
     if case.documents:

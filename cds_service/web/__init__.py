@@ -1,1 +1,1 @@
-"""The thin shell: Flask blueprints that turn HTTP into calls of the core and its answers into HTTP."""
+"""The web shell: Flask blueprints that translate HTTP requests into calls of the core, and its answers into HTTP."""

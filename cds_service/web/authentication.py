@@ -1,4 +1,4 @@
-"""At the door: who calls, and whether they may. Everything but `/health` and the looks of pages is behind it."""
+"""Authentication of every request: client tokens, the page password, or localhost in development."""
 
 from functools import lru_cache
 from typing import cast
@@ -19,32 +19,32 @@ def register(
     guard: Guard | None,
     public_base: str,
     open_paths: tuple[str, ...] = (),
-    visitors: page_password.PagePassword | None = None,
+    password: page_password.PagePassword | None = None,
 ) -> None:
-    """Let in who proves to be a registered client; without a guard, who calls from this machine.
+    """Admit registered clients by their token; without a guard, admit localhost only.
 
-    `public_base` is the address under which clients reach the service, whatever a proxy makes of it. `visitors` are
-    people, who may look at pages.
+    `public_base` is the address under which clients reach the service, behind any proxy; tokens name it as audience.
+    `password` admits users to the pages. GET requests of `open_paths` need neither.
     """
 
     @app.before_request
     def admit() -> Response | None:
-        if is_free() or _is_open(open_paths):
+        if is_exempt() or _is_open(open_paths):
             return None
-        if visitors and page_password.is_page():
-            person = visitors.admit()
-            if person is None:
+        if password and page_password.is_page():
+            user = password.admit()
+            if user is None:
                 return page_password.challenge()
-            g.principal = person
+            g.principal = user
             return None
-        who = _neighbour() if guard is None else guard.admit(_authorization(), public_base + request.path)
-        g.principal = who
-        who.require((request.view_args or {}).get("service_id"))
+        client = _localhost_client() if guard is None else guard.admit(_authorization(), public_base + request.path)
+        g.principal = client
+        client.require((request.view_args or {}).get("service_id"))
         return None
 
     @app.errorhandler(NotTrusted)
     def on_not_trusted(error: NotTrusted) -> Response:
-        request_ids.explain(error.message, **{name: value[:200] for name, value in error.named.items()})
+        request_ids.note_refusal(error.message, **{name: value[:200] for name, value in error.named.items()})
         issue = {"severity": "error", "code": error.code}
         answer = as_json({"resourceType": "OperationOutcome", "issue": [issue]}, 401, "application/fhir+json")
         answer.headers["WWW-Authenticate"] = "Bearer"
@@ -52,20 +52,18 @@ def register(
 
     @app.errorhandler(NotAllowed)
     def on_not_allowed(error: NotAllowed) -> Response:
-        who = {"client": g.principal.client, "tenant": g.principal.tenant} if "principal" in g else {}
-        request_ids.explain(error.message, **who)
+        client = {"client": g.principal.client, "tenant": g.principal.tenant} if "principal" in g else {}
+        request_ids.note_refusal(error.message, **client)
         return outcome(error.status, error.code, error.message)
 
 
 def principal() -> Principal | None:
-    """Who makes the call that is being answered; None where nobody had to say."""
+    """The authenticated client of the current request; None on paths that need no authentication."""
     return cast("Principal | None", g.get("principal"))
 
 
-def is_free() -> bool:
-    """Whether a call needs no token and counts for nothing: health, the looks of pages, and what browsers ask before a
-    call (CORS).
-    """
+def is_exempt() -> bool:
+    """True if the request needs no token and counts toward no limit: health, static files, CORS preflights."""
     is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
     return is_preflight or request.path.startswith(("/health/", "/static/"))
 
@@ -76,15 +74,15 @@ def _is_open(paths: tuple[str, ...]) -> bool:
     return any(request.path == path or request.path.startswith(f"{path}/") for path in paths)
 
 
-def _neighbour() -> Principal:
-    """Who calls in development: anyone, from this machine alone, however the server was started."""
-    if request.remote_addr and not _is_this_machine(request.remote_addr):
-        raise NotAllowed("in development mode only this machine may call")
+def _localhost_client() -> Principal:
+    """The development client. Raises NotAllowed for any address but localhost, however the server was started."""
+    if request.remote_addr and not _is_localhost(request.remote_addr):
+        raise NotAllowed("in development mode only localhost may call")
     return DEVELOPMENT
 
 
-# Nearly all calls come from one address, and reading it takes as long as all else that is asked at the door.
-_is_this_machine = lru_cache(maxsize=64)(is_loopback)
+# Cached: nearly all calls come from one address, and parsing it takes as long as the rest of authentication.
+_is_localhost = lru_cache(maxsize=64)(is_loopback)
 
 
 def _authorization() -> str | None:

@@ -19,7 +19,7 @@ def summary_of_call(service: Service, answer: Answer, seconds: float) -> CallSum
     return replace(
         summary_of_bundle(service.id, answer, seconds),
         cards=tuple(map(_issued, answer.response.cards)),
-        keys=tuple(_keys(service, answer)),
+        keys=tuple(_prefetch_keys(service, answer)),
     )
 
 
@@ -44,23 +44,23 @@ class CallRecorder:
     store: Store
     metrics: Metrics
 
-    def answered(self, actor: AuditActor, call: CallSummary) -> None:
-        """Record an answered call; does not wait for the database."""
+    def record_call(self, actor: AuditActor, call: CallSummary) -> None:
+        """Store, count and log an answered call; does not wait for the database."""
         self.store.answered(actor, call)
         self.metrics.called(call)
         log.info(
             "call",
             client=actor.client,
             service=call.service,
-            findings=_numbers(call.findings),
-            not_checked=_numbers([rule for rule, _ in call.not_checked]),
+            findings=_counted(call.findings),
+            not_checked=_counted([rule for rule, _ in call.not_checked]),
             left_out=call.skipped,
             fetched=list(call.fetched),
             milliseconds=call.milliseconds,
         )
 
-    def take(self, actor: AuditActor, service: Service, items: Sequence[Feedback]) -> None:
-        """Store and record feedback. Raises StoreUnavailable where the database cannot take it."""
+    def record_feedback(self, actor: AuditActor, service: Service, items: Sequence[Feedback]) -> None:
+        """Store, count and log feedback. Raises StoreUnavailable if the database cannot store it."""
         try:
             receipt = self.store.take(actor, service.id, items)
         except StoreUnavailable:
@@ -78,8 +78,8 @@ class CallRecorder:
         )
 
 
-def _numbers(rules: Sequence[str]) -> dict[str, int]:
-    """The number of times that each rule is named."""
+def _counted(rules: Sequence[str]) -> dict[str, int]:
+    """Number of occurrences of each rule."""
     return dict(Counter(rules)) if rules else {}
 
 
@@ -87,8 +87,8 @@ def _issued(card: Card) -> IssuedCard:
     return IssuedCard(card.uuid, card.source.topic.code if card.source.topic else "", card.indicator)
 
 
-def _keys(service: Service, answer: Answer) -> Iterator[tuple[str, str]]:
-    """Each declared prefetch key, and whether it was sent, fetched, unavailable, or neither sent nor fetched.
+def _prefetch_keys(service: Service, answer: Answer) -> Iterator[tuple[str, str]]:
+    """Each declared prefetch key, and its state: sent, fetched, unavailable, or not sent.
 
     The words `lacking` and `unsent` are label values of a metric that users have alarms on, so they stay.
     """

@@ -1,4 +1,4 @@
-"""`/health` and `/metrics`: whether the process lives and is ready for calls, and what it has counted."""
+"""`/health` and `/metrics`: liveness, readiness and Prometheus metrics."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from cds_service.telemetry.metrics import Metrics
 from cds_service.web.responses import as_json
 
 _HINTS: dict[Health, str] = {
-    "down": "feedback is refused and calls are not kept until the database is back; advice is given",
-    "outdated": f"run `{UPGRADE}`; until then feedback is refused and calls are not kept; advice is given",
+    "down": "advice is still given, but feedback is refused and calls are not stored until the database is back",
+    "outdated": f"run `{UPGRADE}`; until then advice is still given, but feedback is refused and calls are not stored",
 }
 
 
 def blueprint(database: Database, metrics: Metrics) -> Blueprint:
-    """The routes for whoever runs the service."""
+    """The routes for operators."""
     routes = Blueprint("operations", __name__)
 
     @routes.get("/health/live")
@@ -24,13 +24,13 @@ def blueprint(database: Database, metrics: Metrics) -> Blueprint:
 
     @routes.get("/health/ready")
     def ready() -> Response:
-        """Ready even without its database: rules and tables are loaded, and advice is what people wait for."""
+        """Ready even without the database: rules and tables are loaded, and advice does not need it."""
         state = database.health()
         content: dict[str, Any] = {"status": "ready" if state == "up" else "degraded", "database": state}
         return as_json(content | ({"hint": _HINTS[state]} if state in _HINTS else {}))
 
     @routes.get("/metrics")
-    def counted() -> Response:
+    def prometheus() -> Response:
         response = Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -1,4 +1,4 @@
-"""`/insights`: what became of the advice, for whoever looks after the service; as a page and as CSV."""
+"""`/insights`: outcomes of cards, undecided rules and response times, as a page and as CSV, for operators."""
 
 import csv
 import io
@@ -8,53 +8,54 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup
 
+from cds_service.charts import Columns, columns, row_bar
 from cds_service.core.rules import Rule
 from cds_service.database.connections import Database
 from cds_service.database.insights import STEPS, Filters, Insights, Outcomes, gather
 from cds_service.errors import BadRequest, StoreUnavailable
-from cds_service.web.charts import stacked
-from cds_service.web.reference import CONTENT_SECURITY_POLICY
+from cds_service.web import page_headers
 from cds_service.web.responses import outcome
 
-_PERIODS = {4: "4 weeks", 12: "12 weeks", 26: "half a year", 52: "a year"}
-_USUAL = 12
+_PERIODS = {4: "4 weeks", 12: "12 weeks", 26: "26 weeks", 52: "52 weeks"}
+_DEFAULT_WEEKS = 12
 
-# Why a rule could not decide, as people say it.
-_DOUBTS = {
-    "table": "the tables do not reach the date of service",
-    "record": "the record did not come whole, or leaves it open",
-    "studies": "it could belong to one of several studies",
-    "contradiction": "record and charges contradict one another",
-    "claim": "the claim does not say what is needed",
+# The kinds of `why` in plain words.
+_UNDECIDED_REASONS = {
+    "table": "the code tables do not cover the date of service",
+    "record": "the record is incomplete or inconclusive",
+    "studies": "the record could belong to more than one study",
+    "contradiction": "the record and the charges contradict each other",
+    "claim": "the claim lacks required information",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class _Bar:
-    """A row of a table with a bar: how long it is in hundredths of the longest, and its parts in hundredths of it."""
+class _Row:
+    """A table row with its bar; `outcomes` are the parts of a rule's bar."""
 
     name: str
-    about: str
+    detail: str
     count: int
-    length: float
-    parts: tuple[tuple[str, float, float], ...] = ()
+    bar: Markup
     outcomes: Outcomes | None = None
 
 
 def blueprint(database: Database, rules: tuple[Rule, ...], services: tuple[str, ...]) -> Blueprint:
     """The routes of the insights."""
     routes = Blueprint("insights", __name__, template_folder="templates")
-    reasons = {reason.code: reason.display for rule in rules for reason in rule.override_reasons}
+    page_headers.register(routes, page_headers.WITHOUT_SCRIPTS)
+    reason_names = {reason.code: reason.display for rule in rules for reason in rule.override_reasons}
 
-    def counted() -> tuple[Filters, Insights]:
+    def filtered() -> tuple[Filters, Insights]:
         filters = _filters({rule.id for rule in rules}, set(services))
         return filters, database.run(lambda connection: gather(connection, filters))
 
     @routes.get("/insights")
     def page() -> Response:
         try:
-            filters, found = counted()
+            filters, found = filtered()
         except StoreUnavailable as error:
             return _page("insights/down.html", 503, reason=error.message)
         return _page(
@@ -66,29 +67,22 @@ def blueprint(database: Database, rules: tuple[Rule, ...], services: tuple[str, 
             services=services,
             found=found,
             total=found.total(),
-            plot=_by_week(filters, found),
+            chart=_chart_by_week(filters, found),
             by_rule=list(_by_rule(found)),
-            reasons=list(_reasons(found, reasons)),
-            doubts=list(_doubts(found)),
+            reasons=list(_reasons(found, reason_names)),
+            undecided=list(_undecided(found)),
             times=list(_times(found)),
         )
 
     @routes.get("/insights/<what>.csv")
     def table(what: str) -> Response:
-        filters, found = counted()
+        filters, found = filtered()
         rows = _TABLES[what](found, filters) if what in _TABLES else None
         if rows is None:
             return outcome(404, "not-found", f"expected one of {', '.join(_TABLES)}")
         response = Response(_as_csv(rows), content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = f'attachment; filename="{what}.csv"'
         response.headers["Cache-Control"] = "no-store"
-        return response
-
-    @routes.after_request
-    def guard(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
     return routes
@@ -101,7 +95,7 @@ def _page(template: str, status: int = 200, **content: Any) -> Response:
 
 
 def _filters(rules: set[str], services: set[str]) -> Filters:
-    """What the address asks for. Raises BadRequest that names the part at fault."""
+    """The filters of the query string. Raises BadRequest naming the invalid parameter."""
     rule, service = request.args.get("rule", ""), request.args.get("service", "")
     if rule and rule not in rules:
         raise BadRequest("`rule`: expected the id of a rule", "rule")
@@ -112,68 +106,59 @@ def _filters(rules: set[str], services: set[str]) -> Filters:
 
 
 def _weeks() -> int:
-    text = request.args.get("weeks", str(_USUAL))
+    text = request.args.get("weeks", str(_DEFAULT_WEEKS))
     if text not in {str(weeks) for weeks in _PERIODS}:
         raise BadRequest(f"`weeks`: expected one of {', '.join(map(str, _PERIODS))}", "weeks")
     return int(text)
 
 
-# --- plots and bars -------------------------------------------------------------------------------------------------
+# --- charts and rows ------------------------------------------------------------------------------------------------
 
 
-def _by_week(filters: Filters, found: Insights) -> Any:
+def _chart_by_week(filters: Filters, found: Insights) -> Markup:
     weeks = found.by_week(filters)
     total = found.total()
-    about = f"Cards by week: {total.accepted} accepted, {total.overridden} set aside, {total.ignored} without an answer"
-    series = [
-        ("accepted", [each.accepted for each in weeks.values()]),
-        ("set aside", [each.overridden for each in weeks.values()]),
-        ("no answer", [each.ignored for each in weeks.values()]),
-    ]
-    return stacked([f"{day:%b} {day.day}" for day in weeks], series, about)
+    label = f"Cards by week: {total.accepted} accepted, {total.overridden} overridden, {total.ignored} no feedback"
+    counts = {
+        "accepted": [each.accepted for each in weeks.values()],
+        "overridden": [each.overridden for each in weeks.values()],
+        "no feedback": [each.ignored for each in weeks.values()],
+    }
+    return columns(Columns([f"{day:%b} {day.day}" for day in weeks], counts), label)
 
 
-def _by_rule(found: Insights) -> Iterator[_Bar]:
+def _by_rule(found: Insights) -> Iterator[_Row]:
     rules = found.by_rule()
     most = max((each.cards for each in rules.values()), default=0)
     for rule, each in rules.items():
-        shares = (("accepted", each.accepted), ("overridden", each.overridden), ("ignored", each.ignored))
-        yield _Bar(rule, "", each.cards, 100 * each.cards / most, tuple(_laid_out(shares, most)), each)
+        yield _Row(rule, "", each.cards, row_bar((each.accepted, each.overridden, each.ignored), most), each)
 
 
-def _laid_out(shares: Iterable[tuple[str, int]], most: int) -> Iterator[tuple[str, float, float]]:
-    """Each part's name, where it begins and how long it is, in hundredths of the longest bar."""
-    begin = 0.0
-    for name, count in shares:
-        yield name, round(begin, 2), round(100 * count / most, 2)
-        begin += 100 * count / most
-
-
-def _reasons(found: Insights, names: Mapping[str, str]) -> Iterator[_Bar]:
-    """Each reason with the rules whose cards were set aside for it, the reason with the most cards first."""
+def _reasons(found: Insights, names: Mapping[str, str]) -> Iterator[_Row]:
+    """Override reasons, the most frequent first, each with the rules whose cards were overridden for it."""
     rules: dict[str, list[tuple[str, int]]] = {}
     for (rule, code), count in found.reasons.items():
         rules.setdefault(code, []).append((rule, count))
     counts = {code: sum(count for _, count in each) for code, each in rules.items()}
     for code in sorted(counts, key=lambda each: -counts[each]):
-        about = ", ".join(f"{rule} {count}" for rule, count in rules[code])
-        yield _bar(names.get(code, code) or "No reason was given", counts[code], counts.values(), about)
+        detail = ", ".join(f"{rule} {count}" for rule, count in rules[code])
+        yield _row(names.get(code, code) or "No reason given", counts[code], counts.values(), detail)
 
 
-def _doubts(found: Insights) -> Iterator[_Bar]:
+def _undecided(found: Insights) -> Iterator[_Row]:
     for (rule, why), count in found.not_checked.items():
-        yield _bar(rule, count, found.not_checked.values(), _DOUBTS.get(why, why))
+        yield _row(rule, count, found.not_checked.values(), _UNDECIDED_REASONS.get(why, why))
 
 
-def _times(found: Insights) -> Iterator[_Bar]:
-    """The steps up to the longest call."""
+def _times(found: Insights) -> Iterator[_Row]:
+    """Response times by step, up to the longest call."""
     last = max((position for position, count in enumerate(found.times) if count), default=-1)
     for name, count in list(zip(_STEP_NAMES, found.times, strict=True))[: last + 1]:
-        yield _bar(f"{name} ms", count, found.times)
+        yield _row(f"{name} ms", count, found.times)
 
 
-def _bar(name: str, count: int, every: Iterable[int], about: str = "") -> _Bar:
-    return _Bar(name, about, count, round(100 * count / max(every), 2))
+def _row(name: str, count: int, counts: Iterable[int], detail: str = "") -> _Row:
+    return _Row(name, detail, count, row_bar((count,), max(counts)))
 
 
 _STEP_NAMES = [*(f"up to {step}" for step in STEPS), f"more than {STEPS[-1]}"]
@@ -195,14 +180,14 @@ def _reasons_csv(found: Insights, filters: Filters) -> Rows:
     yield from _with_days(found.reasons, filters)
 
 
-def _doubts_csv(found: Insights, filters: Filters) -> Rows:
+def _undecided_csv(found: Insights, filters: Filters) -> Rows:
     yield "from", "to", "rule", "why it could not decide", "calls"
     yield from _with_days(found.not_checked, filters)
 
 
 def _with_days(counts: Mapping[tuple[str, str], int], filters: Filters) -> Iterator[tuple[date, date, str, str, int]]:
-    for (rule, what), count in counts.items():
-        yield filters.first, filters.last, rule, what, count
+    for (rule, key), count in counts.items():
+        yield filters.first, filters.last, rule, key, count
 
 
 def _times_csv(found: Insights, filters: Filters) -> Rows:
@@ -211,11 +196,11 @@ def _times_csv(found: Insights, filters: Filters) -> Rows:
         yield filters.first, filters.last, name, count
 
 
-_TABLES = {"cards": _cards_csv, "reasons": _reasons_csv, "not-checked": _doubts_csv, "times": _times_csv}
+_TABLES = {"cards": _cards_csv, "reasons": _reasons_csv, "not-checked": _undecided_csv, "times": _times_csv}
 
 
 def _as_csv(rows: Iterable[tuple[object, ...]]) -> str:
-    """RFC 4180. A text that a spreadsheet would take for a formula is marked as text: clients choose reason codes."""
+    """CSV by RFC 4180. Cells that a spreadsheet would run as formulas are quoted: clients choose reason codes."""
     written = io.StringIO()
     writer = csv.writer(written)
     for row in rows:

@@ -1,4 +1,4 @@
-"""How much one call, one client and all calls together may take. Counts are kept by each worker for itself."""
+"""Limits of one request, one client and all clients together. Each worker counts for itself."""
 
 import math
 from collections import Counter
@@ -13,70 +13,70 @@ from cds_service.web import authentication, request_ids, transport
 from cds_service.web.responses import outcome
 from cds_service.web.token_bucket import TokenBucket
 
-# A short burst waits for so long instead of being refused, in seconds.
+# A short burst waits this long, in seconds, instead of being refused.
 _PATIENCE_SECONDS = 0.1
 
 
-def sent(settings: Settings) -> bytes:
-    """The body of the request, unpacked and no larger than the settings allow. Raises RequestError.
+def raw_body(settings: Settings) -> bytes:
+    """The body of the request, decompressed and within the size limit; nesting and list lengths are not checked.
 
-    For whoever reads it in one pass, and minds the bounds of what cannot be read so.
+    For decoders that check these themselves. Raises RequestError.
     """
     return transport.body(settings.max_body_bytes)
 
 
-def body(settings: Settings) -> bytes:
-    """The same, where nesting and lists are within bounds as well. Raises RequestError."""
-    return require_bounded(sent(settings), settings.max_entries)
+def bounded_body(settings: Settings) -> bytes:
+    """The body of the request, with nesting and list lengths within their limits too. Raises RequestError."""
+    return require_bounded(raw_body(settings), settings.max_entries)
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------
 
 
 class ConcurrencyLimit:
-    """The calls that are being answered, of all clients and of each."""
+    """Counts of the calls in progress, in total and by client, against the limits of the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._changed = Condition()
-        self._all = 0
-        self._of: Counter[str] = Counter()
+        self._total = 0
+        self._by_client: Counter[str] = Counter()
         self._buckets: dict[str, TokenBucket] = {}
 
     def enter(self) -> None:
-        """Count a call in. Raises Overloaded where there are too many."""
+        """Count a call in. Raises Overloaded at the limit."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._all < self._settings.max_calls, _PATIENCE_SECONDS):
-                raise Overloaded("the service answers as many calls as it can; send it again")
-            self._all += 1
+            if not self._changed.wait_for(lambda: self._total < self._settings.max_calls, _PATIENCE_SECONDS):
+                raise Overloaded("the service is at its limit of concurrent calls; retry")
+            self._total += 1
 
-    def enter_of(self, client: str) -> None:
-        """Count a call of a client in. Raises TooManyCalls."""
+    def enter_client(self, client: str) -> None:
+        """Count a call of a client in. Raises TooManyCalls at its limit."""
         with self._changed:
-            seconds = self._buckets.setdefault(client, TokenBucket(self._settings.calls_per_second)).wait()
+            seconds = self._buckets.setdefault(client, TokenBucket(self._settings.calls_per_second)).acquire()
             if seconds:
                 raise TooManyCalls("this client calls too often", math.ceil(seconds))
             most = self._settings.max_calls_per_client
-            if not self._changed.wait_for(lambda: self._of[client] < most, _PATIENCE_SECONDS):
-                raise TooManyCalls("this client has too many calls at once")
-            self._of[client] += 1
+            if not self._changed.wait_for(lambda: self._by_client[client] < most, _PATIENCE_SECONDS):
+                raise TooManyCalls("this client has too many concurrent calls")
+            self._by_client[client] += 1
 
     def leave(self, client: str | None) -> None:
-        """Count a call out."""
+        """Count a call out, and out of its client's calls if one was counted."""
         with self._changed:
-            self._all -= 1
+            self._total -= 1
             if client is not None:
-                self._of[client] -= 1
+                self._by_client[client] -= 1
             self._changed.notify_all()
 
 
 def register(app: Flask, settings: Settings) -> ConcurrencyLimit:
-    """Count calls in before anything else is done for them, and out when they are answered."""
+    """Count each call in before any other work, and out when it is answered."""
     counts = ConcurrencyLimit(settings)
 
     @app.before_request
     def enter() -> None:
-        if not authentication.is_free():
+        if not authentication.is_exempt():
             counts.enter()
             g.is_counted = True
 
@@ -87,7 +87,7 @@ def register(app: Flask, settings: Settings) -> ConcurrencyLimit:
 
     @app.errorhandler(TooManyCalls)
     def on_too_many(error: TooManyCalls) -> Response:
-        request_ids.explain(error.message, client=_client())
+        request_ids.note_refusal(error.message, client=_client())
         answer = outcome(error.status, error.code, error.message)
         answer.headers["Retry-After"] = str(error.retry_after)
         return answer
@@ -96,16 +96,16 @@ def register(app: Flask, settings: Settings) -> ConcurrencyLimit:
 
 
 def register_clients(app: Flask, counts: ConcurrencyLimit) -> None:
-    """Count the calls of each registered client, once it is known who calls."""
+    """Count the calls of each registered client, after authentication."""
 
     @app.before_request
     def enter_client() -> None:
-        caller = authentication.principal()
-        if caller is not None and caller.registration is not None:
-            counts.enter_of(caller.client)
-            g.counted_client = caller.client
+        client = authentication.principal()
+        if client is not None and client.registration is not None:
+            counts.enter_client(client.client)
+            g.counted_client = client.client
 
 
 def _client() -> str | None:
-    caller = authentication.principal()
-    return caller.client if caller else None
+    client = authentication.principal()
+    return client.client if client else None

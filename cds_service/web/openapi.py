@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the message types, so that it says what the service does."""
+"""The OpenAPI 3.1 document, generated from the message types that the service decodes and encodes."""
 
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,45 +27,48 @@ class Nothing(msgspec.Struct):
 
 
 class Health(Message):
-    """How the process is; `degraded` gives advice, and cannot keep feedback."""
+    """Health of the process; `degraded`: advice is given, but feedback cannot be stored."""
 
     status: Literal["live", "ready", "degraded"]
     database: Literal["up", "outdated", "down"] | None = None
     hint: str | None = None
 
 
-_SENT = (Request, FeedbackRequest)
-_ANSWERED = (Response, Discovery, OperationOutcome, Nothing, Health, Report)
+_REQUEST_TYPES = (Request, FeedbackRequest)
+_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report)
 
 _ABOUT = """CDS Hooks service: coding advice for contrast stress echocardiography.
 
-A body may come packed with gzip (`Content-Encoding: gzip`), and a longer answer is packed for who accepts it
-(`Accept-Encoding: gzip`). JSON may be declared as `application/json` or `application/fhir+json`. Faults are answered
-with a FHIR OperationOutcome. Addresses that are not listed here are answered 404; those of the
-sandbox serve its own page only."""
+Request bodies may be compressed with gzip (`Content-Encoding: gzip`); responses over 1,000 bytes are compressed for
+clients that accept it (`Accept-Encoding: gzip`). JSON may be declared as `application/json` or `application/fhir+json`.
+Errors are FHIR OperationOutcomes. Paths that are not listed here return 404, except those of the sandbox, which serve
+its own page only."""
 
-_FAULTS = {
-    "400": ("Malformed", "The body is not the message that is described here; the issue names the member"),
-    "401": ("NotTrusted", "No registered client has signed this call; why is in the service's log"),
+_ERRORS = {
+    "400": ("Malformed", "The body does not match the schema; the issue names the invalid member"),
+    "401": ("NotTrusted", "The token is missing or invalid; the reason is in the service's log only"),
     "403": ("NotAllowed", "The client is not registered for this service or tenant"),
-    "404": ("NotFound", "Nothing has this address: no service has this id"),
-    "405": ("MethodNotAllowed", "The method is not allowed; the header `Allow` names those that are"),
-    "412": ("DataMissing", "Data that the service requires did not come and cannot be fetched"),
-    "413": ("TooLarge", "The body is larger than the service accepts, as sent or unpacked"),
-    "415": ("Unsupported", "The body is not declared as JSON, or is packed in another way than gzip"),
-    "429": ("TooManyCalls", "This client calls more often, or more at once, than it may"),
-    "503": ("Unavailable", "As many calls are answered as can be, or the database cannot take feedback; send it again"),
+    "404": ("NotFound", "No such path or service id"),
+    "405": ("MethodNotAllowed", "The method is not allowed; the header `Allow` lists the allowed methods"),
+    "412": ("DataMissing", "Required prefetch data was not sent and cannot be fetched"),
+    "413": ("TooLarge", "The body exceeds the size limit, as sent or decompressed"),
+    "415": ("Unsupported", "The content type is not JSON, or the content encoding is not gzip"),
+    "429": ("TooManyCalls", "This client exceeds its rate or its concurrent calls"),
+    "503": (
+        "Unavailable",
+        "The service is at its limit of concurrent calls, or the database cannot store feedback; retry",
+    ),
 }
-_FAULT_HEADERS = {"401": ("WWW-Authenticate",), "405": ("Allow",), "429": ("Retry-After",), "503": ("Retry-After",)}
-_DOOR_FAULTS = ("401", "403", "429", "503")
-# In development, and for pages that the settings open, no token is asked for.
+_ERROR_HEADERS = {"401": ("WWW-Authenticate",), "405": ("Allow",), "429": ("Retry-After",), "503": ("Retry-After",)}
+_ACCESS_ERRORS = ("401", "403", "429", "503")
+# No token is required in development, and for the paths that the settings open.
 _TOKEN_OR_NONE: list[Json] = [{"client": []}, {}]
-_BODY_FAULTS = ("400", "404", "405", "413", "415")
+_BODY_ERRORS = ("400", "404", "405", "413", "415")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentedNames:
-    """What may stand in the addresses: definitions of our own hooks, codes, rules, FHIR resources (`Type/id`)."""
+    """Names in the paths: definitions of our own hooks, codes, rules, FHIR resources (`Type/id`)."""
 
     definitions: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
@@ -74,8 +77,14 @@ class DocumentedNames:
 
 
 def document(services: tuple[Service, ...], namespace: str, names: DocumentedNames) -> Json:
-    """The OpenAPI document of a service with the given CDS Hooks services and names in its addresses."""
-    paths: Json = {"/cds-services": {"get": _operation("discovery", "Discovery", "The services", Discovery)}}
+    """The OpenAPI document for the given CDS Hooks services and names in the paths."""
+    paths: Json = {
+        "/cds-services": {
+            "get": _operation(
+                "discovery", "Discovery", "The CDS Hooks services with their prefetch templates", Discovery
+            )
+        }
+    }
     for service in services:
         paths |= _paths_of(service)
     return {
@@ -89,7 +98,7 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
         "paths": paths | _review() | _descriptions(names) | _reference_pages(names) | _terminology(names) | _health(),
         "components": {
             "schemas": _schemas(services, namespace),
-            "responses": {name: _fault(status) for status, (name, _) in _FAULTS.items()},
+            "responses": {name: _error(status) for status, (name, _) in _ERRORS.items()},
             "securitySchemes": {"client": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -100,9 +109,13 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
 
 def _paths_of(service: Service) -> Json:
     path = f"/cds-services/{service.id}"
-    call = _operation(f"call-{service.id}", service.title, service.description, Response, (*_BODY_FAULTS, "412"))
+    call = _operation(f"call-{service.id}", service.title, service.description, Response, (*_BODY_ERRORS, "412"))
     feedback = _operation(
-        f"feedback-{service.id}", f"Feedback: {service.title}", "What became of cards", Nothing, _BODY_FAULTS
+        f"feedback-{service.id}",
+        f"Feedback: {service.title}",
+        "Outcomes of cards: accepted or overridden",
+        Nothing,
+        _BODY_ERRORS,
     )
     return {
         path: {"post": call | {"requestBody": _body(_request_name(service))}},
@@ -112,9 +125,11 @@ def _paths_of(service: Service) -> Json:
 
 def _descriptions(names: DocumentedNames) -> Json:
     described = _operation("openapi", "This document", "OpenAPI 3.1", None)
-    hook = _operation("hook-definition", "The definition of a hook of ours", "Markdown", None, ("404", "405"))
+    hook = _operation(
+        "hook-definition", "The definition of one of this service's own hooks", "Markdown", None, ("404", "405")
+    )
     hook["responses"]["200"] = {
-        "description": "The definition, in the form of the CDS Hooks library",
+        "description": "The definition, in the format of the CDS Hooks library",
         "content": {"text/markdown": {"schema": {"type": "string"}}},
     }
     parameters = [_in_path("name", names.definitions)]
@@ -122,12 +137,18 @@ def _descriptions(names: DocumentedNames) -> Json:
 
 
 def _review() -> Json:
-    review = _operation("review", "Review a Bundle", "For systems without CDS Hooks", Report, _BODY_FAULTS)
+    review = _operation(
+        "review",
+        "Review a FHIR Bundle",
+        "Findings for one patient's charges and record, for systems without CDS Hooks",
+        Report,
+        _BODY_ERRORS,
+    )
     stage = {
         "name": "stage",
         "in": "query",
         "schema": {"type": "string", "enum": ["order", "claim"]},
-        "description": "When the Bundle stands; without it, a Bundle without charges is reviewed as at order time",
+        "description": "Stage of the review. Default: `claim` if the Bundle holds charges, else `order`",
     }
     complete = {
         "name": "complete",
@@ -135,24 +156,28 @@ def _review() -> Json:
         "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(KEYS)}},
         "style": "form",
         "explode": False,
-        "description": "Resource types of which the Bundle holds all there are: only there is absence concluded",
+        "description": "Resource types that the Bundle holds completely; only for these, missing means absent",
     }
     return {"/review": {"post": review | {"parameters": [stage, complete], "requestBody": _body("Bundle")}}}
 
 
 def _reference_pages(names: DocumentedNames) -> Json:
-    """The reference: pages for people, JSON for programs, by `Accept`."""
-    query = {"name": "q", "in": "query", "schema": {"type": "string"}, "description": "A code, or words"}
+    """The reference pages: HTML or JSON, by `Accept`."""
+    query = {"name": "q", "in": "query", "schema": {"type": "string"}, "description": "A code, an NDC, or words"}
     return {
-        "/codes": {"get": _page("codes", "All codes in scope, or those that are looked for", query)},
-        "/codes/{code}": {"get": _page("code", "All that is known of a code", _in_path("code", names.codes))},
+        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", query)},
+        "/codes/{code}": {
+            "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
+        },
         "/rules": {"get": _page("rules", "All rules")},
-        "/rules/{rule_id}": {"get": _page("rule", "What a rule looks for, and why", _in_path("rule_id", names.rules))},
+        "/rules/{rule_id}": {
+            "get": _page("rule", "A rule: what it flags, why, examples, sources", _in_path("rule_id", names.rules))
+        },
     }
 
 
 def _terminology(names: DocumentedNames) -> Json:
-    every = {"/fhir": _operation("terminology", "All terminology", "A FHIR Bundle", None)}
+    every = {"/fhir": _operation("terminology", "All code systems, value sets and maps", "A FHIR Bundle", None)}
     for each in names.resources:
         every[f"/fhir/{each}"] = _operation(f"terminology-{each.replace('/', '-')}", each, "A FHIR R4 resource", None)
     for operation in every.values():
@@ -161,15 +186,15 @@ def _terminology(names: DocumentedNames) -> Json:
 
 
 def _page(name: str, summary: str, *parameters: Json) -> Json:
-    faults = ("404", "405") if any(each["in"] == "path" for each in parameters) else ("405",)
-    operation = _operation(name, summary, "A page, or JSON by `Accept`", None, faults)
+    errors = ("404", "405") if any(each["in"] == "path" for each in parameters) else ("405",)
+    operation = _operation(name, summary, "HTML, or JSON if `Accept` asks for it", None, errors)
     page = {"text/html": {"schema": {"type": "string"}}}
     operation["responses"]["200"] = {
-        "description": "The page",
+        "description": "The page or its JSON",
         "content": page | {"application/json": {"schema": {"type": "object"}}},
     }
-    if "404" in faults:
-        unknown = {"description": "Nothing has this name", "content": page | _outcome_content()}
+    if "404" in errors:
+        unknown = {"description": "No such name", "content": page | _outcome_content()}
         operation["responses"]["404"] = unknown
     return operation | ({"parameters": list(parameters)} if parameters else {})
 
@@ -179,17 +204,17 @@ def _in_path(name: str, values: tuple[str, ...]) -> Json:
 
 
 def _health() -> Json:
-    live = _operation("live", "Live", "Whether the process lives", Health)
-    ready = _operation("ready", "Ready", "Whether the service is ready for calls", Health)
-    counted = _operation("metrics", "Metrics", "What was counted, in the text form of Prometheus", None)
-    counted["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
-    health = {"/health/live": {"get": _open_to_all(live)}, "/health/ready": {"get": _open_to_all(ready)}}
-    return health | {"/metrics": {"get": counted}}
+    live = _operation("live", "Live", "Liveness of the process", Health)
+    ready = _operation("ready", "Ready", "Readiness for calls, and the state of the database", Health)
+    metrics = _operation("metrics", "Metrics", "Metrics in the Prometheus text format", None)
+    metrics["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    health = {"/health/live": {"get": _without_token(live)}, "/health/ready": {"get": _without_token(ready)}}
+    return health | {"/metrics": {"get": metrics}}
 
 
-def _open_to_all(operation: Json) -> Json:
-    """The same operation for whoever calls, with a token or without."""
-    answers = {status: answer for status, answer in operation["responses"].items() if status not in _DOOR_FAULTS}
+def _without_token(operation: Json) -> Json:
+    """The operation, with no token required."""
+    answers = {status: answer for status, answer in operation["responses"].items() if status not in _ACCESS_ERRORS}
     return operation | {"responses": answers, "security": []}
 
 
@@ -198,23 +223,23 @@ def _operation(
     summary: str,
     description: str,
     answer: type[msgspec.Struct] | None,
-    faults: tuple[str, ...] = ("405",),
+    errors: tuple[str, ...] = ("405",),
 ) -> Json:
     good = {
-        "description": "The answer",
+        "description": "The response",
         "headers": {"Cache-Control": {"schema": {"const": "no-store"}, "required": True}},
         "content": {"application/json": {"schema": _reference(answer.__name__) if answer else {"type": "object"}}},
     }
-    refused = sorted({*faults, *_DOOR_FAULTS})
-    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{_FAULTS[each][0]}"} for each in refused}
+    statuses = sorted({*errors, *_ACCESS_ERRORS})
+    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{_ERRORS[each][0]}"} for each in statuses}
     described = {"operationId": name, "summary": summary, "description": description, "responses": answers}
     return described | {"security": _TOKEN_OR_NONE}
 
 
-def _fault(status: str) -> Json:
+def _error(status: str) -> Json:
     headers: Json = {"Cache-Control": {"schema": {"const": "no-store"}, "required": True}}
-    headers |= {name: {"schema": {"type": "string"}, "required": True} for name in _FAULT_HEADERS.get(status, ())}
-    return {"description": _FAULTS[status][1], "headers": headers, "content": _outcome_content()}
+    headers |= {name: {"schema": {"type": "string"}, "required": True} for name in _ERROR_HEADERS.get(status, ())}
+    return {"description": _ERRORS[status][1], "headers": headers, "content": _outcome_content()}
 
 
 def _outcome_content() -> Json:
@@ -234,13 +259,13 @@ def _reference(name: str) -> Json:
 
 def _schemas(services: tuple[Service, ...], namespace: str) -> Json:
     contexts: list[type[Context]] = [service.context for service in services]
-    sent = _components(*_SENT, *contexts)
-    del sent["Request"]  # each service has its own
-    sent["Feedback"] |= _ACCEPTED_NEEDS_SUGGESTIONS
-    answered = {name: _never_null(schema) for name, schema in _components(*_ANSWERED).items()}
-    answered["Card"] |= {"dependentRequired": {"suggestions": ["selectionBehavior"]}}
-    sent["Bundle"] = BUNDLE_SCHEMA
-    return sent | answered | {_request_name(service): _request_schema(service, namespace) for service in services}
+    requests = _components(*_REQUEST_TYPES, *contexts)
+    del requests["Request"]  # each service has its own
+    requests["Feedback"] |= _ACCEPTED_NEEDS_SUGGESTIONS
+    responses = {name: _never_null(schema) for name, schema in _components(*_RESPONSE_TYPES).items()}
+    responses["Card"] |= {"dependentRequired": {"suggestions": ["selectionBehavior"]}}
+    requests["Bundle"] = BUNDLE_SCHEMA
+    return requests | responses | {_request_name(service): _request_schema(service, namespace) for service in services}
 
 
 def _components(*messages: type[msgspec.Struct]) -> Json:
@@ -260,7 +285,7 @@ _ACCEPTED_NEEDS_SUGGESTIONS: Json = {
 
 
 def _never_null(schema: Any) -> Any:
-    """A schema of what is answered: a member without a value is left out, and none is null or an empty list."""
+    """A schema of a response: members without a value are omitted, and none is null or an empty list."""
     if isinstance(schema, list):
         return [_never_null(each) for each in schema]
     if not isinstance(schema, dict):
@@ -276,7 +301,7 @@ def _request_name(service: Service) -> str:
 
 
 def _request_schema(service: Service, namespace: str) -> Json:
-    """A call of one service: the general message with the hook's name and its own context."""
+    """The request schema of one service: the general message with its hook and context."""
     schema: Json = _components(Request)["Request"]
     schema["title"] = _request_name(service)
     schema["properties"]["hook"] = {"const": hook_name(service, namespace)}

@@ -1,4 +1,4 @@
-"""`/codes` and `/rules`: the reference, as pages for people and as JSON for programs, by `Accept`."""
+"""`/codes` and `/rules`: the reference, as HTML for users and as JSON for programs, by `Accept`."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -11,12 +11,9 @@ from markupsafe import Markup, escape
 from cds_service.review.advisor import Advisor
 from cds_service.review.reference import CodePage, Footnotes, Reference, RulePage, rule_page
 from cds_service.review.samples import SampleLibrary
+from cds_service.web import page_headers
 from cds_service.web.responses import as_json, outcome
 
-# Nothing is loaded from elsewhere, and no script runs: the pages work offline and inside a hospital's network.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 LONGEST_QUERY = 100
 
 
@@ -25,6 +22,7 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
     routes = Blueprint("reference", __name__, template_folder="templates", static_folder="static")
     rules = {rule.id: rule for rule in advisor.rules}
     routes.add_app_template_filter(_linker(reference), "with_links")
+    page_headers.register(routes, page_headers.WITHOUT_SCRIPTS)
 
     @routes.get("/codes")
     def codes() -> Response:
@@ -32,7 +30,7 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
         found = reference.search(query)
         if wants_json():
             return as_json({"query": query, "codes": [_listed(page) for page in found]})
-        return _page("codes.html", query=query, codes=found)
+        return _page("codes.html", query=query, codes=found, example=next(iter(reference.pages), None))
 
     @routes.get("/codes/<code>")
     def code(code: str) -> Response:
@@ -56,10 +54,7 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
         return _page("rule.html", page=page, examples=examples)
 
     @routes.after_request
-    def guard(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+    def vary(response: Response) -> Response:
         response.vary.add("Accept")
         return response
 
@@ -67,7 +62,7 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
 
 
 def wants_json() -> bool:
-    """Whether the caller would rather have JSON than a page; who does not say gets the page."""
+    """True if `Accept` prefers JSON to HTML; HTML is the default."""
     offered = ["text/html", "application/json", "application/fhir+json"]
     return request.accept_mimetypes.best_match(offered, "text/html") != "text/html"
 
@@ -79,9 +74,9 @@ def _page(template: str, status: int = 200, **content: Any) -> Response:
 
 
 def _missing(what: str, back: str) -> Response:
-    """Nothing has the name that was asked for. It is not repeated: whatever was sent may stand there."""
+    """The 404 page or JSON. It does not repeat the name, which may be anything."""
     if wants_json():
-        return outcome(404, "not-found", f"no {what} has this name; all of them are listed at {back}")
+        return outcome(404, "not-found", f"no {what} has this name; {back} lists all")
     return _page("missing.html", 404, what=what, back=back)
 
 
@@ -116,5 +111,5 @@ def _link(code: str) -> Markup:
 
 
 def _alternatives(codes: Iterable[str]) -> re.Pattern[str]:
-    """A code with its units behind it (`Q9957x2`) is one too."""
+    """A pattern of the codes; it also matches a code that is followed by units (`CODEx2`)."""
     return re.compile(rf"(?<![0-9A-Za-z])({'|'.join(sorted(codes))})(?![0-9A-Z])")

@@ -1,4 +1,4 @@
-"""What every request carries through the service: an id, and who calls."""
+"""Request ids, the client for the audit log, and the log lines of refused requests."""
 
 import re
 import uuid
@@ -9,16 +9,16 @@ from cds_service.database.store import AuditActor
 from cds_service.telemetry.logs import about_request, log
 from cds_service.telemetry.metrics import Metrics
 
-# An id is taken from the caller only where it cannot be anything else: a UUID, or the 32 digits of a trace. Anything
-# freer might be a patient's number, and would be logged.
+# The client's own id is accepted only as a UUID or the 32 digits of a trace: ids are logged, and anything else might be
+# a patient's number.
 _ID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 
-# The caller where nobody has to say who they are.
+# The client in development, where no authentication is required.
 DEVELOPMENT = "development"
 
 
 def register(app: Flask, metrics: Metrics) -> None:
-    """Give every request an id that its log lines and its answer carry; log and count answers that are errors."""
+    """Give every request an id for its log lines and its response; log and count error responses."""
 
     @app.before_request
     def begin() -> None:
@@ -38,13 +38,13 @@ def register(app: Flask, metrics: Metrics) -> None:
         return response
 
 
-def explain(reason: str, **who: str | None) -> None:
-    """Say why the call is refused, and who made it as far as is known; for the log alone."""
-    g.refusal = {"reason": reason} | {name: value for name, value in who.items() if value}
+def note_refusal(reason: str, **client: str | None) -> None:
+    """Note why the request is refused and which client sent it; for the log only, never for the response."""
+    g.refusal = {"reason": reason} | {name: value for name, value in client.items() if value}
 
 
 def _fault(status: int) -> str:
-    """The claim or header member for which a call was turned away, where the reason begins with one."""
+    """The claim or header member that failed, if the reason begins with one; a label of the metric."""
     named = re.match(r"`(\w+)`", g.get("refusal", {}).get("reason", ""))
     return "registration" if status == 403 else named[1] if named else "token"
 

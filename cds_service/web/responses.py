@@ -1,4 +1,4 @@
-"""Answers as HTTP: JSON without empty members, and faults as FHIR OperationOutcomes."""
+"""HTTP responses: JSON without empty members, and errors as FHIR OperationOutcomes."""
 
 from typing import Any
 
@@ -14,31 +14,34 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def as_json(content: Any, status: int = 200, content_type: str = "application/json") -> Response:
-    """A JSON answer. It may hold patient data, so nobody on the way may keep it."""
+    """A JSON response that no cache may store, since it may hold patient data."""
     response = Response(_ENCODER.encode(content), status, content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
 def outcome(status: int, code: str, diagnostics: str, expression: str = "") -> Response:
-    """A FHIR OperationOutcome with one issue; `expression` is the path of the member at fault."""
+    """A FHIR OperationOutcome with one issue; `expression` is the path of the invalid member."""
     issue = Issue(severity="error", code=code, diagnostics=diagnostics, expression=(expression,) if expression else ())
     return as_json(OperationOutcome(issue=(issue,)), status, "application/fhir+json")
 
 
-# FHIR issue types for the statuses that Flask itself answers with.
+# FHIR issue types for the error statuses of Flask itself.
 _ISSUE_TYPES = {404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
 
 
 def require_json() -> None:
-    """JSON in any of its names: `application/json`, `application/fhir+json`, the older `application/json+fhir`."""
+    """Require a JSON content type: `application/json`, `application/fhir+json`, the older `application/json+fhir`.
+
+    Raises NotJson.
+    """
     subtype = request.mimetype.partition("/")[2]
     if "json" not in subtype.split("+"):
         raise NotJson("expected a body of type application/json")
 
 
 def register(app: Flask) -> None:
-    """Answer every fault of the app as an OperationOutcome."""
+    """Answer every error of the app as an OperationOutcome."""
 
     @app.errorhandler(RequestError)
     def on_request_error(error: RequestError) -> Response:
@@ -49,7 +52,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        response = outcome(status, _ISSUE_TYPES.get(status, "processing"), _WORDS.get(status, error.name))
+        response = outcome(status, _ISSUE_TYPES.get(status, "processing"), _MESSAGES.get(status, error.name))
         for header, value in error.get_headers():
             if header in {"Allow", "Retry-After"}:
                 response.headers[header] = value
@@ -57,19 +60,19 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def on_defect(error: Exception) -> Response:
-        # The text of an unexpected error may repeat patient data: only its type and place are logged.
-        log.error("defect", path=request.url_rule.rule if request.url_rule else None, **_where(error))
-        return outcome(500, "exception", "the service failed on this call; nothing was decided")
+        # The message of an unexpected error may repeat patient data: only its type and source line are logged.
+        log.error("defect", path=request.url_rule.rule if request.url_rule else None, **_location_of(error))
+        return outcome(500, "exception", "internal error: this call was not reviewed")
 
 
-_WORDS = {
-    404: "there is nothing at this address",
-    405: "this method is not allowed here",
+_MESSAGES = {
+    404: "no route has this address",
+    405: "this route does not allow this method",
     413: "the body is larger than this service accepts",
 }
 
 
-def _where(error: Exception) -> dict[str, Any]:
+def _location_of(error: Exception) -> dict[str, Any]:
     traceback = error.__traceback__
     while traceback and traceback.tb_next:
         traceback = traceback.tb_next

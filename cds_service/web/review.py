@@ -1,4 +1,4 @@
-"""`/review`: a FHIR Bundle in, findings out, for billing systems that speak no CDS Hooks."""
+"""`/review`: findings for a FHIR Bundle, for billing systems without CDS Hooks."""
 
 import time
 
@@ -13,27 +13,27 @@ from cds_service.web import limits, request_ids
 from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
 from cds_service.web.responses import as_json, require_json
 
-# What stands in the place of a service's id in logs, metrics and the audit log.
+# The service name of a review in logs, metrics and the audit log.
 NAME = "review"
 
 
 def blueprint(advisor: Advisor, recorder: CallRecorder) -> Blueprint:
-    """The route for a Bundle without any call around it."""
+    """The route that reviews a Bundle."""
     routes = Blueprint("review", __name__)
 
     @routes.post("/review")
     def review() -> Response:
         require_json()
         started = time.perf_counter()
-        answer = advisor.answer_bundle(limits.sent(advisor.settings), _stage(), _complete())
-        recorder.answered(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))
+        answer = advisor.answer_bundle(limits.raw_body(advisor.settings), _stage(), _complete())
+        recorder.record_call(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))
         return as_json(report_of(answer))
 
     return routes
 
 
 def _stage() -> Stage | None:
-    """When the Bundle stands, where the caller says so; else its charges tell."""
+    """The stage of the query parameter `stage`; None if not given: the Bundle's charges decide then."""
     written = request.args.get("stage")
     stages: dict[str | None, Stage | None] = {None: None, "order": "order", "claim": "claim"}
     if written not in stages:
@@ -42,9 +42,9 @@ def _stage() -> Stage | None:
 
 
 def _complete() -> frozenset[str]:
-    """The parts of the record that the Bundle holds whole, named by resource types."""
+    """The complete parts of the record, given as resource types. Raises BadRequest for an unknown type."""
     written = request.args.get("complete")
     named = [] if written is None else written.split(",")
     if not set(named) <= set(KEYS):
-        raise BadRequest(f"`complete`: expected resource types out of {', '.join(KEYS)}", "complete")
+        raise BadRequest(f"`complete`: expected resource types from {', '.join(KEYS)}", "complete")
     return frozenset(KEYS[each] for each in named)

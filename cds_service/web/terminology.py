@@ -11,7 +11,7 @@ FHIR_JSON = "application/fhir+json"
 
 
 def blueprint(resources: dict[str, dict[str, Any]]) -> Blueprint:
-    """The routes for the resources, given by `Type/id`."""
+    """The routes of the resources, given by `Type/id`."""
     routes = Blueprint("terminology", __name__)
     every = bundle(resources)
 
@@ -24,7 +24,7 @@ def blueprint(resources: dict[str, dict[str, Any]]) -> Blueprint:
         resource = resources.get(f"{kind}/{name}")
         if resource is None:
             listing = url_for("terminology.all_resources")
-            return outcome(404, "not-found", f"no resource has this type and id; all are listed at {listing}")
+            return outcome(404, "not-found", f"no resource has this type and id; {listing} lists all")
         return as_json(resource, content_type=FHIR_JSON)
 
     return routes

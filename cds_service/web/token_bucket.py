@@ -1,25 +1,25 @@
-"""How often something may happen."""
+"""A token bucket for rate limits."""
 
 import time
 from collections.abc import Callable
 
 
 class TokenBucket:
-    """Takes `rate` calls a second in the long run, and twice as many at once. `clock` gives seconds that only grow."""
+    """Allows `rate` calls a second on average, with bursts of twice as many. `clock` is monotonic, in seconds."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
         self._clock = clock
-        self._most = max(1.0, 2 * rate)
-        self._left = self._most
-        self._at = clock()
+        self._capacity = max(1.0, 2 * rate)
+        self._tokens = self._capacity
+        self._updated = clock()
 
-    def wait(self) -> float:
-        """Take a call: 0, or how many seconds to wait for the next where none is left."""
+    def acquire(self) -> float:
+        """Count a call in: 0 if it is allowed, else the seconds until the next one is."""
         now = self._clock()
-        self._left = min(self._most, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < 1:
-            return (1 - self._left) / self._rate
-        self._left -= 1
+        self._tokens = min(self._capacity, self._tokens + (now - self._updated) * self._rate)
+        self._updated = now
+        if self._tokens < 1:
+            return (1 - self._tokens) / self._rate
+        self._tokens -= 1
         return 0.0

@@ -1,4 +1,4 @@
-"""How messages travel: gzip in both directions, and calls from browsers of listed origins."""
+"""HTTP transport: gzip in both directions, and CORS for listed origins."""
 
 import gzip
 import re
@@ -10,15 +10,15 @@ from flask_cors import CORS
 
 from cds_service.errors import BadRequest, TooLarge, UnknownEncoding
 
-_PACKED_TYPES = re.compile(r"^text/|json$|[/+]xml$|javascript$")
+_COMPRESSED_TYPES = re.compile(r"^text/|json$|[/+]xml$|javascript$")
 
-# A shorter answer fits into one packet as it is.
-_WORTH_PACKING_BYTES = 1000
+# A shorter response fits into one packet uncompressed.
+_SMALLEST_COMPRESSED_BYTES = 1000
 
 
 def register(app: Flask, origins: tuple[str, ...]) -> None:
-    """Pack answers for clients that accept gzip, and answer preflights of listed origins without a token."""
-    app.after_request(_pack)
+    """Compress responses for clients that accept gzip, and answer CORS preflights of listed origins."""
+    app.after_request(_compress)
     if origins:
         CORS(
             app,
@@ -30,11 +30,11 @@ def register(app: Flask, origins: tuple[str, ...]) -> None:
         )
 
 
-def _pack(response: Response) -> Response:
-    varies = response.headers.get("Vary")  # `response.vary` would read and write it as a set, for 3 µs
+def _compress(response: Response) -> Response:
+    varies = response.headers.get("Vary")  # `response.vary` would parse and write it as a set, for 3 µs
     response.headers["Vary"] = f"{varies}, Accept-Encoding" if varies else "Accept-Encoding"
     content = b"" if response.is_streamed else response.get_data()
-    if len(content) < _WORTH_PACKING_BYTES or not _PACKED_TYPES.search(response.mimetype or ""):
+    if len(content) < _SMALLEST_COMPRESSED_BYTES or not _COMPRESSED_TYPES.search(response.mimetype or ""):
         return response
     if request.accept_encodings.quality("gzip") > 0:
         response.set_data(gzip.compress(content, compresslevel=5, mtime=0))
@@ -42,29 +42,29 @@ def _pack(response: Response) -> Response:
     return response
 
 
-def most_read(limit: int) -> int:
-    """How much of a body is read, in bytes: one more than is accepted, since a body of unknown length is cut off."""
+def read_limit(limit: int) -> int:
+    """Bytes to read of a body: one more than is accepted, since Flask truncates a body of unknown length."""
     return limit + 1
 
 
 def body(limit: int) -> bytes:
-    """The body of the request, unpacked where it came as gzip; at most `limit` bytes, as sent and unpacked.
+    """The body of the request, decompressed; at most `limit` bytes, both as sent and decompressed.
 
-    Raises TooLarge, UnknownEncoding, and BadRequest where the gzip is broken.
+    Raises TooLarge, UnknownEncoding, and BadRequest if the gzip is corrupt.
     """
-    sent = _within(limit, request.get_data(cache=False))
+    received = _require_at_most(limit, request.get_data(cache=False))
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding in {"", "identity"}:
-        return sent
+        return received
     if encoding not in {"gzip", "x-gzip"}:
         raise UnknownEncoding("`Content-Encoding`: expected gzip or none", "Content-Encoding")
     try:
-        return _within(limit, gzip.GzipFile(fileobj=BytesIO(sent)).read(limit + 1))
+        return _require_at_most(limit, gzip.GzipFile(fileobj=BytesIO(received)).read(limit + 1))
     except (OSError, EOFError, zlib.error):
         raise BadRequest("the body is not well-formed gzip") from None
 
 
-def _within(limit: int, content: bytes) -> bytes:
+def _require_at_most(limit: int, content: bytes) -> bytes:
     if len(content) > limit:
         raise TooLarge("the body is larger than this service accepts")
     return content

@@ -1,4 +1,4 @@
-"""How an audit goes: interrupted and resumed, with bad lines, with and without a fee table, compared with another."""
+"""Audit runs: interrupted and resumed, with bad lines, with and without a fee table, and compared."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.audit.chunks import PIECE_BYTES, Chunk, lines_of, pieces_of
+from cds_service.audit.chunks import CHUNK_BYTES, Chunk, chunks_of, lines_of
 from cds_service.audit.exports import open_export
 from tests.http.test_review import as_bundle
 from tests.support import synth
@@ -52,7 +52,7 @@ def start_audit(export: Path, out: Path, *options: str) -> subprocess.Popen[byte
     """An audit in a process group of its own, with pieces and partitions so small that there are many."""
     program = (
         "import sys; from cds_service.audit import duckdb_engine, chunks, run\n"
-        "duckdb_engine.PARTITION_BYTES = 60_000; run.PIECE_BYTES = 400_000\n"
+        "duckdb_engine.PARTITION_BYTES = 60_000; run.CHUNK_BYTES = 400_000\n"
         "from cds_service.cli.main import main\n"
         "main(sys.argv[1:])"
     )
@@ -114,11 +114,11 @@ def test_what_was_interrupted_is_not_taken_for_finished(tmp_path: Path) -> None:
     export, out = write_export(tmp_path / "export", MISSING), tmp_path / "out"
     (out / "unfinished").mkdir(parents=True)
     (out / "unfinished" / "audit.json").write_text("{}")
-    assert "--resume it" in refused(export, out)
-    assert "have changed; start anew" in refused(export, out, "--resume")
+    assert "use --resume or --overwrite" in refused(export, out)
+    assert "have changed; start again" in refused(export, out, "--resume")
     assert run("audit", str(export), "--out", str(out), "--overwrite").returncode == 0
     assert "nothing to resume" in refused(export, out, "--resume")
-    assert "--overwrite it" in refused(export, out)
+    assert "or use --overwrite" in refused(export, out)
 
 
 def refused(export: Path, out: Path, *options: str) -> str:
@@ -151,8 +151,8 @@ def test_bad_lines_are_kept_apart_with_place_and_reason(tmp_path: Path) -> None:
         ("ChargeItem.ndjson:4", "expected one resource on each line, found a Bundle"),
         ("ChargeItem.ndjson:5", "not a resource type of FHIR R4"),
         ("ChargeItem.ndjson:6", "ChargeItem: Expected `object | null`, got `array` - at `$.subject`"),
-        ("ChargeItem.ndjson:7", "ChargeItem: names no patient"),
-        ("ChargeItem.ndjson:8", "expected a FHIR resource with a `resourceType`, as JSON"),
+        ("ChargeItem.ndjson:7", "ChargeItem: no reference to a patient"),
+        ("ChargeItem.ndjson:8", "expected a FHIR resource in JSON, with a `resourceType`"),
         ("ChargeItem/bad", "ChargeItem: expected a code that FHIR R4 allows here - at `$.status`"),
     ]
     assert rejects[3]["text"].startswith('{"resourceType": "ChargeItem", "id": "y"')
@@ -169,11 +169,11 @@ def test_a_packed_file_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path)
     (export / "ChargeItem.ndjson.gz").write_bytes(packed[: len(packed) * 3 // 4])
     summary = audited(export, tmp_path / "out", ("ChargeItem",))
     reasons = [each["reason"] for each in summary["rejects"]]
-    assert "the packed file is broken or cut off here: what follows is missing" in reasons
+    assert "the gzip file is corrupt or truncated here; the rest is missing" in reasons
     found = [(each["patient"], each["rule"]) for each in findings(tmp_path / "out")]
     assert ("Patient/p0", "contrast-add-on-missing") in found
     assert "performed-not-charged" not in {rule for _, rule in found}, "absence is not concluded"
-    assert any("ChargeItem was said to be complete" in note for note in summary["notes"])
+    assert any("ChargeItem was declared complete" in note for note in summary["notes"])
 
 
 @pytest.mark.parametrize("size", [1, 7, 40, 41, 1000])
@@ -181,10 +181,10 @@ def test_pieces_of_a_file_hold_each_line_once(tmp_path: Path, size: int) -> None
     lines = ["a" * length for length in (0, 1, 2, 39, 40, 41, 5, 0, 0, 120)]
     for ending in ("", "\n"):
         (tmp_path / "a.ndjson").write_text("\n".join(lines) + ending)
-        shards = open_export(tmp_path).shards
-        found = [line for piece in pieces_of(shards, size) for line in lines_of(piece)]
+        files = open_export(tmp_path).files
+        found = [line for chunk in chunks_of(files, size) for line in lines_of(chunk)]
         assert [str(line).rstrip("\n") for line in found] == lines
-    assert pieces_of(shards, PIECE_BYTES) == (Chunk(0, shards[0]),)
+    assert chunks_of(files, CHUNK_BYTES) == (Chunk(0, files[0]),)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_manifest_says_which_files_and_how_many_lines(tmp_path: Path) -> None:
     summary = audited(manifest, tmp_path / "out")
     assert "Procedure.ndjson" not in summary["about"]["files"]
     assert any(
-        "ChargeItem.ndjson: the manifest promises 3 resources; the file has 5 lines" in n for n in summary["notes"]
+        "ChargeItem.ndjson: the manifest lists 3 resources, but the file has 5 lines" in n for n in summary["notes"]
     )
     assert any("deleted" in note for note in summary["notes"])
 
@@ -271,17 +271,17 @@ def test_findings_are_valued_by_the_sites_fees(tmp_path: Path) -> None:
     assert found["2", "supply-units-mismatch"] == ("over", Decimal("-60.00"))
     assert found["3", "add-on-repeated"] == ("over", Decimal("-35.50")), "what was billed is worth as much"
     assert found["4", "add-on-without-primary"] == ("over", Decimal("-35.50")), "at stake is the charge that stands"
-    assert b"estimate: 35.50 charged too little" in result.stdout
+    assert b"estimate: $35.50 undercharged" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
         ("code,amount\n", "line 1: expected the columns code, setting, amount"),
-        ("code,setting,amount\n93352,home,1\n", "line 2: `setting`: expected professional, facility or nothing"),
+        ("code,setting,amount\n93352,home,1\n", "line 2: `setting`: expected professional, facility or empty"),
         ("code,setting,amount\n93352,,much\n", "line 2: `amount`: expected a number"),
-        ("code,setting,amount\n93352,,-1\n", "line 2: `amount`: expected a number from 0"),
-        ("code,setting,amount\n93352,,NaN\n", "line 2: `amount`: expected a number from 0"),
+        ("code,setting,amount\n93352,,-1\n", "line 2: `amount`: expected a number of 0 or more"),
+        ("code,setting,amount\n93352,,NaN\n", "line 2: `amount`: expected a number of 0 or more"),
         ("code,setting,amount\n,,1\n", "line 2: expected a `code`"),
         ("code,setting,amount\n93352,,1\n93352,,2\n", "line 3: 93352 has two amounts"),
     ],
@@ -312,7 +312,7 @@ def test_two_audits_are_compared_by_rule_and_table(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "table add_ons: " in text
     assert "another quarter (verified through" in text
-    assert "the site's settings differ" in text
+    assert "site settings: different" in text
     rows = {
         row["rule"]: row
         for row in json.loads(run("audit", "diff", "--json", *map(str, (tmp_path / "a", tmp_path / "b"))).stdout)[
@@ -324,7 +324,7 @@ def test_two_audits_are_compared_by_rule_and_table(tmp_path: Path) -> None:
     assert rows["contrast-add-on-missing"]["tablesChanged"] == ["add_ons"]
     same = run("audit", "diff", str(tmp_path / "a"), str(tmp_path / "a"))
     assert same.returncode == 0
-    assert b"the same rules and tables" in same.stdout
+    assert b"rules and tables: the same" in same.stdout
     assert run("audit", "diff", str(tmp_path / "a"), str(tmp_path)).returncode == 2
 
 

@@ -1,13 +1,12 @@
-"""The system's Chromium, and what a test sees of a page in it."""
+"""The system's Chromium, and a page in it as the tests see it."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 from playwright.sync_api import Request as BrowserRequest
 
@@ -20,15 +19,14 @@ SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-AXE = Path(__file__).parent / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
-# What one look at a page may weigh, as it travels, and how long it may stay white.
+# Limits for one page load: bytes transferred, and milliseconds until the first paint.
 MOST_BYTES = 200 * 1024
 MOST_MILLISECONDS = 10_000
 
-# How long a test waits for a page to do what it should, in milliseconds.
+# Time that a test waits for a page to change, in milliseconds.
 PATIENCE = 10_000
 
 
@@ -38,7 +36,7 @@ def launched(playwright: Playwright) -> Browser:
 
 @dataclass
 class Looking:
-    """A page that somebody looks at, and what went wrong meanwhile.
+    """A page in the browser, and the faults it had meanwhile.
 
     `refusals` is the number of calls that the service is expected to refuse: the browser writes each to its console.
     """
@@ -53,12 +51,12 @@ class Looking:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the answer of the service is drawn."""
+        """Wait until the answer is shown."""
         if self.page.locator("#stage").count():
             self.page.wait_for_selector("#stage[aria-busy=false]")
 
     def keep(self, name: str, whole: bool = True) -> None:
-        """A picture for those who review a change."""
+        """Save a screenshot for reviewers."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
 
@@ -66,10 +64,8 @@ class Looking:
         return " ".join(self.page.locator(selector).inner_text().split())
 
     def barriers(self) -> list[str]:
-        """What keeps people out, by axe-core: the rule and where."""
-        self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        options = json.dumps({"runOnly": WCAG})
-        found: dict[str, Any] = self.page.evaluate(f"axe.run(document, {options})")
+        """Accessibility violations of WCAG 2.2 AA found by axe-core: the rule and the element."""
+        found: dict[str, Any] = Axe().run(self.page, options={"runOnly": WCAG}).response
         return [
             f"{each['id']}: {node['target']} {node['failureSummary']}"
             for each in found["violations"]
@@ -77,7 +73,7 @@ class Looking:
         ]
 
     def bytes_taken(self) -> int:
-        """What the page and all that belongs to it weighed on the way."""
+        """Size of the page with all its parts, as transferred."""
         script = "performance.getEntries().map(each => each.transferSize || 0).reduce((a, b) => a + b, 0)"
         return int(self.page.evaluate(script))
 
@@ -92,7 +88,7 @@ class Looking:
 
 @contextmanager
 def looking(browser: Browser, address: str, width: int = 1280, scheme: Scheme = "light") -> Iterator[Looking]:
-    """A page of its own. Whatever it writes to the console, and every call to elsewhere, is a fault of the test."""
+    """A new page. Console errors and requests to other origins fail the test."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme=scheme,

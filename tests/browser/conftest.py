@@ -1,4 +1,4 @@
-"""A browser for the tests of this folder; where the system has none they are left out, and the run ends saying so."""
+"""The browser fixtures; without a browser the tests of this folder are skipped, and the run ends with a note."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager

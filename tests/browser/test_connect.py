@@ -1,4 +1,4 @@
-"""The sandbox before a real FHIR server: a patient is found, and the request is built from there and signed."""
+"""The sandbox with a real FHIR server: finding a patient, and building and signing the request."""
 
 import json
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ def patient(fhir: FhirServer) -> Iterator[str]:
 
 def connected(seen: Looking, fhir: FhirServer, token: str = FHIR_TOKEN) -> None:
     seen.page.get_by_role("button", name="From a FHIR server…").click()
-    seen.page.get_by_label("Address of the FHIR server").fill(fhir.base_url)
+    seen.page.get_by_label("FHIR server URL").fill(fhir.base_url)
     seen.page.get_by_label("Access token").fill(token)
-    seen.page.get_by_label("Part of the patient").fill("Connected")
-    seen.page.get_by_role("button", name="Show patients").click()
+    seen.page.get_by_label("Patient name").fill("Connected")
+    seen.page.get_by_role("button", name="Find patients").click()
 
 
 @pytest.mark.usefixtures("patient")
@@ -39,22 +39,24 @@ def test_a_request_is_built_from_a_fhir_server(look: Look, fhir: FhirServer, lef
         seen.go("/sandbox")
         connected(seen, fhir)
         seen.page.get_by_role("button", name="Carl Connected").click()
-        expect(seen.page.get_by_label("Which visit?")).to_be_focused()
+        expect(seen.page.get_by_label("Encounter")).to_be_focused()
         if left_to_service:
             seen.page.get_by_label("Send no prefetch").check()
         assert seen.barriers() == []
         seen.keep(f"connect-{'fetched' if left_to_service else 'prefetched'}", whole=False)
-        seen.page.get_by_role("dialog").get_by_role("button", name="Show what the service says").click()
+        seen.page.get_by_role("dialog").get_by_role("button", name="Review").click()
         expect(seen.page.locator("#case-title")).to_contain_text("Carl Connected, male, 1960-11-02, from 127.0.0.1")
         expect(seen.page.locator("#card-1 h3")).to_contain_text("add 93352 and Q9957 (2 units)")
         seen.settle()
-        seen.page.locator("#asked summary").click()
-        expect(seen.page.locator("#asked")).to_contain_text("GET MedicationAdministration?patient=sandbox-pat-632cc4b0")
+        seen.page.locator("#queries summary").click()
+        expect(seen.page.locator("#queries")).to_contain_text(
+            "GET MedicationAdministration?patient=sandbox-pat-632cc4b0"
+        )
         seen.page.locator("#request summary").click()
         expect(seen.page.locator("#request pre")).to_contain_text('"access_token": "not shown"')
         assert FHIR_TOKEN not in seen.page.content()
         if left_to_service:
-            expect(seen.page.locator("#fetched")).to_contain_text("Fetched from the FHIR server")
+            expect(seen.page.locator("#fetched")).to_contain_text("Fetched by the service")
 
 
 def test_the_call_is_signed(look: Look) -> None:
@@ -75,17 +77,17 @@ def test_what_stands_in_the_way_is_said(look: Look, fhir: FhirServer) -> None:
         seen.refusals = 3
         connected(seen, fhir, token="a-wrong-one")
         expect(seen.page.locator("#connect [role=alert]")).to_contain_text("the FHIR server answered 401")
-        seen.page.get_by_label("Address of the FHIR server").fill("https://fhir.example.org/r4")
-        seen.page.get_by_role("button", name="Show patients").click()
-        expect(seen.page.locator("#connect [role=alert]")).to_contain_text("this service may not ask that server")
-        seen.page.get_by_label("Address of the FHIR server").fill("http://127.0.0.1:9/fhir")
-        seen.page.get_by_role("button", name="Show patients").click()
+        seen.page.get_by_label("FHIR server URL").fill("https://fhir.example.org/r4")
+        seen.page.get_by_role("button", name="Find patients").click()
+        expect(seen.page.locator("#connect [role=alert]")).to_contain_text("this server is not allowed")
+        seen.page.get_by_label("FHIR server URL").fill("http://127.0.0.1:9/fhir")
+        seen.page.get_by_role("button", name="Find patients").click()
         expect(seen.page.locator("#connect [role=alert]")).to_contain_text("could not be read")
-        seen.page.get_by_label("Address of the FHIR server").fill(fhir.base_url)
+        seen.page.get_by_label("FHIR server URL").fill(fhir.base_url)
         seen.page.get_by_label("Access token").fill(FHIR_TOKEN)
-        seen.page.get_by_label("Part of the patient").fill("Nobody-Of-That-Name")
-        seen.page.get_by_role("button", name="Show patients").click()
-        expect(seen.page.locator("#connect")).to_contain_text("This server has no patient of that name.")
+        seen.page.get_by_label("Patient name").fill("Nobody-Of-That-Name")
+        seen.page.get_by_role("button", name="Find patients").click()
+        expect(seen.page.locator("#connect")).to_contain_text("No patient on this server matches.")
 
 
 @pytest.mark.usefixtures("patient")

@@ -1,4 +1,4 @@
-"""The insights as people look at them, and how they fill from the sandbox."""
+"""The insights page in a browser, and how it fills from the sandbox."""
 
 from collections.abc import Iterator
 
@@ -23,8 +23,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_it_says_something_at_a_glance(browser: Browser, filled: str, width: int, scheme: Scheme) -> None:
     with looking(browser, filled, width, scheme) as seen:
         seen.go("/insights")
-        assert seen.text(".figures").startswith("calls answered 11 of them silent 45% cards issued 6 accepted 33%")
-        assert seen.page.locator("svg.plot .bars rect").count() > 3
+        assert seen.text(".figures").startswith("calls answered 11 without a card 45% cards issued 6 accepted 33%")
+        assert seen.page.locator("svg.chart .bars rect").count() > 3
         assert seen.barriers() == []
         assert not seen.is_wider_than_the_screen()
         assert seen.bytes_taken() < MOST_BYTES
@@ -49,7 +49,7 @@ def test_it_is_filtered_and_downloaded(browser: Browser, filled: str) -> None:
 def test_it_fills_from_the_sandbox(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
     with running(tmp_path_factory.mktemp("fills")) as started, looking(browser, started.address) as seen:
         seen.go("/insights")
-        expect(seen.page.locator("#empty")).to_have_text("Nothing to show yet")
+        expect(seen.page.locator("#empty")).to_have_text("No calls yet")
         assert seen.barriers() == []
         seen.keep("insights-empty")
         seen.page.get_by_role("link", name="sandbox", exact=True).click()
@@ -58,4 +58,4 @@ def test_it_fills_from_the_sandbox(browser: Browser, tmp_path_factory: pytest.Te
         expect(seen.page.locator("#done")).to_contain_text("Accepted")
         seen.page.get_by_role("link", name="Insights").click()
         expect(seen.page.locator(".figures .accepted")).to_contain_text("100%")
-        assert seen.text(".figures").startswith("calls answered 2 of them silent 50% cards issued 1 accepted 100%")
+        assert seen.text(".figures").startswith("calls answered 2 without a card 50% cards issued 1 accepted 100%")

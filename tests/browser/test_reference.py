@@ -1,4 +1,4 @@
-"""The pages of codes and rules, in the look of the sandbox."""
+"""The pages of codes and rules in a browser."""
 
 import pytest
 

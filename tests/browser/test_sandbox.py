@@ -1,4 +1,4 @@
-"""The sandbox as people use it: looking, trying out, acting, and taking a case along."""
+"""The sandbox in a browser: viewing cases, changing them, acting on cards, and exporting a case."""
 
 import json
 import os
@@ -49,13 +49,13 @@ def test_the_first_look_tells_what_the_service_says_and_why(look: Look, width: i
     with look(width=width, scheme=scheme) as seen:
         seen.go("/")
         assert seen.page.url.endswith("/sandbox")
-        assert "What would the service say?" in seen.text("h1")
-        assert seen.text("#verdict") == "1 card Left as it is, this may be denied or paid wrongly."
+        assert "Try a case" in seen.text("h1")
+        assert seen.text("#verdict") == "1 card If submitted unchanged, this may be denied or paid incorrectly."
         card = seen.text("#card-1")
         assert "Contrast was given at this stress echo: add 93352 and Q9957 (2 units)." in card
         assert "Definity (Q9957), 1.3 mL given" in card
-        assert re.search("ORDERED .* DONE .* GIVEN Definity vial .* CHARGED 93351", seen.text("#story"))
-        assert seen.text(".tally") == "1 found something 0 could not decide 18 passed"
+        assert re.search("ORDERED .* DONE .* GIVEN Definity vial .* CHARGED 93351", seen.text("#timeline"))
+        assert seen.text(".tally") == "1 with findings 0 not checked 18 passed"
         assert not seen.is_wider_than_the_screen()
         assert seen.barriers() == []
         seen.keep(f"sandbox-{width}-{scheme}")
@@ -70,10 +70,10 @@ def test_the_page_is_light_and_there_at_once(look: Look) -> None:
 
 def test_the_cases_to_start_with_show_what_they_promise(look: Look) -> None:
     expected = {
-        "A charge is missing": "1 card",
-        "Charged, and never given": "1 card",
-        "All is right": "Silence",
-        "Still being ordered": "1 card",
+        "Missing charge": "1 card",
+        "Charged but not given": "1 card",
+        "Correct claim": "No cards",
+        "Order in progress": "1 card",
     }
     with look() as seen:
         seen.go("/sandbox")
@@ -87,9 +87,9 @@ def test_the_cases_to_start_with_show_what_they_promise(look: Look) -> None:
 def test_what_could_not_be_decided_is_no_pass(look: Look) -> None:
     with look() as seen:
         opened(seen, UNDECIDED)
-        assert "1 rule could not decide" in seen.text("#verdict")
-        assert "not known: the record did not come whole" in seen.text("#story")
-        assert "no dose in mL is recorded yet" in seen.text("#checked div.open")
+        assert "1 rule was not checked" in seen.text("#verdict")
+        assert "unknown: the record is incomplete" in seen.text("#timeline")
+        assert "no dose in mL is recorded yet" in seen.text("#checked div.undecided")
         seen.keep("sandbox-undecided")
 
 
@@ -101,7 +101,7 @@ def test_cases_are_found_by_their_words(look: Look) -> None:
         expect(seen.page.locator("#found")).to_have_text("1 case")
         seen.keep("sandbox-find")
         seen.page.get_by_label("Find a case").fill("zebra")
-        expect(seen.page.locator("#found")).to_have_text("No case has all of these words.")
+        expect(seen.page.locator("#found")).to_have_text("No case matches all of these words.")
         seen.page.get_by_label("Find a case").fill("lumason was given, and definity is charged")
         seen.page.get_by_role("link", name="Lumason was given, and Definity is charged.").click()
         expect(seen.page.locator("#case-title")).to_have_text("Lumason was given, and Definity is charged.")
@@ -114,20 +114,20 @@ def test_a_link_leads_to_its_case_and_back_goes_back(look: Look) -> None:
     with look() as seen:
         opened(seen, ON_A_CLAIM)
         assert "93352 never takes 26" in seen.text("#card-1")
-        seen.page.get_by_role("link", name="All is right").click()
-        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+        seen.page.get_by_role("link", name="Correct claim").click()
+        expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
         seen.page.go_back()
         expect(seen.page.locator("#card-1 h3")).to_have_text("93352 never takes 26: remove the modifier.")
         seen.refusals = 1
         opened(seen, "no-such-rule/no-such-case")
-        assert "There is no such case" in seen.text("#verdict")
+        assert "Case not found" in seen.text("#verdict")
 
 
 def test_the_evidence_is_shown_in_the_request(look: Look) -> None:
     with look() as seen:
         opened(seen, MISSING)
         seen.page.locator("#card-1 .ref", has_text="MedicationAdministration").click()
-        aimed = seen.page.locator("#request .aimed").all_inner_texts()
+        aimed = seen.page.locator("#request .target").all_inner_texts()
         assert any('"MedicationAdministration"' in line for line in aimed)
         assert not any('"ChargeItem"' in line for line in aimed)
         assert seen.page.locator("#request .evidence").count() > len(aimed)
@@ -142,14 +142,14 @@ def test_the_evidence_is_shown_in_the_request(look: Look) -> None:
 def test_the_case_can_be_asked_about_at_another_moment(look: Look) -> None:
     with look() as seen:
         opened(seen, MISSING)
-        seen.page.get_by_label("Visit ends").check()
-        expect(seen.page.locator("#moment-about")).to_contain_text("encounter-discharge")
+        seen.page.get_by_label("Visit ended").check()
+        expect(seen.page.locator("#hook-about")).to_contain_text("encounter-discharge")
         seen.settle()
         assert "add 93352" in seen.text("#card-1")
         seen.page.get_by_label("Order signed").check()
-        expect(seen.page.locator("#notes")).to_contain_text("The orders were set to draft")
+        expect(seen.page.locator("#notes")).to_contain_text("The status of the orders was set to draft")
         seen.settle()
-        seen.page.get_by_label("Charges go out").check()
+        seen.page.get_by_label("Charges submitted").check()
         expect(seen.page.locator("#card-1 h3")).to_contain_text("add 93352 and Q9957 (2 units)")
 
 
@@ -157,9 +157,9 @@ def test_a_case_is_printed_without_what_cannot_be_pressed(look: Look) -> None:
     with look() as seen:
         opened(seen, MISSING)
         seen.page.emulate_media(media="print")
-        for shown in ("#case-title", "#card-1 h3", ".offer", "#story", "#checked"):
+        for shown in ("#case-title", "#card-1 h3", ".offer", "#timeline", "#checked"):
             assert seen.page.locator(shown).is_visible()
-        for hidden in (".picker", ".tools", ".change", ".override", ".moments", ".behind"):
+        for hidden in (".picker", ".tools", ".change", ".override", ".hooks", ".details"):
             assert not seen.page.locator(hidden).first.is_visible()
         seen.keep("sandbox-print")
 
@@ -172,16 +172,16 @@ def test_a_suggestion_is_accepted_and_taken_back(look: Look, service_process: Se
         opened(seen, MISSING)
         seen.page.get_by_role("button", name="Add 93352 and Q9957").click()
         expect(seen.page.locator("#done")).to_contain_text("Accepted: Add 93352 and Q9957")
-        assert seen.text("#verdict .head") == "Silence"
-        assert "93352 1 unit ChargeItem/new-1" in seen.text("#story")
-        seen.page.get_by_text("What changed in the case: 2 resources").click()
+        assert seen.text("#verdict .head") == "No cards"
+        assert "93352 1 unit ChargeItem/new-1" in seen.text("#timeline")
+        seen.page.get_by_text("Changes: 2 resources").click()
         assert '+ "code": "93352"' in seen.text("#done")
         assert seen.barriers() == []
         assert feedback_kept(service_process)[-1] == ("accepted", None, 1)
         seen.keep("sandbox-accepted")
         seen.page.get_by_role("button", name="Undo").click()
         expect(seen.page.locator("#verdict .head")).to_have_text("1 card")
-        assert "new-1" not in seen.text("#story")
+        assert "new-1" not in seen.text("#timeline")
 
 
 def test_a_claim_is_changed_as_a_whole_and_shown_as_a_difference(look: Look) -> None:
@@ -189,9 +189,9 @@ def test_a_claim_is_changed_as_a_whole_and_shown_as_a_difference(look: Look) -> 
         opened(seen, ON_A_CLAIM)
         seen.page.locator("#card-1 .offer button").first.click()
         expect(seen.page.locator("#done")).to_contain_text("Accepted")
-        assert seen.text("#verdict .head") == "Silence"
+        assert seen.text("#verdict .head") == "No cards"
         seen.page.locator("#done summary").click()
-        went = seen.page.locator("#done .went").all_inner_texts()
+        went = seen.page.locator("#done .removed").all_inner_texts()
         assert '"code": "26"' in "".join(went)
         assert not any("productOrService" in line for line in went), "nothing but the modifier goes"
         seen.page.get_by_role("button", name="Start over").click()
@@ -201,22 +201,22 @@ def test_a_claim_is_changed_as_a_whole_and_shown_as_a_difference(look: Look) -> 
 def test_a_card_is_set_aside_with_a_reason(look: Look, service_process: Service) -> None:
     with look() as seen:
         opened(seen, MISSING)
-        seen.page.get_by_text("Set aside…").click()
-        seen.page.get_by_label("Why?").select_option("It is charged on another claim")
-        seen.page.get_by_label("In your words").fill("on the hospital's claim")
+        seen.page.get_by_text("Override…").click()
+        seen.page.get_by_label("Reason").select_option("It is charged on another claim")
+        seen.page.get_by_label("Comment").fill("on the hospital's claim")
         seen.keep("sandbox-override")
         assert seen.barriers() == []
-        seen.page.get_by_role("button", name="Set aside", exact=True).click()
-        expect(seen.page.locator(".aside")).to_contain_text("It is charged on another claim")
+        seen.page.get_by_role("button", name="Override", exact=True).click()
+        expect(seen.page.locator(".overridden")).to_contain_text("It is charged on another claim")
         assert feedback_kept(service_process)[-1] == ("overridden", "charged-elsewhere", 1)
-        seen.page.get_by_role("button", name="Take back").click()
+        seen.page.get_by_role("button", name="Restore").click()
         expect(seen.page.locator("#card-1")).to_be_visible()
 
 
 def test_a_line_is_changed_and_the_cards_follow_while_it_is_written(look: Look) -> None:
     with look() as seen:
         opened(seen, CORRECTED)
-        assert seen.text("#verdict .head") == "Silence"
+        assert seen.text("#verdict .head") == "No cards"
         seen.page.get_by_role("button", name="Change Q9957x2").click()
         form = seen.page.get_by_role("form", name="Change Q9957x2")
         form.get_by_label("Units").fill("4")
@@ -228,11 +228,11 @@ def test_a_line_is_changed_and_the_cards_follow_while_it_is_written(look: Look) 
         assert form.get_by_label("Units").get_attribute("aria-invalid") == "true"
         seen.keep("sandbox-edit")
         form.get_by_label("Units").fill("4")
-        form.get_by_role("button", name="Keep").click()
+        form.get_by_role("button", name="Save").click()
         expect(seen.page.locator("#done")).to_contain_text("Changed Q9957x2")
-        expect(seen.page.locator("#story")).to_contain_text("Q9957x4")
+        expect(seen.page.locator("#timeline")).to_contain_text("Q9957x4")
         seen.page.get_by_role("button", name="Undo").click()
-        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+        expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
 
 
 def test_what_was_given_is_changed(look: Look) -> None:
@@ -254,11 +254,11 @@ def test_a_charge_is_added_and_another_removed(look: Look) -> None:
         form = seen.page.get_by_role("form", name="Add a charge")
         form.get_by_label("Code").fill("93350")
         expect(seen.page.locator("#card-1")).to_contain_text("93350 is not paid with 93351")
-        form.get_by_role("button", name="Keep").click()
+        form.get_by_role("button", name="Save").click()
         expect(seen.page.locator("#done")).to_contain_text("Added a charge")
         seen.page.get_by_role("button", name="Change 93350").click()
-        seen.page.get_by_role("button", name="Remove this line").click()
-        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+        seen.page.get_by_role("button", name="Remove this charge").click()
+        expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
 
 
 # --- with the keyboard alone ----------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_all_is_done_with_the_keyboard(look: Look) -> None:
         tab_to(seen, "#card-1 .offer button")
         seen.page.keyboard.press("Enter")
         expect(seen.page.locator("#verdict")).to_be_focused()
-        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+        expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
 
 
 # --- one's own case -------------------------------------------------------------------------------------------------
@@ -302,15 +302,15 @@ def test_all_is_done_with_the_keyboard(look: Look) -> None:
 def paste(seen: Looking, text: str) -> None:
     if not seen.page.locator("#own").is_visible():
         seen.page.get_by_role("button", name="Your own case…").click()
-    seen.page.get_by_label("Or paste it here").fill(text)
-    seen.page.get_by_role("button", name="Show what the service says").click()
+    seen.page.get_by_label("Or paste JSON").fill(text)
+    seen.page.get_by_role("button", name="Review").click()
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ('{\n "hook": "order-sign"\n "context": {}\n}', "line 3, column 2: expected a comma"),
-        ("", "There is nothing here yet"),
+        ("", "Paste a case or choose a file."),
         ("[]", "expected a JSON object"),
         ('{"resourceType": "Patient"}', "expected a FHIR Bundle (resourceType) or a CDS Hooks request (hook)"),
         (
@@ -334,7 +334,7 @@ def test_a_fault_of_the_call_is_shown_in_place_of_cards(look: Look) -> None:
         seen.go("/sandbox")
         seen.refusals = 2
         paste(seen, '{"hook": "order-sign", "hookInstance": "no", "context": {}}')
-        expect(seen.page.locator("#verdict")).to_contain_text("The service did not take this request")
+        expect(seen.page.locator("#verdict")).to_contain_text("The service rejected this request")
         expect(seen.page.locator("#verdict")).to_contain_text("hookInstance: expected a UUID (HTTP 400)")
 
 
@@ -374,7 +374,7 @@ def test_a_file_is_uploaded_and_another_dropped(look: Look) -> None:
         )
         seen.page.dispatch_event("body", "drop", {"dataTransfer": dropped})
         expect(seen.page.locator("#case-title")).to_have_text("mine.json")
-        expect(seen.page.locator("#verdict .head")).to_have_text("Silence")
+        expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
 
 
 # --- taking it along ------------------------------------------------------------------------------------------------
@@ -418,5 +418,5 @@ def test_every_sample_shows_what_its_name_says(look: Look) -> None:
             about = seen.page.locator(f"a[data-sample='{name}'][data-about]").get_attribute("data-about")
             opened(seen, name)
             assert seen.text("#case-title") == about
-            is_silent = seen.text("#verdict .head") == "Silence"
+            is_silent = seen.text("#verdict .head") == "No cards"
             assert is_silent == path.stem.startswith("passes-"), name

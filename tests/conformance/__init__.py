@@ -1,4 +1,4 @@
-"""Which sentence of the CDS Hooks specification is verified by which test."""
+"""Maps each sentence of the CDS Hooks specification to the tests that verify it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ class Recorder:
 
 
 def status(sentence: Sentence, recorder: Recorder) -> str:
-    """What a sentence came to."""
+    """The result of a sentence."""
     if not sentence.applies:
         return f"not applicable: {sentence.not_applicable}"
     tests = recorder.tests[sentence.id]

@@ -98,7 +98,7 @@ def is_absolute(url: str) -> bool:
 
 
 def said(answer: requests.Response) -> Json:
-    """What an answer says of data that was not read, and of rules that could not decide."""
+    """The answer's statements on unparsed data and on undecided rules."""
     return dict(answer.json().get("extension", {}).get(EXTENSION, {}))
 
 
@@ -616,7 +616,7 @@ def test_a_suggestion_has_a_label_and_actions(suggestions: list[Json]) -> None:
 
 @verifies("k@125")
 def test_the_actions_of_a_suggestion_belong_together(suggestions: list[Json]) -> None:
-    """What is an alternative stands in a suggestion of its own; no action of one changes what another changes."""
+    """Alternatives are separate suggestions; no two actions of one suggestion change the same resource."""
     assert [each for each in suggestions if len(each["actions"]) > 1]
     for each in suggestions:
         touched = [identity(action) for action in each["actions"] if action["type"] != "create"]

@@ -1,4 +1,4 @@
-"""The insights: what the database says of stored cards, feedback and calls, on SQLite and on PostgreSQL."""
+"""The insights from stored cards, feedback and calls, on SQLite and on PostgreSQL."""
 
 import csv
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import requests
 
+from cds_service.charts import Columns, columns, pareto, row_bar
 from cds_service.database import connections, migrate
 from cds_service.database.insights import Filters, Insights, Outcomes, gather, monday
-from cds_service.web.charts import stacked
 from tests.http.test_reference import page_of
 from tests.support.call_history import CLAIM_REVIEW, written
 from tests.support.running import running
@@ -86,12 +86,19 @@ def test_nothing_is_found_in_an_empty_database(database_url: str) -> None:
     assert (found.calls, found.total(), found.by_rule(), found.within(0.5)) == (0, Outcomes(), {}, None)
 
 
-def test_a_plot_is_a_drawing_and_nothing_else() -> None:
-    drawn = stacked(["a", "<b>"], [("one", [1, 2]), ("two", [0, 3])], 'what "it" shows')
-    assert drawn.count("<rect") >= 4
-    for each in ("<script", "<style", "style=", "<!--", "<b>", "http://pygal"):
-        assert each not in drawn
-    assert 'role="img"' in drawn
+def test_a_chart_is_a_drawing_with_texts_and_without_styles() -> None:
+    drawn = columns(Columns(["a", "<b>"], {"one": [1, 2], "two": [0, 3]}, [0.5, 2.5], "of 100"), 'cards by "week"')
+    assert drawn.count("<rect") == 3
+    assert drawn.count("<title>") == 3 + 2, "each bar and each point of the line has its text"
+    assert 'aria-label="cards by &quot;week&quot;"' in drawn
+    ranked = pareto([("<b>", 5), ("two", 3), ("three", 2)], "by rule", "others", most=1)
+    assert "5 · 50%" in ranked
+    assert "others: 5" in ranked
+    for each in (drawn, ranked):
+        assert 'role="img"' in each
+        assert not [part for part in ("<script", "<style", "style=", "<!--", "<b>", "http:") if part in each]
+    assert 'aria-hidden="true"' in row_bar((1, 2), 4)
+    assert "NaN" not in columns(Columns([], {"one": []}), "nothing") + row_bar((0,), 0) + pareto([], "none", "others")
 
 
 # --- over HTTP ------------------------------------------------------------------------------------------------------
@@ -121,10 +128,10 @@ def test_the_page_says_what_was_counted(service: str) -> None:
         "calls answered 11",
         "cards issued 6",
         "accepted 33%",
-        "set aside 50%",
-        "no answer 17%",
+        "overridden 50%",
+        "no feedback 17%",
         "Charged on another claim",
-        "the record did not come whole, or leaves it open",
+        "the record is incomplete or inconclusive",
         "Half of the calls were answered within 5 ms.",
     ):
         assert words in page.text
@@ -164,7 +171,7 @@ def test_no_other_table_is_there(service: str) -> None:
 def test_an_empty_state_explains_itself(tmp_path_factory: pytest.TempPathFactory) -> None:
     with running(tmp_path_factory.mktemp("empty")) as started:
         page = page_of(requests.get(f"{started.address}/insights", timeout=10))
-    assert "Nothing to show yet" in page.text
+    assert "No calls yet" in page.text
     assert "/sandbox" in page.links
 
 
@@ -172,4 +179,4 @@ def test_a_database_that_is_down_is_said(tmp_path_factory: pytest.TempPathFactor
     with running(tmp_path_factory.mktemp("down"), CDS_DATABASE_URL="sqlite:////no/such/folder/x.sqlite3") as started:
         response = requests.get(f"{started.address}/insights", timeout=20)
     assert response.status_code == 503
-    assert "The database cannot be read at the moment" in response.text
+    assert "Insights are unavailable" in response.text

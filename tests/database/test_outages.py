@@ -1,4 +1,4 @@
-"""A database that is down, slow or not upgraded: feedback is refused, and advice is given as fast as ever."""
+"""A database that is down, slow or not upgraded: feedback is refused, cards are issued without delay."""
 
 import socket
 import time

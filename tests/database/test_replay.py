@@ -1,4 +1,4 @@
-"""Tokens are taken once, by all workers together, on SQLite and on PostgreSQL."""
+"""Each token is accepted once across workers, on SQLite and PostgreSQL."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

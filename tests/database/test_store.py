@@ -1,4 +1,4 @@
-"""What is kept and what is not, on SQLite and on PostgreSQL."""
+"""The data that is stored, and the data that is not, on SQLite and PostgreSQL."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What was acknowledged is kept, whoever is killed: a worker, the database's client in mid-write, or its server."""
+"""Acknowledged feedback survives a killed worker, database client or database server."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def prepared(database_url: str) -> str:
 
 
 def kept(address: str) -> Counter[str]:
-    """How often each card is in the database."""
+    """Number of rows of each card in the database."""
     engine = create(address)
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":

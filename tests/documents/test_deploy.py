@@ -1,4 +1,4 @@
-"""`deploy/`: each file is held against its linter, the guide against the code, and the package against the image."""
+"""`deploy/`: linters of its files, the guide against the code, and the package against the image."""
 
 import subprocess
 import sys

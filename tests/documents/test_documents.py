@@ -1,4 +1,4 @@
-"""What is written for people: the definition of our hook and the README, held against the service."""
+"""The documents against the service: the definition of our hook, the README and the generated parts."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the README shows is followed here, word for word."""
+"""The commands of the README and of the guides, run as written."""
 
 import os
 import re

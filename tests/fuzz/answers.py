@@ -1,4 +1,4 @@
-"""What every answer must be, whatever was sent: as described, and without patients' data where none belongs."""
+"""Checks of every answer, whatever was sent: it matches its schema and repeats no patient data."""
 
 import re
 from collections.abc import Iterator
@@ -55,13 +55,13 @@ class Shapes:
         }
 
     def faults(self, name: str, content: Any) -> Iterator[str]:
-        """What of a content is not as described."""
+        """Deviations of a content from its schema."""
         for error in self._validators[name].iter_errors(content):
             yield f"not a {name}: {'/'.join(map(str, error.instance_path))}: {error.message[:200]}"
 
 
 def faults(case: Case, answer: Answer, shapes: Shapes) -> Iterator[str]:
-    """What is wrong with an answer by itself."""
+    """Faults of an answer on its own."""
     if answer.status == 0:
         yield f"no answer ({answer.body.decode()})"
         return
@@ -216,7 +216,7 @@ def _faults_of_charge(resource: Json) -> Iterator[str]:
 
 @lru_cache(5000)
 def _charge_fault(charge: bytes) -> str:
-    """What strict validation says of a charge; the same charges come again and again."""
+    """The strict validation error of a charge; cached, since the same charges recur."""
     try:
         ChargeItem.model_validate_json(charge)
     except ValueError as error:

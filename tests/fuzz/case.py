@@ -1,4 +1,4 @@
-"""What a case is: a request, and what must hold of the answer to it. Kept in a file, it can be sent again."""
+"""A case: a request, and the expectations on its answer. Saved to a file, it can be replayed."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +10,12 @@ JSON_TYPE = "application/json"
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What must hold of an answer.
+    """Expectations on an answer.
 
-    `statuses` are those that it may have. `like` are other bodies: the answer says what it says to one of them. Where
-    it says something else, one of the `damaged` places must be named in a warning; without any, it may not.
-    `warned` are places that must be named whatever it says. `kept` is another body: what was warned of in the answer to
-    it is warned of again, but for what stands in `touched`. `field` is the member that a 400 must name.
+    `statuses` are the allowed ones. `like` are other bodies: the answer must equal the answer to one of them. If it
+    differs, a warning must name one of the `damaged` paths; without any, it must not differ. `warned` are paths that a
+    warning must name in any case. `kept` is another body: the warnings of its answer must recur, except for paths in
+    `touched`. `field` is the member that a 400 must name.
     """
 
     statuses: tuple[int, ...] = (200,)

@@ -20,10 +20,7 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. Names of headers are in lower case, a packed body is unpacked.
-
-    `status` is 0 where nothing came.
-    """
+    """A response: header names in lower case, the body decompressed; `status` is 0 if none was received."""
 
     status: int
     headers: dict[str, str]

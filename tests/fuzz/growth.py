@@ -1,4 +1,4 @@
-"""What a process holds (memory, files, threads, connections), and whether it grows from round to round.
+"""Resources of a process (memory, files, threads, connections), and their growth from round to round.
 
 Measured at rest, after each round of load: what a call needs while it runs is given back by then. Read from `/proc`.
 """
@@ -23,7 +23,7 @@ WARM_UP = 1 / 2
 
 @dataclass(frozen=True)
 class Held:
-    """What a process holds at one moment."""
+    """Resources that a process holds at one moment."""
 
     memory: float
     files: float
@@ -32,7 +32,7 @@ class Held:
 
 
 def held_by(pid: int) -> Held:
-    """What a process holds now: resident memory in MiB, open files, threads, and TCP connections among the files."""
+    """Resources of a process: resident memory in MiB, open files, threads, and TCP connections among the files."""
     root = Path(f"/proc/{pid}")
     pages = int((root / "statm").read_text().split()[1])
     files = [_target(each) for each in (root / "fd").iterdir()]
@@ -59,7 +59,7 @@ def _tcp(root: Path) -> set[str]:
 
 
 def watched(pids: Sequence[int], rounds: int, burst: Callable[[], None]) -> list[list[Held]]:
-    """What each process holds after each round of load."""
+    """Resources of each process after each round of load."""
     found: list[list[Held]] = [[] for _ in pids]
     for _ in range(rounds):
         burst()
@@ -70,7 +70,7 @@ def watched(pids: Sequence[int], rounds: int, burst: Callable[[], None]) -> list
 
 @dataclass(frozen=True)
 class Growth:
-    """What a process holds of something after the warm-up and at the end, and what it gained by the line through it."""
+    """One resource of a process: after warm-up, at the end, and the gain of the fitted line."""
 
     what: str
     first: float
@@ -79,12 +79,12 @@ class Growth:
 
     @property
     def is_too_much(self) -> bool:
-        """Whether more was gained than may be."""
+        """True if the gain exceeds the limit."""
         return self.gained > BOUNDS[self.what]
 
 
 def growth(measured: Sequence[Held]) -> list[Growth]:
-    """How what one process holds has grown since the warm-up."""
+    """Growth of the resources of one process since warm-up."""
     steady = measured[round(len(measured) * WARM_UP) :]
     return [_growth(what, [getattr(each, what) for each in steady]) for what in BOUNDS]
 

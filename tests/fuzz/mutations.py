@@ -1,4 +1,4 @@
-"""What is done to a good request, and how what comes of it must be read.
+"""Mutations of a good request, and the expected reading of each result.
 
 A mutation knows by what it does, and not by what the service makes of it, whether the result
 

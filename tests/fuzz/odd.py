@@ -1,4 +1,4 @@
-"""Values that are odd in one way or another, by where they are put."""
+"""Unusual values, by the place they are put."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether an answer is what a case must be answered with, by itself and beside the answers to other bodies."""
+"""Judges an answer by its case, on its own and against the answers to other bodies."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Judge:
         self.asked = 0
 
     def faults(self, case: Case, answer: Answer) -> list[str]:
-        """What is wrong with an answer; nothing where all is well. Raises BaseFailed."""
+        """Faults of an answer; empty if it is as expected. Raises BaseFailed."""
         found = list(faults(case, answer, self._shapes))
         if not found and answer.status == 200 and (case.expected.like or case.expected.warned):
             found += self._faults_beside_others(case, spoken(case.path, answer.body))
@@ -82,7 +82,7 @@ def _faults_of_change(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]
 
 
 def _taken_for_absent(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]:
-    """What could not be read is advised to be charged, or something else is to go since it is not there."""
+    """Advice that treats unparsed data as absent: to add its charge, or to remove another for lack of it."""
     before = _left_of(case.expected.like[0], case.expected.damaged)
     left = _left_of(case.body, case.expected.damaged)
     for code in sorted((answer.additions - base.additions) & left):
@@ -93,7 +93,7 @@ def _taken_for_absent(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]
 
 
 def _left_of(body: bytes, places: tuple[str, ...]) -> set[str]:
-    """What can be told of the resources at some places: their types, and the codes in charges and orders."""
+    """Salvageable content of the resources at some paths: their types, and the codes of charges and orders."""
     try:
         tree = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -118,6 +118,6 @@ def again(case: Case) -> Case:
 
 
 def can_be_repeated(case: Case) -> bool:
-    """Whether a case can be held against the answer to itself."""
+    """True if a case can be judged against its own answer."""
     is_plain = case.headers == {"Content-Type": JSON_TYPE} and not case.chunked and not case.served
     return is_plain and case.method == "POST" and case.path in {REVIEW, *PATHS.values()}

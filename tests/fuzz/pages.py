@@ -1,4 +1,4 @@
-"""Everything that is not a call: feedback, pages and lists by odd addresses, other methods, addresses that are none."""
+"""Requests other than calls: feedback, pages with unusual addresses, other methods, unknown addresses."""
 
 import random
 import uuid
@@ -19,7 +19,7 @@ Random = random.Random
 
 
 def feedback(rng: Random) -> Case:
-    """What became of cards, well said or damaged."""
+    """Feedback on cards, valid or damaged."""
     path = f"{rng.choice(list(PATHS.values()))}/feedback"
     document = Document(encoded({"feedback": [_item(rng) for _ in range(rng.choice([1, 1, 2, 5]))]}))
     name = _change(document, rng)
@@ -58,10 +58,10 @@ def _change(document: Document, rng: Random) -> str:
 # --- the sandbox ----------------------------------------------------------------------------------------------------
 
 _EDITS: list[Any] = [
-    {}, None, 5, {"place": "x"}, {"place": "context.draftCharges.entry[0].resource", "code": "93352", "units": "NaN"},
+    {}, None, 5, {"path": "x"}, {"path": "context.draftCharges.entry[0].resource", "code": "93352", "units": "NaN"},
     {"code": "\u0000", "units": "1e99", "day": "today"}, {"code": "93352", "units": "2", "modifiers": ["26", MARK]},
-    {"place": "context.draftCharges.entry[99].resource", "within": "item[7]", "remove": True}, {"ml": "-1"}, {"x": 1},
-    {"place": "prefetch.medicationAdministrations.entry[0].resource", "ml": "1.3"}, {"day": "2026-03-17", "code": ""},
+    {"path": "context.draftCharges.entry[99].resource", "within": "item[7]", "remove": True}, {"ml": "-1"}, {"x": 1},
+    {"path": "prefetch.medicationAdministrations.entry[0].resource", "ml": "1.3"}, {"day": "2026-03-17", "code": ""},
 ]  # fmt: skip
 _ACTIONS: list[Any] = [
     [], None, 5, [5], [{"type": "create", "description": "x", "resource": {"resourceType": "ChargeItem"}}],

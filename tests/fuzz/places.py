@@ -1,4 +1,4 @@
-"""Where resources stand in a request, in the words in which the service reports places."""
+"""Paths of resources in a request, as the service reports them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Place:
 
 
 def at(tree: Any, steps: Steps) -> Any:
-    """What stands at the end of the steps."""
+    """The value at the end of the steps."""
     for step in steps:
         tree = tree[step]
     return tree
@@ -50,7 +50,7 @@ def resources(request: Any) -> Iterator[Place]:
 
 
 def containers(request: Any) -> Iterator[Steps]:
-    """What holds resources: the draft, and each key of prefetch."""
+    """Containers of resources: the draft, and each key of prefetch."""
     for member in ("draftOrders", "draftCharges"):
         if member in _members(request, "context"):
             yield "context", member
@@ -63,7 +63,7 @@ def _members(request: Any, name: str) -> list[str]:
 
 
 def is_resource(value: Any) -> bool:
-    """Whether a value is a resource that says of what type it is."""
+    """True if a value is a resource with a type."""
     return isinstance(value, dict) and isinstance(value.get("resourceType"), str)
 
 
@@ -75,6 +75,6 @@ def _entries(bundle: Any, steps: Steps, location: str) -> Iterator[Place]:
 
 
 def related(one: str, other: str) -> bool:
-    """Whether of two places one is the other or stands in it."""
+    """True if one of two paths equals or contains the other."""
     short, long = sorted((one, other), key=len)
     return long.startswith(short) and long[len(short) : len(short) + 1] in {"", ".", "["}

@@ -34,7 +34,7 @@ class Failure:
 
 @dataclass
 class Tally:
-    """What came of cases: how many were judged, in how many requests, the statuses by route, and the failures."""
+    """Results of cases: number judged, requests sent, statuses by route, and failures."""
 
     cases: int = 0
     requests: int = 0
@@ -67,7 +67,7 @@ def _kind(failure: Failure) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is sent: cases `first` to `first + count`, for at most so many seconds, from so many processes."""
+    """The load: cases `first` to `first + count`, within so many seconds, from so many processes."""
 
     count: int
     seed: int = 1
@@ -145,7 +145,7 @@ _ALARM = re.compile(r"Traceback|Exception|panicked|\[ERROR\]|Segmentation|Memory
 
 
 def faults_of_log(lines: Iterable[str]) -> list[str]:
-    """What no log may hold: marks of patients' data, what nobody caught, and errors, since nothing here is broken."""
+    """Forbidden content of a log: marks of patient data, uncaught exceptions, and errors."""
     found = []
     for line in lines:
         if MARK in line:

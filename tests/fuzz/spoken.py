@@ -1,4 +1,4 @@
-"""What an answer says, as far as two answers can be compared."""
+"""The comparable content of an answer."""
 
 import re
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ _OF_ABSENCE = {"add-on-without-primary", "contrast-not-supported"}
 
 @dataclass(frozen=True)
 class Spoken:
-    """What an answer says: its advice, without what is new in each answer, and what it warns of, by place."""
+    """Comparable content of an answer: its advice, without ids that are always new, and its warnings by path."""
 
     advice: Json
     warnings: tuple[tuple[str, str], ...]
 
     def warns_of(self, place: str) -> bool:
-        """Whether something at a place, around it or in it is warned of."""
+        """True if a warning names a path, or one around or within it."""
         return any(related(location, place) for location, _ in self.warnings)
 
     @cached_property
@@ -54,7 +54,7 @@ class Spoken:
 
     @property
     def suggestions(self) -> list[Json]:
-        """What can be carried out by itself."""
+        """The suggestions that can be applied."""
         ways = [way for each in self.advised for way in each.get("suggestions") or each.get("remedies") or ()]
         return [way for way in ways if way["actions"]]
 
@@ -68,7 +68,7 @@ class Spoken:
         return {"cards", "findings"} & set(self.advice)
 
     def difference(self, other: "Spoken") -> str:
-        """What this says and the other does not, and the other way round, in a few words."""
+        """A short text of the content that only one of two answers has."""
         old, new = self._statements, other._statements
         words = [f"-{each}" for each in old if each not in new][:3] + [f"+{each}" for each in new if each not in old][
             :3
@@ -82,7 +82,7 @@ class Spoken:
 
 
 def spoken(path: str, body: bytes) -> Spoken:
-    """What the answer of a service or of `/review` says; what was fetched says the same as what was sent along."""
+    """The comparable content of an answer of a service or of `/review`; fetched and sent data count alike."""
     content = EXACT.decode(body.replace(b" in fhirServer.", b" in prefetch."))
     if path == REVIEW:
         advice = {name: content[name] for name in ("findings", "passed", "notChecked")}

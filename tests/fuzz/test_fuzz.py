@@ -1,4 +1,4 @@
-"""A smaller part of `make fuzz`, and that its oracles bite: what is broken on purpose is found."""
+"""A smaller part of `make fuzz`, and proof that its oracles find faults made on purpose."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def found_in(settings: Settings, cases: Iterable[Case]) -> str:
-    """What these cases find in an application of this process."""
+    """Failures of these cases in an application of this process."""
     tally = Hammer(InsideClient(create_app(settings))).send(cases)
     assert tally.cases > 50
     return " ".join(reason for failure in tally.failures for reason in failure.reasons)

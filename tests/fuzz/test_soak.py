@@ -1,4 +1,4 @@
-"""What the soak measures, that it finds what grows, and that large bodies leave no memory behind."""
+"""The soak measures growth and detects it, and large bodies leave no memory behind."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ def leaking(what: str) -> Iterator[tuple[int, str]]:
 
 
 def grown(what: str) -> list[str]:
-    """What is found to grow in such a server, after some rounds of calls."""
+    """Resources found to grow in such a server after some rounds of calls."""
     with leaking(what) as (pid, address):
 
         def burst() -> None:

@@ -1,4 +1,4 @@
-"""The door of a production service with two workers, over real HTTP, behind a name that a proxy gives it."""
+"""Authentication of a production service with two workers, over real HTTP, behind a proxy's name."""
 
 import json
 import os

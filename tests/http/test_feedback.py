@@ -1,4 +1,4 @@
-"""Feedback over real HTTP, and what of it is found in the database afterwards."""
+"""Feedback over real HTTP, and its rows in the database."""
 
 import json
 import sqlite3
@@ -55,7 +55,7 @@ def rows(service: Service, query: str, *values: Any) -> list[dict[str, Any]]:
 
 
 def issued(service: Service, card: str) -> list[dict[str, Any]]:
-    """What is kept of a card that was issued, as soon as it is there: the answer does not wait for it."""
+    """The stored row of an issued card, as soon as it is written: the answer does not wait for it."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         with suppress(sqlite3.OperationalError):  # the first card makes the database

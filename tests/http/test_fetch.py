@@ -1,4 +1,4 @@
-"""The service beside a FHIR server that we did not write: what is not prefetched is fetched, with the same answer."""
+"""The service with a third-party FHIR server: missing prefetch is fetched, with the same answer."""
 
 import json
 from collections.abc import Iterable
@@ -138,7 +138,7 @@ def verdicts(answer: Answer) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def parses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """How often cases were made, and how many resources were taken for them."""
+    """Counts of cases created and of resources parsed for them."""
     counted = {"cases": 0, "resources": 0}
     make, take = CaseReader.parsed, CaseReader._take
 

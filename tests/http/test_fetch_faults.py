@@ -1,4 +1,4 @@
-"""A FHIR server on its worst days: the answer comes in time, says what can be said, and names what it could not get."""
+"""A failing FHIR server: the answer comes in time and names the data that could not be fetched."""
 
 import gzip
 import json
@@ -61,7 +61,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[Double]:
-    """What the surroundings of the service name as a proxy; nothing may come here."""
+    """A proxy named in the service's environment; no query may reach it."""
     with running_double() as double:
         yield double
 

@@ -1,4 +1,4 @@
-"""How much one body, one client and all calls together may take."""
+"""Limits of one body, one client and all calls together."""
 
 import copy
 import json
@@ -182,7 +182,7 @@ def test_what_nobody_reads_may_not_be_nested_without_end(server: str, levels: in
 
 
 def test_a_resource_that_is_nested_too_deeply_is_not_sent_back(advisor: Advisor) -> None:
-    """What an update would have to hold whole stays words."""
+    """An update that would need the whole resource stays a text."""
     good = json.dumps(request_of({"professional": "93350, 93352, 93352"}))
     deep = good.replace(
         '"resourceType": "Claim"', f'"unknown": {nested(MOST_LEVELS).decode()}, "resourceType": "Claim"', 1
@@ -212,34 +212,34 @@ class Clock:
 def test_a_bucket_takes_a_burst_and_then_its_rate() -> None:
     clock = Clock()
     bucket = TokenBucket(2.0, clock)
-    assert [bucket.wait() for _ in range(4)] == [0, 0, 0, 0]
-    assert bucket.wait() == pytest.approx(0.5)
+    assert [bucket.acquire() for _ in range(4)] == [0, 0, 0, 0]
+    assert bucket.acquire() == pytest.approx(0.5)
     clock.now += 0.5
-    assert bucket.wait() == 0
-    assert bucket.wait() > 0
+    assert bucket.acquire() == 0
+    assert bucket.acquire() > 0
     clock.now += 1000
-    assert [bucket.wait() > 0 for _ in range(5)] == [False] * 4 + [True]
+    assert [bucket.acquire() > 0 for _ in range(5)] == [False] * 4 + [True]
 
 
 def test_a_rate_below_one_a_second_lets_one_call_in() -> None:
     bucket = TokenBucket(0.1, Clock())
-    assert bucket.wait() == 0
-    assert bucket.wait() == pytest.approx(10)
+    assert bucket.acquire() == 0
+    assert bucket.acquire() == pytest.approx(10)
 
 
 def test_calls_are_counted_in_and_out() -> None:
     counts = ConcurrencyLimit(Settings(max_calls=2, max_calls_per_client=1))
     counts.enter()
-    counts.enter_of("a")
-    with pytest.raises(TooManyCalls, match="at once"):
-        counts.enter_of("a")
-    counts.enter_of("b")
+    counts.enter_client("a")
+    with pytest.raises(TooManyCalls, match="concurrent"):
+        counts.enter_client("a")
+    counts.enter_client("b")
     counts.enter()
     with pytest.raises(Overloaded):
         counts.enter()
     counts.leave("a")
     counts.enter()
-    counts.enter_of("a")
+    counts.enter_client("a")
 
 
 def test_a_call_that_ends_in_time_makes_room() -> None:

@@ -1,4 +1,4 @@
-"""What a call needed is free once it is answered: nothing waits for the garbage collector, which seldom comes by."""
+"""The memory of a call is freed when it is answered, without waiting for the garbage collector."""
 
 import gc
 from collections.abc import Iterator

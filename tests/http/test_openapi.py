@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of the running service whatever is sent to it."""
+"""The OpenAPI document: valid, complete, and true of the running service for any input."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""In production pages are behind a password, and the sandbox is a registered client like any other."""
+"""In production, pages require a password, and the sandbox is a registered client."""
 
 from collections.abc import Iterator
 from pathlib import Path

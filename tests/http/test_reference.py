@@ -1,4 +1,4 @@
-"""The reference over HTTP and in the terminal: the same content, for people and for programs."""
+"""The reference over HTTP and in the terminal: the same content for users and programs."""
 
 import re
 from html.parser import HTMLParser
@@ -158,7 +158,7 @@ def test_a_query_that_finds_nothing_is_no_fault_and_is_shown_as_text(server: str
     response = requests.get(f"{server}/codes", params={"q": "<script>alert(1)</script>"}, timeout=10)
     assert response.status_code == 200
     assert "<script>" not in response.text
-    assert "No code for" in page_of(response).text
+    assert "No code matches" in page_of(response).text
 
 
 def sections(code: str) -> dict[str, Any]:
@@ -264,7 +264,7 @@ def test_unknown_is_a_404(server: str, path: str) -> None:
     response = get(server, path)
     assert response.status_code == 404
     assert response.headers["Content-Type"].startswith("text/html")
-    assert "No such" in page_of(response).text
+    assert "not found" in page_of(response).text
     assert "<b>" not in response.text
 
 

@@ -1,4 +1,4 @@
-"""`POST /review` and `cds-service check` on a Bundle: the same content, the same every time."""
+"""`POST /review` and `cds-service check` on a Bundle: the same content, reproducibly."""
 
 import json
 import os
@@ -224,7 +224,7 @@ def test_every_sample_says_the_same_without_an_envelope(advisor: Advisor, sample
 
 
 def rests_on_absence(sample: Path) -> bool:
-    """Whether a sample says of a part of the record that it came whole and is empty, which a bare Bundle cannot say."""
+    """True if a sample declares an empty part of the record complete, which a bare Bundle cannot state."""
     prefetch = json.loads(sample.read_text()).get("prefetch", {})
     return any(
         value is None or ("entry" in value and not value["entry"]) or value.get("total") == 0

@@ -1,4 +1,4 @@
-"""What the sandbox asks of the server beside the public routes: samples, requests, explanations, changes."""
+"""The routes of the sandbox page: samples, requests, explanations, changes."""
 
 import json
 from collections.abc import Iterator
@@ -140,36 +140,36 @@ def test_a_wrong_sentence_is_named(tmp_path: Path) -> None:
 
 
 def everything(explained: Json) -> list[Json]:
-    return [each for chapter in explained["story"]["chapters"] for each in chapter["told"]]
+    return [each for study in explained["timeline"]["studies"] for each in study["entries"]]
 
 
-def told(explained: Json) -> list[tuple[str, str, str]]:
-    return [(each["kind"], each["what"], each["reference"]) for each in everything(explained)]
+def entries(explained: Json) -> list[tuple[str, str, str]]:
+    return [(each["kind"], each["title"], each["reference"]) for each in everything(explained)]
 
 
-def test_the_story_tells_each_thing_with_its_resource(server: str) -> None:
+def test_the_timeline_shows_each_record_with_its_resource(server: str) -> None:
     explained = good(server, "/sandbox/explain", sample(FLAGGED))
-    assert told(explained) == [
+    assert entries(explained) == [
         ("ordered", "Complete stress echo with ECG monitoring and supervision", "ServiceRequest/sr-0232fbed"),
         ("done", "Complete stress echo with ECG monitoring and supervision", "Procedure/proc-999b0e43"),
         ("given", "Definity vial", "MedicationAdministration/ma-3ecf9aa7"),
         ("charged", "93351", "ChargeItem/chg-87163bce"),
     ]
-    story = explained["story"]
-    assert story["patient"] == {"name": "Martin Synthetic-Okafor", "gender": "male", "born": "1960-11-02"}
-    assert story["payers"] == ["Commercial PPO, Example Mutual Health Plan"]
-    assert [chapter["title"] for chapter in story["chapters"]] == ["Stress echo"]
-    assert "medicationAdministrations" in story["complete"]
+    timeline = explained["timeline"]
+    assert timeline["patient"] == {"name": "Martin Synthetic-Okafor", "gender": "male", "born": "1960-11-02"}
+    assert timeline["payers"] == ["Commercial PPO, Example Mutual Health Plan"]
+    assert [study["title"] for study in timeline["studies"]] == ["Stress echo"]
+    assert "medicationAdministrations" in timeline["complete"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_read_is_told_once_and_stands_where_it_says(server: str, name: str) -> None:
     request = sample(name)
     explained = good(server, "/sandbox/explain", request)
-    places = [(each["place"], each.get("within", "")) for each in everything(explained)]
+    places = [(each["path"], each.get("within", "")) for each in everything(explained)]
     assert len(set(places)) == len(places)
     for each in everything(explained):
-        resource = json_paths.at(request, each["place"])
+        resource = json_paths.at(request, each["path"])
         assert each["reference"].startswith(f"{resource['resourceType']}/{resource['id']}")
 
 
@@ -196,10 +196,10 @@ def test_markdown_of_a_case_has_no_effect(server: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{\n  "a": 1,\n}', "line 3, column 1: expected a member's name in double quotes"),
+        ('{\n  "a": 1,\n}', "line 3, column 1: expected a member name in double quotes"),
         ('{"a": }', "line 1, column 7: expected a value"),
-        ('{"a": "b', "line 1, column 7: expected the text that begins here to end with a quotation mark"),
-        ("{} {}", "line 1, column 4: expected nothing more after the end"),
+        ('{"a": "b', "line 1, column 7: expected a closing quotation mark for the string that starts here"),
+        ("{} {}", "line 1, column 4: expected nothing after the end"),
         ("", "line 1, column 1: expected a value"),
         ("[]", "line 1, column 1: expected a JSON object"),
         ("[" * 100_000, "nested in more than 64 levels"),
@@ -213,8 +213,8 @@ def test_markdown_of_a_case_has_no_effect(server: str) -> None:
             '{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": ["Claim"]}}]}',
             "expected a Bundle with resources in it",
         ),
-        (f'{{"hook": {"9" * 5000}}}', "a number of the JSON has more digits than can be read"),
-        ('{"hook": "order-sign", "x": "\\ud800"}', "half of a character"),
+        (f'{{"hook": {"9" * 5000}}}', "a number in the JSON has too many digits"),
+        ('{"hook": "order-sign", "x": "\\ud800"}', "lone surrogates"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_place(server: str, text: str, words: str) -> None:
@@ -243,7 +243,7 @@ def test_every_case_can_be_asked_about_on_every_hook(server: str, name: str, hoo
     framed = post(server, f"/sandbox/request?hook={hook}", sample(name))
     if framed.status_code == 400:
         assert hook == "encounter-discharge"
-        assert ", and the case has none" in framed.json()["issue"][0]["diagnostics"]
+        assert "; the case has none" in framed.json()["issue"][0]["diagnostics"]
         return
     summaries(server, framed.json()["request"])  # which the service takes
 
@@ -261,7 +261,7 @@ def test_what_a_hook_has_no_place_for_is_said(server: str) -> None:
     request = sample(ON_A_CLAIM) | {"prefetch": {"chargeItems": None}}
     request["context"]["encounterId"] = "e1"
     framed = good(server, "/sandbox/request?hook=encounter-discharge", request)
-    assert "Claim left out: this hook has no place for it" in framed["notes"]
+    assert "Claim skipped: this hook does not use it" in framed["notes"]
 
 
 # --- suggestions ----------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_an_action_that_fits_nothing_is_refused(server: str, action: Json, words
 def test_a_resource_that_has_no_place_in_the_case_is_refused(server: str) -> None:
     ended = sample(FLAGGED) | {"hook": "encounter-discharge"}
     action = {"type": "create", "description": "x", "resource": {"resourceType": "Basic"}}
-    words = "nothing in this case holds resources of this type"
+    words = "this request has no prefetch key for this resource type"
     assert words in fault(server, "/sandbox/accept", {"request": ended, "actions": [action]})
 
 
@@ -325,8 +325,8 @@ def test_a_request_without_the_parts_of_one_is_refused(server: str, part: str) -
 
 
 def at(explained: Json, what: str) -> Json:
-    (found,) = [each for each in everything(explained) if each["what"] == what]
-    return {"place": found["place"], "within": found.get("within", "")}
+    (found,) = [each for each in everything(explained) if each["title"] == what]
+    return {"path": found["path"], "within": found.get("within", "")}
 
 
 def edited(server: str, name: str, what: str, **edit: Any) -> Json:
@@ -336,7 +336,7 @@ def edited(server: str, name: str, what: str, **edit: Any) -> Json:
 
 
 def charged(server: str, request: Json) -> list[str]:
-    return [what for kind, what, _ in told(good(server, "/sandbox/explain", request)) if kind == "charged"]
+    return [what for kind, what, _ in entries(good(server, "/sandbox/explain", request)) if kind == "charged"]
 
 
 @pytest.mark.parametrize(
@@ -363,9 +363,7 @@ def test_a_line_is_moved_to_another_day(server: str, name: str) -> None:
     what = charged(server, sample(name))[0]
     changed = edited(server, name, what, day="2026-09-09")
     explained = good(server, "/sandbox/explain", changed["request"])
-    days = [
-        each["day"] for chapter in explained["story"]["chapters"] for each in chapter["told"] if each["what"] == what
-    ]
+    days = [each["day"] for each in everything(explained) if each["title"] == what]
     assert "2026-09-09" in days
     assert explained["faults"] == []
 
@@ -403,7 +401,7 @@ def test_a_line_is_added_and_removed(server: str, name: str) -> None:
         ({"units": "1e99"}, "`units`: expected a number above 0"),
         ({"modifiers": ["JWX"]}, "`modifiers`: expected two letters or digits"),
         ({"day": "17 March"}, "`day`: expected a date as YYYY-MM-DD"),
-        ({"place": "context.nowhere"}, "`place`: no line and no agent given stands there"),
+        ({"path": "context.nowhere"}, "`path`: no charge or administration at this path"),
         ({"colour": "red"}, "`edit`"),
     ],
 )

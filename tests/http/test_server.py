@@ -1,4 +1,4 @@
-"""Starting, stopping and settings: what whoever runs the service relies on."""
+"""Start, stop and settings of the server, for operators."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The running service over real HTTP: discovery, samples, faults, and other people's FHIR."""
+"""The running service over real HTTP: discovery, samples, errors, and published FHIR."""
 
 import json
 import os
@@ -187,7 +187,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_answered(server: str) -
 
 
 def test_a_sloppy_client_is_answered(server: str) -> None:
-    """What the public CDS Hooks Sandbox sends: no Bundle type, empty codings, null members, an old Accept header."""
+    """A request of the public CDS Hooks Sandbox: no Bundle type, empty codings, null members, an old Accept header."""
     body = request_of({"hook": "order", "ordered": ["93350", "Definity"]})
     del body["context"]["draftOrders"]["type"]
     body["context"]["encounterId"] = None

@@ -1,4 +1,4 @@
-"""Every suggestion of every sample is carried out on a FHIR server in a transaction; then its finding is gone."""
+"""Every suggestion of every sample, applied on a FHIR server in a transaction, resolves its finding."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -85,7 +85,7 @@ CHARGED = [
 
 @pytest.mark.parametrize("path", CHARGED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_charges_on_record_are_mended_at_discharge(server: str, fhir: FhirServer, path: Path) -> None:
-    """What is updated and deleted is known from the server only."""
+    """The updated and deleted resources are known from the server only."""
     for rule, suggestion, after in _each_carried_out(server, fhir, path, f"d{CHARGED.index(path)}", at_discharge):
         assert rule not in topics(after), suggestion["label"]
 

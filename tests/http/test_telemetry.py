@@ -1,4 +1,4 @@
-"""What those who run the service see: metrics over all workers, request ids, traces. And what they never see."""
+"""Telemetry for operators: metrics over all workers, request ids, traces, and no patient data."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""`/fhir/…`: every resource is valid FHIR R4, says what the tables say, and in our own words."""
+"""`/fhir/…`: every resource is valid FHIR R4 and matches the tables, in our own words."""
 
 import importlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""How messages travel: browsers of listed origins, gzip in both directions, headers and faults on every route."""
+"""HTTP transport: CORS, gzip in both directions, headers and errors on every route."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""What the tests of the audit share: exports on disk, audits of them, and the Bundles that `/review` would be sent."""
+"""Support for the audit's tests: exports on disk, audits of them, and the Bundles for `/review`."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from cds_service.audit.chunks import BrokenChunk, lines_of, pieces_of
+from cds_service.audit.chunks import BrokenChunk, chunks_of, lines_of
 from cds_service.audit.exports import open_export
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.patients import ExportedRecord, entries_of, read_patient
@@ -41,7 +41,7 @@ def audited(
 
 
 def rows(path: Path, query: str = "SELECT * FROM data") -> list[dict[str, Any]]:
-    """What a query finds in a Parquet file, or in a folder of them, which it calls `data`."""
+    """Rows of a query on a Parquet file or folder, which the query names `data`."""
     path = path / "*.parquet" if path.is_dir() else path
     with duckdb.connect() as database:
         answer = database.execute(query.replace("data", f"'{path}'"))
@@ -60,7 +60,7 @@ def counts(out: Path) -> list[tuple[Any, ...]]:
 
 
 def confusion(export: Path, out: Path) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
-    """What was planted and not found, and what was found and not planted, as (patient, rule)."""
+    """Planted errors that were not found, and findings that were not planted, as (patient, rule)."""
     planted = Counter(map(tuple, json.loads((export.parent / f"{export.name}.planted.json").read_text())))
     found = Counter((row["patient"], row["rule"]) for row in rows(out / "findings.parquet"))
     return planted - found, found - planted
@@ -72,8 +72,8 @@ def confusion(export: Path, out: Path) -> tuple[Counter[tuple[str, str]], Counte
 def patients_of(export: Path) -> dict[str, list[ExportedRecord]]:
     """The records of each patient, read line by line without any engine."""
     rows, drugs = list[tuple[Any, str]](), dict[str, str]()
-    for piece in pieces_of(open_export(export).shards):
-        for line in lines_of(piece):
+    for chunk in chunks_of(open_export(export).files):
+        for line in lines_of(chunk):
             text = "" if isinstance(line, BrokenChunk) else line.strip("\ufeff \r\n")
             row = read_line(text) if text else None
             if row and row.kind == MEDICATION:
@@ -88,19 +88,21 @@ def patients_of(export: Path) -> dict[str, list[ExportedRecord]]:
     return found
 
 
-def case_bundles(stored: Iterable[ExportedRecord], advisor: Advisor, known: frozenset[str]) -> Iterator[dict[str, Any]]:
+def case_bundles(
+    records: Iterable[ExportedRecord], advisor: Advisor, complete: frozenset[str]
+) -> Iterator[dict[str, Any]]:
     """The Bundle of each case of a patient."""
-    entries = entries_of(stored)
-    read = read_patient(stored, advisor, known)
+    entries = entries_of(records)
+    read = read_patient(records, advisor, complete)
     for case in read.cases:
-        yield bundle_of(entries, case.places)
+        yield bundle_of(entries, case.paths)
 
 
-def bundle_of(entries: Iterable[Any], places: frozenset[str] | None = None) -> dict[str, Any]:
-    """A Bundle of the records at some places (all of them without), and of those that belong to every case."""
+def bundle_of(entries: Iterable[Any], paths: frozenset[str] | None = None) -> dict[str, Any]:
+    """A Bundle of the records at some paths (all if None), and of those that belong to every case."""
     chosen = [
         {"resource": json.loads(each.raw)} | ({"fullUrl": source.full_url} if source.full_url else {})
         for source, each in entries
-        if places is None or source.place in places or each.kind in KEPT_WITH_EVERY_CASE
+        if paths is None or source.place in paths or each.kind in KEPT_WITH_EVERY_CASE
     ]
     return {"resourceType": "Bundle", "type": "collection", "entry": chosen}

@@ -1,4 +1,4 @@
-"""Calls, cards and feedback of some weeks, as the store keeps them."""
+"""Calls, cards and feedback of several weeks, as the store writes them."""
 
 import uuid
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class History:
         return card
 
     def feedback(self, card: str, outcome: str, reason: str | None = None, minutes: float = 0) -> None:
-        """What became of a card, so many minutes after now."""
+        """Feedback on a card, so many minutes from now."""
         at = self.now + timedelta(minutes=minutes)
         row = {"card": card, "service": CLAIM_REVIEW, "is_known_card": True, "outcome": outcome, "outcome_at": at}
         rest: dict[str, Any] = {"accepted_suggestions": [], "reason_code": reason, "received_at": at}

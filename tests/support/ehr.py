@@ -1,4 +1,4 @@
-"""What an EHR does around a call: keeps a sample on its FHIR server, calls, and carries suggestions out there."""
+"""An EHR for tests: keeps a sample on its FHIR server, calls the service, and applies suggestions there."""
 
 import json
 import os
@@ -132,12 +132,12 @@ def call(server: str, request: Json) -> Json:
 
 
 def about_echo(answer: Json) -> Json:
-    """What an answer says beside its cards."""
+    """The answer's statements other than its cards."""
     return dict(answer.get("extension", {}).get("org.example.contrast-echo", {}))
 
 
 def warnings(answer: Json) -> dict[str, str]:
-    """What was left out, by place."""
+    """The skipped resources, by path."""
     return {each["location"]: each["message"] for each in about_echo(answer).get("warnings", [])}
 
 

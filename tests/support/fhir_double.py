@@ -1,4 +1,4 @@
-"""A stand-in for a FHIR server that does what a real one does only on its worst days; for faults, and for counting."""
+"""A stand-in for a FHIR server with faults on demand, which counts its queries."""
 
 import json
 import threading
@@ -51,7 +51,7 @@ def in_turn(*replies: Reply) -> Reply:
 
 @dataclass
 class Double:
-    """What is asked of the stand-in, and what it says: to a search for a type as told, else that it has nothing."""
+    """Queries to the stand-in and its answers: a configured one for a search by type, else an empty Bundle."""
 
     address: str
     replies: dict[str, Reply] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Double:
 
     @property
     def paths(self) -> list[str]:
-        """What was asked for, in the order in which it came."""
+        """The paths queried, in order."""
         return [path for path, _ in self.asked]
 
     def asked_of(self, resource_type: str) -> list[str]:

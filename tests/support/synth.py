@@ -280,7 +280,7 @@ def _tie(made: dict[str, Any], encounter: str, dice: random.Random) -> None:
 
 
 def _roughen(export: Export, made: dict[str, Any], dice: random.Random) -> None:
-    """What real exports do: unknown members, the other address of a code system, older versions, errors taken back."""
+    """Imperfections of real exports: unknown members, old URLs of code systems, older versions, retracted errors."""
     made["meta"] = {"lastUpdated": "2026-07-02T10:00:00Z"}
     made["colour"] = "unknown to FHIR"
     if made["resourceType"] == "Claim":

@@ -1,4 +1,4 @@
-"""A client as the service sees it: its keys, the address where it publishes them, and tokens, good and bad."""
+"""A test client: its keys, the URL where it publishes them, and tokens, valid and invalid."""
 
 import base64
 import hashlib
@@ -75,7 +75,7 @@ def _encoded(part: bytes) -> bytes:
 
 
 class Published:
-    """What a client's address answers just now, and how often it was asked."""
+    """The current response of a client's key URL, and the number of requests to it."""
 
     def __init__(self, address: str, content: bytes) -> None:
         self.address = address

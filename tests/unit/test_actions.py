@@ -1,4 +1,4 @@
-"""Suggestions change the client's data as they say, keep all else, and silence the finding that they mend."""
+"""Suggestions change the client's data as stated, keep the rest, and resolve their finding."""
 
 import json
 from decimal import Decimal

@@ -1,12 +1,17 @@
-"""The command line as people and scripts use it."""
+"""The command line, for users and scripts."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from cds_service.cli.main import main
 from tests.conftest import SAMPLES
 from tests.support.notation import body_of, bundle, request_of
 from tests.support.running import ROOT
@@ -20,10 +25,10 @@ def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.C
     return subprocess.run(command, input=stdin, capture_output=True, cwd=ROOT, env=environment or None, check=False)
 
 
-def test_nothing_to_say_is_exit_code_0() -> None:
+def test_no_findings_is_exit_code_0() -> None:
     result = run("check", "-", stdin=PASSES)
     assert (result.returncode, result.stderr) == (0, b"")
-    assert b"nothing to say" in result.stdout
+    assert b"no findings" in result.stdout
 
 
 def test_a_warning_is_exit_code_1_and_reads_like_advice() -> None:
@@ -114,3 +119,19 @@ def test_all_samples_at_once() -> None:
     assert result.stderr == b""
     text = result.stdout.decode()
     assert all(str(path) in text for path in SAMPLES)
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
+def test_every_help_text_has_an_example(path: tuple[str, ...]) -> None:
+    text = CliRunner().invoke(main, [*path, "--help"]).output
+    assert re.search(r"^  Examples?:$", text, re.MULTILINE), text
+    assert f"    cds-service {' '.join(path[:1])}".rstrip() in text

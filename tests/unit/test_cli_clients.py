@@ -1,4 +1,4 @@
-"""`cds-service clients`, as whoever runs the service uses it."""
+"""`cds-service clients`, for operators."""
 
 import json
 import stat
@@ -106,7 +106,7 @@ def test_a_registration_is_tested(file: Path) -> None:
         assert "cannot be used" in lines[2]
         assert "cannot be used: the key is not published for RS384" in lines[3]
         keys.content = key_set(jwk(P256, "small"))
-        assert "none of them can be used" in clients(file, "test", "a").output
+        assert "none of the keys can be used" in clients(file, "test", "a").output
         keys.status = 500
         result = clients(file, "test", "a")
         assert (result.exit_code, "answered 500" in result.output) == (1, True)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.running import ROOT
 
 FLOORS = (
-    ("errors", "settings", "telemetry"),
+    ("charts", "errors", "settings", "telemetry"),
     ("core",),
     ("fhir",),
     ("cdshooks",),

@@ -1,4 +1,4 @@
-"""The law of the layout: the machine knows no billing code, the knowledge knows no HTTP."""
+"""The law of the layout: no billing code in the machine, no HTTP in the knowledge."""
 
 import ast
 import re
@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from hooks import all_rules
+from hooks.codes.tables import PRODUCTS
+from tests.conftest import SAMPLES
 from tests.support.running import ROOT
 
 MACHINE = sorted((ROOT / "cds_service").rglob("*.py"))
+PAGE_FILES = sorted(
+    path for ending in ("html", "js", "css", "svg") for path in (ROOT / "cds_service").rglob(f"*.{ending}")
+)
 KNOWLEDGE = sorted((ROOT / "hooks").rglob("*.py"))
 MAY_IMPORT_KNOWLEDGE = {"app.py", "main.py", "wiring.py"}
 HTTP = {"flask", "werkzeug", "granian", "requests", "urllib", "http"}
@@ -27,6 +33,24 @@ def imports(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", MACHINE, ids=str)
 def test_the_machine_knows_no_billing_code(path: Path) -> None:
     assert BILLING_CODE.findall(path.read_text()) == []
+
+
+NAMES_OF_KNOWLEDGE = {
+    *(word.lower() for product in PRODUCTS for word in (product.name, *product.words)),
+    *(rule.id for rule in all_rules()),
+    *(path.stem for path in SAMPLES),
+}
+
+
+@pytest.mark.parametrize("path", PAGE_FILES, ids=str)
+def test_the_pages_name_no_billing_code_product_rule_or_sample(path: Path) -> None:
+    text = path.read_text().lower()
+    assert BILLING_CODE.findall(text.upper()) == []
+    assert [name for name in NAMES_OF_KNOWLEDGE if re.search(rf"\b{re.escape(name)}\b", text)] == []
+
+
+def test_page_files_of_every_kind_are_checked() -> None:
+    assert {path.suffix for path in PAGE_FILES} == {".html", ".js", ".css", ".svg"}
 
 
 @pytest.mark.parametrize("path", MACHINE, ids=str)

@@ -1,4 +1,4 @@
-"""Many records of one kind, as a sender who loops would send them, take time in keeping with their number."""
+"""Time per record stays constant for many records of one kind, as from a sender in a loop."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What the service sends out is valid FHIR: for every case of the rules, and for whatever a sender has named things."""
+"""FHIR sent by the service is valid, for every case of the rules and any names in the data."""
 
 from collections.abc import Iterator
 from datetime import date

@@ -1,4 +1,4 @@
-"""A FHIR server is asked only where the caller's list names it, and its name leads to no private address by stealth."""
+"""FHIR servers are queried only if listed for the client, and never at a private address by DNS."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""FHIR in, Case out: all spellings that senders use, and what counts as nothing."""
+"""Parsing FHIR into a Case: all variants that senders use, and elements that count as absent."""
 
 import json
 import os
@@ -239,7 +239,7 @@ def test_other_ndcs(written: str) -> None:
 
 
 def test_a_concept_that_is_gone_is_not_taken_for_the_next_at_its_place() -> None:
-    """What is contained in a resource is decoded when it is looked at, and let go."""
+    """Contained resources are decoded on access and released afterwards."""
     resolver = Resolver({})
     words = [resolver.concept(CodeableConcept(text=str(number))).words for number in range(100)]
     assert words == [(str(number),) for number in range(100)]

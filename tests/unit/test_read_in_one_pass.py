@@ -1,4 +1,4 @@
-"""What is read in one pass is read as it is piece by piece: the same cards, warnings and reports, whatever is sent."""
+"""One-pass and piecewise parsing agree: the same cards, warnings and reports for any input."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""A charge that came and could not be read is not a charge that is missing: nobody is nudged to charge it again.
+"""A charge that could not be parsed does not count as missing: no card advises adding it.
 
 The same line is broken in every way in which senders break lines, and its code can still be seen in it.
 """

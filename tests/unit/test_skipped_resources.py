@@ -1,4 +1,4 @@
-"""What came and could not be understood is named, and never passes for something that is not there."""
+"""Resources that could not be parsed are named in the answer and never count as absent."""
 
 import json
 import time

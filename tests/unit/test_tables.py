@@ -1,4 +1,4 @@
-"""The table loader refuses what would be read wrongly, and says where."""
+"""The table loader rejects ambiguous entries and names their place."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who may call: every check on a token, on keys and on the registration file."""
+"""Every check on tokens, keys and the registration file."""
 
 import json
 from pathlib import Path

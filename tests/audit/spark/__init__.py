@@ -1,1 +1,1 @@
-"""The audit on Spark, held against the embedded one: run by `make test-spark`, in an environment of its own."""
+"""The audit on Spark, compared with the embedded engine: `make test-spark`, in its own environment."""

@@ -1,4 +1,4 @@
-"""Both engines and `/review` say the same, finding for finding."""
+"""Both engines and `/review` return the same findings."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def test_both_summaries_say_the_same(outs: tuple[Path, Path]) -> None:
 
 
 def test_review_says_the_same(export: Path, outs: tuple[Path, Path]) -> None:
-    """What `/review` answers is made by `answer_bundle` and `report_of`; test_audit.py asks it over HTTP."""
+    """The answer of `/review` is made by `answer_bundle` and `report_of`; test_audit.py calls it over HTTP."""
     advisor: Advisor = create_advisor(Settings())
     known = frozenset(KEYS[each] for each in synth.COMPLETE)
     patients = patients_of(export)
@@ -114,7 +114,7 @@ def test_an_audit_is_not_overwritten_and_strictness_holds(
 ) -> None:
     again = on_spark(export, outs[1])
     assert again.returncode == 2
-    assert "--overwrite it" in again.stderr
+    assert "use --overwrite" in again.stderr
     strict = on_spark(export, tmp_path / "strict", "--strict")
     assert strict.returncode == 2
     assert ".ndjson" in strict.stderr

@@ -1,11 +1,11 @@
-// Cards as an EHR draws them: what is wrong, why, what a click would do, and how to set the advice aside.
+// Cards as an EHR shows them: the problem, the reasons, the suggestions, and the form to override the card.
 import { el, many, markup } from "./dom.js";
 
 const INDICATOR = { info: "For information", warning: "Warning", critical: "Critical" };
-const DOES = { create: "Creates", update: "Changes", delete: "Removes" };
+const ACTION = { create: "Creates", update: "Changes", delete: "Removes" };
 
-/** A card; `finding` is the same thing as a review says it, with the evidence and the detail as HTML. */
-export function cardOf(card, number, finding, doing) {
+/** A card. `finding` is the same finding as `/sandbox/explain` returns it, with evidence and the detail as HTML. */
+export function cardOf(card, number, finding, actions) {
   const title = `card-${number}-title`;
   return el("article", { class: `advice ${card.indicator}`, id: `card-${number}`, "aria-labelledby": title },
     el("p", { class: "from" },
@@ -13,23 +13,23 @@ export function cardOf(card, number, finding, doing) {
       el("span", { class: `indicator ${card.indicator}` }, INDICATOR[card.indicator]),
       el("span", { class: "origin" }, card.source.url ? el("a", { href: card.source.url, rel: "noreferrer" }, card.source.label) : card.source.label)),
     el("h3", { id: title }, card.summary),
-    suggestions(card, doing),
-    el("div", { class: "detail" }, detail(card, finding, doing)),
+    suggestions(card, actions),
+    el("div", { class: "detail" }, detail(card, finding, actions)),
     el("div", { class: "last" },
-      (card.links ?? []).map((link) => el("a", { href: here(link.url) }, link.label)),
-      overrides(card, number, doing)));
+      (card.links ?? []).map((link) => el("a", { href: local(link.url) }, link.label)),
+      overrideForm(card, number, actions)));
 }
 
-/** The service's own pages are reached where this page was: in front of it may stand another name. */
-const here = (url) => { const at = url.indexOf("/rules/"); return at < 0 ? url : url.slice(at); };
+/** A link to the service's own pages, on the host of this page: a proxy may give the service another name. */
+const local = (url) => { const at = url.indexOf("/rules/"); return at < 0 ? url : url.slice(at); };
 
-function detail(card, finding, doing) {
+function detail(card, finding, actions) {
   if (!finding) return el("p", {}, card.detail ?? "");
   const nodes = markup(finding.html);
   for (const node of nodes) {
     for (const code of node.querySelectorAll?.("code") ?? []) {
       const seen = finding.evidence.find((each) => each.reference === code.textContent);
-      if (seen) code.replaceWith(el("button", { type: "button", class: "ref", title: "Show it in the request", onclick: () => doing.point(seen) }, code.textContent));
+      if (seen) code.replaceWith(el("button", { type: "button", class: "ref", title: "Show in the request", onclick: () => actions.point(seen) }, code.textContent));
     }
     for (const table of node.matches?.("table") ? [node] : []) {
       const heads = [...table.querySelectorAll("th")].map((each) => each.textContent);
@@ -39,52 +39,52 @@ function detail(card, finding, doing) {
   return nodes;
 }
 
-function suggestions(card, doing) {
+function suggestions(card, actions) {
   const offered = card.suggestions ?? [];
-  if (!offered.length) return el("p", { class: "about" }, "Nothing to accept: a person has to decide or to enter what is missing.");
+  if (!offered.length) return el("p", { class: "about" }, "No suggestion: this needs a decision or data that only a user can enter.");
   return el("div", { class: "offers" },
-    offered.length > 1 ? el("p", { class: "about" }, `${many(offered.length, "way")} to mend it; at most one is taken.`) : null,
+    offered.length > 1 ? el("p", { class: "about" }, `${many(offered.length, "alternative")}; accept at most one.`) : null,
     offered.map((each) => el("div", { class: "offer" },
-      el("button", { type: "button", class: "main", onclick: () => doing.accept(card, each) }, each.label),
-      each.isRecommended ? el("span", { class: "recommended" }, "the record decides for it") : null,
-      el("ul", {}, (each.actions ?? []).map(action)))));
+      el("button", { type: "button", class: "main", onclick: () => actions.accept(card, each) }, each.label),
+      each.isRecommended ? el("span", { class: "recommended" }, "recommended: the record supports it") : null,
+      el("ul", {}, (each.actions ?? []).map(actionOf)))));
 }
 
-function action(each) {
+function actionOf(each) {
   const kind = each.resource?.resourceType ?? each.resourceId?.split("/")[0] ?? "";
-  return el("li", {}, el("b", {}, `${DOES[each.type]} ${kind}`), `: ${each.description[0].toLowerCase()}${each.description.slice(1)}`);
+  return el("li", {}, el("b", {}, `${ACTION[each.type]} ${kind}`), `: ${each.description[0].toLowerCase()}${each.description.slice(1)}`);
 }
 
-function overrides(card, number, doing) {
+function overrideForm(card, number, actions) {
   const reasons = card.overrideReasons ?? [];
   const choice = el("select", { id: `reason-${number}` }, el("option", { value: "" }, "No reason"), reasons.map((each) => el("option", { value: each.code }, each.display)));
   const comment = el("input", { id: `comment-${number}`, type: "text", maxlength: 500, autocomplete: "off" });
-  const aside = (event) => {
+  const submit = (event) => {
     event.preventDefault();
-    doing.setAside(card, reasons.find((each) => each.code === choice.value), comment.value.trim());
+    actions.override(card, reasons.find((each) => each.code === choice.value), comment.value.trim());
   };
-  return el("details", { class: "override" }, el("summary", {}, "Set aside…"),
-    el("form", { onsubmit: aside },
-      el("p", {}, el("label", { for: choice.id }, "Why?"), " ", choice),
-      el("p", {}, el("label", { for: comment.id }, "In your words (not about the patient)"), " ", comment),
-      el("button", { type: "submit" }, "Set aside")));
+  return el("details", { class: "override" }, el("summary", {}, "Override…"),
+    el("form", { onsubmit: submit },
+      el("p", {}, el("label", { for: choice.id }, "Reason"), " ", choice),
+      el("p", {}, el("label", { for: comment.id }, "Comment (no patient data)"), " ", comment),
+      el("button", { type: "submit" }, "Override")));
 }
 
-/** A card that the user has set aside. */
-export function asideOf(card, reason, back) {
-  return el("p", { class: "aside" }, el("span", {}, "Set aside: "), card.summary, reason ? ` (${reason})` : "", " ",
-    el("button", { type: "button", onclick: back }, "Take back"));
+/** A card that the user has overridden, in one line. */
+export function overriddenOf(card, reason, restore) {
+  return el("p", { class: "overridden" }, el("span", {}, "Overridden: "), card.summary, reason ? ` (${reason})` : "", " ",
+    el("button", { type: "button", onclick: restore }, "Restore"));
 }
 
-/** In one sentence: what the service says of the case. */
+/** The result of the review in one sentence. */
 export function verdictOf(cards, explained) {
-  const warned = cards.filter((each) => each.indicator !== "info").length;
-  const open = new Set(explained.notChecked.map((each) => each.rule)).size;
-  if (warned) {
+  const warnings = cards.filter((each) => each.indicator !== "info").length;
+  const undecided = new Set(explained.notChecked.map((each) => each.rule)).size;
+  if (warnings) {
     return el("div", { class: "verdict warning" }, el("p", { class: "head" }, many(cards.length, "card")),
-      el("p", {}, `Left as it is, this may be denied or paid wrongly.${warned < cards.length ? ` ${many(cards.length - warned, "card is", "cards are")} for information.` : ""}`));
+      el("p", {}, `If submitted unchanged, this may be denied or paid incorrectly.${warnings < cards.length ? ` ${many(cards.length - warnings, "card is", "cards are")} for information.` : ""}`));
   }
-  if (cards.length) return el("div", { class: "verdict info" }, el("p", { class: "head" }, many(cards.length, "card")), el("p", {}, "Nothing is wrong. There is something to know."));
-  const rest = open ? `, and ${many(open, "rule")} could not decide (see below).` : ".";
-  return el("div", { class: "verdict pass" }, el("p", { class: "head" }, "Silence"), el("p", {}, `No card: the service found nothing wrong${rest} In the EHR nobody is interrupted.`));
+  if (cards.length) return el("div", { class: "verdict info" }, el("p", { class: "head" }, many(cards.length, "card")), el("p", {}, "No errors. For information only."));
+  const rest = undecided ? `No findings; ${many(undecided, "rule was", "rules were")} not checked (see below).` : "All rules passed; nothing to correct.";
+  return el("div", { class: "verdict pass" }, el("p", { class: "head" }, "No cards"), el("p", {}, rest));
 }

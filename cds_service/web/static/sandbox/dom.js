@@ -1,8 +1,8 @@
-// Small helpers: elements, words, and what is said to those who cannot see the page change.
+// Helpers: elements, plurals and dates, announcements for screen readers, the clipboard.
 
 export const $ = (id) => document.getElementById(id);
 
-/** An element with attributes, listeners (`onclick`) and children; what is null or false is left out. */
+/** An element with attributes, listeners (`onclick`) and children; null and false are skipped. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -15,30 +15,30 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Show other content; an element that had the focus and is gone hands it to `heir`. */
+/** Replace the content of an element. */
 export function show(holder, ...children) {
   holder.replaceChildren(...children.flat(Infinity).filter(Boolean));
 }
 
-/** Tell a screen reader what happened. */
+/** Announce a text to screen readers. */
 export function say(text) {
-  $("said").textContent = "";
-  requestAnimationFrame(() => { $("said").textContent = text; });
+  $("status").textContent = "";
+  requestAnimationFrame(() => { $("status").textContent = text; });
 }
 
 export const many = (number, one, more = `${one}s`) => `${number} ${number === 1 ? one : more}`;
 
 const DAY = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-export const dayOf = (iso) => (iso ? DAY.format(new Date(`${iso.slice(0, 10)}T00:00:00Z`)) : "no day");
+export const dayOf = (iso) => (iso ? DAY.format(new Date(`${iso.slice(0, 10)}T00:00:00Z`)) : "no date");
 
-/** HTML that this service made of Markdown, without anything that runs: the content security policy sees to the rest. */
+/** Nodes of HTML that this service rendered from Markdown; the content security policy blocks scripts. */
 export function markup(html) {
   const parsed = new DOMParser().parseFromString(html, "text/html");
   for (const link of parsed.querySelectorAll("a[href]")) link.rel = "noreferrer";
   return [...parsed.body.childNodes];
 }
 
-/** Text to the clipboard; true where that went well. */
+/** Copy a text to the clipboard; true if that succeeded. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

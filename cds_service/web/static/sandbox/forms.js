@@ -1,28 +1,31 @@
-// What if: a line in a small form; each change is tried at once.
+// The form to change a charge or an administration; each change is reviewed while it is typed.
 import { el, say } from "./dom.js";
 
 const FIELDS = {
   code: { label: "Code", size: 7, spelling: "characters" },
   units: { label: "Units", size: 4, mode: "decimal" },
-  modifiers: { label: "Modifiers", size: 8, hint: "26, JZ" },
+  modifiers: { label: "Modifiers, separated by commas", size: 8 },
   day: { label: "Date", type: "date" },
   ml: { label: "mL given", size: 5, mode: "decimal" },
 };
-const PAUSE = 350; // milliseconds without a key before a change is tried
+const PAUSE = 350; // milliseconds after the last key before a change is reviewed
 
-export function editForm(told, doing) {
-  const before = doing.request();
-  const now = told.editable;
-  const inputs = Object.keys(FIELDS).filter((name) => now[name] !== undefined).map((name) => [name, input(name, now[name])]);
+/** The form for an entry of the timeline; an entry without a path is a new charge. */
+export function editForm(entry, actions) {
+  const before = actions.request();
+  const current = entry.editable;
+  const inputs = Object.keys(FIELDS).filter((name) => current[name] !== undefined).map((name) => [name, input(name, current[name])]);
   const fault = el("p", { class: "fault", role: "alert", hidden: true });
-  let waiting = 0;
+  const target = { path: entry.path, within: entry.within ?? "" };
+  const label = entry.path ? `Change ${entry.title}` : "Add a charge";
+  let timer = 0;
 
-  const edit = () => ({ place: told.place, within: told.within ?? "", ...Object.fromEntries(inputs.map(([name, { field }]) => [name, read(name, field.value)])) });
+  const edit = () => ({ ...target, ...Object.fromEntries(inputs.map(([name, { field }]) => [name, valueOf(name, field.value)])) });
   const attempt = async (content) => {
     fault.hidden = true;
     inputs.forEach(([, { field }]) => field.removeAttribute("aria-invalid"));
     try {
-      await doing.edit(before, content);
+      await actions.edit(before, content);
       return true;
     } catch (error) {
       fault.textContent = error.message.replace(/`/g, "");
@@ -31,33 +34,33 @@ export function editForm(told, doing) {
       return false;
     }
   };
-  const live = () => { clearTimeout(waiting); waiting = setTimeout(() => attempt(edit()), PAUSE); };
-  const finish = async (event) => {
+  const onInput = () => { clearTimeout(timer); timer = setTimeout(() => attempt(edit()), PAUSE); };
+  const save = async (event) => {
     event.preventDefault();
-    clearTimeout(waiting);
-    if (await attempt(edit())) doing.settled(before, told.place ? `Changed ${told.what}` : "Added a charge");
+    clearTimeout(timer);
+    if (await attempt(edit())) actions.saved(before, entry.path ? `Changed ${entry.title}` : "Added a charge");
   };
-  const cancel = () => { clearTimeout(waiting); doing.cancel(before); };
+  const cancel = () => { clearTimeout(timer); actions.cancel(before); };
   const remove = async () => {
-    clearTimeout(waiting);
-    if (await attempt({ place: told.place, within: told.within ?? "", remove: true })) doing.settled(before, `Removed ${told.what}`);
+    clearTimeout(timer);
+    if (await attempt({ ...target, remove: true })) actions.saved(before, `Removed ${entry.title}`);
   };
 
-  return el("form", { class: "edit", onsubmit: finish, oninput: live, "aria-label": told.place ? `Change ${told.what}` : "Add a charge", onkeydown: (event) => { if (event.key === "Escape") cancel(); } },
+  return el("form", { class: "edit", onsubmit: save, oninput: onInput, "aria-label": label, onkeydown: (event) => { if (event.key === "Escape") cancel(); } },
     el("div", { class: "fields" }, inputs.map(([, { whole }]) => whole)), fault,
-    el("p", { class: "buttons" }, el("button", { type: "submit", class: "main" }, "Keep"), el("button", { type: "button", onclick: cancel }, "Cancel"),
-      told.place && now.code !== undefined ? el("button", { type: "button", onclick: remove }, "Remove this line") : null));
+    el("p", { class: "buttons" }, el("button", { type: "submit", class: "main" }, "Save"), el("button", { type: "button", onclick: cancel }, "Cancel"),
+      entry.path && current.code !== undefined ? el("button", { type: "button", onclick: remove }, "Remove this charge") : null));
 }
 
 function input(name, value) {
-  const { label, size, type = "text", mode, hint, spelling } = FIELDS[name];
-  const field = el("input", { type, size, inputmode: mode, placeholder: hint, autocapitalize: spelling, autocomplete: "off", spellcheck: "false", value: Array.isArray(value) ? value.join(", ") : value });
+  const { label, size, type = "text", mode, spelling } = FIELDS[name];
+  const field = el("input", { type, size, inputmode: mode, autocapitalize: spelling, autocomplete: "off", spellcheck: "false", value: Array.isArray(value) ? value.join(", ") : value });
   return { field, whole: el("label", {}, el("span", {}, label), field) };
 }
 
-const read = (name, value) => (name === "modifiers" ? value.split(/[\s,]+/).filter(Boolean) : value.trim() === "" ? null : value);
+const valueOf = (name, value) => (name === "modifiers" ? value.split(/[\s,]+/).filter(Boolean) : value.trim() === "" ? null : value);
 
-/** Where the text stops to be JSON: the lines around the place that the service named, with a mark below. */
+/** The lines around a JSON error, with a mark under its column; null if the message names no line. */
 export function excerpt(text, message) {
   const [, line, column] = /line (\d+), column (\d+)/.exec(message) ?? [];
   if (!line) return null;
@@ -68,11 +71,12 @@ export function excerpt(text, message) {
   return { line: Number(line), column: Number(column), node: el("pre", { "aria-hidden": "true" }, `${shown.join("\n")}\n      ${" ".repeat(indent)}▲`) };
 }
 
-const cut = (line, column, marked) => (marked && column > 80 ? line.slice(column - 41, column + 40) : line.slice(0, 120));
+const cut = (line, column, isMarked) => (isMarked && column > 80 ? line.slice(column - 41, column + 40) : line.slice(0, 120));
 
-/** Where a line and column are in a text. */
+/** The offset of a line and column in a text. */
 export function offsetOf(text, line, column) {
   return text.split("\n").slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + column - 1;
 }
 
-export const spoken = (error) => say(error.message.replace(/`/g, ""));
+/** Announce an error to screen readers. */
+export const announce = (error) => say(error.message.replace(/`/g, ""));

@@ -1,138 +1,138 @@
-// The sandbox: opens cases, asks the service what it says of them, and plays the EHR around it.
-import { asideOf, cardOf, verdictOf } from "./cards.js";
-import { behindOf, checkedOf, differences, pointAt } from "./behind.js";
+// The sandbox: opens cases, calls the service, and acts as the EHR around it.
+import { cardOf, overriddenOf, verdictOf } from "./cards.js";
+import { checkedOf, detailsOf, differences, pointAt } from "./details.js";
 import { $, copy, el, many, say, show } from "./dom.js";
-import { excerpt, offsetOf, spoken } from "./forms.js";
+import { announce, excerpt, offsetOf } from "./forms.js";
 import { connectForm } from "./connect.js";
 import { call, feedback, get, post, Refused } from "./service.js";
-import { factsOf, marksOf, storyOf } from "./story.js";
+import { factsOf, marksOf, timelineOf } from "./timeline.js";
 
 const state = {
   sample: "", title: "", notes: [],
-  request: null, service: "", origin: null,      // the case, who answers it, and the case before the moment was changed
-  answer: null, signed: null, explained: null, asked: [],
-  aside: new Map(),                               // what was set aside, by finding
-  log: [],                                        // what was done, each with the way back
+  request: null, service: "", origin: null,        // the case, the service it is sent to, and the case before the hook was changed
+  answer: null, signed: null, explained: null, queries: [],
+  overridden: new Map(),                           // reasons of overridden cards, by finding
+  log: [],                                         // the user's changes, each with the state before it
 };
-let asked = 0; // only the newest question's answer is shown
+let latest = 0; // number of the latest call; answers of earlier ones are discarded
 
 // --- opening a case -------------------------------------------------------------------------------------------------
 
 async function openSample(name, push = true) {
   const link = document.querySelector(`.picker a[data-sample="${CSS.escape(name)}"]`);
   try {
-    const framed = await get(`/sandbox/samples/${name.split("/").map(encodeURIComponent).join("/")}`);
+    const built = await get(`/sandbox/samples/${name.split("/").map(encodeURIComponent).join("/")}`);
     if (push) history.pushState({ sample: name }, "", `?sample=${name}`);
-    await open(framed, { sample: name, title: link?.dataset.about ?? name });
+    await open(built, { sample: name, title: link?.dataset.about ?? name });
   } catch (error) {
-    failed(error);
+    showError(error);
   }
-  current(name);
+  markCurrent(name);
 }
 
-function current(name) {
+function markCurrent(name) {
   for (const each of document.querySelectorAll("[data-sample]")) {
-    const here = each.dataset.sample === name;
-    each.toggleAttribute("aria-current", here);
-    if (here) each.setAttribute("aria-current", "true");
-    if (here && each.closest("details")) each.closest("details").open = true;
+    const isCurrent = each.dataset.sample === name;
+    each.toggleAttribute("aria-current", isCurrent);
+    if (isCurrent) each.setAttribute("aria-current", "true");
+    if (isCurrent && each.closest("details")) each.closest("details").open = true;
   }
 }
 
-async function open(framed, about) {
-  Object.assign(state, { sample: "", asked: framed.asked ?? [], notes: framed.notes, request: framed.request, service: framed.service, origin: framed, aside: new Map(), log: [] }, about);
+async function open(built, about) {
+  Object.assign(state, { sample: "", queries: built.queries ?? [], notes: built.notes, request: built.request, service: built.service, origin: built, overridden: new Map(), log: [] }, about);
   $("done").hidden = true;
-  await ask();
+  await review();
 }
 
-/** Ask the service, and what it read; then show both. */
-async function ask({ keepStory = false } = {}) {
-  const number = ++asked;
+/** Call the service and the explanation of the case, then show both. */
+async function review({ keepTimeline = false } = {}) {
+  const number = ++latest;
   $("stage").setAttribute("aria-busy", "true");
   try {
     const [{ answer, signed }, explained] = await Promise.all([call(`/cds-services/${state.service}`, state.request), post("/sandbox/explain", state.request)]);
-    if (number !== asked) return;
+    if (number !== latest) return;
     Object.assign(state, { answer, signed, explained });
-    draw(keepStory);
+    draw(keepTimeline);
   } catch (error) {
-    if (number === asked) failed(error);
+    if (number === latest) showError(error);
     if (!(error instanceof Refused)) throw error;
   } finally {
-    if (number === asked) $("stage").setAttribute("aria-busy", "false");
+    if (number === latest) $("stage").setAttribute("aria-busy", "false");
   }
 }
 
-function failed(error) {
+function showError(error) {
   $("stage").setAttribute("aria-busy", "false");
   $("case-title").textContent = state.title || "No case is open";
-  show($("verdict"), el("div", { class: "verdict refused" }, el("p", { class: "head" }, error.status === 404 ? "There is no such case" : "The service did not take this request"),
+  show($("verdict"), el("div", { class: "verdict refused" }, el("p", { class: "head" }, error.status === 404 ? "Case not found" : "The service rejected this request"),
     el("p", {}, `${error.message.replace(/`/g, "")}${error.status >= 400 ? ` (HTTP ${error.status})` : ""}`)));
-  for (const id of ["cards", "story", "checked", "behind"]) show($(id));
-  spoken(error);
+  for (const id of ["cards", "timeline", "checked", "details"]) show($(id));
+  announce(error);
 }
 
 // --- drawing --------------------------------------------------------------------------------------------------------
 
 const findingOf = (card) => state.explained.findings.find((each) => Object.values(card.extension ?? {}).some((extension) => extension.finding === each.id));
 
-function draw(keepStory) {
+function draw(keepTimeline) {
   const { answer, explained } = state;
   const cards = answer.cards;
   $("case-title").textContent = state.title;
-  $("case-facts").textContent = factsOf(explained.story);
+  $("case-facts").textContent = factsOf(explained.timeline);
   show($("notes"), state.notes.map((each) => el("li", {}, `${each[0].toUpperCase()}${each.slice(1)}.`)));
-  drawMoment();
+  drawHook();
   $("copy-link").hidden = !state.sample;
   $("again").hidden = !state.log.length;
   show($("verdict"), verdictOf(cards, explained));
   show($("cards"), cards.map((card, at) => {
     const finding = findingOf(card);
-    const reason = finding && state.aside.get(finding.id);
-    return reason ? asideOf(card, reason.words, () => takeBack(finding.id)) : cardOf(card, at + 1, finding, doing);
+    const reason = finding && state.overridden.get(finding.id);
+    return reason ? overriddenOf(card, reason.words, () => restore(finding.id)) : cardOf(card, at + 1, finding, actions);
   }));
-  if (!keepStory) show($("story"), storyOf(explained.story, marksOf(cards, findingOf), doing));
+  if (!keepTimeline) show($("timeline"), timelineOf(explained.timeline, marksOf(cards, findingOf), actions));
   show($("checked"), checkedOf(explained));
   const unfolded = [...document.querySelectorAll(".fold[open]")].map((each) => each.id);
-  show($("behind"), behindOf(state, doing));
+  show($("details"), detailsOf(state, actions));
   for (const id of unfolded) if ($(id)) { $(id).open = true; $(id).fill(); }
 }
 
-function drawMoment() {
+function drawHook() {
   const hook = state.request.hook.split(".").pop();
-  for (const each of document.querySelectorAll("[name=moment]")) {
+  for (const each of document.querySelectorAll("[name=hook]")) {
     each.checked = each.value === hook;
-    if (each.checked) $("moment-about").textContent = `${each.closest("label").title} The hook is called ${state.request.hook}.`;
+    if (each.checked) $("hook-about").textContent = `${each.closest("label").title} Hook: ${state.request.hook}.`;
   }
 }
 
-/** What was just done, with the way back. */
-function done(what, changes = []) {
+/** Show the last action with an Undo button and its differences. */
+function showDone(action, changes = []) {
   $("done").hidden = false;
-  show($("done"), el("p", {}, el("b", {}, what), " ", el("button", { type: "button", id: "undo", onclick: undo }, "Undo")),
-    changes.length ? el("details", {}, el("summary", {}, `What changed in the case: ${many(changes.length, "resource")}`), differences(changes)) : null);
+  show($("done"), el("p", {}, el("b", {}, action), " ", el("button", { type: "button", id: "undo", onclick: undo }, "Undo")),
+    changes.length ? el("details", {}, el("summary", {}, `Changes: ${many(changes.length, "resource")}`), differences(changes)) : null);
 }
 
-// --- what the user does ---------------------------------------------------------------------------------------------
+// --- the user's actions ---------------------------------------------------------------------------------------------
 
-function remember(what, before, changes = []) {
-  state.log.push({ what, differences: changes, before, service: state.service, aside: new Map(state.aside) });
+function remember(action, before, changes = []) {
+  state.log.push({ action, differences: changes, before, service: state.service, overridden: new Map(state.overridden) });
   state.origin = { request: state.request, service: state.service, notes: [] };
 }
 
 async function undo() {
   const last = state.log.pop();
   if (!last) return;
-  Object.assign(state, { request: last.before, service: last.service, aside: last.aside });
+  Object.assign(state, { request: last.before, service: last.service, overridden: last.overridden });
   state.origin = { request: last.before, service: state.service, notes: [] };
   $("done").hidden = true;
-  await ask();
-  say("Undone. The case is as it was before; feedback that was sent stays sent.");
+  await review();
+  say("Undone. Feedback that was sent cannot be withdrawn.");
   $("verdict").focus();
 }
 
-const verdictNow = () => (state.answer.cards.length ? `the service now has ${many(state.answer.cards.length, "card")}` : "the service has nothing more to say");
+const verdictNow = () => (state.answer.cards.length ? many(state.answer.cards.length, "card") : "no cards");
 
-const doing = {
+const actions = {
   request: () => state.request,
   point: (seen) => pointAt(seen.location),
 
@@ -143,87 +143,87 @@ const doing = {
       await feedback(state.service, card.uuid, "accepted", { acceptedSuggestions: [{ id: suggestion.uuid }] });
       state.request = changed.request;
       remember(`Accepted: ${suggestion.label}`, before, changed.differences);
-      await ask();
-      done(`Accepted: ${suggestion.label}. Feedback was sent.`, changed.differences);
-      say(`Accepted. Feedback was sent, and ${verdictNow()}.`);
+      await review();
+      showDone(`Accepted: ${suggestion.label}. Feedback sent.`, changed.differences);
+      say(`Accepted. Feedback sent; now ${verdictNow()}.`);
     } catch (error) {
-      done(`Not accepted: ${error.message}`);
+      showDone(`Not accepted: ${error.message}`);
     }
     $("verdict").focus();
   },
 
-  async setAside(card, reason, comment) {
+  async override(card, reason, comment) {
     const overrideReason = { ...(reason ? { reason: { code: reason.code, system: reason.system } } : {}), ...(comment ? { userComment: comment } : {}) };
     try {
       await feedback(state.service, card.uuid, "overridden", Object.keys(overrideReason).length ? { overrideReason } : {});
     } catch (error) {
-      done(`Not set aside: ${error.message}`);
+      showDone(`Not overridden: ${error.message}`);
       return;
     }
     const finding = findingOf(card);
-    remember(`Set aside: ${card.summary}`, state.request);
-    if (finding) state.aside.set(finding.id, { words: reason?.display ?? "no reason" });
+    remember(`Overridden: ${card.summary}`, state.request);
+    if (finding) state.overridden.set(finding.id, { words: reason?.display ?? "no reason" });
     draw(false);
-    done("Set aside. Feedback was sent.");
-    say("Set aside. Feedback was sent.");
+    showDone("Overridden. Feedback sent.");
+    say("Overridden. Feedback sent.");
     $("verdict").focus();
   },
 
-  /** Try a change while it is being written; the form that it is written into stays. */
+  /** Review a change while it is typed; the form stays open. */
   async edit(before, content) {
     const changed = await post("/sandbox/edit", { request: before, edit: content });
     state.request = changed.request;
     state.lastChanges = changed.differences;
-    await ask({ keepStory: true });
+    await review({ keepTimeline: true });
   },
-  settled(before, what) {
-    remember(what, before, state.lastChanges);
+  saved(before, action) {
+    remember(action, before, state.lastChanges);
     draw(false);
-    done(`${what}.`, state.lastChanges);
-    say(`${what}; ${verdictNow()}.`);
+    showDone(`${action}.`, state.lastChanges);
+    say(`${action}; now ${verdictNow()}.`);
     $("verdict").focus();
   },
   async cancel(before) {
     state.request = before;
-    await ask();
-    $("story-title").scrollIntoView({ block: "nearest" });
+    await review();
+    $("timeline-title").scrollIntoView({ block: "nearest" });
   },
 };
 
-function takeBack(id) {
-  state.aside.delete(id);
+function restore(id) {
+  state.overridden.delete(id);
   draw(false);
   $("verdict").focus();
 }
 
-async function moveTo(hook) {
+async function changeHook(hook) {
   try {
-    const framed = await post(`/sandbox/request?hook=${encodeURIComponent(hook)}`, state.origin.request);
-    Object.assign(state, { request: framed.request, service: framed.service, notes: framed.notes });
-    await ask();
-    say(`Asked at another moment: ${verdictNow()}.`);
+    const built = await post(`/sandbox/request?hook=${encodeURIComponent(hook)}`, state.origin.request);
+    Object.assign(state, { request: built.request, service: built.service, notes: built.notes });
+    await review();
+    say(`Called on another hook; now ${verdictNow()}.`);
   } catch (error) {
-    drawMoment();
+    drawHook();
     show($("notes"), el("li", { class: "fault" }, `Not possible with this case: ${error.message.replace(/`/g, "")}.`));
-    spoken(error);
+    announce(error);
   }
 }
 
-// --- taking it along ------------------------------------------------------------------------------------------------
+// --- exporting the case ---------------------------------------------------------------------------------------------
 
-/** The request without the token that opens somebody's FHIR server. */
-function bare() {
+/** The request without the access token for the FHIR server. */
+function withoutToken() {
   const { fhirAuthorization, ...rest } = state.request;
   return rest;
 }
 
 function curl() {
-  return `curl -s -H 'Content-Type: application/json' --data-binary @- ${location.origin}/cds-services/${state.service} <<'CASE'\n${JSON.stringify(bare(), null, 2)}\nCASE\n`;
+  return `curl -s -H 'Content-Type: application/json' --data-binary @- ${location.origin}/cds-services/${state.service} <<'CASE'\n${JSON.stringify(withoutToken(), null, 2)}\nCASE\n`;
 }
 
 function download() {
   const name = `${state.answer?.cards.length ? "flags" : "passes"}-${(state.sample.split("/")[1] ?? "my-case").replace(/^(flags|passes)-/, "")}.json`;
-  const address = URL.createObjectURL(new Blob([`${JSON.stringify(bare(), null, 2)}\n`], { type: "application/json" }));
+  const address = URL.createObjectURL(new Blob([`${JSON.stringify(withoutToken(), null, 2)}\n`], { type: "application/json" }));
   const link = el("a", { href: address, download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
@@ -237,19 +237,19 @@ async function copied(button, text) {
   setTimeout(() => { button.textContent = words; }, 1500);
 }
 
-// --- one's own case -------------------------------------------------------------------------------------------------
+// --- the user's own case --------------------------------------------------------------------------------------------
 
 async function openText(text, title, hook = "") {
-  const framed = await post(`/sandbox/request${hook ? `?hook=${encodeURIComponent(hook)}` : ""}`, text);
+  const built = await post(`/sandbox/request${hook ? `?hook=${encodeURIComponent(hook)}` : ""}`, text);
   history.pushState({}, "", location.pathname);
-  current("");
-  await open(framed, { title });
+  markCurrent("");
+  await open(built, { title });
 }
 
-function refusedText(error, text) {
+function showTextError(error, text) {
   const found = excerpt(text, error.message);
   const place = error.expression && !error.message.includes(error.expression) ? ` (${error.expression})` : "";
-  show($("own-fault"), el("div", { class: "fault" }, el("p", {}, `This could not be read: ${error.message.replace(/`/g, "")}${place}.`), found?.node));
+  show($("own-fault"), el("div", { class: "fault" }, el("p", {}, `Could not be parsed: ${error.message.replace(/`/g, "")}${place}.`), found?.node));
   if (found && $("own-text").value === text) {
     const at = offsetOf(text, found.line, found.column);
     $("own-text").focus();
@@ -257,10 +257,10 @@ function refusedText(error, text) {
   }
 }
 
-async function take(text, title) {
+async function submitText(text, title) {
   show($("own-fault"));
   if (!text.trim()) {
-    show($("own-fault"), el("p", { class: "fault" }, "There is nothing here yet: paste a case, or choose a file."));
+    show($("own-fault"), el("p", { class: "fault" }, "Paste a case or choose a file."));
     return;
   }
   try {
@@ -269,18 +269,18 @@ async function take(text, title) {
     $("case-title").focus();
   } catch (error) {
     if (!$("own").open) $("own").showModal();
-    refusedText(error, text);
+    showTextError(error, text);
   }
 }
 
-async function takeFile(file) {
+async function submitFile(file) {
   if (!file) return;
   const text = await file.text();
   $("own-text").value = text.length < 2e6 ? text : "";
-  await take(text, file.name);
+  await submitText(text, file.name);
 }
 
-// --- what is clicked ------------------------------------------------------------------------------------------------
+// --- listeners ------------------------------------------------------------------------------------------------------
 
 function find(event) {
   const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -297,7 +297,7 @@ function find(event) {
     group.hidden = !any;
     group.open = words.length > 0 && any;
   }
-  $("found").textContent = words.length ? (count ? many(count, "case") : "No case has all of these words.") : "";
+  $("found").textContent = words.length ? (count ? many(count, "case") : "No case matches all of these words.") : "";
 }
 
 document.addEventListener("click", (event) => {
@@ -316,36 +316,36 @@ $("picker-toggle").addEventListener("click", (event) => {
   button.setAttribute("aria-expanded", String(button.getAttribute("aria-expanded") !== "true"));
 });
 $("find").addEventListener("input", find);
-for (const each of document.querySelectorAll("[name=moment]")) each.addEventListener("change", () => moveTo(each.value));
+for (const each of document.querySelectorAll("[name=hook]")) each.addEventListener("change", () => changeHook(each.value));
 $("copy-link").addEventListener("click", (event) => copied(event.currentTarget, `${location.origin}${location.pathname}?sample=${state.sample}`));
 $("copy-curl").addEventListener("click", (event) => copied(event.currentTarget, curl()));
 $("download").addEventListener("click", download);
 $("print").addEventListener("click", () => window.print());
 $("again").addEventListener("click", async () => {
   const first = state.log[0];
-  Object.assign(state, { request: first.before, service: first.service, log: [], aside: new Map(), origin: { request: first.before, service: first.service, notes: [] } });
+  Object.assign(state, { request: first.before, service: first.service, log: [], overridden: new Map(), origin: { request: first.before, service: first.service, notes: [] } });
   $("done").hidden = true;
-  await ask();
+  await review();
   $("case-title").focus();
 });
-const moments = [...document.querySelectorAll("[name=moment]")].map((each) => ({ hook: each.value, name: each.closest("label").textContent.trim() }));
-connectForm(moments, async (framed, title) => {
+const hooks = [...document.querySelectorAll("[name=hook]")].map((each) => ({ hook: each.value, name: each.closest("label").textContent.trim() }));
+connectForm(hooks, async (built, title) => {
   $("connect").close();
   history.pushState({}, "", location.pathname);
-  current("");
-  await open(framed, { title });
+  markCurrent("");
+  await open(built, { title });
   $("case-title").focus();
 });
 $("open-connect").addEventListener("click", () => $("connect").showModal());
 $("open-own").addEventListener("click", () => $("own").showModal());
-$("own-form").addEventListener("submit", (event) => { event.preventDefault(); take($("own-text").value, "Your own case"); });
-$("own-file").addEventListener("change", (event) => takeFile(event.target.files[0]));
+$("own-form").addEventListener("submit", (event) => { event.preventDefault(); submitText($("own-text").value, "Your own case"); });
+$("own-file").addEventListener("change", (event) => submitFile(event.target.files[0]));
 window.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
 window.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dropping"); });
 window.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  takeFile(event.dataTransfer.files[0]);
+  submitFile(event.dataTransfer.files[0]);
 });
 
 function start(isFirst = true) {
@@ -353,7 +353,7 @@ function start(isFirst = true) {
   const first = document.querySelector("a[data-sample]")?.dataset.sample;
   if (wanted || first) return openSample(wanted ?? first, false);
   $("stage").setAttribute("aria-busy", "false");
-  $("case-title").textContent = "Open a case of your own";
+  $("case-title").textContent = "Open your own case";
   return isFirst ? $("own").showModal() : null;
 }
 

@@ -1,9 +1,9 @@
-// Calls of this service, and of no other.
+// Calls of this service.
 
-/** What the service did not take: its words, and the member at fault. */
+/** An error response: the message and the invalid member. */
 export class Refused extends Error {
   constructor(status, issue) {
-    super(issue?.diagnostics ?? `the service answered ${status}`);
+    super(issue?.diagnostics ?? `the service returned ${status}`);
     this.status = status;
     this.expression = issue?.expression?.[0] ?? "";
   }
@@ -14,7 +14,7 @@ async function answer(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Refused(0, { diagnostics: "the service cannot be reached; is it still running?" });
+    throw new Refused(0, { diagnostics: "the service cannot be reached" });
   }
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Refused(response.status, body.issue?.[0]);
@@ -30,13 +30,13 @@ export const post = (path, content, headers = {}) =>
     body: typeof content === "string" ? content : JSON.stringify(content),
   });
 
-/** A call of a CDS Hooks service, with a token of its own as an EHR signs it. */
+/** A call of a CDS Hooks service, with a token signed for it as an EHR would. */
 export async function call(path, content) {
   const signed = await post("/sandbox/token", { path });
   return { answer: await post(path, content, { Authorization: `Bearer ${signed.token}` }), signed };
 }
 
-/** What became of a card. */
+/** Send feedback on a card. */
 export const feedback = (service, card, outcome, rest) =>
   call(`/cds-services/${service}/feedback`, {
     feedback: [{ card, outcome, outcomeTimestamp: new Date().toISOString(), ...rest }],
