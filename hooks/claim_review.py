@@ -26,8 +26,8 @@ SERVICE = Service(
     usage="Send the charges of one patient. What the record does not show is never suggested as a charge.",
     stage="claim",
     context=ClaimReview,
-    draft="draftCharges",
+    context_bundle="draftCharges",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
     hook_version="1.0.0",
 )

@@ -27,8 +27,8 @@ SERVICE = Service(
     usage="Only the orders named in `selections` are looked at; the other draft orders tell what goes with them.",
     stage="order",
     context=OrderSelect,
-    draft="draftOrders",
+    context_bundle="draftOrders",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
     read_only=True,
 )

@@ -23,7 +23,7 @@ SERVICE = Service(
     usage="Orders without any sign of contrast are answered with no cards.",
     stage="order",
     context=OrderSign,
-    draft="draftOrders",
+    context_bundle="draftOrders",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
 )

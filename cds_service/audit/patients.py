@@ -75,7 +75,7 @@ class PatientCase:
         """The case as a review reads it."""
         if self.members is None:
             return self.whole
-        return replace(self.whole, case=self.whole.case.having(**self.members))
+        return replace(self.whole, case=self.whole.case.with_records(**self.members))
 
     @property
     def day(self) -> date | None:
@@ -93,8 +93,8 @@ def read_patient(
 ) -> PatientCases:
     """The cases of one patient, each read as a review reads it. What was only ordered is no case."""
     entries = entries_of(stored)
-    parsed = advisor.examine([source for source, _ in entries], "claim", known)
-    related = {source.place for source, each in entries if each.related}
+    parsed = advisor.parse([source for source, _ in entries], "claim", known)
+    related = {source.path for source, each in entries if each.related}
     of_all = frozenset(record.origin.resource for record in parsed.case.coverages)
     cases = []
     for members in _split(parsed.case):
@@ -110,8 +110,8 @@ def _named(
 ) -> tuple[SkippedItem, ...]:
     """What could not be read, by the names of the records and not by their places."""
     every = tuple(skipped)
-    names = {source.place: f"{each.kind}/{each.id}" for source, each in entries} if every else {}
-    return tuple(SkippedItem(names[each.place], each.reason) for each in every)
+    names = {source.path: f"{each.kind}/{each.id}" for source, each in entries} if every else {}
+    return tuple(SkippedItem(names[each.path], each.reason) for each in every)
 
 
 def entries_of(stored: Iterable[ExportedRecord]) -> list[tuple[SourceResource, ExportedRecord]]:
@@ -190,14 +190,14 @@ def _split(case: Case) -> list[Members | None]:
     ties = _tie(tied)
     days: dict[Any, set[date]] = {}
     for record in tied:
-        days.setdefault(ties.first(record.origin.resource), set()).update({record.day} if record.day else ())
+        days.setdefault(ties.find(record.origin.resource), set()).update({record.day} if record.day else ())
     if len(days) < 2 or not all(days.values()):
         return [None]
     homes = sorted(days, key=lambda home: (min(days[home]), str(home)))
     parts: dict[Any, dict[str, list[Record]]] = {home: {name: [] for name in (*_TIED, *_JOINING)} for home in homes}
     for member in _TIED:
         for record in getattr(case, member):
-            parts[ties.first(record.origin.resource)][member].append(record)
+            parts[ties.find(record.origin.resource)][member].append(record)
     for member in _JOINING:
         for record in getattr(case, member):
             for home in _homes(record, ties, days):
@@ -211,17 +211,17 @@ def _tie(records: Sequence[Record]) -> DisjointSet:
     days = {record.day for record in records if record.day}
     for record in records:
         place = record.origin.resource
-        ties.tie(place, ("id", _resource_of(record)))
+        ties.union(place, ("id", _resource_of(record)))
         if record.encounter:
-            ties.tie(place, ("encounter", record.encounter))
+            ties.union(place, ("encounter", record.encounter))
         if record.day:
-            ties.tie(place, ("day", record.day))
+            ties.union(place, ("day", record.day))
         for link in record.links:
             if link in identities or link.startswith(_STUDY_REFERENCES):
-                ties.tie(place, ("id", link))
+                ties.union(place, ("id", link))
     for day in days:
         if day + timedelta(days=1) in days:
-            ties.tie(("day", day), ("day", day + timedelta(days=1)))
+            ties.union(("day", day), ("day", day + timedelta(days=1)))
     return ties
 
 
@@ -242,5 +242,5 @@ def _homes(record: Record, ties: DisjointSet, days: dict[Any, set[date]]) -> fro
     ]
     if record.day:
         names.append(("day", record.day))
-    homes = {ties.first(name) for name in names if name in ties} & set(days)
+    homes = {ties.find(name) for name in names if name in ties} & set(days)
     return frozenset(homes if homes or record.day else days)

@@ -18,7 +18,7 @@ from cds_service.core.case import Line
 from cds_service.core.changes import AddLine, ReplaceCode
 from cds_service.core.rules import Finding, Fix
 from cds_service.review.advisor import Advisor, ReviewResult
-from cds_service.review.report import FindingView, found_in
+from cds_service.review.report import FindingView, findings_with_views
 
 REVIEWED = "reviewed"  # the outcome that counts a case itself, whatever the rules said of it
 OUTCOMES = (REVIEWED, "passed", "finding", "not checked")
@@ -71,7 +71,7 @@ class Auditor:
         read = read_patient(stored, self.advisor, self.known)
         cases = read.cases
         outcome.cases += len(cases)
-        outcome.left_out += [{"place": each.place, "reason": each.reason} for each in read.skipped]
+        outcome.left_out += [{"place": each.path, "reason": each.reason} for each in read.skipped]
         sites = sites_of(stored) if any(each.related for each in cases) or self.everything else Sites()
         for each in cases:
             if each.related or self.everything:
@@ -79,9 +79,9 @@ class Auditor:
                 self._review(patient, each, sites, outcome)
 
     def _review(self, patient: str, each: PatientCase, sites: Sites, outcome: AuditTally) -> None:
-        result = self.advisor.judge(each.parsed)
+        result = self.advisor.run_rules(each.parsed)
         if_open = self._remedies_if_open(result)
-        for finding, found in found_in(result):
+        for finding, found in findings_with_views(result):
             worth = worth_of(finding.fixes or if_open.get(subject_of(found), ()), self.fees)
             outcome.findings.append(self._row(patient, each, sites, finding, found, worth))
         if not each.related:
@@ -98,8 +98,8 @@ class Auditor:
         if all(line.open for line in case.lines) or all(finding.fixes for _, finding in result.review.findings):
             return {}
         lines = [structs.replace(line, open=True) for line in case.lines]
-        reopened = self.advisor.judge(replace(result.parsed, case=case.having(lines=lines)))
-        return {subject_of(found): finding.fixes for finding, found in found_in(reopened)}
+        reopened = self.advisor.run_rules(replace(result.parsed, case=case.with_records(lines=lines)))
+        return {subject_of(found): finding.fixes for finding, found in findings_with_views(reopened)}
 
     def _row(
         self, patient: str, each: PatientCase, sites: Sites, finding: Finding, found: FindingView, worth: FeeEstimate

@@ -25,7 +25,7 @@ from cds_service.audit.versions import rules_of, site_version, tables_of
 from cds_service.audit.workers import Workers
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.r4_types import R4_TYPES
-from cds_service.fhir.sources import KEYS
+from cds_service.fhir.sources import PREFETCH_KEYS
 
 WORK = "unfinished"
 
@@ -115,13 +115,13 @@ def known_whole(complete: Iterable[str], rejected: frozenset[str]) -> tuple[froz
     """
     wanted = set(complete)
     lost = {each for each in wanted if each in rejected or "" in rejected}
-    lost |= {each for each in wanted if any(KEYS.get(other) == KEYS[each] for other in rejected)}
+    lost |= {each for each in wanted if any(PREFETCH_KEYS.get(other) == PREFETCH_KEYS[each] for other in rejected)}
     doubts = tuple(
         f"{each} was said to be complete, and lines that may be of it could not be read: absence is not concluded."
         for each in sorted(lost)
     )
-    flawed = {KEYS[each] for each in lost}
-    return frozenset(KEYS[each] for each in wanted) - flawed, doubts
+    flawed = {PREFETCH_KEYS[each] for each in lost}
+    return frozenset(PREFETCH_KEYS[each] for each in wanted) - flawed, doubts
 
 
 def _rejected_types(pieces: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> frozenset[str]:

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from cds_service.audit.patients import short
 from cds_service.fhir.bundle import HEAD
-from cds_service.fhir.checks import UNREADABLE
+from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.elements import without_values
 from cds_service.fhir.r4_types import R4_TYPES
-from cds_service.fhir.resources import READ_TYPES, Reference
+from cds_service.fhir.resources import DECODED_TYPES, Reference
 
 # Where names of sites and practitioners are found; nothing of a patient is in them.
 NAMED_TYPES = frozenset({"Organization", "Location", "Practitioner", "PractitionerRole"})
@@ -69,14 +69,14 @@ def read_line(line: str) -> Row:
     """What a line holds."""
     try:
         head = _DECODER.decode(line)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         return _refused(line, error)
     kind = head.resource_type
     if kind in NAMED_TYPES:
         return Row(kind=kind, id=head.id or "", name=_name_in(line), skipped=not head.id)
     if kind == MEDICATION:
         return Row(kind=kind, id=head.id or "", skipped=not head.id)
-    if kind not in READ_TYPES:
+    if kind not in DECODED_TYPES:
         return _not_read(kind)
     patient = f"Patient/{head.id}" if kind == "Patient" and head.id else _patient_of(head)
     if not patient:
@@ -99,7 +99,7 @@ def _name_in(line: str) -> str:
     """What an organization, a location or a practitioner is called; a role leads to its practitioner."""
     try:
         found = msgspec.json.decode(line, type=_PatientName)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return ""  # a name that cannot be read is none: the reference stands in its place
     if isinstance(found.name, str):
         return found.name
@@ -114,9 +114,9 @@ def _refused(line: str, error: Exception) -> Row:
     """Not JSON, or of other types than FHIR's where the patient should stand."""
     try:
         kind = HEAD.decode(line).resource_type
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return Row(reason="expected a FHIR resource with a `resourceType`, as JSON")
-    if kind not in READ_TYPES | NAMED_TYPES:
+    if kind not in DECODED_TYPES | NAMED_TYPES:
         return _not_read(kind)
     return Row(kind=kind, reason=f"{kind}: {without_values(str(error))}")
 

@@ -17,7 +17,7 @@ from cds_service.audit.exports import open_export
 from cds_service.audit.fees import FeeTable, load_fees
 from cds_service.audit.workers import Workers
 from cds_service.errors import ServiceError, UnreadableInput
-from cds_service.fhir.sources import KEYS
+from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.settings import load_settings
 
 NEEDED = {"embedded": ("duckdb", "pyarrow"), "spark": ("pyspark", "pyarrow", "pandas")}
@@ -78,7 +78,7 @@ def _run_command(create: CreateAuditor) -> click.Command:
         default="",
         metavar="TYPES",
         help=f"Types of which the export holds all there are, separated by commas: only there is absence concluded. "
-        f"Out of {', '.join(KEYS)}.",
+        f"Out of {', '.join(PREFETCH_KEYS)}.",
     )
     @click.option("--fees", type=click.Path(path_type=Path), help="CSV of code, setting, amount: gives an estimate.")
     @click.option("--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Processes; one per core.")
@@ -126,8 +126,8 @@ def _require(engine: str) -> None:
 
 def _types(written: str) -> tuple[str, ...]:
     types = tuple(each.strip() for each in written.split(",") if each.strip())
-    if not set(types) <= set(KEYS):
-        raise UnreadableInput(f"--complete: expected types out of {', '.join(KEYS)}")
+    if not set(types) <= set(PREFETCH_KEYS):
+        raise UnreadableInput(f"--complete: expected types out of {', '.join(PREFETCH_KEYS)}")
     return types
 
 

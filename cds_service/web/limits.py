@@ -6,7 +6,7 @@ from threading import Condition
 
 from flask import Flask, Response, g
 
-from cds_service.cdshooks.size_limits import require_bounded
+from cds_service.cdshooks.size_limits import require_within_limits
 from cds_service.errors import Overloaded, TooManyCalls
 from cds_service.settings import Settings
 from cds_service.web import authentication, request_ids, transport
@@ -27,7 +27,7 @@ def sent(settings: Settings) -> bytes:
 
 def body(settings: Settings) -> bytes:
     """The same, where nesting and lists are within bounds as well. Raises RequestError."""
-    return require_bounded(sent(settings), settings.max_entries)
+    return require_within_limits(sent(settings), settings.max_entries)
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------

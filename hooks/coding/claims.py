@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from cds_service.core.case import Case, Line, once
+from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.rules import Evidence
 from hooks.codes.tables import CODES, PC_TC, BillSetting
 from hooks.coding.lines import days_under_review, lines_that_matter
@@ -20,7 +20,7 @@ _OF_AN_ECHO = frozenset({"primary", "add-on", "stress-test"})
 _BOTH: tuple[BillSetting, ...] = ("professional", "facility")
 
 
-@once
+@cached_fact
 def reviewed(case: Case) -> tuple[Line, ...]:
     """The lines that the call is about, and what was charged besides on the days that it is about."""
     if not _days_under_review(case):
@@ -28,19 +28,19 @@ def reviewed(case: Case) -> tuple[Line, ...]:
     return tuple(line for line in lines_that_matter(case) if is_reviewed(line, case))
 
 
-@once
+@cached_fact
 def charging(case: Case) -> tuple[Line, ...]:
     """Those of the reviewed lines that charge a unit."""
     return tuple(line for line in reviewed(case) if units_of(line))
 
 
-@once
+@cached_fact
 def days_under_charge(case: Case) -> frozenset[date | None]:
     """The days on which they charge an echo, one of its add-ons or a stress test."""
     return days_of_echo(charging(case))
 
 
-@once
+@cached_fact
 def claims(case: Case) -> tuple[tuple[Line, ...], ...]:
     """The same lines by kind of bill."""
     return tuple(by_claim_type_and_component(charging(case)))
@@ -51,7 +51,7 @@ def is_reviewed(line: Line, case: Case) -> bool:
     return line.under_review or (line.day is not None and line.day in _days_under_review(case))
 
 
-@once
+@cached_fact
 def _days_under_review(case: Case) -> frozenset[date | None]:
     if case.stage == "claim":
         return days_under_review(case)

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from typing import Literal
 
-from cds_service.core.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, once
+from cds_service.core.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, cached_fact
 from cds_service.core.notation import plain
 from cds_service.core.rules import Evidence
 from hooks.codes.tables import CODES, PRODUCTS
@@ -53,7 +53,7 @@ class ContrastUse:
         return _hints(self.study)
 
 
-@once
+@cached_fact
 def contrast_in(study: Study, case: Case) -> ContrastUse:
     """Weigh what the records of a study say of contrast."""
     against = () if _unsettled(study, case) else _against(study)
@@ -99,7 +99,7 @@ def _loose(study: Study, case: Case) -> list[Administration]:
     return [each for day in (today - 1, today, today + 1, None) for each in by_day.get(day, ())]
 
 
-@once
+@cached_fact
 def _loose_by_day(case: Case) -> dict[int | None, list[Administration]]:
     """By the number of the day in the calendar, so that the days beside it are found."""
     found: dict[int | None, list[Administration]] = {}
@@ -109,7 +109,7 @@ def _loose_by_day(case: Case) -> dict[int | None, list[Administration]]:
     return found
 
 
-@once
+@cached_fact
 def _shown(study: Study) -> tuple[tuple[Administration | Procedure, Concept | None], ...]:
     """The records outside the charges that show contrast, each with the agent that it names: administrations, agents
     that a procedure used, a contrast echo that was done.
@@ -210,7 +210,7 @@ class Supply:
     reason: str
 
 
-@once
+@cached_fact
 def supplies_due(study: Study, case: Case) -> tuple[tuple[Supply, ...], ...]:
     """The supplies for what was given, or was ordered: one tuple for each alternative.
 
@@ -229,7 +229,7 @@ def _agents(study: Study) -> tuple[tuple[Agent, Record], ...]:
     return agents_given(study) or agents_ordered(study)
 
 
-@once
+@cached_fact
 def agents_given(study: Study) -> tuple[tuple[Agent, Record], ...]:
     """The agents that the record says were given or used, and where it says so; those named by code only."""
     given: list[tuple[Agent, Record]] = []
@@ -242,7 +242,7 @@ def agents_given(study: Study) -> tuple[tuple[Agent, Record], ...]:
     return tuple(given)
 
 
-@once
+@cached_fact
 def agents_ordered(study: Study) -> tuple[tuple[Agent, Record], ...]:
     """The agents that were ordered for a study; mentions in words do not count."""
     return tuple(found for order in study.orders for found in _named(order.concept, order))
@@ -260,7 +260,7 @@ def _supply(code: str, study: Study, site: Site) -> Supply:
     return _units(code, given_of(code, study), site)
 
 
-@once
+@cached_fact
 def given_of(code: str, study: Study) -> tuple[Administration, ...]:
     """The administrations of a study that may be of a product, by its supply code."""
     return tuple(
@@ -270,13 +270,13 @@ def given_of(code: str, study: Study) -> tuple[Administration, ...]:
     )
 
 
-@once
+@cached_fact
 def documented_units(code: str, study: Study) -> Supply:
     """HCPCS units of a product that follow from the mL recorded as given; None where the record does not decide."""
     return _units(code, given_of(code, study), None)
 
 
-@once
+@cached_fact
 def millilitres_given(code: str, study: Study) -> Decimal:
     """The volume of a product recorded as given in a study, in mL."""
     return sum((each.ml for each in given_of(code, study) if each.ml is not None), Decimal(0))
@@ -350,7 +350,7 @@ def add_on_present(study: Study) -> bool:
     return bool(study.charged(CONTRAST_ADD_ON)) or ordered
 
 
-@once
+@cached_fact
 def procedure_codes(study: Study) -> tuple[tuple[str, Procedure], ...]:
     """The billing codes of the procedures that were done."""
     return tuple(

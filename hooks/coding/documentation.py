@@ -16,7 +16,7 @@ from cds_service.core.case import (
     Observation,
     Record,
     Records,
-    once,
+    cached_fact,
 )
 from hooks.codes.tables import DOCUMENTATION, DocumentationItem
 from hooks.coding.contrast import agents_given
@@ -94,7 +94,7 @@ def _written(item: DocumentationItem, study: Study, case: Case) -> Iterator[Reco
     yield from (each for each in study.procedures if _names(item, each.notes))
 
 
-@once
+@cached_fact
 def _texts_of(study: Study, case: Case) -> tuple[tuple[Observation | Document, frozenset[str], str], ...]:
     """What is written of a study: the records, their LOINC codes, and their words in lower case."""
     documents = (each for each in _of_study(case.documents, study) if each.kind in {"report", "document"})
@@ -108,7 +108,7 @@ def _protocol(item: DocumentationItem, study: Study, case: Case) -> Iterator[Rec
     for done in study.procedures:
         if EXERCISE_STRESS_ECHO in done.concept.values(SNOMED) or _names(item, (*done.concept.words, *done.notes)):
             yield done
-    drugs = case.administrations.about(
+    drugs = case.administrations.matching(
         lambda drug: not set(item.rxnorm).isdisjoint(drug.values(RXNORM)) or _names(item, drug.words)
     )
     yield from (each for each in drugs if _is_of(each, study))
@@ -138,7 +138,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 def _of_study(records: Records[RecordT], study: Study) -> Iterator[RecordT]:
     """What is of the study's day, or points at it; a record without a day is taken for the study's."""
-    near = records if study.day is None else records.near(study.day)
+    near = records if study.day is None else records.candidates_on(study.day)
     return (each for each in near if _is_of(each, study))
 
 

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import TypeVar
 
-from cds_service.core.case import Case, Concept, Line, once
+from cds_service.core.case import Case, Concept, Line, cached_fact
 from hooks.codes.tables import KNOWN_CODES
 
 KeyT = TypeVar("KeyT")
 
 
-@once
+@cached_fact
 def lines_that_matter(case: Case) -> tuple[Line, ...]:
     """What the call is about, and of all other lines those whose code stands in one of our tables."""
-    return tuple(case.lines.under_review_or_about(_names_known_code))
+    return tuple(case.lines.under_review_or_matching(_names_known_code))
 
 
 def _names_known_code(charged: Concept) -> bool:
@@ -38,12 +38,12 @@ def lines_that_may_be_on(day: date | None, case: Case) -> Iterable[Line]:
     return lines_that_matter(case) if day is None else [*lines_on(day, case), *lines_on(None, case)]
 
 
-@once
+@cached_fact
 def _by_day(case: Case) -> dict[date | None, list[Line]]:
     return grouped(lines_that_matter(case), lambda line: line.day)
 
 
-@once
+@cached_fact
 def days_under_review(case: Case) -> frozenset[date | None]:
     """The dates of service of what the call is about."""
     return frozenset(line.day for line in case.lines.under_review())
@@ -54,7 +54,7 @@ def lines_inside(line: Line, case: Case) -> list[Line]:
     return _by_outer_line(case).get((line.origin.resource, line.origin.within), [])
 
 
-@once
+@cached_fact
 def _by_outer_line(case: Case) -> dict[tuple[str, str], list[Line]]:
     found: dict[tuple[str, str], list[Line]] = {}
     for line in case.lines:

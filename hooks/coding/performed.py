@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cds_service.core.case import BILLING, Case, Line, Procedure, once
+from cds_service.core.case import BILLING, Case, Line, Procedure, cached_fact
 from hooks.codes.tables import ADD_ONS
 from hooks.coding.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
 from hooks.coding.lines import lines_on, lines_that_may_be_on
@@ -28,13 +28,13 @@ class UnbilledService:
         return len({is_hospital_code(code) for code in self.codes}) > 1
 
 
-@once
+@cached_fact
 def uncharged_stress_echo(study: Study, case: Case) -> UnbilledService | None:
     """The stress echo that was done and that no line of its day charges."""
     return _uncharged(study, case, STRESS_CODES)
 
 
-@once
+@cached_fact
 def uncharged_perfusion(study: Study, case: Case) -> UnbilledService | None:
     """The perfusion echo that was done and that no line of its day charges."""
     return _uncharged(study, case, (PERFUSION_ADD_ON,))
@@ -85,7 +85,7 @@ def only_by_hospital(codes: Iterable[str]) -> bool:
     return bool(stress) and all(is_hospital_code(code) for code in stress)
 
 
-@once
+@cached_fact
 def is_asked_for(study: Study, case: Case) -> bool:
     """Whether a stress echo is not charged and a card asks for it: by its record, or as the primary of an add-on."""
     performed = uncharged_stress_echo(study, case)

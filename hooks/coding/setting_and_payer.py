@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from cds_service.core.case import Case, Coverage, Line, once
+from cds_service.core.case import Case, Coverage, Line, cached_fact
 from hooks.coding.studies import Study
 
 Setting = Literal["professional", "facility", "unknown"]
@@ -52,7 +52,7 @@ def payer_of(case: Case, lines: Iterable[Line] = ()) -> Payer:
     return _payer_among(_names_in(lines), case)
 
 
-@once
+@cached_fact
 def _payer_among(names: frozenset[str], case: Case) -> Payer:
     candidates = {_payer(each, case) for each in _payers_named(names, case)}
     return candidates.pop() if len(candidates) == 1 else "unknown"
@@ -63,7 +63,7 @@ def payer_says(case: Case, lines: Iterable[Line], question: str) -> bool | None:
     return _said_of(question, _names_in(lines), case)
 
 
-@once
+@cached_fact
 def _said_of(question: str, names: frozenset[str], case: Case) -> bool | None:
     answers = {_answers(each, case).get(question) for each in _payers_named(names, case)}
     return answers.pop() if len(answers) == 1 else None

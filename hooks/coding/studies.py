@@ -10,7 +10,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from cds_service.core.case import Administration, Case, Concept, Line, Order, Origin, Procedure, Record, once
+from cds_service.core.case import Administration, Case, Concept, Line, Order, Origin, Procedure, Record, cached_fact
 from hooks.codes.tables import ADD_ONS, STUDIES
 from hooks.coding.lines import days_under_review, lines_that_matter
 from hooks.coding.products import agent_in, is_supply
@@ -24,7 +24,7 @@ class Study:
 
     `records` are all that belong to it: what is charged (`lines`), what the record says was done (`procedures`), the
     agents recorded as given or not given (`administrations`), what was ordered (`orders`). `draft`: the call is about
-    it. `facts` keeps what was derived from it, see `once`.
+    it. `facts` keeps what was derived from it, see `cached_fact`.
     """
 
     kind: Kind
@@ -74,13 +74,13 @@ class Study:
         return tuple(dict.fromkeys(reference for reference in shown if not reference.startswith("urn:")))
 
 
-@once
+@cached_fact
 def studies(case: Case) -> tuple[Study, ...]:
     """All studies of a case, the earliest first."""
     return _sort_into_studies(case)
 
 
-@once
+@cached_fact
 def records_of_echo(case: Case) -> tuple[Record, ...]:
     """The records that name a study, or belong to one; of what else came, no record is made.
 
@@ -88,18 +88,18 @@ def records_of_echo(case: Case) -> tuple[Record, ...]:
     """
     if case.stage == "order" and not _orders_echo(case):
         return ()
-    orders = case.orders.about(_is_of_order)
+    orders = case.orders.matching(_is_of_order)
     lines = (line for line in lines_that_matter(case) if _is_of_line(line))
-    return (*case.procedures.about(names_study), *lines, *case.administrations.about(agent_in), *orders)
+    return (*case.procedures.matching(names_study), *lines, *case.administrations.matching(agent_in), *orders)
 
 
 def _orders_echo(case: Case) -> bool:
     """Whether one of the drafts concerns an echo."""
     return (
-        case.orders.has_under_review(_is_of_order)
+        case.orders.has_match_under_review(_is_of_order)
         or any(_is_of_line(line) for line in case.lines.under_review())
-        or case.procedures.has_under_review(names_study)
-        or case.administrations.has_under_review(agent_in)
+        or case.procedures.has_match_under_review(names_study)
+        or case.administrations.has_match_under_review(agent_in)
     )
 
 
@@ -116,7 +116,7 @@ def study_of(line: Line, case: Case) -> Study | None:
     return _by_line(case).get(line.origin)
 
 
-@once
+@cached_fact
 def _by_line(case: Case) -> dict[Origin, Study]:
     return {line.origin: study for study in studies(case) for line in study.lines}
 
@@ -151,7 +151,7 @@ def _sort_into_studies(case: Case) -> tuple[Study, ...]:
 
 
 def _study(group: Group, days_under_review: frozenset[date | None], case: Case) -> Study:
-    under_review = any(case.is_about(record) for record in (*group.records, *group.unsure))
+    under_review = any(case.is_in_focus(record) for record in (*group.records, *group.unsure))
     same_day = case.stage == "claim" and group.day in days_under_review
     return Study(
         kind=group.kind,

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from cds_service.core.case import Case, Line, once
+from cds_service.core.case import Case, Line, cached_fact
 from hooks.codes.tables import MODIFIERS, PRODUCTS
 from hooks.coding.contrast import documented_units, given_of, millilitres_given
 from hooks.coding.hospital import medicare_hospital_lines
@@ -66,7 +66,7 @@ class Leftover:
     most: Decimal
 
 
-@once
+@cached_fact
 def leftover_of(code: str, study: Study) -> Leftover | None:
     """What is left after the mL recorded as given; None where the record or the vial's size does not decide it."""
     vial = PRODUCTS.history(code)[0].vial_ml if code in PRODUCTS else None

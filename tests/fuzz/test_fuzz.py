@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import hooks
-from cds_service.app import create_app, describe
+from cds_service.app import create_app, openapi_document
 from cds_service.database import connections, migrate
 from cds_service.fhir import charges, read
 from cds_service.review.advisor import Advisor
@@ -147,7 +147,7 @@ FLAGGED = encoded(request_of({"professional": "93350", "place": "11", "given": [
 
 @pytest.fixture(scope="module")
 def shapes(advisor: Advisor) -> Shapes:
-    return Shapes(describe(advisor))
+    return Shapes(openapi_document(advisor))
 
 
 @pytest.fixture

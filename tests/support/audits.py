@@ -101,6 +101,6 @@ def bundle_of(entries: Iterable[Any], places: frozenset[str] | None = None) -> d
     chosen = [
         {"resource": json.loads(each.raw)} | ({"fullUrl": source.full_url} if source.full_url else {})
         for source, each in entries
-        if places is None or source.place in places or each.kind in KEPT_WITH_EVERY_CASE
+        if places is None or source.path in places or each.kind in KEPT_WITH_EVERY_CASE
     ]
     return {"resourceType": "Bundle", "type": "collection", "entry": chosen}
