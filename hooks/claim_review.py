@@ -26,8 +26,8 @@ SERVICE = Service(
     usage="Send the charges of one patient. Charges are suggested only for services that the record shows.",
     stage="claim",
     context=ClaimReview,
-    draft="draftCharges",
+    context_bundle="draftCharges",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
     hook_version="1.0.0",
 )

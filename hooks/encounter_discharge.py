@@ -23,7 +23,7 @@ SERVICE = Service(
     stage="claim",
     context=EncounterDischarge,
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
     required=("chargeItems",),
     hook_version="1.0",
 )

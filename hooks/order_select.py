@@ -26,8 +26,8 @@ SERVICE = Service(
     usage="Only the orders in `selections` are reviewed; the other draft orders serve as context.",
     stage="order",
     context=OrderSelect,
-    draft="draftOrders",
+    context_bundle="draftOrders",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
     read_only=True,
 )

@@ -22,7 +22,7 @@ SERVICE = Service(
     usage="Orders without evidence of contrast get no cards.",
     stage="order",
     context=OrderSign,
-    draft="draftOrders",
+    context_bundle="draftOrders",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
 )

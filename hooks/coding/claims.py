@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from cds_service.core.case import Case, Line, once
+from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.rules import Evidence
 from hooks.codes.tables import CODES, PC_TC, ClaimSetting
 from hooks.coding.lines import days_under_review, relevant_lines
@@ -20,7 +20,7 @@ _ECHO_KINDS = frozenset({"primary", "add-on", "stress-test"})
 _BOTH_SETTINGS: tuple[ClaimSetting, ...] = ("professional", "facility")
 
 
-@once
+@cached_fact
 def reviewed_lines(case: Case) -> tuple[Line, ...]:
     """The lines under review and all other lines of the days under review."""
     if not _days_under_review(case):
@@ -28,19 +28,19 @@ def reviewed_lines(case: Case) -> tuple[Line, ...]:
     return tuple(line for line in relevant_lines(case) if is_reviewed(line, case))
 
 
-@once
+@cached_fact
 def lines_with_units(case: Case) -> tuple[Line, ...]:
     """The reviewed lines that charge at least part of a unit."""
     return tuple(line for line in reviewed_lines(case) if units_of(line))
 
 
-@once
+@cached_fact
 def echo_days(case: Case) -> frozenset[date | None]:
     """The days on which the reviewed lines charge an echo, an add-on or a stress test."""
     return echo_days_among(lines_with_units(case))
 
 
-@once
+@cached_fact
 def claims(case: Case) -> tuple[tuple[Line, ...], ...]:
     """The reviewed lines with units, by claim type and component."""
     return tuple(by_claim_type_and_component(lines_with_units(case)))
@@ -51,7 +51,7 @@ def is_reviewed(line: Line, case: Case) -> bool:
     return line.under_review or (line.day is not None and line.day in _days_under_review(case))
 
 
-@once
+@cached_fact
 def _days_under_review(case: Case) -> frozenset[date | None]:
     if case.stage == "claim":
         return days_under_review(case)

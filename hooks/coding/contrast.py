@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from typing import Literal
 
-from cds_service.core.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, once
+from cds_service.core.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, cached_fact
 from cds_service.core.notation import plain
 from cds_service.core.rules import Evidence
 from hooks.codes.tables import CODES, PRODUCTS
@@ -53,7 +53,7 @@ class ContrastUse:
         return _hints(self.study)
 
 
-@once
+@cached_fact
 def contrast_in(study: Study, case: Case) -> ContrastUse:
     """Use of contrast in a study, weighed from all its records."""
     against = () if _may_have_been_given(study, case) else _not_given_evidence(study)
@@ -104,7 +104,7 @@ def _unassigned_administrations(study: Study, case: Case) -> list[Administration
     return [each for day in (today - 1, today, today + 1, None) for each in by_day.get(day, ())]
 
 
-@once
+@cached_fact
 def _unassigned_by_day(case: Case) -> dict[int | None, list[Administration]]:
     """Keyed by ordinal day, so that adjacent days can be looked up."""
     found: dict[int | None, list[Administration]] = {}
@@ -114,7 +114,7 @@ def _unassigned_by_day(case: Case) -> dict[int | None, list[Administration]]:
     return found
 
 
-@once
+@cached_fact
 def _contrast_records(study: Study) -> tuple[tuple[Administration | Procedure, Concept | None], ...]:
     """Records other than charges that show contrast, with the agent each names: administrations, agents used in a
     procedure, a contrast echo performed.
@@ -219,7 +219,7 @@ class Supply:
     reason: str
 
 
-@once
+@cached_fact
 def supplies_due(study: Study, case: Case) -> tuple[tuple[Supply, ...], ...]:
     """The supplies for the agents given, else ordered: one tuple per alternative.
 
@@ -238,7 +238,7 @@ def _agents(study: Study) -> tuple[tuple[Agent, Record], ...]:
     return agents_given(study) or agents_ordered(study)
 
 
-@once
+@cached_fact
 def agents_given(study: Study) -> tuple[tuple[Agent, Record], ...]:
     """The agents given or used, with the record that shows it; by code only."""
     given: list[tuple[Agent, Record]] = []
@@ -251,7 +251,7 @@ def agents_given(study: Study) -> tuple[tuple[Agent, Record], ...]:
     return tuple(given)
 
 
-@once
+@cached_fact
 def agents_ordered(study: Study) -> tuple[tuple[Agent, Record], ...]:
     """The agents ordered for a study; free text does not count."""
     return tuple(found for order in study.orders for found in _coded_agent(order.concept, order))
@@ -269,7 +269,7 @@ def _supply(code: str, study: Study, site: Site) -> Supply:
     return _supply_units(code, administrations_of(code, study), site)
 
 
-@once
+@cached_fact
 def administrations_of(code: str, study: Study) -> tuple[Administration, ...]:
     """The administrations of a study that may be of the product with this supply code."""
     return tuple(
@@ -279,13 +279,13 @@ def administrations_of(code: str, study: Study) -> tuple[Administration, ...]:
     )
 
 
-@once
+@cached_fact
 def documented_units(code: str, study: Study) -> Supply:
     """HCPCS units of a product from the mL recorded as given; units None if the record does not decide."""
     return _supply_units(code, administrations_of(code, study), None)
 
 
-@once
+@cached_fact
 def milliliters_given(code: str, study: Study) -> Decimal:
     """Volume of a product recorded as given in a study, in mL."""
     return sum((each.ml for each in administrations_of(code, study) if each.ml is not None), Decimal(0))
@@ -367,7 +367,7 @@ def has_contrast_add_on(study: Study) -> bool:
     return bool(study.lines_for(CONTRAST_ADD_ON)) or ordered
 
 
-@once
+@cached_fact
 def procedure_codes(study: Study) -> tuple[tuple[str, Procedure], ...]:
     """Billing codes of the procedures performed."""
     return tuple(

@@ -16,7 +16,7 @@ from cds_service.core.case import (
     Observation,
     Record,
     Records,
-    once,
+    cached_fact,
 )
 from hooks.codes.tables import DOCUMENTATION, DocumentationItem
 from hooks.coding.contrast import agents_given
@@ -94,7 +94,7 @@ def _find_written(item: DocumentationItem, study: Study, case: Case) -> Iterator
     yield from (each for each in study.procedures if _mentions(item, each.notes))
 
 
-@once
+@cached_fact
 def _texts_of(study: Study, case: Case) -> tuple[tuple[Observation | Document, frozenset[str], str], ...]:
     """Written records of a study with their LOINC codes and their text in lower case."""
     documents = (each for each in _of_study(case.documents, study) if each.kind in {"report", "document"})
@@ -109,7 +109,7 @@ def _find_protocol(item: DocumentationItem, study: Study, case: Case) -> Iterato
     for done in study.procedures:
         if EXERCISE_STRESS_ECHO in done.concept.values(SNOMED) or _mentions(item, (*done.concept.words, *done.notes)):
             yield done
-    drugs = case.administrations.about(
+    drugs = case.administrations.matching(
         lambda drug: not set(item.rxnorm).isdisjoint(drug.values(RXNORM)) or _mentions(item, drug.words)
     )
     yield from (each for each in drugs if _belongs_to(each, study))
@@ -139,7 +139,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 def _of_study(records: Records[RecordT], study: Study) -> Iterator[RecordT]:
     """Records of the study's day or linked to the study; a record without a date counts as the study's."""
-    near = records if study.day is None else records.near(study.day)
+    near = records if study.day is None else records.candidates_on(study.day)
     return (each for each in near if _belongs_to(each, study))
 
 

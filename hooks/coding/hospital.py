@@ -2,14 +2,14 @@
 
 from datetime import date
 
-from cds_service.core.case import Case, Line, once
+from cds_service.core.case import Case, Line, cached_fact
 from hooks.codes.tables import CROSSWALK
 from hooks.coding.setting_and_payer import takes_hospital_codes
 from hooks.coding.studies import Study
 from hooks.coding.study_codes import is_hospital_code
 
 
-@once
+@cached_fact
 def hospital_lines(study: Study) -> tuple[Line, ...]:
     """The lines of a study on a hospital claim.
 
@@ -22,7 +22,7 @@ def hospital_lines(study: Study) -> tuple[Line, ...]:
     return () if any("26" in line.modifiers for line in found) else found
 
 
-@once
+@cached_fact
 def medicare_hospital_lines(study: Study, case: Case) -> tuple[Line, ...]:
     """Hospital claim lines billed to fee-for-service Medicare, or to a payer that takes C codes by the site file; empty
     if payer or claim type is unknown.

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import TypeVar
 
-from cds_service.core.case import Case, Concept, Line, once
+from cds_service.core.case import Case, Concept, Line, cached_fact
 from hooks.codes.tables import KNOWN_CODES
 
 KeyT = TypeVar("KeyT")
 
 
-@once
+@cached_fact
 def relevant_lines(case: Case) -> tuple[Line, ...]:
     """Lines under review, and other lines whose code is in one of our tables."""
-    return tuple(case.lines.under_review_or_about(_has_known_code))
+    return tuple(case.lines.under_review_or_matching(_has_known_code))
 
 
 def _has_known_code(charged: Concept) -> bool:
@@ -38,12 +38,12 @@ def possible_lines_on(day: date | None, case: Case) -> Iterable[Line]:
     return relevant_lines(case) if day is None else [*lines_on(day, case), *lines_on(None, case)]
 
 
-@once
+@cached_fact
 def _by_day(case: Case) -> dict[date | None, list[Line]]:
     return grouped(relevant_lines(case), lambda line: line.day)
 
 
-@once
+@cached_fact
 def days_under_review(case: Case) -> frozenset[date | None]:
     """The dates of service under review."""
     return frozenset(line.day for line in case.lines.under_review())
@@ -54,7 +54,7 @@ def detail_lines(line: Line, case: Case) -> list[Line]:
     return _by_parent_line(case).get((line.origin.resource, line.origin.within), [])
 
 
-@once
+@cached_fact
 def _by_parent_line(case: Case) -> dict[tuple[str, str], list[Line]]:
     found: dict[tuple[str, str], list[Line]] = {}
     for line in case.lines:

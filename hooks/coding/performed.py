@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cds_service.core.case import BILLING, Case, Line, Procedure, once
+from cds_service.core.case import BILLING, Case, Line, Procedure, cached_fact
 from hooks.codes.tables import ADD_ONS
 from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines
 from hooks.coding.lines import lines_on, possible_lines_on
@@ -28,13 +28,13 @@ class UnbilledService:
         return len({is_hospital_code(code) for code in self.codes}) > 1
 
 
-@once
+@cached_fact
 def uncharged_stress_echo(study: Study, case: Case) -> UnbilledService | None:
     """The stress echo that was performed and is not charged on its day."""
     return _uncharged(study, case, STRESS_CODES)
 
 
-@once
+@cached_fact
 def uncharged_perfusion(study: Study, case: Case) -> UnbilledService | None:
     """The perfusion echo that was performed and is not charged on its day."""
     return _uncharged(study, case, (PERFUSION_ADD_ON,))
@@ -87,7 +87,7 @@ def are_hospital_codes(codes: Iterable[str]) -> bool:
     return bool(stress) and all(is_hospital_code(code) for code in stress)
 
 
-@once
+@cached_fact
 def stress_echo_is_flagged(study: Study, case: Case) -> bool:
     """True if the stress echo is not charged and a card asks for it, from the record or as a primary."""
     performed = uncharged_stress_echo(study, case)

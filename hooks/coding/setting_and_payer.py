@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from cds_service.core.case import Case, Coverage, Line, once
+from cds_service.core.case import Case, Coverage, Line, cached_fact
 from hooks.coding.studies import Study
 
 Setting = Literal["professional", "facility", "unknown"]
@@ -76,7 +76,7 @@ def payer_of(case: Case, lines: Iterable[Line] = ()) -> Payer:
     return _payer_among(_coverage_names(lines), case)
 
 
-@once
+@cached_fact
 def _payer_among(names: frozenset[str], case: Case) -> Payer:
     candidates = {_payer(each, case) for each in _payers_named(names, case)}
     return candidates.pop() if len(candidates) == 1 else "unknown"
@@ -87,7 +87,7 @@ def payer_answer(case: Case, lines: Iterable[Line], question: str) -> bool | Non
     return _answer_for(question, _coverage_names(lines), case)
 
 
-@once
+@cached_fact
 def _answer_for(question: str, names: frozenset[str], case: Case) -> bool | None:
     answers = {_site_answers(each, case).get(question) for each in _payers_named(names, case)}
     return answers.pop() if len(answers) == 1 else None

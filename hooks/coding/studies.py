@@ -10,7 +10,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from cds_service.core.case import Administration, Case, Concept, Line, Order, Origin, Procedure, Record, once
+from cds_service.core.case import Administration, Case, Concept, Line, Order, Origin, Procedure, Record, cached_fact
 from hooks.codes.tables import ADD_ONS, STUDIES
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.products import agent_in, is_supply
@@ -74,13 +74,13 @@ class Study:
         return tuple(dict.fromkeys(reference for reference in shown if not reference.startswith("urn:")))
 
 
-@once
+@cached_fact
 def studies(case: Case) -> tuple[Study, ...]:
     """All studies of a case, the earliest first."""
     return _sorted_studies(case)
 
 
-@once
+@cached_fact
 def records_of_echo(case: Case) -> tuple[Record, ...]:
     """The records that name a study or belong to one; other resources are not parsed into records.
 
@@ -88,18 +88,18 @@ def records_of_echo(case: Case) -> tuple[Record, ...]:
     """
     if case.stage == "order" and not _is_about_echo(case):
         return ()
-    orders = case.orders.about(_orders_study_or_agent)
+    orders = case.orders.matching(_orders_study_or_agent)
     lines = (line for line in relevant_lines(case) if _is_study_line(line))
-    return (*case.procedures.about(names_study), *lines, *case.administrations.about(agent_in), *orders)
+    return (*case.procedures.matching(names_study), *lines, *case.administrations.matching(agent_in), *orders)
 
 
 def _is_about_echo(case: Case) -> bool:
     """True if an order or charge under review is about an echo."""
     return (
-        case.orders.has_under_review(_orders_study_or_agent)
+        case.orders.has_match_under_review(_orders_study_or_agent)
         or any(_is_study_line(line) for line in case.lines.under_review())
-        or case.procedures.has_under_review(names_study)
-        or case.administrations.has_under_review(agent_in)
+        or case.procedures.has_match_under_review(names_study)
+        or case.administrations.has_match_under_review(agent_in)
     )
 
 
@@ -116,7 +116,7 @@ def study_of(line: Line, case: Case) -> Study | None:
     return _by_line(case).get(line.origin)
 
 
-@once
+@cached_fact
 def _by_line(case: Case) -> dict[Origin, Study]:
     return {line.origin: study for study in studies(case) for line in study.lines}
 
@@ -151,7 +151,7 @@ def _sorted_studies(case: Case) -> tuple[Study, ...]:
 
 
 def _study(group: Group, days_under_review: frozenset[date | None], case: Case) -> Study:
-    under_review = any(case.is_about(record) for record in (*group.records, *group.ambiguous))
+    under_review = any(case.is_in_focus(record) for record in (*group.records, *group.ambiguous))
     same_day = case.stage == "claim" and group.day in days_under_review
     return Study(
         kind=group.kind,

@@ -171,10 +171,10 @@ def _linked(records: Sequence[Record]) -> Iterator[list[Record]]:
     for number, record in enumerate(records):
         for link in record.links:
             if link in named or link.startswith(STUDY_REFERENCES):
-                ties.tie(number, named.setdefault(link, number))
+                ties.union(number, named.setdefault(link, number))
     together: dict[Hashable, list[Record]] = {}
     for number, record in enumerate(records):
-        together.setdefault(ties.first(number), []).append(record)
+        together.setdefault(ties.find(number), []).append(record)
     yield from together.values()
 
 

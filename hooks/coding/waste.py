@@ -8,7 +8,7 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from cds_service.core.case import Case, Line, once
+from cds_service.core.case import Case, Line, cached_fact
 from hooks.codes.tables import MODIFIERS, PRODUCTS
 from hooks.coding.contrast import administrations_of, documented_units, milliliters_given
 from hooks.coding.hospital import medicare_hospital_lines
@@ -60,7 +60,7 @@ class Leftover:
     most: Decimal
 
 
-@once
+@cached_fact
 def leftover_of(code: str, study: Study) -> Leftover | None:
     """Amount left after the mL recorded as given; None if dose or vial size is unknown."""
     vial = PRODUCTS.history(code)[0].vial_ml if code in PRODUCTS else None

@@ -165,8 +165,8 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
     return AddLine(
         code=code,
         units=Decimal(1),
-        beside=line,
-        about=study.references,
+        sibling=line,
+        references=study.references,
         day=line.day,
         performers=line.performers,
         encounter=line.encounter or case.encounter,
@@ -175,7 +175,7 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
 
 def _check_order(order: Order, case: Case) -> Iterator[Finding | Undecided]:
     """An unsigned order for an add-on while no primary is ordered, performed or charged."""
-    for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_about(order) else ():
+    for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_in_focus(order) else ():
         entry = ADD_ONS.on(code, order.day)
         if entry is None or _has_study(entry, case):
             continue

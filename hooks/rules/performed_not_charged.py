@@ -123,7 +123,7 @@ def _code(code: str, study: Study, case: Case) -> str:
 def _new_line(code: str, study: Study, case: Case) -> AddLine:
     """One unit; with 26 if the claim at hand is the professional share of a study done in a facility."""
     line = add_code(study, case, code, Decimal(1))
-    shared = code in SPLIT and line.beside is not None and is_professional_only(line.beside)
+    shared = code in SPLIT and line.sibling is not None and is_professional_only(line.sibling)
     return replace(line, modifiers=("26",)) if shared else line
 
 

@@ -81,7 +81,7 @@ def test_a_code_is_closed(tree: Path) -> None:
     after = run_tests(tree, "rules/test_cases.py", "rules/test_all_rules.py")
     assert after.returncode == 0, after.stdout
     page = python(tree, "cds_service", "codes", "Q9950").stdout
-    assert "in force from 2016-01-01 through 2027-12-31" in page
+    assert "effective from 2016-01-01 through 2027-12-31" in page
     assert "2027-12-31  The code itself, through this day" in page
 
 
@@ -102,7 +102,8 @@ def test_a_rule_is_added(tree: Path) -> None:
     """Every test that a rule touches: its own cases, the whole body, its samples, the documents and the pages."""
     add_rule(tree)
     chosen = ("rules/test_all_rules.py", "rules/test_override_reasons.py", "unit/test_floors.py", "unit/test_layout.py",
-              "documents/test_documents.py", "http/test_terminology.py")  # fmt: skip
+              "documents/test_documents.py",
+        "documents/test_language.py", "http/test_terminology.py")  # fmt: skip
     body = run_tests(tree, *chosen)
     assert body.returncode == 0, body.stdout
     of_the_rule = ("rules/test_cases.py", "rules/test_scope.py", "unit/test_actions.py", "unit/test_cards.py",
