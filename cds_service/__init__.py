@@ -1,1 +1,1 @@
-"""The machine: reads FHIR R4, runs rules over it and answers with CDS Hooks cards."""
+"""The service without its coding rules: parses FHIR R4, runs the rules and answers with CDS Hooks cards."""

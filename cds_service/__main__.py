@@ -1,4 +1,4 @@
-"""`python -m cds_service` is the command `cds-service`."""
+"""Entry point for `python -m cds_service`, the same as the `cds-service` command."""
 
 from cds_service.cli.main import main
 

@@ -1,4 +1,4 @@
-"""The composition root: wires settings, knowledge and web shell once."""
+"""The composition root: builds the web app from settings, rules and routes."""
 
 from functools import partial
 from importlib.metadata import version
@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 
 import hooks
-from cds_service.auth.tokens import Guard, guard_of
+from cds_service.auth.tokens import TokenVerifier, verifier_of
 from cds_service.database.connections import Database
 from cds_service.database.store import Store
 from cds_service.fhir.terminology import resources
@@ -40,13 +40,13 @@ from cds_service.web.openapi import DocumentedNames, document
 from cds_service.web.page_password import page_password_of
 from cds_service.wiring import create_advisor, samples, service_directory
 from hooks.coding import override_reasons
-from hooks.coding.studies import studies_told
+from hooks.coding.studies import records_by_study
 from hooks.publish import reference as hooks_reference
 from hooks.publish import terminology as hooks_terminology
 
 
 def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
-    """Build the WSGI application. Raises SettingsError, TableError or RuleError where something is wrong at start."""
+    """Build the WSGI application. Raises SettingsError, TableError or RuleError."""
     configure()
     chosen = settings or load_settings()
     app = App(__name__, static_folder=None)
@@ -54,15 +54,15 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     advisor = create_advisor(chosen)
     database = Database(chosen.database_url, chosen.database_connections)
     metrics = Metrics(frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons))
-    recorder = CallRecorder(Store(database, chosen.keep_comments, partial(metrics.lost, "call")), metrics)
+    recorder = CallRecorder(Store(database, chosen.keep_comments, partial(metrics.count_lost, "call")), metrics)
     tracing = traces or (start_tracing() if chosen.traces else Tracing())
-    services = service_directory(chosen)
-    app.register_blueprint(cds_hooks.blueprint(advisor, services, recorder, tracing))
+    services = service_directory(chosen.hook_namespace)
+    app.register_blueprint(cds_hooks.blueprint(advisor, services, recorder, tracing, chosen))
     definitions = hooks.hook_definitions()
-    app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, describe(advisor)))
-    app.register_blueprint(review.blueprint(advisor, recorder))
-    app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples(chosen)))
-    app.register_blueprint(terminology.blueprint(exports(advisor)))
+    app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
+    app.register_blueprint(review.blueprint(advisor, recorder, chosen))
+    app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace)))
+    app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))
     app.register_blueprint(health.blueprint(database, metrics))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
     app.jinja_env.globals["has_insights"] = chosen.has_insights
@@ -71,11 +71,11 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
             insights.blueprint(database, advisor.rules, tuple(service.id for service in services.services))
         )
     if chosen.has_sandbox:
-        app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen)))
+        app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen))
     request_ids.register(app, metrics)
     counts = limits.register(app, chosen)
     authentication.register(
-        app, create_guard(chosen), chosen.public_base_url or "", chosen.open_paths, page_password_of(chosen)
+        app, create_verifier(chosen), chosen.public_base_url or "", chosen.open_paths, page_password_of(chosen)
     )
     limits.register_clients(app, counts)
     responses.register(app)
@@ -83,39 +83,39 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
         log.warning(
             "example namespace",
-            hint=f"{EXAMPLE_NAMESPACE} is for documentation: set CDS_HOOK_NAMESPACE to a domain name that you control",
+            hint=f"{EXAMPLE_NAMESPACE} is for documentation; set CDS_HOOK_NAMESPACE to a domain name that you control",
         )
     return app
 
 
 def sandbox_tools(settings: Settings) -> sandbox.SandboxTools:
-    """What the sandbox shows: the samples, the services, and which records make a study."""
+    """The sandbox's samples, request builder, record grouping and signing key."""
     return sandbox.SandboxTools(
-        samples=samples(settings),
-        requests=RequestBuilder(service_directory(settings)),
-        grouping=studies_told,
+        samples=samples(settings.hook_namespace),
+        requests=RequestBuilder(service_directory(settings.hook_namespace)),
+        grouping=records_by_study,
         signer=Signer.from_file(settings.sandbox_key),
     )
 
 
-def describe(advisor: Advisor) -> dict[str, Any]:
-    """The OpenAPI document of the service as it is wired here."""
+def openapi_document(advisor: Advisor) -> dict[str, Any]:
+    """The OpenAPI document of the service with this site's hook names, codes and rules."""
     names = DocumentedNames(
         definitions=tuple(hooks.hook_definitions()),
         codes=tuple(page.code for page in hooks_reference.reference().pages),
         rules=tuple(rule.id for rule in advisor.rules),
-        resources=tuple(exports(advisor)),
+        resources=tuple(fhir_resources(advisor)),
     )
-    return document(hooks.all_services(), advisor.settings.hook_namespace, names)
+    return document(hooks.all_services(), advisor.hook_namespace, names)
 
 
-def exports(advisor: Advisor) -> dict[str, dict[str, Any]]:
-    """The tables, the rules and the override reasons as FHIR resources, by `Type/id`."""
-    base = advisor.settings.canonical_base
+def fhir_resources(advisor: Advisor) -> dict[str, dict[str, Any]]:
+    """The code tables, rules and override reasons as FHIR resources, by `Type/id`."""
+    base = advisor.canonical_base
     lists = hooks_terminology.terminology()
     return resources(lists, advisor.rules, override_reasons.ALL, base, version("contrast-echo-cds"))
 
 
-def create_guard(settings: Settings) -> Guard | None:
-    """Who may call; None in development, where anyone on this machine may. Raises SettingsError."""
-    return guard_of(settings, [service.id for service in hooks.all_services()])
+def create_verifier(settings: Settings) -> TokenVerifier | None:
+    """The verifier of client tokens; None in development. Raises SettingsError."""
+    return verifier_of(settings, [service.id for service in hooks.all_services()])

@@ -1,38 +1,38 @@
-"""What can go wrong, and who can mend it.
+"""The service's exceptions, grouped by who can fix the problem.
 
     ServiceError
-    ├── RequestError           the caller can mend it: becomes a FHIR OperationOutcome (4xx)
-    │   ├── BadRequest         400  malformed JSON, a missing or mistyped field
-    │   ├── UnknownService     404  no service has this id
-    │   ├── NotTrusted         401  the call does not prove who calls; the answer does not say why, the log does
-    │   ├── NotAllowed         403  the client is known and not registered for what it calls
-    │   ├── DataMissing        412  data without which nothing can be said did not come and cannot be fetched
-    │   ├── TooLarge           413  the body is larger than the service accepts
-    │   ├── NotJson            415  the body is not declared as JSON
-    │   ├── UnknownEncoding    415  the body is packed in a way that the service cannot unpack
-    │   ├── TooManyCalls       429  the client calls more often, or more at once, than one client may
-    │   ├── Overloaded         503  more calls at once than the process takes
-    │   └── StoreUnavailable   503  the database cannot take what was sent; send it again
-    ├── UnreadableInput        the person at the terminal can mend it: one plain line, exit code 2
-    ├── TableError             whoever edits `hooks/codes/` can mend it: file, entry, what was expected
-    ├── RuleError              whoever edits `hooks/rules/` can mend it: file, what was expected
-    └── SettingsError          whoever runs the service can mend it: the variable, what was expected
+    ├── RequestError           fixed by the client: becomes a FHIR OperationOutcome (4xx or 503)
+    │   ├── BadRequest         400  malformed JSON, or a missing or mistyped field
+    │   ├── UnknownService     404  unknown service id
+    │   ├── NotTrusted         401  no valid client token; the reason is logged, not sent
+    │   ├── NotAllowed         403  the client is not registered for this tenant or service
+    │   ├── DataMissing        412  required data was not sent and cannot be fetched
+    │   ├── TooLarge           413  the body exceeds the size limit
+    │   ├── NotJson            415  the content type is not JSON
+    │   ├── UnknownEncoding    415  unsupported content encoding
+    │   ├── TooManyCalls       429  the client exceeded its rate or concurrency limit
+    │   ├── Overloaded         503  the process is at its concurrency limit
+    │   └── StoreUnavailable   503  the database cannot store the request; retry later
+    ├── UnreadableInput        fixed at the terminal: one plain line, exit code 2
+    ├── TableError             fixed in `hooks/codes/`: names file, entry and expected value
+    ├── RuleError              fixed in `hooks/rules/`: names file and expected form
+    └── SettingsError          fixed by the operator: names variable and expected value
 
-Texts name the field and what was expected. They never repeat a value that came from the caller: it may be patient data.
+Messages name the field and the expected value. They never repeat a client's value, which may be patient data.
 """
 
 from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """Everything this project raises on purpose."""
+    """Base class of the project's own exceptions."""
 
 
 class RequestError(ServiceError):
-    """A call that cannot be answered as it stands.
+    """A request that the client has to correct or retry.
 
-    `expression` is the path of the field at fault (`context.patientId`), empty where no single field is.
-    `headers` go along with the answer.
+    `expression` is the path of the field at fault (`context.patientId`), empty if there is no single field.
+    `headers` are added to the response.
     """
 
     status: ClassVar[int] = 400
@@ -46,32 +46,32 @@ class RequestError(ServiceError):
 
 
 class BadRequest(RequestError):
-    """The body is not the message that the specification describes."""
+    """The body is not a valid message of the specification."""
 
 
 class UnknownService(RequestError):
-    """No service has this id."""
+    """Unknown service id."""
 
     status = 404
     code = "not-found"
 
 
 class DataMissing(RequestError):
-    """Data that the service cannot do without did not come along, and there is no FHIR server to fetch it from."""
+    """Required data was not sent, and there is no FHIR server to fetch it from."""
 
     status = 412
     code = "required"
 
 
 class TooLarge(RequestError):
-    """The body is larger than the service accepts, as sent or unpacked."""
+    """The body exceeds the size limit, as sent or decompressed."""
 
     status = 413
     code = "too-long"
 
 
 class StoreUnavailable(RequestError):
-    """The database cannot take what was sent. `Retry-After` is in seconds."""
+    """The database cannot store the request. `Retry-After` is in seconds."""
 
     status = 503
     code = "transient"
@@ -79,14 +79,14 @@ class StoreUnavailable(RequestError):
 
 
 class NotJson(RequestError):
-    """The body is not declared as JSON."""
+    """The content type is not JSON."""
 
     status = 415
     code = "not-supported"
 
 
 class UnknownEncoding(RequestError):
-    """The body is packed in a way that the service cannot unpack; the header says what it can."""
+    """Unsupported content encoding; the `Accept-Encoding` header lists the supported ones."""
 
     status = 415
     code = "not-supported"
@@ -94,28 +94,28 @@ class UnknownEncoding(RequestError):
 
 
 class NotTrusted(RequestError):
-    """The call does not prove who calls. The message is for the log alone.
+    """The call has no valid client token. The message is logged only.
 
-    `named` are who the token says that it comes from: `issuer`, `jti`, `tenant`. Nobody has to believe them.
+    `claims` are the token's unverified `issuer`, `jti` and `tenant`.
     """
 
     status = 401
     code = "login"
 
-    def __init__(self, message: str, **named: str) -> None:
+    def __init__(self, message: str, **claims: str) -> None:
         super().__init__(message)
-        self.named = named
+        self.claims = claims
 
 
 class NotAllowed(RequestError):
-    """The client is known and is not registered for what it calls."""
+    """The client is not registered for this tenant or service."""
 
     status = 403
     code = "forbidden"
 
 
 class TooManyCalls(RequestError):
-    """The client calls more than it may. `retry_after` is in seconds."""
+    """The client exceeded its limits. `retry_after` is in seconds."""
 
     status = 429
     code = "throttled"
@@ -126,23 +126,23 @@ class TooManyCalls(RequestError):
 
 
 class Overloaded(TooManyCalls):
-    """The process answers as many calls as it can."""
+    """The process is at its concurrency limit."""
 
     status = 503
     code = "throttled"
 
 
 class UnreadableInput(ServiceError):
-    """A file given on the command line cannot be read as a Bundle or as a CDS Hooks request."""
+    """A command-line input is not a Bundle or a CDS Hooks request."""
 
 
 class TableError(ServiceError):
-    """A code table breaks its own form; the text names the file, the line and what was expected."""
+    """An invalid code table; the message names the file, the line and the expected value."""
 
 
 class SettingsError(ServiceError):
-    """A setting has a value that cannot be used; the text names the variable and what was expected."""
+    """An invalid setting; the message names the variable and the expected value."""
 
 
 class RuleError(ServiceError):
-    """A rule file breaks the form of rules; the text names the file and what was expected."""
+    """An invalid rule file; the message names the file and the expected form."""

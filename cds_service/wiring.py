@@ -1,4 +1,4 @@
-"""Wires the rules for whoever needs no HTTP: the command line, the audit and its processes, and the app itself."""
+"""Builds the rules with their settings, without HTTP: for the command line, the audit and the web app."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,30 +20,32 @@ from hooks.publish import audit as hooks_audit
 
 
 def create_advisor(settings: Settings) -> Advisor:
-    """The rules with a site's settings, for whoever needs no HTTP. Raises SettingsError."""
+    """An Advisor with all rules and the site's settings. Raises SettingsError."""
     site = load_site(settings.site_file, hooks.vocabulary()) if settings.site_file else DEFAULT_SITE
     return Advisor(
         rules=hooks.all_rules(),
-        settings=settings,
         client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
+        hook_namespace=settings.hook_namespace,
+        canonical_base=settings.canonical_base,
+        max_entries=settings.max_entries,
         site=replace(site, order_suggestions=settings.order_suggestions),
         scope=scope_of(hooks.all_rules()),
     )
 
 
 def create_auditor(settings: Settings, fees: FeeTable, everything: bool) -> Auditor:
-    """The rules for the audit of a year of records; made anew in each process that takes part. Raises SettingsError."""
+    """An Auditor for exported records; each worker process builds its own. Raises SettingsError."""
     return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
 
 
-def service_directory(settings: Settings) -> ServiceDirectory:
-    """The services under the site's namespace."""
-    return ServiceDirectory(hooks.all_services(), settings.hook_namespace)
+def service_directory(namespace: str) -> ServiceDirectory:
+    """All services, with the site's hook namespace."""
+    return ServiceDirectory(hooks.all_services(), namespace)
 
 
-def samples(settings: Settings) -> SampleLibrary:
-    """The sample requests beside the package; an installed package has none, and its pages show no examples."""
-    return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(settings))
+def samples(namespace: str) -> SampleLibrary:
+    """The sample requests of a checkout; an installed package has none, so its pages show no examples."""
+    return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(namespace))
 
 
 def create_case_writer() -> CaseWriter:

@@ -1,4 +1,4 @@
-"""The knowledge: what the codes of contrast stress echocardiography mean, and the rules for charging them."""
+"""The knowledge: billing codes of contrast stress echocardiography and the rules for charging them."""
 
 import importlib
 import pkgutil
@@ -22,20 +22,20 @@ def all_rules() -> tuple[Rule, ...]:
 
 
 def hook_definitions() -> dict[str, str]:
-    """The definitions of the hooks that are our own, as Markdown, by the last part of their names."""
+    """Definitions of our own hooks as Markdown, by the last part of the hook's name."""
     return {path.stem.replace("_", "-"): path.read_text(encoding="utf-8") for path in _FOLDER.glob("*_*.md")}
 
 
 @cache
 def all_services() -> tuple[Service, ...]:
-    """Every service that a module of this folder declares as `SERVICE`, sorted by id."""
+    """Every service declared as `SERVICE` in a module of this folder, sorted by id."""
     modules = [importlib.import_module(f"hooks.{info.name}") for info in pkgutil.iter_modules(__path__)]
     declared = [module.SERVICE for module in modules if hasattr(module, "SERVICE")]
     return tuple(sorted(declared, key=lambda service: service.id))
 
 
 def vocabulary() -> Vocabulary:
-    """What a site's own file may speak of."""
+    """Names that a site file may use."""
     return Vocabulary(
         rules=frozenset(rule.id for rule in all_rules()),
         codes=frozenset(entry.code for entry in CODES),

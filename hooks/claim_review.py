@@ -1,4 +1,4 @@
-"""Our own hook `<namespace>.claim-review`: charges are about to go out. Its definition is in `claim_review.md`."""
+"""Our own hook `<namespace>.claim-review`, fired before charges are submitted; defined in `claim_review.md`."""
 
 from cds_service.cdshooks.messages import Bundle, Context
 from cds_service.cdshooks.services import Service
@@ -6,9 +6,10 @@ from hooks.prefetch import PREFETCH, wanted
 
 
 class ClaimReview(Context, kw_only=True):
-    """The context of `claim-review`: `draftCharges` is a Bundle of the Claim or ChargeItem resources to be reviewed.
+    """The context of `claim-review`: `draftCharges` is a Bundle of the Claim or ChargeItem resources under review.
 
-    It may also hold the Procedure, MedicationAdministration, Encounter, Coverage and Observation that they rest on.
+    It may also hold the Procedure, MedicationAdministration, Encounter, Coverage and Observation resources that support
+    them.
     """
 
     draft_charges: Bundle
@@ -17,16 +18,16 @@ class ClaimReview(Context, kw_only=True):
 SERVICE = Service(
     id="contrast-echo-claim-review",
     hook="{namespace}.claim-review",
-    title="Contrast stress echo: review of charges before they go out",
+    title="Contrast stress echo: review of charges before submission",
     description=(
-        "Reviews the charges of a contrast stress echo against the record: 93352 and the supply code missing, add-ons "
+        "Checks the charges of a contrast stress echo against the record: missing 93352 or supply code, add-ons "
         "without a primary or charged twice."
     ),
-    usage="Send the charges of one patient. What the record does not show is never suggested as a charge.",
+    usage="Send the charges of one patient. Charges are suggested only for services that the record shows.",
     stage="claim",
     context=ClaimReview,
-    draft="draftCharges",
+    context_bundle="draftCharges",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
     hook_version="1.0.0",
 )

@@ -1,4 +1,4 @@
-"""Hook `encounter-discharge`: an encounter ends, and its charges are about to go out."""
+"""Hook `encounter-discharge`: the encounter ends and its charges are about to be submitted."""
 
 from cds_service.cdshooks.messages import Context
 from cds_service.cdshooks.services import Service
@@ -6,7 +6,7 @@ from hooks.prefetch import PREFETCH, wanted
 
 
 class EncounterDischarge(Context, kw_only=True):
-    """The context of `encounter-discharge`: the encounter is required, and its charges are what the call is about."""
+    """The context of `encounter-discharge`; the encounter is required, and its charges are under review."""
 
     encounter_id: str
 
@@ -16,14 +16,14 @@ SERVICE = Service(
     hook="encounter-discharge",
     title="Contrast stress echo: review of the encounter's charges at discharge",
     description=(
-        "Reviews the charges of the encounter against its record: 93352 and the supply code missing, add-ons without a "
+        "Checks the charges of the encounter against its record: missing 93352 or supply code, add-ons without a "
         "primary or charged twice."
     ),
-    usage="Needs the charges: prefetch `chargeItems`, or a FHIR server that they can be read from.",
+    usage="Requires the charges: prefetch `chargeItems`, or a FHIR server to fetch them from.",
     stage="claim",
     context=EncounterDischarge,
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
     required=("chargeItems",),
     hook_version="1.0",
 )

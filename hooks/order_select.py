@@ -1,4 +1,4 @@
-"""Hook `order-select`: an order for a stress echo has just been chosen and may still lack details."""
+"""Hook `order-select`: an order for a stress echo was just selected and may still lack details."""
 
 from cds_service.cdshooks.messages import Bundle, Context
 from cds_service.cdshooks.services import Service
@@ -8,7 +8,7 @@ from hooks.prefetch import PREFETCH, wanted
 class OrderSelect(Context, kw_only=True):
     """The context of `order-select`.
 
-    `draftOrders` is a Bundle of all unsigned orders of the session, `selections` names those that were just chosen.
+    `draftOrders` is a Bundle of all unsigned orders of the session; `selections` names those just selected.
     """
 
     selections: list[str]
@@ -18,16 +18,16 @@ class OrderSelect(Context, kw_only=True):
 SERVICE = Service(
     id="contrast-echo-order-select",
     hook="order-select",
-    title="Contrast stress echo: coding advice while the order is made",
+    title="Contrast stress echo: coding advice while the order is entered",
     description=(
-        "Advice on the orders that were just selected: the charges that come with contrast at a stress echo, and "
-        "add-on codes without their primary. While details are missing there is advice to read and nothing to accept."
+        "Advises on the orders just selected: charges due for contrast at a stress echo, and add-on codes without a "
+        "primary. Cards carry no suggestions, since order details may still be missing."
     ),
-    usage="Only the orders named in `selections` are looked at; the other draft orders tell what goes with them.",
+    usage="Only the orders in `selections` are reviewed; the other draft orders serve as context.",
     stage="order",
     context=OrderSelect,
-    draft="draftOrders",
+    context_bundle="draftOrders",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
     read_only=True,
 )

@@ -1,4 +1,4 @@
-"""Hook `order-sign`: a stress echo is being ordered."""
+"""Hook `order-sign`: an order for a stress echo is being signed."""
 
 from cds_service.cdshooks.messages import Bundle, Context
 from cds_service.cdshooks.services import Service
@@ -6,7 +6,7 @@ from hooks.prefetch import PREFETCH, wanted
 
 
 class OrderSign(Context, kw_only=True):
-    """The context of `order-sign`: `draftOrders` is a Bundle of the orders that are being signed."""
+    """The context of `order-sign`: `draftOrders` is a Bundle of the orders being signed."""
 
     draft_orders: Bundle
 
@@ -16,13 +16,13 @@ SERVICE = Service(
     hook="order-sign",
     title="Contrast stress echo: coding advice when the order is signed",
     description=(
-        "When a stress echo is ordered with contrast, names the charges that will be due (93352 and the supply code of "
-        "the agent), and add-on codes that are ordered without their primary."
+        "For a stress echo ordered with contrast, lists the charges that will be due (93352 and the supply code of the "
+        "agent), and add-on codes ordered without a primary."
     ),
-    usage="Orders without any sign of contrast are answered with no cards.",
+    usage="Orders without evidence of contrast get no cards.",
     stage="order",
     context=OrderSign,
-    draft="draftOrders",
+    context_bundle="draftOrders",
     prefetch=PREFETCH,
-    wanted=wanted,
+    needed_keys=wanted,
 )

@@ -1,4 +1,4 @@
-"""The prefetch templates, the same in all services: legal in CDS Hooks 2.0.1, first-level primitive tokens only."""
+"""Prefetch templates shared by all services: valid in CDS Hooks 2.0.1, first-level primitive tokens only."""
 
 from cds_service.core.case import Case
 from hooks.coding.studies import studies

@@ -120,7 +120,7 @@ def _direction(change: Change) -> str:
 def _value(change: Change, fees: FeeTable) -> Decimal | None:
     """The amount by which a change alters the charges; units still to be entered count as one."""
     if isinstance(change, AddLine):
-        fee = fees.of(change.code, change.beside.claim_type if change.beside else "")
+        fee = fees.of(change.code, change.sibling.claim_type if change.sibling else "")
         return None if fee is None else fee * (change.units if change.units is not None else 1)
     if isinstance(change, ReplaceCode):
         old, new = (fees.of(code, change.line.claim_type) for code in (change.line.code, change.code))

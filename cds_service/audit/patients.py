@@ -75,7 +75,7 @@ class PatientCase:
         """The case as a review parses it."""
         if self.members is None:
             return self.patient
-        return replace(self.patient, case=self.patient.case.having(**self.members))
+        return replace(self.patient, case=self.patient.case.with_records(**self.members))
 
     @property
     def day(self) -> date | None:
@@ -93,8 +93,8 @@ def read_patient(
 ) -> PatientCases:
     """The cases of one patient, parsed as in a review. Orders alone are no case."""
     entries = entries_of(records)
-    parsed = advisor.examine([source for source, _ in entries], "claim", complete)
-    related = {source.place for source, each in entries if each.related}
+    parsed = advisor.parse([source for source, _ in entries], "claim", complete)
+    related = {source.path for source, each in entries if each.related}
     shared = frozenset(record.origin.resource for record in parsed.case.coverages)
     cases = []
     for members in _split(parsed.case):
@@ -110,8 +110,8 @@ def _by_reference(
 ) -> tuple[SkippedItem, ...]:
     """The skipped items with the references of their records in place of Bundle paths."""
     every = tuple(skipped)
-    names = {source.place: f"{each.kind}/{each.id}" for source, each in entries} if every else {}
-    return tuple(SkippedItem(names[each.place], each.reason) for each in every)
+    names = {source.path: f"{each.kind}/{each.id}" for source, each in entries} if every else {}
+    return tuple(SkippedItem(names[each.path], each.reason) for each in every)
 
 
 def entries_of(records: Iterable[ExportedRecord]) -> list[tuple[SourceResource, ExportedRecord]]:
@@ -190,14 +190,14 @@ def _split(case: Case) -> list[Members | None]:
     links = _linked(linked)
     days: dict[Any, set[date]] = {}
     for record in linked:
-        days.setdefault(links.first(record.origin.resource), set()).update({record.day} if record.day else ())
+        days.setdefault(links.find(record.origin.resource), set()).update({record.day} if record.day else ())
     if len(days) < 2 or not all(days.values()):
         return [None]
     roots = sorted(days, key=lambda root: (min(days[root]), str(root)))
     parts: dict[Any, dict[str, list[Record]]] = {root: {name: [] for name in (*_LINKED, *_JOINING)} for root in roots}
     for member in _LINKED:
         for record in getattr(case, member):
-            parts[links.first(record.origin.resource)][member].append(record)
+            parts[links.find(record.origin.resource)][member].append(record)
     for member in _JOINING:
         for record in getattr(case, member):
             for root in _roots_joined(record, links, days):
@@ -212,17 +212,17 @@ def _linked(records: Sequence[Record]) -> DisjointSet:
     days = {record.day for record in records if record.day}
     for record in records:
         path = record.origin.resource
-        links.tie(path, ("id", _resource_of(record)))
+        links.union(path, ("id", _resource_of(record)))
         if record.encounter:
-            links.tie(path, ("encounter", record.encounter))
+            links.union(path, ("encounter", record.encounter))
         if record.day:
-            links.tie(path, ("day", record.day))
+            links.union(path, ("day", record.day))
         for link in record.links:
             if link in identities or link.startswith(_STUDY_REFERENCES):
-                links.tie(path, ("id", link))
+                links.union(path, ("id", link))
     for day in days:
         if day + timedelta(days=1) in days:
-            links.tie(("day", day), ("day", day + timedelta(days=1)))
+            links.union(("day", day), ("day", day + timedelta(days=1)))
     return links
 
 
@@ -243,5 +243,5 @@ def _roots_joined(record: Record, links: DisjointSet, days: dict[Any, set[date]]
     ]
     if record.day:
         names.append(("day", record.day))
-    roots = {links.first(name) for name in names if name in links} & set(days)
+    roots = {links.find(name) for name in names if name in links} & set(days)
     return frozenset(roots if roots or record.day else days)

@@ -18,7 +18,7 @@ from cds_service.core.case import Line
 from cds_service.core.changes import AddLine, ReplaceCode
 from cds_service.core.rules import Finding, Fix
 from cds_service.review.advisor import Advisor, ReviewResult
-from cds_service.review.report import FindingView, found_in
+from cds_service.review.report import FindingView, findings_with_views
 
 REVIEWED = "reviewed"  # the outcome that counts each reviewed case once
 OUTCOMES = (REVIEWED, "passed", "finding", "not checked")
@@ -74,7 +74,7 @@ class Auditor:
         read = read_patient(records, self.advisor, self.complete)
         cases = read.cases
         tally.cases += len(cases)
-        tally.skipped += [{"place": each.place, "reason": each.reason} for each in read.skipped]
+        tally.skipped += [{"place": each.path, "reason": each.reason} for each in read.skipped]
         sites = sites_of(records) if any(each.related for each in cases) or self.everything else Sites()
         for each in cases:
             if each.related or self.everything:
@@ -82,9 +82,9 @@ class Auditor:
                 self._review(patient, each, sites, tally)
 
     def _review(self, patient: str, each: PatientCase, sites: Sites, tally: AuditTally) -> None:
-        result = self.advisor.judge(each.parsed)
+        result = self.advisor.run_rules(each.parsed)
         fixes_if_open = self._fixes_if_open(result)
-        for finding, found in found_in(result):
+        for finding, found in findings_with_views(result):
             estimate = estimate_of(finding.fixes or fixes_if_open.get(subject_of(found), ()), self.fees)
             tally.findings.append(self._row(patient, each, sites, finding, found, estimate))
         if not each.related:
@@ -101,8 +101,8 @@ class Auditor:
         if all(line.open for line in case.lines) or all(finding.fixes for _, finding in result.review.findings):
             return {}
         lines = [structs.replace(line, open=True) for line in case.lines]
-        reopened = self.advisor.judge(replace(result.parsed, case=case.having(lines=lines)))
-        return {subject_of(found): finding.fixes for finding, found in found_in(reopened)}
+        reopened = self.advisor.run_rules(replace(result.parsed, case=case.with_records(lines=lines)))
+        return {subject_of(found): finding.fixes for finding, found in findings_with_views(reopened)}
 
     def _row(
         self, patient: str, each: PatientCase, sites: Sites, finding: Finding, found: FindingView, estimate: FeeEstimate

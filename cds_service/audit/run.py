@@ -25,7 +25,7 @@ from cds_service.audit.versions import rules_of, site_version, tables_of
 from cds_service.audit.workers import Workers
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.r4_types import R4_TYPES
-from cds_service.fhir.sources import KEYS
+from cds_service.fhir.sources import PREFETCH_KEYS
 
 WORK = "unfinished"
 
@@ -117,14 +117,14 @@ def complete_parts(complete: Iterable[str], rejected: frozenset[str]) -> tuple[f
     """
     declared = set(complete)
     lost = {each for each in declared if each in rejected or "" in rejected}
-    lost |= {each for each in declared if any(KEYS.get(other) == KEYS[each] for other in rejected)}
+    lost |= {each for each in declared if any(PREFETCH_KEYS.get(other) == PREFETCH_KEYS[each] for other in rejected)}
     warnings = tuple(
         f"{each} was declared complete, but lines of this type may have been rejected: "
         "missing records are not treated as absent."
         for each in sorted(lost)
     )
-    flawed = {KEYS[each] for each in lost}
-    return frozenset(KEYS[each] for each in declared) - flawed, warnings
+    flawed = {PREFETCH_KEYS[each] for each in lost}
+    return frozenset(PREFETCH_KEYS[each] for each in declared) - flawed, warnings
 
 
 def _rejected_types(chunks: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> frozenset[str]:

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from cds_service.audit.patients import short
 from cds_service.fhir.bundle import HEAD
-from cds_service.fhir.checks import UNREADABLE
+from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.elements import without_values
 from cds_service.fhir.r4_types import R4_TYPES
-from cds_service.fhir.resources import READ_TYPES, Reference
+from cds_service.fhir.resources import DECODED_TYPES, Reference
 
 # Resources with the names of sites and practitioners; they hold no patient data.
 NAMED_TYPES = frozenset({"Organization", "Location", "Practitioner", "PractitionerRole"})
@@ -69,14 +69,14 @@ def read_line(line: str) -> Row:
     """The record of a line."""
     try:
         head = _DECODER.decode(line)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         return _rejected(line, error)
     kind = head.resource_type
     if kind in NAMED_TYPES:
         return Row(kind=kind, id=head.id or "", name=_name_in(line), skipped=not head.id)
     if kind == MEDICATION:
         return Row(kind=kind, id=head.id or "", skipped=not head.id)
-    if kind not in READ_TYPES:
+    if kind not in DECODED_TYPES:
         return _skipped(kind)
     patient = f"Patient/{head.id}" if kind == "Patient" and head.id else _patient_of(head)
     if not patient:
@@ -99,7 +99,7 @@ def _name_in(line: str) -> str:
     """The name of an organization, location or practitioner; for a role, the reference of its practitioner."""
     try:
         found = msgspec.json.decode(line, type=_PatientName)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return ""  # without a name, the reference is shown
     if isinstance(found.name, str):
         return found.name
@@ -114,9 +114,9 @@ def _rejected(line: str, error: Exception) -> Row:
     """The reject for a line that is not JSON, or whose patient reference has the wrong type."""
     try:
         kind = HEAD.decode(line).resource_type
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return Row(reason="expected a FHIR resource in JSON, with a `resourceType`")
-    if kind not in READ_TYPES | NAMED_TYPES:
+    if kind not in DECODED_TYPES | NAMED_TYPES:
         return _skipped(kind)
     return Row(kind=kind, reason=f"{kind}: {without_values(str(error))}")
 

@@ -1,4 +1,4 @@
-"""Changes to the registration file: what is in it stays as it is, comments too, and nobody sees half of it."""
+"""Edits the registration file atomically, preserving existing content and comments."""
 
 import json
 import os
@@ -11,50 +11,50 @@ import yaml
 from cds_service.auth.registrations import DEFAULT_ALGORITHMS, Client, load_clients
 from cds_service.errors import SettingsError
 
-_HEAD = "# Who may call; read at start. Every key is explained in cds_service/auth/registrations.py.\nclients:\n"
+_HEAD = "# Registered clients, read at startup. Keys are explained in cds_service/auth/registrations.py.\nclients:\n"
 
 
 def add(path: Path, client: Client) -> None:
-    """Add a client at the end of the file, which is made where there is none. Raises SettingsError."""
+    """Append a client to the file, creating it if missing. Raises SettingsError."""
     text = path.read_text(encoding="utf-8") if path.exists() else _HEAD
     if path.exists():
         load_clients(path)
-    lines, (position, indent) = text.splitlines(), _end(text, path.name)
+    lines, (position, indent) = text.splitlines(), _insert_position(text, path.name)
     written = [" " * indent + line for line in _entry(client)]
     _write(path, [*lines[:position], *written, *lines[position:]])
 
 
 def remove(path: Path, name: str) -> None:
-    """Remove the client with an id. Raises SettingsError where there is none."""
+    """Remove the client with an id. Raises SettingsError if there is none."""
     names = [client.id for client in load_clients(path)]
     if name not in names:
-        raise SettingsError(f"{path.name}: no client `{name}`; known are {', '.join(names)}")
+        raise SettingsError(f"{path.name}: no client `{name}`; registered are {', '.join(names)}")
     text = path.read_text(encoding="utf-8")
-    item = _list(text, path.name).value[names.index(name)]
+    item = _clients_node(text, path.name).value[names.index(name)]
     lines = text.splitlines()
     _write(path, lines[: item.start_mark.line] + lines[_last_line(item) + 1 :])
 
 
-def _end(text: str, name: str) -> tuple[int, int]:
-    """The line before which a further client is to be written, counted from 0, and how far it is indented."""
-    node = _list(text, name)
+def _insert_position(text: str, name: str) -> tuple[int, int]:
+    """The line index before which to insert a client, and its indentation."""
+    node = _clients_node(text, name)
     if not isinstance(node, yaml.SequenceNode):
         return node.start_mark.line + 1, 2
     return _last_line(node) + 1, node.start_mark.column
 
 
-def _list(text: str, name: str) -> yaml.Node:
+def _clients_node(text: str, name: str) -> yaml.Node:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     parts: dict[str, yaml.Node] = {key.value: value for key, value in root.value} if root else {}
     node = parts.get("clients")
     is_written = isinstance(node, yaml.SequenceNode) and not node.flow_style
     if node is None or not (is_written or node.tag == "tag:yaml.org,2002:null"):
-        raise SettingsError(f"{name}: expected `clients:`, and under it each client after a hyphen")
+        raise SettingsError(f"{name}: expected `clients:` followed by a list with one hyphen per client")
     return node
 
 
 def _last_line(node: yaml.Node) -> int:
-    """The last line on which something of a node is written; comments behind it are the next one's."""
+    """The last line of a node; comments after it belong to the next node."""
     if not isinstance(node, yaml.CollectionNode) or node.flow_style:
         return int(node.end_mark.line)
     parts = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
@@ -81,12 +81,12 @@ def _entry(client: Client) -> Iterator[str]:
 
 
 def _text(value: str | tuple[str, ...]) -> str:
-    """As JSON, which YAML reads as text whatever it looks like."""
+    """The value as JSON, which YAML always parses as text."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    """Replace the file at once, if what is to be in it can be read."""
+    """Replace the file atomically, after validating the new content."""
     with TemporaryDirectory(dir=path.parent, prefix=".clients-") as folder:
         draft = Path(folder) / path.name
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,19 +1,19 @@
-"""Who may call: the registration file, read strictly at start.
+"""Loads the registration file of clients, validated at startup.
 
     clients:
-      - id: general-hospital                       # the name in logs and limits
+      - id: general-hospital                       # name in logs and limits
         issuer: https://ehr.example.org            # `iss` of its tokens
-        jwks_url: https://ehr.example.org/jwks     # where its public keys are; or jwks_file, beside this file
+        jwks_url: https://ehr.example.org/jwks     # its public keys; or jwks_file, next to this file
         algorithms: ["ES384"]                      # default ES384 and RS384
-        tenants: [main-campus]                     # default none: then its tokens name no tenant
+        tenants: [main-campus]                     # default none: its tokens have no tenant
         services: [contrast-echo-order-sign]       # default all
-        fhir_servers:                              # default none: then prefetch is all that there is
+        fhir_servers:                              # default none: only prefetch is used
           - url: https://ehr.example.org/fhir
           - url: https://fhir.hospital.internal/r4
-            private: true                          # its name may lead to a private address
+            private: true                          # its name may resolve to a private address
 
-With both `jwks_url` and `jwks_file` the file is read, and the URL is what a token's `jku` may say. A fault names the
-file, the line and what was expected.
+With both `jwks_url` and `jwks_file`, the file is used, and the URL is the only allowed `jku` of tokens. Errors name the
+file, the line and the expected value.
 """
 
 import re
@@ -25,15 +25,15 @@ import msgspec
 
 from cds_service.core import strict_yaml
 from cds_service.errors import SettingsError
-from cds_service.fhir.servers import AllowedServer, AllowList, is_sheltered
+from cds_service.fhir.servers import AllowedServer, AllowList, is_secure
 
-# What a signature may be made with. No shared secrets, and never `none`.
+# Allowed signature algorithms: no shared secrets and no `none`.
 ALGORITHMS = ("ES384", "RS384", "ES256", "ES512", "RS256", "RS512", "PS256", "PS384", "PS512")
 DEFAULT_ALGORITHMS = ("ES384", "RS384")
 
 
 class Client(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
-    """A registered client. `services` None: all of them."""
+    """A registered client. `services` None: all services."""
 
     id: str
     issuer: str
@@ -46,7 +46,7 @@ class Client(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
     @property
     def allowed_servers(self) -> AllowList:
-        """The FHIR servers that may be asked on its behalf."""
+        """The FHIR servers that may be queried for this client."""
         return AllowList(self.fhir_servers)
 
 
@@ -55,7 +55,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load_clients(path: Path, known_services: Collection[str] | None = None) -> tuple[Client, ...]:
-    """Read a registration file; without `known_services` any name passes for a service. Raises SettingsError."""
+    """Load a registration file; without `known_services`, service names are not checked. Raises SettingsError."""
     loader = _Loader(strict_yaml.read(path, SettingsError), known_services)
     return loader.clients()
 
@@ -78,7 +78,7 @@ class _Loader:
     def _client(self, raw: dict[str, Any], path: str) -> Client:
         client: Client = self._convert(raw, Client, path)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", client.id):
-            raise self._fault(f"{path}.id", "expected `id` to be letters, digits, dots and hyphens")
+            raise self._fault(f"{path}.id", "expected `id` to have only letters, digits, dots and hyphens")
         if not client.issuer.strip():
             raise self._fault(f"{path}.issuer", "expected `issuer` to be the `iss` of the client's tokens")
         self._require_keys(client, path)
@@ -92,10 +92,10 @@ class _Loader:
     def _require_keys(self, client: Client, path: str) -> None:
         if not (client.jwks_url or client.jwks_file):
             raise self._fault(path, "expected `jwks_url` or `jwks_file`")
-        if client.jwks_url and not is_sheltered(client.jwks_url):
-            raise self._fault(f"{path}.jwks_url", "expected an https address: on the way it could be changed")
+        if client.jwks_url and not is_secure(client.jwks_url):
+            raise self._fault(f"{path}.jwks_url", "expected an https URL; keys sent over http could be altered")
         if not client.algorithms:
-            raise self._fault(f"{path}.algorithms", f"expected some of {', '.join(ALGORITHMS)}")
+            raise self._fault(f"{path}.algorithms", f"expected one or more of {', '.join(ALGORITHMS)}")
         for number, algorithm in enumerate(client.algorithms):
             if algorithm not in ALGORITHMS:
                 raise self._fault(f"{path}.algorithms[{number}]", f"expected one of {', '.join(ALGORITHMS)}")
@@ -114,7 +114,7 @@ class _Loader:
             within = path + where.rstrip("`")
             unknown = re.fullmatch(r"Object contains unknown field `(.+)`", text)
             if unknown:
-                raise self._fault(f"{within}.{unknown[1]}", f"the key `{unknown[1]}` is not known here") from None
+                raise self._fault(f"{within}.{unknown[1]}", f"unknown key `{unknown[1]}`") from None
             missing = re.fullmatch(r"Object missing required field `(.+)`", text)
             words = f"`{missing[1]}` is required" if missing else text[:1].lower() + text[1:]
             raise self._fault(within, words) from None

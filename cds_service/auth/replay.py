@@ -1,7 +1,7 @@
-"""Each token is taken once: a store of used token ids that all workers share.
+"""Replay protection: each token (`jti`) is accepted once across all workers.
 
-What is kept is a digest of issuer and `jti`, and when the token ends; nothing of who called or for whom. A database
-that is down does not stop advice: until it is back, each worker remembers for itself what it has seen.
+Stores a digest of issuer and `jti` with the token's expiry, and nothing about the call. While the database is down,
+calls are still answered, and each worker checks only the tokens that it has seen itself.
 """
 
 import hashlib
@@ -19,27 +19,27 @@ from cds_service.telemetry.logs import log
 
 PURGE_SECONDS = 60.0
 
-# How long a call waits for the database, in seconds; after that it is let in on what this worker knows.
+# Maximum wait for the database, in seconds; after that only this worker's own memory is checked.
 WAIT_SECONDS = 1.0
 
 
 class ReplayStore(Protocol):
-    """Remembers which tokens were used."""
+    """A store of used tokens."""
 
-    def take(self, issuer: str, jti: str, ends_at: float) -> bool:
-        """Whether the token is used for the first time; remembered until it ends, in seconds since 1970."""
+    def record_use(self, issuer: str, jti: str, ends_at: float) -> bool:
+        """Record a token until it expires (`ends_at`, Unix time); True if this is its first use."""
 
 
 class MemoryReplayStore:
-    """Remembers within this process."""
+    """Used tokens of this process, in memory."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._used: dict[str, float] = {}
         self._purged_at = 0.0
 
-    def take(self, issuer: str, jti: str, ends_at: float) -> bool:
-        """Whether the token is used for the first time."""
+    def record_use(self, issuer: str, jti: str, ends_at: float) -> bool:
+        """Record a token; True if this is its first use."""
         with self._lock:
             self._purge()
             digest = _digest(issuer, jti)
@@ -55,9 +55,9 @@ class MemoryReplayStore:
 
 
 class SharedReplayStore:
-    """Remembers in a database; the key of the table lets only one of several workers take a token.
+    """Used tokens in the database, where the primary key lets only one worker record a token.
 
-    Each worker remembers for itself too: a token that it has seen is refused without a look at the database.
+    Each worker also remembers its own tokens, and rejects those without a query.
     """
 
     def __init__(self, database: Database) -> None:
@@ -65,9 +65,9 @@ class SharedReplayStore:
         self._purged_at = 0.0
         self._own = MemoryReplayStore()
 
-    def take(self, issuer: str, jti: str, ends_at: float) -> bool:
-        """Whether the token is used for the first time."""
-        if not self._own.take(issuer, jti, ends_at):
+    def record_use(self, issuer: str, jti: str, ends_at: float) -> bool:
+        """Record a token; True if this is its first use."""
+        if not self._own.record_use(issuer, jti, ends_at):
             return False
         entry = {"digest": _digest(issuer, jti), "ends_at": int(ends_at) + 1}
         try:

@@ -1,8 +1,8 @@
-"""Who calls: the JSON Web Token of CDS Hooks, held against the client's registration.
+"""Verifies the JSON Web Tokens of CDS Hooks clients against their registrations.
 
-What a token says is read strictly by our own types (`exp` as a text or as infinity is no number), and its signature is
-checked by PyJWT with an algorithm that the registration names and a key of the kind that the algorithm needs. A token
-is never logged; the reason why one is refused is, and the caller does not learn it.
+Claims are decoded strictly by our own types (for example, `exp` must be a finite number). PyJWT verifies the signature
+with a registered algorithm and a matching key. Tokens are never logged; the reason for rejecting one is logged but not
+sent to the client.
 """
 
 import re
@@ -21,13 +21,13 @@ from cds_service.auth.registrations import Client, load_clients
 from cds_service.auth.replay import ReplayStore, SharedReplayStore
 from cds_service.database.connections import Database
 from cds_service.errors import NotAllowed, NotTrusted, SettingsError
-from cds_service.fhir.servers import AllowList, is_sheltered
+from cds_service.fhir.servers import AllowList, is_secure
 from cds_service.settings import Settings
 
-# How far the clocks of client and service may be apart, in seconds.
+# Allowed clock difference between client and service, in seconds.
 LEEWAY_SECONDS = 10
 
-_MOST_CHARACTERS = 8192
+_MAX_CHARACTERS = 8192
 _BEARER = re.compile(r"[Bb]earer +(?P<token>(?P<header>[\w-]+)\.(?P<claims>[\w-]+)\.[\w-]+)", re.ASCII)
 
 Named = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
@@ -52,7 +52,7 @@ class _Claims(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls, for which tenant; `registration` is None in development, where anyone on this machine may."""
+    """An authenticated client and its tenant; `registration` is None in development."""
 
     client: str
     tenant: str | None = None
@@ -60,11 +60,11 @@ class Principal:
 
     @property
     def servers(self) -> AllowList | None:
-        """The FHIR servers that may be asked on the caller's behalf; None: those of the site's settings."""
+        """The FHIR servers allowed for this client; None: those of the settings."""
         return self.registration.allowed_servers if self.registration else None
 
-    def require(self, service: str | None) -> None:
-        """Raises NotAllowed where the client is not registered for the tenant or for the service."""
+    def require_access(self, service: str | None) -> None:
+        """Raises NotAllowed if the client is not registered for the tenant or the service."""
         known = self.registration
         if known is None:
             return
@@ -74,10 +74,10 @@ class Principal:
             raise NotAllowed("this client is not registered for this service")
 
 
-class Guard:
-    """Tells who calls from the token of the call.
+class TokenVerifier:
+    """Verifies bearer tokens and identifies their clients.
 
-    `most_seconds` is the longest life of a token, `now` gives seconds since 1970.
+    `max_seconds` is the maximum token lifetime, `now` returns Unix time.
     """
 
     def __init__(
@@ -85,32 +85,32 @@ class Guard:
         clients: Iterable[Client],
         folder: Path,
         replay: ReplayStore,
-        most_seconds: int = 300,
+        max_seconds: int = 300,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._clients = {client.issuer: client for client in clients}
         self._keys = {issuer: key_source(client, folder) for issuer, client in self._clients.items()}
         self._replay = replay
-        self._most_seconds = most_seconds
+        self._max_seconds = max_seconds
         self._now = now
 
-    def admit(self, authorization: str | None, endpoint: str) -> Principal:
-        """Who calls an endpoint, by the header `Authorization`; `endpoint` is the address under which clients call it.
+    def verify(self, authorization: str | None, endpoint: str) -> Principal:
+        """The client identified by an `Authorization` header; `endpoint` is the public URL of the endpoint called.
 
-        Raises NotTrusted where the call does not prove it.
+        Raises NotTrusted if there is no valid token.
         """
         token = _token(authorization)
         claims = _decoded(token["claims"], _Claims, "claims")
         try:
-            client = self._verify(token, claims)
+            client = self._verify_signature(token, claims)
             self._require_times(claims)
             _require_audience(claims, endpoint)
             self._require_first_use(claims)
         except NotTrusted as error:
-            raise NotTrusted(error.message, **_named(claims)) from None
+            raise NotTrusted(error.message, **_identifying(claims)) from None
         return Principal(client.id, claims.tenant, client)
 
-    def _verify(self, token: re.Match[str], claims: _Claims) -> Client:
+    def _verify_signature(self, token: re.Match[str], claims: _Claims) -> Client:
         """The client that signed the token."""
         client = self._clients.get(claims.iss)
         if client is None:
@@ -123,31 +123,31 @@ class Guard:
         except (KeysUnavailable, UnusableKey) as error:
             raise NotTrusted(str(error)) from None
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
-            raise NotTrusted(f"the signature does not hold ({type(error).__name__})") from None
+            raise NotTrusted(f"invalid signature ({type(error).__name__})") from None
         return client
 
     def _key(self, client: Client, header: _Header) -> Key:
         key = self._keys[client.issuer].key(header.kid)
         if key is None:
-            raise NotTrusted("`kid`: the client has no such key")
+            raise NotTrusted("`kid`: unknown key of this client")
         return key
 
     def _require_times(self, claims: _Claims) -> None:
         now = self._now()
         if claims.exp <= now - LEEWAY_SECONDS:
-            raise NotTrusted("`exp`: the token has ended")
+            raise NotTrusted("`exp`: the token has expired")
         if claims.iat > now + LEEWAY_SECONDS or (claims.nbf or 0.0) > now + LEEWAY_SECONDS:
             raise NotTrusted("`iat`: the token is not yet valid")
-        if claims.exp - claims.iat > self._most_seconds:
-            raise NotTrusted(f"`exp`: the token lives longer than {self._most_seconds} seconds")
+        if claims.exp - claims.iat > self._max_seconds:
+            raise NotTrusted(f"`exp`: the token's lifetime exceeds {self._max_seconds} seconds")
 
     def _require_first_use(self, claims: _Claims) -> None:
-        if not self._replay.take(claims.iss, claims.jti, claims.exp + LEEWAY_SECONDS):
+        if not self._replay.record_use(claims.iss, claims.jti, claims.exp + LEEWAY_SECONDS):
             raise NotTrusted("`jti`: the token was used before")
 
 
-def guard_of(settings: Settings, services: Collection[str]) -> Guard | None:
-    """The guard that a site's settings ask for; None in development. Raises SettingsError, with all that is missing."""
+def verifier_of(settings: Settings, services: Collection[str]) -> TokenVerifier | None:
+    """The token verifier for the settings; None in development. Raises SettingsError with all missing settings."""
     if settings.mode == "development":
         return None
     faults = list(_missing(settings))
@@ -156,33 +156,33 @@ def guard_of(settings: Settings, services: Collection[str]) -> Guard | None:
     clients = load_clients(settings.clients_file, services)
     if not clients:
         raise SettingsError(
-            f"{settings.clients_file.name}: no client is registered: add one with `cds-service clients`"
+            f"{settings.clients_file.name}: no client is registered; add one with `cds-service clients`"
         )
     replay = SharedReplayStore(Database(settings.database_url, settings.database_connections, is_durable=False))
-    return Guard(clients, settings.clients_file.parent, replay, settings.token_seconds)
+    return TokenVerifier(clients, settings.clients_file.parent, replay, settings.token_seconds)
 
 
 def _missing(settings: Settings) -> Iterator[str]:
     if settings.clients_file is None:
         yield (
-            "CDS_CLIENTS_FILE: required in production: who may call (see `cds-service clients`); "
-            "to try things out on this machine, set CDS_MODE=development"
+            "CDS_CLIENTS_FILE: required in production to register clients (see `cds-service clients`); "
+            "for local testing, set CDS_MODE=development"
         )
     if settings.public_base_url is None:
-        yield "CDS_PUBLIC_BASE_URL: required in production: the address that clients call and that their tokens name"
-    elif not is_sheltered(settings.public_base_url):
-        yield "CDS_PUBLIC_BASE_URL: expected an https address: calls carry patient data"
+        yield "CDS_PUBLIC_BASE_URL: required in production; the base URL that clients call and name in their tokens"
+    elif not is_secure(settings.public_base_url):
+        yield "CDS_PUBLIC_BASE_URL: expected an https URL, since calls contain patient data"
 
 
 def key_source(client: Client, folder: Path) -> KeySource:
-    """Where a client's keys come from; a file is looked for beside the registrations, in `folder`."""
+    """The key source of a client; a relative file path is resolved against `folder`."""
     return KeySource(folder / client.jwks_file if client.jwks_file else client.jwks_url or "")
 
 
 def _token(authorization: str | None) -> re.Match[str]:
     found = _BEARER.fullmatch((authorization or "").strip())
-    if found is None or len(found["token"]) > _MOST_CHARACTERS:
-        raise NotTrusted("there is no bearer token" if not authorization else "the bearer token is not a signed JWT")
+    if found is None or len(found["token"]) > _MAX_CHARACTERS:
+        raise NotTrusted("no bearer token" if not authorization else "the bearer token is not a signed JWT")
     return found
 
 
@@ -198,9 +198,9 @@ def _decoded(part: str, kind: type[PartT], name: str) -> PartT:
         raise NotTrusted(f"the token's {name}: not well-formed") from None
 
 
-def _named(claims: _Claims) -> dict[str, str]:
-    named = {"issuer": claims.iss, "jti": claims.jti, "tenant": claims.tenant}
-    return {name: value for name, value in named.items() if value}
+def _identifying(claims: _Claims) -> dict[str, str]:
+    members = {"issuer": claims.iss, "jti": claims.jti, "tenant": claims.tenant}
+    return {name: value for name, value in members.items() if value}
 
 
 def _require_audience(claims: _Claims, endpoint: str) -> None:

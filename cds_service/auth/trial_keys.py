@@ -1,4 +1,4 @@
-"""What a client has and a service has not: a private key, and tokens signed with it. For trying a registration out."""
+"""Private keys and signed tokens of a test client, for trying out a registration."""
 
 import base64
 import hashlib
@@ -23,12 +23,12 @@ _BY_CURVE = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
 def new_key() -> PrivateKey:
-    """A key for ES384."""
+    """Generate a private key for ES384."""
     return generate_private_key(SECP384R1())
 
 
 def save(key: PrivateKey, path: Path) -> None:
-    """Write a private key as PEM for its owner alone. Raises SettingsError where the file is there already."""
+    """Write a private key as PEM, readable by its owner only. Raises SettingsError if the file exists."""
     content = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -46,19 +46,19 @@ def load(path: Path) -> PrivateKey:
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from None
     except (ValueError, TypeError):
-        raise SettingsError(f"{path}: expected a private key in PEM, without a password") from None
+        raise SettingsError(f"{path}: expected an unencrypted private key in PEM format") from None
     if not isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
         raise SettingsError(f"{path}: expected an elliptic curve key or an RSA key")
     return key
 
 
 def algorithm_of(key: PrivateKey) -> str:
-    """The algorithm that CDS Hooks recommends for such a key."""
+    """The signature algorithm for a key, as recommended by CDS Hooks."""
     return _BY_CURVE.get(key.curve.name, "ES384") if isinstance(key, EllipticCurvePrivateKey) else "RS384"
 
 
 def public_jwk(key: PrivateKey) -> dict[str, Any]:
-    """The public half as it stands in a JSON Web Key Set; its id is the key's thumbprint (RFC 7638)."""
+    """The public key as a JWK; its id is the key's thumbprint (RFC 7638)."""
     if isinstance(key, EllipticCurvePrivateKey):
         members = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     else:
@@ -70,7 +70,7 @@ def public_jwk(key: PrivateKey) -> dict[str, Any]:
 
 
 def token(key: PrivateKey, issuer: str, audience: str, tenant: str | None = None, seconds: int = 60) -> str:
-    """A token for one call of an endpoint, valid for some seconds from now."""
+    """A token for one call of an endpoint, valid for `seconds` from now."""
     now = int(time.time())
     claims = {"iss": issuer, "aud": audience, "iat": now, "exp": now + seconds, "jti": str(uuid.uuid4())}
     named = {"tenant": tenant} if tenant else {}

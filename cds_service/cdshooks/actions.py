@@ -1,9 +1,9 @@
-"""Changes to a case as actions on FHIR resources.
+"""Converts changes to a case into CDS Hooks actions on FHIR resources.
 
-A charge is created as a ChargeItem; if the lines are on a Claim, one update carries the whole corrected Claim. The
-client's own JSON is kept: unchanged members, unknown ones included, go back as received. Tests validate the resources
-made here for every case and for arbitrary data (`tests/unit/test_outbound_fhir.py`); calls do not, since that takes
-0.1 ms for each resource and loading the models a third of a second at start.
+A charge is created as a ChargeItem; changes to a Claim become one update with the whole corrected Claim. Unchanged
+members of the original JSON, including unknown ones, are returned as received. Created resources are validated in tests
+only (`tests/unit/test_outbound_fhir.py`): validation takes 0.1 ms per resource, and loading the models a third of a
+second at startup.
 """
 
 import re
@@ -26,12 +26,12 @@ from cds_service.core.changes import (
     ReplaceCode,
     SetUnits,
 )
-from cds_service.fhir.checks import UNREADABLE
-from cds_service.fhir.systems import billing_uri, kind
+from cds_service.fhir.checks import DECODE_ERRORS
+from cds_service.fhir.systems import billing_uri, code_kind
 
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 
-# What a new claim line takes over from the line beside it: whose work it is, for what, where and when.
+# Members that a new claim line copies from its sibling: care team, diagnoses, path and date of service.
 _SHARED_MEMBERS = (
     "careTeamSequence",
     "diagnosisSequence",
@@ -45,70 +45,74 @@ _SHARED_MEMBERS = (
     "encounter",
 )
 
-# ChargeItem.service may point at these; other records go to supportingInformation.
+# Allowed targets of ChargeItem.service; other records go to supportingInformation.
 _SERVICE_TYPES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/", "MedicationAdministration/", "Observation/")
 
 
 def fhir_actions(changes: Iterable[Change], case: Case, raw: Mapping[str, msgspec.Raw]) -> tuple[Action, ...]:
-    """The actions that carry out changes which belong together; empty where one of them cannot be carried out.
+    """The actions for a set of changes; empty if one of the changes cannot be expressed.
 
-    `raw` is the client's own JSON by the place of each resource. All changes of one resource are one update of it.
+    `raw` is the original JSON of each resource by path. All changes to a resource become one update.
     """
     updated: dict[str, dict[str, Any]] = {}
-    said: dict[str, list[str]] = {}
-    done: list[Action] = []
+    described: dict[str, list[str]] = {}
+    actions: list[Action] = []
     for change in _removals_last(changes):
-        place = _resource_changed_by(change)
-        if place is None:
+        path = _resource_changed_by(change)
+        if path is None:
             action = _create_or_delete(change, case)
             if action is None:
                 return ()
-            done.append(action)
+            actions.append(action)
             continue
-        if place not in updated:
-            resource = _whole(raw[place])
+        if path not in updated:
+            resource = _editable(raw[path])
             if resource is None:
                 return ()
-            updated[place] = resource
-        _change(updated[place], change)
-        said.setdefault(place, []).append(str(change))
+            updated[path] = resource
+        _change(updated[path], change)
+        described.setdefault(path, []).append(str(change))
     if any(resource["resourceType"] == "ChargeItem" and "id" not in resource for resource in updated.values()):
         return ()
     updates = [
-        Action(type="update", description=_sentence("; ".join(said[place] + _left_alone(resource))), resource=resource)
-        for place, resource in updated.items()
+        Action(
+            type="update",
+            description=_capitalized("; ".join(described[path] + _amounts_note(resource))),
+            resource=resource,
+        )
+        for path, resource in updated.items()
     ]
-    return (*updates, *done)
+    return (*updates, *actions)
 
 
-def _whole(raw: msgspec.Raw) -> dict[str, Any] | None:
-    """A resource with all its members; None where one is beyond what can be written back as it came.
+def _editable(raw: msgspec.Raw) -> dict[str, Any] | None:
+    """A resource with all its members; None if it cannot be decoded and encoded without loss.
 
-    Rules read only parts of it, and those were readable.
+    Members that rules do not use may be too deep or out of range.
     """
     if is_too_deep(bytes(raw)):
         return None
     try:
         resource: dict[str, Any] = _EXACT.decode(raw)
-    except (*UNREADABLE, ArithmeticError):
+    except (*DECODE_ERRORS, ArithmeticError):
         return None
     return resource
 
 
 def allowed_changes(changes: Iterable[Change], case: Case) -> list[Change]:
-    """The changes that a site takes: where orders instead of charges, no supply, for no advice orders a drug."""
+    """The changes that the site accepts: no supply if it accepts orders only, since advice never orders a drug."""
     takes_orders = case.stage == "order" and case.site.order_suggestions == "ServiceRequest"
     return [change for change in changes if not (takes_orders and isinstance(change, AddLine) and change.is_supply)]
 
 
-def _left_alone(resource: dict[str, Any]) -> list[str]:
-    """Prices are the client's: a claim that states some goes back with them, and says so."""
+def _amounts_note(resource: dict[str, Any]) -> list[str]:
+    """A note for claims with amounts, which are returned unchanged: pricing is up to the client."""
     states_amounts = "total" in resource or any("net" in item for item in resource.get("item") or [])
-    return ["amounts of money are left as they were"] if states_amounts else []
+    return ["monetary amounts are unchanged"] if states_amounts else []
 
 
 def _removals_last(changes: Iterable[Change]) -> list[Change]:
-    """Items are found by their position, so those that go, go last and from the end."""
+    """The changes with removals last, from the end: items are found by position."""
     every = list(changes)
     removals = [change for change in every if isinstance(change, RemoveLine)]
     kept = [change for change in every if not isinstance(change, RemoveLine)]
@@ -116,10 +120,10 @@ def _removals_last(changes: Iterable[Change]) -> list[Change]:
 
 
 def _resource_changed_by(change: Change) -> str | None:
-    """The place of the resource that a change rewrites; None where it creates or deletes one."""
+    """The path of the resource that a change updates; None if it creates or deletes one."""
     if isinstance(change, RemoveOrder):
         return None
-    line = change.beside if isinstance(change, AddLine) else change.line
+    line = change.sibling if isinstance(change, AddLine) else change.line
     rewrites = line is not None and (bool(line.claim) or not isinstance(change, AddLine | RemoveLine))
     return line.origin.resource if line is not None and rewrites else None
 
@@ -131,7 +135,7 @@ def _change(resource: dict[str, Any], change: Change) -> None:
         _change_charge(resource, change)
 
 
-def _sentence(text: str) -> str:
+def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
@@ -160,17 +164,17 @@ def _change_item(item: dict[str, Any], change: ReplaceCode | SetUnits | AddModif
     elif isinstance(change, AddModifier):
         item["modifier"] = [*(item.get("modifier") or []), {"coding": [{"code": change.modifier}]}]
     else:
-        item["modifier"] = [each for each in item.get("modifier") or [] if not _names(each, change.modifier)]
+        item["modifier"] = [each for each in item.get("modifier") or [] if not _has_modifier(each, change.modifier)]
         if not item["modifier"]:
             del item["modifier"]
 
 
-def _names(concept: dict[str, Any], modifier: str) -> bool:
+def _has_modifier(concept: dict[str, Any], modifier: str) -> bool:
     return any(str(coding.get("code", "")).upper() == modifier for coding in concept.get("coding") or [])
 
 
 def _find(claim: dict[str, Any], line: Line) -> tuple[list[dict[str, Any]], int]:
-    """The list that holds a line's item or detail, and the position in it."""
+    """The list that contains a line's item or detail, and its position."""
     *outer, position = _positions(line)
     container: list[dict[str, Any]] = claim["item"]
     for level, member in zip(outer, ("detail", "subDetail"), strict=False):
@@ -182,14 +186,14 @@ def _remove_item(claim: dict[str, Any], line: Line) -> None:
     container, position = _find(claim, line)
     del container[position]
     if not claim["item"]:
-        del claim["item"]  # FHIR knows no empty lists
+        del claim["item"]  # FHIR does not allow empty lists
 
 
 def _add_item(claim: dict[str, Any], change: AddLine) -> None:
-    items: list[dict[str, Any]] = claim["item"]  # the line beside which it stands is one of them
-    neighbour = items[_positions(change.beside)[0]] if change.beside else {}
+    items: list[dict[str, Any]] = claim["item"]  # not empty: it contains the sibling
+    sibling = items[_positions(change.sibling)[0]] if change.sibling else {}
     item: dict[str, Any] = {"sequence": 1 + max((_sequence(each) for each in items), default=0)}
-    item |= {member: neighbour[member] for member in _SHARED_MEMBERS if member in neighbour}
+    item |= {member: sibling[member] for member in _SHARED_MEMBERS if member in sibling}
     item["productOrService"] = _concept(change.code)
     if change.modifiers:
         item["modifier"] = [{"coding": [{"code": modifier}]} for modifier in change.modifiers]
@@ -207,10 +211,10 @@ def _sequence(item: dict[str, Any]) -> int:
 
 
 def _create_or_delete(change: Change, case: Case) -> Action | None:
-    """The action that creates a ChargeItem or deletes a resource, or None where the client gave no id to delete."""
+    """The action that creates a charge or deletes a resource; None if the resource has no id."""
     if isinstance(change, AddLine):
         make = _ORDER_TIME[case.site.order_suggestions] if case.stage == "order" else charge_item
-        return Action(type="create", description=_sentence(str(change)), resource=make(change, case))
+        return Action(type="create", description=_capitalized(str(change)), resource=make(change, case))
     target = change.order if isinstance(change, RemoveOrder) else change.line
     return _delete(str(change), target.identity)
 
@@ -229,10 +233,10 @@ def _change_charge(resource: dict[str, Any], change: Change) -> None:
 
 
 def _without_modifier(concept: dict[str, Any], modifier: str) -> dict[str, Any]:
-    """A charge's code without a modifier, whether it is a coding of its own or written behind the code."""
+    """A charge's code without a modifier, whether a separate coding or appended to the code."""
     kept = [coding for coding in concept["coding"] if str(coding.get("code", "")).upper() != modifier]
-    behind = re.compile(rf"^(.{{5}}.*?)[-: ]?{modifier}", re.IGNORECASE)
-    rewritten = [coding | {"code": behind.sub(r"\1", coding["code"])} for coding in kept if coding.get("code")]
+    appended = re.compile(rf"^(.{{5}}.*?)[-: ]?{modifier}", re.IGNORECASE)
+    rewritten = [coding | {"code": appended.sub(r"\1", coding["code"])} for coding in kept if coding.get("code")]
     return {**concept, "coding": rewritten}
 
 
@@ -246,7 +250,7 @@ def _remove_extension(resource: dict[str, Any], modifier: str) -> None:
 def _delete(description: str, identity: str) -> Action | None:
     if not _has_id(identity):
         return None
-    return Action(type="delete", description=_sentence(description), resource_id=identity)
+    return Action(type="delete", description=_capitalized(description), resource_id=identity)
 
 
 def _has_id(identity: str) -> bool:
@@ -254,7 +258,7 @@ def _has_id(identity: str) -> bool:
 
 
 def charge_item(change: AddLine, case: Case) -> dict[str, Any]:
-    """A new charge: planned at order time, billable at claim time. Quantities are HCPCS units."""
+    """A new ChargeItem: planned at order time, billable at claim time. The quantity is in HCPCS units."""
     resource: dict[str, Any] = {
         "resourceType": "ChargeItem",
         "status": _STATUS[case.stage],
@@ -264,14 +268,16 @@ def charge_item(change: AddLine, case: Case) -> dict[str, Any]:
         "occurrenceDateTime": change.day.isoformat() if change.day else None,
         "performer": [{"actor": {"reference": each}} for each in sorted(change.performers) if "/" in each],
         "quantity": {"value": _number(change.units)} if change.units is not None else None,
-        "service": [{"reference": each} for each in change.about if each.startswith(_SERVICE_TYPES)],
-        "supportingInformation": [{"reference": each} for each in change.about if not each.startswith(_SERVICE_TYPES)],
+        "service": [{"reference": each} for each in change.references if each.startswith(_SERVICE_TYPES)],
+        "supportingInformation": [
+            {"reference": each} for each in change.references if not each.startswith(_SERVICE_TYPES)
+        ],
     }
     return {member: value for member, value in resource.items() if value not in (None, [])}
 
 
 def service_request(change: AddLine, case: Case) -> dict[str, Any]:
-    """A draft order, for sites that cannot take a charge at order time."""
+    """A draft ServiceRequest, for sites that do not accept charges at order time."""
     resource: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "status": "draft",
@@ -280,7 +286,7 @@ def service_request(change: AddLine, case: Case) -> dict[str, Any]:
         "subject": {"reference": case.patient} if case.patient else {"display": "the patient of this call"},
         "encounter": _reference(change.encounter),
         "occurrenceDateTime": change.day.isoformat() if change.day else None,
-        "supportingInfo": [{"reference": each} for each in change.about],
+        "supportingInfo": [{"reference": each} for each in change.references],
     }
     return {member: value for member, value in resource.items() if value not in (None, [])}
 
@@ -300,9 +306,9 @@ def _concept(code: str, modifiers: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def _recoded(concept: Any, code: str) -> dict[str, Any]:
-    """A charge's code with the billing code replaced; modifiers and local codes beside it stay."""
+    """A charge's code with the billing code replaced; modifiers and local codes are kept."""
     codings = concept.get("coding", []) if isinstance(concept, dict) else []
-    kept = [each for each in codings if kind(each.get("system")) != "billing" or len(each.get("code") or "") == 2]
+    kept = [each for each in codings if code_kind(each.get("system")) != "billing" or len(each.get("code") or "") == 2]
     return {"coding": [{"system": billing_uri(code), "code": code}, *kept]}
 
 

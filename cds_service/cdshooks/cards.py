@@ -1,4 +1,4 @@
-"""Findings as cards. The only place where wording meets the limits of CDS Hooks."""
+"""Converts findings to CDS Hooks cards, within the limits of the specification."""
 
 import re
 import uuid
@@ -24,11 +24,11 @@ _NOT_IN_CODE = re.compile(r"[`\s<>]+")
 
 @dataclass(frozen=True, slots=True)
 class CardMaker:
-    """Makes the cards of one answer.
+    """Builds the cards of one response.
 
-    `raw` is the client's own JSON by place. `page_base` is the address under which the rules' pages are reached, empty
-    where there is none. With `read_only`, a fix that lacks details is described in words only. `extension` names the
-    member of a card's extension that carries the finding's id.
+    `raw` is the original JSON by path. `page_base` is the base URL of the rule pages, empty if there is none. With
+    `read_only`, fixes that lack units or a date get no suggestion. `extension` names the member of a card's extension
+    that carries the finding's id.
     """
 
     case: Case
@@ -39,7 +39,7 @@ class CardMaker:
     extension: str = ""
 
     def cards(self, review: Review) -> tuple[Card, ...]:
-        """One card for each finding, warnings first."""
+        """One card per finding, warnings first."""
         stage = self.case.stage
         named = zip(finding_ids(review.findings), review.findings, strict=True)
         ranked = sorted(named, key=lambda each: each[1][0].indicator_of(each[1][1], stage) != "warning")
@@ -73,12 +73,12 @@ class CardMaker:
         if not self.page_base:
             return None
         url = f"{self.page_base}/rules/{rule.id}"
-        return (Link(label="About this rule: why, when it flags, its sources", url=url, type="absolute"),)
+        return (Link(label="About this rule: rationale, triggers and sources", url=url, type="absolute"),)
 
     def _suggestions(self, fixes: tuple[Fix, ...]) -> Iterator[Suggestion]:
-        """A remedy that cannot be carried out on the client's data is left to the words of the card.
+        """The suggestions for fixes that can be expressed as actions.
 
-        Where the site takes only a part of each, the label names that part, and alternatives may come to the same.
+        If the site accepts only part of a fix, the label names that part; fixes that become equal are merged.
         """
         offered: list[list[Change]] = []
         for fix in fixes:
@@ -109,48 +109,48 @@ def _lacks_details(change: Change) -> bool:
 
 
 def shortened(text: str) -> str:
-    """A sentence of fewer than 140 characters; a longer one ends at a word with an ellipsis."""
+    """The text, cut at a word to fewer than 140 characters."""
     if len(text) <= SUMMARY_LIMIT:
         return text
     return text[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0] + "…"
 
 
 def detail_of(rule: Rule, finding: Finding) -> str:
-    """What was seen, why it matters, and on whose word: Markdown without HTML."""
+    """The card's detail: evidence, rationale and sources, as Markdown without HTML."""
     seen = dict.fromkeys(
-        f"- {plain_text(each.seen)} ({_code_span(each.record.origin.reference)})" for each in finding.evidence
+        f"- {escape_markdown(each.seen)} ({_code_span(each.record.origin.reference)})" for each in finding.evidence
     )
     day = f" on {finding.day.isoformat()}" if finding.day else ""
     parts = [f"**Seen{day}**\n\n" + "\n".join(seen)]
     if finding.checklist:
         parts.append(_table(finding.checklist))
     if finding.notes:
-        parts.append("\n\n".join(plain_text(note) for note in finding.notes))
+        parts.append("\n\n".join(escape_markdown(note) for note in finding.notes))
     parts.append(f"**Why**\n\n{rule.why}")
-    parts.append("**Source**\n\n" + "\n".join(f"- {_cited(rule, source, finding.day)}" for source in rule.sources))
+    parts.append("**Source**\n\n" + "\n".join(f"- {_citation(rule, source, finding.day)}" for source in rule.sources))
     return "\n\n".join(parts)
 
 
 def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
-    """A checklist as a Markdown table; each reference is cited as evidence is."""
+    """A checklist as a Markdown table, with references cited like evidence."""
     lines = [
-        f"| {plain_text(item)} | {plain_text(state)} | {_code_span(where) if where else ''} |"
+        f"| {escape_markdown(item)} | {escape_markdown(state)} | {_code_span(where) if where else ''} |"
         for item, state, where in rows
     ]
     return "\n".join(["| Item | State | Where |", "|---|---|---|", *lines])
 
 
-def _cited(rule: Rule, source: Source, day: date | None) -> str:
-    """A source; where a table rests on it and the date of service is beyond what was verified, the card says so."""
+def _citation(rule: Rule, source: Source, day: date | None) -> str:
+    """A source citation, with a note if one of the tables uses it and the date of service is past its verification."""
     checked = f"{source.label}, verified through {source.verified_through.isoformat()}"
     is_later = day is not None and day > source.verified_through
     if is_later and any(source in table.sources.values() for table in rule.tables):
-        return f"{checked}. The date of service is later: verify that it still holds"
+        return f"{checked}. The date of service is later; confirm that it still applies"
     return checked
 
 
-def plain_text(text: str) -> str:
-    """Text in which Markdown and HTML of the sender have no effect."""
+def escape_markdown(text: str) -> str:
+    """The text with Markdown and HTML escaped."""
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))
 
 

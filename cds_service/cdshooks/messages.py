@@ -1,7 +1,7 @@
-"""The messages of CDS Hooks 2.0.1: what a client sends, what a service answers, what discovery lists.
+"""CDS Hooks 2.0.1 messages: requests, feedback and responses.
 
-Requests are decoded leniently (unknown members are ignored, an optional member may be null) and strictly where the
-specification requires a member: a fault is a BadRequest that names it. Responses leave out what has no value.
+Decoding ignores unknown members and accepts null for optional ones; a missing or invalid required member is a
+BadRequest that names it. Responses omit members without a value.
 """
 
 import re
@@ -11,29 +11,29 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from cds_service.cdshooks.size_limits import require_bounded, require_few
+from cds_service.cdshooks.size_limits import require_short_lists, require_within_limits
 from cds_service.errors import BadRequest
-from cds_service.fhir.bundle import Whole
-from cds_service.fhir.checks import UNREADABLE
+from cds_service.fhir.bundle import BundleOrResource
+from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.elements import without_values
 from cds_service.fhir.text_faults import fault_in
 
-# The version of the CDS Hooks specification that is implemented.
+# The implemented version of the CDS Hooks specification.
 SPECIFICATION = "2.0.1"
 
-# --- what a client sends --------------------------------------------------------------------------------------------
+# --- requests --------------------------------------------------------------------------------------------------------
 
 
 class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A message, or a part of one, with members in camelCase."""
+    """A message or part of one, with members in camelCase."""
 
 
-# Texts of a form, and what an error calls them. A UUID may have an URN's head or braces, or lack its hyphens.
+# Text patterns and their names in error messages. A UUID may be a URN, have braces or lack hyphens.
 _UUID = r"^(urn:uuid:)?\{?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?$"
-# What is space differs between JSON Schema and Python; this excludes the spaces of both.
+# JSON Schema and Python define whitespace differently; this excludes both.
 _NOT_BLANK = r"[^\s\u001c-\u001f\u0085\ufeff]"
-_NO_NUL = r"^[^\u0000]*$"  # which no database takes in a text
-_FORMS = {_UUID: "a UUID", _NOT_BLANK: "a value", _NO_NUL: "a text without the character NUL"}
+_NO_NUL = r"^[^\u0000]*$"  # databases reject NUL in text
+_PATTERN_NAMES = {_UUID: "a UUID", _NOT_BLANK: "a value that is not blank", _NO_NUL: "text without NUL characters"}
 
 Uuid = Annotated[str, msgspec.Meta(pattern=_UUID)]
 NotBlank = Annotated[str, msgspec.Meta(pattern=_NOT_BLANK)]
@@ -62,21 +62,21 @@ class _Call(Message):
 
 
 class Request(_Call):
-    """A service call. `context` and `prefetch` keep the client's own JSON until they are needed."""
+    """A service call, with `context` and `prefetch` undecoded."""
 
     prefetch: dict[str, msgspec.Raw] | None = None
 
 
 class DecodedRequest(_Call):
-    """A service call whose prefetch could be read in the same pass: that of a well-behaved client."""
+    """A service call with its prefetch decoded in the same pass."""
 
-    prefetch: dict[str, Whole | None] | None = None
-
-
-_WHOLE = msgspec.json.Decoder(DecodedRequest)
+    prefetch: dict[str, BundleOrResource | None] | None = None
 
 
-# What a FHIR Bundle must be. An entry may be anything: what cannot be read is left out and reported.
+_DECODED_REQUEST = msgspec.json.Decoder(DecodedRequest)
+
+
+# Minimum schema of a FHIR Bundle. Entries may be anything: those that cannot be parsed are skipped and reported.
 BUNDLE_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -93,12 +93,12 @@ BUNDLE_SCHEMA: dict[str, Any] = {
     "required": ["resourceType"],
 }
 
-# A FHIR Bundle, kept as the client's own JSON.
+# A FHIR Bundle, kept as original JSON.
 Bundle = Annotated[msgspec.Raw, msgspec.Meta(description="A FHIR R4 Bundle", extra_json_schema=BUNDLE_SCHEMA)]
 
 
 class Context(Message):
-    """What every hook of ours brings: who acts and for which patient. Ids are bare, `userId` is a reference."""
+    """The context members common to our hooks. Ids have no resource type; `userId` is a reference."""
 
     user_id: NotBlank
     patient_id: NotBlank
@@ -109,7 +109,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 def decode(raw: bytes | msgspec.Raw, kind: type[StructT], at: str = "") -> StructT:
-    """Decode JSON into a message. Raises BadRequest with the path of the member at fault, below `at`."""
+    """Decode JSON into a message. Raises BadRequest with the path of the invalid member, prefixed with `at`."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
@@ -122,33 +122,34 @@ def decode(raw: bytes | msgspec.Raw, kind: type[StructT], at: str = "") -> Struc
 
 
 def _fault(message: str, at: str) -> tuple[str, str]:
-    """A decoder's message as ours: the member's path without the root sign, and what was expected there."""
+    """A decoder's message as an error message and the member's path, without values."""
     text, _, where = message.partition(" - at `$")
     path = where.rstrip("`").lstrip(".")
     missing = re.fullmatch(r"Object missing required field `(.+)`", text)
     full = ".".join(part for part in (at, path, missing[1] if missing else "") if part)
     if missing:
         return f"`{full}` is required", full
-    expected = _in_words(text[:1].lower() + text[1:])
+    expected = _with_pattern_names(text[:1].lower() + text[1:])
     return f"`{full}`: {expected}" if full else f"the body: {expected}", full
 
 
-def _in_words(expected: str) -> str:
-    for pattern, words in _FORMS.items():
+def _with_pattern_names(expected: str) -> str:
+    for pattern, words in _PATTERN_NAMES.items():
         expected = expected.replace(f"`str` matching regex {pattern!r}", words)
     return expected
 
 
-def decode_request(body: bytes, hook: str, most_entries: int) -> Request | DecodedRequest:
-    """Decode a call of a service on `hook`, where possible in one pass. Raises BadRequest, and TooLarge where a list
-    has more elements than `most_entries`.
+def decode_request(body: bytes, hook: str, max_entries: int) -> Request | DecodedRequest:
+    """Decode a call of a service on `hook`, in one pass if possible.
+
+    Raises BadRequest, and TooLarge if a list has more than `max_entries` elements.
     """
-    request = _decoded_at_once(body)
+    request = _decode_in_one_pass(body)
     if request is None:
-        return _checked(decode(require_bounded(body, most_entries), Request), hook)
-    for whole in (request.prefetch or {}).values():
-        if whole is not None:
-            require_few(whole, most_entries)
+        return _checked(decode(require_within_limits(body, max_entries), Request), hook)
+    for value in (request.prefetch or {}).values():
+        if value is not None:
+            require_short_lists(value, max_entries)
     return _checked(request, hook)
 
 
@@ -157,23 +158,23 @@ RequestT = TypeVar("RequestT", bound=_Call)
 
 def _checked(request: RequestT, hook: str) -> RequestT:
     if request.hook != hook:
-        raise BadRequest(f"`hook`: this service is called on `{hook}`", "hook")
-    if request.fhir_server and not _can_be_split(request.fhir_server):
+        raise BadRequest(f"`hook`: expected `{hook}` for this service", "hook")
+    if request.fhir_server and not _is_url(request.fhir_server):
         raise BadRequest("`fhirServer`: expected a URL", "fhirServer")
     if request.fhir_authorization is not None and not request.fhir_server:
-        raise BadRequest("`fhirServer` is required where `fhirAuthorization` is given", "fhirServer")
+        raise BadRequest("`fhirServer` is required with `fhirAuthorization`", "fhirServer")
     return request
 
 
-def _decoded_at_once(body: bytes) -> DecodedRequest | None:
-    """The whole call; None where something cannot be read or has a fault in its texts, to be named by its place."""
+def _decode_in_one_pass(body: bytes) -> DecodedRequest | None:
+    """The decoded call; None if part of it cannot be parsed or has text faults, which need a path."""
     try:
-        return None if fault_in(body) else _WHOLE.decode(body)
-    except UNREADABLE:
+        return None if fault_in(body) else _DECODED_REQUEST.decode(body)
+    except DECODE_ERRORS:
         return None
 
 
-def _can_be_split(url: str) -> bool:
+def _is_url(url: str) -> bool:
     try:
         urlsplit(url)
     except ValueError:
@@ -190,7 +191,7 @@ ContextT = TypeVar("ContextT", bound=Context)
 
 
 class ReasonCoding(Message):
-    """The reason that a user chose; many clients leave out the display."""
+    """The override reason chosen; many clients omit the display."""
 
     code: Identifier
     system: Address | None = None
@@ -198,20 +199,20 @@ class ReasonCoding(Message):
 
 
 class FeedbackReason(Message):
-    """Why a card was set aside. The comment is free text and may name the patient."""
+    """The reason for overriding a card. The comment is free text and may name the patient."""
 
     reason: ReasonCoding | None = None
     user_comment: FreeText | None = None
 
 
 class AcceptedSuggestion(Message):
-    """A suggestion that was accepted; `id` is its uuid."""
+    """An accepted suggestion; `id` is its uuid."""
 
     id: Identifier
 
 
 class Feedback(Message):
-    """What became of a card; `card` is its uuid."""
+    """The outcome of a card; `card` is its uuid."""
 
     card: Identifier
     outcome: Literal["accepted", "overridden"]
@@ -221,18 +222,18 @@ class Feedback(Message):
 
 
 class FeedbackRequest(Message):
-    """What became of one or several cards."""
+    """The outcomes of one or more cards."""
 
     feedback: tuple[Feedback, ...]
 
 
 def decode_feedback(body: bytes) -> tuple[Feedback, ...]:
-    """Decode a feedback request. Raises BadRequest with the path of the member at fault."""
+    """Decode a feedback request. Raises BadRequest with the path of the invalid member."""
     items = decode(body, FeedbackRequest).feedback
     for position, item in enumerate(items):
         if item.outcome == "accepted" and not item.accepted_suggestions:
             path = f"feedback[{position}].acceptedSuggestions"
-            raise BadRequest(f"`{path}` is required where the outcome is `accepted`", path)
+            raise BadRequest(f"`{path}` is required if the outcome is `accepted`", path)
         if not _has_utc(item.outcome_timestamp):
             path = f"feedback[{position}].outcomeTimestamp"
             raise BadRequest(f"`{path}`: expected a time between the years 1 and 9999 in UTC", path)
@@ -240,7 +241,7 @@ def decode_feedback(body: bytes) -> tuple[Feedback, ...]:
 
 
 def _has_utc(moment: datetime) -> bool:
-    """Whether a moment can be written in UTC: at either end of the calendar an offset leads out of it."""
+    """True if the time can be converted to UTC; near year 1 or 9999 it may overflow."""
     try:
         moment.astimezone(UTC)
     except OverflowError:
@@ -248,7 +249,7 @@ def _has_utc(moment: datetime) -> bool:
     return True
 
 
-# --- what a service answers -----------------------------------------------------------------------------------------
+# --- responses ------------------------------------------------------------------------------------------------------
 
 
 Url = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uri"})]
@@ -256,7 +257,7 @@ Summary = Annotated[str, msgspec.Meta(min_length=1, max_length=139)]
 
 
 class Coding(Message):
-    """A code of a system, with what it means."""
+    """A code, its code system and display."""
 
     system: str
     code: str
@@ -264,7 +265,7 @@ class Coding(Message):
 
 
 class CardSource(Message):
-    """Where the guidance comes from; `topic` names the rule."""
+    """The source of the advice; `topic` is the rule."""
 
     label: str
     url: Url | None = None
@@ -272,7 +273,7 @@ class CardSource(Message):
 
 
 class Action(Message):
-    """One change to the client's data. `resource` is whole, never a delta; `resourceId` is for `delete`."""
+    """One change to the client's data. `resource` is complete, never a delta; `resourceId` is for `delete`."""
 
     type: Literal["create", "update", "delete"]
     description: str
@@ -281,7 +282,7 @@ class Action(Message):
 
 
 class Suggestion(Message):
-    """Something the user may accept; its actions belong together."""
+    """A suggestion; accepting it applies all of its actions."""
 
     label: str
     uuid: Uuid
@@ -290,7 +291,7 @@ class Suggestion(Message):
 
 
 class Link(Message):
-    """A page to read on."""
+    """A link to a page."""
 
     label: str
     url: Url
@@ -298,7 +299,7 @@ class Link(Message):
 
 
 class Card(Message):
-    """A piece of advice. `summary` has fewer than 140 characters, `detail` is Markdown without HTML."""
+    """A card. `summary` has fewer than 140 characters, `detail` is Markdown without HTML."""
 
     uuid: Uuid
     summary: Summary
@@ -313,14 +314,14 @@ class Card(Message):
 
 
 class Response(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The answer to a call; no cards means nothing to say. `extension` says what was not read and not checked."""
+    """The response to a call; no cards means no findings. `extension` lists skipped resources and undecided rules."""
 
     cards: tuple[Card, ...]
     extension: dict[str, Any] | None = None
 
 
 class Issue(Message):
-    """What is wrong; `expression` is the path of the member at fault."""
+    """An error; `expression` is the path of the invalid member."""
 
     severity: Literal["error"]
     code: str
@@ -329,6 +330,6 @@ class Issue(Message):
 
 
 class OperationOutcome(Message, tag_field="resourceType", tag="OperationOutcome"):
-    """How a fault is answered: a FHIR OperationOutcome."""
+    """A FHIR OperationOutcome, the response to an invalid request."""
 
     issue: tuple[Issue, ...]

@@ -1,7 +1,7 @@
-"""What came with a call, and what was fetched for it: the Bundle that it is about, and the record.
+"""Collects a call's resources: the Bundle under review, prefetch, and fetched data.
 
-A key that is absent is unknown; a key whose value is null or an empty Bundle is known to be empty; a Bundle that has a
-further page, that holds an OperationOutcome or that holds something unreadable is not known to be complete.
+An absent key is unknown. A null value or an empty Bundle is complete and empty. A Bundle with a next page, an
+OperationOutcome or an unparsable entry is incomplete.
 """
 
 import re
@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from cds_service.cdshooks.size_limits import require_bounded, require_few
+from cds_service.cdshooks.size_limits import require_short_lists, require_within_limits
 from cds_service.errors import BadRequest
-from cds_service.fhir.bundle import HEAD, NOTHING, Bundle, Entry, ReadBundle, Whole
-from cds_service.fhir.checks import UNREADABLE, type_of
+from cds_service.fhir.bundle import HEAD, JSON_NULL, Bundle, BundleOrResource, DecodedBundle, Entry
+from cds_service.fhir.checks import DECODE_ERRORS, resource_type_of
 from cds_service.fhir.elements import without_values
 from cds_service.fhir.sources import SkippedItem, SourceResource
 from cds_service.fhir.text_faults import fault_in
@@ -23,7 +23,7 @@ from cds_service.fhir.text_faults import fault_in
 RawOrLookup = msgspec.Raw | Callable[[], msgspec.Raw]
 
 
-_WHOLE: msgspec.json.Decoder[Whole] = msgspec.json.Decoder(Whole)
+_BUNDLE_OR_RESOURCE: msgspec.json.Decoder[BundleOrResource] = msgspec.json.Decoder(BundleOrResource)
 _BUNDLE = msgspec.json.Decoder(Bundle)
 _ENTRY = msgspec.json.Decoder(Entry)
 
@@ -32,9 +32,9 @@ _ENTRY = msgspec.json.Decoder(Entry)
 class Intake:
     """The resources of a call in their order, and the state of each prefetch key.
 
-    `complete`: nothing is missing. `unavailable`: cannot be obtained, with the reason. `flawed`: something could not
-    be read. `next_pages`: the address of the next page. `unreadable`: JSON that could not be split into resources.
-    `unreadable_parts`: keys whose value held resources of another type.
+    `complete`: nothing is missing. `unavailable`: cannot be obtained, with the reason. `flawed`: partly unparsable.
+    `next_pages`: the URL of the next page. `unreadable`: JSON that could not be split into resources.
+    `unreadable_parts`: keys with an unparsable value or one of another type.
     """
 
     sources: list[SourceResource] = field(default_factory=list)
@@ -46,118 +46,125 @@ class Intake:
     unreadable: list[msgspec.Raw] = field(default_factory=list)
     unreadable_parts: set[str] = field(default_factory=set)
 
-    def settled(self) -> set[str]:
-        """Keys for which there is nothing more to ask: complete, or known not to be had."""
+    def resolved_keys(self) -> set[str]:
+        """The keys that need no query: complete or unavailable."""
         return self.complete | set(self.unavailable)
 
-    def miss(self, key: str, place: str, reason: str) -> None:
-        """Note that something of a key could not be read, so that the key is not known to be complete."""
+    def mark_incomplete(self, key: str, path: str, reason: str) -> None:
+        """Report a fault in a key's data, which makes the key incomplete."""
         self.flawed.add(key)
         self.complete.discard(key)
-        self.skipped.append(SkippedItem(place, reason))
+        self.skipped.append(SkippedItem(path, reason))
 
-    def mark_unavailable(self, key: str, place: str, reason: str) -> None:
-        """Note that a key, or the rest of it, cannot be had."""
+    def mark_unavailable(self, key: str, path: str, reason: str) -> None:
+        """Report that a key, or the rest of it, cannot be obtained."""
         self.unavailable[key] = reason
-        self.miss(key, place, reason)
+        self.mark_incomplete(key, path, reason)
 
 
-def take_draft(intake: Intake, raw: msgspec.Raw, place: str, most_entries: int) -> None:
-    """Take the Bundle that a call is about. Raises BadRequest where it is not a Bundle, and TooLarge."""
+def add_reviewed_bundle(intake: Intake, raw: msgspec.Raw, path: str, max_entries: int) -> None:
+    """Add the Bundle under review. Raises BadRequest if it is not a Bundle, and TooLarge."""
     fault = fault_in(raw)
-    whole = None if fault else _read_at_once(raw)  # a fault is to be pinned to its entry
-    if isinstance(whole, ReadBundle):
-        require_few(whole, most_entries)
-        intake.sources += _resources(intake, whole, raw, place)
+    decoded = None if fault else _decode_in_one_pass(raw)  # text faults are reported by entry
+    if isinstance(decoded, DecodedBundle):
+        require_short_lists(decoded, max_entries)
+        intake.sources += _decoded_entries(intake, decoded, raw, path)
         return
-    require_bounded(bytes(raw), most_entries)
+    require_within_limits(bytes(raw), max_entries)
     try:
         bundle = _BUNDLE.decode(raw)
-    except UNREADABLE:
-        raise BadRequest(f"`{place}`: expected a FHIR Bundle with a list `entry`", place) from None
+    except DECODE_ERRORS:
+        raise BadRequest(f"`{path}`: expected a FHIR Bundle with an `entry` list", path) from None
     if bundle.resource_type != "Bundle":
-        raise BadRequest(f"`{place}`: expected a FHIR Bundle", place)
-    intake.sources += _entries(intake, bundle, place, has_faults=fault is not None)
+        raise BadRequest(f"`{path}`: expected a FHIR Bundle", path)
+    intake.sources += _entries(intake, bundle, path, has_faults=fault is not None)
 
 
-def take_prefetch(
-    intake: Intake, prefetch: Mapping[str, msgspec.Raw | Whole | None], declared: Mapping[str, str], body: bytes
+def add_prefetch(
+    intake: Intake,
+    prefetch: Mapping[str, msgspec.Raw | BundleOrResource | None],
+    declared: Mapping[str, str],
+    body: bytes,
 ) -> None:
-    """Take what was prefetched under the keys that a service declares, read already or not. Nothing in it raises.
+    """Add the prefetch values of declared keys, decoded or not. Does not raise for invalid values.
 
-    `body` is the request in which it came. What is read already has no fault in its texts.
+    `body` is the request. Decoded values have no text faults.
     """
     for key, value in prefetch.items():
-        place = f"prefetch.{key}"
+        path = f"prefetch.{key}"
         if key not in declared:
-            intake.skipped.append(SkippedItem(place, f"not one of the service's keys ({', '.join(declared)})"))
-        elif value is None or value == NOTHING:
+            intake.skipped.append(SkippedItem(path, f"not a prefetch key of this service ({', '.join(declared)})"))
+        elif value is None or value == JSON_NULL:
             intake.complete.add(key)
         elif isinstance(value, msgspec.Raw):
-            take_value(intake, key, value, place, declared[key])
+            add_value(intake, key, value, path, declared[key])
         else:
-            _take_whole(intake, key, value, partial(_raw_of, body, key), place, declared[key])
+            _add_decoded(intake, key, value, partial(_raw_value, body, key), path, declared[key])
 
 
 class _Prefetch(msgspec.Struct):
     prefetch: dict[str, msgspec.Raw]
 
 
-def _raw_of(body: bytes, key: str) -> msgspec.Raw:
-    """The client's own JSON under a prefetch key."""
+def _raw_value(body: bytes, key: str) -> msgspec.Raw:
+    """The original JSON of a prefetch key."""
     return msgspec.json.decode(body, type=_Prefetch).prefetch[key]
 
 
-def take_value(intake: Intake, key: str, raw: msgspec.Raw | bytes, place: str, template: str) -> None:
-    """Take one value of a key: a resource, a Bundle or an OperationOutcome. Nothing in it raises."""
+def add_value(intake: Intake, key: str, raw: msgspec.Raw | bytes, path: str, template: str) -> None:
+    """Add a key's value: a resource, a Bundle or an OperationOutcome. Does not raise for invalid values."""
     try:
-        _take(intake, key, msgspec.Raw(raw), place, template)
-    except UNREADABLE as error:
+        _add_json(intake, key, msgspec.Raw(raw), path, template)
+    except DECODE_ERRORS as error:
         intake.unreadable.append(msgspec.Raw(raw))
         intake.unreadable_parts.add(key)
-        intake.miss(key, place, f"expected a FHIR resource or a Bundle: {without_values(str(error))}")
+        intake.mark_incomplete(key, path, f"expected a FHIR resource or a Bundle: {without_values(str(error))}")
 
 
 def next_page(body: bytes) -> str | None:
-    """The address of the page that follows one; empty where it is announced without one, None where none follows."""
+    """The URL of the next page; empty if the link has none, None without a next page."""
     try:
         return _BUNDLE.decode(body).next_page
-    except UNREADABLE:
-        return None  # not a Bundle; whoever takes it says what it is
+    except DECODE_ERRORS:
+        return None  # not a Bundle; `add_value` reports it
 
 
-def _take(intake: Intake, key: str, raw: msgspec.Raw, place: str, template: str) -> None:
+def _add_json(intake: Intake, key: str, raw: msgspec.Raw, path: str, template: str) -> None:
     fault = fault_in(raw)
-    whole = None if fault else _read_at_once(raw)  # a fault is to be pinned to its entry
-    if whole is not None:
-        _take_whole(intake, key, whole, raw, place, template)
+    decoded = None if fault else _decode_in_one_pass(raw)  # text faults are reported by entry
+    if decoded is not None:
+        _add_decoded(intake, key, decoded, raw, path, template)
         return
-    wanted = _wanted(template)
+    requested_type = _requested_type(template)
     kind = HEAD.decode(raw).resource_type
     if kind == "Bundle":
         entries = _BUNDLE.decode(raw)
-        intake.sources += _entries(intake, entries, place, key, wanted, fault is not None)
+        intake.sources += _entries(intake, entries, path, key, requested_type, fault is not None)
         _note_completeness(intake, key, entries.next_page)
     elif kind == "OperationOutcome":
-        intake.mark_unavailable(key, place, "it could not be provided (OperationOutcome)")
+        intake.mark_unavailable(key, path, "not available (OperationOutcome received)")
     else:
-        _take_one(intake, key, SourceResource(place, raw, key=key, fault=fault), kind, template)
+        _add_resource(intake, key, SourceResource(path, raw, key=key, fault=fault), kind, template)
 
 
-def _take_whole(intake: Intake, key: str, whole: Whole, raw: RawOrLookup, place: str, template: str) -> None:
-    """The same, where all of it could be read."""
-    if isinstance(whole, ReadBundle):
-        intake.sources += _resources(intake, whole, raw, place, key, _wanted(template))
-        _note_completeness(intake, key, whole.next_page)
+def _add_decoded(
+    intake: Intake, key: str, decoded: BundleOrResource, raw: RawOrLookup, path: str, template: str
+) -> None:
+    """Add a value that was decoded in one pass."""
+    if isinstance(decoded, DecodedBundle):
+        intake.sources += _decoded_entries(intake, decoded, raw, path, key, _requested_type(template))
+        _note_completeness(intake, key, decoded.next_page)
     else:
-        _take_one(intake, key, SourceResource(place, raw, key=key, resource=whole), type(whole).__name__, template)
+        _add_resource(
+            intake, key, SourceResource(path, raw, key=key, resource=decoded), type(decoded).__name__, template
+        )
 
 
-def _take_one(intake: Intake, key: str, source: SourceResource, kind: str, template: str) -> None:
-    """Take a resource that came without a Bundle around it."""
-    if kind != _wanted(template):
+def _add_resource(intake: Intake, key: str, source: SourceResource, kind: str, template: str) -> None:
+    """Add a resource sent without a Bundle."""
+    if kind != _requested_type(template):
         intake.unreadable_parts.add(key)
-        intake.miss(key, source.place, f"expected {_wanted(template)}, or a Bundle of it")
+        intake.mark_incomplete(key, source.path, f"expected {_requested_type(template)} or a Bundle of it")
         return
     intake.sources.append(source)
     if "?" not in template:
@@ -165,8 +172,8 @@ def _take_one(intake: Intake, key: str, source: SourceResource, kind: str, templ
 
 
 @cache
-def _wanted(template: str) -> str:
-    """The type of resource that a template asks for."""
+def _requested_type(template: str) -> str:
+    """The resource type of a prefetch template."""
     return re.split(r"[/?]", template)[0]
 
 
@@ -177,61 +184,61 @@ def _note_completeness(intake: Intake, key: str, next_page: str | None) -> None:
         intake.complete.add(key)
 
 
-def _read_at_once(raw: msgspec.Raw) -> Whole | None:
-    """A resource, or a Bundle in which every entry can be read; None for all else, which is looked at piece by piece.
+def _decode_in_one_pass(raw: msgspec.Raw) -> BundleOrResource | None:
+    """A resource, or a Bundle with only valid entries; None for anything else, which is decoded entry by entry.
 
-    One pass in place of four takes half of the time (200 KB: 0.25 ms instead of 0.5).
+    One pass instead of four halves the time (200 KB: 0.25 ms instead of 0.5 ms).
     """
     try:
-        return _WHOLE.decode(raw)
-    except UNREADABLE:
+        return _BUNDLE_OR_RESOURCE.decode(raw)
+    except DECODE_ERRORS:
         return None
 
 
-def _resources(
-    intake: Intake, bundle: ReadBundle, raw: RawOrLookup, place: str, key: str = "", wanted: str = ""
+def _decoded_entries(
+    intake: Intake, bundle: DecodedBundle, raw: RawOrLookup, path: str, key: str = "", requested_type: str = ""
 ) -> Iterator[SourceResource]:
-    """The same as `_entries`, where all could be read."""
+    """The resources of a Bundle that was decoded in one pass."""
     for position, entry in enumerate(bundle.entry or ()):
         resource = entry.resource
-        if wanted and type(resource).__name__ != wanted and entry.is_match:
-            intake.miss(key, f"{place}.entry[{position}]", f"expected {wanted}")
-        yield SourceResource(place, raw, entry.full_url or "", not key, key, position, resource)
+        if requested_type and type(resource).__name__ != requested_type and entry.is_match:
+            intake.mark_incomplete(key, f"{path}.entry[{position}]", f"expected {requested_type}")
+        yield SourceResource(path, raw, entry.full_url or "", not key, key, position, resource)
 
 
 def _entries(
-    intake: Intake, bundle: Bundle, place: str, key: str = "", wanted: str = "", has_faults: bool = False
+    intake: Intake, bundle: Bundle, path: str, key: str = "", requested_type: str = "", has_faults: bool = False
 ) -> Iterator[SourceResource]:
-    """The entries of a key's Bundle; without a key, of the Bundle that the call is about.
+    """The resources of a key's Bundle, or without a key, of the Bundle under review.
 
-    Other types than the wanted one may come along (a Medication, an order), and not as what was searched for.
-    `has_faults`: some text in the Bundle has one; it is looked for in each entry.
+    Resources of another type may be included (a Medication, an order), but not as search matches. `has_faults`: the
+    Bundle has a text fault, so each entry is checked for one.
     """
     for position, raw in enumerate(bundle.entry or ()):
-        where = f"{place}.entry[{position}]"
+        where = f"{path}.entry[{position}]"
         try:
             entry = _ENTRY.decode(raw)
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             intake.unreadable.append(raw)
-            intake.miss(key, where, without_values(str(error)))
+            intake.mark_incomplete(key, where, without_values(str(error)))
             continue
-        if entry.resource == NOTHING:
-            intake.miss(key, where, "expected a `resource`")
+        if entry.resource == JSON_NULL:
+            intake.mark_incomplete(key, where, "expected a `resource`")
             continue
-        kind = type_of(entry.resource)
+        kind = resource_type_of(entry.resource)
         if kind == "OperationOutcome":
-            intake.miss(key, where, "an OperationOutcome among the data: some of it may be missing")
+            intake.mark_incomplete(key, where, "OperationOutcome in the Bundle: data may be missing")
             continue
-        if wanted and kind and kind != wanted and entry.is_match:
-            intake.miss(key, where, f"expected {wanted}")
+        if requested_type and kind and kind != requested_type and entry.is_match:
+            intake.mark_incomplete(key, where, f"expected {requested_type}")
         fault = fault_in(raw) if has_faults else None
         yield SourceResource(
             f"{where}.resource", entry.resource, entry.full_url or "", under_review=not key, key=key, fault=fault
         )
 
 
-def resolve(template: str, context: Mapping[str, str | None]) -> str | None:
-    """A template with its `{{context.…}}` tokens filled in, as a relative address; None where the context lacks one."""
+def fill_template(template: str, context: Mapping[str, str | None]) -> str | None:
+    """A template with its `{{context.…}}` tokens filled in, as a relative URL; None if the context lacks a value."""
     names = re.findall(r"\{\{context\.(\w+)\}\}", template)
     if any(not context.get(name) for name in names):
         return None

@@ -1,4 +1,4 @@
-"""CDS Hooks services: their declaration by the hook modules, and the discovery response."""
+"""Declarations of CDS Hooks services, and the discovery response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from cds_service.errors import BadRequest, UnknownService
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service as its hook file declares it.
+    """A service as declared by its hook module.
 
-    `hook` may hold `{namespace}`, which the site fills. `draft` is the context's member that holds the Bundle which the
-    call is about; without one the call is about the encounter, and its charges come from the record. `prefetch` are the
-    templates of what else is wanted, `required` the keys without which nothing can be said, and `wanted` tells for a
-    case which keys the rules would look at. `read_only`: advice that lacks details is given without suggestions.
+    `hook` may contain `{namespace}`, replaced by the site's. `context_bundle` is the context member with the Bundle
+    under review; without one, the encounter is under review and its charges come from the record. `prefetch` are the
+    templates, `required` the keys that must be available, and `needed_keys` returns the keys that rules use for a case.
+    `read_only`: fixes that lack details get no suggestions.
     """
 
     id: str
@@ -28,15 +28,15 @@ class Service:
     stage: Stage
     context: type[Context]
     prefetch: dict[str, str]
-    wanted: Callable[[Case], frozenset[str]]
-    draft: str | None = None
+    needed_keys: Callable[[Case], frozenset[str]]
+    context_bundle: str | None = None
     required: tuple[str, ...] = ()
     read_only: bool = False
     hook_version: str | None = None
 
 
 class ServiceEntry(Message):
-    """A service as discovery lists it. `version` is that of CDS Hooks, `hookVersion` that of the hook's definition."""
+    """A service in the discovery response. `version` is the CDS Hooks version, `hookVersion` the hook definition's."""
 
     hook: str
     id: str
@@ -56,7 +56,7 @@ class Discovery(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class ServiceDirectory:
-    """The services of a site, by id and by hook; `namespace` is the site's prefix of our own hook."""
+    """The services of a site, by id and hook; `namespace` is the site's prefix for our own hook."""
 
     services: tuple[Service, ...]
     namespace: str
@@ -66,7 +66,7 @@ class ServiceDirectory:
         return Discovery(tuple(_entry(service, self.hook_of(service)) for service in self.services))
 
     def hook_of(self, service: Service) -> str:
-        """The full name of a service's hook at this site."""
+        """A service's full hook name at this site."""
         return hook_name(service, self.namespace)
 
     def with_id(self, service_id: str) -> Service:
@@ -74,12 +74,13 @@ class ServiceDirectory:
         found = next((service for service in self.services if service.id == service_id), None)
         if found is None:
             known = ", ".join(service.id for service in self.services)
-            raise UnknownService(f"no service has this id; known are {known}")
+            raise UnknownService(f"unknown service id; expected one of {known}")
         return found
 
     def on_hook(self, hook: str) -> Service:
-        """The service on a hook, found by the last part of the hook's name: samples and files from another site carry
-        another namespace. Raises BadRequest.
+        """The service of a hook, matched by the last part of its name, since samples may have another namespace.
+
+        Raises BadRequest.
         """
         by_name = {_last_part(service.hook): service for service in self.services}
         found = by_name.get(_last_part(hook))
@@ -88,9 +89,9 @@ class ServiceDirectory:
         return found
 
     def localized(self, body: bytes) -> tuple[Service, bytes]:
-        """A request from any site: its service, and its JSON with the hook's name at this site.
+        """The service of a request from any site, and the request with this site's hook name.
 
-        Raises BadRequest where it names no hook of these services.
+        Raises BadRequest if it names none of these services' hooks.
         """
         hook = decode(body, _RequestHead).hook
         service = self.on_hook(hook)
@@ -119,5 +120,5 @@ def _entry(service: Service, hook: str) -> ServiceEntry:
 
 
 def hook_name(service: Service, namespace: str) -> str:
-    """The full name of a service's hook in a namespace."""
+    """A service's full hook name in a namespace."""
     return service.hook.format(namespace=namespace)

@@ -18,7 +18,7 @@ from cds_service.audit.fees import FeeTable, load_fees
 from cds_service.audit.workers import Workers
 from cds_service.cli import examples
 from cds_service.errors import ServiceError, UnreadableInput
-from cds_service.fhir.sources import KEYS
+from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.settings import load_settings
 
 NEEDED = {"embedded": ("duckdb", "pyarrow"), "spark": ("pyspark", "pyarrow", "pandas")}
@@ -87,7 +87,7 @@ def _run_command(create: CreateAuditor) -> click.Command:
         default="",
         metavar="TYPES",
         help=f"Resource types that the export holds completely, separated by commas; only for these, missing records "
-        f"count as absent. Of {', '.join(KEYS)}.",
+        f"count as absent. Of {', '.join(PREFETCH_KEYS)}.",
     )
     @click.option(
         "--fees", type=click.Path(path_type=Path), help="Fee table (CSV: code, setting, amount) for the estimate."
@@ -147,8 +147,8 @@ def _require(engine: str) -> None:
 
 def _types(written: str) -> tuple[str, ...]:
     types = tuple(each.strip() for each in written.split(",") if each.strip())
-    if not set(types) <= set(KEYS):
-        raise UnreadableInput(f"--complete: expected types from {', '.join(KEYS)}")
+    if not set(types) <= set(PREFETCH_KEYS):
+        raise UnreadableInput(f"--complete: expected types from {', '.join(PREFETCH_KEYS)}")
     return types
 
 

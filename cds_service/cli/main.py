@@ -58,13 +58,13 @@ main.add_command(database)
 )
 def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
-    from cds_service.app import create_guard  # noqa: PLC0415
+    from cds_service.app import create_verifier  # noqa: PLC0415
     from cds_service.server import granian  # noqa: PLC0415  # only this command needs the server, and Flask
 
     try:
         settings = load_settings()  # report errors once, here, and not in every worker
         create_advisor(settings)
-        create_guard(settings)
+        create_verifier(settings)
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     if settings.mode == "development":
@@ -130,7 +130,7 @@ def rules(rule_id: str | None) -> None:
         terminal.show_rules(_console(), (rule_page(rule, advisor) for rule in advisor.rules))
     elif rule_id in by_id:
         rule = by_id[rule_id]
-        terminal.show_rule(_console(), rule_page(rule, advisor), samples(advisor.settings).run(rule, advisor))
+        terminal.show_rule(_console(), rule_page(rule, advisor), samples(advisor.hook_namespace).run(rule, advisor))
     else:
         click.echo(f"no rule `{rule_id}`; `cds-service rules` lists all", err=True)
         sys.exit(2)
@@ -163,7 +163,7 @@ def _check_one(advisor: Advisor, name: str, as_json: bool, strict: bool, console
     if as_json:
         click.echo(_as_line(report or answer.response))
         for fault in faults if is_call else ():
-            click.echo(f"{name}: {fault.place}: {fault.reason}", err=True)
+            click.echo(f"{name}: {fault.path}: {fault.reason}", err=True)
     elif report:
         terminal.show_report(console, name, report)
     else:
@@ -186,9 +186,9 @@ def _advise(advisor: Advisor, body: bytes) -> tuple[Answer, bool]:
         raise UnreadableInput("expected JSON: a FHIR Bundle or a CDS Hooks request") from None
     try:
         if head.hook is not None:
-            service, request = service_directory(advisor.settings).localized(body)
+            service, request = service_directory(advisor.hook_namespace).localized(body)
             return advisor.answer(service, request), True
-        return advisor.answer_bundle(body), False
+        return advisor.review_bundle(body), False
     except BadRequest as error:
         raise UnreadableInput(error.message) from None
 

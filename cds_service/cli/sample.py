@@ -58,7 +58,7 @@ def _request(writer: CaseWriter, lines: str, options: dict[str, Any]) -> str:
     request["prefetch"] = {"patient": _SYNTHETIC} | request["prefetch"]
     text = json.dumps(request, indent=2, ensure_ascii=False) + "\n"
     if faults := faults_in(text.encode()):
-        raise UnreadableInput(f"this would not be valid FHIR: {faults[0].place}: {faults[0].reason}")
+        raise UnreadableInput(f"this would not be valid FHIR: {faults[0].path}: {faults[0].reason}")
     return text
 
 

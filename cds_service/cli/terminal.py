@@ -26,7 +26,7 @@ def show(console: Console, name: str, answer: Answer, faults: Iterable[SkippedIt
     for rule, each in answer.review.not_checked:
         console.print(Text(f"  not checked  {rule.id}: {each.reason}"))
     for skipped in (*answer.skipped, *faults):
-        console.print(Text(f"  skipped      {skipped.place}: {skipped.reason}"))
+        console.print(Text(f"  skipped      {skipped.path}: {skipped.reason}"))
     if not answer.response.cards:
         console.print(Text(f"  {_no_findings(answer)}", style="green"))
     console.print()

@@ -1,1 +1,1 @@
-"""The vocabulary of rules: cases, findings, dated tables. Does no I/O beyond reading table files."""
+"""Types that rules use: cases, findings and dated code tables. No I/O except reading table files."""

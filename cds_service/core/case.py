@@ -1,8 +1,8 @@
-"""The vocabulary that rules are written in: what was ordered, done, given and charged for one patient.
+"""A case as rules see it: one patient's orders, procedures, administrations and charges.
 
-Everything here is frozen. Nothing here knows FHIR or HTTP: `fhir.read` fills a Case, rules look at it,
-`fhir.build` turns the changes that rules propose back into FHIR. Records are msgspec structs, since a call may make
-hundreds of them, in a third of the time of frozen dataclasses.
+All types are immutable and independent of FHIR and HTTP: `fhir.read` builds a Case, rules inspect it, and
+`cdshooks.actions` turns the proposed changes back into FHIR. Records are msgspec structs because a call may need
+hundreds, and they are built in a third of the time of frozen dataclasses.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from cds_service.core.notation import notation
 Stage = Literal["order", "claim"]
 ClaimType = Literal["professional", "institutional", "unknown"]
 
-# The kinds of code that rules ask for. A code of any other system keeps the system's own address.
+# Code systems that rules use. A code of any other system keeps the system's URI.
 BILLING = "billing"  # CPT and HCPCS Level II are one code space (CPT is HCPCS Level I)
 NDC = "ndc"
 RXNORM = "rxnorm"
@@ -29,28 +29,28 @@ NO_SYSTEM = ""  # a coding that names no system: weak evidence
 
 
 class Code(msgspec.Struct, frozen=True, gc=False):
-    """A code in one of the code spaces above."""
+    """A code and its code system: one of the constants above, or a URI."""
 
     system: str
     value: str
 
 
 class Concept(msgspec.Struct, frozen=True, gc=False):
-    """What a record says of a thing: its codes, and the words beside them (weak evidence)."""
+    """A coded concept: its codes, and its display texts (weak evidence)."""
 
     codes: tuple[Code, ...] = ()
     words: tuple[str, ...] = ()
 
     def values(self, *systems: str) -> tuple[str, ...]:
-        """The codes of the given systems, in the order in which they stand."""
+        """The codes of the given systems, in the order received."""
         return tuple(code.value for code in self.codes if code.system in systems)
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Where a fact stands, so that a card can cite it and a change can find it.
+    """The source of a fact, for citing it on a card and for changing it.
 
-    `resource` is the place of the resource in the request (`context.draftCharges.entry[0].resource`), `within` the
-    place inside it (`item[2]`, empty for the whole), `reference` what a reader looks for (`Claim/7 item 3`).
+    `resource` is the resource's path in the request (`context.draftCharges.entry[0].resource`), `within` the path
+    inside the resource (`item[2]`, empty for all of it), `reference` the citation (`Claim/7 item 3`).
     """
 
     resource: str
@@ -59,12 +59,11 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What all records share: when, by whom, in which encounter, and what they point at.
+    """The fields that all records share: day, performers, encounter and links.
 
-    `identity` is the resource's own reference (`Procedure/1`), `links` are the references that it makes to other
-    records. `day` is the local calendar day as the sender wrote it, None where it is not known to the day.
-    `performers` are the practitioners named; `draft` is true for what the call is about, false for what is already on
-    the record.
+    `identity` is the resource's own reference (`Procedure/1`), `links` are its references to other records. `day` is
+    the local calendar day as sent, None if not known to the day. `performers` are references to practitioners.
+    `under_review` is false for resources that are only part of the record.
     """
 
     origin: Origin
@@ -79,9 +78,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Line(Record, frozen=True, kw_only=True, gc=False):
     """A charge or a claim line.
 
-    `certain` is false where the code came without a code system. `units` are HCPCS units, None where not stated.
-    `bill` names the claim that the line stands on, empty for a charge that is on no claim yet. `open` is true while
-    the line can still be changed.
+    `certain` is false if the code came without a code system. `units` are HCPCS units, None if not stated. `claim`
+    identifies the line's claim, empty for a charge not yet on a claim. `open` is true while the line can be changed.
     """
 
     code: str
@@ -100,9 +98,9 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
 
 
 class Procedure(Record, frozen=True, kw_only=True, gc=False):
-    """A procedure on the record; `used` are the materials and medications that it names as used.
+    """A procedure on the record; `used` are the materials and medications listed as used.
 
-    `reasons` are the indications that it names, `notes` the words written on it, `reports` the reports it points at.
+    `reasons` are its indications, `notes` its free-text notes, `reports` references to its reports.
     """
 
     status: Literal["done", "not done", "unclear"]
@@ -114,7 +112,7 @@ class Procedure(Record, frozen=True, kw_only=True, gc=False):
 
 
 class Administration(Record, frozen=True, kw_only=True, gc=False):
-    """A medication given, or recorded as not given; `ml` is the volume in mL, None where it is not stated as one."""
+    """A medication given, or recorded as not given; `ml` is the dose in mL, None if not stated as a volume."""
 
     status: Literal["given", "not given", "unclear"]
     concept: Concept
@@ -122,9 +120,9 @@ class Administration(Record, frozen=True, kw_only=True, gc=False):
 
 
 class Order(Record, frozen=True, kw_only=True, gc=False):
-    """A request for a service or a medication. Where no day is planned, `day` is the day on which it was written.
+    """An order for a service or a medication. Without a planned day, `day` is the day it was written.
 
-    `reasons` are the indications that it names.
+    `reasons` are its indications.
     """
 
     kind: Literal["service", "medication"]
@@ -134,14 +132,14 @@ class Order(Record, frozen=True, kw_only=True, gc=False):
 
 
 class Observation(Record, frozen=True, kw_only=True, gc=False):
-    """A finding on the record; `words` are its value and notes where these are text."""
+    """An observation on the record; `words` are its text values and notes."""
 
     concept: Concept
     words: tuple[str, ...] = ()
 
 
 class Document(Record, frozen=True, kw_only=True, gc=False):
-    """A report, images, a condition or a document on the record; `words` are what it says in text."""
+    """A report, imaging study, condition or document on the record; `words` are its text."""
 
     kind: Literal["report", "images", "condition", "document"]
     concept: Concept
@@ -149,7 +147,7 @@ class Document(Record, frozen=True, kw_only=True, gc=False):
 
 
 class Coverage(Record, frozen=True, kw_only=True, gc=False):
-    """Who pays: the type of plan, the payor's names, and its references and identifiers (`system|value`)."""
+    """Insurance coverage: type of plan, payor names, and payor references and identifiers (`system|value`)."""
 
     concept: Concept
     payors: tuple[str, ...] = ()
@@ -160,44 +158,44 @@ class Coverage(Record, frozen=True, kw_only=True, gc=False):
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-def _as_it_is(record: Any) -> Any:
+def _unchanged(record: Any) -> Any:
     return record
 
 
-def _own_concept(record: Any) -> Concept:
+def _concept_of(record: Any) -> Concept:
     return cast(Concept, record.concept)
 
 
-def _own_under_review(record: Any) -> bool:
+def _is_under_review(record: Any) -> bool:
     return cast(bool, record.under_review)
 
 
-def _own_near(record: Any, day: date) -> bool:
+def _may_date_from(record: Any, day: date) -> bool:
     return record.day in (day, None) or bool(record.links)
 
 
 class Records(Sequence[RecordT], Generic[RecordT]):
-    """Records of one kind, each made from what was sent when it is first looked at.
+    """Records of one kind, built lazily from decoded resources.
 
-    Most of what comes with a call is never looked at: `about` finds by their concepts the records that are, and leaves
-    the others unmade. Without ways to make them, the items are the records.
+    Rules look at few of the resources of a call: `matching` selects records by concept and builds only those. With
+    the default arguments, the items already are records.
     """
 
-    __slots__ = ("_concept", "_is_near", "_is_under_review", "_items", "_made", "_make")
+    __slots__ = ("_concept", "_is_candidate", "_is_under_review", "_items", "_made", "_make")
 
     def __init__(
         self,
         items: Sequence[Any] = (),
-        make: Callable[[Any], RecordT] = _as_it_is,
-        concept: Callable[[Any], Concept] = _own_concept,
-        is_under_review: Callable[[Any], bool] = _own_under_review,
-        is_near: Callable[[Any, date], bool] = _own_near,
+        make: Callable[[Any], RecordT] = _unchanged,
+        concept: Callable[[Any], Concept] = _concept_of,
+        is_under_review: Callable[[Any], bool] = _is_under_review,
+        is_candidate: Callable[[Any, date], bool] = _may_date_from,
     ) -> None:
         self._items = items
         self._make = make
         self._concept = concept
         self._is_under_review = is_under_review
-        self._is_near = is_near
+        self._is_candidate = is_candidate
         self._made: dict[int, RecordT] = {}
 
     def __len__(self) -> int:
@@ -219,28 +217,28 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         chosen = range(len(self._items))[number]
         return self._at(chosen) if isinstance(chosen, int) else tuple(map(self._at, chosen))
 
-    def about(self, test: Callable[[Concept], object]) -> Iterator[RecordT]:
+    def matching(self, test: Callable[[Concept], object]) -> Iterator[RecordT]:
         """The records whose concept passes a test."""
         concept = self._concept
         return (self._at(number) for number, item in enumerate(self._items) if test(concept(item)))
 
-    def near(self, day: date) -> Iterator[RecordT]:
-        """The records of a day, those whose day is not known, and those that point at others."""
-        is_near = self._is_near
-        return (self._at(number) for number, item in enumerate(self._items) if is_near(item, day))
+    def candidates_on(self, day: date) -> Iterator[RecordT]:
+        """The records of a day, records without a day, and records linked to others."""
+        is_candidate = self._is_candidate
+        return (self._at(number) for number, item in enumerate(self._items) if is_candidate(item, day))
 
     def under_review(self) -> Iterator[RecordT]:
-        """The records that the call is about."""
+        """The records under review."""
         is_under_review = self._is_under_review
         return (self._at(number) for number, item in enumerate(self._items) if is_under_review(item))
 
-    def has_under_review(self, test: Callable[[Concept], object]) -> bool:
-        """Whether the concept of one of these passes a test."""
+    def has_match_under_review(self, test: Callable[[Concept], object]) -> bool:
+        """True if the concept of a record under review passes a test."""
         concept, is_under_review = self._concept, self._is_under_review
         return any(is_under_review(item) and test(concept(item)) for item in self._items)
 
-    def under_review_or_about(self, test: Callable[[Concept], object]) -> Iterator[RecordT]:
-        """Both, in their order."""
+    def under_review_or_matching(self, test: Callable[[Concept], object]) -> Iterator[RecordT]:
+        """The records under review and those whose concept passes a test, in order."""
         concept, is_under_review = self._concept, self._is_under_review
         return (
             self._at(number) for number, item in enumerate(self._items) if is_under_review(item) or test(concept(item))
@@ -254,7 +252,7 @@ class Records(Sequence[RecordT], Generic[RecordT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payer:
-    """A payer as a site knows it: how the data name it, and the site's answers to the questions that rules ask.
+    """A payer in the site's file: how coverages identify it, and its answers to the questions that rules ask.
 
     `names` are in lower case. `identifiers` and `types` (of coverage) are references, bare values or `system|value`.
     A question without an answer is unknown.
@@ -268,11 +266,11 @@ class Payer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What a site has decided.
+    """A site's choices.
 
-    `mappings` lead from codes of the site to billing codes; they are applied while the data are read. `vial_units`:
-    where the product is known and the dose is not, charge one vial, of the usual size or of that in `vial_units_of`.
-    `order_suggestions`: what a suggestion creates at order time, a planned charge or a draft order.
+    `mappings` map the site's codes to billing codes while resources are parsed. `vial_units`: if the product is known
+    but the dose is not, charge one vial, of the usual size or of the size in `vial_units_of` (HCPCS units).
+    `order_suggestions`: the resource that a suggestion creates at order time.
     """
 
     mappings: Mapping[Code, str] = field(default_factory=dict)
@@ -284,7 +282,7 @@ class Site:
     order_suggestions: Literal["ChargeItem", "ServiceRequest"] = "ChargeItem"
 
     def units_of_vial(self, code: str, usual: Decimal | None) -> Decimal | None:
-        """The units to charge where no dose is known, or None where the site leaves them to a person."""
+        """The HCPCS units to charge if the dose is unknown; None if a person has to enter them."""
         return self.vial_units_of.get(code, usual if self.vial_units else None)
 
 
@@ -292,11 +290,11 @@ class Site:
 class Case:
     """One patient's orders, record and charges, as received with the call.
 
-    `complete` names the parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…) that are known
-    to be complete; absence may be concluded only there. `focus` names the records under review, None for all.
+    `complete` names the complete parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…);
+    rules may conclude that something is absent only there. `focus` names the records under review, None for all.
     `unreadable_codes` are the codes found in charges that could not be parsed; they count as charged.
     `unreadable_parts` names the parts of the record of which a resource could not be parsed.
-    `facts` caches derived facts, see `once`.
+    `facts` is the cache of `cached_fact`.
     """
 
     stage: Stage
@@ -316,13 +314,13 @@ class Case:
     site: Site = Site()
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    def having(self, **members: Sequence[Record]) -> "Case":
-        """The same case with other records as some of its members; nothing that was derived goes along."""
+    def with_records(self, **members: Sequence[Record]) -> "Case":
+        """A copy with other records for some members; cached facts are not copied."""
         chosen: dict[str, Any] = {name: Records(records) for name, records in members.items()}
         return replace(self, facts={}, **chosen)
 
-    def is_about(self, record: Record) -> bool:
-        """Whether the call is about a record: it is a draft, and one of those in focus where the call names some."""
+    def is_in_focus(self, record: Record) -> bool:
+        """True if the record is under review and, if the call names a focus, part of it."""
         return record.under_review and (self.focus is None or record.identity in self.focus)
 
 
@@ -330,11 +328,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def once(derive: Callable[P, T]) -> Callable[P, T]:
-    """Derive a fact only once from the same arguments. It is kept with the last of them: a case, or what has `facts`.
+def cached_fact(derive: Callable[P, T]) -> Callable[P, T]:
+    """Cache a derived fact in `facts` of the last argument, usually the case, since many rules need the same facts.
 
-    Many rules ask the same. Positional arguments only; each is a hashable value or compared by identity. What is kept
-    must not hold what it is kept with: such a circle would stay until the garbage collector comes by.
+    Positional arguments only, hashable or compared by identity. A cached value must not refer to the object that
+    caches it: the cycle would live until the next garbage collection.
     """
 
     @wraps(derive)

@@ -1,4 +1,4 @@
-"""Changes to a case that rules propose: lines added, removed and corrected."""
+"""Changes to a case that rules propose: lines to add, remove or correct."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,17 +10,18 @@ from cds_service.core.notation import notation, plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddLine:
-    """Charge a code. `beside` is the line whose bill takes it, None where there is none; `about` names the study.
+    """Add a charge. `sibling` is an existing line of the claim to add it to, None if there is no claim.
 
-    `units` None leaves the quantity to the person who knows it. `is_supply` tells a thing used from a service done.
+    `references` point to the study's records. `units` (HCPCS) None means that a person has to enter them. `is_supply`
+    is true for supplies, false for services.
     """
 
     code: str
     units: Decimal | None
     modifiers: tuple[str, ...] = ()
     is_supply: bool = False
-    beside: Line | None = None
-    about: tuple[str, ...] = ()
+    sibling: Line | None = None
+    references: tuple[str, ...] = ()
     day: date | None = None
     performers: frozenset[str] = frozenset()
     encounter: str | None = None
@@ -32,7 +33,7 @@ class AddLine:
 
 @dataclass(frozen=True, slots=True)
 class RemoveLine:
-    """Take a line off."""
+    """Remove a line."""
 
     line: Line
 
@@ -42,7 +43,7 @@ class RemoveLine:
 
 @dataclass(frozen=True, slots=True)
 class RemoveOrder:
-    """Take an unsigned order back."""
+    """Withdraw an unsigned order."""
 
     order: Order
     code: str
@@ -53,7 +54,7 @@ class RemoveOrder:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceCode:
-    """Charge another code on the same line."""
+    """Replace the code of a line."""
 
     line: Line
     code: str
@@ -64,7 +65,7 @@ class ReplaceCode:
 
 @dataclass(frozen=True, slots=True)
 class SetUnits:
-    """Charge another number of HCPCS units on the same line."""
+    """Set the HCPCS units of a line."""
 
     line: Line
     units: Decimal
@@ -75,7 +76,7 @@ class SetUnits:
 
 @dataclass(frozen=True, slots=True)
 class AddModifier:
-    """Write a modifier on a line."""
+    """Append a modifier to a line."""
 
     line: Line
     modifier: str
@@ -86,7 +87,7 @@ class AddModifier:
 
 @dataclass(frozen=True, slots=True)
 class RemoveModifier:
-    """Take a modifier off a line."""
+    """Remove a modifier from a line."""
 
     line: Line
     modifier: str

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 
 def notation(code: str, modifiers: Iterable[str], units: Decimal | None) -> str:
-    """A line as billers write it: code, `x` and units, `-` and each modifier. One unit is not written out."""
+    """A line in billers' notation: code, `x` and units, `-` and each modifier. One unit is omitted."""
     times = "" if units is None or units == 1 else f"x{plain(units)}"
     return code + times + "".join(f"-{modifier}" for modifier in modifiers)
 

@@ -1,8 +1,8 @@
-"""Rules, what they find, and how a whole body of rules is run over a case.
+"""Rules, their findings, and running a set of rules over a case.
 
-A rule is a function that is decorated with `@rule` and stands alone in a file of its own name. Its docstring is what
-people read about it: a title line and the sections `Why`, `Flags` and `Passes`. It looks at a Case and yields a Finding
-for each fault, a Undecided for each question that the case does not answer, and nothing where all is well.
+A rule is a function decorated with `@rule`, alone in a file of the same name. Its docstring is its published
+description: a title line and the sections `Why`, `Flags` and `Passes`. It checks a Case and yields a Finding for each
+fault, an Undecided for each question that it cannot answer from the case, and nothing if the case passes.
 """
 
 import importlib
@@ -28,7 +28,7 @@ WARNING: Indicator = "warning"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A fact that a finding rests on: what was seen, and the record it was seen in."""
+    """A fact that supports a finding, and the record that states it."""
 
     seen: str
     record: Record
@@ -36,7 +36,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A way to mend a fault: the changes belong together. `recommended` only where the record decides for it."""
+    """A fix: changes to be made together. `recommended` only if the record supports this fix over the others."""
 
     label: str
     changes: tuple[Change, ...]
@@ -48,11 +48,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A fault. Several remedies are alternatives. `indicator` lowers the rule's own where the case asks for it.
+    """A fault. Several fixes are alternatives. `indicator` may lower the rule's indicator.
 
-    `summary` is one sentence that says what to do, `notes` are further sentences for the detail of the card. `day` is
-    the date of service, against which the tables' dates of verification are held. `checklist` are rows of what was
-    looked for, whether it was found, and where.
+    `summary` is one sentence with the action to take, `notes` are further sentences for the card's detail. `day` is
+    the date of service, compared with the tables' verification dates. `checklist` rows are item, state and reference.
     """
 
     summary: str
@@ -64,15 +63,15 @@ class Finding:
     checklist: tuple[tuple[str, str, str], ...] = ()
 
 
-# Why a rule cannot decide: a `table` does not reach the date of service; the `record` is incomplete or leaves it open;
-# the record belongs to one of several `studies`; record and charges are in `contradiction`; or the `claim` does not say
-# what the rule needs, such as setting, payer or date.
+# Why a rule cannot decide: the `table` does not cover the date of service; the `record` is incomplete or unclear; a
+# record could belong to one of several `studies`; record and charges are in `contradiction`; or the `claim` does not
+# state what the rule needs, such as setting, payer or date.
 Why = Literal["table", "record", "studies", "contradiction", "claim"]
 
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """A question that the case does not answer, and why, in words and as a kind. Never to be shown as a pass."""
+    """A question that a rule could not decide, with the kind of reason and its text. Never shown as a pass."""
 
     why: Why
     reason: str
@@ -84,9 +83,9 @@ Check = Callable[[Case], Iterator[Finding | Undecided]]
 
 @dataclass(frozen=True, slots=True)
 class OverrideReason:
-    """Why a user may set advice aside; `standard` is the nearest code of HL7's non-adherence reasons.
+    """A reason to override advice; `standard` is the nearest code of HL7's non-adherence reasons.
 
-    `only` names the stage at which the reason makes sense, None where it does at both.
+    `only` is the stage at which the reason applies, None for both.
     """
 
     code: str
@@ -114,7 +113,7 @@ class Scope:
         days = frozenset(line.day for line in case.lines.under_review()) if case.stage == "claim" else frozenset()
         return any(
             line.under_review or (line.day is not None and line.day in days)
-            for line in case.lines.about(self._is_named)
+            for line in case.lines.matching(self._is_named)
             if line.code in self.codes
         )
 
@@ -131,7 +130,7 @@ def scope_of(rules: Iterable["Rule"]) -> Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule and what is said of it. `id` is the public form of its name: `add-on-without-primary`."""
+    """A rule and its description. `id` is its public name: `add-on-without-primary`."""
 
     id: str
     title: str
@@ -146,13 +145,13 @@ class Rule:
     check: Check
 
     def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
-        """How loudly a finding is said: never louder than the rule says for the stage."""
+        """The finding's indicator: at most the rule's own for the stage."""
         if finding.indicator == INFO:
             return INFO
         return self.indicator[stage]
 
     def reasons_at(self, stage: Stage) -> tuple[OverrideReason, ...]:
-        """Why a user may set the advice aside at a stage."""
+        """The override reasons that apply at a stage."""
         return tuple(reason for reason in self.override_reasons if reason.only in (None, stage))
 
 
@@ -170,12 +169,11 @@ def rule(
     override_reasons: Iterable[OverrideReason],
     about: "Iterable[str | Table[Any] | Topic] | None" = None,
 ) -> Callable[[Check], Rule]:
-    """Declare a rule: how loudly it speaks at order and at claim time, and the tables and sources it rests on.
+    """Declare a rule: its indicators at order and claim time, its tables, sources and override reasons.
 
-    The first source is the one that the card names first. `override_reasons` are offered to whoever sets the advice
-    aside. `about` is the subject of the rule: codes, tables (for the codes in them) and topics; without it, the codes
-    of `tables`. Rules run only for cases that hold the subject of at least one rule. Raises RuleError where the
-    docstring lacks a section.
+    The first source is the card's source. `about` is the subject of the rule: codes, tables (for the codes in them) and
+    topics; without it, the codes of `tables`. Rules run only for cases that hold the subject of at least one rule.
+    Raises RuleError if the docstring lacks a section.
     """
     rests_on = tuple(tables)
 
@@ -219,7 +217,7 @@ def _read_docstring(name: str, text: str) -> tuple[str, dict[str, str]]:
 def find_rules(package: ModuleType) -> tuple[Rule, ...]:
     """Import every module of a package and return its rules, sorted by id. Raises RuleError.
 
-    Each module holds one rule, and module, function and id have one name.
+    Each module holds one rule; module, function and id share one name.
     """
     found = []
     for module_info in pkgutil.iter_modules(package.__path__):
@@ -233,9 +231,9 @@ def find_rules(package: ModuleType) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a body of rules says of a case.
+    """The result of running rules over a case.
 
-    `passed` holds the rules that had nothing to say, `switched_off` those that the site does not want.
+    `passed` are the rules without findings or open questions, `switched_off` those that the site switched off.
     """
 
     findings: tuple[tuple[Rule, Finding], ...]
@@ -245,7 +243,7 @@ class Review:
 
 
 def review(case: Case, rules: Iterable[Rule], scope: Scope | None = None) -> Review:
-    """Run every rule that the site wants over a case; all pass a case outside of `scope`."""
+    """Run the rules that the site has not switched off; a case outside of `scope` passes all."""
     every = tuple(rules)
     off = tuple(each for each in every if each.id in case.site.rules_off)
     wanted = tuple(each for each in every if each.id not in case.site.rules_off)
@@ -255,31 +253,31 @@ def review(case: Case, rules: Iterable[Rule], scope: Scope | None = None) -> Rev
     not_checked: list[tuple[Rule, Undecided]] = []
     passed: list[Rule] = []
     for each in wanted:
-        verdicts = [_withheld(verdict, case) for verdict in each.check(case)]
+        verdicts = [_undecided_if_unparsed(verdict, case) for verdict in each.check(case)]
         if not verdicts:
             passed.append(each)
             continue
         found = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
-        findings += [(each, _as_site_wants(each, finding, case)) for finding in found]
+        findings += [(each, _with_site_indicator(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
     return Review(tuple(findings), tuple(not_checked), tuple(passed), off)
 
 
-def _withheld(verdict: Finding | Undecided, case: Case) -> Finding | Undecided:
-    """A finding that misses a code is no finding where that code stands in a charge that could not be read."""
-    if isinstance(verdict, Undecided) or not (there := _missed(verdict) & case.unreadable_codes):
+def _undecided_if_unparsed(verdict: Finding | Undecided, case: Case) -> Finding | Undecided:
+    """The verdict; undecided if it asks for a code that appears in a charge that could not be parsed."""
+    if isinstance(verdict, Undecided) or not (found := _requested_codes(verdict) & case.unreadable_codes):
         return verdict
-    reason = f"{' and '.join(sorted(there))} may be charged already, in a charge that could not be read"
+    reason = f"{' and '.join(sorted(found))} may already be charged, on a charge that could not be parsed"
     return Undecided("record", reason, verdict.evidence)
 
 
-def _missed(finding: Finding) -> set[str]:
-    """The codes that a finding asks for: those that it would charge, and those that it names and did not see."""
+def _requested_codes(finding: Finding) -> set[str]:
+    """The codes that a finding asks for: codes its fixes add, and codes its summary names beyond its evidence."""
     changes = [change for fix in finding.fixes for change in fix.changes]
     charged = {change.code for change in changes if isinstance(change, AddLine | ReplaceCode)}
     seen = {each.record.code for each in finding.evidence if isinstance(each.record, Line)}
     return charged | (set(_CODE.findall(finding.summary)) - seen)
 
 
-def _as_site_wants(rule: Rule, finding: Finding, case: Case) -> Finding:
+def _with_site_indicator(rule: Rule, finding: Finding, case: Case) -> Finding:
     return replace(finding, indicator=INFO) if rule.id in case.site.rules_lowered else finding

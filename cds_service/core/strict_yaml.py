@@ -1,7 +1,7 @@
-"""YAML as people write it by hand, read strictly: codes stay text, and no slip passes in silence.
+"""Strict loader for hand-written YAML: codes stay text, and mistakes are errors.
 
-A code that is not quoted, a key that is written twice, `on`, `off`, `yes` and `no`, and numbers that YAML would read
-otherwise than they are written are refused. A fault names the file, the line and what was expected.
+Rejects unquoted codes, duplicate keys, `on`, `off`, `yes` and `no`, and numbers that YAML would reinterpret. Errors
+name the file, the line and the expected value.
 """
 
 import re
@@ -15,33 +15,33 @@ import yaml
 
 Fault = Callable[[str], Exception]
 
-# In C where PyYAML was built with it: the tables are then read in a tenth of the time, 0.1 s less at start.
+# The C loader, if available, parses the tables ten times as fast and saves 0.1 s at startup.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says, as plain data, and the line on which each part of it begins (`$.payers[0].name`)."""
+    """A file's content as plain data, and the first line of each path (`$.payers[0].name`)."""
 
     name: str
     data: Any
     lines: dict[str, int]
 
     def line_of(self, path: str) -> int:
-        """The line of a part, or of what it stands in where the part itself is not written."""
+        """The line of a path, or of its nearest parent in the file."""
         while path not in self.lines and path != "$":
             path = re.sub(r"(\.[^.\[\]]*|\[[^\]]*\])$", "", path)
         return self.lines.get(path, 1)
 
 
 def read(path: Path, fault: Fault) -> Document:
-    """Read a YAML file. Raises what `fault` makes of a text that names the file, the line and what was expected."""
+    """Read a YAML file. Raises `fault(message)`, where the message names the file, the line and the expected value."""
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except OSError as error:
-        raise fault(f"{path.name}: {error.strerror or 'cannot be read'}") from None
+        raise fault(f"{path.name}: {error.strerror or 'cannot open the file'}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise fault(f"{path.name}: not YAML: {error}") from None
+        raise fault(f"{path.name}: invalid YAML: {error}") from None
     if node is None:
         raise fault(f"{path.name}: expected a mapping, found an empty file")
     return Document(path.name, _Reader(path.name, fault).plain(node), dict(_lines(node, "$")))
@@ -60,7 +60,7 @@ def _lines(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
 
 
 class _Reader:
-    """Turns nodes into plain data: text stays text unless it is a number, a date, true, false or null."""
+    """Converts nodes to plain data: text unless it is a number, a date, true, false or null."""
 
     def __init__(self, name: str, fault: Fault) -> None:
         self.name = name
@@ -83,7 +83,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._at(key, "expected a key")
             if key.value in result:
-                raise self._at(key, f"the key `{key.value}` is written twice")
+                raise self._at(key, f"duplicate key `{key.value}`")
             result[key.value] = self.plain(value)
         return result
 
@@ -96,7 +96,7 @@ class _Reader:
             return node.value == "true"
         if node.tag == "tag:yaml.org,2002:timestamp":
             return self._date(node)
-        # YAML would read 00100 as 64: a number of five digits is a code that lost its quotes.
+        # YAML would parse 00100 as 64: a five-digit number is a code without its quotes.
         if node.tag == "tag:yaml.org,2002:int" and node.value.isdecimal() and len(node.value) < 5:
             return int(node.value)
         raise self._at(node, f"put `{node.value}` in quotes (codes and decimals are text)")

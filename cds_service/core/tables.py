@@ -1,9 +1,9 @@
-"""Dated code tables: the law as data.
+"""Dated code tables: coding rules as data.
 
-A table is a YAML file with a head (what it holds, its sources and through when each was verified) and entries, each in
-force from its `first` to its `last` date of service. `load_table` reads one strictly: a code that is not quoted, a key
-that is unknown or written twice, a source that is not named, or two entries of one code (or of another key that the
-entries have) in force on one day are errors that name the file, the line and what was expected.
+A table is a YAML file with a title, its sources with their verification dates, and entries, each in force from its
+`first` to its `last` date of service. `load_table` is strict: unquoted codes, unknown or duplicate keys, unknown
+sources, and two entries with the same code (or other key) in force on one day are errors that name the file, the line
+and the expected value.
 """
 
 import re
@@ -22,9 +22,9 @@ Confidence = Literal["seen", "secondary", "memory"]
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A document that a fact was taken from, and through which date of service it was held against the law.
+    """A document that entries cite, and the last date of service for which it was verified.
 
-    `url` leads to the publisher's page about it, where one is known.
+    `url` is the publisher's page, if known.
     """
 
     publisher: str
@@ -35,15 +35,15 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def label(self) -> str:
-        """How a card names it."""
+        """The source as cited on cards."""
         written = str(self.year) in self.document
         return f"{self.publisher}, {self.document}" + ("" if written else f" ({self.year})")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What every entry says: which code, in force from when to when, by which source, how sure, checked through when.
+    """The fields of every entry: code, dates in force, source, confidence and verification date.
 
-    `first` None: in force as far back as the source reaches. `last` None: no end is known.
+    `first` None: in force as far back as the source goes. `last` None: no known end.
     """
 
     code: str
@@ -55,11 +55,11 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     @property
     def key(self) -> str:
-        """What only one entry of a table may speak of on any one day: the code, where a table does not say more."""
+        """The key that at most one entry may have on any day; by default the code."""
         return self.code
 
     def in_force(self, day: date | None) -> bool:
-        """Whether the entry holds on a date of service; an unknown date asks for an entry without an end."""
+        """True if the entry is in force on a date of service; for an unknown date, if it has no end."""
         if day is None:
             return self.last is None
         return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
@@ -71,7 +71,7 @@ _CODE = re.compile(r"[0-9A-Z]{5}")
 
 
 class Table(Generic[EntryT]):
-    """A loaded table. Entries are found by code and date of service."""
+    """A loaded table, with lookup by code and date of service."""
 
     def __init__(self, name: str, title: str, sources: dict[str, Source], entries: tuple[EntryT, ...]) -> None:
         self.name = name
@@ -95,18 +95,18 @@ class Table(Generic[EntryT]):
         return frozenset(code for entry in self.entries for code in _codes_in(msgspec.structs.astuple(entry)))
 
     def history(self, code: str) -> tuple[EntryT, ...]:
-        """All entries of a code, in the order of the file."""
+        """All entries of a code, in file order."""
         return self._by_code.get(code, ())
 
     def on(self, code: str, day: date | None) -> EntryT | None:
-        """The entry of a code that is in force on a date of service, or None."""
+        """The entry of a code in force on a date of service, or None."""
         for entry in self._by_code.get(code, ()):
             if entry.in_force(day):
                 return entry
         return None
 
     def source(self, entry: EntryT) -> Source:
-        """The document that an entry was taken from."""
+        """The source of an entry."""
         return self.sources[entry.source]
 
 
@@ -127,7 +127,7 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load_table(path: Path, entry_type: type[EntryT]) -> Table[EntryT]:
-    """Read a table whose entries have the fields of `entry_type`. Raises TableError."""
+    """Load a table of `entry_type` entries. Raises TableError."""
     document = strict_yaml.read(path, TableError)
     try:
         head = msgspec.convert(document.data, _Head)
@@ -163,5 +163,5 @@ def _require_disjoint(path: Path, entries: tuple[Entry, ...]) -> None:
             if (entry.first or date.min) <= (other.last or date.max) and (other.first or date.min) <= (
                 entry.last or date.max
             ):
-                raise TableError(f"{path.name}: two entries of {entry.key} are in force on one day")
+                raise TableError(f"{path.name}: two entries for {entry.key} are in force on the same day")
         seen[entry.key].append(entry)

@@ -1,11 +1,11 @@
-"""Lists and maps of codes as the knowledge hands them over, for a terminology server to load."""
+"""Code lists and code maps, exported for terminology servers."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A code in a list: its kind (billing, NDC, SNOMED…), its value, and what it is, in our own words."""
+    """A code in a list: its kind (billing, NDC, SNOMED…), its value, and a description in our own words."""
 
     kind: str
     value: str
@@ -14,7 +14,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class CodeList:
-    """A list of codes. `name` is the name that a program gives it."""
+    """A list of codes. `name` is its computable name."""
 
     id: str
     name: str
@@ -25,7 +25,7 @@ class CodeList:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One code and what it stands for. `relation` is that of the target to the code, in the terms of FHIR R4."""
+    """A mapping of one code to another. `relation` is FHIR R4's equivalence of the target."""
 
     source: Member
     target: Member
@@ -35,7 +35,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class CodeMap:
-    """Which code stands for which."""
+    """A map from codes to codes."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class CodeMap:
 
 @dataclass(frozen=True, slots=True)
 class Terminology:
-    """All lists and maps."""
+    """All code lists and code maps."""
 
     lists: tuple[CodeList, ...]
     maps: tuple[CodeMap, ...]

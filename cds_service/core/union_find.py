@@ -1,26 +1,26 @@
-"""Things that belong together, directly or through others (a disjoint-set forest)."""
+"""Disjoint sets (union-find)."""
 
 from collections.abc import Hashable
 
 
 class DisjointSet:
-    """Which names belong together. All that are tied have one and the same first."""
+    """Disjoint sets of names; all names of a set share one root."""
 
     def __init__(self) -> None:
-        self._leads_to: dict[Hashable, Hashable] = {}
+        self._parents: dict[Hashable, Hashable] = {}
 
     def __contains__(self, name: object) -> bool:
-        return name in self._leads_to
+        return name in self._parents
 
-    def first(self, name: Hashable) -> Hashable:
-        """The name that stands for all to which a name is tied."""
-        leads_to = self._leads_to
-        leads_to.setdefault(name, name)
-        while leads_to[name] != name:
-            leads_to[name] = leads_to[leads_to[name]]
-            name = leads_to[name]
+    def find(self, name: Hashable) -> Hashable:
+        """The root of a name's set; an unknown name becomes a set of its own."""
+        parents = self._parents
+        parents.setdefault(name, name)
+        while parents[name] != name:
+            parents[name] = parents[parents[name]]
+            name = parents[name]
         return name
 
-    def tie(self, one: Hashable, other: Hashable) -> None:
-        """Let two belong together, and all that are tied to either."""
-        self._leads_to[self.first(one)] = self.first(other)
+    def union(self, one: Hashable, other: Hashable) -> None:
+        """Merge the sets of two names."""
+        self._parents[self.find(one)] = self.find(other)

@@ -1,6 +1,6 @@
-"""Rows that are kept soon: they gather while calls go on, and are written together.
+"""Background batch writer for database rows, so that calls do not wait for the database.
 
-Nobody waits for them. While the database is down they wait for it, up to a number; what is lost is logged and counted.
+While the database is down, up to MAX_WAITING rows are kept for retry; lost rows are logged and counted.
 """
 
 import time
@@ -17,24 +17,24 @@ from cds_service.database.connections import Database
 from cds_service.errors import StoreUnavailable
 from cds_service.telemetry.logs import log
 
-# How long rows gather before they are written, in seconds: a transaction for each call would cost more than the call.
+# Delay before a batch is written, in seconds: a transaction per call would cost more than the call.
 GATHER_SECONDS = 0.05
 
-# A database that takes longer is said to be slow, in seconds.
+# A write that takes longer, in seconds, is reported as slow.
 SLOW_SECONDS = 1.0
 
-# So many rows wait for a database that is down.
-MOST_WAITING = 20_000
+# Maximum number of rows kept while the database is down.
+MAX_WAITING = 20_000
 
 Row = tuple[Table, dict[str, Any]]
 
 
 class BackgroundWriter:
-    """Rows on their way to the database. `lost` is told how many were not kept."""
+    """Collects rows and writes them in batches. `on_lost` is called with the number of lost rows."""
 
-    def __init__(self, database: Database, lost: Callable[[int], None]) -> None:
+    def __init__(self, database: Database, on_lost: Callable[[int], None]) -> None:
         self._database = database
-        self._lost = lost
+        self._on_lost = on_lost
         self._rows: list[Row] = []
         self._is_gathering = False
         self._writing_since: float | None = None
@@ -42,20 +42,20 @@ class BackgroundWriter:
         self._changed = Condition(self._lock)
         self._added = self._tried = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database-notes")
-        Finalize(None, self._end, exitpriority=10)  # a worker of granian ends without `atexit`
+        Finalize(None, self._close, exitpriority=10)  # Granian workers do not run `atexit`
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Keep rows soon."""
+        """Queue rows for the next batch."""
         with self._lock:
             self._rows += rows
             self._added += 1
             is_first, self._is_gathering = not self._is_gathering, True
         if is_first:
             self._thread.submit(self._write_soon)
-        self._mind_the_time()
+        self._watch_for_hang()
 
-    def settle(self, seconds: float) -> None:
-        """Wait until what was added is written, as far as it can be, and no longer than so many seconds."""
+    def flush(self, seconds: float) -> None:
+        """Wait until the queued rows were written or failed, at most `seconds`."""
         with self._lock:
             added = self._added
             self._changed.wait_for(lambda: self._tried >= added, seconds)
@@ -67,44 +67,44 @@ class BackgroundWriter:
             added, self._is_gathering = self._added, False
             self._writing_since = time.monotonic()
         try:
-            self._database.do(lambda connection: _insert(connection, rows))
+            self._database.run_inline(lambda connection: _insert(connection, rows))
         except StoreUnavailable:
-            self._put_back(rows)
+            self._requeue(rows)
         with self._lock:
             self._tried, self._writing_since = added, None
             self._changed.notify_all()
 
-    def _put_back(self, rows: list[Row]) -> None:
-        """They are tried again with the next rows."""
+    def _requeue(self, rows: list[Row]) -> None:
+        """Queue rows again, for the next batch."""
         with self._lock:
             self._rows = rows + self._rows
-        self._say_waiting()
+        self._limit_waiting()
 
-    def _mind_the_time(self) -> None:
-        """A database that hangs lets its writer wait without a word, and rows would gather without end."""
+    def _watch_for_hang(self) -> None:
+        """Report and limit waiting rows if the current write hangs, since the writer cannot."""
         since = self._writing_since
         if since is not None and time.monotonic() - since > SLOW_SECONDS:
             with self._lock:
                 self._writing_since = time.monotonic()
-            self._say_waiting()
+            self._limit_waiting()
 
-    def _say_waiting(self) -> None:
-        """The oldest go where too many wait."""
+    def _limit_waiting(self) -> None:
+        """Drop the oldest rows beyond the maximum, and log the rest as waiting."""
         with self._lock:
-            too_many = max(0, len(self._rows) - MOST_WAITING)
+            too_many = max(0, len(self._rows) - MAX_WAITING)
             del self._rows[:too_many]
             waiting = len(self._rows)
         log.warning("calls not kept yet", rows=waiting)
-        self._say_lost(too_many)
+        self._report_lost(too_many)
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         self._thread.shutdown()
-        self._say_lost(len(self._rows))
+        self._report_lost(len(self._rows))
 
-    def _say_lost(self, number: int) -> None:
+    def _report_lost(self, number: int) -> None:
         if number:
             log.error("calls not kept", rows=number)
-            self._lost(number)
+            self._on_lost(number)
 
 
 def _insert(connection: Connection, rows: list[Row]) -> None:

@@ -1,7 +1,6 @@
-"""The way to the database, SQLite or PostgreSQL: every wait for it ends, and after a failure nothing waits for a while.
+"""Access to SQLite or PostgreSQL with time limits on every wait, and a circuit breaker after failures.
 
-Work is done by threads of its own, so that whoever asked for it goes on when it takes too long: a server that has
-stopped answering would otherwise hold on to every thread that answers calls.
+Work runs in the database's own threads, so an unresponsive database cannot block the threads that answer calls.
 """
 
 import contextvars
@@ -23,64 +22,64 @@ from cds_service.telemetry.logs import log
 T = TypeVar("T")
 Health = Literal["up", "outdated", "down"]
 
-# How long one transaction waits for another's, and for the answer to one statement, in milliseconds.
+# Lock timeout and statement timeout, in milliseconds.
 _LOCK_MILLISECONDS = 2000
 _STATEMENT_MILLISECONDS = 5000
 
-# The longest wait for a connection (PostgreSQL's own least), and for a piece of work, in seconds.
+# Timeouts for a connection (PostgreSQL's minimum) and for a piece of work, in seconds.
 _CONNECT_SECONDS = 2
 WORK_SECONDS = 6.0
 
-# How long somebody who asks how the database is waits for an answer, in seconds: less than a probe waits.
+# Timeout of a health check, in seconds; shorter than that of a probe.
 _HEALTH_SECONDS = 0.5
 
-# After the database could not be reached, for so long it is not tried again, in seconds.
+# Time without attempts after the database could not be reached, in seconds.
 PAUSE_SECONDS = 5.0
 
-# How a row is inserted unless it is there already.
+# Insert constructs that support ON CONFLICT, by dialect.
 INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 UPGRADE = "cds-service database upgrade"
 
 
 class SchemaOutdated(StoreUnavailable):
-    """The tables are of an older version of the program."""
+    """The database schema is of an older version."""
 
 
 class Database:
-    """Does work on a database, each piece in one transaction.
+    """Runs work on a database, each piece in one transaction.
 
-    `connections` is the most that are open at once to PostgreSQL, one of them for `do`. SQLite has one writer at any
-    time: two are enough. What is not `is_durable` may be lost with the machine's power, and is written sooner.
+    `connections` is the maximum for PostgreSQL, one of them for `run_inline`; SQLite has a single writer and needs two.
+    Without `is_durable`, commits are faster but may be lost in a power failure.
     """
 
     def __init__(self, url: str, connections: int = 4, is_durable: bool = True) -> None:
         connections = 2 if make_url(url).get_backend_name() == "sqlite" else connections
         self.engine = create(url, is_durable, pool_size=connections, max_overflow=0, pool_timeout=_CONNECT_SECONDS)
         self._threads = ThreadPoolExecutor(connections - 1, thread_name_prefix="database")
-        self._reach = _Pause(PAUSE_SECONDS)
+        self._breaker = _CircuitBreaker(PAUSE_SECONDS)
         self._is_ready = False
 
     def run(self, work: Callable[[Connection], T], seconds: float = WORK_SECONDS) -> T:
-        """Do work and return what it returns.
+        """Run work and return its result.
 
-        Raises StoreUnavailable where it was not done in time; it may be done later, so it must bear to be repeated.
+        Raises StoreUnavailable on failure or timeout. Timed-out work may still complete, so it must be idempotent.
         """
         future = self._submit(work)
         try:
             return future.result(seconds)
         except TimeoutError:
             future.cancel()
-            self._reach.start()
-            raise StoreUnavailable("the database is too slow at the moment; send it again") from None
+            self._breaker.open()
+            raise StoreUnavailable("the database is too slow at the moment; retry later") from None
 
-    def do(self, work: Callable[[Connection], T]) -> T:
-        """Do work in the caller's own thread, however long it takes. Raises StoreUnavailable."""
-        self._require_reach()
-        return self._do(work)
+    def run_inline(self, work: Callable[[Connection], T]) -> T:
+        """Run work in the current thread, without a timeout. Raises StoreUnavailable."""
+        self._require_closed_breaker()
+        return self._execute(work)
 
     def health(self) -> Health:
-        """Whether the database takes what it is given; `outdated` where its tables must be upgraded first."""
+        """The state of the database; `outdated` if its schema must be upgraded first."""
         try:
             self._submit(lambda _: None).result(_HEALTH_SECONDS)
         except SchemaOutdated:
@@ -90,65 +89,65 @@ class Database:
         return "up"
 
     def close(self) -> None:
-        """Finish what has begun, and close the connections."""
+        """Finish running work and close the connections."""
         self._threads.shutdown()
         self.engine.dispose()
 
-    # --- in a thread of the database ---------------------------------------------------------------------------------
+    # --- in a database thread ----------------------------------------------------------------------------------------
 
     def _submit(self, work: Callable[[Connection], T]) -> "Future[T]":
-        self._require_reach()
-        return self._threads.submit(contextvars.copy_context().run, self._do, work)
+        self._require_closed_breaker()
+        return self._threads.submit(contextvars.copy_context().run, self._execute, work)
 
-    def _require_reach(self) -> None:
-        if not self._reach.is_over():
-            raise StoreUnavailable("the database could not be reached a moment ago; send it again")
+    def _require_closed_breaker(self) -> None:
+        if not self._breaker.allows_attempt():
+            raise StoreUnavailable("the database is unreachable; retry later")
 
-    def _do(self, work: Callable[[Connection], T]) -> T:
+    def _execute(self, work: Callable[[Connection], T]) -> T:
         try:
             with self._connect() as connection:
-                self._make_ready(connection)
+                self._ensure_schema(connection)
                 with connection.begin():
                     result = work(connection)
         except SQLAlchemyError as error:
             if isinstance(error, DBAPIError) and error.connection_invalidated:
-                self._reach.start()
+                self._breaker.open()
             log.error("database", error=type(error).__name__, cause=type(getattr(error, "orig", None)).__name__)
-            raise StoreUnavailable("the database cannot take this at the moment; send it again") from None
-        self._reach.end()
+            raise StoreUnavailable("the database cannot store this at the moment; retry later") from None
+        self._breaker.close()
         return result
 
     def _connect(self) -> Connection:
         try:
             return self.engine.connect()
         except SQLAlchemyError:
-            self._reach.start()
+            self._breaker.open()
             raise
 
-    def _make_ready(self, connection: Connection) -> None:
-        """SQLite is upgraded as soon as it is needed; PostgreSQL belongs to others too, and is upgraded by hand."""
+    def _ensure_schema(self, connection: Connection) -> None:
+        """Upgrade SQLite on first use. PostgreSQL may be shared, so it is upgraded by hand only."""
         if self._is_ready:
             return
-        from cds_service.database import migrate  # noqa: PLC0415  # Alembic takes long to load, and nobody waits for it here
+        from cds_service.database import migrate  # noqa: PLC0415  # Alembic loads slowly; no call waits here
 
         with connection.begin():
             if connection.dialect.name == "sqlite":
                 migrate.upgrade(connection)
             elif migrate.state_of(connection) == "behind":
                 log.error("database outdated", hint=f"run `{UPGRADE}`")
-                raise SchemaOutdated("the database is being upgraded; send it again")
+                raise SchemaOutdated("the database is being upgraded; retry later")
         self._is_ready = True
 
 
-class _Pause:
-    """A time in which nothing is tried; when it is over one caller tries, and the others wait for what comes of it."""
+class _CircuitBreaker:
+    """Blocks attempts for some seconds after a failure; then one attempt is allowed before others."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._until: float | None = None
         self._lock = threading.Lock()
 
-    def is_over(self) -> bool:
+    def allows_attempt(self) -> bool:
         with self._lock:
             if self._until is not None and time.monotonic() < self._until:
                 return False
@@ -156,11 +155,11 @@ class _Pause:
                 self._until = time.monotonic() + self._seconds
             return True
 
-    def start(self) -> None:
+    def open(self) -> None:
         with self._lock:
             self._until = time.monotonic() + self._seconds
 
-    def end(self) -> None:
+    def close(self) -> None:
         self._until = None
 
 
@@ -168,7 +167,7 @@ class _Pause:
 
 
 def create(url: str, is_durable: bool = True, **options: Any) -> Engine:
-    """An engine whose transactions are whole, and on disk once they are committed, where they are to be durable."""
+    """An engine with serialized writes and, if `is_durable`, commits that are flushed to disk."""
     engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_arguments(url, is_durable), **options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", partial(_set_up_sqlite, is_durable))
@@ -187,8 +186,8 @@ def _connect_arguments(url: str, is_durable: bool) -> dict[str, Any]:
 
 
 def _set_up_sqlite(is_durable: bool, connection: sqlite3.Connection, _: object) -> None:
-    """Several workers wait for one another, readers do not block the writer, and what is committed is on disk."""
-    connection.isolation_level = None  # transactions begin below, and not where the driver thinks fit
+    """Set lock waits, write-ahead logging and durability for several workers."""
+    connection.isolation_level = None  # transactions are started explicitly below, not by the driver
     synchronous = "FULL" if is_durable else "NORMAL"
     settings = (f"busy_timeout={_LOCK_MILLISECONDS}", "journal_mode=WAL", f"synchronous={synchronous}")
     for pragma in (*settings, "foreign_keys=ON"):
@@ -196,5 +195,5 @@ def _set_up_sqlite(is_durable: bool, connection: sqlite3.Connection, _: object) 
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock at once: a transaction that starts by reading could not wait for it later."""
+    """Take the write lock immediately; a transaction that starts with a read could not wait for it later."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")

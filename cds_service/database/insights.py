@@ -1,6 +1,6 @@
-"""What became of the advice: counts from the stored cards, the feedback on them and the audit log.
+"""Counts of cards, feedback and calls, from the stored cards, feedback and audit log.
 
-Nothing here speaks of a patient: the store keeps none. A day is a day in UTC, a week begins on its Monday.
+The database has no patient data. Days are in UTC; weeks start on Monday.
 """
 
 import json
@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, Connection, Select, Text, and_, case, cast
 
 from cds_service.database.schema import AUDIT, FEEDBACK, ISSUED_CARDS
 
-# The upper ends of what response times are sorted into, in milliseconds; the last has none.
+# Upper bounds of the response time buckets, in milliseconds; the last bucket is unbounded.
 STEPS = (2, 5, 10, 25, 50, 100, 250, 500, 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What is counted: cards and calls of these days, both included, of all services and rules or of one."""
+    """Filters for cards and calls: first and last day, both included, and optionally a service and a rule."""
 
     first: date
     last: date
@@ -29,14 +29,14 @@ class Filters:
 
     @property
     def weeks(self) -> tuple[date, ...]:
-        """The Mondays of all weeks that are touched."""
+        """The Mondays of all weeks in the period."""
         start, number = monday(self.first), (monday(self.last) - monday(self.first)).days // 7 + 1
         return tuple(start + timedelta(weeks=each) for each in range(number))
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """How many cards were accepted, overridden, or left without an answer."""
+    """Numbers of cards that were accepted, overridden or ignored."""
 
     accepted: int = 0
     overridden: int = 0
@@ -44,19 +44,20 @@ class Outcomes:
 
     @property
     def cards(self) -> int:
-        """All cards."""
+        """The total number of cards."""
         return self.accepted + self.overridden + self.ignored
 
     def add(self, outcome: str, count: int) -> None:
-        """Count cards by their outcome."""
+        """Add a number of cards with an outcome."""
         setattr(self, outcome, getattr(self, outcome) + count)
 
 
 @dataclass(frozen=True, slots=True)
 class Insights:
-    """Everything that is counted. `cards` are by week, rule and service; `reasons` by rule and code.
+    """All counts. `cards` are by week, rule and service, `reasons` by rule and reason code.
 
-    `not_checked` are by rule and kind of doubt; `times` are calls by the step of STEPS that they fit into.
+    `silent` are calls without findings, `not_checked` is by rule and kind of reason, `times` are calls by bucket of
+    STEPS.
     """
 
     calls: int
@@ -67,21 +68,21 @@ class Insights:
     times: tuple[int, ...]
 
     def total(self) -> Outcomes:
-        """All cards together."""
+        """The outcomes of all cards."""
         return _sum(self.cards.values())
 
     def by_week(self, filters: Filters) -> dict[date, Outcomes]:
-        """Every week of the filters, those without cards too."""
+        """The outcomes by week, including weeks without cards."""
         return {week: _sum(each for (day, _, _), each in self.cards.items() if day == week) for week in filters.weeks}
 
     def by_rule(self) -> dict[str, Outcomes]:
-        """Rules with cards, those with the most first."""
+        """The outcomes by rule, most cards first."""
         rules = {rule for _, rule, _ in self.cards}
         sums = {rule: _sum(each for (_, of, _), each in self.cards.items() if of == rule) for rule in rules}
         return dict(sorted(sums.items(), key=lambda pair: (-pair[1].cards, pair[0])))
 
     def within(self, share: float) -> int | None:
-        """The step of STEPS within which a share of the calls was answered; None where there are none, or beyond."""
+        """The bound in STEPS within which a share of calls was answered; None without calls or beyond the last."""
         seen = 0
         for number, step in zip(self.times, STEPS, strict=False):
             seen += number
@@ -100,12 +101,12 @@ def _sum(parts: Iterable[Outcomes]) -> Outcomes:
 
 
 def monday(day: date) -> date:
-    """The first day of a day's week."""
+    """The Monday of a day's week."""
     return day - timedelta(days=day.weekday())
 
 
 def gather(connection: Connection, filters: Filters) -> Insights:
-    """Count in the database what the filters ask for."""
+    """Query all counts for the filters."""
     calls = list(connection.execute(_calls(filters)))
     return Insights(
         calls=sum(count for _, count in calls),
@@ -128,18 +129,18 @@ def _cards(connection: Connection, filters: Filters) -> dict[tuple[date, str, st
 
 
 def _cards_by_day(connection: Connection, filters: Filters) -> Select[Any]:
-    cards, answer = ISSUED_CARDS.c, _last_answer()
+    cards, latest = ISSUED_CARDS.c, _latest_feedback()
     day = _day(connection, cards.issued_at)
     return (
-        select(day, cards.rule, cards.service, answer.c.outcome, func.count())
-        .select_from(ISSUED_CARDS.outerjoin(answer, answer.c.card == cards.card))
+        select(day, cards.rule, cards.service, latest.c.outcome, func.count())
+        .select_from(ISSUED_CARDS.outerjoin(latest, latest.c.card == cards.card))
         .where(*_issued(filters))
-        .group_by(day, cards.rule, cards.service, answer.c.outcome)
+        .group_by(day, cards.rule, cards.service, latest.c.outcome)
     )
 
 
-def _last_answer() -> Any:
-    """The last that was said of each card: a user may override what was accepted before."""
+def _latest_feedback() -> Any:
+    """The latest feedback on each card: a user may override a card after accepting it."""
     at = func.max(FEEDBACK.c.outcome_at).label("outcome_at")
     latest = select(FEEDBACK.c.card, at).group_by(FEEDBACK.c.card).subquery()
     joined = FEEDBACK.join(latest, and_(latest.c.card == FEEDBACK.c.card, latest.c.outcome_at == FEEDBACK.c.outcome_at))
@@ -147,12 +148,12 @@ def _last_answer() -> Any:
 
 
 def _reasons(connection: Connection, filters: Filters) -> dict[tuple[str, str], int]:
-    answer = _last_answer()
+    latest = _latest_feedback()
     query = (
-        select(ISSUED_CARDS.c.rule, answer.c.reason_code, func.count())
-        .select_from(ISSUED_CARDS.join(answer, answer.c.card == ISSUED_CARDS.c.card))
-        .where(answer.c.outcome == "overridden", *_issued(filters))
-        .group_by(ISSUED_CARDS.c.rule, answer.c.reason_code)
+        select(ISSUED_CARDS.c.rule, latest.c.reason_code, func.count())
+        .select_from(ISSUED_CARDS.join(latest, latest.c.card == ISSUED_CARDS.c.card))
+        .where(latest.c.outcome == "overridden", *_issued(filters))
+        .group_by(ISSUED_CARDS.c.rule, latest.c.reason_code)
     )
     return _most_first({(rule, code or ""): count for rule, code, count in connection.execute(query)})
 
@@ -171,7 +172,7 @@ def _issued(filters: Filters) -> Iterator[ColumnElement[bool]]:
 
 
 def _called(filters: Filters) -> Iterator[ColumnElement[bool]]:
-    """Calls are of a service, and of all rules at once."""
+    """The conditions for calls, which have a service but no single rule."""
     start, end = _moments(filters)
     yield AUDIT.c.action == "call"
     yield AUDIT.c.at >= start
@@ -210,13 +211,13 @@ def _times(connection: Connection, filters: Filters) -> tuple[int, ...]:
 
 
 def _moments(filters: Filters) -> tuple[datetime, datetime]:
-    """From the beginning of the first day to the end of the last, the latter not included."""
+    """The start of the first day, and the exclusive end of the last."""
     start = datetime.combine(filters.first, time(), UTC)
     return start, datetime.combine(filters.last + timedelta(days=1), time(), UTC)
 
 
 def _day(connection: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The day in UTC; SQLite stores moments in UTC, PostgreSQL shows them in the zone of the session."""
+    """The day in UTC: SQLite stores UTC, but PostgreSQL returns times in the session's time zone."""
     return func.date(moment if connection.dialect.name == "sqlite" else func.timezone("UTC", moment))
 
 

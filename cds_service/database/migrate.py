@@ -1,4 +1,4 @@
-"""Brings the tables of a database to the form that this version of the program expects, and back."""
+"""Upgrades and downgrades the database schema with Alembic."""
 
 from functools import cache
 from typing import Literal
@@ -11,19 +11,19 @@ from sqlalchemy import Connection, text
 
 State = Literal["current", "behind", "ahead"]
 
-# Any number that no other program on the same database locks.
+# An arbitrary key for PostgreSQL's advisory lock.
 _LOCK = 933_500_352
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The last change that a database has seen, None where it has seen none."""
+    """The schema revision of a database, None if it has none."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def state_of(connection: Connection) -> State:
-    """Whether a database has the tables of this version.
+    """The schema state of a database, compared with this version.
 
-    `ahead`: a later version has been here. Changes only add, so that this version works on while others are replaced.
+    `ahead`: upgraded by a later version. Migrations only add, so this version still works during a rolling update.
     """
     revision = revision_of(connection)
     if revision is not None and revision not in _revisions():
@@ -32,20 +32,20 @@ def state_of(connection: Connection) -> State:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Apply the changes that are missing; of several that try at once, one does it and the others find it done."""
+    """Apply missing migrations; a lock makes concurrent upgrades wait and then do nothing."""
     _lock(connection)
     if revision != "head" or state_of(connection) == "behind":
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(connection: Connection, revision: str) -> None:
-    """Take changes back down to a revision, with the data that they made room for; `base` removes every table."""
+    """Revert migrations to a revision, deleting their data; `base` removes every table."""
     _lock(connection)
     command.downgrade(_config(connection), revision)
 
 
 def _lock(connection: Connection) -> None:
-    """SQLite is locked by the transaction itself."""
+    """Take PostgreSQL's advisory lock without timeouts; SQLite is locked by the transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -54,7 +54,7 @@ def _lock(connection: Connection) -> None:
 
 @cache
 def _revisions() -> tuple[str, ...]:
-    """Every change that this version knows, newest first."""
+    """All revisions known to this version, newest first."""
     scripts = ScriptDirectory.from_config(_config(None))
     return tuple(script.revision for script in scripts.walk_revisions())
 

@@ -1,4 +1,4 @@
-"""The tables of the database. Each change of them has a file in `cds_service/database/migrations/versions/`."""
+"""The database tables. Every change needs a migration in `cds_service/database/migrations/versions/`."""
 
 from sqlalchemy import (
     JSON,
@@ -54,8 +54,8 @@ COMMENTS = Table(
     Column("comment", Text, nullable=False),
 )
 
-# Who called when, and which rules fired. `hook_instance` is its SHA-256: it finds the call in the client's own log, and
-# says nothing by itself.
+# One row per call: client, time and rules with findings. `hook_instance` is a SHA-256, which links the call to the
+# client's log without identifying it.
 AUDIT = Table(
     "audit",
     METADATA,
@@ -68,11 +68,11 @@ AUDIT = Table(
     Column("hook_instance", String(64)),
     Column("rules", JSON, nullable=False),
     Column("milliseconds", Float),
-    Column("not_checked", JSON),  # pairs of a rule and why it could not decide
+    Column("not_checked", JSON),  # pairs of rule and kind of reason
     Index("audit_by_time", "at"),
 )
 
-# Tokens that were taken: the SHA-256 of issuer and `jti`, and when the token ends, in seconds since 1970.
+# Used tokens: the SHA-256 of issuer and `jti`, and the token's expiry in Unix time.
 USED_TOKENS = Table(
     "used_tokens",
     METADATA,
@@ -81,5 +81,5 @@ USED_TOKENS = Table(
     Index("used_tokens_by_time", "ends_at"),
 )
 
-# What retention removes, and the time that its age is counted from. Comments go with their feedback.
+# Tables subject to retention, with the column that determines age. Comments are deleted with their feedback.
 AGING = {ISSUED_CARDS: ISSUED_CARDS.c.issued_at, FEEDBACK: FEEDBACK.c.received_at, AUDIT: AUDIT.c.at}

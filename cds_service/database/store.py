@@ -1,7 +1,7 @@
-"""What is kept: the cards that were issued, what users did with them, and who called.
+"""Stores issued cards, feedback and the audit log.
 
-No patient, no encounter and no user is stored. A comment is free text that may name the patient, so it stands in a
-table of its own and can be left out altogether.
+No patient, encounter or user is stored. Comments are free text that may name the patient, so they have a table of
+their own and can be disabled.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from cds_service.database.connections import INSERTS, Database
 from cds_service.database.schema import AGING, AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS
 from cds_service.telemetry.calls import CallSummary, IssuedCard
 
-# How long feedback waits for the cards that it speaks of: this worker's, and those of others, in seconds.
-_SETTLE_SECONDS = 0.3
-_MOMENT_SECONDS = 2 * GATHER_SECONDS
+# How long feedback waits until its cards are stored, in seconds: by this worker, and by other workers.
+_FLUSH_SECONDS = 0.3
+_OTHER_WORKERS_SECONDS = 2 * GATHER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class AuditActor:
-    """Who called: the client's registered name, and the id of the HTTP request."""
+    """The client's registered name and the id of the HTTP request, for the audit log."""
 
     client: str
     request: str
@@ -34,62 +34,62 @@ class AuditActor:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackReceipt:
-    """What became of feedback: how many items are new, and how many speak of cards that are not known here."""
+    """The result of storing feedback: the number of new items, and of items for unknown cards."""
 
-    new: int
+    new_items: int
     unknown_cards: int
 
 
 class Store:
-    """Keeps issued cards, feedback and the audit log in a database. `lost` is told how many rows of calls were lost."""
+    """Stores issued cards, feedback and the audit log. `on_lost` is called with the number of lost rows."""
 
     def __init__(
-        self, database: Database, keep_comments: bool = True, lost: Callable[[int], None] = lambda _: None
+        self, database: Database, keep_comments: bool = True, on_lost: Callable[[int], None] = lambda _: None
     ) -> None:
         self._database = database
         self._keep_comments = keep_comments
-        self._writer = BackgroundWriter(database, lost)
+        self._writer = BackgroundWriter(database, on_lost)
 
-    def answered(self, actor: AuditActor, call: CallSummary) -> None:
+    def record_call(self, actor: AuditActor, call: CallSummary) -> None:
         """Store an answered call and its issued cards, in the background."""
         now = datetime.now(UTC)
-        entry = _entry(actor, "call", call.service, now, call.findings) | {
+        entry = _audit_row(actor, "call", call.service, now, call.findings) | {
             "hook_instance": _fingerprint(call.hook_instance),
             "milliseconds": call.milliseconds,
             "not_checked": sorted(set(call.not_checked)),
         }
-        self._writer.add([(AUDIT, entry), *((ISSUED_CARDS, _issued(card, call.service, now)) for card in call.cards)])
+        self._writer.add([(AUDIT, entry), *((ISSUED_CARDS, _card_row(card, call.service, now)) for card in call.cards)])
 
-    def settle(self, seconds: float = _SETTLE_SECONDS) -> None:
-        """Wait for what was noted of calls, as far as it can be kept, and no longer than so many seconds."""
-        self._writer.settle(seconds)
+    def flush(self, seconds: float = _FLUSH_SECONDS) -> None:
+        """Wait until the recorded calls were stored or failed, at most `seconds`."""
+        self._writer.flush(seconds)
 
-    def take(self, actor: AuditActor, service: str, items: Sequence[Feedback]) -> FeedbackReceipt:
-        """Keep feedback; an item that is known by card and time of outcome is kept once.
+    def save_feedback(self, actor: AuditActor, service: str, items: Sequence[Feedback]) -> FeedbackReceipt:
+        """Store feedback; items with the same card and outcome time are stored once.
 
-        Raises StoreUnavailable where the database cannot take it: then all of it is to be sent again.
+        Raises StoreUnavailable if nothing was stored; the client should send all of it again.
         """
 
-        issued = self._issued({item.card for item in items})
+        issued = self._stored_cards({item.card for item in items})
 
-        def keep(connection: Connection) -> FeedbackReceipt:
+        def save(connection: Connection) -> FeedbackReceipt:
             known = [item.card in issued for item in items]
-            new = sum([self._take_one(connection, service, *each) for each in zip(items, known, strict=True)])
-            connection.execute(AUDIT.insert(), _entry(actor, "feedback", service, datetime.now(UTC), ()))
+            new = sum([self._insert_feedback(connection, service, *each) for each in zip(items, known, strict=True)])
+            connection.execute(AUDIT.insert(), _audit_row(actor, "feedback", service, datetime.now(UTC), ()))
             return FeedbackReceipt(new, known.count(False))
 
-        return self._database.run(keep)
+        return self._database.run(save)
 
-    def _issued(self, cards: set[str]) -> set[str]:
-        """Those of the cards that were issued here. One that was issued a moment ago may still be on its way."""
-        self.settle()
-        found = self._database.run(lambda connection: _found(connection, cards))
+    def _stored_cards(self, cards: set[str]) -> set[str]:
+        """The cards that are stored. Waits briefly, since recently issued cards may not be stored yet."""
+        self.flush()
+        found = self._database.run(lambda connection: _select_cards(connection, cards))
         if found != cards:
-            time.sleep(_MOMENT_SECONDS)
-            found = self._database.run(lambda connection: _found(connection, cards))
+            time.sleep(_OTHER_WORKERS_SECONDS)
+            found = self._database.run(lambda connection: _select_cards(connection, cards))
         return found
 
-    def _take_one(self, connection: Connection, service: str, item: Feedback, known: bool) -> bool:
+    def _insert_feedback(self, connection: Connection, service: str, item: Feedback, known: bool) -> bool:
         reason = item.override_reason.reason if item.override_reason else None
         row = {
             "card": item.card,
@@ -105,7 +105,7 @@ class Store:
         insert = INSERTS[connection.dialect.name](FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.id)
         key = connection.execute(insert, row).scalar()
         if key is None:
-            return False  # this outcome is known already
+            return False  # already stored
         comment = item.override_reason.user_comment if item.override_reason else None
         if comment and self._keep_comments:
             connection.execute(COMMENTS.insert(), {"feedback": key, "comment": comment})
@@ -113,14 +113,14 @@ class Store:
 
 
 def purge(connection: Connection, before: datetime) -> dict[str, int]:
-    """Remove what is older than a moment; returns how many rows went from each table. Comments go with feedback."""
+    """Delete rows older than a time, with their comments; returns the number of deleted rows by table."""
     return {
         table.name: connection.execute(delete(table).where(age < before.astimezone(UTC))).rowcount
         for table, age in AGING.items()
     }
 
 
-def _entry(
+def _audit_row(
     actor: AuditActor, action: Literal["call", "feedback"], service: str, at: datetime, rules: Iterable[str]
 ) -> dict[str, Any]:
     return {
@@ -138,7 +138,7 @@ def _fingerprint(hook_instance: str | None) -> str | None:
     return hook_instance and hashlib.sha256(hook_instance.lower().encode()).hexdigest()
 
 
-def _issued(card: IssuedCard, service: str, now: datetime) -> dict[str, Any]:
+def _card_row(card: IssuedCard, service: str, now: datetime) -> dict[str, Any]:
     return {
         "card": card.uuid,
         "service": service,
@@ -148,6 +148,6 @@ def _issued(card: IssuedCard, service: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def _found(connection: Connection, cards: Iterable[str]) -> set[str]:
-    """Those of the cards that are kept."""
+def _select_cards(connection: Connection, cards: Iterable[str]) -> set[str]:
+    """The given cards that are in the database."""
     return set(connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card.in_(cards))).scalars())

@@ -1,1 +1,1 @@
-"""The FHIR client: queries to a client's FHIR server for data missing from prefetch."""
+"""The FHIR client, which queries a client's FHIR server for data missing from prefetch."""

@@ -1,11 +1,11 @@
-"""Fetches from a client's FHIR server what prefetch lacks: only declared queries, in parallel, within one deadline."""
+"""Fetches data missing from prefetch: declared queries only, in parallel, within one deadline."""
 
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
-from cds_service.cdshooks.prefetch import Intake, take_value
+from cds_service.cdshooks.prefetch import Intake, add_value
 from cds_service.fetch.connections import session
 from cds_service.fetch.public_only import public_only
 from cds_service.fetch.queries import Access, Query
@@ -13,10 +13,10 @@ from cds_service.fhir.servers import AllowedServer, AllowList, is_loopback
 
 
 class FhirClient:
-    """Answers queries from FHIR servers that may be asked.
+    """Runs queries against allowed FHIR servers.
 
-    `allowed` are the base addresses that may be asked; without any, only loopback addresses. `seconds` is the longest
-    time for all queries of one call.
+    `allowed` are the base URLs of allowed servers; if empty, only localhost. `seconds` is the time limit for all
+    queries of one call.
     """
 
     def __init__(self, allowed: tuple[str, ...] = (), seconds: float = 3.0, workers: int = 16) -> None:
@@ -26,13 +26,13 @@ class FhirClient:
         self._sessions = {False: session(workers), True: public_only(session(workers))}
 
     def deadline(self) -> float:
-        """The moment by which everything that a call fetches must be there."""
+        """The end of the time limit, as a `time.monotonic()` value."""
         return time.monotonic() + self._seconds
 
-    def may_ask(self, server: str) -> bool:
-        """Whether a FHIR server may be asked."""
+    def is_allowed(self, server: str) -> bool:
+        """True if the settings allow a FHIR server."""
         if any(sign in server for sign in "@?#"):
-            return False  # a user's name would replace the token, a query would swallow ours
+            return False  # credentials would replace the token, a query string would absorb ours
         try:
             parts, _ = urlsplit(server), urlsplit(server).port
         except ValueError:
@@ -43,52 +43,52 @@ class FhirClient:
             return server.rstrip("/") in self._allowed
         return is_loopback(parts.hostname)
 
-    def listed(self, server: str, servers: AllowList | None = None) -> AllowedServer | None:
-        """A FHIR server that may be asked, by the caller's list or, without one, by the settings; else None."""
+    def allowed_server(self, server: str, servers: AllowList | None = None) -> AllowedServer | None:
+        """The server's entry in the client's allow-list, or without a list, in the settings; None if not allowed."""
         if servers is not None:
             return servers.find(server)
-        return AllowedServer(server, private=True) if self.may_ask(server) else None
+        return AllowedServer(server, private=True) if self.is_allowed(server) else None
 
     def fetch(
         self, intake: Intake, access: Access, queries: Mapping[str, str], declared: Mapping[str, str], deadline: float
     ) -> None:
-        """Take the answers to queries by key; what cannot be had is noted in `arrived` with the reason.
+        """Add the results of queries by key to `intake`; failures are reported there with the reason.
 
-        A query is the address of the next page of what a key has so far, or asks for all of it anew.
+        A query is either the URL of a key's next page or a request for all of the key's data.
         """
-        asked = {key: Query(access, query, deadline, "?" not in declared[key]) for key, query in queries.items()}
-        self._run(asked.values(), deadline)
-        for key, query in asked.items():
-            _take(intake, key, query, declared[key])
+        started = {key: Query(access, query, deadline, "?" not in declared[key]) for key, query in queries.items()}
+        self._run(started.values(), deadline)
+        for key, query in started.items():
+            _add_results(intake, key, query, declared[key])
 
-    def ask(self, access: Access, queries: Mapping[str, str]) -> dict[str, Query]:
-        """The answers to queries by their names, each with what came and with its fault, within one deadline."""
+    def query_all(self, access: Access, queries: Mapping[str, str]) -> dict[str, Query]:
+        """The finished queries by name, each with its pages and fault, within one deadline."""
         deadline = self.deadline()
-        asked = {name: Query(access, query, deadline, "?" not in query) for name, query in queries.items()}
-        self._run(asked.values(), deadline)
-        return asked
+        started = {name: Query(access, query, deadline, "?" not in query) for name, query in queries.items()}
+        self._run(started.values(), deadline)
+        return started
 
     def _run(self, queries: Iterable[Query], deadline: float) -> None:
         running = {self._pool.submit(query.run, self._sessions[query.access.public_only]): query for query in queries}
         wait(running, timeout=max(0.0, deadline - time.monotonic()))
         for future, query in running.items():
             if future.done():
-                future.result()  # a defect of ours is not to pass for a fault of the server
+                future.result()  # raises our own defects, which must not look like server faults
             else:
                 future.cancel()
-                query.fault = f"the FHIR server gave no answer within {self._seconds:g} seconds"
+                query.fault = f"the FHIR server did not respond within {self._seconds:g} seconds"
 
 
-def _take(intake: Intake, key: str, query: Query, template: str) -> None:
-    """Take what came; a key is known to be complete where its last page is, and nothing of it was unreadable."""
+def _add_results(intake: Intake, key: str, query: Query, template: str) -> None:
+    """Add a query's pages. The key is complete if all pages were received and parsed."""
     if intake.next_pages.pop(key, None) != query.address:
         intake.flawed.discard(key)
-    if query.nothing_there:
+    if query.not_found:
         intake.complete.add(key)
     pages = tuple(query.pages)
     for number, body in enumerate(pages):
         page = f".page[{number}]" if len(pages) > 1 else ""
-        take_value(intake, key, body, f"fhirServer.{key}{page}", template)
+        add_value(intake, key, body, f"fhirServer.{key}{page}", template)
     intake.next_pages.pop(key, None)
     if query.fault:
         intake.mark_unavailable(key, f"fhirServer.{key}", query.fault)

@@ -1,4 +1,4 @@
-"""Connections to FHIR servers: kept and shared by all calls, and each answer must be whole within its time."""
+"""Pooled connections to FHIR servers, with a timeout for each whole response."""
 
 import io
 import logging
@@ -15,21 +15,21 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
 def session(connections: int) -> requests.Session:
-    """A session that takes nothing from its surroundings and keeps nothing of one call for the next."""
-    # Its lines name addresses, and the address of a search names the patient.
+    """A session without proxies, .netrc and cookies, for use by all calls."""
+    # urllib3 logs URLs, and search URLs identify the patient.
     logger = logging.getLogger("urllib3")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
     made = requests.Session()
-    made.trust_env = False  # a .netrc would replace the token, a proxy would see it
-    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a cookie would carry one user to another's call
+    made.trust_env = False  # a .netrc would replace the token, and a proxy would see it
+    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # cookies would leak one user's session to another
     for scheme in ("http://", "https://"):
         made.mount(scheme, _Adapter(pool_maxsize=connections))
     return made
 
 
-class _Timed(io.RawIOBase):
-    """What a socket receives, until its timeout, counted from now, is over."""
+class _DeadlineStream(io.RawIOBase):
+    """A socket stream that times out a fixed time after its creation."""
 
     def __init__(self, received: io.RawIOBase, sock: socket.socket) -> None:
         self._received, self._socket = received, sock
@@ -51,23 +51,23 @@ class _Timed(io.RawIOBase):
         super().close()
 
 
-class _WholeAnswer(HTTPResponse):
-    """An answer for which the timeout holds as a whole, headers included.
+class _DeadlineResponse(HTTPResponse):
+    """A response whose timeout covers all of it, including headers.
 
-    Otherwise it holds for each piece, and a server that sends a byte now and then could hold on for ever.
+    By default the timeout applies to each read, so a slow server could hold a connection forever.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(_DeadlineStream(self.fp.detach(), sock))
 
 
 class _Connection(HTTPConnection):
-    response_class = _WholeAnswer
+    response_class = _DeadlineResponse
 
 
 class _SecureConnection(HTTPSConnection):
-    response_class = _WholeAnswer
+    response_class = _DeadlineResponse
 
 
 class _Pool(HTTPConnectionPool):

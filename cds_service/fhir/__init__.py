@@ -1,1 +1,1 @@
-"""FHIR R4 in and out: `read` fills a Case, `build` turns changes into FHIR, `strict` validates whole resources."""
+"""FHIR R4 parsing: `read` builds a Case from resources, `validate` checks whole resources."""

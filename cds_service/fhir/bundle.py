@@ -1,31 +1,31 @@
-"""Bundles as they come: entry by entry, or in one pass where every entry can be read."""
+"""FHIR Bundles, decoded in one pass if every entry parses, otherwise entry by entry."""
 
 from typing import Any
 
 import msgspec
 
-from cds_service.fhir.resources import Read
+from cds_service.fhir.resources import AnyResource
 
-NOTHING = msgspec.Raw(b"null")
+JSON_NULL = msgspec.Raw(b"null")
 
 
 class Link(msgspec.Struct, gc=False):
-    """Where a related page is."""
+    """A link to a related page."""
 
     relation: str | None = None
     url: str | None = None
 
 
 class Entry(msgspec.Struct, rename="camel"):
-    """An entry whose resource is not looked at yet."""
+    """An entry with its resource still undecoded."""
 
-    resource: msgspec.Raw = NOTHING
+    resource: msgspec.Raw = JSON_NULL
     full_url: str | None = None
-    search: Any = None  # what is not a mode is not refused for it
+    search: Any = None  # any type, so that an invalid mode does not reject the entry
 
     @property
     def is_match(self) -> bool:
-        """Whether the entry says that it is what was searched for."""
+        """True if the entry is marked as a search match."""
         return isinstance(self.search, dict) and self.search.get("mode") == "match"
 
 
@@ -34,12 +34,12 @@ class _Paged(msgspec.Struct, rename="camel"):
 
     @property
     def next_page(self) -> str | None:
-        """The address of the next page, an empty text where it is announced without one."""
+        """The URL of the next page; empty if the link has none, None without a next page."""
         return next((link.url or "" for link in self.link or () if link.relation == "next"), None)
 
 
 class Bundle(_Paged, rename="camel", kw_only=True):
-    """A Bundle whose entries are not looked at yet."""
+    """A Bundle with its entries still undecoded."""
 
     resource_type: str
     entry: tuple[msgspec.Raw, ...] | None = None
@@ -49,44 +49,44 @@ class _Search(msgspec.Struct, gc=False):
     mode: str | None = None
 
 
-class ReadEntry(msgspec.Struct, rename="camel", gc=False):
-    """An entry with its resource."""
+class DecodedEntry(msgspec.Struct, rename="camel", gc=False):
+    """An entry with its decoded resource."""
 
-    resource: Read
+    resource: AnyResource
     full_url: str | None = None
     search: _Search | None = None
 
     @property
     def is_match(self) -> bool:
-        """Whether the entry says that it is what was searched for."""
+        """True if the entry is marked as a search match."""
         return self.search is not None and self.search.mode == "match"
 
 
-class ReadBundle(_Paged, rename="camel", tag_field="resourceType", tag="Bundle"):
-    """A Bundle whose entries can all be read, decoded in one pass: the Bundle of a well-behaved sender."""
+class DecodedBundle(_Paged, rename="camel", tag_field="resourceType", tag="Bundle"):
+    """A Bundle with all entries decoded in one pass."""
 
-    entry: tuple[ReadEntry, ...] | None = None
+    entry: tuple[DecodedEntry, ...] | None = None
 
 
-# What can be read in one pass. As one of several types a Bundle must say that it is one.
-Whole = ReadBundle | Read
+# Decodable in one pass. In a union, msgspec requires the `resourceType` tag of a Bundle too.
+BundleOrResource = DecodedBundle | AnyResource
 
 _BUNDLE = msgspec.json.Decoder(Bundle)
 _ENTRY = msgspec.json.Decoder(Entry)
 
 
 def entries_of(bundle: msgspec.Raw) -> tuple[msgspec.Raw, ...]:
-    """The client's own JSON of a Bundle's entries."""
+    """The original JSON of a Bundle's entries."""
     return _BUNDLE.decode(bundle).entry or ()
 
 
 def resource_in(entry: msgspec.Raw) -> msgspec.Raw:
-    """The client's own JSON of an entry's resource."""
+    """The original JSON of an entry's resource."""
     return _ENTRY.decode(entry).resource
 
 
 class ResourceHead(msgspec.Struct, rename="camel", gc=False):
-    """The type that a piece of JSON gives itself as a resource."""
+    """The `resourceType` of a resource."""
 
     resource_type: str
 

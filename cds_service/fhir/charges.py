@@ -1,4 +1,4 @@
-"""ChargeItem and Claim resources as lines."""
+"""Converts ChargeItem and Claim resources to lines."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,12 +8,12 @@ from cds_service.core.case import ClaimType, Line, Origin
 from cds_service.fhir import resources as r
 from cds_service.fhir.elements import (
     amount,
-    billed,
+    code_and_modifiers,
     concept,
     day_of,
     extension_modifiers,
-    is_certain,
-    joined,
+    has_billing_system,
+    merged,
     modifiers_of,
     practitioners,
     single_day,
@@ -25,13 +25,15 @@ from cds_service.fhir.sources import Item
 def charge_item(resolver: Resolver, item: Item) -> Line:
     """The line of a ChargeItem. Raises OutOfRange."""
     c: r.ChargeItem = item.resource
-    what = resolver.concept(c.code)
-    code, modifiers = billed(what.codes)
+    charged = resolver.concept(c.code)
+    code, modifiers = code_and_modifiers(charged.codes)
     return Line(
-        **resolver.base(item),
+        **resolver.common_fields(item),
         code=code,
-        certain=is_certain(what),
-        concept=joined([what, resolver.concept(c.product_codeable_concept)]) if c.product_codeable_concept else what,
+        certain=has_billing_system(charged),
+        concept=merged([charged, resolver.concept(c.product_codeable_concept)])
+        if c.product_codeable_concept
+        else charged,
         modifiers=(*modifiers, *extension_modifiers(c.extension)) if c.extension else modifiers,
         units=amount(c.quantity),
         day=day_of(c.occurrence_date_time, c.occurrence_period),
@@ -47,7 +49,7 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
     c: r.Claim = item.resource
     of_claim = {
         "under_review": item.source.under_review,
-        "claim": item.identity or item.source.place,
+        "claim": item.identity or item.source.path,
         "claim_type": _claim_type(c),
         "coverages": _claim_coverages(resolver, c),
         "open": c.status in {"draft", "active"},
@@ -65,28 +67,28 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
 
 
 def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
-    """A claim's item, its details and their details: place inside the claim, number for people, line."""
+    """A claim item, its details and sub-details: path inside the claim, displayed number, line."""
     within, number = f"item[{position}]", str(item.sequence or position + 1)
     yield within, number, item
     for i, detail in enumerate(item.detail or ()):
         yield f"{within}.detail[{i}]", f"{number}.{detail.sequence or i + 1}", detail
         for j, sub in enumerate(detail.sub_detail or ()):
-            place = f"{within}.detail[{i}].subDetail[{j}]"
-            yield place, f"{number}.{detail.sequence or i + 1}.{sub.sequence or j + 1}", sub
+            path = f"{within}.detail[{i}].subDetail[{j}]"
+            yield path, f"{number}.{detail.sequence or i + 1}.{sub.sequence or j + 1}", sub
 
 
 def _claim_line(
     resolver: Resolver, item: Item, part: r.ClaimLine, within: str, number: str, shared: Mapping[str, Any]
 ) -> Line:
-    """A line; `shared` is what it has in common with others of its item and of its claim."""
-    what = resolver.concept(part.product_or_service)
-    code, modifiers = billed(what.codes)
+    """A claim line; `shared` are the fields common to its item and claim."""
+    charged = resolver.concept(part.product_or_service)
+    code, modifiers = code_and_modifiers(charged.codes)
     return Line(
-        origin=Origin(item.source.place, f"{item.label} item {number}", within),
+        origin=Origin(item.source.path, f"{item.label} item {number}", within),
         identity=f"{item.identity}#{within}" if item.identity else "",
         code=code,
-        certain=is_certain(what),
-        concept=what,
+        certain=has_billing_system(charged),
+        concept=charged,
         modifiers=(*modifiers, *modifiers_of(part.modifier or ())),
         units=amount(part.quantity),
         **shared,
@@ -105,7 +107,7 @@ def _claim_procedures(resolver: Resolver, claim: r.Claim, item: r.ClaimItem) -> 
 
 
 def _claim_coverages(resolver: Resolver, claim: r.Claim) -> tuple[str, ...]:
-    """The coverages that the claim is sent to (the focal one where one is), by reference or by name."""
+    """The claim's coverages (only the focal one, if marked), by reference or name."""
     focal = [each for each in claim.insurance or () if each.focal] or list(claim.insurance or ())
     names = [resolver.ref(each.coverage) or (each.coverage.display if each.coverage else "") or "" for each in focal]
     return tuple(name for name in names if name)

@@ -1,6 +1,6 @@
-"""What of a resource was decoded and cannot be understood: a date that is none, a medication in it that is broken.
+"""Checks of decoded resources for invalid dates and broken contained medications.
 
-The resource counts without it, and that something of it was not understood is reported.
+A resource is used without the faulty element, and the fault is reported.
 """
 
 import re
@@ -16,32 +16,32 @@ import msgspec
 from cds_service.fhir import resources as r
 from cds_service.fhir.bundle import HEAD
 
-# What decoding raises: other JSON than expected, text that is not UTF-8, nesting without end.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+# Raised by decoding: unexpected JSON, text that is not UTF-8, excessive nesting.
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T.*)?)?)?", re.ASCII)
-_MOMENTS = {
+_DATE_FIELDS = {
     "occurrence_date_time", "performed_date_time", "effective_date_time", "authored_on", "serviced_date", "started",
     "date",
 }  # fmt: skip
-_PERIODS = {"occurrence_period", "performed_period", "effective_period", "serviced_period", "billable_period"}
+_PERIOD_FIELDS = {"occurrence_period", "performed_period", "effective_period", "serviced_period", "billable_period"}
 
-_TYPES = (*r.Read.__args__, r.ClaimItem)
+_TYPES = (*r.AnyResource.__args__, r.ClaimItem)
 
-# The members of an element that hold dates, by their names in Python and in FHIR.
-_DATED = {
+# The date fields of each element type, by their names in Python and in FHIR.
+_DATED_FIELDS = {
     kind: tuple(
         (attribute, name)
         for attribute, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
-        if attribute in _MOMENTS | _PERIODS
+        if attribute in _DATE_FIELDS | _PERIOD_FIELDS
     )
     for kind in _TYPES
 }
 
 
 def _getter(kind: type[Any]) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    """A way to take from elements of a type, in passes by C, all that may be odd."""
-    names = [name for name in kind.__struct_fields__ if name in _MOMENTS | _PERIODS | {"contained"}]
+    """A function that collects the values to check from elements of one type, iterating in C."""
+    names = [name for name in kind.__struct_fields__ if name in _DATE_FIELDS | _PERIOD_FIELDS | {"contained"}]
     if not names:
         return lambda _: ()
     get = attrgetter(*names)
@@ -50,8 +50,8 @@ def _getter(kind: type[Any]) -> Callable[[Iterable[Any]], Iterable[Any]]:
 
 _GET = {kind: _getter(kind) for kind in _TYPES}
 _ENDS = attrgetter("start", "end")
-# Moments, each on a line, that are certainly dates: all days of a calendar but the 29th of February.
-_SURE_DATES = re.compile(
+# One valid date or dateTime per line; all days of a calendar except February 29.
+_PLAIN_DATES = re.compile(
     r"""(?:
         [12]\d{3}-(?:
             (?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]) | (?:0[13-9]|1[0-2])-(?:29|30) | (?:0[13578]|1[02])-31
@@ -61,19 +61,19 @@ _SURE_DATES = re.compile(
 )
 
 
-def doubtful(resources: Iterable[Any]) -> set[type]:
-    """The types of resources among which some may have doubts; looked at together, since hardly ever one has."""
+def types_with_faults(resources: Iterable[Any]) -> set[type]:
+    """The resource types of which some resource may have a fault; checked in bulk because faults are rare."""
     of_type: dict[type, list[Any]] = {}
     for kind, run in groupby(resources, type):
         of_type.setdefault(kind, []).extend(run)
-    held = {kind: _held(kind, alike) for kind, alike in of_type.items()}
-    if _are_dates([*chain.from_iterable(held.values())]):
+    values_of = {kind: _values_to_check(kind, alike) for kind, alike in of_type.items()}
+    if _are_dates([*chain.from_iterable(values_of.values())]):
         return set()
-    return {kind for kind, values in held.items() if not _are_dates(values)}
+    return {kind for kind, values in values_of.items() if not _are_dates(values)}
 
 
-def _held(kind: type, alike: list[Any]) -> list[Any]:
-    """Moments, periods and contained resources in resources of one type."""
+def _values_to_check(kind: type, alike: list[Any]) -> list[Any]:
+    """The dates, periods and contained resources of resources of one type."""
     values = [*filter(None, _GET[kind](alike))]
     if kind is r.Claim:
         values += filter(None, _GET[r.ClaimItem](item for claim in alike for item in claim.item or ()))
@@ -81,42 +81,42 @@ def _held(kind: type, alike: list[Any]) -> list[Any]:
 
 
 def _are_dates(values: list[Any]) -> bool:
-    """Whether all are dates, alone or of a period."""
-    moments = [each for each in values if type(each) is str]
-    if len(moments) < len(values):
+    """True if all values are valid dates or periods."""
+    dates = [each for each in values if type(each) is str]
+    if len(dates) < len(values):
         periods = [each for each in values if type(each) is r.Period]
-        if len(moments) + len(periods) < len(values):
+        if len(dates) + len(periods) < len(values):
             return False
-        moments += filter(None, chain.from_iterable(map(_ENDS, periods)))
-    lines = "\n".join([*moments, ""])
-    is_sure = lines.count("\n") == len(moments) and _SURE_DATES.fullmatch(lines)
-    return bool(is_sure) or all(map(is_date, moments))
+        dates += filter(None, chain.from_iterable(map(_ENDS, periods)))
+    lines = "\n".join([*dates, ""])
+    is_plain = lines.count("\n") == len(dates) and _PLAIN_DATES.fullmatch(lines)
+    return bool(is_plain) or all(map(is_date, dates))
 
 
-def doubts(resource: Any) -> Iterator[str]:
-    """What is not understood of a resource: the member, and what was expected there. Repeats no values."""
-    yield from _odd_dates(resource)
+def element_faults(resource: Any) -> Iterator[str]:
+    """The faulty elements of a resource, each with the expected value. Never repeats values."""
+    yield from _date_faults(resource)
     for item in getattr(resource, "item", None) or ():
-        yield from (f"item.{each}" for each in _odd_dates(item))
+        yield from (f"item.{each}" for each in _date_faults(item))
     if any(_is_broken_medication(raw) for raw in getattr(resource, "contained", None) or ()):
-        yield "contained: expected a Medication that can be read"
+        yield "contained: expected a valid Medication"
 
 
-def _odd_dates(element: Any) -> Iterator[str]:
-    for attribute, name in _DATED[type(element)]:
+def _date_faults(element: Any) -> Iterator[str]:
+    for attribute, name in _DATED_FIELDS[type(element)]:
         value = getattr(element, attribute)
         if isinstance(value, str) and not is_date(value):
-            yield _expected(name)
+            yield _date_expected(name)
         elif isinstance(value, r.Period):
-            yield from (_expected(f"{name}.{end}") for end in ("start", "end") if not is_date(getattr(value, end)))
+            yield from (_date_expected(f"{name}.{end}") for end in ("start", "end") if not is_date(getattr(value, end)))
 
 
-def _expected(name: str) -> str:
+def _date_expected(name: str) -> str:
     return f"{name}: expected a date such as 2026-03-17"
 
 
 def is_date(text: str | None) -> bool:
-    """Whether a text is a date of FHIR, if only to the month or the year; no text is no fault."""
+    """True if a text is a FHIR date, if only a month or year; also for None and empty texts."""
     if not text:
         return True
     if not _DATE.fullmatch(text):
@@ -129,17 +129,17 @@ def is_date(text: str | None) -> bool:
 
 
 def _is_broken_medication(raw: msgspec.Raw) -> bool:
-    """Whether a contained resource is, or may be, a medication, and cannot be read."""
+    """True if a contained resource may be a Medication but cannot be parsed."""
     try:
         msgspec.json.decode(raw, type=r.Medication)
-    except UNREADABLE:
-        return type_of(raw) in {"Medication", ""}
+    except DECODE_ERRORS:
+        return resource_type_of(raw) in {"Medication", ""}
     return False
 
 
-def type_of(raw: msgspec.Raw | bytes) -> str:
-    """The type that a piece of JSON gives itself as a resource; empty where it gives none."""
+def resource_type_of(raw: msgspec.Raw | bytes) -> str:
+    """The `resourceType` of a piece of JSON; empty if it has none."""
     try:
         return HEAD.decode(raw).resource_type
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return ""

@@ -1,4 +1,4 @@
-"""The names of FHIR R4's resource types, so that a type that is merely not needed is told from one that does not exist.
+"""The resource types of FHIR R4, to tell unused types from nonexistent ones.
 
 Source: HL7, FHIR R4 (4.0.1), resource list.
 """

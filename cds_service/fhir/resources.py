@@ -1,9 +1,8 @@
-"""The parts of FHIR R4 resources that rules use, and nothing else.
+"""The elements of FHIR R4 resources that rules use.
 
-A resource is decoded into one of these structures in a single pass; members that are not named here are skipped. Types
-are checked, so that a resource whose used parts are malformed is refused as a whole and can be reported. Statuses are
-checked against the codes that R4 allows. What is decoded from JSON holds no cycles, so the garbage collector need not
-look at it (`gc=False`).
+Resources are decoded into these structs in a single pass; other elements are skipped. Types and status codes are
+checked, so a resource with a malformed element is rejected as a whole and reported. Decoded JSON has no cycles, so the
+structs are exempt from garbage collection (`gc=False`).
 """
 
 from decimal import Decimal
@@ -15,11 +14,11 @@ PositiveInt = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class Element(msgspec.Struct, rename="camel", gc=False):
-    """A piece of a resource."""
+    """An element of a resource."""
 
 
 class Coding(Element):
-    """A code and the system that it belongs to."""
+    """A code and its code system."""
 
     system: str | None = None
     code: str | None = None
@@ -27,21 +26,21 @@ class Coding(Element):
 
 
 class CodeableConcept(Element):
-    """A concept by codes, text or both."""
+    """A concept as codes, text or both."""
 
     coding: tuple[Coding, ...] | None = None
     text: str | None = None
 
 
 class Identifier(Element):
-    """A business identifier, used where a reference has no address."""
+    """A business identifier, used in references without a URL."""
 
     system: str | None = None
     value: str | None = None
 
 
 class Reference(Element):
-    """A pointer to another resource."""
+    """A reference to another resource."""
 
     reference: str | None = None
     identifier: Identifier | None = None
@@ -49,7 +48,7 @@ class Reference(Element):
 
 
 class Period(Element):
-    """A time from … to …"""
+    """A time period."""
 
     start: str | None = None
     end: str | None = None
@@ -64,7 +63,7 @@ class Quantity(Element):
 
 
 class Extension(Element):
-    """Only the value types in which billing modifiers are sent."""
+    """An extension; only the value types used for billing modifiers."""
 
     url: str | None = None
     value_code: str | None = None
@@ -80,19 +79,19 @@ class Annotation(Element):
 
 
 class Actor(Element):
-    """Who performed something."""
+    """A performer."""
 
     actor: Reference | None = None
 
 
 class Resource(msgspec.Struct, rename="camel", tag_field="resourceType", gc=False):
-    """A resource; the tag is its type."""
+    """A resource, tagged by its type."""
 
     id: str | None = None
 
 
 class Patient(Resource, tag="Patient"):
-    """Only its identity."""
+    """A patient; only the id is used."""
 
 
 class ServiceRequest(Resource, tag="ServiceRequest"):
@@ -130,13 +129,13 @@ class MedicationRequest(Resource, tag="MedicationRequest"):
 
 
 class Medication(Resource, tag="Medication"):
-    """A medication that others point at."""
+    """A medication that other resources refer to."""
 
     code: CodeableConcept | None = None
 
 
 class Procedure(Resource, tag="Procedure", kw_only=True):
-    """Something done to the patient."""
+    """A procedure on the patient."""
 
     status: Literal[
         "preparation", "in-progress", "not-done", "on-hold", "stopped", "completed", "entered-in-error", "unknown"
@@ -159,13 +158,13 @@ class Procedure(Resource, tag="Procedure", kw_only=True):
 
 
 class Dosage(Element):
-    """How much was given."""
+    """The dose of an administration."""
 
     dose: Quantity | None = None
 
 
 class MedicationAdministration(Resource, tag="MedicationAdministration", kw_only=True):
-    """A medication given, or not."""
+    """A medication given or not given."""
 
     status: Literal["in-progress", "not-done", "on-hold", "completed", "entered-in-error", "stopped", "unknown"]
     medication_codeable_concept: CodeableConcept | None = None
@@ -213,14 +212,14 @@ class ClaimProcedure(Element, kw_only=True):
 
 
 class Insurance(Element):
-    """A coverage that a claim is sent to."""
+    """A coverage of a claim."""
 
     focal: bool | None = None
     coverage: Reference | None = None
 
 
 class ClaimLine(Element):
-    """What a claim's items, their details and the details' details have in common."""
+    """The fields common to a claim's items, details and sub-details."""
 
     sequence: PositiveInt | None = None
     product_or_service: CodeableConcept | None = None
@@ -229,7 +228,7 @@ class ClaimLine(Element):
 
 
 class ClaimSubDetail(ClaimLine):
-    """The innermost level of a claim's lines."""
+    """A line inside a detail."""
 
 
 class ClaimDetail(ClaimLine):
@@ -239,7 +238,7 @@ class ClaimDetail(ClaimLine):
 
 
 class ClaimItem(ClaimLine):
-    """A claim's line."""
+    """A line of a claim."""
 
     care_team_sequence: tuple[PositiveInt, ...] | None = None
     procedure_sequence: tuple[PositiveInt, ...] | None = None
@@ -266,13 +265,13 @@ class Claim(Resource, tag="Claim", kw_only=True):
 
 
 class Encounter(Resource, tag="Encounter"):
-    """An encounter; rules use only that it is there."""
+    """An encounter; only its presence is used."""
 
     subject: Reference | None = None
 
 
 class Coverage(Resource, tag="Coverage"):
-    """Who pays."""
+    """Insurance coverage."""
 
     status: Literal["active", "cancelled", "draft", "entered-in-error"] | None = None
     type: CodeableConcept | None = None
@@ -283,7 +282,7 @@ class Coverage(Resource, tag="Coverage"):
 
 
 class Observation(Resource, tag="Observation"):
-    """A finding."""
+    """An observation."""
 
     status: (
         Literal[
@@ -303,7 +302,7 @@ class Observation(Resource, tag="Observation"):
 
 
 class DiagnosticReport(Resource, tag="DiagnosticReport"):
-    """A report."""
+    """A diagnostic report."""
 
     status: (
         Literal[
@@ -322,7 +321,7 @@ class DiagnosticReport(Resource, tag="DiagnosticReport"):
 
 
 class ImagingStudy(Resource, tag="ImagingStudy"):
-    """Images."""
+    """An imaging study."""
 
     status: Literal["registered", "available", "cancelled", "entered-in-error", "unknown"] | None = None
     subject: Reference | None = None
@@ -335,7 +334,7 @@ class ImagingStudy(Resource, tag="ImagingStudy"):
 
 
 class Condition(Resource, tag="Condition"):
-    """A diagnosis or a complaint."""
+    """A diagnosis or symptom."""
 
     verification_status: CodeableConcept | None = None
     code: CodeableConcept | None = None
@@ -344,7 +343,7 @@ class Condition(Resource, tag="Condition"):
 
 
 class DocumentReference(Resource, tag="DocumentReference"):
-    """A document."""
+    """A reference to a document."""
 
     status: Literal["current", "superseded", "entered-in-error"] | None = None
     type: CodeableConcept | None = None
@@ -353,7 +352,7 @@ class DocumentReference(Resource, tag="DocumentReference"):
     description: str | None = None
 
 
-Read = (
+AnyResource = (
     Patient
     | ServiceRequest
     | MedicationRequest
@@ -371,4 +370,4 @@ Read = (
     | DocumentReference
 )
 
-READ_TYPES = frozenset(kind.__struct_config__.tag for kind in Read.__args__)
+DECODED_TYPES = frozenset(kind.__struct_config__.tag for kind in AnyResource.__args__)

@@ -1,4 +1,4 @@
-"""Resources as they were received: their JSON, their place in the request, and the record they belong to."""
+"""Received resources: their original JSON, their path in the request and their prefetch key."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,19 +8,18 @@ from typing import Any
 import msgspec
 
 from cds_service.fhir.bundle import HEAD, entries_of, resource_in
-from cds_service.fhir.checks import UNREADABLE
+from cds_service.fhir.checks import DECODE_ERRORS
 
 
 class SourceResource(msgspec.Struct, frozen=True, gc=False):
-    """A resource as it came: where it stands in the request, the client's own JSON, and whether the call is about it.
+    """A received resource: its path, its original JSON, and whether it is under review.
 
-    `key` is the prefetch key under which it came, empty where it came under none; `fault` is what is wrong with its
-    texts, None where nothing is. Where it was read together with what it came in, `resource` is what was read; of a
-    Bundle `at` and `raw` are then the Bundle's, and `position` the entry. `raw` may be a way to look the JSON up, since
-    it is seldom asked for.
+    `key` is its prefetch key, empty if none; `fault` is the fault in its texts, None if none. `resource` is set if it
+    was decoded in one pass; in a decoded Bundle, `base_path` and `raw` are those of the Bundle and `position` is the
+    entry. `raw` may be a function that looks the JSON up, since it is rarely needed.
     """
 
-    at: str
+    base_path: str
     raw: msgspec.Raw | Callable[[], msgspec.Raw]
     full_url: str = ""
     under_review: bool = False
@@ -30,37 +29,37 @@ class SourceResource(msgspec.Struct, frozen=True, gc=False):
     fault: str | None = None
 
     @property
-    def place(self) -> str:
-        """Where the resource stands in the request."""
-        return self.at if self.position is None else f"{self.at}.entry[{self.position}].resource"
+    def path(self) -> str:
+        """The resource's path in the request."""
+        return self.base_path if self.position is None else f"{self.base_path}.entry[{self.position}].resource"
 
-    def original(self) -> msgspec.Raw:
-        """The client's own JSON of the resource."""
-        (raw,) = originals((self,), {})
+    def original_json(self) -> msgspec.Raw:
+        """The resource's original JSON."""
+        (raw,) = original_json_of((self,), {})
         return raw
 
 
-# The entries of Bundles that were taken apart, by the id of what leads to the Bundle.
-_Entries = dict[int, tuple[msgspec.Raw, ...]]
+# The entries of Bundles, by the id of the Bundle's `raw`.
+_BundleEntries = dict[int, tuple[msgspec.Raw, ...]]
 
 
-def originals(every: Iterable[SourceResource], taken_apart: _Entries) -> Iterator[msgspec.Raw]:
-    """The client's own JSON of several resources; each Bundle is looked up and taken apart once."""
+def original_json_of(every: Iterable[SourceResource], split_bundles: _BundleEntries) -> Iterator[msgspec.Raw]:
+    """The original JSON of several resources; each Bundle is looked up and split once."""
     for each in every:
         if each.position is None:
-            yield _looked_up(each)
+            yield _raw_json(each)
             continue
-        if id(each.raw) not in taken_apart:
-            taken_apart[id(each.raw)] = entries_of(_looked_up(each))
-        yield resource_in(taken_apart[id(each.raw)][each.position])
+        if id(each.raw) not in split_bundles:
+            split_bundles[id(each.raw)] = entries_of(_raw_json(each))
+        yield resource_in(split_bundles[id(each.raw)][each.position])
 
 
-def _looked_up(source: SourceResource) -> msgspec.Raw:
+def _raw_json(source: SourceResource) -> msgspec.Raw:
     return source.raw if isinstance(source.raw, msgspec.Raw) else source.raw()
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
-    """A decoded resource and where it came from. `identity` is empty where the resource has neither id nor address."""
+    """A decoded resource and its source. `identity` is empty if the resource has neither id nor fullUrl."""
 
     source: SourceResource
     resource: Any
@@ -68,8 +67,8 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def label(self) -> str:
-        """The name of the resource for a reader: its identity, else its type and place."""
-        return self.identity or f"{type(self.resource).__name__} in {self.source.place}"
+        """The resource's citation: its identity, or its type and path."""
+        return self.identity or f"{type(self.resource).__name__} in {self.source.path}"
 
 
 def type_name(item: Item) -> str:
@@ -78,40 +77,40 @@ def type_name(item: Item) -> str:
 
 
 class OriginalJson(Mapping[str, msgspec.Raw]):
-    """The client's own JSON by the place of each resource; looked for only where it is asked for."""
+    """The original JSON of each resource by path; looked up only on access."""
 
     def __init__(self, items: Iterable["Item"]) -> None:
         self._items = items
-        self._taken_apart: _Entries = {}
+        self._split_bundles: _BundleEntries = {}
 
     @cached_property
-    def _by_place(self) -> dict[str, SourceResource]:
-        return {item.source.place: item.source for item in self._items}
+    def _by_path(self) -> dict[str, SourceResource]:
+        return {item.source.path: item.source for item in self._items}
 
-    def __getitem__(self, place: str) -> msgspec.Raw:
-        (raw,) = originals((self._by_place[place],), self._taken_apart)
+    def __getitem__(self, path: str) -> msgspec.Raw:
+        (raw,) = original_json_of((self._by_path[path],), self._split_bundles)
         return raw
 
-    def __contains__(self, place: object) -> bool:
-        return place in self._by_place
+    def __contains__(self, path: object) -> bool:
+        return path in self._by_path
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._by_place)
+        return iter(self._by_path)
 
     def __len__(self) -> int:
-        return len(self._by_place)
+        return len(self._by_path)
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedItem:
-    """Something that was left out: where it stands and why."""
+    """A skipped resource or element: its path and the reason."""
 
-    place: str
+    path: str
     reason: str
 
 
-# The parts of the record (prefetch keys) in which resources of a type stand. Both kinds of charge are one part.
-KEYS = {
+# The part of the record (prefetch key) of each resource type. Charges and claims share one.
+PREFETCH_KEYS = {
     "Procedure": "procedures",
     "MedicationAdministration": "medicationAdministrations",
     "ChargeItem": "chargeItems",
@@ -121,11 +120,11 @@ KEYS = {
 }
 
 
-def part_of(source: SourceResource) -> str | None:
-    """The part of the record in which a resource stands, empty where it is of none; None where that cannot be read."""
+def prefetch_key_of(source: SourceResource) -> str | None:
+    """The prefetch key of a resource's type, empty if there is none; None if the type cannot be parsed."""
     if source.resource is not None:
-        return KEYS.get(type(source.resource).__name__, "")
+        return PREFETCH_KEYS.get(type(source.resource).__name__, "")
     try:
-        return KEYS.get(HEAD.decode(source.original()).resource_type, "")
-    except UNREADABLE:
+        return PREFETCH_KEYS.get(HEAD.decode(source.original_json()).resource_type, "")
+    except DECODE_ERRORS:
         return None

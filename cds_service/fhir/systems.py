@@ -1,6 +1,6 @@
-"""The addresses by which senders name code systems, mapped to the kinds of code that rules ask for.
+"""Code system URIs, mapped to the code systems that rules use.
 
-CPT is HCPCS Level I, and many senders put codes of the one under the address of the other, so both are one code space.
+CPT is HCPCS Level I, and many senders use the two URIs interchangeably, so both map to one code system.
 """
 
 from cds_service.core.case import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SNOMED
@@ -30,13 +30,13 @@ _KINDS = {
 CLAIM_TYPE_URI = "http://terminology.hl7.org/CodeSystem/claim-type"
 
 
-def kind(system: str | None) -> str:
-    """The kind of code that a system address stands for; an unknown address stands for itself."""
+def code_kind(system: str | None) -> str:
+    """The code system of a URI; an unknown URI is returned unchanged."""
     if not system:
         return NO_SYSTEM
     return _KINDS.get(system, _KINDS.get(system.rstrip("/"), system))
 
 
 def billing_uri(code: str) -> str:
-    """The canonical address of a billing code's system: Level II codes begin with a letter, CPT codes with a digit."""
+    """The canonical URI of a billing code's system: Level II codes start with a letter, CPT codes with a digit."""
     return HCPCS_URI if code[:1].isalpha() else CPT_URI

@@ -1,4 +1,4 @@
-"""The tables, the rules and the override reasons as FHIR R4 terminology: CodeSystem, ValueSet and ConceptMap."""
+"""Exports code tables, rules and override reasons as FHIR R4 CodeSystem, ValueSet and ConceptMap resources."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,21 +13,21 @@ Resource = dict[str, Any]
 _NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 
 _COPYRIGHT = (
-    "CPT codes are copyright of the American Medical Association; they are listed by number and described in our own "
-    "words. Use of CPT needs a licence of the AMA."
+    "CPT is copyright American Medical Association. Codes are listed by number with descriptions in our own words. "
+    "Use of CPT requires a license from the AMA."
 )
 
 
 def resources(
     terminology: Terminology, rules: Iterable[Rule], reasons: Sequence[OverrideReason], base: str, version: str
 ) -> dict[str, Resource]:
-    """All resources by `Type/id`; `base` is the canonical address under which they are named."""
+    """All resources by `Type/id`; `base` is the base of their canonical URLs."""
     made = [
         _code_system("rule", "Rule", "Rules of the contrast echo coding service", [_concept(each) for each in rules]),
         _code_system(
             "override-reason",
             "OverrideReason",
-            "Why advice on contrast echo coding was set aside",
+            "Reasons for overriding contrast echo coding advice",
             [{"code": reason.code, "display": reason.display} for reason in reasons],
         ),
         _standard_reasons(reasons, base),
@@ -38,7 +38,7 @@ def resources(
 
 
 def bundle(every: Mapping[str, Resource]) -> Resource:
-    """All resources in one Bundle, to be loaded at once."""
+    """All resources in one Bundle."""
     entries = [{"fullUrl": each["url"], "resource": each} for each in every.values()]
     return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
@@ -67,7 +67,7 @@ def _concept(rule: Rule) -> Resource:
 
 
 def _standard_reasons(reasons: Sequence[OverrideReason], base: str) -> Resource:
-    """Our reasons beside the codes that CDS Hooks 3.0 suggests: none of those is about charges, so each is wider."""
+    """Our override reasons mapped to the codes suggested by CDS Hooks 3.0; each target is wider."""
     elements = [
         {
             "code": reason.code,
@@ -80,7 +80,7 @@ def _standard_reasons(reasons: Sequence[OverrideReason], base: str) -> Resource:
         "resourceType": "ConceptMap",
         "id": "override-reason-to-non-adherence",
         "name": "OverrideReasonToNonAdherence",
-        "title": "Why advice was set aside, in the codes that CDS Hooks 3.0 suggests",
+        "title": "Override reasons mapped to the codes suggested by CDS Hooks 3.0",
         "group": [
             {"source": f"{base}/CodeSystem/override-reason", "target": _NON_ADHERENCE, "element": elements},
         ],

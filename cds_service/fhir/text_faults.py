@@ -1,18 +1,18 @@
-"""What no text of FHIR holds: bytes that are not UTF-8, and control characters. Senders' text is read all the same."""
+"""Detects text that FHIR forbids: invalid UTF-8 and control characters. The data is parsed anyway."""
 
 import re
 
 import msgspec
 
-# `\u0000` to `\u001f` without tab, line feed and carriage return, with all backslashes before: an even number is text.
-# A search is fast that begins with a plain character; therefore the first backslash is looked behind, not before.
+# Escapes `\u0000` to `\u001f` except tab, line feed and carriage return, with any preceding backslashes: an odd number
+# of those makes it plain text. The lookbehind follows the first backslash since searches for a literal start are fast.
 _CONTROL = re.compile(rb"\\(?<!\\\\)(\\*+)(?:[bf]|u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]))")
 
 
 def fault_in(raw: msgspec.Raw | bytes) -> str | None:
-    """What is wrong with the texts of a piece of JSON, None where all is well.
+    """The fault in the texts of a piece of JSON; None if there is none.
 
-    Where a code or a date has such a fault, it is another code or none: what was sent was not understood.
+    A code or date with such a fault may have been changed in transit and cannot be trusted.
     """
     text = bytes(raw)
     if not text.isascii() and not _is_utf8(text):

@@ -1,1 +1,1 @@
-"""Reviews a call or a Bundle: parses it, runs the rules and builds the answer."""
+"""Reviews a call or a Bundle: parses it, runs the rules and builds the response."""

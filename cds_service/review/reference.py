@@ -1,7 +1,7 @@
-"""What the reference says of codes and rules, as plain data; pages and the command line only render it.
+"""The reference pages of codes and rules as plain data, rendered by the web pages and the command line.
 
-The knowledge fills the pages of the codes and hands them over as a `Reference`; the pages of the rules are made here,
-of what each rule says of itself and of its samples, which are run live.
+`hooks.publish` builds the code pages and passes them as a `Reference`; rule pages are built here from the rules'
+docstrings and tables.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +19,11 @@ EntryT = TypeVar("EntryT", bound=Entry)
 
 
 class Part(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A part of a page, with members in camelCase; what has no value is left out."""
+    """A part of a page, with members in camelCase; members without a value are omitted."""
 
 
 class Citation(Part, kw_only=True):
-    """On whose word a fact stands, through which date of service it was verified, and how sure it is."""
+    """The source of a fact, the date of service through which it was verified, and its confidence."""
 
     source: str
     url: str | None = None
@@ -34,19 +34,21 @@ class Citation(Part, kw_only=True):
 
     @property
     def mark(self) -> str:
-        """What a reader is told where the fact was not seen in its source."""
-        return {"seen": "", "secondary": "from a secondary source", "memory": "from memory: verify"}[self.confidence]
+        """A note for facts that were not checked in the primary source; otherwise empty."""
+        return {"seen": "", "secondary": "from a secondary source", "memory": "from memory: verify before use"}[
+            self.confidence
+        ]
 
     @property
     def dates(self) -> str:
-        """From when to when the fact holds, empty where neither is known."""
+        """The dates between which the fact applies; empty if unknown."""
         since = f"from {self.first}" if self.first else ""
         until = f"through {self.last}" if self.last else ""
         return " ".join(part for part in (since, until) if part)
 
 
 def cited(table: Table[EntryT], entry: EntryT) -> Citation:
-    """The citation of a table's entry."""
+    """The citation of a table entry."""
     source = table.source(entry)
     return Citation(
         source=source.label,
@@ -59,21 +61,21 @@ def cited(table: Table[EntryT], entry: EntryT) -> Citation:
 
 
 class Statement(Part):
-    """A sentence and on whose word it stands."""
+    """A sentence with its source."""
 
     text: str
     cited: Citation
 
 
 class Row(Part):
-    """A row of a table: a cell for each column, and on whose word it stands."""
+    """A table row with its source."""
 
     cells: tuple[str, ...]
     cited: Citation
 
 
 class Grid(Part):
-    """A part of a table that concerns a code; `about` says what the columns mean."""
+    """The part of a table about one code; `about` explains the columns."""
 
     title: str
     about: str
@@ -82,7 +84,7 @@ class Grid(Part):
 
 
 class Section(Part):
-    """A part of a code's page."""
+    """A section of a code page."""
 
     id: str
     title: str
@@ -91,7 +93,7 @@ class Section(Part):
 
 
 class Change(Part):
-    """What began or ended for a code, and from which day."""
+    """A change to a code and its effective date."""
 
     day: date
     what: str
@@ -99,7 +101,7 @@ class Change(Part):
 
 
 class CodePage(Part):
-    """All that is said of one code. `others` are words by which it is searched: product names, NDC, synonyms."""
+    """A code's page. `others` are search terms: product names, NDCs, synonyms."""
 
     code: str
     kind: str
@@ -112,7 +114,7 @@ class CodePage(Part):
 
 
 class Footnotes:
-    """The sources of a page, numbered in the order in which they are cited."""
+    """The sources of a page, numbered in citation order."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, date], int] = {}
@@ -129,18 +131,18 @@ class Footnotes:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The pages of all codes, and what else a query may stand for: the knowledge tells which codes it names."""
+    """All code pages; `named_by` returns the codes that a query names, for example by NDC."""
 
     pages: tuple[CodePage, ...]
     named_by: Callable[[str], frozenset[str]]
 
     def page(self, code: str) -> CodePage | None:
-        """The page of a code, in upper or lower case."""
+        """The page of a code, case-insensitive."""
         wanted = code.strip().upper()
         return next((page for page in self.pages if page.code == wanted), None)
 
     def search(self, query: str) -> tuple[CodePage, ...]:
-        """The codes for a query by number or by words, the best first; all of them, in the table's order, for none."""
+        """The pages that match a query by code or words, best first; all in table order for an empty query."""
         ranked = [(rank, page) for page in self.pages if (rank := self._rank(page, query)) is not None]
         best = [found for found in ranked if found[0] < _IN_SENTENCES] or ranked
         return tuple(page for _, page in sorted(best, key=lambda found: found[0]))
@@ -176,7 +178,7 @@ def _sentences(page: CodePage) -> Iterator[str]:
 
 
 class RuleSource(Part):
-    """A document that a rule rests on."""
+    """A source of a rule."""
 
     source: str
     url: str | None
@@ -184,7 +186,7 @@ class RuleSource(Part):
 
 
 class RulePage(Part):
-    """All that is said of one rule."""
+    """A rule's page."""
 
     id: str
     title: str
@@ -199,7 +201,7 @@ class RulePage(Part):
 
 
 def rule_page(rule: Rule, advisor: Advisor) -> RulePage:
-    """What a rule says of itself, and what this site has made of it."""
+    """The page of a rule, with this site's settings."""
     off, lowered = rule.id in advisor.site.rules_off, rule.id in advisor.site.rules_lowered
     return RulePage(
         id=rule.id,
@@ -216,7 +218,7 @@ def rule_page(rule: Rule, advisor: Advisor) -> RulePage:
 
 
 def _sources(rule: Rule) -> Iterator[Source]:
-    """Those that the rule names, then those of its tables, each once."""
+    """The sources of the rule, then of its tables, without duplicates."""
     seen: list[Source] = []
     for source in (*rule.sources, *(each for table in rule.tables for each in table.sources.values())):
         if source not in seen:

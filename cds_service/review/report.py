@@ -1,7 +1,7 @@
-"""A review as plain data: findings, what passed, what was not checked and what was left out.
+"""A review as plain data: findings, passed rules, undecided questions and warnings.
 
-For billing systems that speak no CDS Hooks, and for the command line. The same input gives the same output, byte for
-byte: there is no uuid and no clock in it, and a finding's id is made of what it says.
+Used by `/review`, for billing systems without CDS Hooks, and by the command line. The output is deterministic: it has
+no uuids or timestamps, and a finding's id is a hash of its content.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ SWITCHED_OFF = "switched off by this site"
 
 
 class EvidenceView(Message):
-    """A fact that a finding rests on: what was seen, in which record, and where that stands in the input."""
+    """A fact that supports a finding, the record that states it, and its path in the input."""
 
     seen: str
     reference: str
@@ -30,9 +30,9 @@ class EvidenceView(Message):
 
 
 class FixView(Message):
-    """A way to mend a fault: in billers' words, and as changes to FHIR resources.
+    """A fix, in billers' notation and as FHIR actions.
 
-    `actions` is empty where the changes cannot be written into the resources that came.
+    `actions` is empty if the changes cannot be expressed on the received resources.
     """
 
     label: str
@@ -42,7 +42,7 @@ class FixView(Message):
 
 
 class FindingView(Message):
-    """A fault. `id` stays the same as long as rule, evidence and remedies do."""
+    """A finding. `id` stays the same while rule, evidence and fixes do."""
 
     id: str
     rule: str
@@ -50,19 +50,19 @@ class FindingView(Message):
     summary: str
     detail: str
     evidence: tuple[EvidenceView, ...]
-    fixes: tuple[FixView, ...] = msgspec.field(name="remedies")  # the name that users of `/review` rely on
+    fixes: tuple[FixView, ...] = msgspec.field(name="remedies")  # public name, part of the /review format
     day: str | None = None
 
 
 class PassedRule(Message):
-    """A rule that had nothing to say."""
+    """A rule without findings."""
 
     rule: str
     title: str
 
 
 class UndecidedRule(Message):
-    """A question that a rule could not answer, and why, as a kind and in words; `site`: switched off there."""
+    """A question that a rule could not decide, with the kind of reason and its text; `site`: rule switched off."""
 
     rule: str
     title: str
@@ -72,14 +72,14 @@ class UndecidedRule(Message):
 
 
 class InputWarning(Message):
-    """Something that was left out, and why."""
+    """A skipped resource or element, and the reason."""
 
     location: str
     message: str
 
 
 class Report(msgspec.Struct, rename="camel", kw_only=True):
-    """All that a review says; a list without members is there, and empty."""
+    """The result of a review; empty lists are included."""
 
     findings: tuple[FindingView, ...]
     passed: tuple[PassedRule, ...]
@@ -88,9 +88,9 @@ class Report(msgspec.Struct, rename="camel", kw_only=True):
 
 
 def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Report:
-    """The report of a review, warnings first. `faults` are those of strict validation."""
+    """The report of a review, warnings first. `faults` are strict validation errors."""
     review = result.review
-    found = [each for _, each in found_in(result)]
+    found = [each for _, each in findings_with_views(result)]
     off = [
         UndecidedRule(rule=rule.id, title=rule.title, why="site", reason=SWITCHED_OFF, evidence=())
         for rule in review.switched_off
@@ -99,21 +99,21 @@ def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Rep
         findings=tuple(sorted(found, key=lambda each: (each.indicator != WARNING, each.rule))),
         passed=tuple(PassedRule(rule=rule.id, title=rule.title) for rule in review.passed),
         not_checked=(*(_unchecked(rule, each) for rule, each in review.not_checked), *off),
-        warnings=tuple(InputWarning(location=each.place, message=each.reason) for each in (*result.skipped, *faults)),
+        warnings=tuple(InputWarning(location=each.path, message=each.reason) for each in (*result.skipped, *faults)),
     )
 
 
-def found_in(result: ReviewResult) -> list[tuple[Finding, FindingView]]:
-    """Each finding of a review beside what is said of it, in the order of the rules."""
+def findings_with_views(result: ReviewResult) -> list[tuple[Finding, FindingView]]:
+    """The findings of a review, each with its view, in rule order."""
     findings = result.review.findings
     ids = finding_ids(findings)
     return [
-        (finding, _found(finding_id, rule, finding, result))
+        (finding, _finding_view(finding_id, rule, finding, result))
         for finding_id, (rule, finding) in zip(ids, findings, strict=True)
     ]
 
 
-def _found(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult) -> FindingView:
+def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult) -> FindingView:
     case, raw = result.parsed.case, result.parsed.raw
     return FindingView(
         id=finding_id,
@@ -121,13 +121,13 @@ def _found(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult) 
         indicator=rule.indicator_of(finding, result.stage),
         summary=finding.summary,
         detail=detail_of(rule, finding),
-        evidence=tuple(_seen(each) for each in finding.evidence),
+        evidence=tuple(_evidence_view(each) for each in finding.evidence),
         fixes=tuple(_fix_view(fix, case, raw) for fix in finding.fixes),
         day=finding.day.isoformat() if finding.day else None,
     )
 
 
-def _seen(evidence: Evidence) -> EvidenceView:
+def _evidence_view(evidence: Evidence) -> EvidenceView:
     origin = evidence.record.origin
     location = f"{origin.resource}.{origin.within}" if origin.within else origin.resource
     return EvidenceView(seen=evidence.seen, reference=origin.reference, location=location)
@@ -148,5 +148,5 @@ def _unchecked(rule: Rule, each: Undecided) -> UndecidedRule:
         title=rule.title,
         why=each.why,
         reason=each.reason,
-        evidence=tuple(_seen(item) for item in each.evidence),
+        evidence=tuple(_evidence_view(item) for item in each.evidence),
     )

@@ -1,6 +1,6 @@
-"""The library of sample requests: listed by rule, read for the sandbox, and run for the rule pages.
+"""The library of sample requests, for the sandbox and the rule pages.
 
-Samples are in one folder for each rule, as `flags-….json` and `passes-….json`, described in `about.yaml`.
+Each rule has a folder with `flags-….json` and `passes-….json`, described in `about.yaml`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ from cds_service.review.reference import Part
 
 
 class Sample(Part):
-    """A sample: `name` is `rule-id/file`, `expected` is `flags` or `passes`, `about` is the sentence on it."""
+    """A sample: `name` is `rule-id/file`, `expected` is `flags` or `passes`, `about` is its description."""
 
     name: str
     about: str
@@ -29,7 +29,7 @@ class Sample(Part):
 
 
 class Group(Part):
-    """The samples of one rule."""
+    """The samples of a rule."""
 
     rule: str
     title: str
@@ -37,7 +37,7 @@ class Group(Part):
 
 
 class ExampleCard(Part):
-    """A card, as an example shows it."""
+    """A card in an example."""
 
     rule: str
     indicator: str
@@ -45,7 +45,7 @@ class ExampleCard(Part):
 
 
 class Example(Part):
-    """A sample request that was just run: what it holds in billers' notation, and what the service says to it."""
+    """A sample request with its contents in billers' notation and the service's response."""
 
     name: str
     hook: str
@@ -57,13 +57,13 @@ class Example(Part):
 
 @dataclass(frozen=True, slots=True)
 class SampleLibrary:
-    """The folder of samples and the services that answer them; without a folder there are no samples."""
+    """The folder of samples and the services that answer them; a missing folder means no samples."""
 
     folder: Path
     services: ServiceDirectory
 
     def groups(self, rules: Iterable[Rule]) -> tuple[Group, ...]:
-        """The samples of every rule that has any. Raises TableError where an `about.yaml` is wrong."""
+        """The samples of each rule that has any. Raises TableError if an `about.yaml` is invalid."""
         found = (Group(rule.id, rule.title, tuple(self._samples(rule.id))) for rule in rules)
         return tuple(group for group in found if group.samples)
 
@@ -76,12 +76,12 @@ class SampleLibrary:
         return tuple(labels.items())
 
     def read(self, name: str) -> bytes | None:
-        """A sample's request, on the hook as it is named here; None if there is no such sample."""
+        """A sample's request with this site's hook name; None if there is no such sample."""
         known = {f"{path.parent.name}/{path.stem}": path for path in self.folder.glob("*/*.json")}
         return self.services.localized(known[name].read_bytes())[1] if name in known else None
 
     def run(self, rule: Rule, advisor: Advisor) -> tuple[Example, ...]:
-        """The examples of a rule, made by running its samples; those that it flags come first."""
+        """The examples of a rule, made by running its samples; flagged ones first."""
         examples = (self._run(path, advisor) for path in self._paths(rule.id))
         return tuple(example for example in examples if example is not None)
 
@@ -101,7 +101,7 @@ class SampleLibrary:
             service, body = self.services.localized(path.read_bytes())
             answer = advisor.answer(service, body)
         except (OSError, BadRequest):
-            return None  # a file that is no sample has no place on the page; the tests check the samples
+            return None  # not a valid sample: omitted here, reported by the tests
         expected, _, name = path.stem.partition("-")
         return Example(
             name=name.replace("-", " "),
@@ -127,7 +127,7 @@ def _sentences(path: Path) -> dict[str, str]:
 
 
 def _holds(answer: Answer) -> Iterator[str]:
-    """What a request holds, in billers' notation."""
+    """The contents of a request, in billers' notation."""
     case = answer.parsed.case
     yield from _listed("ordered", (_named(order.concept) for order in case.orders))
     yield from _listed("done", (_named(each.concept) for each in case.procedures if each.status == "done"))
@@ -144,7 +144,7 @@ def _listed(what: str, items: Iterable[str]) -> Iterator[str]:
 
 
 def _charged(line: Line, lines: Sequence[Line]) -> str:
-    """A line, with its day where the lines are of several days."""
+    """A line, with its day if the lines have several."""
     several = len({each.day for each in lines}) > 1
     return f"{line} on {line.day}" if several and line.day else str(line)
 
@@ -155,6 +155,6 @@ def _given(administration: Administration) -> str:
 
 
 def _named(concept: Concept) -> str:
-    """A thing by its billing code, else by its words, else by whatever code it has."""
+    """A concept's billing code, or else its text, or else any code."""
     others = (*concept.words, *(code.value for code in concept.codes))
     return next((value[:5] for value in concept.values(BILLING)), next(iter(others), ""))

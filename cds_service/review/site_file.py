@@ -1,7 +1,7 @@
-"""The site's own file: what its codes mean, who its payers are, which rules it wants and which vials it stocks.
+"""Loads the site's file: code mappings, payers, rule settings and vial sizes.
 
-One YAML file, named by the setting `CDS_SITE_FILE` and read strictly at start: a fault names the file, the line and
-what was expected. `deploy/site.example.yaml` shows and explains every part of it.
+A YAML file named by `CDS_SITE_FILE`, validated at startup: errors name the file, the line and the expected value.
+`deploy/site.example.yaml` explains every part.
 """
 
 import re
@@ -16,14 +16,14 @@ import msgspec
 from cds_service.core import strict_yaml
 from cds_service.core.case import BILLING, LOINC, NDC, RXNORM, SNOMED, Code, Payer, Site
 from cds_service.errors import SettingsError
-from cds_service.fhir.systems import kind
+from cds_service.fhir.systems import code_kind
 
-LARGEST_VIAL = 100  # HCPCS units; more is a typing error
+LARGEST_VIAL = 100  # HCPCS units; a larger number is a typing error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """What a site's file may speak of: rules by id, billing codes, supply codes, and questions about payers."""
+    """The names allowed in a site's file: rule ids, billing codes, supply codes, and questions about payers."""
 
     rules: Collection[str]
     codes: Collection[str]
@@ -70,7 +70,7 @@ PartT = TypeVar("PartT", bound=_Part)
 
 
 def load_site(path: Path, vocabulary: Vocabulary) -> Site:
-    """Read a site's file. Raises SettingsError with the line at fault."""
+    """Load a site's file. Raises SettingsError with the invalid line."""
     return _Loader(strict_yaml.read(path, SettingsError), vocabulary).site()
 
 
@@ -81,7 +81,7 @@ class _Loader:
 
     def site(self) -> Site:
         data = self.document.data
-        if isinstance(data, dict):  # a heading under which nothing is written says nothing
+        if isinstance(data, dict):  # an empty section is the same as none
             data = {part: value for part, value in data.items() if value is not None}
         file = self._convert(data, _File, "$")
         return Site(
@@ -105,7 +105,7 @@ class _Loader:
             unknown = re.fullmatch(r"Object contains unknown field `(.+)`", text)
             missing = re.fullmatch(r"Object missing required field `(.+)`", text)
             if unknown:
-                raise self._fault(f"{within}.{unknown[1]}", f"the key `{unknown[1]}` is not known here") from None
+                raise self._fault(f"{within}.{unknown[1]}", f"unknown key `{unknown[1]}`") from None
             raise self._fault(within, f"`{missing[1]}` is required" if missing else _lower_first(text)) from None
 
     def _mappings(self, written: list[_Mapping]) -> dict[Code, str]:
@@ -113,9 +113,9 @@ class _Loader:
         for number, each in enumerate(written):
             path, code = f"$.mappings[{number}]", Code(_system(each.system), each.code.strip())
             if each.to not in self.vocabulary.codes:
-                raise self._fault(f"{path}.to", f"`{each.to}` is no code in scope; `cds-service codes` lists them")
+                raise self._fault(f"{path}.to", f"`{each.to}` is not a code in scope; `cds-service codes` lists them")
             if code.system == BILLING and code.value in self.vocabulary.codes:
-                raise self._fault(f"{path}.code", f"`{code.value}` is a billing code of its own and cannot be mapped")
+                raise self._fault(f"{path}.code", f"`{code.value}` is a billing code in scope and cannot be mapped")
             if code in found:
                 raise self._fault(f"{path}.code", f"the code `{code.value}` is mapped twice")
             found[code] = each.to
@@ -140,7 +140,9 @@ class _Loader:
     def _rules(self, ids: list[str], path: str) -> frozenset[str]:
         for number, each in enumerate(ids):
             if each not in self.vocabulary.rules:
-                raise self._fault(f"{path}[{number}]", f"no rule `{each}`; known are {_listed(self.vocabulary.rules)}")
+                raise self._fault(
+                    f"{path}[{number}]", f"unknown rule `{each}`; expected one of {_listed(self.vocabulary.rules)}"
+                )
         return frozenset(ids)
 
     def _lowered(self, rules: _Rules) -> frozenset[str]:
@@ -169,7 +171,7 @@ def _listed(words: Collection[str]) -> str:
 
 
 def _system(written: str) -> str:
-    """A code system by its address or by its short name, as the data name it; empty for codings that name none."""
+    """The code system of a URI or short name; empty for codings without a system."""
     text = written.strip()
     short = text.lower()
-    return short if short in {BILLING, LOINC, NDC, RXNORM, SNOMED} else kind(text)
+    return short if short in {BILLING, LOINC, NDC, RXNORM, SNOMED} else code_kind(text)

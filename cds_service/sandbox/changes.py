@@ -82,9 +82,11 @@ def _require_parts(request: Json, service: Service) -> None:
     for part, value in (("context", request.get("context")), ("prefetch", request.get("prefetch") or {})):
         if not isinstance(value, dict):
             raise BadRequest(f"`{part}`: expected an object", part)
-    draft = request["context"].get(service.draft) if service.draft else {}
+    draft = request["context"].get(service.context_bundle) if service.context_bundle else {}
     if not isinstance(draft, dict):
-        raise BadRequest(f"`context.{service.draft}`: expected a FHIR Bundle", f"context.{service.draft}")
+        raise BadRequest(
+            f"`context.{service.context_bundle}`: expected a FHIR Bundle", f"context.{service.context_bundle}"
+        )
 
 
 def _create(request: Json, service: Service, resource: Json) -> None:
@@ -94,9 +96,9 @@ def _create(request: Json, service: Service, resource: Json) -> None:
     numbers = (f"new-{number}" for number in range(1, 10_000))
     resource = {"resourceType": kind, "id": next(each for each in numbers if f"{kind}/{each}" not in taken)} | resource
     entry = {"resource": resource}
-    of_draft = service.draft and (service.stage == "claim" or kind.endswith("Request"))
-    if of_draft and service.draft:
-        bundle = request["context"][service.draft]
+    of_draft = service.context_bundle and (service.stage == "claim" or kind.endswith("Request"))
+    if of_draft and service.context_bundle:
+        bundle = request["context"][service.context_bundle]
         bundle["entry"] = [*(bundle.get("entry") or []), entry]
         return
     keys = [key for key, template in service.prefetch.items() if re.split(r"[/?]", template)[0] == kind]
@@ -211,7 +213,7 @@ def _new_line(edit: Edit, answer: Answer) -> AddLine:
         code=_code(edit.code or ""),
         units=_number(edit.units or "1", "units"),
         modifiers=_modifiers(edit.modifiers or ()),
-        beside=beside,
+        sibling=beside,
         day=_day(edit.day) if edit.day else next(iter(days), None),
         performers=frozenset(next((line.performers for line in lines), ())),
         encounter=case.encounter or next((line.encounter for line in lines if line.encounter), None),

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from cds_service.cdshooks.prefetch import resolve
+from cds_service.cdshooks.prefetch import fill_template
 from cds_service.errors import BadRequest
 from cds_service.fetch.client import FhirClient
 from cds_service.fetch.queries import Access, Query
@@ -106,7 +106,8 @@ class Ehr:
         context = {"userId": "Practitioner/sandbox", "patientId": _id(server.patient, "patient")}
         if server.encounter:
             context["encounterId"] = _id(server.encounter, "encounter")
-        resolved = {key: resolve(template, context) for key, template in (service.prefetch | _OTHER_QUERIES).items()}
+        templates = service.prefetch | _OTHER_QUERIES
+        resolved = {key: fill_template(template, context) for key, template in templates.items()}
         answers = self._ask(server, {key: query for key, query in resolved.items() if query})
         request: Json = {"hookInstance": str(uuid.uuid4()), "context": context}
         request["prefetch"] = {key: _prefetched(answers[key]) for key in service.prefetch if key in answers}
@@ -125,14 +126,14 @@ class Ehr:
         return [entry["resource"] for entry in entries_of(_prefetched(answer))]
 
     def _ask(self, server: Server, queries: dict[str, str]) -> dict[str, Query]:
-        listed = self.client.listed(server.fhir_server, self.servers)
+        listed = self.client.allowed_server(server.fhir_server, self.servers)
         if listed is None:
             raise BadRequest(
                 "`fhirServer`: this server is not allowed; CDS_FHIR_SERVERS lists the allowed ones "
                 "(without it, servers on localhost)",
                 "fhirServer",
             )
-        return self.client.ask(Access(server.fhir_server, server.token or None, listed.public_only), queries)
+        return self.client.query_all(Access(server.fhir_server, server.token or None, listed.public_only), queries)
 
 
 def _access(server: Server) -> Json:
@@ -152,7 +153,7 @@ def _id(text: str, member: str) -> str:
 
 def _prefetched(answer: Query) -> Any:
     """The prefetch value of a query: the resource, all pages as one Bundle, null, or an OperationOutcome."""
-    if answer.nothing_there:
+    if answer.not_found:
         return None
     if answer.fault:
         issue = {"severity": "error", "code": "incomplete", "diagnostics": answer.fault}

@@ -70,7 +70,7 @@ class RequestBuilder:
 
     def _moved(self, request: Json, own: Service, wanted: Service) -> BuiltRequest:
         context = _object(request, "context")
-        draft = entries_of(context.get(own.draft)) if own.draft else []
+        draft = entries_of(context.get(own.context_bundle)) if own.context_bundle else []
         kept = {name: context[name] for name in ("userId", "patientId", "encounterId") if name in context}
         return self.arranged(request | {"context": kept}, wanted, draft)
 
@@ -81,7 +81,7 @@ class RequestBuilder:
         """
         prefetch = _object(request, "prefetch")
         record = [entry for key in wanted.prefetch for entry in entries_of(prefetch.get(key))]
-        to_draft = [entry for entry in record if wanted.draft and _is_under_review(entry["resource"], wanted)]
+        to_draft = [entry for entry in record if wanted.context_bundle and _is_under_review(entry["resource"], wanted)]
         known: Json = request["context"]
         moved = request | {
             "hook": self.services.hook_of(wanted),
@@ -97,14 +97,16 @@ class RequestBuilder:
         keys = _keys(service)
         for entry in entries:
             key = keys.get(entry["resource"]["resourceType"])
-            if service.draft and (not (key and key in to_record) or _is_under_review(entry["resource"], service)):
+            if service.context_bundle and (
+                not (key and key in to_record) or _is_under_review(entry["resource"], service)
+            ):
                 under_review.append(entry)
             elif key:
                 _add(request["prefetch"], key, entry, service.prefetch[key])
             else:
                 notes.append(f"{entry['resource']['resourceType']} skipped: this hook does not use it")
-        if service.draft:
-            request["context"][service.draft] = {
+        if service.context_bundle:
+            request["context"][service.context_bundle] = {
                 "resourceType": "Bundle",
                 "type": "collection",
                 "entry": _as_drafts(under_review, notes) if service.stage == "order" else under_review,

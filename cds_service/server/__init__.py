@@ -1,1 +1,1 @@
-"""The production server: Granian, its workers and their memory."""
+"""The production server: Granian, its worker processes and memory settings."""

@@ -1,4 +1,4 @@
-"""The production server: workers that are replaced when they die, and that finish their calls when they are stopped."""
+"""The production server: restarts failed workers, and lets calls finish on shutdown."""
 
 import logging
 import os
@@ -12,60 +12,60 @@ from granian.constants import Interfaces
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.database import connections, migrate
-from cds_service.server.malloc import give_back_large_blocks
+from cds_service.server.malloc import release_large_blocks
 from cds_service.settings import Settings
-from cds_service.telemetry.logs import LIBRARIES, configure, log
-from cds_service.telemetry.metrics import SHARED
+from cds_service.telemetry.logs import LOGGING_CONFIG, configure, log
+from cds_service.telemetry.metrics import MULTIPROCESS_FOLDER
 
-# Threads of a worker beyond the calls that it answers at once: for its health, and to say that it has no room.
+# Threads per worker beyond its concurrent calls, for health checks and for rejecting excess calls.
 SPARE_THREADS = 4
 
-# Connections that a worker holds, most of them idle: a proxy keeps some open, and each one too many would wait for half
-# a minute until another is closed.
+# Connections per worker, most of them idle proxy connections. An excess connection waits up to half a minute for
+# another to close.
 CONNECTIONS = 1024
 
-# How long calls that have begun may take to finish when the server is stopped, in seconds.
+# Time for calls in progress to finish on shutdown, in seconds.
 STOP_SECONDS = 30
 
-# How long a worker may overhear that it is to stop, in seconds.
-_AWAKE_SECONDS = 0.5
+# Maximum delay before a worker notices a stop signal, in seconds.
+_WAKE_SECONDS = 0.5
 
 
 def run(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until interrupted or told to end."""
+    """Serve until stopped by a signal."""
     configure()
-    give_back_large_blocks()
-    prepare(settings.database_url)
-    os.register_at_fork(after_in_child=_can_be_stopped)
+    release_large_blocks()
+    prepare_database(settings.database_url)
+    os.register_at_fork(after_in_child=_reset_signal_handlers)
     with TemporaryDirectory(prefix="cds-metrics-") as shared:
-        os.environ[SHARED] = shared
+        os.environ[MULTIPROCESS_FOLDER] = shared
         _serve(host, port, workers, settings.max_calls + SPARE_THREADS)
 
 
-def _can_be_stopped() -> None:
-    """Let a worker be stopped at any moment. It is a copy of this process, whose own handlers only take notes.
+def _reset_signal_handlers() -> None:
+    """Let a forked worker be terminated at any time; it inherits the main process's handlers, which only set flags.
 
-    An interrupt from the terminal reaches everybody; the workers leave it to the process that started them.
+    Workers ignore terminal interrupts, which the main process handles.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR2, lambda *_: None)
-    threading.Thread(target=_keep_awake, daemon=True).start()
+    threading.Thread(target=_wake_main_thread, daemon=True).start()
 
 
-def _keep_awake() -> None:
-    """Wake the main thread now and then, since only it acts on signals.
+def _wake_main_thread() -> None:
+    """Wake the main thread regularly, since only it runs signal handlers.
 
-    Of some twenty signals to stop, one is caught by another thread while the main thread waits, and is not heard.
+    About one in twenty stop signals arrives in another thread and would wait until the main thread wakes up.
     """
     main = threading.main_thread().ident
     while main:
-        time.sleep(_AWAKE_SECONDS)
+        time.sleep(_WAKE_SECONDS)
         signal.pthread_kill(main, signal.SIGUSR2)
 
 
-def prepare(url: str) -> None:
-    """Upgrade SQLite, and say it where PostgreSQL has to be. Without a database the service starts all the same."""
+def prepare_database(url: str) -> None:
+    """Upgrade a SQLite schema; warn if a PostgreSQL schema is outdated. A database failure does not prevent startup."""
     engine = connections.create(url)
     try:
         with engine.begin() as connection:
@@ -74,13 +74,13 @@ def prepare(url: str) -> None:
             elif migrate.state_of(connection) == "behind":
                 log.warning("database outdated", hint=f"run `{connections.UPGRADE}`")
     except SQLAlchemyError as error:
-        log.error("database", error=type(error).__name__, hint="feedback is refused until it is back")
+        log.error("database", error=type(error).__name__, hint="feedback is rejected until the database is available")
     finally:
         engine.dispose()
 
 
 def _serve(host: str, port: int, workers: int, threads: int) -> None:
-    # Granian warns of more threads than cores; ours wait for FHIR servers most of the time.
+    # Granian warns about more threads than cores, but ours mostly wait for FHIR servers.
     logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
     Granian(
         "cds_service.server.worker:create_app",
@@ -94,6 +94,6 @@ def _serve(host: str, port: int, workers: int, threads: int) -> None:
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
-        log_dictconfig=LIBRARIES,
+        log_dictconfig=LOGGING_CONFIG,
         log_access=False,
     ).serve()

@@ -1,4 +1,4 @@
-"""How memory goes back to the system once a call is over."""
+"""Sets malloc options so that large buffers are returned to the system after a call."""
 
 import ctypes
 
@@ -6,11 +6,11 @@ _MMAP_THRESHOLD = -3  # of `mallopt` in glibc
 _LARGE_BYTES = 2**20
 
 
-def give_back_large_blocks() -> None:
-    """Have blocks of a megabyte and more returned as soon as they are free, here and in copies of this process.
+def release_large_blocks() -> None:
+    """Return freed blocks of 1 MB or more to the system at once, in this process and its forks.
 
-    glibc learns to keep what was freed for the next time, by thread: bodies of nine megabytes on all threads left some
-    900 MB with each worker. Other C libraries do not learn, and have no such switch.
+    glibc keeps freed blocks per thread: 9 MB bodies on all threads left about 900 MB in each worker. Other C libraries
+    do not do this and have no such option.
     """
     try:
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)

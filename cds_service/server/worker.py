@@ -1,4 +1,4 @@
-"""A worker of the production server: the application, and a garbage collector that lets calls pass."""
+"""A worker process of the production server: the application with garbage collection tuned for calls."""
 
 import gc
 
@@ -6,14 +6,13 @@ from flask import Flask
 
 from cds_service import app
 
-# How many more objects are made than freed before the collector looks at the young ones. A call of 200 KB makes some
-# thousands, none of them in a cycle, and several calls are under way; with Python's own 700, or even 20 000, the
-# collector took a tenth of the time.
+# Allocations minus deallocations before a young-generation collection. A 200 KB call makes thousands of objects without
+# cycles; with Python's default of 700, or even 20,000, garbage collection took a tenth of the time.
 _YOUNG_OBJECTS = 100_000
 
 
 def create_app() -> Flask:
-    """The application as it is served. What was made at start stays, so the collector need not look at it again."""
+    """The application for serving. Objects made at startup are exempt from garbage collection."""
     made = app.create_app()
     gc.collect()
     gc.freeze()

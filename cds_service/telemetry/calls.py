@@ -1,6 +1,6 @@
-"""The summary of one answered call: the only form in which a call reaches the log, the metrics and the database.
+"""The summary of an answered call, used by the log, the metrics and the database.
 
-It names rules, services and counts, and nothing of the patient.
+It has rules, services and counts, but no patient data.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class IssuedCard:
-    """A card as it is counted and stored: its uuid, its rule and its indicator."""
+    """An issued card: its uuid, rule and indicator."""
 
     uuid: str
     rule: str
@@ -18,10 +18,10 @@ class IssuedCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSummary:
-    """One answered call.
+    """An answered call.
 
-    `findings` names the rule of each finding, `not_checked` the rule and the kind of reason of each undecided one,
-    `keys` each prefetch key and where its data came from. `skipped` counts resources that were left out.
+    `findings` has the rule of each finding, `not_checked` the rule and kind of reason of each undecided question, and
+    `keys` each prefetch key with the source of its data. `skipped` counts skipped resources.
     """
 
     service: str

@@ -1,4 +1,4 @@
-"""One log for the whole service: JSON lines on standard error, without patient data and tokens."""
+"""Logging as JSON lines on standard error, without patient data or tokens."""
 
 import logging
 import sys
@@ -9,26 +9,26 @@ from typing import Any, TextIO
 import msgspec
 import structlog
 
-# Libraries whose own words hold no data of a call. Of all others only the place is logged: urllib3, for one, writes
-# whole addresses, and those name the patient.
+# Libraries whose messages have no call data. For others only the code location is logged: urllib3, for example, logs
+# URLs, which identify the patient.
 _TRUSTED = ("_granian", "_granian.serve", "_granian.workers")
 
 
 class JsonFormatter(logging.Formatter):
-    """What libraries log through `logging`, as a JSON line of the same form."""
+    """Formats `logging` records of libraries as JSON lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record; without its words where they may hold data of a call."""
-        words = record.getMessage() if record.name in _TRUSTED else "a library has logged something"
+        """The JSON line of a record, without its message unless the library is trusted."""
+        message = record.getMessage() if record.name in _TRUSTED else "a library has logged something"
         level = record.levelname.lower()
-        content = {"event": words, "logger": record.name, "at": f"{record.module}:{record.lineno}", "level": level}
+        content = {"event": message, "logger": record.name, "at": f"{record.module}:{record.lineno}", "level": level}
         return str(structlog.processors.JSONRenderer()(None, "", _STAMP(None, "", content)))
 
 
 _STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
-# For `logging.config`: everything from `logging` in one place and in one form.
-LIBRARIES: dict[str, Any] = {
+# For `logging.config`: all library logs on one stream in one format.
+LOGGING_CONFIG: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": JsonFormatter}},
@@ -41,8 +41,8 @@ LIBRARIES: dict[str, Any] = {
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
-def about_request(request_id: str) -> None:
-    """Let the lines from here on carry the id of the request that is being answered."""
+def bind_request_id(request_id: str) -> None:
+    """Add a request id to the log lines of the current context."""
     _request_id.set(request_id)
 
 
@@ -56,7 +56,7 @@ def _encoded(event: dict[str, Any], **_: object) -> bytes:
 
 
 def configure(stream: TextIO = sys.stderr) -> None:
-    """Send log lines to a stream, one JSON object each, with level, UTC time and the id of the request."""
+    """Write log lines to a stream as JSON objects with level, UTC time and request id."""
     lines = structlog.BytesLogger(stream.buffer)
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     structlog.configure(

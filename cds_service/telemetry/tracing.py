@@ -1,6 +1,6 @@
-"""Traces of calls through OpenTelemetry, where the extra `otel` is installed and CDS_TRACES is on; else nothing.
+"""OpenTelemetry traces of calls, if the `otel` extra is installed and CDS_TRACES is on.
 
-Where traces go is said by OpenTelemetry's own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT.
+OpenTelemetry's own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT, set the destination.
 """
 
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ _tracer: ContextVar[Any] = ContextVar("tracer", default=None)
 
 
 class Tracing:
-    """Makes spans around the parts of a call. `tracer` is None where there are no traces."""
+    """Creates the spans of calls. `tracer` is None if tracing is off."""
 
     def __init__(self, tracer: Any = None) -> None:
         self._tracer = tracer
 
     @contextmanager
     def call(self, service: str, traceparent: str | None) -> Iterator[None]:
-        """A span around a call, within the trace that the caller is in. Spans of its parts are made by `span`."""
+        """A span around a call, within the client's trace. Use `span` for parts of the call."""
         if self._tracer is None:
             yield
             return
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
 
-        # Of the caller's headers only the trace's own number is taken: others may hold anything.
+        # Only `traceparent` is used; other headers may hold anything.
         within = TraceContextTextMapPropagator().extract({"traceparent": traceparent} if traceparent else {})
         token = _tracer.set(self._tracer)
         try:
@@ -43,7 +43,7 @@ class Tracing:
 
 
 def span(name: str, **attributes: Any) -> Any:
-    """A span around a part of the call that is being answered."""
+    """A span around a part of the current call."""
     tracer = _tracer.get()
     if tracer is None:
         return nullcontext()
@@ -52,12 +52,12 @@ def span(name: str, **attributes: Any) -> Any:
 
 
 def is_installed() -> bool:
-    """Whether the extra `otel` is there."""
+    """True if the `otel` extra is installed."""
     return find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
 
 
 def start() -> Tracing:
-    """Send spans to a collector, from a thread of its own."""
+    """Start sending spans to a collector, from a background thread."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415

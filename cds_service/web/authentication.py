@@ -5,7 +5,7 @@ from typing import cast
 
 from flask import Flask, Response, g, request
 
-from cds_service.auth.tokens import Guard, Principal
+from cds_service.auth.tokens import Principal, TokenVerifier
 from cds_service.errors import NotAllowed, NotTrusted
 from cds_service.fhir.servers import is_loopback
 from cds_service.web import page_password, request_ids
@@ -16,7 +16,7 @@ DEVELOPMENT = Principal("development")
 
 def register(
     app: Flask,
-    guard: Guard | None,
+    guard: TokenVerifier | None,
     public_base: str,
     open_paths: tuple[str, ...] = (),
     password: page_password.PagePassword | None = None,
@@ -37,14 +37,14 @@ def register(
                 return page_password.challenge()
             g.principal = user
             return None
-        client = _localhost_client() if guard is None else guard.admit(_authorization(), public_base + request.path)
+        client = _localhost_client() if guard is None else guard.verify(_authorization(), public_base + request.path)
         g.principal = client
-        client.require((request.view_args or {}).get("service_id"))
+        client.require_access((request.view_args or {}).get("service_id"))
         return None
 
     @app.errorhandler(NotTrusted)
     def on_not_trusted(error: NotTrusted) -> Response:
-        request_ids.note_refusal(error.message, **{name: value[:200] for name, value in error.named.items()})
+        request_ids.note_refusal(error.message, **{name: value[:200] for name, value in error.claims.items()})
         issue = {"severity": "error", "code": error.code}
         answer = as_json({"resourceType": "OperationOutcome", "issue": [issue]}, 401, "application/fhir+json")
         answer.headers["WWW-Authenticate"] = "Bearer"

@@ -46,8 +46,8 @@ class CallRecorder:
 
     def record_call(self, actor: AuditActor, call: CallSummary) -> None:
         """Store, count and log an answered call; does not wait for the database."""
-        self.store.answered(actor, call)
-        self.metrics.called(call)
+        self.store.record_call(actor, call)
+        self.metrics.count_call(call)
         log.info(
             "call",
             client=actor.client,
@@ -62,17 +62,17 @@ class CallRecorder:
     def record_feedback(self, actor: AuditActor, service: Service, items: Sequence[Feedback]) -> None:
         """Store, count and log feedback. Raises StoreUnavailable if the database cannot store it."""
         try:
-            receipt = self.store.take(actor, service.id, items)
+            receipt = self.store.save_feedback(actor, service.id, items)
         except StoreUnavailable:
-            self.metrics.lost("feedback")
+            self.metrics.count_lost("feedback")
             raise
-        self.metrics.took_feedback(service.id, [(item.outcome, _reason(item)) for item in items])
+        self.metrics.count_feedback(service.id, [(item.outcome, _reason(item)) for item in items])
         outcomes = dict(Counter(str(item.outcome) for item in items))
         log.info(
             "feedback",
             client=actor.client,
             service=service.id,
-            new=receipt.new,
+            new=receipt.new_items,
             unknown_cards=receipt.unknown_cards,
             outcomes=outcomes,
         )

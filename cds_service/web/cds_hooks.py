@@ -7,16 +7,18 @@ from flask import Blueprint, Response, request
 from cds_service.cdshooks.messages import decode_feedback
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.review.advisor import Advisor
+from cds_service.settings import Settings
 from cds_service.telemetry.tracing import Tracing
 from cds_service.web import authentication, limits, request_ids
 from cds_service.web.call_recorder import CallRecorder, summary_of_call
 from cds_service.web.responses import as_json, require_json
 
 
-def blueprint(advisor: Advisor, services: ServiceDirectory, recorder: CallRecorder, traces: Tracing) -> Blueprint:
+def blueprint(
+    advisor: Advisor, services: ServiceDirectory, recorder: CallRecorder, traces: Tracing, settings: Settings
+) -> Blueprint:
     """The routes of CDS Hooks for the given services."""
     routes = Blueprint("cds_hooks", __name__)
-    settings = advisor.settings
     listing = services.discovery()
 
     @routes.get("/cds-services")

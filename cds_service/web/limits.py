@@ -6,7 +6,7 @@ from threading import Condition
 
 from flask import Flask, Response, g
 
-from cds_service.cdshooks.size_limits import require_bounded
+from cds_service.cdshooks.size_limits import require_within_limits
 from cds_service.errors import Overloaded, TooManyCalls
 from cds_service.settings import Settings
 from cds_service.web import authentication, request_ids, transport
@@ -27,7 +27,7 @@ def raw_body(settings: Settings) -> bytes:
 
 def bounded_body(settings: Settings) -> bytes:
     """The body of the request, with nesting and list lengths within their limits too. Raises RequestError."""
-    return require_bounded(raw_body(settings), settings.max_entries)
+    return require_within_limits(raw_body(settings), settings.max_entries)
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------

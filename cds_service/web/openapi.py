@@ -16,7 +16,7 @@ from cds_service.cdshooks.messages import (
     Response,
 )
 from cds_service.cdshooks.services import Discovery, Service, hook_name
-from cds_service.fhir.sources import KEYS
+from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.report import Report
 
 Json = dict[str, Any]
@@ -153,7 +153,7 @@ def _review() -> Json:
     complete = {
         "name": "complete",
         "in": "query",
-        "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(KEYS)}},
+        "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(PREFETCH_KEYS)}},
         "style": "form",
         "explode": False,
         "description": "Resource types that the Bundle holds completely; only for these, missing means absent",

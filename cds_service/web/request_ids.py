@@ -6,7 +6,7 @@ import uuid
 from flask import Flask, Response, g, request
 
 from cds_service.database.store import AuditActor
-from cds_service.telemetry.logs import about_request, log
+from cds_service.telemetry.logs import bind_request_id, log
 from cds_service.telemetry.metrics import Metrics
 
 # The client's own id is accepted only as a UUID or the 32 digits of a trace: ids are logged, and anything else might be
@@ -25,15 +25,15 @@ def register(app: Flask, metrics: Metrics) -> None:
         sent = request.headers.get("X-Request-ID", "")
         request_id = sent if _ID.fullmatch(sent) else str(uuid.uuid4())
         g.request_id = request_id
-        about_request(request_id)
+        bind_request_id(request_id)
 
     @app.after_request
     def end(response: Response) -> Response:
         response.headers["X-Request-ID"] = g.get("request_id", "")
         if response.status_code >= 400:
-            metrics.refused(response.status_code)
+            metrics.count_error(response.status_code)
             if response.status_code in {401, 403}:
-                metrics.not_admitted(_fault(response.status_code))
+                metrics.count_auth_failure(_fault(response.status_code))
             _log_refusal(response.status_code)
         return response
 

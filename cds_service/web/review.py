@@ -6,9 +6,10 @@ from flask import Blueprint, Response, request
 
 from cds_service.core.case import Stage
 from cds_service.errors import BadRequest
-from cds_service.fhir.sources import KEYS
+from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
+from cds_service.settings import Settings
 from cds_service.web import limits, request_ids
 from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
 from cds_service.web.responses import as_json, require_json
@@ -17,7 +18,7 @@ from cds_service.web.responses import as_json, require_json
 NAME = "review"
 
 
-def blueprint(advisor: Advisor, recorder: CallRecorder) -> Blueprint:
+def blueprint(advisor: Advisor, recorder: CallRecorder, settings: Settings) -> Blueprint:
     """The route that reviews a Bundle."""
     routes = Blueprint("review", __name__)
 
@@ -25,7 +26,7 @@ def blueprint(advisor: Advisor, recorder: CallRecorder) -> Blueprint:
     def review() -> Response:
         require_json()
         started = time.perf_counter()
-        answer = advisor.answer_bundle(limits.raw_body(advisor.settings), _stage(), _complete())
+        answer = advisor.review_bundle(limits.raw_body(settings), _stage(), _complete())
         recorder.record_call(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))
         return as_json(report_of(answer))
 
@@ -45,6 +46,6 @@ def _complete() -> frozenset[str]:
     """The complete parts of the record, given as resource types. Raises BadRequest for an unknown type."""
     written = request.args.get("complete")
     named = [] if written is None else written.split(",")
-    if not set(named) <= set(KEYS):
-        raise BadRequest(f"`complete`: expected resource types from {', '.join(KEYS)}", "complete")
-    return frozenset(KEYS[each] for each in named)
+    if not set(named) <= set(PREFETCH_KEYS):
+        raise BadRequest(f"`complete`: expected resource types from {', '.join(PREFETCH_KEYS)}", "complete")
+    return frozenset(PREFETCH_KEYS[each] for each in named)

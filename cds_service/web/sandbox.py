@@ -25,6 +25,7 @@ from cds_service.sandbox.json_paths import Json, decoded, entries_of
 from cds_service.sandbox.requests import BuiltRequest, RequestBuilder
 from cds_service.sandbox.signing import Signer
 from cds_service.sandbox.timeline import Grouping, timeline_of
+from cds_service.settings import Settings
 from cds_service.web import authentication, limits, page_headers
 from cds_service.web.responses import as_json, outcome, require_json
 
@@ -56,10 +57,9 @@ class SandboxTools:
     signer: Signer
 
 
-def blueprint(advisor: Advisor, tools: SandboxTools) -> Blueprint:
+def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings) -> Blueprint:
     """The routes of the sandbox."""
     routes = Blueprint("sandbox", __name__, template_folder="templates")
-    settings = advisor.settings
     page_headers.register(routes, page_headers.WITH_OWN_SCRIPTS)
     groups, start_here = tools.samples.groups(advisor.rules), tools.samples.start_here()
 
@@ -163,7 +163,7 @@ def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, 
         "passed": report.passed,
         "notChecked": report.not_checked,
         "warnings": report.warnings,
-        "faults": [{"location": each.place, "message": each.reason} for each in faults_in(body)],
+        "faults": [{"location": each.path, "message": each.reason} for each in faults_in(body)],
         "fetched": [{"key": key, "query": service.prefetch[key]} for key in answer.fetched],
     }
 

@@ -1,4 +1,4 @@
-"""Documents that rules rest on and that are not the source of a table."""
+"""Sources of rules that are not sources of a table."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""The code tables, loaded once. What each field of an entry means is said here; the facts are in `codes/*.yaml`."""
+"""The code tables, loaded once: fields of each entry here, facts in `codes/*.yaml`."""
 
 from datetime import date
 from decimal import Decimal
@@ -12,14 +12,14 @@ from cds_service.core.tables import Entry, Table, load_table
 _FOLDER = Path(__file__).parent
 
 StudyKind = Literal["stress", "rest", "any"]
-BillSetting = Literal["professional", "facility"]
+ClaimSetting = Literal["professional", "facility"]
 
 
 class CodeEntry(Entry, frozen=True, kw_only=True):
     """A code in scope, in our own words. A supply is charged per mL, except A9700, which is charged per study.
 
-    `before` is the code that was charged before this one's first date, where that is known. `temporary`: the code ends
-    unless it is renewed, so that nothing is known of dates after the verification.
+    `before` is the code charged before this one's first date, if known. `temporary` codes end unless renewed, so dates
+    of service after the last verification are unconfirmed.
     """
 
     kind: Literal["primary", "add-on", "supply", "stress-test", "ecg", "injection", "drug"]
@@ -29,7 +29,7 @@ class CodeEntry(Entry, frozen=True, kw_only=True):
 
 
 class Guidance(Entry, frozen=True, kw_only=True):
-    """A sentence about a code, and about those in `also`, for one part of the code's page."""
+    """A sentence about a code, and about those in `also`, for one section of the code's page."""
 
     topic: Literal[
         "patient", "guidelines", "modifiers", "units", "crosswalk", "compliance", "coverage", "documentation"
@@ -39,29 +39,29 @@ class Guidance(Entry, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Many sentences may be said of one code."""
+        """A code may have several sentences."""
         return f"{self.code}: {self.text}"
 
 
 class Policy(Entry, frozen=True, kw_only=True):
-    """A coverage policy: its number, what it is about, and the codes that it concerns."""
+    """A coverage policy: its number, its subject and the codes it covers."""
 
     about: str
     codes: tuple[str, ...]
 
 
 class AddOn(Entry, frozen=True, kw_only=True):
-    """An add-on code and the closed list of primaries that it may be reported with."""
+    """An add-on code and the closed list of primaries it may be reported with."""
 
     primaries: tuple[str, ...]
     once_per_study: bool = False
 
 
 class StudyCode(Entry, frozen=True, kw_only=True):
-    """A code by which a study is recognised.
+    """A code that identifies a study.
 
-    `contrast`: the code itself says that contrast was used. `hospital`: a hospital outpatient code. `add_on`: the code
-    is never a study of its own.
+    `contrast`: the code includes the use of contrast. `hospital`: a hospital outpatient code. `add_on`: the code is
+    never a study by itself.
     """
 
     system: Literal["billing", "snomed"]
@@ -74,8 +74,9 @@ class StudyCode(Entry, frozen=True, kw_only=True):
 class Product(Entry, frozen=True, kw_only=True):
     """A contrast product: `code` is its supply code, in HCPCS units of 1 mL.
 
-    `units_per_vial` are the HCPCS units of one vial, `vial_ml` is what it holds in mL, `label_limit_ml` the most that
-    the label allows in a study, in mL. `vial_from_memory`: the vial's size was not seen in a document; cards say so.
+    `units_per_vial` is the number of HCPCS units in one vial, `vial_ml` the vial size in mL, `label_limit_ml` the
+    label's maximum for one study in mL. `vial_from_memory`: the vial size was not checked against a document, and cards
+    say so.
     """
 
     name: str
@@ -90,86 +91,86 @@ class Product(Entry, frozen=True, kw_only=True):
 
 
 class Crosswalk(Entry, frozen=True, kw_only=True):
-    """The hospital outpatient code that stands for a CPT code when the study was done with contrast."""
+    """The hospital outpatient code that replaces a CPT code if the study was done with contrast."""
 
     hospital_code: str
 
 
 class PcTc(Entry, frozen=True, kw_only=True):
-    """Whether the Medicare fee schedule splits a code into a professional (26) and a technical (TC) component.
+    """The PC/TC indicator of a code in the Medicare fee schedule: professional (26) and technical (TC) components.
 
-    `indicator` 0: never split. 1: split by 26 and TC. 2: is itself the professional component of another code. 3: the
-    technical one. 4: stands for both. 5: work of staff under a practitioner. 9: does not apply.
+    `indicator` 0: never split. 1: split by 26 and TC. 2: professional component only. 3: technical component only. 4:
+    global code only. 5: incident-to service of staff. 9: does not apply.
     """
 
     indicator: Literal[0, 1, 2, 3, 4, 5, 9]
 
 
 class PairRow(Entry, frozen=True, kw_only=True):
-    """What Medicare does not pay beside a code (its column 1) for one patient, day and practitioner.
+    """Column 2 codes that Medicare does not pay with a column 1 code for one patient, day and practitioner.
 
-    `never`: the column 2 codes of indicator 0, denied whatever the modifier. `with_modifier`: those of indicator 1,
-    paid only as a distinct service. `notes` say more of a column 2 code.
+    `never`: indicator 0, denied with any modifier. `with_modifier`: indicator 1, paid only as a distinct service.
+    `notes`: remarks on single column 2 codes.
     """
 
-    setting: BillSetting
+    setting: ClaimSetting
     never: tuple[str, ...] = ()
     with_modifier: tuple[str, ...] = ()
     notes: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        """Each setting has rows of its own."""
+        """Each setting has its own rows."""
         return f"{self.code} ({self.setting})"
 
 
 class UnitLimit(Entry, frozen=True, kw_only=True):
-    """The most HCPCS units of a code that Medicare pays one practitioner or hospital for one patient and day.
+    """Maximum HCPCS units of a code that Medicare pays one practitioner or hospital per patient and day (MUE).
 
-    `mai` 2: absolute. 3: more may be paid on appeal, where the record shows the need.
+    `mai` 2: absolute limit. 3: more may be paid on appeal if the record supports it.
     """
 
-    setting: BillSetting
+    setting: ClaimSetting
     units: Decimal
     mai: Literal[2, 3]
 
     @property
     def key(self) -> str:
-        """Practitioners and hospitals have limits of their own."""
+        """Practitioners and hospitals have separate limits."""
         return f"{self.code} ({self.setting})"
 
 
 class WholeService(Entry, frozen=True, kw_only=True):
-    """A code that stands for an echo and the parts of a stress test, where one practitioner does all of them."""
+    """A code that covers an echo and the parts of a stress test if one practitioner does all of them."""
 
     echo: str
     parts: tuple[str, ...]
 
 
 class PaymentStatus(Entry, frozen=True, kw_only=True):
-    """How Medicare pays a hospital outpatient department for a code: its status indicator in OPPS Addendum B."""
+    """The OPPS payment status of a code for a hospital outpatient department (Addendum B)."""
 
     status: Literal["B", "M", "N", "Q1", "S"]
 
 
 class Modifier(Entry, frozen=True, kw_only=True):
-    """A modifier of single-dose drugs: asked for from `first`, a claim without it refused from `refused_from`."""
+    """A modifier for single-dose drugs: required from `first`; claims without it are returned from `refused_from`."""
 
     words: str
     refused_from: date
 
 
 class DocumentationItem(Entry, frozen=True, kw_only=True):
-    """Something that the record should hold, and by what it is recognised: codes, or words in any of its texts.
+    """An item that the record should contain, identified by codes or by words in the text.
 
-    `absent_where_known`: the parts of the record that have to be complete before it counts as not found.
+    `required_parts`: the parts of the record that must be complete before the item counts as not found.
     """
 
     name: str
     loinc: tuple[str, ...] = ()
     rxnorm: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    absent_where_known: tuple[str, ...] = ()
+    required_parts: tuple[str, ...] = ()
 
 
 CODES = load_table(_FOLDER / "codes.yaml", CodeEntry)

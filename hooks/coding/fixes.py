@@ -1,4 +1,4 @@
-"""Ways to mend the charges of a study, and what to say of them; several rules propose these."""
+"""Fixes for the charges of a study and their notes, shared by several rules."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,52 +12,52 @@ from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
 from hooks.coding.claims import units_of
 from hooks.coding.contrast import Supply, supplies_due
 from hooks.coding.products import is_supply
-from hooks.coding.setting_and_payer import is_professional_only, payer_of, setting_of, takes_hospital_codes
+from hooks.coding.setting_and_payer import is_professional_only, is_split, payer_of, setting_of, takes_hospital_codes
 from hooks.coding.studies import Study
-from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED, asked_leftover
+from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED, reportable_leftover
 
 
-def add(study: Study, case: Case, code: str, units: Decimal | None, beside: Line | None = None) -> AddLine:
-    """Charge a code for a study, on the bill that already carries the study's charges."""
-    neighbour = beside or next(iter((*study.primaries, *study.lines)), None)
+def add_code(study: Study, case: Case, code: str, units: Decimal | None, beside: Line | None = None) -> AddLine:
+    """A line that charges a code for a study, on the claim that carries the study's charges."""
+    existing = beside or next(iter((*study.primaries, *study.lines)), None)
     return AddLine(
         code=code,
         units=units,
         is_supply=is_supply(code),
-        beside=neighbour,
-        about=study.references,
+        sibling=existing,
+        references=study.references,
         day=study.day,
-        performers=neighbour.performers if neighbour else frozenset(),
+        performers=existing.performers if existing else frozenset(),
         encounter=next((record.encounter for record in study.records if record.encounter), case.encounter),
     )
 
 
-def what_was_done(study: Study) -> tuple[Evidence, ...]:
-    """The study itself, by the strongest kind of record that shows it: charges, else procedures, else orders."""
+def study_evidence(study: Study) -> tuple[Evidence, ...]:
+    """Evidence of the study by the strongest kind of record: charges, else procedures, else orders."""
     charged = tuple(Evidence(f"{line} is charged", line) for line in study.primaries)
-    done = tuple(Evidence("stress echo, done", each) for each in study.procedures if each.status == "done")
+    done = tuple(Evidence("stress echo performed", each) for each in study.procedures if each.status == "done")
     ordered = tuple(Evidence("stress echo ordered", each) for each in study.orders if each.kind == "service")
     return charged or done or ordered
 
 
-def in_words(code: str) -> str:
-    """A code with what it is, in our words: `93352 (echo contrast agent used during a stress echo)`."""
+def describe(code: str) -> str:
+    """A code with our description: `93352 (echo contrast agent used during a stress echo)`."""
     entries = CODES.history(code)
     return f"{code} ({entries[-1].words})" if entries else code
 
 
-def with_units(line: AddLine) -> str:
-    """A line to be added, as a summary names it: `Q9957 (2 units)`."""
+def code_with_units(line: AddLine) -> str:
+    """A line to add as a summary names it: `Q9957 (2 units)`."""
     if line.units is None or line.units == 1:
         return line.code
     return f"{line.code} ({plain(line.units)} units)"
 
 
 def keep_units(lines: Iterable[Line], units: Decimal) -> tuple[Change, ...]:
-    """Charge so many units on one of the lines and take the others off; nothing where a line cannot be changed.
+    """Changes that charge the given units on one line and remove the others; none if a line cannot be changed.
 
-    Kept is what has gone out already, then a plain line before one with modifiers, then the line that is right already;
-    in whatever order they were sent.
+    A submitted line is kept first, then a line without modifiers, then one that already has the right units, in any
+    input order.
     """
     kept, *others = sorted(
         lines, key=lambda line: (line.open, bool(line.modifiers), units_of(line) != units, str(line))
@@ -68,73 +68,77 @@ def keep_units(lines: Iterable[Line], units: Decimal) -> tuple[Change, ...]:
     return tuple(changes) if all(line.open and line.certain for line in changed) else ()
 
 
-# --- the supply -----------------------------------------------------------------------------------------------------
+# --- supplies -------------------------------------------------------------------------------------------------------
 
 
-def supply_claim(study: Study) -> Line | None:
-    """A line of the bill on which the supply belongs, None where the case shows only the practitioner's share."""
+def supply_claim_line(study: Study) -> Line | None:
+    """A line of the claim that takes the supply; None if only the professional share is on record."""
     return next((line for line in study.primaries or study.lines if not is_professional_only(line)), None)
 
 
 def supply_is_missing(study: Study) -> bool:
-    """Whether no supply is charged, and one of the bills at hand is of the owner of the technical component."""
-    return not study.supplies and (not study.lines or supply_claim(study) is not None)
+    """True if no supply is charged and a claim of the technical component's owner is on record."""
+    return not study.supplies and (not study.lines or supply_claim_line(study) is not None)
 
 
 def supply_choices(study: Study, case: Case) -> tuple[tuple[AddLine, ...], ...]:
-    """The supply lines that are due, one tuple for each alternative; none where no supply is missing."""
+    """The supply lines due, one tuple per alternative; empty if no supply is missing."""
     if not supply_is_missing(study):
         return ()
-    bill = supply_claim(study)
+    claim_line = supply_claim_line(study)
     due = [
-        [add(study, case, supply.code, supply.units, bill) for supply in supplies]
+        [add_code(study, case, supply.code, supply.units, claim_line) for supply in supplies]
         for supplies in supplies_due(study, case)
     ]
-    return tuple(choice for lines in due for choice in _with_waste(lines, study, bill, case))
+    return tuple(choice for lines in due for choice in _with_discarded(lines, study, claim_line, case))
 
 
-def supplies_named(choices: tuple[tuple[AddLine, ...], ...]) -> tuple[AddLine, ...]:
-    """The supply lines that all choices have in common, apart from what was discarded; none where products differ."""
+def common_supplies(choices: tuple[tuple[AddLine, ...], ...]) -> tuple[AddLine, ...]:
+    """The supply lines of all alternatives, without discarded amounts; empty if the products differ."""
     given = {tuple(line for line in lines if DISCARDED not in line.modifiers) for lines in choices}
     return given.pop() if len(given) == 1 else ()
 
 
 def supply_notes(study: Study, case: Case) -> tuple[str, ...]:
-    """How the units come about, or which products there are to choose from."""
+    """Calculation of the units, or the products to choose from."""
     options = supplies_due(study, case) if supply_is_missing(study) else ()
     supplies = [supply for each in options for supply in each]
-    waste = tuple(note for supply in supplies for note in waste_notes(supply.code, study, supply_claim(study), case))
+    waste = tuple(
+        note for supply in supplies for note in waste_notes(supply.code, study, supply_claim_line(study), case)
+    )
     if len(options) > 1:
-        choices = "; ".join(in_words(supply.code) for supply in supplies)
-        return (f"The record does not decide the product. Choose the one that was used: {choices}.", *waste)
-    return (*(_sentence(supply) for supply in supplies), *waste)
+        choices = "; ".join(describe(supply.code) for supply in supplies)
+        return (f"The record does not identify the product. Choose the one used: {choices}.", *waste)
+    return (*(_supply_note(supply) for supply in supplies), *waste)
 
 
-def _sentence(supply: Supply) -> str:
+def _supply_note(supply: Supply) -> str:
     return f"{supply.code}: {supply.reason}."
 
 
-def with_supplies(label: str, changes: Iterable[AddLine], choices: tuple[tuple[AddLine, ...], ...]) -> list[Fix]:
-    """One remedy for each choice of supply, each with the given changes first."""
+def fixes_with_supplies(label: str, changes: Iterable[AddLine], choices: tuple[tuple[AddLine, ...], ...]) -> list[Fix]:
+    """One fix per choice of supply, each starting with the given changes."""
     first = tuple(changes)
     if not choices:
         return [Fix(label, first)]
     return [
-        Fix(f"{f'{label} and' if first else 'Add'} {' and '.join(map(_name, lines))}", first + lines)
+        Fix(f"{f'{label} and' if first else 'Add'} {' and '.join(map(_notation, lines))}", first + lines)
         for lines in choices
     ]
 
 
-def _name(line: AddLine) -> str:
+def _notation(line: AddLine) -> str:
     return notation(line.code, line.modifiers, None)
 
 
-# --- what is left of the vial ---------------------------------------------------------------------------------------
+# --- discarded amounts ----------------------------------------------------------------------------------------------
 
 
-def _with_waste(lines: list[AddLine], study: Study, bill: Line | None, case: Case) -> Iterator[tuple[AddLine, ...]]:
-    """The supply with JZ where nothing was left that could be charged; else with and without what was discarded."""
-    left = [asked_leftover(line.code, study, bill, case) for line in lines]
+def _with_discarded(
+    lines: list[AddLine], study: Study, claim_line: Line | None, case: Case
+) -> Iterator[tuple[AddLine, ...]]:
+    """The supply with JZ if no billable amount was left; else with and without the discarded amount."""
+    left = [reportable_leftover(line.code, study, claim_line, case) for line in lines]
     given = tuple(
         replace(line, modifiers=(NOTHING_DISCARDED,)) if rest and not rest.least else line
         for line, rest in zip(lines, left, strict=True)
@@ -149,9 +153,9 @@ def _with_waste(lines: list[AddLine], study: Study, bill: Line | None, case: Cas
     yield given
 
 
-def waste_modifiers(line: Line, code: str, study: Study, case: Case) -> Iterator[AddModifier | RemoveModifier]:
-    """Write JZ on a line where nothing was left that could be charged, and take off what contradicts the record."""
-    left = asked_leftover(code, study, line, case)
+def waste_modifier_changes(line: Line, code: str, study: Study, case: Case) -> Iterator[AddModifier | RemoveModifier]:
+    """Add JZ if no billable amount was left, and remove modifiers that contradict the record."""
+    left = reportable_leftover(code, study, line, case)
     if left is None:
         return
     due = set() if left.least else {NOTHING_DISCARDED}
@@ -161,16 +165,16 @@ def waste_modifiers(line: Line, code: str, study: Study, case: Case) -> Iterator
     yield from (AddModifier(line, each) for each in sorted(due - set(line.modifiers)))
 
 
-def add_discarded(line: Line, code: str, study: Study, case: Case) -> Iterator[AddLine]:
-    """A line of its own for what was left of the vial and may have been discarded."""
-    left = asked_leftover(code, study, line, case)
+def discarded_line(line: Line, code: str, study: Study, case: Case) -> Iterator[AddLine]:
+    """A separate line for the amount left in the vial that may have been discarded."""
+    left = reportable_leftover(code, study, line, case)
     if left is not None and left.least:
-        yield replace(add(study, case, code, left.least, line), modifiers=(DISCARDED,))
+        yield replace(add_code(study, case, code, left.least, line), modifiers=(DISCARDED,))
 
 
-def waste_notes(code: str, study: Study, bill: Line | None, case: Case) -> Iterator[str]:
-    """From which vial size it follows what was left, and when that may be charged."""
-    left = asked_leftover(code, study, bill, case)
+def waste_notes(code: str, study: Study, claim_line: Line | None, case: Case) -> Iterator[str]:
+    """The vial size, the amount left and the condition for charging it."""
+    left = reportable_leftover(code, study, claim_line, case)
     if left is None:
         return
     product = PRODUCTS.history(code)[0]
@@ -178,50 +182,50 @@ def waste_notes(code: str, study: Study, bill: Line | None, case: Case) -> Itera
     checked = f"{vial}{' (from memory: verify)' if product.vial_from_memory else ''}"
     if left.least:
         yield (
-            f"{checked}, so {plain(left.least)} mL of the vials opened were left. Charge them with JW on a line of "
-            "their own only if they were discarded and that is documented."
+            f"{checked}, so {plain(left.least)} mL were left in the opened vials. Charge them with JW on a separate "
+            "line only if they were discarded and the record documents it."
         )
     else:
-        yield f"{checked}, so the rounded units cover all of it: nothing is left to be charged with JW, and JZ says so."
+        yield f"{checked}, so the rounded units cover the whole vial: no amount is left to charge with JW; report JZ."
 
 
-# --- the setting ----------------------------------------------------------------------------------------------------
+# --- hospital claims ------------------------------------------------------------------------------------------------
 
 
 def hospital_alternative(study: Study, case: Case) -> ReplaceCode | AddLine | None:
-    """What a Medicare hospital claim would report instead, where it is not known on which claim the study goes out.
+    """The Medicare hospital alternative for a study whose claim type is unknown.
 
-    At order time nothing is charged yet that could be replaced: there the C code itself is planned.
+    At order time no charge exists to replace; the C code itself is planned.
     """
-    if setting_of(study) == "professional" or not _may_take_hospital_codes(study, case):
+    if setting_of(study) == "professional" or not _payer_may_take_hospital_codes(study, case):
         return None
     for line in sorted(study.primaries, key=str):
         entry = CROSSWALK.on(line.code, study.day)
-        if entry is not None and line.open and not {"26", "TC"} & set(line.modifiers):
+        if entry is not None and line.open and not is_split(line):
             return ReplaceCode(line, entry.hospital_code)
     return (
-        None if study.primaries or case.site.order_suggestions != "ChargeItem" else _ordered_for_hospital(study, case)
+        None if study.primaries or case.site.order_suggestions != "ChargeItem" else _planned_hospital_code(study, case)
     )
 
 
-def _ordered_for_hospital(study: Study, case: Case) -> AddLine | None:
+def _planned_hospital_code(study: Study, case: Case) -> AddLine | None:
     codes = [code[:5] for order in study.orders for code in order.concept.values(BILLING)]
     targets = [entry.hospital_code for code in codes if (entry := CROSSWALK.on(code, study.day))]
-    return add(study, case, targets[0], Decimal(1)) if case.stage == "order" and targets else None
+    return add_code(study, case, targets[0], Decimal(1)) if case.stage == "order" and targets else None
 
 
-def _may_take_hospital_codes(study: Study, case: Case) -> bool:
-    """Whether who pays takes C codes, or may: other payers than Medicare do only where the site says so."""
+def _payer_may_take_hospital_codes(study: Study, case: Case) -> bool:
+    """True if the payer takes C codes or may; payers other than Medicare only if the site file says so."""
     takes = takes_hospital_codes(case, study.lines)
     return payer_of(case, study.lines) != "other" if takes is None else takes
 
 
-# --- the bills ------------------------------------------------------------------------------------------------------
+# --- claim types ----------------------------------------------------------------------------------------------------
 
 
 def by_claim_type(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
-    """Charges, professional claims and hospital claims apart: a charge and the claim made of it are one thing."""
+    """Lines split into charges, professional claims and hospital claims; a charge may be the source of a claim."""
     found: dict[tuple[bool, str], list[Line]] = {}
     for line in lines:
         found.setdefault((bool(line.claim), line.claim_type), []).append(line)
-    return (tuple(alike) for alike in found.values())
+    return (tuple(same_type) for same_type in found.values())

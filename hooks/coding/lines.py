@@ -1,27 +1,27 @@
-"""The lines of a case by day, or by the line inside which they stand: a claim may have thousands to look through."""
+"""Lines of a case by day and by parent line, indexed because a claim may have thousands."""
 
 from collections.abc import Callable, Iterable
 from datetime import date
 from typing import TypeVar
 
-from cds_service.core.case import Case, Concept, Line, once
+from cds_service.core.case import Case, Concept, Line, cached_fact
 from hooks.codes.tables import KNOWN_CODES
 
 KeyT = TypeVar("KeyT")
 
 
-@once
-def lines_that_matter(case: Case) -> tuple[Line, ...]:
-    """What the call is about, and of all other lines those whose code stands in one of our tables."""
-    return tuple(case.lines.under_review_or_about(_names_known_code))
+@cached_fact
+def relevant_lines(case: Case) -> tuple[Line, ...]:
+    """Lines under review, and other lines whose code is in one of our tables."""
+    return tuple(case.lines.under_review_or_matching(_has_known_code))
 
 
-def _names_known_code(charged: Concept) -> bool:
+def _has_known_code(charged: Concept) -> bool:
     return any(code.value[:5].upper() in KNOWN_CODES for code in charged.codes)
 
 
 def grouped(lines: Iterable[Line], key: Callable[[Line], KeyT]) -> dict[KeyT, list[Line]]:
-    """Lines that are alike in something, each kind in the order of the lines."""
+    """Lines by a common key, each group in input order."""
     found: dict[KeyT, list[Line]] = {}
     for line in lines:
         found.setdefault(key(line), []).append(line)
@@ -29,37 +29,37 @@ def grouped(lines: Iterable[Line], key: Callable[[Line], KeyT]) -> dict[KeyT, li
 
 
 def lines_on(day: date | None, case: Case) -> list[Line]:
-    """The lines of a date of service; for None, those whose date is not stated."""
+    """The lines of a date of service; for None, those without a date."""
     return _by_day(case).get(day, [])
 
 
-def lines_that_may_be_on(day: date | None, case: Case) -> Iterable[Line]:
-    """The lines of a date of service and those whose date is not stated; all, where the date itself is unknown."""
-    return lines_that_matter(case) if day is None else [*lines_on(day, case), *lines_on(None, case)]
+def possible_lines_on(day: date | None, case: Case) -> Iterable[Line]:
+    """The lines of a date of service and those without one; all lines if the date is None."""
+    return relevant_lines(case) if day is None else [*lines_on(day, case), *lines_on(None, case)]
 
 
-@once
+@cached_fact
 def _by_day(case: Case) -> dict[date | None, list[Line]]:
-    return grouped(lines_that_matter(case), lambda line: line.day)
+    return grouped(relevant_lines(case), lambda line: line.day)
 
 
-@once
+@cached_fact
 def days_under_review(case: Case) -> frozenset[date | None]:
-    """The dates of service of what the call is about."""
+    """The dates of service under review."""
     return frozenset(line.day for line in case.lines.under_review())
 
 
-def lines_inside(line: Line, case: Case) -> list[Line]:
-    """The details of a claim's line, and their details."""
-    return _by_outer_line(case).get((line.origin.resource, line.origin.within), [])
+def detail_lines(line: Line, case: Case) -> list[Line]:
+    """The details of a claim line and their subdetails."""
+    return _by_parent_line(case).get((line.origin.resource, line.origin.within), [])
 
 
-@once
-def _by_outer_line(case: Case) -> dict[tuple[str, str], list[Line]]:
+@cached_fact
+def _by_parent_line(case: Case) -> dict[tuple[str, str], list[Line]]:
     found: dict[tuple[str, str], list[Line]] = {}
     for line in case.lines:
-        outer = line.origin.within
-        while "." in outer:
-            outer = outer.rpartition(".")[0]
-            found.setdefault((line.origin.resource, outer), []).append(line)
+        parent = line.origin.within
+        while "." in parent:
+            parent = parent.rpartition(".")[0]
+            found.setdefault((line.origin.resource, parent), []).append(line)
     return found

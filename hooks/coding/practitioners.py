@@ -1,9 +1,9 @@
 """Comparison of the practitioners named on two records."""
 
 
-def agrees(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether two sets of practitioners may be the same person: one names nobody, they share one, or they name one as a
-    person and the other as a role, which cannot be compared.
+def may_be_same_practitioner(one: frozenset[str], other: frozenset[str]) -> bool:
+    """True if two records may name one practitioner: a set is empty, both share one, or one names a Practitioner and
+    the other a PractitionerRole, which cannot be compared.
     """
     if not one or not other or one & other:
         return True

@@ -1,4 +1,4 @@
-"""Which contrast agent a record names, and how sure that is."""
+"""Contrast agents named by records, and the certainty of the match."""
 
 import re
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ UNSPECIFIED = "A9700"
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An echo contrast agent. `codes` are the supply codes that it may have: one where the product is known, several
-    where the record leaves it open. `certain` is false where only words, or a code without a system, name it.
+    """An echo contrast agent. `codes` are its possible supply codes: one if the product is known, several if the record
+    leaves it open. `certain` is False if only free text, or a code without a system, names it.
     """
 
     codes: frozenset[str]
@@ -26,25 +26,25 @@ _CURRENT = frozenset(product.code for product in PRODUCTS if not product.discont
 
 
 def is_supply(code: str) -> bool:
-    """Whether a billing code is a supply code for echo contrast."""
+    """True for a supply code of echo contrast."""
     return code in _SUPPLIES
 
 
 def current_products() -> frozenset[str]:
-    """The supply codes of products that can still be bought."""
+    """Supply codes of products still on the market."""
     return _CURRENT
 
 
 def agent_in(concept: Concept) -> Agent | None:
-    """The contrast agent that a concept names, or None where it names none.
+    """The contrast agent named by a concept; None if it names none.
 
-    Codes decide: NDC, supply code, RxNorm ingredient. Where they leave several products, all are kept; words are asked
-    only where no code speaks.
+    Codes decide: NDC, supply code, RxNorm ingredient. If they leave several products, all are kept; free text is used
+    only if no code names a product.
     """
     return _by_codes(concept.codes) or _by_words(concept)
 
 
-@lru_cache(maxsize=4096)  # a record names few drugs, again and again
+@lru_cache(maxsize=4096)  # a record repeats few drugs
 def _by_codes(codes: tuple[Code, ...]) -> Agent | None:
     named = [products for code in codes if (products := _by_code(code))]
     return Agent(frozenset.intersection(*named) or frozenset.union(*named)) if named else None
@@ -58,7 +58,7 @@ def _by_words(concept: Concept) -> Agent | None:
 
 
 def _by_code(code: Code) -> frozenset[str]:
-    """The products that a code names; none where it is no product's."""
+    """The products that a code names; empty if it names none."""
     if code.system == BILLING:
         return _CURRENT if code.value == UNSPECIFIED else frozenset({code.value} & _PRODUCT_CODES)
     if code.system == NDC:
@@ -73,19 +73,19 @@ _WORDS = tuple((word, product.code) for product in PRODUCTS for word in product.
 
 
 def name_of(code: str) -> str:
-    """The product that a supply code stands for: `Definity (Q9957)`."""
+    """The product of a supply code: `Definity (Q9957)`."""
     entries = PRODUCTS.history(code)
     return f"{entries[0].name} ({code})" if entries else code
 
 
 def ndc_matches(written: str, products: Iterable[str]) -> bool:
-    """Whether an NDC, in any of its written forms, is of one of the products (labeler and product, 5-4 form)."""
+    """True if an NDC, in any written form, is of one of the products (labeler and product, 5-4 form)."""
     wanted = {product.replace("-", "") for product in products}
     return bool(wanted & _labeler_and_product(written))
 
 
 def _labeler_and_product(written: str) -> set[str]:
-    """The nine digits of labeler and product, 5-4; several where ten digits without hyphens leave the split open."""
+    """The nine digits of labeler and product, 5-4; several if ten digits without hyphens are ambiguous."""
     parts = written.strip().split("-")
     if not all(re.fullmatch(r"\d+", part) for part in parts):
         return set()

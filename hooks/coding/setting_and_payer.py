@@ -1,123 +1,151 @@
-"""Professional or facility, and who pays: read from the bills and coverages, unknown where they do not say."""
+"""Setting (professional or facility) and payer of claims and coverages; unknown if they do not state it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from cds_service.core.case import Case, Coverage, Line, once
+from cds_service.core.case import Case, Coverage, Line, cached_fact
 from hooks.coding.studies import Study
 
 Setting = Literal["professional", "facility", "unknown"]
 Payer = Literal["medicare", "other", "unknown"]
 
-# Places of service in which the facility, not the practitioner, owns the equipment and the supplies.
-# Source: MedLearn 2018: off-campus outpatient hospital, inpatient, on-campus outpatient hospital, emergency room.
+# Places of service (POS). In a facility the hospital owns the equipment and buys the agent: off-campus outpatient
+# hospital, inpatient, on-campus outpatient hospital, emergency room (MedLearn 2018). In an office the practice does:
+# office, mobile unit, urgent care, independent clinic. Any other POS leaves the owner open.
 FACILITY_PLACES = frozenset({"19", "21", "22", "23"})
+OFFICE_PLACES = frozenset({"11", "15", "20", "49"})
+
+COMPONENT_MODIFIERS = ("26", "TC")
 
 SOPT = "https://nahdo.org/sopt"
 
-# What a site's file may say of a payer. What it leaves unsaid is unknown.
+# Questions that a site file may answer for a payer. Unanswered questions are unknown.
 QUESTIONS = {
-    "medicare": "fee-for-service Medicare (Part A or B), and not an Advantage plan",
+    "medicare": "fee-for-service Medicare (Part A or B), not an Advantage plan",
     "c_codes": "takes the hospital outpatient C codes for an echo with contrast",
-    "waste_modifiers": "wants JW or JZ on supply lines",
-    "a9700": "wants A9700 for the agent in place of the product's own code",
+    "waste_modifiers": "requires JW or JZ on supply lines",
+    "a9700": "requires A9700 for the agent instead of the product's own code",
 }
 
 
+def is_facility(line: Line) -> bool:
+    """True if the line's place of service is a facility (19, 21, 22, 23); False if none is stated."""
+    return line.place_of_service in FACILITY_PLACES
+
+
+def is_office(line: Line) -> bool:
+    """True if the line's place of service is an office (11, 15, 20, 49); False if none is stated."""
+    return line.place_of_service in OFFICE_PLACES
+
+
+def is_professional_in_facility(line: Line) -> bool:
+    """True for a professional claim line with a facility place of service."""
+    return line.claim_type == "professional" and is_facility(line)
+
+
+def is_professional_in_office(line: Line) -> bool:
+    """True for a professional claim line with an office place of service."""
+    return line.claim_type == "professional" and is_office(line)
+
+
 def is_split(line: Line) -> bool:
-    """Whether a line charges only one component, professional (26) or technical (TC)."""
-    return bool({"26", "TC"} & set(line.modifiers))
+    """True if the line charges one component only, professional (26) or technical (TC)."""
+    return any(modifier in line.modifiers for modifier in COMPONENT_MODIFIERS)
 
 
 def is_professional_only(line: Line) -> bool:
-    """Whether a line is the practitioner's share of a study done in a facility: the supply is then the facility's."""
-    return "26" in line.modifiers or (line.claim_type == "professional" and line.place_of_service in FACILITY_PLACES)
+    """True if the line is only the professional share of a study done in a facility; the supply is the facility's."""
+    return "26" in line.modifiers or is_professional_in_facility(line)
 
 
 def setting_of(study: Study) -> Setting:
-    """On which kind of claim the study is charged."""
-    forms = {line.claim_type for line in study.lines} - {"unknown"}
-    if forms == {"professional"} or any("26" in line.modifiers for line in study.lines):
+    """The claim type on which the study is charged."""
+    claim_types = {line.claim_type for line in study.lines} - {"unknown"}
+    if claim_types == {"professional"} or any("26" in line.modifiers for line in study.lines):
         return "professional"
-    return "facility" if forms == {"institutional"} else "unknown"
+    return "facility" if claim_types == {"institutional"} else "unknown"
 
 
 def payer_of(case: Case, lines: Iterable[Line] = ()) -> Payer:
-    """Who pays: the coverage that the claims name, else the patient's first coverage.
+    """The payer: from the coverage named on the claims, else from the patient's first coverage.
 
-    The site's own list comes first. A Medicare Advantage plan is not fee-for-service Medicare, and an unclear one may
-    be either: both are unknown.
+    The site file takes precedence. A Medicare Advantage plan is not fee-for-service Medicare; Advantage plans and
+    unclear names are unknown.
     """
-    return _payer_among(_names_in(lines), case)
+    return _payer_among(_coverage_names(lines), case)
 
 
-@once
+@cached_fact
 def _payer_among(names: frozenset[str], case: Case) -> Payer:
     candidates = {_payer(each, case) for each in _payers_named(names, case)}
     return candidates.pop() if len(candidates) == 1 else "unknown"
 
 
-def payer_says(case: Case, lines: Iterable[Line], question: str) -> bool | None:
-    """What the site says of who pays, to one of QUESTIONS; None where it says nothing, or the payers differ."""
-    return _said_of(question, _names_in(lines), case)
+def payer_answer(case: Case, lines: Iterable[Line], question: str) -> bool | None:
+    """The site file's answer for the payer to one of QUESTIONS; None if it has none, or if the payers differ."""
+    return _answer_for(question, _coverage_names(lines), case)
 
 
-@once
-def _said_of(question: str, names: frozenset[str], case: Case) -> bool | None:
-    answers = {_answers(each, case).get(question) for each in _payers_named(names, case)}
+@cached_fact
+def _answer_for(question: str, names: frozenset[str], case: Case) -> bool | None:
+    answers = {_site_answers(each, case).get(question) for each in _payers_named(names, case)}
     return answers.pop() if len(answers) == 1 else None
 
 
 def takes_hospital_codes(case: Case, lines: Iterable[Line]) -> bool | None:
-    """Whether who pays takes the C codes: as the site says, else Medicare does, and others are to be asked."""
-    every = tuple(lines)
-    said = payer_says(case, every, "c_codes")
-    return True if said is None and payer_of(case, every) == "medicare" else said
+    """True if the payer takes C codes: by the site file, else if it is Medicare; None if unknown."""
+    all_lines = tuple(lines)
+    answer = payer_answer(case, all_lines, "c_codes")
+    return True if answer is None and payer_of(case, all_lines) == "medicare" else answer
 
 
-def _names_in(lines: Iterable[Line]) -> frozenset[str]:
-    """What the claims name as coverages: by reference, or otherwise."""
+def _coverage_names(lines: Iterable[Line]) -> frozenset[str]:
+    """Coverages named on the claims, by reference or otherwise."""
     return frozenset(name for line in lines for name in line.coverages)
 
 
 def _payers_named(named: frozenset[str], case: Case) -> list[Coverage | str]:
-    """The coverages that are named, the payers that are named otherwise, else the patient's first coverage."""
+    """The coverages named, the payers named otherwise, else the patient's first coverage."""
     chosen: list[Coverage | str] = [coverage for coverage in case.coverages if coverage.identity in named]
     bare_names = named - {coverage.identity for coverage in case.coverages}
-    return [*(chosen or ([] if bare_names else _first(case.coverages))), *sorted(bare_names)]
+    return [*(chosen or ([] if bare_names else _primary_coverages(case.coverages))), *sorted(bare_names)]
 
 
 def _payer(named: Coverage | str, case: Case) -> Payer:
-    is_medicare = _answers(named, case).get("medicare")
+    is_medicare = _site_answers(named, case).get("medicare")
     if is_medicare is not None:
         return "medicare" if is_medicare else "other"
     return _payer_by_name(named) if isinstance(named, str) else _payer_of_coverage(named)
 
 
-def _answers(named: Coverage | str, case: Case) -> Mapping[str, bool]:
-    """What the site's list says of a payer; the first entry that names it counts."""
-    names, identifiers, types = _known_as(named)
+def _site_answers(named: Coverage | str, case: Case) -> Mapping[str, bool]:
+    """The site file's answers for a payer; the first matching entry counts."""
+    names, identifiers, types = _identifiers_of(named)
     for each in case.site.payers:
         if names & each.names or identifiers & each.identifiers or types & each.types:
             return each.answers
     return {}
 
 
-def _known_as(named: Coverage | str) -> tuple[set[str], set[str], set[str]]:
+def _identifiers_of(named: Coverage | str) -> tuple[set[str], set[str], set[str]]:
     """Names in lower case, identifiers and coverage types; the latter two with and without their system."""
     if isinstance(named, str):
-        return {named.strip().lower()}, _with_bare(named), set()
+        return {named.strip().lower()}, _with_and_without_system(named), set()
     names = {each.strip().lower() for each in (*named.payors, *named.concept.words)}
     types = {part for code in named.concept.codes for part in (code.value, f"{code.system}|{code.value}")}
-    return names, {part for each in (named.identity, *named.identifiers) for part in _with_bare(each)}, types
+    return (
+        names,
+        {part for each in (named.identity, *named.identifiers) for part in _with_and_without_system(each)},
+        types,
+    )
 
 
-def _with_bare(identifier: str) -> set[str]:
+def _with_and_without_system(identifier: str) -> set[str]:
     return {identifier, identifier.rsplit("|", 1)[-1]}
 
 
-def _first(coverages: Sequence[Coverage]) -> list[Coverage]:
+def _primary_coverages(coverages: Sequence[Coverage]) -> list[Coverage]:
     ranks = [coverage.order for coverage in coverages if coverage.order is not None]
     return [coverage for coverage in coverages if coverage.order == min(ranks)] if ranks else list(coverages)
 
@@ -135,7 +163,7 @@ def _payer_of_coverage(coverage: Coverage) -> Payer:
 
 
 def _payer_by_name(name: str) -> Payer:
-    """Only the plain name of the programme is fee-for-service; `<insurer> Medicare` is usually an Advantage plan."""
+    """Only the program's plain name is fee-for-service; `<insurer> Medicare` is usually an Advantage plan."""
     text = name.lower().strip()
     if re.fullmatch(r"(original |traditional |cms )?medicare( part [ab]| ffs| fee.for.service)?", text):
         return "medicare"

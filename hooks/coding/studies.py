@@ -1,8 +1,8 @@
 """Echo studies: a case's orders, procedures, lines and administrations, sorted into studies.
 
-A study consists of the records that name it (a line, a procedure or an order with a study code) and of those that
-belong to it (add-ons, supplies, administrations, further orders). Records of no study are grouped by day, as a study
-of kind `none`.
+A study consists of the records that name it (a line, a procedure or an order with a study code) and of the records that
+belong to it (add-ons, supplies, administrations, further orders). Records of no study are grouped by day, as a study of
+kind `none`.
 """
 
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from cds_service.core.case import Administration, Case, Concept, Line, Order, Origin, Procedure, Record, once
+from cds_service.core.case import Administration, Case, Concept, Line, Order, Origin, Procedure, Record, cached_fact
 from hooks.codes.tables import ADD_ONS, STUDIES
-from hooks.coding.lines import days_under_review, lines_that_matter
+from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.products import agent_in, is_supply
 from hooks.coding.study_codes import Kind, is_certain, names_study, study_kind
 from hooks.coding.study_groups import Group, groups_of
@@ -20,11 +20,11 @@ from hooks.coding.study_groups import Group, groups_of
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
-    """An echo study as far as the case shows it.
+    """An echo study as shown by the case.
 
-    `records` are all that belong to it: what is charged (`lines`), what the record says was done (`procedures`), the
-    agents recorded as given or not given (`administrations`), what was ordered (`orders`). `draft`: the call is about
-    it. `facts` keeps what was derived from it, see `once`.
+    `records` are all its records: charges (`lines`), procedures performed or not (`procedures`), agents given or not
+    given (`administrations`) and orders (`orders`). `ambiguous` records may belong to another study instead. `facts`
+    caches derived values, see `once`.
     """
 
     kind: Kind
@@ -34,7 +34,7 @@ class Study:
     procedures: tuple[Procedure, ...]
     administrations: tuple[Administration, ...]
     orders: tuple[Order, ...]
-    unsure: tuple[Record, ...] = ()
+    ambiguous: tuple[Record, ...] = ()
     under_review: bool = False
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -48,100 +48,100 @@ class Study:
         """The lines that charge the contrast agent."""
         return tuple(line for line in self.lines if is_supply(line.code))
 
-    def charged(self, code: str) -> tuple[Line, ...]:
+    def lines_for(self, code: str) -> tuple[Line, ...]:
         """The lines that charge a code."""
         return tuple(line for line in self.lines if line.code == code)
 
     @cached_property
     def certain(self) -> bool:
-        """Whether the study is named by a code whose system is named."""
+        """True if a code with a code system names the study."""
         return any(is_certain(record) for record in self.records if study_kind(record))
 
     @cached_property
     def performers(self) -> frozenset[str]:
-        """The practitioners whom its charges name."""
+        """The practitioners named on its charges."""
         return frozenset(each for line in self.lines for each in line.performers)
 
     @cached_property
     def identities(self) -> frozenset[str]:
-        """By what other records point at its own."""
+        """The identities of its records, as other records refer to them."""
         return frozenset(record.identity for record in self.records if record.identity)
 
     @cached_property
     def references(self) -> tuple[str, ...]:
-        """The records that show the study, for a charge to point at: procedures first, then orders."""
+        """The records that show the study, for a charge to refer to: procedures first, then orders."""
         shown = [each.identity for each in (*self.procedures, *self.orders) if "/" in each.identity]
         return tuple(dict.fromkeys(reference for reference in shown if not reference.startswith("urn:")))
 
 
-@once
+@cached_fact
 def studies(case: Case) -> tuple[Study, ...]:
     """All studies of a case, the earliest first."""
-    return _sort_into_studies(case)
+    return _sorted_studies(case)
 
 
-@once
+@cached_fact
 def records_of_echo(case: Case) -> tuple[Record, ...]:
-    """The records that name a study, or belong to one; of what else came, no record is made.
+    """The records that name a study or belong to one; other resources are not parsed into records.
 
-    None where an order is about something else, as most are: the record is then not looked at.
+    Empty at order time if the orders under review are not about an echo, as most are not.
     """
-    if case.stage == "order" and not _orders_echo(case):
+    if case.stage == "order" and not _is_about_echo(case):
         return ()
-    orders = case.orders.about(_is_of_order)
-    lines = (line for line in lines_that_matter(case) if _is_of_line(line))
-    return (*case.procedures.about(names_study), *lines, *case.administrations.about(agent_in), *orders)
+    orders = case.orders.matching(_orders_study_or_agent)
+    lines = (line for line in relevant_lines(case) if _is_study_line(line))
+    return (*case.procedures.matching(names_study), *lines, *case.administrations.matching(agent_in), *orders)
 
 
-def _orders_echo(case: Case) -> bool:
-    """Whether one of the drafts concerns an echo."""
+def _is_about_echo(case: Case) -> bool:
+    """True if an order or charge under review is about an echo."""
     return (
-        case.orders.has_under_review(_is_of_order)
-        or any(_is_of_line(line) for line in case.lines.under_review())
-        or case.procedures.has_under_review(names_study)
-        or case.administrations.has_under_review(agent_in)
+        case.orders.has_match_under_review(_orders_study_or_agent)
+        or any(_is_study_line(line) for line in case.lines.under_review())
+        or case.procedures.has_match_under_review(names_study)
+        or case.administrations.has_match_under_review(agent_in)
     )
 
 
-def _is_of_order(ordered: Concept) -> object:
+def _orders_study_or_agent(ordered: Concept) -> object:
     return names_study(ordered) or agent_in(ordered)
 
 
-def _is_of_line(line: Line) -> bool:
+def _is_study_line(line: Line) -> bool:
     return line.code in STUDIES or line.code in ADD_ONS or is_supply(line.code)
 
 
 def study_of(line: Line, case: Case) -> Study | None:
-    """The study to which a line belongs."""
+    """The study of a line."""
     return _by_line(case).get(line.origin)
 
 
-@once
+@cached_fact
 def _by_line(case: Case) -> dict[Origin, Study]:
     return {line.origin: study for study in studies(case) for line in study.lines}
 
 
 def stress_studies(case: Case) -> tuple[Study, ...]:
-    """The stress echo studies that the call is about."""
+    """The stress echo studies under review."""
     return tuple(study for study in studies(case) if study.kind == "stress" and study.under_review)
 
 
-_NAMES: dict[Kind, str] = {"stress": "Stress echo", "rest": "Rest echo", "none": "Without an echo study"}
+_NAMES: dict[Kind, str] = {"stress": "Stress echo", "rest": "Rest echo", "none": "No echo study"}
 
 
-def studies_told(case: Case) -> tuple[tuple[str, tuple[Record, ...]], ...]:
-    """The records of each study under its name, for whoever tells a case to a person."""
-    return tuple((_NAMES[study.kind], (*study.records, *_only_here(study, case))) for study in studies(case))
+def records_by_study(case: Case) -> tuple[tuple[str, tuple[Record, ...]], ...]:
+    """The records of each study, under the study's name, for display."""
+    return tuple((_NAMES[study.kind], (*study.records, *_ambiguous_shown_here(study, case))) for study in studies(case))
 
 
-def _only_here(study: Study, case: Case) -> tuple[Record, ...]:
-    """What could belong to several studies is told once, with the first of them."""
+def _ambiguous_shown_here(study: Study, case: Case) -> tuple[Record, ...]:
+    """Ambiguous records are listed once, with the first study they may belong to."""
     earlier = studies(case)[: studies(case).index(study)]
-    told = {id(record) for other in earlier for record in other.unsure}
-    return tuple(record for record in study.unsure if id(record) not in told)
+    shown = {id(record) for other in earlier for record in other.ambiguous}
+    return tuple(record for record in study.ambiguous if id(record) not in shown)
 
 
-def _sort_into_studies(case: Case) -> tuple[Study, ...]:
+def _sorted_studies(case: Case) -> tuple[Study, ...]:
     relevant = records_of_echo(case)
     if not relevant:
         return ()
@@ -151,7 +151,7 @@ def _sort_into_studies(case: Case) -> tuple[Study, ...]:
 
 
 def _study(group: Group, days_under_review: frozenset[date | None], case: Case) -> Study:
-    under_review = any(case.is_about(record) for record in (*group.records, *group.unsure))
+    under_review = any(case.is_in_focus(record) for record in (*group.records, *group.ambiguous))
     same_day = case.stage == "claim" and group.day in days_under_review
     return Study(
         kind=group.kind,
@@ -161,6 +161,6 @@ def _study(group: Group, days_under_review: frozenset[date | None], case: Case) 
         procedures=tuple(record for record in group.records if isinstance(record, Procedure)),
         administrations=tuple(record for record in group.records if isinstance(record, Administration)),
         orders=tuple(record for record in group.records if isinstance(record, Order)),
-        unsure=tuple(group.unsure),
+        ambiguous=tuple(group.ambiguous),
         under_review=under_review or same_day,
     )

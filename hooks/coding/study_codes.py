@@ -1,4 +1,4 @@
-"""The meaning of study codes: the kind of study a record names, contrast, and hospital codes."""
+"""Meaning of study codes: kind of study, contrast, and hospital codes."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -18,19 +18,19 @@ PERFUSION_ADD_ON = "0439T"
 
 
 class _StudyMeaning:
-    """What entries of the study table say together of a record: which kind of study of its own, whether contrast was
-    used, whether it charges a hospital's code, and whether it is added to a stress echo.
+    """Combined meaning of a record's study codes: kind of study, contrast used, hospital code, and add-on to a stress
+    echo.
     """
 
     __slots__ = ("contrast", "hospital", "kind", "on_stress")
 
     def __init__(self, entries: Iterable[StudyCode]) -> None:
-        every = tuple(entries)
-        kinds = {entry.kind for entry in every if not entry.add_on}
+        all_entries = tuple(entries)
+        kinds = {entry.kind for entry in all_entries if not entry.add_on}
         self.kind: Kind | None = "stress" if "stress" in kinds else "rest" if "rest" in kinds else None
-        self.contrast = any(entry.contrast for entry in every)
-        self.hospital = any(entry.hospital for entry in every)
-        self.on_stress = any(entry.add_on and entry.kind == "stress" for entry in every)
+        self.contrast = any(entry.contrast for entry in all_entries)
+        self.hospital = any(entry.hospital for entry in all_entries)
+        self.on_stress = any(entry.add_on and entry.kind == "stress" for entry in all_entries)
 
 
 _BY_LINE = {entry.code: _StudyMeaning(STUDIES.history(entry.code)) for entry in STUDIES}
@@ -46,41 +46,41 @@ def meaning_of(record: Record) -> _StudyMeaning:
     return _named_by(record.concept.codes) if isinstance(record, (Procedure, Order)) else _NOTHING
 
 
-@lru_cache(maxsize=4096)  # a record holds few kinds of procedure, again and again
+@lru_cache(maxsize=4096)  # a record repeats few procedure codes
 def _named_by(codes: tuple[Code, ...]) -> _StudyMeaning:
     return _StudyMeaning(chain.from_iterable(map(_entries, codes)))
 
 
 def names_study(concept: Concept) -> bool:
-    """Whether one of the codes stands in the study table."""
+    """True if one of the codes is in the study table."""
     return any(map(_entries, concept.codes))
 
 
 @lru_cache(maxsize=4096)
 def _entries(code: Code) -> tuple[StudyCode, ...]:
-    """A code without a system is taken for a billing code; a billing code may have modifiers behind it."""
+    """A code without a system counts as a billing code; a billing code may be followed by modifiers."""
     system = code.system or BILLING
     value = code.value[:5] if system == BILLING else code.value
     return tuple(entry for entry in STUDIES.history(value) if entry.system == system)
 
 
 def study_kind(record: Record) -> Kind | None:
-    """The kind of study that a record names, None where it names none of its own."""
+    """The kind of study that a record names; None if it names none of its own."""
     return meaning_of(record).kind
 
 
 def names_contrast(record: Record) -> bool:
-    """Whether a record's own code says that contrast was used."""
+    """True if the record's own code includes contrast."""
     return meaning_of(record).contrast
 
 
 def is_hospital_code(charged: Line | str) -> bool:
-    """Whether a line, or a code, charges a hospital outpatient code for an echo with contrast."""
+    """True for a hospital outpatient code for an echo with contrast, given as a line or a code."""
     return _BY_LINE.get(charged if isinstance(charged, str) else charged.code, _NOTHING).hospital
 
 
 def is_certain(record: Record) -> bool:
-    """Whether a record names its study by a code whose system is named; a bare code is weak evidence."""
+    """True if a code with a code system names the study; a bare code is weak evidence."""
     if isinstance(record, Line):
         return record.certain
     if isinstance(record, Procedure | Order):

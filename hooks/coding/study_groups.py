@@ -1,7 +1,7 @@
-"""The records of a case sorted into groups, one for each study.
+"""Records of a case sorted into groups, one for each study.
 
 Records belong together by reference; without references, by day and practitioner. A record that could belong to several
-studies is assigned to none of them and kept as `unsure`.
+studies is assigned to none of them and kept as `ambiguous`.
 """
 
 from bisect import insort
@@ -18,41 +18,41 @@ from cds_service.core.case import (
     Record,
 )
 from cds_service.core.union_find import DisjointSet
-from hooks.coding.practitioners import agrees
+from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.study_codes import CONTRAST_ADD_ON, Kind, meaning_of, names_contrast, study_kind
 
-# References to these say which study a record belongs to; others (an encounter, an account) do not.
+# References to these identify a record's study; others (an encounter, an account) do not.
 STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
 
 
 class Group:
-    """Records that make one study. What is asked of it for every other record is kept, not derived each time.
+    """Records of one study. Values needed for every other record are kept, not derived each time.
 
-    `billers` are the practitioners whom its charges name, `people` all whom its records name. `best_day` tells from how
-    good a source the day is: from what was done, else charged, else planned, else the day of the order.
+    `billers` are the practitioners on its charges, `practitioners` those on all its records. `best_day` holds the rank
+    of its source (performed, else charged, else planned, else ordered) and the day.
     """
 
     def __init__(self, kind: Kind, records: Iterable[Record] = ()) -> None:
         self.kind = kind
         self.records: list[Record] = []
-        self.unsure: list[Record] = []
+        self.ambiguous: list[Record] = []
         self.best_day: tuple[int, date] | None = None
         self.billers = frozenset[str]()
-        self.people = frozenset[str]()
+        self.practitioners = frozenset[str]()
         self.encounters: set[str] = set()
         self.has_draft_order = self.has_contrast_add_on = self.names_contrast = False
         for record in records:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Take a record in."""
+        """Add a record."""
         self.records.append(record)
         if record.day:
-            day = (_weight_of_day(record), record.day)
+            day = (_day_rank(record), record.day)
             self.best_day = min(self.best_day, day) if self.best_day else day
         if record.performers:
-            self.people |= record.performers
+            self.practitioners |= record.performers
             self.billers |= record.performers if isinstance(record, Line) else frozenset()
         if record.encounter:
             self.encounters.add(record.encounter)
@@ -66,16 +66,16 @@ class Group:
         return self.best_day[1] if self.best_day else None
 
     @property
-    def is_tied(self) -> bool:
-        """Whether its charges refer to a procedure, be it on record or not: then it is a study of its own."""
+    def is_linked(self) -> bool:
+        """True if its charges refer to a procedure, on record or not; it is then a separate study."""
         kinds = {type(record) for record in self.records}
         return Line in kinds and (Procedure in kinds or any(map(_names_procedure, self.records)))
 
 
 class _Index:
-    """Finds the groups to which a record may belong without asking all of them: a claim may have thousands.
+    """Index of groups by day, encounter and reference, since a claim may have thousands.
 
-    What is found by day or encounter is to be held against `_may_belong`: days change while a group grows.
+    Results by day or encounter must be checked with `_may_belong`: days change while a group grows.
     """
 
     def __init__(self, groups: Iterable[Group]) -> None:
@@ -86,21 +86,21 @@ class _Index:
         self._by_encounter: dict[str | None, list[Group]] = {}
         self._with_draft_order: list[Group] = []
         for group in groups:
-            self.take(group)
+            self.add_group(group)
 
-    def take(self, group: Group) -> None:
-        """Take in a further group."""
+    def add_group(self, group: Group) -> None:
+        """Add a group."""
         self._number[group] = len(self._number)
         for record in group.records:
             self._note(group, record)
 
     def add(self, group: Group, record: Record) -> None:
-        """Take a record into a group."""
+        """Add a record to a group."""
         group.add(record)
         self._note(group, record)
 
-    def referring(self, record: Record) -> list[Group]:
-        """The groups that refer to a record, to which it refers, or which refer to one and the same study as it."""
+    def linked_to(self, record: Record) -> list[Group]:
+        """Groups that refer to the record, that it refers to, or that share a study reference with it."""
         found = [self._by_link.get(record.identity)] if record.identity else []
         for link in record.links:
             found.append(self._by_identity.get(link))
@@ -109,7 +109,7 @@ class _Index:
         return self._in_order(found)
 
     def near(self, record: Record) -> list[Group]:
-        """The groups of a record's day or encounter; for a draft order, those that have one already."""
+        """Groups of the record's day or encounter; for a draft order, also those with a draft order."""
         found = [self._by_day.get(record.day)] if record.day else []
         if record.encounter:
             found.append(self._by_encounter.get(record.encounter))
@@ -117,27 +117,27 @@ class _Index:
             found.append(self._with_draft_order)
         return self._in_order(found)
 
-    def not_dated(self, record: Record) -> list[Group]:
-        """Where a record or a group has no day: the groups that `_is_not_ruled_out` may let stand."""
+    def undated(self, record: Record) -> list[Group]:
+        """Candidates for `_may_share_day` if the record or the group has no day."""
         if record.day:
             return self._in_order([self._by_day.get(None)])
         return self._in_order([self._by_encounter.get(None)]) if record.encounter else list(self._number)
 
     def _note(self, group: Group, record: Record) -> None:
-        """Under an encounter of None are the groups that name none, under a day of None those without one."""
-        places = [self._by_identity.setdefault(record.identity, []), self._by_day.setdefault(group.day, [])]
-        places += [self._by_link.setdefault(link, []) for link in record.links]
+        """Key None holds groups without an encounter, or without a day."""
+        indexes = [self._by_identity.setdefault(record.identity, []), self._by_day.setdefault(group.day, [])]
+        indexes += [self._by_link.setdefault(link, []) for link in record.links]
         if record.encounter or not group.encounters:
-            places.append(self._by_encounter.setdefault(record.encounter, []))
+            indexes.append(self._by_encounter.setdefault(record.encounter, []))
         if group.has_draft_order:
-            places.append(self._with_draft_order)
-        for found in places:
+            indexes.append(self._with_draft_order)
+        for found in indexes:
             if not found or found[-1] is not group:
                 found.append(group)
 
     def _in_order(self, found: Iterable[list[Group] | None]) -> list[Group]:
-        """Each group once, in the order in which they were made."""
-        groups = {group for alike in found if alike for group in alike}
+        """Each group once, in creation order."""
+        groups = {group for similar in found if similar for group in similar}
         return sorted(groups, key=self._number.__getitem__) if len(groups) > 1 else list(groups)
 
 
@@ -145,41 +145,41 @@ def _names_procedure(record: Record) -> bool:
     return isinstance(record, Line) and any(link.startswith("Procedure/") for link in record.links)
 
 
-def _weight_of_day(record: Record) -> int:
-    """How well a record knows the day of its study, the best first."""
+def _day_rank(record: Record) -> int:
+    """Reliability of a record's date as the day of its study; the lowest is best."""
     if isinstance(record, Order):
         return 3 if record.planned else 4 if record.kind == "service" else 5
     return 0 if isinstance(record, Procedure) else 1 if isinstance(record, Line) else 2
 
 
-def _groups_of_done(records: Iterable[Record]) -> list[Group]:
-    """What was done and charged: tied by reference, then by day and practitioner."""
+def _groups_of_performed(records: Iterable[Record]) -> list[Group]:
+    """Groups of procedures and charges: linked by reference, then by day and practitioner."""
     of_kind: dict[Kind, list[Record]] = {}
     for record in records:
         of_kind.setdefault(study_kind(record) or "none", []).append(record)
-    groups = [Group(kind, tied) for kind, alike in of_kind.items() for tied in _tied(alike)]
-    return [merged for alike in _by(groups, _time) for merged in _merged_by_day(alike)]
+    groups = [Group(kind, linked) for kind, similar in of_kind.items() for linked in _linked(similar)]
+    return [merged for similar in _grouped_by(groups, _day_key) for merged in _merge_same_day(similar)]
 
 
-def _tied(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Records that refer to one another or to one study, directly or through others.
+def _linked(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Records linked by reference to each other or to one study, directly or through others.
 
-    Found by what they refer to, not by comparing each with each: a record may hold thousands.
+    Found by reference, not by pairwise comparison: a record may hold thousands.
     """
     ties = DisjointSet()
     named = {record.identity: number for number, record in enumerate(records) if record.identity}
     for number, record in enumerate(records):
         for link in record.links:
             if link in named or link.startswith(STUDY_REFERENCES):
-                ties.tie(number, named.setdefault(link, number))
+                ties.union(number, named.setdefault(link, number))
     together: dict[Hashable, list[Record]] = {}
     for number, record in enumerate(records):
-        together.setdefault(ties.first(number), []).append(record)
+        together.setdefault(ties.find(number), []).append(record)
     yield from together.values()
 
 
-def _time(group: Group) -> tuple[Kind, date | None, str]:
-    """Where the day is not known, the encounter stands for it."""
+def _day_key(group: Group) -> tuple[Kind, date | None, str]:
+    """Kind and day; the encounter if the day is unknown."""
     return group.kind, group.day, "" if group.day else min(group.encounters, default="")
 
 
@@ -191,113 +191,121 @@ def _merge(groups: list[Group], new: Group, belongs: Callable[[Group, Group], bo
     groups.append(new)
 
 
-def _merged_by_day(alike: Sequence[Group]) -> list[Group]:
-    """Studies of one kind on one day are one study, unless practitioners or references tell them apart."""
+def _merge_same_day(similar: Sequence[Group]) -> list[Group]:
+    """Studies of one kind on one day are one study, unless practitioners or references separate them."""
     groups: list[Group] = []
-    for each in (group for group in alike if group.people):
-        _merge(groups, each, lambda group, new: bool(group.people & new.people) and not (group.is_tied and new.is_tied))
-    groups += [group for group in alike if not group.people]
-    distinct = [group for group in groups if group.billers or group.is_tied]
-    apart = len(distinct) > 1 and not all(
-        agrees(one.billers, other.billers) and not (one.is_tied and other.is_tied)
+    for each in (group for group in similar if group.practitioners):
+        _merge(
+            groups,
+            each,
+            lambda group, new: (
+                bool(group.practitioners & new.practitioners) and not (group.is_linked and new.is_linked)
+            ),
+        )
+    groups += [group for group in similar if not group.practitioners]
+    distinct = [group for group in groups if group.billers or group.is_linked]
+    are_distinct = len(distinct) > 1 and not all(
+        may_be_same_practitioner(one.billers, other.billers) and not (one.is_linked and other.is_linked)
         for one in distinct
         for other in distinct
         if one is not other
     )
-    if apart or len(groups) < 2:
+    if are_distinct or len(groups) < 2:
         return groups
     return [Group(groups[0].kind, [record for group in groups for record in group.records])]
 
 
 def _attach_orders(groups: list[Group], orders: Iterable[Order]) -> _Index:
-    """An order belongs to the studies that refer to it, else to the study of its day or its encounter.
+    """Attach each order to the studies that refer to it, else to the study of its day or its encounter.
 
-    The others, each a study of its own, go to `groups`. Returns the index of all.
+    Other orders become studies of their own in `groups`. Returns the index of all groups.
     """
-    done = _Index(groups)
-    not_done: list[Group] = []
+    performed = _Index(groups)
+    not_performed: list[Group] = []
     for order in orders:
         kind = study_kind(order) or "none"
-        homes = [group for group in done.referring(order) if group.kind == kind]
-        homes = homes or _homes_of_order([group for group in done.near(order) if group.kind == kind], order)
-        if not homes:
-            not_done.append(Group(kind, [order]))
-        for group in homes:
-            done.add(group, order)
-    for group in not_done:
+        candidates = [group for group in performed.linked_to(order) if group.kind == kind]
+        candidates = candidates or _candidates_for_order(
+            [group for group in performed.near(order) if group.kind == kind], order
+        )
+        if not candidates:
+            not_performed.append(Group(kind, [order]))
+        for group in candidates:
+            performed.add(group, order)
+    for group in not_performed:
         groups.append(group)
-        done.take(group)
-    return done
+        performed.add_group(group)
+    return performed
 
 
-def _homes_of_order(groups: Sequence[Group], order: Order) -> list[Group]:
-    homes = [group for group in groups if order.day and group.day == order.day]
-    if not homes and not order.planned:
-        homes = [group for group in groups if order.encounter in group.encounters and _not_before(group, order)]
-    return homes if len(homes) == 1 else []
+def _candidates_for_order(groups: Sequence[Group], order: Order) -> list[Group]:
+    candidates = [group for group in groups if order.day and group.day == order.day]
+    if not candidates and not order.planned:
+        candidates = [group for group in groups if order.encounter in group.encounters and _not_before(group, order)]
+    return candidates if len(candidates) == 1 else []
 
 
 def _not_before(group: Group, order: Order) -> bool:
     return group.day is None or order.day is None or group.day >= order.day
 
 
-def _attach_rest(groups: list[Group], studies_only: _Index, records: Iterable[Record]) -> None:
-    """Add-ons, supplies, administrations, and orders for them; what belongs to no study goes to `groups` by day."""
-    days = _Days(groups)
-    for record in sorted(records, key=_order_of_attachment):
-        homes = _homes(studies_only, record)
-        if len(homes) == 1:
-            studies_only.add(homes[0], record)
-        elif homes:
-            for group in homes:
-                group.unsure.append(record)
+def _attach_rest(groups: list[Group], index: _Index, records: Iterable[Record]) -> None:
+    """Attach add-ons, supplies, administrations and their orders; records of no study go to `groups` by day."""
+    unassigned = _UnassignedByDay(groups)
+    for record in sorted(records, key=_attachment_order):
+        candidates = _candidates(index, record)
+        if len(candidates) == 1:
+            index.add(candidates[0], record)
+        elif candidates:
+            for group in candidates:
+                group.ambiguous.append(record)
         else:
-            days.attach(record)
+            unassigned.attach(record)
 
 
-def _order_of_attachment(record: Record) -> tuple[bool, bool, bool]:
-    """First the contrast add-on, which shows where the agent belongs; then lines, those with a practitioner first."""
+def _attachment_order(record: Record) -> tuple[bool, bool, bool]:
+    """The contrast add-on first, since it shows the agent's study; then lines, those with a practitioner first."""
     return not _is_contrast_add_on(record), not isinstance(record, Line), not record.performers
 
 
-def _homes(studies_only: _Index, record: Record) -> list[Group]:
-    """The studies that a record may belong to, narrowed step by step as long as one is left."""
-    homes = studies_only.referring(record)
-    if not homes:
-        homes = [group for group in studies_only.near(record) if _may_belong(group, record)]
-    if not homes:
-        homes = [group for group in studies_only.not_dated(record) if _is_not_ruled_out(group, record)]
-    if len(homes) < 2:
-        return homes
-    homes = _narrow(homes, lambda group: not _needs_stress(record) or group.kind == "stress")
-    homes = _narrow(homes, lambda group: record.encounter in group.encounters)
-    homes = _narrow(homes, lambda group: bool(record.performers & group.people))
-    homes = _narrow(homes, lambda group: group.has_contrast_add_on)
-    return _narrow(homes, lambda group: not _is_agent(record) or group.names_contrast)
+def _candidates(index: _Index, record: Record) -> list[Group]:
+    """The studies that a record may belong to, narrowed step by step while at least one remains."""
+    candidates = index.linked_to(record)
+    if not candidates:
+        candidates = [group for group in index.near(record) if _may_belong(group, record)]
+    if not candidates:
+        candidates = [group for group in index.undated(record) if _may_share_day(group, record)]
+    if len(candidates) < 2:
+        return candidates
+    candidates = _prefer(candidates, lambda group: not _needs_stress(record) or group.kind == "stress")
+    candidates = _prefer(candidates, lambda group: record.encounter in group.encounters)
+    candidates = _prefer(candidates, lambda group: bool(record.performers & group.practitioners))
+    candidates = _prefer(candidates, lambda group: group.has_contrast_add_on)
+    return _prefer(candidates, lambda group: not _is_agent(record) or group.names_contrast)
 
 
 def _is_agent(record: Record) -> bool:
     return isinstance(record, Administration) or (isinstance(record, Line) and is_supply(record.code))
 
 
-def _narrow(homes: list[Group], keep: Callable[[Group], bool]) -> list[Group]:
-    kept = [group for group in homes if keep(group)]
-    return kept or homes
+def _prefer(candidates: list[Group], keep: Callable[[Group], bool]) -> list[Group]:
+    kept = [group for group in candidates if keep(group)]
+    return kept or candidates
 
 
 def _may_belong(group: Group, record: Record) -> bool:
-    if isinstance(record, Line) and not agrees(group.billers, record.performers):
+    if isinstance(record, Line) and not may_be_same_practitioner(group.billers, record.performers):
         return False
     if isinstance(record, Order) and record.under_review and group.has_draft_order:
-        return True  # unsigned orders of one session belong together, whatever they say of dates
+        return True  # unsigned orders of one session belong together, even with different dates
     if record.day is None or group.day is None:
         return record.encounter is not None and record.encounter in group.encounters
     return record.day == group.day
 
 
-def _is_not_ruled_out(group: Group, record: Record) -> bool:
-    """Whether the day of one of them is not known, and nothing else tells them apart."""
-    if isinstance(record, Line) and not agrees(group.billers, record.performers):
+def _may_share_day(group: Group, record: Record) -> bool:
+    """True if the day of one is unknown and no practitioner or encounter separates them."""
+    if isinstance(record, Line) and not may_be_same_practitioner(group.billers, record.performers):
         return False
     return None in (record.day, group.day) and (record.encounter is None or not group.encounters)
 
@@ -310,8 +318,8 @@ def _is_contrast_add_on(record: Record) -> bool:
     return isinstance(record, Line) and record.code == CONTRAST_ADD_ON
 
 
-class _Days:
-    """What belongs to no study, by day; where the day is not known, by encounter. New groups go to `groups`."""
+class _UnassignedByDay:
+    """Groups of records of no study, by day or, if unknown, by encounter. New groups go to `groups`."""
 
     def __init__(self, groups: list[Group]) -> None:
         self._groups = groups
@@ -319,59 +327,59 @@ class _Days:
         self._found: dict[tuple[date | None, str | None], list[Group]] = {}
         for group in groups:
             if group.kind == "none":
-                self._note(group, _times(group))
+                self._note(group, _day_keys(group))
 
     def attach(self, record: Record) -> None:
-        """Put a record to others of its day, else to the only ones that may be of its day, else into a new group."""
-        group = self._of_its_day(record) or self._only_one_left(record)
+        """Add a record to the group of its day, else to the only possible group, else to a new group."""
+        group = self._same_day_group(record) or self._only_possible_group(record)
         if group is None:
             group = Group("none", [record])
             self._groups.append(group)
-            self._note(group, _times(group))
+            self._note(group, _day_keys(group))
             return
-        before = _times(group)
+        before = _day_keys(group)
         group.add(record)
-        self._note(group, _times(group) - before)
+        self._note(group, _day_keys(group) - before)
 
-    def _of_its_day(self, record: Record) -> Group | None:
-        alike = self._found.get((record.day, None if record.day else record.encounter), [])
-        return next((each for each in alike if each.day == record.day and _same_biller(each, record)), None)
+    def _same_day_group(self, record: Record) -> Group | None:
+        similar = self._found.get((record.day, None if record.day else record.encounter), [])
+        return next((each for each in similar if each.day == record.day and _same_biller(each, record)), None)
 
-    def _only_one_left(self, record: Record) -> Group | None:
-        """The group that nothing rules out; None where there are several, for then none can be named."""
-        left = [*islice((group for group in self._number if _is_not_ruled_out(group, record)), 2)]
-        return left[0] if len(left) == 1 else None
+    def _only_possible_group(self, record: Record) -> Group | None:
+        """The only group that may share the record's day; None if there are several."""
+        possible = [*islice((group for group in self._number if _may_share_day(group, record)), 2)]
+        return possible[0] if len(possible) == 1 else None
 
-    def _note(self, group: Group, times: Iterable[tuple[date | None, str | None]]) -> None:
-        """The groups of a time stay in the order in which they were made, though a group may learn its day later."""
+    def _note(self, group: Group, keys: Iterable[tuple[date | None, str | None]]) -> None:
+        """Groups keep their creation order under each key, even if a group gets its day later."""
         self._number.setdefault(group, len(self._number))
-        for time in times:
-            insort(self._found.setdefault(time, []), group, key=self._number.__getitem__)
+        for key in keys:
+            insort(self._found.setdefault(key, []), group, key=self._number.__getitem__)
 
 
-def _times(group: Group) -> set[tuple[date | None, str | None]]:
+def _day_keys(group: Group) -> set[tuple[date | None, str | None]]:
     return {(group.day, None)} if group.day else {(None, encounter) for encounter in group.encounters}
 
 
 def _same_biller(group: Group, record: Record) -> bool:
-    return not isinstance(record, Line) or agrees(group.billers, record.performers)
+    return not isinstance(record, Line) or may_be_same_practitioner(group.billers, record.performers)
 
 
 KeyT = TypeVar("KeyT")
 
 
-def _by(groups: Iterable[Group], key: Callable[[Group], KeyT]) -> Iterator[list[Group]]:
-    sorted_out: dict[KeyT, list[Group]] = {}
+def _grouped_by(groups: Iterable[Group], key: Callable[[Group], KeyT]) -> Iterator[list[Group]]:
+    grouped: dict[KeyT, list[Group]] = {}
     for group in groups:
-        sorted_out.setdefault(key(group), []).append(group)
-    yield from sorted_out.values()
+        grouped.setdefault(key(group), []).append(group)
+    yield from grouped.values()
 
 
 def groups_of(records: Iterable[Record]) -> list[Group]:
-    """The records of a case sorted into groups, one for each study and one for each day without a study."""
-    every = list(records)
-    named = [record for record in every if study_kind(record)]
-    groups = _groups_of_done(record for record in named if not isinstance(record, Order))
+    """Records of a case in groups, one for each study and one for each day without a study."""
+    all_records = list(records)
+    named = [record for record in all_records if study_kind(record)]
+    groups = _groups_of_performed(record for record in named if not isinstance(record, Order))
     index = _attach_orders(groups, [record for record in named if isinstance(record, Order)])
-    _attach_rest(groups, index, [record for record in every if not study_kind(record)])
+    _attach_rest(groups, index, [record for record in all_records if not study_kind(record)])
     return groups

@@ -1,7 +1,6 @@
-"""Single-dose vials under Medicare Part B: what was left over, and which of the modifiers JW and JZ follows from it.
+"""Single-dose vials under Medicare Part B: amount left over, and modifiers JW and JZ.
 
-Both are asked for where the drug is paid separately: on a practice's own claim, not where a hospital's payment already
-includes the agent.
+Required if the drug is paid separately, on a practice's own claim; not if a hospital's payment packages the agent.
 """
 
 from dataclasses import dataclass
@@ -9,56 +8,51 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from cds_service.core.case import Case, Line, once
+from cds_service.core.case import Case, Line, cached_fact
 from hooks.codes.tables import MODIFIERS, PRODUCTS
-from hooks.coding.contrast import documented_units, given_of, millilitres_given
+from hooks.coding.contrast import administrations_of, documented_units, milliliters_given
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.products import UNSPECIFIED, is_supply
-from hooks.coding.setting_and_payer import is_professional_only, payer_of, payer_says
+from hooks.coding.setting_and_payer import is_professional_in_office, is_professional_only, payer_answer, payer_of
 from hooks.coding.studies import Study
 
 DISCARDED = "JW"
 NOTHING_DISCARDED = "JZ"
 
-# Places of service at which a practice owns the equipment and buys the agent: office, mobile unit, urgent care,
-# independent clinic. Places that are in neither list leave the question open.
-OFFICE_PLACES = frozenset({"11", "15", "20", "49"})
-
-Payment = Literal["separate", "packaged", "not asked", "unknown"]
+Payment = Literal["separate", "packaged", "not required", "unknown"]
 
 
 def payment_of(line: Line, study: Study, case: Case) -> Payment:
-    """How the payer of a line pays for the agent, as far as the modifiers JW and JZ depend on it."""
+    """Payment for the agent on a line, as far as JW and JZ depend on it."""
     if line in medicare_hospital_lines(study, case):
         return "packaged"
-    asks = _asks_for_modifiers(line, case)
-    if asks is False or is_professional_only(line):
-        return "not asked"
-    is_office = line.claim_type == "professional" and line.place_of_service in OFFICE_PLACES
-    return "separate" if is_office and asks else "unknown"
+    required = _payer_requires_modifiers(line, case)
+    if required is False or is_professional_only(line):
+        return "not required"
+    return "separate" if is_professional_in_office(line) and required else "unknown"
 
 
-def _asks_for_modifiers(line: Line, case: Case) -> bool | None:
-    """Whether the payer wants JW and JZ: as the site says, else Medicare does and others do not."""
-    said = payer_says(case, [line], "waste_modifiers")
-    return {"medicare": True, "other": False, "unknown": None}[payer_of(case, [line])] if said is None else said
+def _payer_requires_modifiers(line: Line, case: Case) -> bool | None:
+    """True if the payer requires JW or JZ: by the site file, else Medicare only; None if unknown."""
+    answer = payer_answer(case, [line], "waste_modifiers")
+    return {"medicare": True, "other": False, "unknown": None}[payer_of(case, [line])] if answer is None else answer
 
 
-def is_asked_for(day: date | None) -> bool:
-    """Whether one of the two modifiers is asked for on a date of service."""
+def waste_modifier_is_required(day: date | None) -> bool:
+    """True if JW or JZ is required on a date of service."""
     return day is not None and MODIFIERS.on(NOTHING_DISCARDED, day) is not None
 
 
 def has_product_code(line: Line) -> bool:
-    """Whether a line charges an agent by the code of its product, in mL; A9700 is charged by the study."""
+    """True if a line charges an agent by its product code, in mL; A9700 is charged per study."""
     return is_supply(line.code) and line.code != UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """What is left of the vials that were opened, in HCPCS units.
+    """Amount left in the opened vials, in HCPCS units.
 
-    `least` where as few were opened as the mL need, `most` where each administration was drawn from a vial of its own.
+    `least` assumes the fewest vials for the volume given, `most` one vial for each administration.
     """
 
     units: Decimal
@@ -66,21 +60,25 @@ class Leftover:
     most: Decimal
 
 
-@once
+@cached_fact
 def leftover_of(code: str, study: Study) -> Leftover | None:
-    """What is left after the mL recorded as given; None where the record or the vial's size does not decide it."""
+    """Amount left after the mL recorded as given; None if dose or vial size is unknown."""
     vial = PRODUCTS.history(code)[0].vial_ml if code in PRODUCTS else None
     units = documented_units(code, study).units
     if vial is None or units is None:
         return None
-    fewest = (millilitres_given(code, study) / vial).to_integral_value(ROUND_CEILING)
-    most = max(fewest, Decimal(len(given_of(code, study))))
+    fewest = (milliliters_given(code, study) / vial).to_integral_value(ROUND_CEILING)
+    most = max(fewest, Decimal(len(administrations_of(code, study))))
     return Leftover(units, _left(fewest * vial, units), _left(most * vial, units))
 
 
-def asked_leftover(code: str, study: Study, bill: Line | None, case: Case) -> Leftover | None:
-    """What is left, where the bill has to tell by JW or JZ; None where it has not to, or the record does not decide."""
-    if bill is None or not is_asked_for(bill.day or study.day) or payment_of(bill, study, case) != "separate":
+def reportable_leftover(code: str, study: Study, line: Line | None, case: Case) -> Leftover | None:
+    """Amount left that the claim must report with JW or JZ; None if it needs neither or the amount is unknown."""
+    if (
+        line is None
+        or not waste_modifier_is_required(line.day or study.day)
+        or payment_of(line, study, case) != "separate"
+    ):
         return None
     return leftover_of(code, study)
 

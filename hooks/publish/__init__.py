@@ -1,1 +1,1 @@
-"""Tables and rules for readers: reference pages, FHIR terminology and the audit's headings."""
+"""Tables and rules published: reference pages, FHIR terminology and audit questions."""

@@ -1,7 +1,7 @@
-"""What there is to say of each code, put together from all tables.
+"""Reference pages of the codes, assembled from all tables.
 
-Every table of `tables.py` is walked, so that a new one appears on the pages by itself: its own entries for a code, and
-the entries of other codes that name it. What is said here is only where it stands, and under which heading.
+Every table of `tables.py` is included, so a new table appears on the pages by itself: its own entries for a code, and
+the entries of other codes that name it. This module only sets the section and heading of each table.
 """
 
 from collections.abc import Iterator
@@ -23,24 +23,25 @@ from hooks.codes.tables import CODES, GUIDANCE, PRODUCTS, CodeEntry
 from hooks.coding.products import agent_in, is_supply
 
 SECTIONS = {
-    "patient": "In simple words, for a patient",
+    "patient": "Patient-friendly description",
     "guidelines": "Guidelines",
     "modifiers": "Modifiers",
     "units": "Units",
-    "pairs": "Pairs that are not paid together",
+    "pairs": "NCCI pairs (not paid together)",
     "crosswalk": "Crosswalk",
     "compliance": "Compliance notes",
     "coverage": "Medicare status and coverage",
     "documentation": "Documentation",
-    "recognition": "How it is recognised",
+    "recognition": "How the code is recognized",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a table stands: the section, the heading over a code's own entries, and over those that name the code.
+class _TablePlacement:
+    """Section and headings of a table: `own` for a code's entries, `named` for entries of other codes that name it.
 
-    Where the entries are not of billing codes, the whole table stands on the pages of `of`, with the columns in `only`.
+    If the entries are not billing codes, the whole table goes on the pages of the codes in `of`, with the columns in
+    `only`.
     """
 
     section: str
@@ -50,22 +51,22 @@ class _Place:
     only: tuple[str, ...] = ()
 
 
-# A table that is not listed here stands in a section of its own, under its own title.
-_PLACES = {
-    "add_ons": _Place("guidelines", "Its primaries", "Add-ons that may be charged with it"),
-    "whole_services": _Place("guidelines", "Stands for", "Is part of"),
-    "pc_tc": _Place("modifiers", "Professional and technical component"),
-    "modifiers": _Place("modifiers", "Modifiers of single-dose drugs", of=("Q9950", "Q9956", "Q9957")),
-    "unit_limits": _Place("units", "The most that is paid for a day (MUE)"),
-    "pairs": _Place("pairs", "Not paid beside it", "Beside these it is not paid"),
-    "crosswalk": _Place("crosswalk", "Medicare hospital code where contrast was used", "Stands for, with contrast"),
-    "products": _Place("crosswalk", "Product"),
-    "opps": _Place("coverage", "Medicare hospital outpatient payment status"),
-    "policies": _Place("coverage", "Policy", "Policies"),
-    "documentation": _Place("documentation", "What the record should hold", of=("93352",), only=("name",)),
-    "studies": _Place("recognition", "In any resource that carries it"),
+# A table that is not listed here gets its own section, under its own title.
+_PLACEMENTS = {
+    "add_ons": _TablePlacement("guidelines", "Primaries", "Add-ons that may be charged with this code"),
+    "whole_services": _TablePlacement("guidelines", "Includes", "Included in"),
+    "pc_tc": _TablePlacement("modifiers", "Professional and technical components (PC/TC)"),
+    "modifiers": _TablePlacement("modifiers", "Modifiers for single-dose drugs", of=("Q9950", "Q9956", "Q9957")),
+    "unit_limits": _TablePlacement("units", "Maximum units per day (MUE)"),
+    "pairs": _TablePlacement("pairs", "Not paid with this code", "This code is not paid with"),
+    "crosswalk": _TablePlacement("crosswalk", "Medicare hospital code with contrast", "Replaces, with contrast"),
+    "products": _TablePlacement("crosswalk", "Product"),
+    "opps": _TablePlacement("coverage", "Medicare hospital outpatient payment status (OPPS)"),
+    "policies": _TablePlacement("coverage", "Policy", "Coverage policies"),
+    "documentation": _TablePlacement("documentation", "Items the record should contain", of=("93352",), only=("name",)),
+    "studies": _TablePlacement("recognition", "In any resource with the code"),
 }
-_NOT_SHOWN = {CODES.name, GUIDANCE.name}  # they are the page's head and its sentences
+_NOT_SHOWN = {CODES.name, GUIDANCE.name}  # shown as the page's heading and sentences
 
 _ITSELF = "The code itself"
 
@@ -79,12 +80,12 @@ def reference() -> Reference:
 
 
 def all_tables() -> tuple[Table[Any], ...]:
-    """Every table, in the order in which they are loaded."""
+    """Every table, in load order."""
     return tuple(value for value in vars(tables).values() if isinstance(value, Table))
 
 
 def _newest() -> list[CodeEntry]:
-    """The last entry of each code, in the order of the table."""
+    """The latest entry of each code, in table order."""
     return list({entry.code: entry for entry in CODES}.values())
 
 
@@ -99,10 +100,10 @@ def _page(entry: CodeEntry) -> CodePage:
         history=tuple(
             sorted(
                 _history(code),
-                key=lambda change: (change.day, not change.what.startswith("The code itself"), change.what),
+                key=lambda change: (change.day, not change.what.startswith(_ITSELF), change.what),
             )
         ),
-        rules=tuple(rule.id for rule in hooks.all_rules() if _looks_at(rule, code)),
+        rules=tuple(rule.id for rule in hooks.all_rules() if _concerns(rule, code)),
         others=tuple(_others(code)),
     )
 
@@ -115,7 +116,7 @@ def _others(code: str) -> Iterator[str]:
 
 
 def _named_by(query: str) -> frozenset[str]:
-    """The supply codes that an NDC or an RxNorm code stands for."""
+    """The supply codes for an NDC or an RxNorm code."""
     agent = agent_in(Concept((Code(NDC, query.strip()), Code(RXNORM, query.strip()))))
     return agent.codes if agent else frozenset()
 
@@ -127,14 +128,16 @@ def _sections(code: str) -> Iterator[Section]:
     grids: dict[str, list[Grid]] = {}
     titles = dict(SECTIONS)
     for table in all_tables():
-        place = _PLACES.get(table.name, _Place(table.name, table.title, f"{table.title}: where it is named"))
-        titles.setdefault(place.section, table.title)
-        grids.setdefault(place.section, []).extend(_grids(table, place, code))
+        placement = _PLACEMENTS.get(
+            table.name, _TablePlacement(table.name, table.title, f"{table.title}: entries that name the code")
+        )
+        titles.setdefault(placement.section, table.title)
+        grids.setdefault(placement.section, []).extend(_grids(table, placement, code))
     statements = _statements(code)
     for section, title in titles.items():
-        said, shown = tuple(statements.get(section, ())), tuple(grids.get(section, ()))
-        if said or shown:
-            yield Section(id=section, title=title, statements=said, grids=shown)
+        sentences, shown = tuple(statements.get(section, ())), tuple(grids.get(section, ()))
+        if sentences or shown:
+            yield Section(id=section, title=title, statements=sentences, grids=shown)
 
 
 def _statements(code: str) -> dict[str, list[Statement]]:
@@ -145,18 +148,18 @@ def _statements(code: str) -> dict[str, list[Statement]]:
     return found
 
 
-def _grids(table: Table[Any], place: _Place, code: str) -> Iterator[Grid]:
+def _grids(table: Table[Any], placement: _TablePlacement, code: str) -> Iterator[Grid]:
     if table.name in _NOT_SHOWN:
         return
-    whole = [(entry, {"code": entry.code, **_cells(entry)}) for entry in table] if code in place.of else []
-    if whole:
-        yield _grid(table, place.own, [(entry, _chosen(cells, place.only)) for entry, cells in whole])
+    all_rows = [(entry, {"code": entry.code, **_cells(entry)}) for entry in table] if code in placement.of else []
+    if all_rows:
+        yield _grid(table, placement.own, [(entry, _chosen(cells, placement.only)) for entry, cells in all_rows])
     own = [(entry, _cells(entry)) for entry in table.history(code)]
     named = [(entry, _naming(entry, code)) for entry in table if _names(entry, code)]
     if own:
-        yield _grid(table, place.own, own)
+        yield _grid(table, placement.own, own)
     if named:
-        yield _grid(table, place.named or place.own, named)
+        yield _grid(table, placement.named or placement.own, named)
 
 
 def _chosen(cells: dict[str, str], only: tuple[str, ...]) -> dict[str, str]:
@@ -177,7 +180,7 @@ def _grid(table: Table[Any], title: str, found: list[tuple[Any, dict[str, str]]]
 
 
 def _about(kind: type[Entry]) -> str:
-    """What the fields of a kind of entry mean, as its docstring says, in words."""
+    """Meaning of an entry's fields, taken from its docstring, without backticks."""
     words = " ".join((kind.__doc__ or "").split()).split("`")
     return "".join(_in_words(word) if number % 2 else word for number, word in enumerate(words))
 
@@ -192,7 +195,7 @@ def _cells(entry: Entry) -> dict[str, str]:
 
 
 def _naming(entry: Entry, code: str) -> dict[str, str]:
-    """An entry of another code that names this one: which code, as what, and the short facts beside it."""
+    """Cells of another code's entry that names this one: its code, the field that names it, and its short facts."""
     values = {name: value for name, value in msgspec.structs.asdict(entry).items() if name not in _COMMON}
     lists = [name for name, value in values.items() if isinstance(value, tuple | list | dict)]
     as_what = [_in_words(name) for name, value in values.items() if _holds(value, code)] if len(lists) > 1 else []
@@ -222,21 +225,21 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-# --- what changed, and which rules look at a code -------------------------------------------------------------------
+# --- history and rules of a code ------------------------------------------------------------------------------------
 
 
 def _history(code: str) -> Iterator[Change]:
-    """What began and what ended on a day, in every table of facts."""
+    """Start and end dates from every table of facts."""
     for table in all_tables():
         if table is GUIDANCE:
             continue
-        place = _PLACES.get(table.name, _Place(table.name, table.title))
+        placement = _PLACEMENTS.get(table.name, _TablePlacement(table.name, table.title))
         for entry in table.history(code):
-            what = f"{place.own}: {_summary(_cells(entry))}"
+            what = f"{placement.own}: {_summary(_cells(entry))}"
             yield from _events(table, entry, _ITSELF if table is CODES else what)
         for entry in table:
             if _names(entry, code):
-                yield from _events(table, entry, f"{place.named or place.own}: {entry.code}")
+                yield from _events(table, entry, f"{placement.named or placement.own}: {entry.code}")
 
 
 def _events(table: Table[Any], entry: Entry, what: str) -> Iterator[Change]:
@@ -248,7 +251,7 @@ def _events(table: Table[Any], entry: Entry, what: str) -> Iterator[Change]:
 
 
 def _summary(cells: dict[str, str]) -> str:
-    """A row in one line; lists and words stand for themselves, short values beside their names."""
+    """A row in one line; lists and words as they are, short values with their field names."""
     written = {name: value for name, value in cells.items() if value}
     parts = [
         _in_words(name) if value == "yes" else value if len(value) > 4 else f"{_in_words(name)} {value}"
@@ -257,8 +260,8 @@ def _summary(cells: dict[str, str]) -> str:
     return "; ".join(parts)
 
 
-def _looks_at(rule: Rule, code: str) -> bool:
-    """Whether a rule speaks of a code, or rests on a table of facts that does."""
+def _concerns(rule: Rule, code: str) -> bool:
+    """True if a rule's text names the code or one of its tables of facts lists it."""
     if any(code in text for text in (rule.title, rule.why, rule.flags, rule.passes)):
         return True
     facts = [table for table in rule.tables if table is not CODES]

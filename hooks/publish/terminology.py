@@ -1,14 +1,14 @@
-"""The code tables as lists and maps, for a terminology server to load."""
+"""The code tables as FHIR value sets and concept maps for a terminology server."""
 
 from collections.abc import Iterable, Iterator
 
 from cds_service.core.case import BILLING, NDC
 from cds_service.core.terminology import CodeList, CodeMap, Member, Pair, Terminology
-from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS
+from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS, AddOn
 
 
 def terminology() -> Terminology:
-    """All lists and maps; what is no longer in force stays in them, and says until when it was."""
+    """All lists and maps; ended codes are kept with their last date."""
     return Terminology(lists=tuple(_lists()), maps=(_hospital_codes(), _products()))
 
 
@@ -18,7 +18,7 @@ def _lists() -> Iterator[CodeList]:
         "codes-in-scope",
         "CodesInScope",
         "Codes of contrast stress echocardiography",
-        "All billing codes that this service knows, described in its own words.",
+        "All billing codes known to this service, with our own descriptions.",
         _members(entry.code for entry in CODES),
     )
     for kind in kinds:
@@ -26,7 +26,7 @@ def _lists() -> Iterator[CodeList]:
             _PLURALS.get(kind, f"{kind}-codes"),
             "".join(part.capitalize() for part in _PLURALS.get(kind, f"{kind}-codes").split("-")),
             f"Codes in scope: {_PLURALS.get(kind, f'{kind} codes')}",
-            _DESCRIPTIONS.get(kind, f"The codes in scope that are of the kind {kind}."),
+            _DESCRIPTIONS.get(kind, f"The codes in scope of kind {kind}."),
             _members(entry.code for entry in CODES if entry.kind == kind),
         )
     for entry in ADD_ONS:
@@ -35,17 +35,21 @@ def _lists() -> Iterator[CodeList]:
                 f"primaries-of-{entry.code.lower()}",
                 f"PrimariesOf{entry.code}",
                 f"Primaries of {entry.code}",
-                f"The codes beside which {entry.code} may be reported, since {entry.first or 'ever'}: a closed list.",
+                f"The closed list of codes that {entry.code} may be reported with{_since(entry)}.",
                 _members(entry.primaries),
             )
 
 
 _PLURALS = {"primary": "primaries", "add-on": "add-ons", "supply": "supplies"}
 _DESCRIPTIONS = {
-    "primary": "Echo studies that stand on a claim by themselves.",
-    "add-on": "Codes that are charged only beside one of their primaries.",
-    "supply": "The contrast agents themselves.",
+    "primary": "Echo studies that may be billed by themselves.",
+    "add-on": "Codes that are charged only with one of their primaries.",
+    "supply": "Supply codes of the contrast agents.",
 }
+
+
+def _since(entry: AddOn) -> str:
+    return f" since {entry.first}" if entry.first else ""
 
 
 def _members(codes: Iterable[str]) -> tuple[Member, ...]:
@@ -53,7 +57,7 @@ def _members(codes: Iterable[str]) -> tuple[Member, ...]:
 
 
 def _member(code: str) -> Member:
-    """A billing code in our words; one that has ended says so."""
+    """A billing code with our description; an ended code states its last date."""
     entries = CODES.history(code)
     if not entries:
         return Member(BILLING, code, "")
@@ -66,13 +70,13 @@ def _hospital_codes() -> CodeMap:
         "cpt-to-hospital-contrast-code",
         "CptToHospitalContrastCode",
         "Hospital outpatient codes for echo with contrast",
-        "Which code a Medicare hospital outpatient claim reports in place of a CPT code when contrast was used.",
+        "The code that a Medicare hospital outpatient claim reports in place of a CPT code when contrast was used.",
         tuple(
             Pair(
                 _member(entry.code),
                 _member(entry.hospital_code),
                 "narrower",
-                "only where contrast was used, on a Medicare hospital outpatient claim"
+                "only if contrast was used, on a Medicare hospital outpatient claim"
                 + (f", from {entry.first}" if entry.first else "")
                 + (f" through {entry.last}" if entry.last else ""),
             )
@@ -86,13 +90,13 @@ def _products() -> CodeMap:
         "ndc-to-supply-code",
         "NdcToSupplyCode",
         "Supply codes of echo contrast products",
-        "Which supply code a product is charged with. NDC are given by labeler and product (5-4); the package varies.",
+        "The supply code of each product. NDCs are given as labeler and product (5-4); the package code varies.",
         tuple(
             Pair(
                 Member(NDC, ndc, product.name),
                 _member(product.code),
                 "wider",
-                "labeler and product of the NDC, whatever the package; one unit is 1 mL",
+                "labeler and product of the NDC, any package; one unit is 1 mL",
             )
             for product in PRODUCTS
             for ndc in product.ndc

@@ -1,1 +1,1 @@
-"""The rules, one file each; `README.md` one folder up says how to add one."""
+"""The rules, one file each; `hooks/README.md` explains how to add one."""

@@ -1,4 +1,4 @@
-"""Rule: a component modifier on an add-on that has no components."""
+"""Rule: 26 or TC on an add-on without components."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,10 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveModifier
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
 from hooks.codes.tables import ADD_ONS, PC_TC
-from hooks.coding.claims import charged, is_submitted, reviewed
+from hooks.coding.claims import charge_evidence, is_submitted, reviewed_lines
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-
-COMPONENTS = ("26", "TC")
+from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 
 
 @rule(
@@ -21,20 +20,20 @@ COMPONENTS = ("26", "TC")
     override_reasons=WRONG_CHARGE,
 )
 def add_on_modifier(case: Case) -> Iterator[Finding | Undecided]:
-    """26 or TC is written on an add-on that is never split into components.
+    """Modifier 26 or TC is reported on an add-on that has no components.
 
     Why:
         The Medicare fee schedule does not split these add-ons (93352, 0439T, strain) into a professional and a
-        technical component (PC/TC indicator 0). With 26 or TC the line is rejected; it is charged without, even beside
-        a stress echo that carries 26.
+        technical component (PC/TC indicator 0). A line with 26 or TC is rejected. Report the add-on without either,
+        even with a stress echo that carries 26.
 
     Flags:
-        26 or TC on a line for an add-on of PC/TC indicator 0.
+        26 or TC on an add-on with PC/TC indicator 0.
 
     Passes:
-        The add-on without these modifiers; 26 or TC on the echo itself, on Doppler or on colour flow, which are split.
+        The add-on without 26 or TC; 26 or TC on the echo itself, on Doppler or on color flow, which are split.
     """
-    faulty = [line for line in reviewed(case) if _never_split(line) and _components(line)]
+    faulty = [line for line in reviewed_lines(case) if _is_never_split(line) and _component_modifiers(line)]
     by_day = grouped(faulty, lambda line: line.day)
     for day in sorted(by_day, key=str):
         lines = by_day[day]
@@ -42,25 +41,25 @@ def add_on_modifier(case: Case) -> Iterator[Finding | Undecided]:
             yield _finding(lines)
 
 
-def _never_split(line: Line) -> bool:
+def _is_never_split(line: Line) -> bool:
     entry = PC_TC.on(line.code, line.day)
     return line.code in ADD_ONS and entry is not None and entry.indicator == 0
 
 
-def _components(line: Line) -> list[str]:
-    return [modifier for modifier in COMPONENTS if modifier in line.modifiers]
+def _component_modifiers(line: Line) -> list[str]:
+    return [modifier for modifier in COMPONENT_MODIFIERS if modifier in line.modifiers]
 
 
 def _finding(lines: list[Line]) -> Finding:
     codes = " and ".join(sorted({line.code for line in lines}))
-    modifiers = " and ".join(each for each in COMPONENTS if any(each in line.modifiers for line in lines))
+    modifiers = " and ".join(each for each in COMPONENT_MODIFIERS if any(each in line.modifiers for line in lines))
     certain = all(line.certain for line in lines)
-    changes = tuple(RemoveModifier(line, modifier) for line in lines for modifier in _components(line))
+    changes = tuple(RemoveModifier(line, modifier) for line in lines for modifier in _component_modifiers(line))
     fix = Fix(f"Remove {modifiers} from {codes}", changes, recommended=True)
-    carries = "carries" if len({line.code for line in lines}) == 1 else "carry"
+    takes = "takes" if len({line.code for line in lines}) == 1 else "take"
     return Finding(
-        summary=f"{codes} never {carries} {modifiers}: remove the modifier.",
-        evidence=charged(lines),
+        summary=f"{codes} never {takes} {modifiers}: remove the modifier.",
+        evidence=charge_evidence(lines),
         fixes=(fix,) if certain and all(line.open for line in lines) else (),
         day=lines[0].day,
         indicator=None if certain else INFO,

@@ -1,4 +1,4 @@
-"""Rule: an add-on that is charged once per study, charged more often."""
+"""Rule: an add-on charged more than once per study."""
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -25,19 +25,18 @@ def add_on_repeated(case: Case) -> Iterator[Finding | Undecided]:
     """93352 or 0439T is charged more than once for one study.
 
     Why:
-        Either code stands for the whole use of contrast in a study, however many injections were given. A second unit
-        is denied (Medicare allows one a day).
+        Each of these codes covers all contrast use in a study, however many injections were given. A second unit is
+        denied (Medicare allows one per day).
 
     Flags:
-        Two lines, or one line of two units, for the same study on bills of the same kind.
+        Two lines, or one line with two units, for the same study and claim type.
 
     Passes:
-        One unit for each study; one line each for two studies; the same charge seen once as a charge and once on the
-        claim that it went into.
+        One unit per study; one line each for two studies; a charge and the claim made from it.
     """
     for study in studies(case):
         for code in sorted({line.code for line in study.lines if _is_once_per_study(line)}):
-            for lines in by_claim_type(study.charged(code)):
+            for lines in by_claim_type(study.lines_for(code)):
                 if study.under_review and _count(lines) > 1:
                     yield _finding(code, lines, study)
 
@@ -54,10 +53,10 @@ def _finding(code: str, lines: tuple[Line, ...], study: Study) -> Finding:
     certain = all(line.certain for line in lines)
     changes = keep_units(lines, Decimal(1)) if certain else ()
     return Finding(
-        summary=f"{code} is charged {plain(_count(lines))} times for one study: keep one.",
+        summary=f"{code} is charged {plain(_count(lines))} times for one study: keep one unit.",
         evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
         fixes=(Fix(f"Keep one unit of {code}", changes, recommended=True),) if changes else (),
-        notes=(f"{code} is charged once for each study, however many injections were given.",),
+        notes=(f"{code} is charged once per study, however many injections were given.",),
         day=study.day,
         indicator=None if certain else INFO,
     )

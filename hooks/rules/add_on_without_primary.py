@@ -1,4 +1,4 @@
-"""Rule: an add-on code without any of its primaries."""
+"""Rule: an add-on code without a primary."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -8,7 +8,7 @@ from cds_service.core.changes import AddLine, RemoveLine, RemoveOrder
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.tables import ADD_ONS, CODES, STUDIES, AddOn
 from hooks.coding.contrast import contrast_in, procedure_codes
-from hooks.coding.hospital import hospital_code_for, medicare_hospital_lines, plain_code_for
+from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines
 from hooks.coding.lines import days_under_review, lines_on
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.performed import code_to_charge
@@ -16,7 +16,7 @@ from hooks.coding.primaries import has_primary, ordered_codes
 from hooks.coding.studies import Study, records_of_echo, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_kind
 
-# More alternatives than this do not help anybody to choose; the card then names them and leaves the choice.
+# With more alternatives, the card lists them in a note and offers no fix for each.
 MOST_ALTERNATIVES = 5
 
 
@@ -29,85 +29,85 @@ MOST_ALTERNATIVES = 5
     override_reasons=WRONG_CHARGE,
 )
 def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
-    """An add-on code is charged without any of the primaries that it belongs to.
+    """An add-on code is charged without a primary.
 
     Why:
-        An add-on is paid only beside one of its primaries, for the same patient, the same date of service and the same
-        practitioner. Medicare's list of primaries for these add-ons is closed.
+        Medicare pays an add-on only with one of its primaries, for the same patient, date of service and practitioner.
+        Its list of primaries for these add-ons is closed.
 
     Flags:
-        An add-on of the table (93352, 0439T, Doppler, colour flow, strain) on a day on which none of its primaries is
-        charged by the same practitioner. 93352 beside a rest echo or beside a hospital C code is such a case.
+        An add-on (93352, 0439T, Doppler, color flow, strain) on a day on which the same practitioner charges none of
+        its primaries. Examples: 93352 with a rest echo, or 93352 with a hospital C code.
 
     Passes:
-        One of its primaries is charged that day; at order time, one is ordered. 93352 on a Medicare hospital claim is
-        left to the rule for C codes.
+        A primary is charged that day or, at order time, ordered; 93352 on a Medicare hospital claim (see
+        hospital-contrast-code).
     """
     for study in studies(case):
         for line in study.lines if study.under_review else ():
-            if not _is_hospitals(line, study, case):
+            if not _is_on_medicare_hospital_claim(line, study, case):
                 yield from _verdict(line, study, case)
         for order in study.orders if case.stage == "order" else ():
-            yield from _ordered_alone(order, case)
+            yield from _check_order(order, case)
 
 
 def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | Undecided]:
-    if line.code not in ADD_ONS or (case.stage == "claim" and not _is_reviewed(line, case)):
+    if line.code not in ADD_ONS or (case.stage == "claim" and not _is_on_reviewed_day(line, case)):
         return
     entry = ADD_ONS.on(line.code, line.day)
     if entry is None:
         yield Undecided(
             "table",
-            f"the table of primaries does not reach the date of service of {line.code}",
+            f"the add-on table does not cover the date of service of {line.code}",
             (Evidence("charged", line),),
         )
     elif not has_primary(line, entry, case):
-        yield _unread(line, entry, case) or _finding(line, entry, study, case)
+        yield _undecided_if_unreadable(line, entry, case) or _finding(line, entry, study, case)
 
 
-def _unread(alone: Line | Order, entry: AddOn, case: Case) -> Undecided | None:
-    """That a primary may be there, in a charge or an order that could not be read."""
-    may_be = sorted(case.unreadable_codes & set(entry.primaries))
-    reason = f"{' or '.join(may_be)} may be there, in a resource that could not be read"
-    evidence = Evidence("charged" if isinstance(alone, Line) else "ordered", alone)
-    return Undecided("record", reason, (evidence,)) if may_be else None
+def _undecided_if_unreadable(add_on: Line | Order, entry: AddOn, case: Case) -> Undecided | None:
+    """Undecided if a primary may be in a charge or an order that could not be parsed."""
+    candidates = sorted(case.unreadable_codes & set(entry.primaries))
+    reason = f"{' or '.join(candidates)} may be charged or ordered in a resource that could not be parsed"
+    evidence = Evidence("charged" if isinstance(add_on, Line) else "ordered", add_on)
+    return Undecided("record", reason, (evidence,)) if candidates else None
 
 
-def _is_hospitals(line: Line, study: Study, case: Case) -> bool:
-    """Whether 93352 stands on a Medicare hospital claim: the rule for C codes takes it off."""
+def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool:
+    """True for 93352 on a Medicare hospital claim; `hospital-contrast-code` removes it."""
     return line.code == CONTRAST_ADD_ON and line in medicare_hospital_lines(study, case)
 
 
-def _is_reviewed(line: Line, case: Case) -> bool:
-    """What is about to go out, and what went before on a day that is about to go out."""
+def _is_on_reviewed_day(line: Line, case: Case) -> bool:
+    """True for lines under review and for earlier charges of the days under review."""
     return line.under_review or line.day in days_under_review(case)
 
 
 def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
-    primaries = _possible(line, entry, study, case)
+    primaries = _possible_primaries(line, entry, study, case)
     return Finding(
-        summary=f"{line.code} is charged without a primary: {_what_to_do(primaries)}.",
+        summary=f"{line.code} is charged without a primary: {_action(primaries)}.",
         evidence=(
             Evidence(f"{line} is charged", line),
             *(
                 Evidence(f"{other} is charged by another practitioner", other)
-                for other in _of_others(line, entry, case)
+                for other in _by_other_practitioners(line, entry, case)
             ),
-            *_shown(study, primaries),
+            *_study_shown(study, primaries),
         ),
-        fixes=_remedies(line, study, case, primaries) if line.certain and line.open else (),
+        fixes=_fixes(line, study, case, primaries) if line.certain and line.open else (),
         notes=(f"Primaries of {line.code} on this date of service: {', '.join(entry.primaries)}.",),
         day=line.day,
         indicator=None if line.certain else INFO,
     )
 
 
-def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, ...]:
-    """The primaries that may have been done: what the record shows; all, where it shows nothing against them.
+def _possible_primaries(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, ...]:
+    """Primaries that may have been performed: those on record, else all that the record does not rule out.
 
-    None where a primary is charged by somebody else: it is not to be charged twice.
+    Empty if another practitioner charges a primary, which must not be charged twice.
     """
-    if _of_others(line, entry, case):
+    if _by_other_practitioners(line, entry, case):
         return ()
     contrast = contrast_in(study, case).given == "yes"
     hospital = line in medicare_hospital_lines(study, case)
@@ -115,44 +115,44 @@ def _possible(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, 
     shown = tuple(dict.fromkeys(code for code in done if code in entry.primaries))
     if shown:
         return shown
-    may_be = tuple(code for code in entry.primaries if _fits(code, line, contrast) and CODES.on(code, line.day))
+    candidates = tuple(code for code in entry.primaries if _fits(code, line, contrast) and CODES.on(code, line.day))
     if hospital and contrast:
-        may_be = tuple(code for code in may_be if hospital_code_for(code, line.day) not in may_be)
+        candidates = tuple(code for code in candidates if hospital_code_for(code, line.day) not in candidates)
     kinds = {study_kind(each) for each in study.procedures if each.status == "done"} - {None}
     if any(is_hospital_code(each) or study_kind(each) for each in study.lines):
         return ()
     if kinds:
-        return tuple(code for code in may_be if any(each.kind in kinds for each in STUDIES.history(code)))
-    return () if "procedures" in case.complete else may_be
+        return tuple(code for code in candidates if any(each.kind in kinds for each in STUDIES.history(code)))
+    return () if "procedures" in case.complete else candidates
 
 
-def _of_others(line: Line, entry: AddOn, case: Case) -> list[Line]:
+def _by_other_practitioners(line: Line, entry: AddOn, case: Case) -> list[Line]:
     """Primaries that other practitioners charge on that day."""
     return [other for other in lines_on(line.day, case) if other.code in entry.primaries]
 
 
 def _fits(code: str, line: Line, contrast: bool) -> bool:
-    """A hospital code for an echo with contrast is no primary on a professional claim, or where none was given."""
+    """A hospital code with contrast is no primary on a professional claim, or if no contrast was given."""
     return not is_hospital_code(code) or (contrast and line.claim_type != "professional")
 
 
-def _what_to_do(possible: tuple[str, ...]) -> str:
+def _action(possible: tuple[str, ...]) -> str:
     if 0 < len(possible) <= MOST_ALTERNATIVES:
-        return f"add {' or '.join(possible)} if that was done, or remove it"
-    return "remove it, or charge the study that it belongs to"
+        return f"add {' or '.join(possible)} if performed, or remove it"
+    return "remove it, or charge its primary study"
 
 
-def _shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ...]:
+def _study_shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ...]:
     done = tuple(
-        Evidence(f"{code}, done", procedure)
+        Evidence(f"{code} performed", procedure)
         for code, procedure in procedure_codes(study)
-        if {code, hospital_code_for(code, study.day), plain_code_for(code, study.day)} & set(primaries)
+        if {code, hospital_code_for(code, study.day), cpt_code_for(code, study.day)} & set(primaries)
     )
     others = tuple(Evidence(f"{each} is charged", each) for each in study.lines if study_kind(each))
     return done or others
 
 
-def _remedies(line: Line, study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Fix, ...]:
+def _fixes(line: Line, study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Fix, ...]:
     offered = possible if len(possible) <= MOST_ALTERNATIVES else ()
     decided = len(possible) == 1 and bool(procedure_codes(study))
     additions = tuple(
@@ -165,30 +165,30 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
     return AddLine(
         code=code,
         units=Decimal(1),
-        beside=line,
-        about=study.references,
+        sibling=line,
+        references=study.references,
         day=line.day,
         performers=line.performers,
         encounter=line.encounter or case.encounter,
     )
 
 
-def _ordered_alone(order: Order, case: Case) -> Iterator[Finding | Undecided]:
-    """An unsigned order for the add-on alone: nothing that it could be added to is ordered, done or charged."""
-    for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_about(order) else ():
+def _check_order(order: Order, case: Case) -> Iterator[Finding | Undecided]:
+    """An unsigned order for an add-on while no primary is ordered, performed or charged."""
+    for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_in_focus(order) else ():
         entry = ADD_ONS.on(code, order.day)
         if entry is None or _has_study(entry, case):
             continue
-        yield _unread(order, entry, case) or Finding(
-            summary=f"{code} is ordered without a study that it belongs to.",
+        yield _undecided_if_unreadable(order, entry, case) or Finding(
+            summary=f"{code} is ordered without a primary: order its primary study, or remove the order.",
             evidence=(Evidence(f"{code} is ordered", order),),
-            fixes=(Fix(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _alone(order) else (),
-            notes=(f"{code} belongs to one of {', '.join(entry.primaries)}.",),
+            fixes=(Fix(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _is_only_code(order) else (),
+            notes=(f"Primaries of {code}: {', '.join(entry.primaries)}.",),
             day=order.day,
         )
 
 
-def _alone(order: Order) -> bool:
+def _is_only_code(order: Order) -> bool:
     return len(ordered_codes(order)) == 1 and "/" in order.identity
 
 

@@ -1,4 +1,4 @@
-"""Rule: contrast charged, and the record says that none was given."""
+"""Rule: contrast charged although the record shows none given."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undeci
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS, STUDIES
 from hooks.coding.contrast import ContrastUse, contrast_in
-from hooks.coding.hospital import plain_code_for
+from hooks.coding.hospital import cpt_code_for
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import is_supply
 from hooks.coding.studies import Study, studies
@@ -24,35 +24,35 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_ki
     override_reasons=WRONG_CHARGE,
 )
 def contrast_not_supported(case: Case) -> Iterator[Finding | Undecided]:
-    """Contrast is charged, and the record says that no agent was given.
+    """Contrast is charged, but the record shows that no agent was given.
 
     Why:
-        93352 and the supply are charged for an agent that was given to the patient. Opened and not given, or planned
-        and not needed, it is not charged; what the record does not support has to be paid back.
+        93352 and the supply are billable only for an agent that was given to the patient. An agent that was planned, or
+        opened and not given, is not billable. Payments without support in the record must be returned.
 
     Flags:
-        93352, a supply code or a hospital code for an echo with contrast goes out, while the administration or the
-        study is recorded as not done, or the record of administrations is complete and holds none for the study.
+        93352, a supply code or a hospital code for an echo with contrast is submitted, but the administration or the
+        study is recorded as not done, or the administration record is complete and lists none for the study.
 
     Passes:
-        An administration, a contrast echo done or an agent used is on the record; the record of administrations did not
-        come along; an administration was begun, or may belong to the study.
+        The record shows an administration, a contrast echo or an agent used; the administration record was not sent; an
+        administration was started, or may belong to the study.
     """
     for study in studies(case):
         charged = tuple(line for line in study.lines if line.under_review and _charges_contrast(line))
         use = contrast_in(study, case)
         if case.stage == "claim" and charged and use.given in {"no", "contradicted"}:
-            yield _unread(charged, case) or _finding(study, use, charged)
+            yield _undecided_if_unreadable(charged, case) or _finding(study, use, charged)
 
 
-def _unread(charged: tuple[Line, ...], case: Case) -> Undecided | None:
-    """That contrast may be in a record that could not be read, or belong to a study whose charge could not."""
+def _undecided_if_unreadable(charged: tuple[Line, ...], case: Case) -> Undecided | None:
+    """Undecided if a record of contrast or a charge for its study could not be parsed."""
     if not {"medicationAdministrations", "procedures"} & case.unreadable_parts and not any(
         code in STUDIES for code in case.unreadable_codes
     ):
         return None
     evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
-    reason = "a record or a charge that could not be read may show what contrast was given for"
+    reason = "a record or charge that could not be parsed may show that contrast was given"
     return Undecided("record", reason, evidence)
 
 
@@ -62,37 +62,38 @@ def _charges_contrast(line: Line) -> bool:
 
 def _finding(study: Study, use: ContrastUse, charged: tuple[Line, ...]) -> Finding:
     certain = all(line.certain for line in charged)
-    mendable = certain and all(line.open for line in charged)
+    fixable = certain and all(line.open for line in charged)
     changes = tuple(_change(line, study) for line in charged)
     codes = " and ".join(sorted({line.code for line in charged}))
     label = ", ".join(str(change) for change in changes)
     return Finding(
-        summary=f"{codes}: charged, and the record {_what_it_says(use)}: {_what_to_do(changes)}.",
+        summary=f"{codes} charged, but the record {_record_states(use)}: {_action(changes)}.",
         evidence=(*(Evidence(f"{line} is charged", line) for line in charged), *use.against),
-        fixes=(Fix(label[:1].upper() + label[1:], changes, recommended=bool(use.against)),) if mendable else (),
-        notes=() if use.against else (_KNOWN_TO_HOLD_NONE,),
+        fixes=(Fix(label[:1].upper() + label[1:], changes, recommended=bool(use.against)),) if fixable else (),
+        notes=() if use.against else (_COMPLETE_RECORD_NOTE,),
         day=study.day,
         indicator=None if certain else INFO,
     )
 
 
-_KNOWN_TO_HOLD_NONE = (
-    "The record of administrations came whole and holds no contrast agent for this study. If one was given, for "
-    "instance by a hospital that keeps its own record, have that documented before the claim goes out."
+_COMPLETE_RECORD_NOTE = (
+    "The administration record is complete and lists no contrast agent for this study. If one was given, for example "
+    "by a hospital with its own record, have it documented before the claim is submitted."
 )
 
 
-def _what_it_says(use: ContrastUse) -> str:
-    return "says that no contrast was given" if use.against else "holds no contrast given"
+def _record_states(use: ContrastUse) -> str:
+    return "states that no contrast was given" if use.against else "lists no contrast given"
 
 
-def _what_to_do(changes: tuple[Change, ...]) -> str:
-    return "correct it" if any(isinstance(change, ReplaceCode) for change in changes) else "remove it"
+def _action(changes: tuple[Change, ...]) -> str:
+    verb = "correct" if any(isinstance(change, ReplaceCode) for change in changes) else "remove"
+    return f"{verb} {'it' if len(changes) == 1 else 'them'}"
 
 
 def _change(line: Line, study: Study) -> Change:
-    """A hospital code gives way to the code without contrast, unless that is charged already."""
-    plain = plain_code_for(line.code, line.day or study.day)
+    """A hospital code is replaced by the code without contrast, unless that is charged already."""
+    plain = cpt_code_for(line.code, line.day or study.day)
     others = {
         each.code
         for each in study.lines

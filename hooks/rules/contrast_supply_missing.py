@@ -1,4 +1,4 @@
-"""Rule: contrast charged or given at a stress echo, without its supply code."""
+"""Rule: contrast charged without its supply code."""
 
 from collections.abc import Iterator
 
@@ -6,15 +6,15 @@ from cds_service.core.case import Case
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Undecided, rule
 from hooks.codes.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
-from hooks.coding.contrast import ContrastUse, charged_with_contrast, contrast_in, unsure_agents
+from hooks.coding.contrast import ContrastUse, ambiguous_agents, contrast_in, contrast_is_charged
 from hooks.coding.fixes import (
-    supplies_named,
+    code_with_units,
+    common_supplies,
+    fixes_with_supplies,
+    study_evidence,
     supply_choices,
     supply_is_missing,
     supply_notes,
-    what_was_done,
-    with_supplies,
-    with_units,
 )
 from hooks.coding.override_reasons import MISSING_CHARGE
 from hooks.coding.studies import Study, studies
@@ -33,58 +33,59 @@ def contrast_supply_missing(case: Case) -> Iterator[Finding | Undecided]:
     """The contrast agent of a stress echo is not charged.
 
     Why:
-        The agent is charged by its own HCPCS code, in units of 1 mL, by whoever owns the technical component: the
-        practice in its office, the hospital for its patients. 93352 pays for using it and does not include it.
+        The owner of the technical component charges the agent with its HCPCS code, in units of 1 mL: the practice in
+        its office, the hospital for its patients. 93352 covers the use of contrast and does not include the agent.
 
     Flags:
-        93352 is charged, or a hospital code for a stress echo with contrast, or 0439T at a stress echo at which the
-        record shows that an agent was given, and no supply code is. The units follow from the mL recorded as given,
-        added up for the study and rounded up once.
+        No supply code with 93352, with a hospital code for a stress echo with contrast, or with 0439T at a stress echo
+        with an agent recorded as given. The units are the mL recorded as given, added up for the study and rounded up
+        once.
 
     Passes:
-        A supply code is charged; the study is charged with 26 or on a professional claim for a facility (the supply is
-        then the facility's); contrast recorded as not given; 93352 is missing too (its own rule adds both).
+        A supply code is charged; the study is charged with 26 or on a professional claim for a facility (the facility
+        then charges the supply); contrast recorded as not given; 93352 is missing too (contrast-add-on-missing adds
+        both).
     """
     for study in studies(case):
         if (
             study.under_review
             and study.kind != "rest"
-            and charged_with_contrast(study, case)
+            and contrast_is_charged(study, case)
             and supply_is_missing(study)
         ):
             yield from _verdict(study, contrast_in(study, case), case)
 
 
 def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | Undecided]:
-    seen = (*_charged(study), *use.evidence)
+    evidence = (*_study_and_add_ons(study), *use.evidence)
     if use.given == "no":
         yield Undecided(
-            "contradiction", "contrast is charged, and the record shows that none was given", (*seen, *use.against)
+            "contradiction", "contrast is charged, but the record shows that none was given", (*evidence, *use.against)
         )
-    elif unsure_agents(study):
+    elif ambiguous_agents(study):
         yield Undecided(
             "studies",
-            "the agent belongs to one of several echo studies of the day, and the record does not say to which",
-            tuple(Evidence("belongs to one of several studies", record) for record in unsure_agents(study)),
+            "the agent was given at one of several echo studies of the day; the record does not state which",
+            tuple(Evidence("may belong to one of several studies", record) for record in ambiguous_agents(study)),
         )
     else:
-        yield _finding(study, seen, use, case)
+        yield _finding(study, evidence, use, case)
 
 
-def _charged(study: Study) -> tuple[Evidence, ...]:
+def _study_and_add_ons(study: Study) -> tuple[Evidence, ...]:
     codes = (CONTRAST_ADD_ON, PERFUSION_ADD_ON)
-    add_ons = tuple(Evidence(f"{line} is charged", line) for code in codes for line in study.charged(code))
-    return (*what_was_done(study), *add_ons)
+    add_ons = tuple(Evidence(f"{line} is charged", line) for code in codes for line in study.lines_for(code))
+    return (*study_evidence(study), *add_ons)
 
 
-def _finding(study: Study, seen: tuple[Evidence, ...], use: ContrastUse, case: Case) -> Finding:
+def _finding(study: Study, evidence: tuple[Evidence, ...], use: ContrastUse, case: Case) -> Finding:
     choices = supply_choices(study, case)
-    certain = all(line.certain for line in (*study.primaries, *study.charged(CONTRAST_ADD_ON)))
-    codes = " and ".join(with_units(line) for line in supplies_named(choices)) or "the supply code of the product used"
+    certain = all(line.certain for line in (*study.primaries, *study.lines_for(CONTRAST_ADD_ON)))
+    codes = " and ".join(code_with_units(line) for line in common_supplies(choices)) or "the code of the product used"
     return Finding(
-        summary=f"Contrast is charged without the agent itself: add {codes}.",
-        evidence=(*seen, *use.hints),
-        fixes=tuple(with_supplies("", (), choices)) if certain else (),
+        summary=f"Contrast is charged without its supply code: add {codes}.",
+        evidence=(*evidence, *use.hints),
+        fixes=tuple(fixes_with_supplies("", (), choices)) if certain else (),
         notes=supply_notes(study, case),
         day=study.day,
         indicator=None if certain else INFO,

@@ -1,4 +1,4 @@
-"""Rule: contrast charged, and parts of its documentation are not on the record."""
+"""Rule: contrast charged, with documentation missing from the record."""
 
 from collections.abc import Iterator
 
@@ -21,21 +21,21 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON
     override_reasons=WRONG_CHARGE,
 )
 def documentation_incomplete(case: Case) -> Iterator[Finding | Undecided]:
-    """93352 is charged, and the record does not hold all that supports it.
+    """93352 is charged, but supporting documentation is missing from the record.
 
     Why:
-        A payer who asks for the record wants to see why contrast was needed, what was given, and how the stress echo
-        went: the reason, the borders not seen without contrast, agent and amount, images, report, ECG, protocol and
-        result. What is missing is easier to add before the claim goes out.
+        Payers that request the record look for the reason for the study, the need for contrast (borders not seen
+        without it), agent and amount, images, report, ECG, protocol and result. Missing items are easier to add before
+        the claim is submitted.
 
     Flags:
-        93352 goes out, the part of the record in which an item stands came whole, and the item is not there.
+        93352 is submitted, the part of the record that should contain an item is complete, and the item is not in it.
 
     Passes:
-        Every item is found, or may stand in a part of the record that did not come along.
+        Every item is found, or may be in a part of the record that was not sent.
     """
     for study in studies(case) if case.stage == "claim" else ():
-        lines = tuple(line for line in study.charged(CONTRAST_ADD_ON) if line.under_review)
+        lines = tuple(line for line in study.lines_for(CONTRAST_ADD_ON) if line.under_review)
         is_supported = lines and contrast_in(study, case).given not in {"no", "contradicted"}
         if is_supported and is_incomplete(study, case):
             yield _finding(study, lines, case)
@@ -45,7 +45,7 @@ def _finding(study: Study, lines: tuple[Line, ...], case: Case) -> Finding:
     checked = documentation_of(study, case)
     absent = [each for each in checked if each.state == "not found"]
     return Finding(
-        summary=f"93352 is charged, and {len(absent)} of {len(checked)} items that support it are not on record.",
+        summary=f"93352: {len(absent)} of {len(checked)} supporting items are missing from the record: add them.",
         evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
         checklist=tuple(_row(each) for each in checked),
         notes=("Not found: " + "; ".join(each.item.name for each in absent) + ".",),
@@ -54,4 +54,4 @@ def _finding(study: Study, lines: tuple[Line, ...], case: Case) -> Finding:
 
 
 def _row(checked: DocumentationCheck) -> tuple[str, str, str]:
-    return checked.item.name, checked.state, ", ".join(dict.fromkeys(each.origin.reference for each in checked.where))
+    return checked.item.name, checked.state, ", ".join(dict.fromkeys(each.origin.reference for each in checked.records))

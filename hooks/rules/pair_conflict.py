@@ -1,4 +1,4 @@
-"""Rule: two codes that are not paid together."""
+"""Rule: two codes that Medicare does not pay together (NCCI)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,44 +8,44 @@ from typing import Literal
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
-from hooks.codes.tables import ADD_ONS, PAIRS, BillSetting
+from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting
 from hooks.coding.claims import (
-    charged,
-    charging,
-    days_under_charge,
+    charge_evidence,
+    echo_days,
     is_submitted,
-    one_day_and_practitioner,
+    lines_with_units,
+    same_day_and_practitioner,
     settings_of,
     share_a_claim,
 )
-from hooks.coding.lines import grouped, lines_that_matter, lines_that_may_be_on
+from hooks.coding.lines import grouped, possible_lines_on, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.primaries import is_primary_of, lacks_primary
 
-# Modifiers that say of a line that it was a distinct service; on either line of a pair.
+# Modifiers that identify a distinct service, on either line of a pair.
 BYPASS = frozenset({"59", "XE", "XS", "XP", "XU"})
 
-Law = Literal["never", "with modifier", "none", "not known"]
+Edit = Literal["never", "with modifier", "none", "not known"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two lines of which Medicare pays one, `paid` (column 1), and not the other, `denied` (column 2)."""
+    """Two lines of an NCCI pair: Medicare pays `paid` (column 1) and denies `denied` (column 2)."""
 
     paid: Line
     denied: Line
-    law: Law
+    edit: Edit
 
     @property
     def lines(self) -> tuple[Line, Line]:
-        """Both, column 1 first."""
+        """Both lines, column 1 first."""
         return self.paid, self.denied
 
     @property
     def kind(self) -> tuple[str, bool]:
-        """Pairs of one kind and certainty are one card: never together, modifier missing, modifier given."""
-        bypassed = self.law == "with modifier" and any(BYPASS & set(line.modifiers) for line in self.lines)
-        return "bypassed" if bypassed else self.law, all(line.certain for line in self.lines)
+        """Pairs of one kind and certainty share a card: never together, modifier missing, modifier present."""
+        bypassed = self.edit == "with modifier" and any(BYPASS & set(line.modifiers) for line in self.lines)
+        return "bypassed" if bypassed else self.edit, all(line.certain for line in self.lines)
 
     def __str__(self) -> str:
         return f"{self.paid.code} with {self.denied.code}"
@@ -62,36 +62,36 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
     """Two codes are charged on one day that Medicare does not pay together.
 
     Why:
-        Of some pairs of codes Medicare pays one and denies the other, because the one includes the other or excludes
-        it. Some pairs are never paid together; others are where a modifier (59, XE, XS, XP, XU) says that the second
-        was a distinct service, which the record must then show.
+        NCCI lists pairs of codes of which Medicare pays one and denies the other, because one includes or excludes the
+        other. Some pairs are never paid together (indicator 0). Others are paid if a modifier (59, XE, XS, XP, XU)
+        identifies the second as a distinct service, which the record must support (indicator 1).
 
     Flags:
-        Both codes of a pair on one date of service, by one practitioner, on bills of one kind. With such a modifier the
-        card only asks for the documentation.
+        Both codes of a pair on one date of service, by one practitioner, on one claim type. With such a modifier the
+        card only asks for documentation.
 
     Passes:
-        The codes are on the practitioner's claim and on the hospital's, on different days, by different practitioners,
-        or no pair at all (93350 with 93016 or 93018, 93350 or 93351 with Doppler, colour flow or strain).
+        The codes are on the practitioner's claim and the hospital's, on different days, or by different practitioners;
+        codes that are not a pair (93350 with 93016 or 93018; 93350 or 93351 with Doppler, color flow or strain).
     """
-    days = days_under_charge(case)
+    days = echo_days(case)
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
-    for one, other in _that_may_conflict(line for line in charging(case) if line.day in days):
-        law = _law_of(one, other)
-        if law == "none" or not is_submitted((one, other), case) or _other_fault(one, other, case):
+    for one, other in _candidate_pairs(line for line in lines_with_units(case) if line.day in days):
+        edit = _edit_for(one, other)
+        if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
             continue
-        doubt = _doubt(one, other, law)
-        if doubt:
-            why: Why = "table" if law == "not known" else "claim"
-            yield Undecided(why, f"{one.code} with {other.code}: {doubt}", charged((one, other)))
+        uncertainty = _uncertainty(one, other, edit)
+        if uncertainty:
+            why: Why = "table" if edit == "not known" else "claim"
+            yield Undecided(why, f"{one.code} with {other.code}: {uncertainty}", charge_evidence((one, other)))
         else:
-            pair = Pair(one, other, law)
+            pair = Pair(one, other, edit)
             pairs.setdefault((one.day, pair.kind), []).append(pair)
-    for (_, (kind, certain)), alike in pairs.items():
-        yield _FINDINGS[kind](sorted(alike, key=str), certain, case)
+    for (_, (kind, certain)), group in pairs.items():
+        yield _FINDINGS[kind](sorted(group, key=str), certain, case)
 
 
-# --- what the table says --------------------------------------------------------------------------------------------
+# --- NCCI edits -----------------------------------------------------------------------------------------------------
 
 
 _LISTED = frozenset((row.code, other) for row in PAIRS for other in (*row.never, *row.with_modifier))
@@ -99,8 +99,8 @@ _PAID = frozenset(paid for paid, _ in _LISTED)
 _DENIED = frozenset(denied for _, denied in _LISTED)
 
 
-def _that_may_conflict(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
-    """Two lines of one day whose codes may be of a pair; most are not, and a long claim has many."""
+def _candidate_pairs(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
+    """Lines of one day whose codes are a listed pair; indexed by day, since a claim may be long."""
     listed = [line for line in lines if line.code in _PAID or line.code in _DENIED]
     denied = grouped((line for line in listed if line.code in _DENIED), lambda line: line.day)
     for one in listed:
@@ -108,16 +108,16 @@ def _that_may_conflict(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
             yield from ((one, other) for other in denied.get(one.day, ()) if (one.code, other.code) in _LISTED)
 
 
-def _law_of(one: Line, other: Line) -> Law:
-    """What the tables say of two lines, in this order; where the tables of both settings differ, nothing is known."""
-    if not one_day_and_practitioner(one, other) or share_a_claim(one, other) is False:
+def _edit_for(one: Line, other: Line) -> Edit:
+    """The edit for two lines in this order; `not known` if the tables of the two settings differ."""
+    if not same_day_and_practitioner(one, other) or share_a_claim(one, other) is False:
         return "none"
     settings = [setting for setting in settings_of(one) if setting in settings_of(other)]
-    found = {_law(one.code, other.code, one.day, setting) for setting in settings or settings_of(one)}
+    found = {_edit_in_table(one.code, other.code, one.day, setting) for setting in settings or settings_of(one)}
     return found.pop() if len(found) == 1 else "not known"
 
 
-def _law(one: str, other: str, day: date | None, setting: BillSetting) -> Law:
+def _edit_in_table(one: str, other: str, day: date | None, setting: ClaimSetting) -> Edit:
     rows = [row for row in PAIRS.history(one) if row.setting == setting and other in (*row.never, *row.with_modifier)]
     if not rows:
         return "none"
@@ -128,43 +128,43 @@ def _law(one: str, other: str, day: date | None, setting: BillSetting) -> Law:
     return "never" if other in row.never else "with modifier"
 
 
-def _doubt(one: Line, other: Line, law: Law) -> str:
-    if law == "not known":
-        return "the tables of pairs do not say how it is on this date of service and kind of bill"
+def _uncertainty(one: Line, other: Line, edit: Edit) -> str:
+    if edit == "not known":
+        return "the NCCI tables do not cover this date of service and claim type"
     if one.day is None:
         return "the date of service is not stated"
     if share_a_claim(one, other) is None:
-        return "one line carries 26 or TC, and the other may be on another party's bill"
+        return "one line carries 26 or TC, and the other may be on another party's claim"
     return ""
 
 
-def _other_fault(one: Line, other: Line, case: Case) -> bool:
-    """Whether the second is an add-on that lacks its primary: it has a card of its own."""
+def _lacks_primary(one: Line, other: Line, case: Case) -> bool:
+    """True if the second line is an add-on without a primary; `add-on-without-primary` flags it."""
     return one.code not in ADD_ONS and lacks_primary(other, case)
 
 
-# --- what is said of it ---------------------------------------------------------------------------------------------
+# --- findings -------------------------------------------------------------------------------------------------------
 
 
 def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
     removed = _removed(pairs)
-    gone = frozenset(removed)
-    stranded = [line for line in lines_that_matter(case) if _loses_its_primary(line, gone, case)]
-    stays = _joined(_codes(pair.paid for pair in pairs if pair.paid not in gone))
+    removed_lines = frozenset(removed)
+    orphaned = [line for line in relevant_lines(case) if _loses_its_primary(line, removed_lines, case)]
+    kept = _joined(_codes(pair.paid for pair in pairs if pair.paid not in removed_lines))
     is_one = len(_codes(removed)) == 1
     return _finding(
         pairs,
-        f"{_joined(_codes(removed))} {'is' if is_one else 'are'} not paid beside {stays}: "
+        f"{_joined(_codes(removed))} {'is' if is_one else 'are'} not paid with {kept}: "
         f"remove {'it' if is_one else 'them'}.",
         certain,
-        fixes=_remedies([*removed, *stranded]) if certain else (),
-        notes=[f"{pair}: never paid together (indicator 0), whatever the modifier." for pair in pairs]
-        + [f"{line.code} has no primary left then and goes with it." for line in stranded],
+        fixes=_removal([*removed, *orphaned]) if certain else (),
+        notes=[f"{pair}: never paid together (indicator 0), even with a modifier." for pair in pairs]
+        + [f"{line.code} would have no primary left and is removed too." for line in orphaned],
     )
 
 
 def _removed(pairs: Iterable[Pair]) -> list[Line]:
-    """The column 2 lines, from the top: what a removed line denies may stay."""
+    """Column 2 lines to remove, from the top: a line denied only by a removed line may stay."""
     left, removed = list(pairs), dict[Line, None]()
     while left:
         denied = dict.fromkeys(pair.denied for pair in left)
@@ -178,11 +178,11 @@ def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool
     entry = ADD_ONS.on(line.code, line.day)
     if entry is None or line in removed:
         return False
-    primaries = [other for other in lines_that_may_be_on(line.day, case) if is_primary_of(other, line, entry)]
+    primaries = [other for other in possible_lines_on(line.day, case) if is_primary_of(other, line, entry)]
     return bool(primaries) and all(other in removed for other in primaries)
 
 
-def _remedies(lines: list[Line]) -> tuple[Fix, ...]:
+def _removal(lines: list[Line]) -> tuple[Fix, ...]:
     if not all(line.open for line in lines):
         return ()
     label = f"Remove {_joined(_codes(lines))}"
@@ -194,13 +194,13 @@ def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
     it, was = ("it", "it was") if len(denied) == 1 else ("them", "they were")
     return _finding(
         pairs,
-        f"{_joined(denied)} beside {_joined(_codes(pair.paid for pair in pairs))}: not paid without a modifier. "
+        f"{_joined(denied)} with {_joined(_codes(pair.paid for pair in pairs))}: not paid without a modifier. "
         f"Remove {it}, unless {was} distinct.",
         certain,
         notes=[f"{pair}: not paid together (indicator 1)." for pair in pairs]
         + [
-            f"Only where {was} a distinct service, and the record shows that, does a modifier (59, XE, XS, XP or XU) "
-            f"belong on {it}."
+            f"Add a modifier (59, XE, XS, XP or XU) to {it} only if {was} a distinct service and the record supports "
+            "that."
         ],
     )
 
@@ -208,7 +208,7 @@ def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
 def _bypassed(pairs: list[Pair], _: bool, __: Case) -> Finding:
     return _finding(
         pairs,
-        f"{_joined(map(str, pairs))} by modifier: documentation of a distinct service is needed.",
+        f"{_joined(map(str, pairs))} by modifier: documentation of a distinct service is required.",
         False,
         notes=[f"{pair}: paid together only as distinct services (indicator 1)." for pair in pairs],
     )
@@ -217,14 +217,14 @@ def _bypassed(pairs: list[Pair], _: bool, __: Case) -> Finding:
 _FINDINGS = {"never": _never, "with modifier": _without_modifier, "bypassed": _bypassed}
 
 
-def _finding(pairs: list[Pair], summary: str, loud: bool, notes: list[str], fixes: tuple[Fix, ...] = ()) -> Finding:
+def _finding(pairs: list[Pair], summary: str, certain: bool, notes: list[str], fixes: tuple[Fix, ...] = ()) -> Finding:
     return Finding(
         summary=summary,
-        evidence=charged(dict.fromkeys(line for pair in pairs for line in pair.lines)),
+        evidence=charge_evidence(dict.fromkeys(line for pair in pairs for line in pair.lines)),
         fixes=fixes,
         notes=tuple(dict.fromkeys([*notes, *_more_notes(pairs)])),
         day=pairs[0].paid.day,
-        indicator=None if loud else INFO,
+        indicator=None if certain else INFO,
     )
 
 

@@ -1,4 +1,4 @@
-"""Rule: a stress echo or a perfusion echo that was done, and that no line charges."""
+"""Rule: a stress echo or perfusion echo performed and not charged."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,17 +10,17 @@ from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undeci
 from hooks.codes.sources import L38786
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, STUDIES
 from hooks.coding.contrast import contrast_in
-from hooks.coding.fixes import add
+from hooks.coding.fixes import add_code
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.lines import lines_on
 from hooks.coding.override_reasons import MISSING_CHARGE
 from hooks.coding.performed import (
     UnbilledService,
-    awaits_primary,
+    charge_is_missing,
     code_to_charge,
-    excludes_perfusion,
+    has_add_on,
     has_perfusion_primary,
-    may_conclude,
+    keeps_contrast_add_on,
     uncharged_perfusion,
     uncharged_stress_echo,
 )
@@ -28,7 +28,7 @@ from hooks.coding.setting_and_payer import is_professional_only
 from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import PERFUSION_ADD_ON, study_kind
 
-# The codes that are charged by component; a C code is the hospital's alone.
+# Codes charged by component; C codes are hospital codes only.
 SPLIT = frozenset({"93350", "93351"})
 
 
@@ -41,40 +41,42 @@ SPLIT = frozenset({"93350", "93351"})
     override_reasons=MISSING_CHARGE,
 )
 def performed_not_charged(case: Case) -> Iterator[Finding | Undecided]:
-    """A stress echo or a perfusion echo was done and is not charged.
+    """A stress echo or perfusion echo was performed and is not charged.
 
     Why:
-        What was done and is on the record may be charged; left off the claim, the work is not paid.
+        A service that was performed and documented may be charged; if it is left off the claim, the work is not paid.
 
     Flags:
-        A completed procedure coded 93350, 93351, C8928, C8930 or 0439T, on a day on which no line charges it, its
-        hospital equivalent, or the other of 93350 and 93351; where the charges are known to be complete or other
-        charges of the study go out.
+        A completed procedure coded 93350, 93351, C8928, C8930 or 0439T on a day without a charge for it, for its
+        hospital equivalent, or for the other of 93350 and 93351, if the charges on record are complete or other charges
+        of the study are submitted.
 
     Passes:
-        It is charged, by whomever; it was not completed; an add-on without its primary is charged, which has a rule of
-        its own; the bill at hand is another practitioner's.
+        It is charged, by any practitioner; it was not completed; an add-on is charged without its primary (see
+        add-on-without-primary); the claim under review is another practitioner's.
     """
     for study in studies(case):
         if not study.under_review:
             continue
         stress = uncharged_stress_echo(study, case)
-        if stress and not awaits_primary(study):
+        if stress and not has_add_on(study):
             yield _stress_verdict(stress, study, case)
         perfusion = uncharged_perfusion(study, case)
         if perfusion:
             yield _perfusion_verdict(perfusion, study, case)
 
 
-def _seen(performed: UnbilledService) -> tuple[Evidence, ...]:
+def _evidence(performed: UnbilledService) -> tuple[Evidence, ...]:
     named = " and ".join(performed.codes)
     return tuple(Evidence(f"procedure {named}, completed", each) for each in performed.procedures)
 
 
-def _elsewhere(performed: UnbilledService) -> Undecided:
+def _may_be_elsewhere(performed: UnbilledService) -> Undecided:
     named = " or ".join(performed.codes)
     return Undecided(
-        "claim", f"{named} was done and is not on this bill; it may be charged on another one", _seen(performed)
+        "claim",
+        f"{named} was performed and is not on this claim; it may be charged on another claim",
+        _evidence(performed),
     )
 
 
@@ -82,31 +84,31 @@ def _elsewhere(performed: UnbilledService) -> Undecided:
 
 
 def _stress_verdict(performed: UnbilledService, study: Study, case: Case) -> Finding | Undecided:
-    if not may_conclude(performed, study, case):
-        return _elsewhere(performed)
+    if not charge_is_missing(performed, study, case):
+        return _may_be_elsewhere(performed)
     if any(line.claim_type == "professional" for line in study.lines) and any(
         code[0] == "C" for code in performed.codes
     ):
         return Undecided(
-            "contradiction", "the record names a hospital code, and the bill is a practitioner's", _seen(performed)
+            "contradiction", "the record names a hospital code, but the claim is a practitioner's", _evidence(performed)
         )
     if performed.contradictory:
         return Undecided(
-            "contradiction", "the record names both a hospital code and a code of a practice", _seen(performed)
+            "contradiction", "the record names both a hospital code and a practice code", _evidence(performed)
         )
     codes = tuple(dict.fromkeys(_code(code, study, case) for code in performed.codes))
     rest = tuple(line for line in lines_on(study.day, case) if study_kind(line) == "rest")
-    fixes = tuple(Fix(f"Add {code}", (_line(code, study, case),), len(codes) == 1) for code in codes)
+    fixes = tuple(Fix(f"Add {code}", (_new_line(code, study, case),), len(codes) == 1) for code in codes)
     return Finding(
-        summary=f"A stress echo was done and is not charged: add {' or '.join(codes)}.",
-        evidence=(*_seen(performed), *(Evidence(f"{line} is charged", line) for line in (*rest, *study.supplies))),
+        summary=f"A stress echo was performed and is not charged: add {' or '.join(codes)}.",
+        evidence=(*_evidence(performed), *(Evidence(f"{line} is charged", line) for line in (*rest, *study.supplies))),
         fixes=() if rest else fixes,
-        notes=(_REST,) if rest else (),
+        notes=(_REST_ECHO_NOTE,) if rest else (),
         day=study.day,
     )
 
 
-_REST = "A rest echo is charged that day: check which of the two was done, or whether both were."
+_REST_ECHO_NOTE = "A rest echo is charged that day: check if the rest echo, the stress echo or both were performed."
 
 
 def _code(code: str, study: Study, case: Case) -> str:
@@ -118,10 +120,10 @@ def _code(code: str, study: Study, case: Case) -> str:
     )
 
 
-def _line(code: str, study: Study, case: Case) -> AddLine:
-    """One unit; with 26 where the bill at hand is a practitioner's share of a study done in a facility."""
-    line = add(study, case, code, Decimal(1))
-    shared = code in SPLIT and line.beside is not None and is_professional_only(line.beside)
+def _new_line(code: str, study: Study, case: Case) -> AddLine:
+    """One unit; with 26 if the claim at hand is the professional share of a study done in a facility."""
+    line = add_code(study, case, code, Decimal(1))
+    shared = code in SPLIT and line.sibling is not None and is_professional_only(line.sibling)
     return replace(line, modifiers=("26",)) if shared else line
 
 
@@ -129,21 +131,23 @@ def _line(code: str, study: Study, case: Case) -> AddLine:
 
 
 def _perfusion_verdict(performed: UnbilledService, study: Study, case: Case) -> Finding | Undecided:
-    if excludes_perfusion(study, case):
+    if keeps_contrast_add_on(study, case):
         return Undecided(
-            "contradiction", "0439T was done and 93352 is charged: Medicare pays one of the two", _seen(performed)
+            "contradiction",
+            "0439T was performed and 93352 is charged: Medicare pays only one of the two",
+            _evidence(performed),
         )
     if not has_perfusion_primary(study, case):
-        return Undecided("claim", "0439T was done, and no echo that it could be added to is charged", _seen(performed))
-    if not may_conclude(performed, study, case):
-        return _elsewhere(performed)
+        return Undecided("claim", "0439T was performed, but none of its primaries is charged", _evidence(performed))
+    if not charge_is_missing(performed, study, case):
+        return _may_be_elsewhere(performed)
     return Finding(
-        summary=f"A perfusion echo was done and is not charged: add {PERFUSION_ADD_ON}.",
-        evidence=(*_seen(performed), *(Evidence(f"{line} is charged", line) for line in study.primaries)),
-        fixes=(Fix(f"Add {PERFUSION_ADD_ON}", (add(study, case, PERFUSION_ADD_ON, Decimal(1)),), True),),
+        summary=f"A perfusion echo was performed and is not charged: add {PERFUSION_ADD_ON}.",
+        evidence=(*_evidence(performed), *(Evidence(f"{line} is charged", line) for line in study.primaries)),
+        fixes=(Fix(f"Add {PERFUSION_ADD_ON}", (add_code(study, case, PERFUSION_ADD_ON, Decimal(1)),), True),),
         notes=(
-            "0439T has no national price: each Medicare contractor prices it, and covers it only under policies such "
-            "as L38786. Verify the policy that holds on the date of service.",
+            "0439T has no national price: each Medicare contractor prices it and covers it only under policies such as "
+            "L38786. Verify the policy in effect on the date of service.",
         ),
         day=study.day,
     )

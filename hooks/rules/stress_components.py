@@ -1,4 +1,4 @@
-"""Rule: a stress echo charged in the parts of which one code stands for the whole."""
+"""Rule: a stress echo charged in parts that one code covers."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode
 from cds_service.core.rules import INFO, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
-from hooks.coding.claims import charged, claims, component, is_submitted, one_day_and_practitioner
+from hooks.coding.claims import charge_evidence, claims, component, is_submitted, same_day_and_practitioner
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 
@@ -19,36 +19,36 @@ from hooks.coding.override_reasons import WRONG_CHARGE
     override_reasons=WRONG_CHARGE,
 )
 def stress_components(case: Case) -> Iterator[Finding | Undecided]:
-    """One practitioner charges the read of a stress echo, the supervision and the read of the stress test apart.
+    """One practitioner charges 93350-26, 93016 and 93018 instead of 93351-26.
 
     Why:
-        Where one practitioner does all the professional work of a stress echo in a facility, 93351-26 stands for it.
-        The parts (93350-26 with 93016 and 93018) are for work that is shared with somebody else.
+        If one practitioner does all the professional work of a stress echo in a facility, it is reported with 93351-26.
+        The separate codes (93350-26 with 93016 and 93018) are for work shared with another practitioner.
 
     Flags:
-        93350-26, 93016 and 93018 on one day by one practitioner, on bills of one kind.
+        93350-26, 93016 and 93018 on one day by one practitioner, on one claim type.
 
     Passes:
         Only one of 93016 and 93018; different practitioners; the study without 26; the tracing (93017) on the same
-        bill; dates before the guideline of 2012.
+        claim; dates before the 2012 guideline.
     """
     for entry in WHOLE_SERVICES:
-        for alike in claims(case):
-            by_day = grouped(alike, lambda line: line.day)
-            for echo in alike:
+        for claim in claims(case):
+            by_day = grouped(claim, lambda line: line.day)
+            for echo in claim:
                 parts = _parts(entry, echo, by_day[echo.day])
                 if parts and is_submitted((echo, *parts), case):
                     yield _finding(entry, echo, parts)
 
 
-def _parts(entry: WholeService, echo: Line, bill: list[Line]) -> list[Line]:
-    """The lines of all the parts beside an echo's professional component; none where one part is missing."""
+def _parts(entry: WholeService, echo: Line, day_lines: list[Line]) -> list[Line]:
+    """The lines of all parts charged with an echo's professional component; empty if a part is missing."""
     if echo.code != entry.echo or "26" not in echo.modifiers or echo.day is None or not entry.in_force(echo.day):
         return []
-    beside = [line for line in bill if line is not echo and one_day_and_practitioner(line, echo)]
-    parts = [line for line in beside if line.code in entry.parts]
-    others = [line for line in beside if line.code in (entry.code, echo.code) or _is_tracing(line)]
-    return parts if {line.code for line in parts} == set(entry.parts) and not others else []
+    others = [line for line in day_lines if line is not echo and same_day_and_practitioner(line, echo)]
+    parts = [line for line in others if line.code in entry.parts]
+    excluding = [line for line in others if line.code in (entry.code, echo.code) or _is_tracing(line)]
+    return parts if {line.code for line in parts} == set(entry.parts) and not excluding else []
 
 
 def _is_tracing(line: Line) -> bool:
@@ -58,21 +58,23 @@ def _is_tracing(line: Line) -> bool:
 
 def _finding(entry: WholeService, echo: Line, parts: list[Line]) -> Finding:
     lines = (echo, *parts)
-    label = f"Charge {entry.code}-26, if one practitioner did all the professional work"
+    label = f"Charge {entry.code}-26 instead, if one practitioner did all the professional work"
     changes: tuple[Change, ...] = (ReplaceCode(echo, entry.code), *(RemoveLine(line) for line in parts))
-    mendable = all(line.open and line.certain for line in lines) and _is_one_practitioner(lines)
+    fixable = all(line.open and line.certain for line in lines) and _is_one_practitioner(lines)
     written = [f"{echo.code}-26", *sorted({line.code for line in parts})]
     return Finding(
-        summary=f"{', '.join(written[:-1])} and {written[-1]}: {entry.code}-26, if one practitioner did all of it.",
-        evidence=charged(lines),
-        fixes=(Fix(label, changes),) if mendable else (),
-        notes=("Replace them only if one practitioner supervised the stress test, read its ECG and read the echo.",),
+        summary=f"{', '.join(written[:-1])} and {written[-1]}: charge {entry.code}-26 if one practitioner did it all.",
+        evidence=charge_evidence(lines),
+        fixes=(Fix(label, changes),) if fixable else (),
+        notes=(
+            "Replace them only if one practitioner supervised the stress test and interpreted its ECG and the echo.",
+        ),
         day=echo.day,
         indicator=INFO,
     )
 
 
 def _is_one_practitioner(lines: tuple[Line, ...]) -> bool:
-    """Whether all lines name one and the same practitioner, or none names any."""
+    """True if all lines share a practitioner, or none names any."""
     named = [line.performers for line in lines]
     return not any(named) or bool(frozenset.intersection(*named))

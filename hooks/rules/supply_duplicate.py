@@ -6,9 +6,9 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CODES, PRODUCTS
-from hooks.coding.claims import charged, is_submitted
+from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import contrast_in
-from hooks.coding.fixes import in_words
+from hooks.coding.fixes import describe
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import UNSPECIFIED
 from hooks.coding.studies import Study, studies
@@ -24,18 +24,18 @@ from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
     override_reasons=WRONG_CHARGE,
 )
 def supply_duplicate(case: Case) -> Iterator[Finding | Undecided]:
-    """The contrast agent of one study is charged by two supply codes.
+    """Two supply codes are charged for the contrast agent of one study.
 
     Why:
-        An agent is charged once, by the code of its product; A9700 stands only for a product that has no code. A9700
-        beside a product's code, or the codes of two products for one agent, charge the same agent twice.
+        An agent is charged once, with the code of its product; A9700 is only for a product without a code. A9700 with a
+        product's code, or the codes of two products for one agent, charge the agent twice.
 
     Flags:
-        A9700 with a product's code for one study; the codes of two products where the record shows that one agent was
-        given. The record decides which goes; where it does not, both ways are offered.
+        A9700 with a product's code for one study; the codes of two products if the record shows that one agent was
+        given. The record decides which code to remove; if it does not, both fixes are offered.
 
     Passes:
-        One code on several lines, such as a line for the discarded part (JW); two agents given; two studies.
+        One code on several lines, such as a JW line for the discarded amount; two agents given; two studies.
     """
     for study in studies(case):
         for lines in supply_claims(study, case) if study.under_review else ():
@@ -49,27 +49,29 @@ def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Find
     codes = _codes(lines)
     if use.given in ("no", "contradicted"):
         yield Undecided(
-            "contradiction", "several supplies are charged, and the record shows that none was given", charged(lines)
+            "contradiction",
+            "several supplies are charged, but the record shows that no agent was given",
+            charge_evidence(lines),
         )
-    elif agents.are_shown:
+    elif agents.on_record:
         yield from _by_record(study, lines, agents)
     elif UNSPECIFIED in codes:
         yield _finding(study, lines, agents, [codes - {code} for code in sorted(codes, reverse=True)])
     else:
         yield Undecided(
             "record",
-            f"{' and '.join(sorted(codes))} are charged, and the record does not show which agent was given",
-            charged(lines),
+            f"{' and '.join(sorted(codes))} are charged, but the record does not identify the agent given",
+            charge_evidence(lines),
         )
 
 
 def _by_record(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord) -> Iterator[Finding]:
-    """What the agents given leave no room for goes; where the codes are not theirs, that is the mismatch's own rule."""
+    """Removes codes that the agents given rule out; if none of the codes fits, `supply-agent-mismatch` applies."""
     codes = _codes(lines)
-    right = codes & (agents.due or agents.open_to)
+    right = codes & (agents.due or agents.possible)
     if agents.due and right == agents.due and codes != right:
         yield _finding(study, lines, agents, [codes - right])
-    elif agents.open_to and right:
+    elif agents.possible and right:
         alternatives = [codes - {code} for code in sorted(right)]
         yield _finding(study, lines, agents, alternatives)
     elif len(agents.due) <= 1 and codes != right:
@@ -79,22 +81,22 @@ def _by_record(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord) ->
 def _finding(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord, removed: list[frozenset[str]]) -> Finding:
     certain = all(line.certain for line in lines)
     codes = sorted(_codes(lines))
-    decided = f"remove {' and '.join(sorted(removed[0]))}" if len(removed) == 1 else "keep the one that was used"
+    decided = f"remove {' and '.join(sorted(removed[0]))}" if len(removed) == 1 else "keep the one used"
     return Finding(
-        summary=f"{' and '.join(codes)} charge one contrast agent more than once: {decided}.",
-        evidence=(*charged(lines), *agents.evidence),
-        fixes=tuple(_remedies(lines, removed)) if certain else (),
-        notes=tuple(f"{in_words(code)}." for code in codes),
+        summary=f"{' and '.join(codes)} charge one contrast agent twice: {decided}.",
+        evidence=(*charge_evidence(lines), *agents.evidence),
+        fixes=tuple(_fixes(lines, removed)) if certain else (),
+        notes=tuple(f"{describe(code)}." for code in codes),
         day=study.day,
         indicator=None if certain else INFO,
     )
 
 
-def _remedies(lines: tuple[Line, ...], removed: list[frozenset[str]]) -> Iterator[Fix]:
+def _fixes(lines: tuple[Line, ...], removed: list[frozenset[str]]) -> Iterator[Fix]:
     for codes in removed:
-        gone = [line for line in lines if line.code in codes]
-        if all(line.open for line in gone):
-            changes = tuple(RemoveLine(line) for line in gone)
+        removals = [line for line in lines if line.code in codes]
+        if all(line.open for line in removals):
+            changes = tuple(RemoveLine(line) for line in removals)
             yield Fix(f"Remove {' and '.join(sorted(codes))}", changes, recommended=len(removed) == 1)
 
 

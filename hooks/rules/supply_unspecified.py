@@ -1,4 +1,4 @@
-"""Rule: A9700 where the product has a code of its own."""
+"""Rule: A9700 for a product that has its own code."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from cds_service.core.changes import Change, RemoveLine, ReplaceCode, SetUnits
 from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CODES, PRODUCTS
-from hooks.coding.claims import charged, is_submitted
+from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import Supply, contrast_in, supplies_due
-from hooks.coding.fixes import add, in_words
+from hooks.coding.fixes import add_code, describe
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import UNSPECIFIED, current_products
-from hooks.coding.setting_and_payer import payer_says
+from hooks.coding.setting_and_payer import payer_answer
 from hooks.coding.studies import Study, studies
 from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
 
@@ -28,88 +28,93 @@ from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
     override_reasons=WRONG_CHARGE,
 )
 def supply_unspecified(case: Case) -> Iterator[Finding | Undecided]:
-    """A9700 is charged for an agent that has a supply code of its own.
+    """A9700 is charged for an agent that has its own supply code.
 
     Why:
-        A9700 stands for an echo contrast agent without a code, once per study. A product that has a code is charged by
-        it, in units of 1 mL; some payers ask for A9700 all the same.
+        A9700 is for an echo contrast agent without a code, once per study. A product with a code is charged with that
+        code, in units of 1 mL; some payers require A9700 anyway.
 
     Flags:
-        A9700 on a date on which the product that was given has its own code. Where the product is not known, the card
-        only names the codes that there are.
+        A9700 on a date on which the product given has its own code. If the product is unknown, the card only lists the
+        available codes.
 
     Passes:
-        The product has no code of its own yet (Lumason before 2016); A9700 beside a product's code (its own rule); a
-        payer that wants A9700, as the site's file says.
+        The product has no code yet (Lumason before 2016); A9700 with a product's code (see supply-duplicate); a payer
+        that requires A9700 according to the site file.
     """
     for study in studies(case):
         for lines in supply_claims(study, case) if study.under_review else ():
             unspecified = [line for line in lines if line.code == UNSPECIFIED]
-            if unspecified and is_submitted(unspecified, case) and not payer_says(case, lines, "a9700"):
+            if unspecified and is_submitted(unspecified, case) and not payer_answer(case, lines, "a9700"):
                 yield from _verdict(study, unspecified, {line.code for line in lines} - {UNSPECIFIED}, case)
 
 
-def _verdict(study: Study, lines: list[Line], beside: set[str], case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(study: Study, lines: list[Line], others_charged: set[str], case: Case) -> Iterator[Finding | Undecided]:
     agents = agents_of(study, lines, case)
     if contrast_in(study, case).given in ("no", "contradicted"):
         yield Undecided(
-            "contradiction", "A9700 is charged, and the record shows that no agent was given", charged(lines)
+            "contradiction", "A9700 is charged, but the record shows that no agent was given", charge_evidence(lines)
         )
-    elif UNSPECIFIED in agents.due or (beside and len(agents.due) <= 1):
+    elif UNSPECIFIED in agents.due or (others_charged and len(agents.due) <= 1):
         return
     elif agents.due:
-        left = sorted(agents.due - beside)
+        left = sorted(agents.due - others_charged)
         if left:
             yield _has_code(study, lines, left, agents, case)
     else:
-        yield from _product_open(study, lines, agents)
+        yield from _product_unknown(study, lines, agents)
 
 
 def _has_code(study: Study, lines: list[Line], codes: list[str], agents: AgentsOnRecord, case: Case) -> Finding:
     certain = all(line.certain for line in lines)
     due = {supply.code: supply for option in supplies_due(study, case) for supply in option}
-    supply = due.get(codes[0], Supply(codes[0], None, "no dose in mL is recorded: enter the units"))
-    mendable = certain and len(codes) == 1 and all(line.open for line in lines)
+    supply = due.get(codes[0], Supply(codes[0], None, "no dose in mL is recorded; enter the units"))
+    fixable = certain and len(codes) == 1 and all(line.open for line in lines)
     return Finding(
-        summary=f"A9700 is charged, and the agent has a code of its own: replace it by {_named(codes, supply)}.",
-        evidence=(*charged(lines), *agents.evidence),
-        fixes=(_replacement(study, lines, supply, case),) if mendable else (),
-        notes=(*(f"{in_words(code)}." for code in codes), *([f"{supply.code}: {supply.reason}."] if mendable else [])),
+        summary=f"A9700 is charged, but the agent has its own code: replace it by {_codes_with_units(codes, supply)}.",
+        evidence=(*charge_evidence(lines), *agents.evidence),
+        fixes=(_replacement(study, lines, supply, case),) if fixable else (),
+        notes=(*(f"{describe(code)}." for code in codes), *([f"{supply.code}: {supply.reason}."] if fixable else [])),
         day=study.day,
         indicator=None if certain else INFO,
     )
 
 
-def _named(codes: list[str], supply: Supply) -> str:
+def _codes_with_units(codes: list[str], supply: Supply) -> str:
     if len(codes) > 1 or supply.units is None:
         return " and ".join(codes)
     return f"{supply.code} ({plain(supply.units)} {'unit' if supply.units == 1 else 'units'})"
 
 
 def _replacement(study: Study, lines: list[Line], supply: Supply, case: Case) -> Fix:
-    """The line is rewritten where the units are known; else a new line leaves them to be entered."""
+    """The line is rewritten if the units are known; else a new line leaves them to be entered."""
     line, *others = lines
     label = f"Replace A9700 by {supply.code}"
     removals: list[Change] = [RemoveLine(other) for other in others]
     if supply.units is None:
-        return Fix(label, (add(study, case, supply.code, None, line), RemoveLine(line), *removals))
+        return Fix(label, (add_code(study, case, supply.code, None, line), RemoveLine(line), *removals))
     recoded = SetUnits(replace(line, code=supply.code), supply.units)
     return Fix(label, (ReplaceCode(line, supply.code), recoded, *removals), recommended=True)
 
 
-def _product_open(study: Study, lines: list[Line], agents: AgentsOnRecord) -> Iterator[Finding]:
-    """Products that have a code on this date; where there is none, A9700 is right."""
-    codes = sorted(code for code in agents.open_to or current_products() if CODES.on(code, study.day))
+def _product_unknown(study: Study, lines: list[Line], agents: AgentsOnRecord) -> Iterator[Finding]:
+    """Lists the products that have a code on this date; if none has, A9700 is right."""
+    codes = sorted(code for code in agents.possible or current_products() if CODES.on(code, study.day))
     codes = [code for code in codes if code != UNSPECIFIED]
     if codes:
         yield Finding(
-            summary=f"A9700 is for agents without a code: {', '.join(codes)} have their own. Charge the product used.",
-            evidence=(*charged(lines), *agents.evidence),
+            summary=f"A9700 is only for agents without a code: charge the product used ({_alternatives(codes)}).",
+            evidence=(*charge_evidence(lines), *agents.evidence),
             notes=(
-                "The record does not decide the product. Each of these is charged by its own code: "
-                + "; ".join(in_words(code) for code in codes)
-                + ". Leave A9700 only for another product, or where the payer asks for it.",
+                "The record does not identify the product. These have their own codes: "
+                + "; ".join(describe(code) for code in codes)
+                + ". Keep A9700 only for another product, or if the payer requires it.",
             ),
             day=study.day,
             indicator=INFO,
         )
+
+
+def _alternatives(codes: list[str]) -> str:
+    *first, last = codes
+    return f"{', '.join(first)} or {last}" if first else last

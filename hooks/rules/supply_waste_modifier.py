@@ -1,4 +1,4 @@
-"""Rule: JW and JZ, which tell Medicare what became of the rest of a single-dose vial."""
+"""Rule: JW and JZ, which report the remainder of a single-dose vial to Medicare."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,19 @@ from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModi
 from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.tables import MODIFIERS, OPPS, PRODUCTS
-from hooks.coding.contrast import contrast_in, documented_units, given_of
-from hooks.coding.fixes import add_discarded, by_claim_type, waste_notes
+from hooks.coding.contrast import administrations_of, contrast_in, documented_units
+from hooks.coding.fixes import by_claim_type, discarded_line, waste_notes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import UNSPECIFIED
 from hooks.coding.studies import Study, studies
-from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED, has_product_code, is_asked_for, leftover_of, payment_of
+from hooks.coding.waste import (
+    DISCARDED,
+    NOTHING_DISCARDED,
+    has_product_code,
+    leftover_of,
+    payment_of,
+    waste_modifier_is_required,
+)
 
 BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
 
@@ -26,35 +33,39 @@ BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
     override_reasons=WRONG_CHARGE,
 )
 def supply_waste_modifier(case: Case) -> Iterator[Finding | Undecided]:
-    """JW or JZ is missing on a supply line, or stands where it does not belong.
+    """JW or JZ is missing on a supply line, or does not belong there.
 
     Why:
-        Medicare Part B pays a practice for the agent, which comes in single-dose vials, and asks on every line what
-        became of the rest: JW on a line of its own for what was discarded, JZ where nothing was discarded that could be
-        charged. Where the units given, rounded up, cover the vial, JW is not allowed and the line carries JZ.
+        Medicare Part B pays a practice for the agent, which comes in single-dose vials, and requires the discarded
+        amount to be reported: JW on a separate line for the amount discarded, JZ if no billable amount was discarded.
+        If the units given, rounded up, cover the vial, JW is not allowed and the line carries JZ.
 
     Flags:
-        A practice's Medicare claim from 2023-07-01 whose supply line carries neither and stands beside no line with JW;
-        both on one line; JW where nothing was left; either on a hospital's claim, where the agent is packaged, or with
-        A9700, which is charged by the study.
+        A practice's Medicare claim from 2023-07-01 with a supply line that carries neither and has no JW line with it;
+        both on one line; JW if nothing was left; either on a hospital claim, where the agent is packaged, or on A9700,
+        which is charged per study.
 
     Passes:
-        One of the two on every line, or the given amount beside a line with JW; another payer; a facility's place of
+        One of the two on every line, or the amount given together with a JW line; another payer; a facility place of
         service; before 2023-07-01.
     """
     for study in studies(case):
         if study.under_review and contrast_in(study, case).given not in {"no", "contradicted"}:
             for code in sorted({line.code for line in study.supplies if line.under_review}):
-                for lines in by_claim_type(line for line in study.charged(code) if line.under_review):
+                for lines in by_claim_type(line for line in study.lines_for(code) if line.under_review):
                     yield from _verdict(lines, study, case)
-            loose = [
-                each for each in study.unsure if isinstance(each, Line) and has_product_code(each) and each.under_review
+            ambiguous_lines = [
+                each
+                for each in study.ambiguous
+                if isinstance(each, Line) and has_product_code(each) and each.under_review
             ]
-            for line in loose:
-                if payment_of(line, study, case) in {"separate", "unknown"} and is_asked_for(line.day or study.day):
+            for line in ambiguous_lines:
+                if payment_of(line, study, case) in {"separate", "unknown"} and waste_modifier_is_required(
+                    line.day or study.day
+                ):
                     yield Undecided(
                         "studies",
-                        "the supply belongs to one of several echo studies of the day",
+                        "the supply may belong to one of several echo studies of the day",
                         (Evidence("charged", line),),
                     )
 
@@ -65,27 +76,29 @@ def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
     day = lines[0].day or study.day
     if payment == "packaged" or (payment == "separate" and lines[0].code == UNSPECIFIED):
         if marked:
-            yield _needless(lines, marked, study)
+            yield _not_allowed(lines, marked, study)
     elif payment == "separate" and _has_quantity(lines, study):
-        yield from _asked(lines, study, case)
-    elif payment == "separate" or (payment == "unknown" and has_product_code(lines[0]) and is_asked_for(day)):
-        yield Undecided("claim", _why_not(payment), tuple(Evidence(f"{line} is charged", line) for line in lines))
+        yield from _check_required(lines, study, case)
+    elif payment == "separate" or (
+        payment == "unknown" and has_product_code(lines[0]) and waste_modifier_is_required(day)
+    ):
+        yield Undecided("claim", _reason(payment), tuple(Evidence(f"{line} is charged", line) for line in lines))
 
 
-def _why_not(payment: str) -> str:
+def _reason(payment: str) -> str:
     if payment == "separate":
-        return "the units are still to be entered, and JW or JZ follows from them"
-    return "JW or JZ is asked for on a practice's own claim to Medicare; whether this is one is not known"
+        return "the units are not entered yet; they decide between JW and JZ"
+    return "JW or JZ is required on a practice's own Medicare claim; payer or setting of this claim is unknown"
 
 
 def _has_quantity(lines: tuple[Line, ...], study: Study) -> bool:
     return any(line.units is not None for line in lines) or documented_units(lines[0].code, study).units is not None
 
 
-# --- where neither belongs ------------------------------------------------------------------------------------------
+# --- modifiers not allowed ------------------------------------------------------------------------------------------
 
 
-def _needless(lines: tuple[Line, ...], marked: tuple[Line, ...], study: Study) -> Finding:
+def _not_allowed(lines: tuple[Line, ...], marked: tuple[Line, ...], study: Study) -> Finding:
     code = marked[0].code
     has_given = any(DISCARDED not in line.modifiers for line in lines)
     changes: list[Change] = []
@@ -94,57 +107,63 @@ def _needless(lines: tuple[Line, ...], marked: tuple[Line, ...], study: Study) -
             changes.append(RemoveLine(line))
         else:
             changes += [RemoveModifier(line, each) for each in sorted(BOTH & set(line.modifiers))]
-    why = "is charged by the study" if code == UNSPECIFIED else "is packaged into the payment"
+    why = "is charged per study" if code == UNSPECIFIED else "is packaged into the hospital payment"
     return Finding(
-        summary=f"{code} {why}, so it takes neither JW nor JZ.",
+        summary=f"{code} {why}, so it takes neither JW nor JZ: remove the modifier.",
         evidence=tuple(Evidence(f"{line} is charged", line) for line in marked),
-        fixes=_remedy(changes, marked, recommended=False),
+        fixes=_fixes(changes, marked, recommended=False),
         day=study.day,
         indicator=INFO,
     )
 
 
-# --- where one of the two is asked for ------------------------------------------------------------------------------
+# --- modifiers required ---------------------------------------------------------------------------------------------
 
 
-def _asked(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding]:
+def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding]:
     given = tuple(line for line in lines if DISCARDED not in line.modifiers)
-    both = tuple(line for line in lines if set(line.modifiers) >= BOTH)
-    discarded = tuple(line for line in lines if DISCARDED in line.modifiers and line not in both)
+    contradictory = tuple(line for line in lines if set(line.modifiers) >= BOTH)
+    discarded = tuple(line for line in lines if DISCARDED in line.modifiers and line not in contradictory)
     left = leftover_of(lines[0].code, study)
-    if both:
-        yield _contradiction(both, study, case)
+    if contradictory:
+        yield _contradiction(contradictory, study, case)
     elif given and discarded and left is not None and not left.most:
         yield _nothing_left(given, discarded, study, case)
-    elif not discarded and is_asked_for(lines[0].day or study.day):
-        bare = tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)
-        if bare:
-            yield _missing(bare, study, case)
+    elif not discarded and waste_modifier_is_required(lines[0].day or study.day):
+        unmarked = tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)
+        if unmarked:
+            yield _missing(unmarked, study, case)
 
 
-def _contradiction(both: tuple[Line, ...], study: Study, case: Case) -> Finding:
-    left = leftover_of(both[0].code, study)
+def _contradiction(contradictory: tuple[Line, ...], study: Study, case: Case) -> Finding:
+    left = leftover_of(contradictory[0].code, study)
     decided = left is not None and not left.least
-    changes: list[Change] = [RemoveModifier(line, DISCARDED) for line in both] if decided else []
-    return _finding(f"{both[0].code} carries both JW and JZ, which exclude each other.", both, study, case, changes)
+    changes: list[Change] = [RemoveModifier(line, DISCARDED) for line in contradictory] if decided else []
+    return _finding(
+        f"{contradictory[0].code} carries both JW and JZ: only one of them is allowed.",
+        contradictory,
+        study,
+        case,
+        changes,
+    )
 
 
 def _nothing_left(given: tuple[Line, ...], discarded: tuple[Line, ...], study: Study, case: Case) -> Finding:
     changes: list[Change] = [RemoveLine(line) for line in discarded]
     changes += [AddModifier(line, NOTHING_DISCARDED) for line in given if NOTHING_DISCARDED not in line.modifiers]
-    summary = f"{discarded[0].code}: the units given cover the whole vial, so JW is not allowed; the line carries JZ."
+    summary = f"{discarded[0].code}: the units given cover the whole vial, so JW is not allowed; report JZ."
     return _finding(summary, (*given, *discarded), study, case, changes)
 
 
-def _missing(bare: tuple[Line, ...], study: Study, case: Case) -> Finding:
-    code, left = bare[0].code, leftover_of(bare[0].code, study)
+def _missing(unmarked: tuple[Line, ...], study: Study, case: Case) -> Finding:
+    code, left = unmarked[0].code, leftover_of(unmarked[0].code, study)
     changes: list[Change] = []
     if left is not None and left.least:
-        changes += add_discarded(bare[0], code, study, case)
+        changes += discarded_line(unmarked[0], code, study, case)
     elif left is not None:
-        changes += [AddModifier(line, NOTHING_DISCARDED) for line in bare]
-    tail = "add JZ" if left is not None and not left.least else "JW for what was discarded, or JZ if nothing was"
-    return _finding(f"Medicare asks for JW or JZ on {code}: {tail}.", bare, study, case, changes)
+        changes += [AddModifier(line, NOTHING_DISCARDED) for line in unmarked]
+    tail = "add JZ" if left is not None and not left.least else "add JW for a discarded amount, or JZ if none"
+    return _finding(f"Medicare requires JW or JZ on {code}: {tail}.", unmarked, study, case, changes)
 
 
 def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, changes: list[Change]) -> Finding:
@@ -154,26 +173,31 @@ def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, ch
         summary=summary,
         evidence=(
             *(Evidence(f"{line} is charged", line) for line in lines),
-            *(Evidence(f"{plain(each.ml)} mL given", each) for each in given_of(code, study) if each.ml is not None),
+            *(
+                Evidence(f"{plain(each.ml)} mL given", each)
+                for each in administrations_of(code, study)
+                if each.ml is not None
+            ),
         ),
-        fixes=_remedy(changes, lines, recommended=decided),
-        notes=(*waste_notes(code, study, lines[0], case), *_refused(lines[0], study)),
+        fixes=_fixes(changes, lines, recommended=decided),
+        notes=(*waste_notes(code, study, lines[0], case), *_unprocessable_note(lines[0], study)),
         day=study.day,
         indicator=None if all(line.certain for line in lines) else INFO,
     )
 
 
-def _refused(line: Line, study: Study) -> Iterator[str]:
+def _unprocessable_note(line: Line, study: Study) -> Iterator[str]:
     day = line.day or study.day
     entry = MODIFIERS.on(NOTHING_DISCARDED, day)
     if entry and day and day >= entry.refused_from:
-        yield f"From dates of service {entry.refused_from.isoformat()} a claim with neither is unprocessable."
+        since = entry.refused_from.isoformat()
+        yield f"From date of service {since}, claims with neither are returned as unprocessable."
 
 
-def _remedy(changes: list[Change], lines: tuple[Line, ...], *, recommended: bool) -> tuple[Fix, ...]:
+def _fixes(changes: list[Change], lines: tuple[Line, ...], *, recommended: bool) -> tuple[Fix, ...]:
     if not changes or not all(line.certain and line.open for line in lines):
         return ()
     label = ", ".join(str(change) for change in changes)
     if not recommended and not all(isinstance(change, RemoveModifier | RemoveLine) for change in changes):
-        label += ": only if it was discarded and is documented"
+        label += ", only if the amount was discarded and documented"
     return (Fix(label[:1].upper() + label[1:], tuple(changes), recommended),)

@@ -1,4 +1,4 @@
-"""Rule: more units of a code in a day than Medicare pays."""
+"""Rule: more units of a code in a day than Medicare pays (MUE)."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -7,14 +7,14 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line
 from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
-from hooks.codes.tables import ADD_ONS, UNIT_LIMITS, BillSetting, UnitLimit
+from hooks.codes.tables import ADD_ONS, UNIT_LIMITS, ClaimSetting, UnitLimit
 from hooks.coding.claims import (
     by_claim_type_and_component,
-    charged,
-    days_of_echo,
+    charge_evidence,
+    echo_days_among,
+    is_facility_supply,
     is_submitted,
-    is_supply_of_another,
-    reviewed,
+    reviewed_lines,
     settings_of,
     units_of,
 )
@@ -22,13 +22,14 @@ from hooks.coding.contrast import procedure_codes, supplies_due
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.practitioners import agrees
+from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
+from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 from hooks.coding.studies import Study, study_of
 
-MEANING = {
-    2: "The limit is absolute (MAI 2): more units in a day are denied, whatever the record shows.",
-    3: "The limit is per day (MAI 3): more may be paid on appeal, where the record shows that they were needed.",
+MAI_NOTES = {
+    2: "The limit is absolute (MAI 2): additional units in a day are denied, whatever the record shows.",
+    3: "The limit is per day (MAI 3): additional units may be paid on appeal if the record shows medical necessity.",
 }
 
 
@@ -40,43 +41,43 @@ MEANING = {
     override_reasons=WRONG_CHARGE,
 )
 def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
-    """More units of a code are charged for a day than Medicare pays (medically unlikely edit).
+    """More units of a code are charged for a day than Medicare's medically unlikely edit (MUE) allows.
 
     Why:
-        For each code Medicare sets the most units that one practitioner or hospital is paid for one patient and day.
-        Above it the units are denied, and often the whole line.
+        The MUE is the maximum number of units of a code that Medicare pays one practitioner or hospital for one patient
+        and day. Units above it are denied, often with the whole line.
 
     Flags:
-        The units of all lines of one code and day, those for discarded drug (JW) included, exceed the limit for that
-        kind of claim; where the kind is not known, the larger limit of the two.
+        The units of all lines of one code and day, including JW lines for discarded drug, exceed the MUE for the claim
+        type; if the claim type is unknown, the larger of the two limits.
 
     Passes:
         Units up to the limit; the two components of one study (26 and TC); units of two practitioners; an add-on
-        repeated within one study, and a discontinued drug (rules of their own).
+        repeated within one study (see add-on-repeated); a discontinued drug (see code-not-active).
     """
-    lines = reviewed(case)
-    days = days_of_echo(lines)
-    counted = [line for line in lines if _is_our_matter(line, days) and not is_supply_of_another(line)]
-    for alike in by_claim_type_and_component(counted):
-        by_code_and_day = grouped(alike, lambda line: (line.code, line.day))
+    lines = reviewed_lines(case)
+    days = echo_days_among(lines)
+    counted = [line for line in lines if _is_in_scope(line, days) and not is_facility_supply(line)]
+    for claim in by_claim_type_and_component(counted):
+        by_code_and_day = grouped(claim, lambda line: (line.code, line.day))
         for key in sorted(by_code_and_day, key=str):
-            same = by_code_and_day[key]
-            if _may_exceed(same) and is_submitted(same, case) and not _belongs_to_one_study(same, case):
-                yield from _verdict(_most_by_one_practitioner(same), case)
+            same_code = by_code_and_day[key]
+            if _may_exceed(same_code) and is_submitted(same_code, case) and not _belongs_to_one_study(same_code, case):
+                yield from _verdict(_most_by_one_practitioner(same_code), case)
 
 
-def _is_our_matter(line: Line, days: frozenset[date | None]) -> bool:
+def _is_in_scope(line: Line, days: frozenset[date | None]) -> bool:
     return line.code in UNIT_LIMITS and (is_supply(line.code) or line.day in days)
 
 
 def _may_exceed(lines: list[Line]) -> bool:
-    """Whether the units exceed the least limit of any time and kind of claim: if not, as hardly ever, all is well."""
+    """False, as for nearly all lines, if the units are within the lowest limit of any date and claim type."""
     least = min((limit.units for limit in UNIT_LIMITS.history(lines[0].code) if limit.units), default=None)
     return least is not None and sum(map(units_of, lines)) > least
 
 
 def _belongs_to_one_study(lines: list[Line], case: Case) -> bool:
-    """Whether an add-on that is charged once per study was repeated within one: a fault of its own."""
+    """True if a once-per-study add-on was repeated within one study; `add-on-repeated` flags it."""
     if not any(entry.once_per_study for entry in ADD_ONS.history(lines[0].code)):
         return False
     study = _study_of_all(lines, case)
@@ -84,25 +85,28 @@ def _belongs_to_one_study(lines: list[Line], case: Case) -> bool:
 
 
 def _study_of_all(lines: list[Line], case: Case) -> Study | None:
-    """The one study to which all the lines belong."""
+    """The one study that all the lines belong to, else None."""
     found = {study_of(line, case) for line in lines}
     return found.pop() if len(found) == 1 else None
 
 
-# --- counting -------------------------------------------------------------------------------------------------------
+# --- units charged --------------------------------------------------------------------------------------------------
 
 
 def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
-    people = {line.performers for line in lines if line.performers} or {frozenset()}
-    groups = [[line for line in lines if agrees(line.performers, each)] for each in sorted(people, key=sorted)]
+    practitioners = {line.performers for line in lines if line.performers} or {frozenset()}
+    groups = [
+        [line for line in lines if may_be_same_practitioner(line.performers, each)]
+        for each in sorted(practitioners, key=sorted)
+    ]
     return max(groups, key=_total)
 
 
 def _total(lines: Iterable[Line]) -> Decimal:
-    """The units of a day; 26 and TC of one study are its two halves and count as one."""
+    """The units of a day; 26 and TC of one study count as one unit."""
     split = {"26": Decimal(0), "TC": Decimal(0), "": Decimal(0)}
     for line in lines:
-        part = next((modifier for modifier in ("26", "TC") if modifier in line.modifiers), "")
+        part = next((modifier for modifier in COMPONENT_MODIFIERS if modifier in line.modifiers), "")
         split[part] += units_of(line)
     return split[""] + max(split["26"], split["TC"])
 
@@ -120,18 +124,20 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
         return
     if day is None:
         yield Undecided(
-            "claim", f"the date of service of {code} is not stated, and its limit is per day", charged(lines)
+            "claim", f"the date of service of {code} is not stated, but its limit is per day", charge_evidence(lines)
         )
     elif len(known) < len(limits) or not all(each.in_force(day) for each in known):
         yield Undecided(
-            "table", f"the unit limits do not reach this date of service and kind of claim for {code}", charged(lines)
+            "table",
+            f"the MUE table does not cover {code} for this date of service and claim type",
+            charge_evidence(lines),
         )
     else:
         yield _finding(lines, total, limit, len(settings) > 1, case)
 
 
-def _limit(code: str, day: date | None, setting: BillSetting) -> UnitLimit | None:
-    """The limit in force; before the first one that is known, that one."""
+def _limit(code: str, day: date | None, setting: ClaimSetting) -> UnitLimit | None:
+    """The limit in force; before the first known limit, that one."""
     limits = [entry for entry in UNIT_LIMITS.history(code) if entry.setting == setting]
     later = [entry for entry in limits if day is None or (entry.first and entry.first > day)]
     return next((entry for entry in limits if entry.in_force(day)), None) or next(iter(later), None)
@@ -139,37 +145,37 @@ def _limit(code: str, day: date | None, setting: BillSetting) -> UnitLimit | Non
 
 def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, setting_open: bool, case: Case) -> Finding:
     certain = all(line.certain for line in lines)
-    notes = [MEANING[limit.mai]]
+    notes = [MAI_NOTES[limit.mai]]
     if setting_open:
-        notes.append("On which kind of claim this goes out is not known; the larger limit of the two was taken.")
+        notes.append("Claim type unknown; the larger MUE limit was used.")
     return Finding(
-        summary=f"{plain(total)} units of {limit.code} on one day: Medicare pays at most {plain(limit.units)}.",
-        evidence=charged(lines),
-        fixes=tuple(_remedies(lines, limit, case)) if certain else (),
+        summary=f"{limit.code}: {plain(total)} units on one day, but Medicare pays at most {plain(limit.units)}.",
+        evidence=charge_evidence(lines),
+        fixes=tuple(_fixes(lines, limit, case)) if certain else (),
         notes=tuple(notes),
         day=lines[0].day,
         indicator=None if certain else INFO,
     )
 
 
-def _remedies(lines: list[Line], limit: UnitLimit, case: Case) -> Iterator[Fix]:
-    """Only what the record supports: the units of the dose given, or of the procedures done."""
+def _fixes(lines: list[Line], limit: UnitLimit, case: Case) -> Iterator[Fix]:
+    """Only units that the record supports: from the dose given, or from the procedures performed."""
     study = _study_of_all(lines, case)
     units = _units_shown(limit.code, study, case) if study else None
-    if units is None or not 0 < units <= limit.units or _are_of_several_kinds(lines):
+    if units is None or not 0 < units <= limit.units or _differ_in_modifiers(lines):
         return
     changes = keep_units(lines, units)
     if changes:
         yield Fix(f"Set {limit.code} to {plain(units)}, as the record shows", changes, recommended=True)
 
 
-def _are_of_several_kinds(lines: list[Line]) -> bool:
-    """Lines that differ in their modifiers, or charge what was discarded, cannot be cut down without more knowledge."""
+def _differ_in_modifiers(lines: list[Line]) -> bool:
+    """True if the lines differ in modifiers or charge a discarded amount; the record cannot decide which to reduce."""
     return len({line.modifiers for line in lines}) > 1 or any("JW" in line.modifiers for line in lines)
 
 
 def _units_shown(code: str, study: Study, case: Case) -> Decimal | None:
-    """The units that the record of a study shows, None where it does not say."""
+    """The units that the record of a study supports; None if unknown."""
     if is_supply(code):
         options = supplies_due(study, case) if study.administrations else ()
         decided = options[0] if len(options) == 1 else ()

@@ -19,7 +19,7 @@ import hooks
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.output_files import DESCRIBED
 from cds_service.audit.patients import ExportedRecord, entries_of, read_patient
-from cds_service.fhir.sources import KEYS
+from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_auditor
@@ -27,7 +27,7 @@ from tests.support import synth
 from tests.support.audits import audited, bundle_of, case_bundles, confusion, counts, findings, patients_of, rows
 from tests.support.running import ROOT
 
-KNOWN = frozenset(KEYS[each] for each in synth.COMPLETE)
+KNOWN = frozenset(PREFETCH_KEYS[each] for each in synth.COMPLETE)
 PATIENTS = 1500
 
 
@@ -106,7 +106,7 @@ def test_a_text_with_a_fault_is_named_and_an_older_version_is_not(advisor: Advis
     older = charge | {"status": "planned", "note": []}
     newer = charge | {"meta": {"lastUpdated": "2026-03-18T00:00:00Z"}}
     patient = read_patient([ExportedRecord("ChargeItem", "c", json.dumps(each)) for each in (older, newer)], advisor)
-    assert [(each.place, each.reason) for each in patient.skipped] == [
+    assert [(each.path, each.reason) for each in patient.skipped] == [
         ("ChargeItem/c", "expected text without control characters")
     ]
 

@@ -88,7 +88,7 @@ def measure(export: Path, out: Path, python: str, *options: str) -> Measured:
 
 @dataclass
 class Seen:
-    """What was seen of the processes while they ran: the most that they held, and the CPU seconds of each."""
+    """Observations of running processes: their peak memory, and the CPU seconds of each."""
 
     peak_mb: float = 0.0
     cpu: dict[int, float] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def _cpu_seconds(pid: int) -> float | None:
 
 
 def _stat(pid: int) -> list[str]:
-    """What the kernel says of a process, from its state on; nothing where it has ended meanwhile."""
+    """The kernel's fields of a process, from its state on; empty if it has ended meanwhile."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -116,7 +116,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def _is_borrowed(pid: int) -> bool:
-    """Whether its memory is another's: a JVM has many threads, and what it starts runs in its memory for a moment."""
+    """True if its memory is another's: a JVM has many threads, and a child runs in its memory for a moment."""
     try:
         program = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
     except OSError:
@@ -197,7 +197,7 @@ def _spark(found: dict[int, Path], folder: Path, python: str, sizes: list[int]) 
 
 
 def _growth(runs: list[Measured]) -> None:
-    """How CPU time grows with the number of lines: 1 is in proportion. Over all sizes, and between the two largest."""
+    """The growth of CPU time with the number of lines (1: proportional), over all sizes and between the two largest."""
     points = [(log(run.lines), log(run.cpu)) for run in runs]
     if len(points) < 2:
         return

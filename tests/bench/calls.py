@@ -40,9 +40,9 @@ class Call:
 def measured(size: int) -> list[Call]:
     """The fixed calls with a prefetch of about `size` bytes."""
     return [
-        Call("order-sign, another matter: nothing to say", ORDER_SIGN, _body(_another_matter(), size)),
-        Call("order-sign, contrast stress echo in order: nothing to say", ORDER_SIGN, _body(_order_in_order(), size)),
-        Call("claim-review, charges in order: nothing to say", CLAIM_REVIEW, _body(_sample(CORRECT_CLAIM), size)),
+        Call("order-sign, another matter: no findings", ORDER_SIGN, _body(_another_matter(), size)),
+        Call("order-sign, correct contrast stress echo: no findings", ORDER_SIGN, _body(_order_in_order(), size)),
+        Call("claim-review, correct charges: no findings", CLAIM_REVIEW, _body(_sample(CORRECT_CLAIM), size)),
         Call("order-sign: two cards with suggestions", ORDER_SIGN, _body(_faulty_order(), size), 2),
         Call("claim-review: two cards with suggestions", CLAIM_REVIEW, _body(_sample(FAULTY_CLAIM), size), 2),
     ]

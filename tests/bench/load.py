@@ -47,7 +47,7 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What a server did: answers a second, and latencies in milliseconds."""
+    """The result of a load: answers, seconds, and latencies in milliseconds."""
 
     answers: int
     seconds: float

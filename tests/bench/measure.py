@@ -22,7 +22,7 @@ _MOST_PER_SECOND = 2_500
 
 @dataclass(frozen=True)
 class Figure:
-    """What a call costs: CPU milliseconds of the server, latencies in milliseconds, answers a second."""
+    """The cost of a call: CPU milliseconds of the server, latencies in milliseconds, answers a second."""
 
     cpu_ms: float
     p50: float
@@ -81,7 +81,7 @@ def one_by_one(server: Running, call: Call, seconds: float) -> float | None:
 
 
 def exponent(points: Iterable[tuple[float, float]]) -> float:
-    """How steeply a cost grows: the slope of a straight line through the logarithms. 1 is linear."""
+    """The growth of a cost: the slope of a straight line through the logarithms. 1 is linear."""
     logs = [(math.log(size), math.log(cost)) for size, cost in points]
     mean_x = sum(x for x, _ in logs) / len(logs)
     mean_y = sum(y for _, y in logs) / len(logs)

@@ -32,7 +32,7 @@ def ratio(value: float, baseline: float, target: float | None = None) -> str:
 
 
 def machine() -> str:
-    """What the figures were taken on."""
+    """The machine of the figures."""
     names = ("granian", "flask", "msgspec", "orjson")
     rows = [
         ("when", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),

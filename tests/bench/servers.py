@@ -26,7 +26,7 @@ PEER_PYTHON = ROOT / ".venv-peer" / "bin" / "python"
 
 @dataclass(frozen=True)
 class Server:
-    """How a server is started; `{port}` in its command is filled in.
+    """The command that starts a server; `{port}` in it is filled in.
 
     `answers` tells whether it advises: the baseline and the peer give a constant. `tokens` makes so many tokens for an
     address, one for each request.

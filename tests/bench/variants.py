@@ -1,4 +1,4 @@
-"""What stands in front of the advice while it is measured. Another variant is one more entry of `VARIANTS`."""
+"""Variants of the measured service. Another variant is one more entry of `VARIANTS`."""
 
 import json
 from collections.abc import Callable, Sequence

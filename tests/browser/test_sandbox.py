@@ -113,11 +113,11 @@ def test_cases_are_found_by_their_words(look: Look) -> None:
 def test_a_link_leads_to_its_case_and_back_goes_back(look: Look) -> None:
     with look() as seen:
         opened(seen, ON_A_CLAIM)
-        assert "93352 never carries 26" in seen.text("#card-1")
+        assert "93352 never takes 26" in seen.text("#card-1")
         seen.page.get_by_role("link", name="Correct claim").click()
         expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
         seen.page.go_back()
-        expect(seen.page.locator("#card-1 h3")).to_have_text("93352 never carries 26: remove the modifier.")
+        expect(seen.page.locator("#card-1 h3")).to_have_text("93352 never takes 26: remove the modifier.")
         seen.refusals = 1
         opened(seen, "no-such-rule/no-such-case")
         assert "Case not found" in seen.text("#verdict")
@@ -253,7 +253,7 @@ def test_a_charge_is_added_and_another_removed(look: Look) -> None:
         seen.page.get_by_role("button", name="Add a charge…").click()
         form = seen.page.get_by_role("form", name="Add a charge")
         form.get_by_label("Code").fill("93350")
-        expect(seen.page.locator("#card-1")).to_contain_text("93350 is not paid beside 93351")
+        expect(seen.page.locator("#card-1")).to_contain_text("93350 is not paid with 93351")
         form.get_by_role("button", name="Save").click()
         expect(seen.page.locator("#done")).to_contain_text("Added a charge")
         seen.page.get_by_role("button", name="Change 93350").click()
@@ -281,7 +281,7 @@ def test_all_is_done_with_the_keyboard(look: Look) -> None:
         tab_to(seen, ".skip", 1)
         tab_to(seen, ".starts li:nth-child(2) a")
         seen.page.keyboard.press("Enter")
-        expect(seen.page.locator("#card-1 h3")).to_contain_text("the record says that no contrast was given")
+        expect(seen.page.locator("#card-1 h3")).to_contain_text("the record states that no contrast was given")
         tab_to(seen, "#picker-toggle")
         seen.page.keyboard.press("Enter")
         tab_to(seen, "#find")
@@ -366,7 +366,7 @@ def test_a_file_is_uploaded_and_another_dropped(look: Look) -> None:
         seen.go("/sandbox")
         seen.page.get_by_role("button", name="Your own case…").click()
         seen.page.set_input_files("#own-file", ROOT / "sample_bundles" / f"{ON_A_CLAIM}.json")
-        expect(seen.page.locator("#card-1")).to_contain_text("93352 never carries 26")
+        expect(seen.page.locator("#card-1")).to_contain_text("93352 never takes 26")
         text = (ROOT / "sample_bundles" / f"{CORRECTED}.json").read_text()
         dropped = seen.page.evaluate_handle(
             "text => { const data = new DataTransfer(); data.items.add(new File([text], 'mine.json')); return data; }",

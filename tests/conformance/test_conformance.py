@@ -493,7 +493,7 @@ def test_only_listed_servers_are_asked_and_no_page_elsewhere(tmp_path: Path, ser
             service.address, DISCHARGE, discharge_request() | {"fhirServer": fhir.base, "fhirAuthorization": TOKEN}
         )
         assert answer.status_code == 200
-        assert any("not one of the servers" in reason for reason in warnings(answer).values())
+        assert any("not an allowed FHIR server" in reason for reason in warnings(answer).values())
     page = bundle([]) | {"link": [{"relation": "next", "url": fhir.base.replace("127.0.0.1", "127.0.0.2") + "/page"}]}
     body = discharge_request(procedures=page) | {"fhirServer": fhir.base, "fhirAuthorization": TOKEN}
     assert post(server, DISCHARGE, body).status_code == 200

@@ -130,7 +130,7 @@ def test_the_page_says_what_was_counted(service: str) -> None:
         "accepted 33%",
         "overridden 50%",
         "no feedback 17%",
-        "It is charged on another claim",
+        "Charged on another claim",
         "the record is incomplete or inconclusive",
         "Half of the calls were answered within 5 ms.",
     ):

@@ -41,13 +41,13 @@ def worker(address: str) -> Iterator[Worker]:
 
 def test_used_tokens_are_shared_and_forgotten_when_they_end(address: str, worker: Worker) -> None:
     one, other = worker(), worker()
-    assert one.take("i", "1", 1e10)
-    assert not other.take("i", "1", 1e10)
-    assert other.take("i", "2", 1e10)
-    assert other.take("j", "1", 1e10)
-    assert not one.take("i", "2", 1e10)
-    assert one.take("i", "old", 5.0)
-    assert worker().take("i", "new", 1e10), "a new worker purges what has ended"
+    assert one.record_use("i", "1", 1e10)
+    assert not other.record_use("i", "1", 1e10)
+    assert other.record_use("i", "2", 1e10)
+    assert other.record_use("j", "1", 1e10)
+    assert not one.record_use("i", "2", 1e10)
+    assert one.record_use("i", "old", 5.0)
+    assert worker().record_use("i", "new", 1e10), "a new worker purges what has ended"
     engine = create(address)
     with engine.connect() as connection:
         ends = connection.execute(select(USED_TOKENS.c.ends_at)).scalars().all()
@@ -61,11 +61,11 @@ def test_a_database_that_comes_back_is_used_again(tmp_path: Path, monkeypatch: p
     folder = tmp_path / "later"
     databases = [Database(f"sqlite:///{folder}/store.sqlite3", is_durable=False) for _ in range(2)]
     one, other = (SharedReplayStore(each) for each in databases)
-    assert one.take("i", "1", 1e10)
-    assert not one.take("i", "1", 1e10), "each worker remembers for itself"
+    assert one.record_use("i", "1", 1e10)
+    assert not one.record_use("i", "1", 1e10), "each worker remembers for itself"
     folder.mkdir()
-    assert one.take("i", "2", 1e10)
-    assert not other.take("i", "2", 1e10)
+    assert one.record_use("i", "2", 1e10)
+    assert not other.record_use("i", "2", 1e10)
     for each in databases:
         each.close()
 
@@ -75,7 +75,7 @@ def test_a_process_forgets_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> No
     now = 1000.0
     monkeypatch.setattr("cds_service.auth.replay.time.time", lambda: now)
     for number in range(100):
-        assert store.take("i", str(number), now + 10)
+        assert store.record_use("i", str(number), now + 10)
     now += 100
-    assert store.take("i", "last", now + 10)
+    assert store.record_use("i", "last", now + 10)
     assert len(store._used) == 1

@@ -104,8 +104,8 @@ def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Databas
         cards=(issued_card(one), issued_card(other)),
     )
     store = Store(database)
-    store.answered(HERE, call)
-    store.settle(MOST_SECONDS)
+    store.record_call(HERE, call)
+    store.flush(MOST_SECONDS)
     issued = {row["card"]: row for row in rows(engine, ISSUED_CARDS)}
     assert {key: row["rule"] for key, row in issued.items()} == {
         one.uuid: "add-on-repeated",
@@ -119,20 +119,20 @@ def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Databas
     assert len(entry["hook_instance"]) == 64
     assert entry["not_checked"] == [["add-on-repeated", "claim"], ["pair-conflict", "table"]]
     assert entry["milliseconds"] == 2.5
-    store.answered(HERE, CallSummary(service=SERVICE, hook_instance="abc"))
-    store.settle(MOST_SECONDS)
+    store.record_call(HERE, CallSummary(service=SERVICE, hook_instance="abc"))
+    store.flush(MOST_SECONDS)
     assert rows(engine, AUDIT)[1]["hook_instance"] == entry["hook_instance"], "one call, however it is written"
 
 
 def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> None:
     store, one = Store(database), card()
-    store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(one),)))
-    store.settle(MOST_SECONDS)
-    assert store.take(HERE, SERVICE, [accepted(one.uuid), overridden("unknown")]) == FeedbackReceipt(
-        new=2, unknown_cards=1
+    store.record_call(HERE, CallSummary(service=SERVICE, cards=(issued_card(one),)))
+    store.flush(MOST_SECONDS)
+    assert store.save_feedback(HERE, SERVICE, [accepted(one.uuid), overridden("unknown")]) == FeedbackReceipt(
+        new_items=2, unknown_cards=1
     )
     elsewhere = NOW.astimezone(datetime.strptime("-0500", "%z").tzinfo)
-    assert store.take(HERE, SERVICE, [accepted(one.uuid, elsewhere), overridden("unknown")]).new == 0
+    assert store.save_feedback(HERE, SERVICE, [accepted(one.uuid, elsewhere), overridden("unknown")]).new_items == 0
     first, second = rows(engine, FEEDBACK)
     assert (first["outcome"], first["accepted_suggestions"], first["is_known_card"]) == (
         "accepted", ["s-1", "s-2"], True,
@@ -144,7 +144,7 @@ def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> 
 
 
 def test_comments_can_be_left_out(database: Database, engine: Engine) -> None:
-    Store(database, keep_comments=False).take(HERE, SERVICE, [overridden("c")])
+    Store(database, keep_comments=False).save_feedback(HERE, SERVICE, [overridden("c")])
     assert rows(engine, COMMENTS) == []
     assert len(rows(engine, FEEDBACK)) == 1
 
@@ -153,7 +153,7 @@ def test_the_longest_texts_and_the_ends_of_the_calendar(database: Database, engi
     reason = FeedbackReason(reason=ReasonCoding(code="ü" * 200, system="ü" * 500), user_comment="👋" * 100_000)
     for at in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)):
         item = Feedback(card="👋" * 200, outcome="overridden", outcome_timestamp=at, override_reason=reason)
-        assert Store(database).take(HERE, SERVICE, [item]).new == 1
+        assert Store(database).save_feedback(HERE, SERVICE, [item]).new_items == 1
     assert len(rows(engine, FEEDBACK)) == 2
 
 
@@ -162,8 +162,8 @@ def test_many_writers_at_once(address: str, database: Database, engine: Engine) 
     stores = [Store(each) for each in (database, *others)]
     items = [accepted(f"c{number % 50}") for number in range(200)]
     with ThreadPoolExecutor(16) as pool:
-        jobs = [pool.submit(stores[n % 4].take, HERE, SERVICE, [item]) for n, item in enumerate(items)]
-        assert sum(job.result().new for job in jobs) == 50
+        jobs = [pool.submit(stores[n % 4].save_feedback, HERE, SERVICE, [item]) for n, item in enumerate(items)]
+        assert sum(job.result().new_items for job in jobs) == 50
     for other in others:
         other.close()
     assert len(rows(engine, FEEDBACK)) == 50
@@ -178,13 +178,13 @@ def test_calls_of_a_database_that_is_away_are_kept_when_it_is_back(
     monkeypatch.setattr("cds_service.database.connections.PAUSE_SECONDS", 0.0)
     folder, lost = tmp_path / "later", list[int]()
     database = Database(f"sqlite:///{folder / 'x.sqlite3'}")
-    store = Store(database, lost=lost.append)
+    store = Store(database, on_lost=lost.append)
     for _ in range(3):
-        store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(card()),)))
-        store.settle(MOST_SECONDS)
+        store.record_call(HERE, CallSummary(service=SERVICE, cards=(issued_card(card()),)))
+        store.flush(MOST_SECONDS)
     folder.mkdir()
-    store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(card()),)))
-    store.settle(MOST_SECONDS)
+    store.record_call(HERE, CallSummary(service=SERVICE, cards=(issued_card(card()),)))
+    store.flush(MOST_SECONDS)
     engine = create(f"sqlite:///{folder / 'x.sqlite3'}")
     assert len(rows(engine, AUDIT)) == len(rows(engine, ISSUED_CARDS)) == 4
     assert lost == []
@@ -194,17 +194,17 @@ def test_calls_of_a_database_that_is_away_are_kept_when_it_is_back(
 
 def test_the_oldest_go_where_too_many_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cds_service.database.connections.PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr("cds_service.database.background_writer.MOST_WAITING", 3)
+    monkeypatch.setattr("cds_service.database.background_writer.MAX_WAITING", 3)
     folder, lost = tmp_path / "later", list[int]()
     database = Database(f"sqlite:///{folder / 'x.sqlite3'}")
-    store = Store(database, lost=lost.append)
+    store = Store(database, on_lost=lost.append)
     for number in range(5):
-        store.answered(HERE, CallSummary(service=str(number)))
-        store.settle(MOST_SECONDS)
+        store.record_call(HERE, CallSummary(service=str(number)))
+        store.flush(MOST_SECONDS)
     assert sum(lost) == 2
     folder.mkdir()
-    store.answered(HERE, CallSummary(service="last"))
-    store.settle(MOST_SECONDS)
+    store.record_call(HERE, CallSummary(service="last"))
+    store.flush(MOST_SECONDS)
     engine = create(f"sqlite:///{folder / 'x.sqlite3'}")
     assert [row["service"] for row in rows(engine, AUDIT)] == ["2", "3", "4", "last"]
     engine.dispose()
@@ -216,14 +216,14 @@ def test_the_oldest_go_where_too_many_wait(tmp_path: Path, monkeypatch: pytest.M
 
 def test_purge_removes_what_is_older_and_nothing_else(database: Database, engine: Engine) -> None:
     store, old, new = Store(database), card(), card()
-    store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(old),)))
-    store.take(HERE, SERVICE, [overridden(old.uuid)])
+    store.record_call(HERE, CallSummary(service=SERVICE, cards=(issued_card(old),)))
+    store.save_feedback(HERE, SERVICE, [overridden(old.uuid)])
     long_ago = datetime.now(UTC) - timedelta(days=31)
     with engine.begin() as connection:
         for table, column in ((ISSUED_CARDS, "issued_at"), (FEEDBACK, "received_at"), (AUDIT, "at")):
             connection.execute(update(table).values({column: long_ago}))
-    store.answered(HERE, CallSummary(service=SERVICE, cards=(issued_card(new),)))
-    store.take(HERE, SERVICE, [overridden(new.uuid)])
+    store.record_call(HERE, CallSummary(service=SERVICE, cards=(issued_card(new),)))
+    store.save_feedback(HERE, SERVICE, [overridden(new.uuid)])
     with engine.begin() as connection:
         removed = purge(connection, datetime.now(UTC) - timedelta(days=30))
     assert removed == {"issued_cards": 1, "feedback": 1, "audit": 2}
@@ -357,11 +357,11 @@ def test_a_database_of_a_later_version_is_used_as_it_is(address: str, engine: En
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         assert migrate.state_of(connection) == "ahead"
     later = Database(address)
-    assert Store(later).take(HERE, SERVICE, [accepted("c")]).new == 1
+    assert Store(later).save_feedback(HERE, SERVICE, [accepted("c")]).new_items == 1
     later.close()
 
 
 def test_sqlite_is_upgraded_when_it_is_needed(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'new.sqlite3'}")
-    assert Store(database).take(HERE, SERVICE, [accepted("c")]).new == 1
+    assert Store(database).save_feedback(HERE, SERVICE, [accepted("c")]).new_items == 1
     database.close()

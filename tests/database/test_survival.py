@@ -109,7 +109,7 @@ from tests.database.test_store import overridden
 
 store = Store(Database(sys.argv[1]))
 for batch in range(100_000):
-    store.take(AuditActor("ehr", "r"), "s", [overridden(f"{{batch}}-{{n}}") for n in range({BATCH})])
+    store.save_feedback(AuditActor("ehr", "r"), "s", [overridden(f"{{batch}}-{{n}}") for n in range({BATCH})])
     print(batch, flush=True)
 """
 
@@ -130,7 +130,9 @@ def test_the_client_is_killed_in_mid_write(database_url: str, batches: int) -> N
     assert {str(batch) for batch in range(acknowledged)} <= set(found)
     assert len(found) <= acknowledged + 1
     database = Database(address)
-    assert Store(database).take(AuditActor("ehr", "r"), "s", [overridden("after")]).new == 1, "no lock is left behind"
+    assert Store(database).save_feedback(AuditActor("ehr", "r"), "s", [overridden("after")]).new_items == 1, (
+        "no lock is left behind"
+    )
     database.close()
 
 
@@ -144,7 +146,7 @@ def test_postgresql_loses_a_process_and_recovers() -> None:
         while len(acknowledged) < 100 and time.monotonic() < deadline:
             card = f"c{time.monotonic_ns()}"
             try:
-                store.take(AuditActor("ehr", "r"), "s", [overridden(card)])
+                store.save_feedback(AuditActor("ehr", "r"), "s", [overridden(card)])
                 acknowledged.add(card)
             except StoreUnavailable:
                 assert killed

@@ -99,7 +99,7 @@ ENTRY_MEMBERS: list[tuple[str, Any]] = [
 ]  # fmt: skip
 ADDRESSES = ["", "urn:uuid:1", MARK, "http://[::1", "https://e.org/fhir/Patient/x", "x" * 10_000, "Patient/x", "#"]
 NEXT_PAGES = ["http://127.0.0.1:9/fhir?page=2", "", None, "javascript:alert(1)", "file:///etc/passwd", "x" * 9999]
-KEYS = ["x", "Patient", "patient ", "", "__proto__", "a.b[0]", "ü", "x" * 3000]
+PREFETCH_KEYS = ["x", "Patient", "patient ", "", "__proto__", "a.b[0]", "ü", "x" * 3000]
 
 NO_MEMBERS: list[Any] = [5, 1.5, True, [], [MARK], {"a": MARK}, {}]
 TEXTS = ["", " ", MARK, "\u0000", "x" * 100_000, "Patient/", "a/b/c", "../x", "\u202e", "{{context.userId}}", "é"]

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import hooks
-from cds_service.app import create_app, describe
+from cds_service.app import create_app, openapi_document
 from cds_service.database import connections, migrate
 from cds_service.fhir import charges, read
 from cds_service.review.advisor import Advisor
@@ -81,7 +81,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(database_url=url)
 
 
-def found_in(settings: Settings, cases: Iterable[Case]) -> str:
+def findings_with_views(settings: Settings, cases: Iterable[Case]) -> str:
     """Failures of these cases in an application of this process."""
     tally = Hammer(InsideClient(create_app(settings))).send(cases)
     assert tally.cases > 50
@@ -97,14 +97,14 @@ def damaged(good: Iterable[Base], *names: str) -> list[Case]:
 
 
 def test_nothing_is_found_where_nothing_is_broken(settings: Settings, good: tuple[Base, ...]) -> None:
-    assert found_in(settings, damaged(good, "junk_status", "junk_date", "unlist")) == ""
+    assert findings_with_views(settings, damaged(good, "junk_status", "junk_date", "unlist")) == ""
 
 
 def test_a_warning_that_is_swallowed_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read.CaseReader, "_report", lambda *_: None)
-    assert "is not named" in found_in(settings, damaged(good, "junk_status"))
+    assert "is not named" in findings_with_views(settings, damaged(good, "junk_status"))
 
 
 def test_a_rule_that_raises_is_found(
@@ -115,28 +115,28 @@ def test_a_rule_that_raises_is_found(
 
     every = tuple(replace(each, check=broken) if each.id == "pair-conflict" else each for each in hooks.all_rules())
     monkeypatch.setattr(hooks, "all_rules", lambda: every)
-    assert "answered 500, expected 200" in found_in(settings, damaged(good, "junk_status"))
+    assert "answered 500, expected 200" in findings_with_views(settings, damaged(good, "junk_status"))
 
 
 def test_advice_to_charge_again_what_could_not_be_read_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read, "codes_in", lambda *_: frozenset())
-    assert "which stands in what could not be read" in found_in(settings, damaged(good, "junk_status"))
+    assert "which stands in what could not be read" in findings_with_views(settings, damaged(good, "junk_status"))
 
 
 def test_advice_that_depends_on_what_does_not_matter_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(charges, "day_of", lambda moment, _=None: date.fromisoformat(moment) if moment else None)
-    assert "500" in found_in(settings, damaged(good, "add_a_time_to_a_day"))
+    assert "500" in findings_with_views(settings, damaged(good, "add_a_time_to_a_day"))
 
 
 def test_a_value_that_a_warning_repeats_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read, "without_values", lambda message: message)
-    assert "a warning repeats what was sent" in found_in(settings, damaged(good, "junk_status"))
+    assert "a warning repeats what was sent" in findings_with_views(settings, damaged(good, "junk_status"))
 
 
 # --- what is wrong with an answer by itself -------------------------------------------------------------------------
@@ -147,7 +147,7 @@ FLAGGED = encoded(request_of({"professional": "93350", "place": "11", "given": [
 
 @pytest.fixture(scope="module")
 def shapes(advisor: Advisor) -> Shapes:
-    return Shapes(describe(advisor))
+    return Shapes(openapi_document(advisor))
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_the_log_says_why_and_never_the_token(hospital: Production) -> None:
         assert hospital.get(CLAIM_REVIEW, bearer).status_code == 401
     lines = [json.loads(line) for line in hospital.log().splitlines() if '"refused"' in line]
     ended = next(line for line in lines if line.get("jti") == "first-id")
-    assert ended["reason"] == "`exp`: the token has ended"
+    assert ended["reason"] == "`exp`: the token has expired"
     assert (ended["issuer"], ended["tenant"]) == (ISSUER, "t-7")
     assert any("`aud`" in line["reason"] for line in lines if line.get("jti") == "second-id")
     for bearer in bearers:
@@ -253,9 +253,9 @@ def test_a_fhir_server_is_asked_only_where_the_client_lists_it(tmp_path: Path) -
             tmp_path, REGISTRATIONS.replace("    jwks_url: {keys}\n", "    jwks_url: {keys}\n" + listed)
         ) as run:
             said = {server: _ask(run, server) for server in (literal, named, literal + "/other")}
-    assert "could not be read" not in said[literal]
-    assert "could not be read" in said[named]
-    assert "not one of the servers" in said[literal + "/other"]
+    assert "the request to the FHIR server failed" not in said[literal]
+    assert "the request to the FHIR server failed" in said[named]
+    assert "not an allowed FHIR server" in said[literal + "/other"]
 
 
 def _ask(run: Production, server: str) -> str:
@@ -269,7 +269,7 @@ def test_the_settings_list_of_fhir_servers_counts_for_nothing_in_production(tmp_
         published(b'{"resourceType": "Bundle", "type": "searchset"}') as fhir,
         production(tmp_path, CDS_FHIR_SERVERS=fhir.address) as run,
     ):
-        assert "not one of the servers" in _ask(run, fhir.address)
+        assert "not an allowed FHIR server" in _ask(run, fhir.address)
         assert fhir.asked == 0
 
 
@@ -338,7 +338,7 @@ def test_production_is_the_default_and_names_all_that_it_lacks() -> None:
     [
         ("clients:\n  - id: a\n    issuer: b\n", "clients.yaml: line 2: expected `jwks_url` or `jwks_file`"),
         ("clients:\n", "no client is registered"),
-        (REGISTRATIONS.format(keys="http://ehr.example.org"), "clients.yaml: line 4: expected an https address"),
+        (REGISTRATIONS.format(keys="http://ehr.example.org"), "clients.yaml: line 4: expected an https URL"),
         (REGISTRATIONS.replace("order-sign", "order-sing").format(keys="https://x"), "clients.yaml: line 9: expected"),
     ],
 )
@@ -351,7 +351,7 @@ def test_a_fault_of_the_registrations_stops_the_start(write: Callable[[str], str
 def test_the_public_address_is_https(write: Callable[[str], str]) -> None:
     path = write(REGISTRATIONS.format(keys="https://x"))
     result = serve(CDS_CLIENTS_FILE=path, CDS_PUBLIC_BASE_URL="http://cds.example.org")
-    assert "CDS_PUBLIC_BASE_URL: expected an https address" in result.stderr
+    assert "CDS_PUBLIC_BASE_URL: expected an https URL" in result.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])

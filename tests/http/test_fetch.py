@@ -77,7 +77,7 @@ def test_the_server_refuses_without_the_token(server: str, fhir: FhirServer, sam
     """Otherwise the tests above would show nothing of the token."""
     request = to_be_fetched(samples[_sample("flags-65-year-old-man-poor-endocardial-border")], fhir.base_url)
     answer = call(server, request | access(fhir.base_url, "another-token"))
-    assert warnings(answer) == {f"fhirServer.{key}": "the FHIR server answered 401" for key in FETCHED}
+    assert warnings(answer) == {f"fhirServer.{key}": "the FHIR server responded with 401" for key in FETCHED}
 
 
 # --- what is asked --------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def verdicts(answer: Answer) -> list[tuple[str, str]]:
 def parses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Counts of cases created and of resources parsed for them."""
     counted = {"cases": 0, "resources": 0}
-    make, take = CaseReader.parsed, CaseReader._take
+    make, take = CaseReader.parsed, CaseReader._add
 
     def counting_make(reader: CaseReader, complete: frozenset[str]) -> ParsedCase:
         counted["cases"] += 1
@@ -151,7 +151,7 @@ def parses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         take(reader, source)
 
     monkeypatch.setattr(CaseReader, "parsed", counting_make)
-    monkeypatch.setattr(CaseReader, "_take", counting_take)
+    monkeypatch.setattr(CaseReader, "_add", counting_take)
     return counted
 
 
@@ -277,7 +277,7 @@ def test_an_encounter_known_to_be_without_charges_is_no_412(server: str) -> None
 def test_a_server_that_is_down_is_no_412(server: str) -> None:
     answer = call(server, _discharge_with({}) | access("http://127.0.0.1:9/fhir"))
     assert answer["cards"] == []
-    assert warnings(answer) == {"fhirServer.chargeItems": "the FHIR server could not be read (ConnectionError)"}
+    assert warnings(answer) == {"fhirServer.chargeItems": "the request to the FHIR server failed (ConnectionError)"}
 
 
 # --- order-select ---------------------------------------------------------------------------------------------------

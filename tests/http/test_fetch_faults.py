@@ -15,7 +15,7 @@ import requests
 
 from cds_service.cdshooks.prefetch import Intake
 from cds_service.fetch.client import FhirClient
-from cds_service.fetch.queries import MOST_PAGES, Access
+from cds_service.fetch.queries import MAX_PAGES, Access
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
@@ -162,19 +162,19 @@ def _next_pages(handler: BaseHTTPRequestHandler) -> None:
 
 BOMB = gzip.compress(b" " * 30_000_000, 9)
 TOO_MUCH = "sent more than 10485760 bytes"
-UNREADABLE = "could not be read"
+FAILED = "the request to the FHIR server failed"
 NOT_FHIR = "expected a FHIR resource or a Bundle"
 
 LASTING: dict[str, tuple[Reply, str]] = {
-    "401": (resource(UNAVAILABLE, 401, WWW_Authenticate="Bearer"), "answered 401"),
-    "403": (resource(UNAVAILABLE, 403), "answered 403"),
-    "404": (resource(UNAVAILABLE, 404), "answered 404"),
-    "410": (body(b"", 410), "answered 410"),
-    "429 for a minute": (body(b"", 429, Retry_After="60"), "answered 429"),
-    "500": (body(b"at patient.Record.read(Record.java)", 500), "answered 500"),
-    "503 all the time": (body(b"", 503), "answered 503"),
-    "201": (resource(searchset([GIVEN]), 201), "answered 201"),
-    "204": (body(b"", 204), "answered 204"),
+    "401": (resource(UNAVAILABLE, 401, WWW_Authenticate="Bearer"), "responded with 401"),
+    "403": (resource(UNAVAILABLE, 403), "responded with 403"),
+    "404": (resource(UNAVAILABLE, 404), "responded with 404"),
+    "410": (body(b"", 410), "responded with 410"),
+    "429 for a minute": (body(b"", 429, Retry_After="60"), "responded with 429"),
+    "500": (body(b"at patient.Record.read(Record.java)", 500), "responded with 500"),
+    "503 all the time": (body(b"", 503), "responded with 503"),
+    "201": (resource(searchset([GIVEN]), 201), "responded with 201"),
+    "204": (body(b"", 204), "responded with 204"),
     "a page for people": (body(b"<html>Please log in</html>", Content_Type="text/html"), NOT_FHIR),
     "nothing": (body(b""), NOT_FHIR),
     "null": (body(b"null"), NOT_FHIR),
@@ -184,32 +184,35 @@ LASTING: dict[str, tuple[Reply, str]] = {
     "half a Bundle": (body(json.dumps(searchset([GIVEN])).encode()[:-20]), NOT_FHIR),
     "not UTF-8": (body(b'{"resourceType": "\xff\xfe"}'), NOT_FHIR),
     "nested without end": (body(b'{"resourceType":"Bundle","entry":' + b"[" * 100_000), NOT_FHIR),
-    "cut short": (_cut_short, UNREADABLE),
-    "a chunk cut short": (_chunk_cut_short, UNREADABLE),
-    "no gzip": (body(b"not packed", Content_Encoding="gzip"), UNREADABLE),
-    "reset": (_reset, UNREADABLE),
-    "a drip": (_drip, "no answer within 0.5 seconds|too slow"),
-    "a drip of headers": (_drip_of_headers, "no answer within 0.5 seconds|too slow"),
-    "silence": (_silence, "no answer within 0.5 seconds|too slow"),
+    "cut short": (_cut_short, FAILED),
+    "a chunk cut short": (_chunk_cut_short, FAILED),
+    "no gzip": (body(b"not packed", Content_Encoding="gzip"), FAILED),
+    "reset": (_reset, FAILED),
+    "a drip": (_drip, "did not respond within 0.5 seconds|too slow"),
+    "a drip of headers": (_drip_of_headers, "did not respond within 0.5 seconds|too slow"),
+    "silence": (_silence, "did not respond within 0.5 seconds|too slow"),
     "odd headers": (_odd_headers, NOT_FHIR),
     "without end": (_without_end, TOO_MUCH),
     "a gzip bomb": (body(BOMB, Content_Encoding="gzip"), TOO_MUCH),
-    "an OperationOutcome": (resource(UNAVAILABLE), "could not be provided"),
+    "an OperationOutcome": (resource(UNAVAILABLE), "OperationOutcome received"),
     "another resource": (resource({"resourceType": "Patient", "id": PATIENT}), f"expected {TYPE}"),
     "matches of another type": (resource(searchset([{"resourceType": "Patient", "id": PATIENT}])), f"expected {TYPE}"),
-    "an entry that is an OperationOutcome": (resource(searchset([UNAVAILABLE])), "an OperationOutcome among the data"),
+    "an entry that is an OperationOutcome": (resource(searchset([UNAVAILABLE])), "OperationOutcome in the Bundle"),
     "an entry without a resource": (resource(searchset([]) | {"entry": [{}]}), "expected a `resource`"),
     "an entry of a wrong status": (resource(searchset([GIVEN | {"status": "perhaps"}])), "expected a code"),
-    "pages without end": (_next_pages, f"more than {MOST_PAGES} pages|too slow|no answer"),
+    "pages without end": (_next_pages, f"more than {MAX_PAGES} pages|too slow|did not respond"),
     "a next page nowhere": (resource(searchset([], next_page="")), "next page is not on the FHIR server"),
     "a next page in a file": (resource(searchset([], next_page="file:///etc/passwd")), "next page is not on the"),
     "a next page that is no address": (resource(searchset([], next_page="https://[")), "next page is not on the"),
     "a next page above": (resource(searchset([], next_page="../admin")), "next page is not on the FHIR server"),
     "a next page above, in disguise": (resource(searchset([], next_page="%2e%2e/admin")), "next page is not on the"),
-    "a next page that fails": (in_turn(resource(searchset([], next_page="?page=2")), body(b"", 500)), "answered 500"),
+    "a next page that fails": (
+        in_turn(resource(searchset([], next_page="?page=2")), body(b"", 500)),
+        "responded with 500",
+    ),
     "a next page that is not there": (
         in_turn(resource(searchset([], next_page="?page=2")), resource(UNAVAILABLE, 404)),
-        "answered 404",
+        "responded with 404",
     ),
 }  # fmt: skip
 
@@ -235,7 +238,7 @@ def test_nobody_is_followed_elsewhere(hasty: str, double: Double, status: int) -
         double.replies[TYPE] = resource(searchset([], next_page=f"{elsewhere.address}/{TYPE}?page=2"))
         paged = _timed_call(hasty, REQUEST | access(double.address))
         assert elsewhere.asked == []
-    assert warnings(answer) == {PLACE: f"the FHIR server answered {status}"}
+    assert warnings(answer) == {PLACE: f"the FHIR server responded with {status}"}
     assert warnings(paged) == {PLACE: "the next page is not on the FHIR server"}
     assert RULE in not_checked(answer)
     assert RULE in not_checked(paged)
@@ -275,7 +278,7 @@ def test_the_rest_of_a_search_that_is_not_there_is_not_nothing(hasty: str, doubl
     double.replies["pages/2"] = resource(UNAVAILABLE, 404)
     answer = call(hasty, REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: first}} | access(double.address))
     assert RULE in not_checked(answer)
-    assert warnings(answer) == {PLACE: "the FHIR server answered 404"}
+    assert warnings(answer) == {PLACE: "the FHIR server responded with 404"}
 
 
 def test_what_was_unreadable_in_prefetch_is_made_whole_by_the_server(hasty: str, double: Double) -> None:
@@ -424,7 +427,7 @@ def test_the_usual_port_is_the_same_server() -> None:
 def test_a_server_that_may_not_be_asked(hasty: str, double: Double, address: str) -> None:
     origin = double.address.removeprefix("http://").removesuffix("/fhir")
     answer = _timed_call(hasty, REQUEST | access(address.format(origin=origin)))
-    assert warnings(answer) == {PLACE: "`fhirServer` is not one of the servers that this service may ask"}
+    assert warnings(answer) == {PLACE: "`fhirServer` is not an allowed FHIR server"}
     assert warned(answer) == ["add-on-repeated"]
     assert RULE in not_checked(answer)
     assert double.asked == []
@@ -442,7 +445,7 @@ def test_only_servers_that_are_listed() -> None:
             assert _reasons(advisor, server) == []
         assert len(listed.asked) == 2
         for server in (other.address, f"{listed.address}/tenant", listed.address.removesuffix("/fhir")):
-            assert _reasons(advisor, server) == ["`fhirServer` is not one of the servers that this service may ask"]
+            assert _reasons(advisor, server) == ["`fhirServer` is not an allowed FHIR server"]
         assert len(listed.asked) == 2
         assert other.asked == []
 
@@ -455,7 +458,7 @@ def _reasons(advisor: Advisor, server: str) -> list[str]:
 @pytest.mark.parametrize("token", ["€", "line\nbreak"])
 def test_a_token_that_cannot_be_sent(hasty: str, double: Double, token: str) -> None:
     answer = _timed_call(hasty, REQUEST | access(double.address, token))
-    assert "could not be read" in warnings(answer)[PLACE]
+    assert "the request to the FHIR server failed" in warnings(answer)[PLACE]
     assert token not in json.dumps(answer, ensure_ascii=False)
     assert double.asked == []
 

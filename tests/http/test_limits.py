@@ -16,7 +16,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.cdshooks.size_limits import MOST_LEVELS, require_bounded
+from cds_service.cdshooks.size_limits import MAX_LEVELS, require_within_limits
 from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
@@ -43,7 +43,7 @@ def nested(levels: int, opening: str = "[", closing: str = "]") -> bytes:
         b"null",
         b'"text"',
         b"[1, [2, {}], 3]",
-        nested(MOST_LEVELS),
+        nested(MAX_LEVELS),
         json.dumps({"text": "[{" * 1000 + ',"' * 1000 + "\\" * 7}).encode(),
         json.dumps([r"\"", "\\\\", '\\"[', "[" * 100]).encode(),
         json.dumps("," * 1000).encode(),
@@ -52,13 +52,13 @@ def nested(levels: int, opening: str = "[", closing: str = "]") -> bytes:
     ],
 )
 def test_bodies_within_bounds(body: bytes) -> None:
-    assert require_bounded(body, 100) is body
+    assert require_within_limits(body, 100) is body
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        nested(MOST_LEVELS + 1),
+        nested(MAX_LEVELS + 1),
         nested(500, '{"a":[', "]}"),
         b'{"\\"": ' + nested(70) + b"}",
         b"[" * 70,
@@ -67,7 +67,7 @@ def test_bodies_within_bounds(body: bytes) -> None:
 )
 def test_a_body_that_is_nested_too_deeply(body: bytes) -> None:
     with pytest.raises(BadRequest, match="more than 64 levels"):
-        require_bounded(body, 100)
+        require_within_limits(body, 100)
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_a_body_that_is_nested_too_deeply(body: bytes) -> None:
 )
 def test_a_list_that_is_too_long(body: bytes) -> None:
     with pytest.raises(TooLarge, match="more than 100 elements"):
-        require_bounded(body, 100)
+        require_within_limits(body, 100)
 
 
 def test_many_short_lists_are_too_much_together() -> None:
     with pytest.raises(TooLarge, match="more objects"):
-        require_bounded(json.dumps([[{}] * 90] * 60).encode(), 100)
+        require_within_limits(json.dumps([[{}] * 90] * 60).encode(), 100)
 
 
 _TEXTS = st.text(alphabet='ab,"[]{}\\:é', max_size=6)
@@ -112,10 +112,10 @@ def test_lists_are_counted_as_a_decoder_would(value: Any, most: int, separators:
     body = json.dumps(value, separators=separators).encode()
     if elements(value) > most:
         with pytest.raises(TooLarge):
-            require_bounded(body, most)
+            require_within_limits(body, most)
     else:
         with suppress(TooLarge) if body.count(b"{") + body.count(b"[") > 50 * most else nullcontext():
-            assert require_bounded(body, most) is body
+            assert require_within_limits(body, most) is body
 
 
 def test_the_check_is_quick_for_any_shape() -> None:
@@ -126,7 +126,7 @@ def test_the_check_is_quick_for_any_shape() -> None:
     for shape in shapes:
         started = time.monotonic()
         with suppress(BadRequest, TooLarge):
-            require_bounded(shape, 20_000)
+            require_within_limits(shape, 20_000)
         assert time.monotonic() - started < 5
 
 
@@ -143,7 +143,7 @@ def post(address: str, body: bytes, path: str = CLAIM_REVIEW, **headers: str) ->
 
 @pytest.mark.parametrize("path", [CLAIM_REVIEW, f"{CLAIM_REVIEW}/feedback", "/review"])
 def test_bounds_over_http(server: str, path: str) -> None:
-    deep = post(server, b'{"x": ' + nested(MOST_LEVELS) + b"}", path)
+    deep = post(server, b'{"x": ' + nested(MAX_LEVELS) + b"}", path)
     assert (deep.status_code, deep.json()["issue"][0]["code"]) == (400, "invalid")
     assert "levels" in deep.json()["issue"][0]["diagnostics"]
     long = post(server, bundle_body(20_001), path)
@@ -185,7 +185,7 @@ def test_a_resource_that_is_nested_too_deeply_is_not_sent_back(advisor: Advisor)
     """An update that would need the whole resource stays a text."""
     good = json.dumps(request_of({"professional": "93350, 93352, 93352"}))
     deep = good.replace(
-        '"resourceType": "Claim"', f'"unknown": {nested(MOST_LEVELS).decode()}, "resourceType": "Claim"', 1
+        '"resourceType": "Claim"', f'"unknown": {nested(MAX_LEVELS).decode()}, "resourceType": "Claim"', 1
     )
     cards = [
         advisor.answer(SERVICES["contrast-echo-claim-review"], each.encode()).response.cards for each in (good, deep)

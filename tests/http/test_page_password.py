@@ -95,8 +95,8 @@ def test_guessing_is_slowed_down(site: Production) -> None:
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"CDS_SANDBOX": "true"}, "CDS_SANDBOX: in production it needs CDS_PAGES_PASSWORD and CDS_SANDBOX_KEY"),
-        ({"CDS_SANDBOX": "true", "CDS_PAGES_PASSWORD": PASSWORD}, "needs CDS_PAGES_PASSWORD and CDS_SANDBOX_KEY"),
+        ({"CDS_SANDBOX": "true"}, "CDS_SANDBOX: production requires CDS_PAGES_PASSWORD and CDS_SANDBOX_KEY"),
+        ({"CDS_SANDBOX": "true", "CDS_PAGES_PASSWORD": PASSWORD}, "requires CDS_PAGES_PASSWORD and CDS_SANDBOX_KEY"),
         ({"CDS_PAGES_PASSWORD": "short"}, "CDS_PAGES_PASSWORD: "),
     ],
 )
@@ -128,5 +128,5 @@ def test_neither_is_served_in_production_unless_asked_for(tmp_path: Path, monkey
 def test_a_key_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key.pem").write_text("nonsense")
     monkeypatch.setenv("CDS_SANDBOX_KEY", str(tmp_path / "key.pem"))
-    with pytest.raises(SettingsError, match="expected a private key in PEM"):
+    with pytest.raises(SettingsError, match="expected an unencrypted private key in PEM"):
         create_app(load_settings())

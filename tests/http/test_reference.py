@@ -177,9 +177,9 @@ def said(code: str, section: str) -> str:
     ("code", "section", "expected"),
     [
         ("93352", "patient", "bubbles"),
-        ("93352", "guidelines", "Once for each stress echo"),
+        ("93352", "guidelines", "Report once per stress echo"),
         ("93352", "guidelines", "93350, 93351"),
-        ("93352", "modifiers", "Never 26 or TC"),
+        ("93352", "modifiers", "Never append 26 or TC"),
         ("93352", "compliance", "rest echo is wrong"),
         ("93352", "coverage", "L36889"),
         ("93352", "documentation", "need for contrast"),
@@ -193,7 +193,7 @@ def said(code: str, section: str) -> str:
         ("Q9950", "compliance", "Q9957 for Lumason is wrong"),
         ("Q9957", "crosswalk", "Definity"),
         ("Q9957", "units", "1 mL"),
-        ("A9700", "units", "each study"),
+        ("A9700", "units", "per study"),
     ],
 )
 def test_what_a_page_says(server: str, code: str, section: str, expected: str) -> None:

@@ -49,7 +49,7 @@ def test_a_bundle_in_findings_out(server: str) -> None:
     assert set(repeated) == {"id", "rule", "indicator", "summary", "detail", "evidence", "remedies", "day"}
     assert repeated["indicator"] == "warning"
     assert repeated["day"] == "2026-03-02"
-    assert repeated["summary"] == "93352 is charged 2 times for one study: keep one."
+    assert repeated["summary"] == "93352 is charged 2 times for one study: keep one unit."
     assert "**Why**" in repeated["detail"]
     (seen,) = repeated["evidence"]
     assert seen == {
@@ -218,7 +218,7 @@ def test_a_parameter_that_is_not_known_is_a_400(server: str, query: str) -> None
 
 def test_every_sample_says_the_same_without_an_envelope(advisor: Advisor, sample_bundles: list[Path]) -> None:
     for path, sample in zip(sample_bundles, SAMPLES, strict=True):
-        rules = {rule.id for rule, _ in advisor.answer_bundle(path.read_bytes()).review.findings}
+        rules = {rule.id for rule, _ in advisor.review_bundle(path.read_bytes()).review.findings}
         if sample.name.startswith("flags-"):
             assert sample.parent.name in rules or rests_on_absence(sample), sample
 
@@ -249,7 +249,7 @@ def test_check_prints_the_review_of_a_bundle() -> None:
     result = run("check", "-", stdin=body)
     text = result.stdout.decode()
     assert result.returncode == 1
-    assert "WARNING: 93352 is charged 2 times for one study: keep one." in text
+    assert "WARNING: 93352 is charged 2 times for one study: keep one unit." in text
     assert "passed       contrast-add-on-missing" in text
     assert "(add-on-repeated)" in text
     content = json.loads(run("check", "--json", "-", stdin=body).stdout)

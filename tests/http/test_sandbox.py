@@ -202,7 +202,7 @@ def test_markdown_of_a_case_has_no_effect(server: str) -> None:
         ("{} {}", "line 1, column 4: expected nothing after the end"),
         ("", "line 1, column 1: expected a value"),
         ("[]", "line 1, column 1: expected a JSON object"),
-        ("[" * 100_000, "nested in more than 64 levels"),
+        ("[" * 100_000, "nested more than 64 levels deep"),
         (
             '{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "ChargeItem"}}]}',
             "one patient, found none",

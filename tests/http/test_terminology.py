@@ -7,13 +7,13 @@ import pytest
 import requests
 
 import hooks
-from cds_service.app import exports
+from cds_service.app import fhir_resources
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS
 
 BASE = "https://example.org/contrast-echo-cds"
-EXPORTS = exports(create_advisor(Settings()))
+EXPORTS = fhir_resources(create_advisor(Settings()))
 
 
 def get(server: str, path: str) -> requests.Response:

@@ -1,4 +1,4 @@
-"""The steps of `hooks/README.md`, taken in a copy: a biller closes a code and adds a rule with an editor."""
+"""`hooks/README.md` teaches how to close a code and add a rule; its steps are run in a copy."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ CLOSED = "tests/rules/contrast-supply-missing.yaml, under `flags:`"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
-    """A copy of what a biller works in."""
+    """A copy of the files that an author of rules edits."""
     for name in ("cds_service", "hooks", "tests", "sample_bundles", "deploy"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (
@@ -50,7 +50,7 @@ def run_tests(tree: Path, *names: str, only: str = "") -> subprocess.CompletedPr
 
 
 def close_lumason(tree: Path, last: str) -> None:
-    """The step of the README: give the entry its last date of service."""
+    """The README's step: give the entry its last date of service."""
     table = tree / "hooks" / "codes" / "codes.yaml"
     lines = table.read_text().splitlines(keepends=True)
     (number,) = [i for i, line in enumerate(lines) if '- {code: "Q9950"' in line]
@@ -102,7 +102,8 @@ def test_a_rule_is_added(tree: Path) -> None:
     """Every test that a rule touches: its own cases, the whole body, its samples, the documents and the pages."""
     add_rule(tree)
     chosen = ("rules/test_all_rules.py", "rules/test_override_reasons.py", "unit/test_floors.py", "unit/test_layout.py",
-              "documents/test_documents.py", "http/test_terminology.py")  # fmt: skip
+              "documents/test_documents.py",
+        "documents/test_language.py", "http/test_terminology.py")  # fmt: skip
     body = run_tests(tree, *chosen)
     assert body.returncode == 0, body.stdout
     of_the_rule = ("rules/test_cases.py", "rules/test_scope.py", "unit/test_actions.py", "unit/test_cards.py",

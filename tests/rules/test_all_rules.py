@@ -1,4 +1,4 @@
-"""The whole body of rules and tables: complete, sourced, shown on both sides."""
+"""Checks of all rules and tables: complete, sourced, with cases and samples on both sides."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every rule flags, passes and abstains as its cases say; the cases are in `rules/<rule-id>.yaml`."""
+"""Runs the cases in `rules/<rule-id>.yaml`: every rule flags, passes and abstains as they state."""
 
 from pathlib import Path
 from typing import Any

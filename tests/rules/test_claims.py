@@ -1,4 +1,4 @@
-"""Lines of one claim, and the advice if the tables of the two settings disagree."""
+"""Lines that share a claim, and verdicts if the tables of the two settings differ."""
 
 from datetime import date
 

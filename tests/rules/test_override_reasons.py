@@ -1,4 +1,4 @@
-"""Override reasons: few, coded, each for the stages at which it makes sense."""
+"""Override reasons: few per rule, coded, each limited to the stages at which it makes sense."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Properties of every case: hypothesis generates claims, records and payers, correct or not."""
+"""Properties of every case: hypothesis generates claims, records and payers, right and wrong."""
 
 import json
 from collections.abc import Iterable
@@ -86,13 +86,13 @@ def warnings(advice: Answer) -> set[str]:
 
 
 def chosen(finding: Finding) -> list[Fix]:
-    """The remedy that is recommended, else the first."""
+    """The recommended fix, else the first."""
     recommended = [fix for fix in finding.fixes if fix.recommended]
     return (recommended or list(finding.fixes))[:1]
 
 
 def together(fixes: Iterable[Fix]) -> list[Change]:
-    """The changes of several remedies, each once; a line that goes is not changed as well."""
+    """The changes of several fixes, each once; a removed line is not changed as well."""
     every = {_what(change): change for fix in fixes for change in fix.changes}.values()
     gone = {change.line.origin for change in every if isinstance(change, RemoveLine)}
     return [change for change in every if isinstance(change, RemoveLine) or _origin(change) not in gone]
@@ -107,7 +107,7 @@ def _origin(change: Change) -> Origin | None:
 
 
 def said(advice: Answer) -> list[tuple[Any, ...]]:
-    """The findings without the places in which their evidence stands, in an order of their own."""
+    """The findings in a canonical order, without the positions of their evidence."""
     return sorted(
         (
             rule.id,

@@ -11,7 +11,7 @@ from fhir.resources.R4B.claim import Claim
 
 import hooks
 from cds_service.cdshooks.actions import fhir_actions
-from cds_service.cdshooks.cards import SUMMARY_LIMIT, plain_text, shortened
+from cds_service.cdshooks.cards import SUMMARY_LIMIT, escape_markdown, shortened
 from cds_service.cdshooks.messages import Response
 from cds_service.core.case import Case
 from cds_service.core.changes import AddModifier, RemoveModifier, SetUnits
@@ -198,12 +198,12 @@ def test_a_date_of_service_after_the_verification_says_so(advisor: Advisor) -> N
         (card,) = cards_of(advisor.answer(SERVICES[service_of(case)], body_of(case)).response)
         return str(card["detail"])
 
-    assert "verify that it still holds" not in detail("2026-09-30")
-    assert "verify that it still holds" in detail("2026-10-01")
+    assert "confirm that it still applies" not in detail("2026-09-30")
+    assert "confirm that it still applies" in detail("2026-10-01")
 
 
 def test_words_of_the_sender_have_no_effect_as_markdown() -> None:
-    assert plain_text("<b>*x*</b> [a](http://b)") == r"\<b\>\*x\*\</b\> \[a\](http://b)"
+    assert escape_markdown("<b>*x*</b> [a](http://b)") == r"\<b\>\*x\*\</b\> \[a\](http://b)"
 
 
 @pytest.mark.parametrize("length", [139, 140, 400])

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from cds_service.auth.registrations import load_clients
 from cds_service.auth.replay import MemoryReplayStore
-from cds_service.auth.tokens import Guard
+from cds_service.auth.tokens import TokenVerifier
 from cds_service.auth.trial_keys import public_jwk
 from cds_service.cli.main import main
 from tests.support.tokens import P256, P384, RSA, jwk, key_set, published
@@ -75,8 +75,8 @@ def test_what_stands_in_the_file_stays_as_it_is(file: Path, text: str) -> None:
     ("arguments", "fault"),
     [
         ((), "expected `jwks_url` or `jwks_file`"),
-        (("--jwks-url", "http://ehr.example.org"), "expected an https address"),
-        (("--jwks-file", "f", "--fhir-server", "http://ehr.example.org"), "expected an https address"),
+        (("--jwks-url", "http://ehr.example.org"), "expected an https URL"),
+        (("--jwks-file", "f", "--fhir-server", "http://ehr.example.org"), "expected an https URL"),
     ],
 )
 def test_what_could_not_be_read_is_not_written(file: Path, arguments: tuple[str, ...], fault: str) -> None:
@@ -91,7 +91,7 @@ def test_what_could_not_be_read_is_not_written(file: Path, arguments: tuple[str,
 
 def test_an_unknown_client_is_named(file: Path) -> None:
     add(file, "a", "--jwks-file", "a.json")
-    assert "known are a" in clients(file, "remove", "b").output
+    assert "registered are a" in clients(file, "remove", "b").output
     assert clients(file, "test", "b").exit_code == 1
 
 
@@ -109,7 +109,7 @@ def test_a_registration_is_tested(file: Path) -> None:
         assert "none of the keys can be used" in clients(file, "test", "a").output
         keys.status = 500
         result = clients(file, "test", "a")
-        assert (result.exit_code, "answered 500" in result.output) == (1, True)
+        assert (result.exit_code, "responded with 500" in result.output) == (1, True)
 
 
 def test_keys_and_tokens_for_trying_it_out(file: Path, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_keys_and_tokens_for_trying_it_out(file: Path, tmp_path: Path) -> None:
     add(file, "a", "--jwks-file", "jwks.json", "--tenant", "t")
     arguments = ["--key", str(key), "--issuer", "https://a", "--audience", "https://cds/x", "--tenant", "t"]
     made = clients(file, "token", *arguments).output.strip()
-    caller = Guard(load_clients(file), tmp_path, MemoryReplayStore()).admit(f"Bearer {made}", "https://cds/x")
+    caller = TokenVerifier(load_clients(file), tmp_path, MemoryReplayStore()).verify(f"Bearer {made}", "https://cds/x")
     assert (caller.client, caller.tenant) == ("a", "t")
 
 

@@ -91,7 +91,7 @@ def test_only_what_the_callers_list_names_is_asked(advisor: Advisor, hostile: Ho
     for listed in ([], [AllowedServer(f"{url}/r4")], [AllowedServer(url.replace("127.0.0.1", "localhost"), True)]):
         advice = ask(advisor, url, *listed)
         assert advice.fetched == ()
-        assert "not one of the servers" in str(advice.skipped)
+        assert "not an allowed FHIR server" in str(advice.skipped)
     assert hostile.connections == 0
 
 
@@ -113,7 +113,7 @@ def test_a_name_that_leads_to_a_private_address_is_not_followed(
     names("ehr.test", addresses)
     url = f"http://ehr.test:{hostile.port}/fhir"
     advice = ask(advisor, url, AllowedServer(url))
-    assert "could not be read" in str(advice.skipped)
+    assert "the request to the FHIR server failed" in str(advice.skipped)
     assert hostile.connections == 0
 
 
@@ -122,7 +122,9 @@ def test_a_private_address_is_asked_where_the_list_says_so(
 ) -> None:
     names("ehr.test", ["127.0.0.1"])
     url = f"http://ehr.test:{hostile.port}/fhir"
-    assert "could not be read" not in str(ask(advisor, url, AllowedServer(url, private=True)).skipped)
+    assert "the request to the FHIR server failed" not in str(
+        ask(advisor, url, AllowedServer(url, private=True)).skipped
+    )
     assert set(hostile.tokens) == {"Bearer secret"}
 
 
@@ -151,7 +153,7 @@ def test_a_name_that_changes_after_the_check_finds_nobody(
     looked = names("ehr.test", ["8.8.8.8"], ["127.0.0.1"])
     url = f"http://ehr.test:{hostile.port}/fhir"
     access = ask(advisor, url, AllowedServer(url))
-    assert "could not be read" in str(access.skipped)
+    assert "the request to the FHIR server failed" in str(access.skipped)
     assert opened[0] == "8.8.8.8"
     assert "ehr.test" not in opened, "what was checked is connected to, not the name"
     assert looked

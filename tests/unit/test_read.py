@@ -257,7 +257,7 @@ def test_what_is_near_a_day_is_of_it_or_of_no_day_or_points_at_something() -> No
         observation("points", effectiveDateTime="2026-03-18", partOf=[{"reference": "Procedure/1"}]),
     )
     for records in (case.observations, Records(tuple(case.observations))):
-        near = [each.identity.partition("/")[2] for each in records.near(date(2026, 3, 17))]
+        near = [each.identity.partition("/")[2] for each in records.candidates_on(date(2026, 3, 17))]
         assert near == ["today", "no day", "points"]
 
 
@@ -277,13 +277,13 @@ def test_no_agent_in_an_ordinary_drug() -> None:
         ([1], "expected a FHIR resource"),
         (charge(quantity={"value": 1e300}), "quantity: expected a number from 0"),
         (charge(quantity={"value": -1}), "quantity: expected a number from 0"),
-        (charge(subject={"reference": "Patient/other"}), "another patient"),
+        (charge(subject={"reference": "Patient/other"}), "a different patient"),
     ],
 )
 def test_what_cannot_be_read_is_left_out_and_reported(resource: Any, reason: str) -> None:
     parsed = read(resource, charge(id="good"))
     assert [line.identity for line in parsed.case.lines] == ["ChargeItem/good"]
-    assert [(each.place, reason in each.reason) for each in parsed.skipped] == [("entry[0]", True)]
+    assert [(each.path, reason in each.reason) for each in parsed.skipped] == [("entry[0]", True)]
     assert "John Smith" not in parsed.skipped[0].reason
 
 
@@ -298,7 +298,7 @@ def test_what_comes_twice_counts_once() -> None:
 def test_two_of_one_id_that_cannot_be_compared_differ() -> None:
     parsed = read(charge(quantity={"value": "sNaN"}), charge(quantity={"value": "sNaN"}))
     assert len(parsed.case.lines) == 0
-    assert {each.place for each in parsed.skipped} == {"entry[0]", "entry[1]"}
+    assert {each.path for each in parsed.skipped} == {"entry[0]", "entry[1]"}
 
 
 def test_odd_dates_of_many_lines_are_named_once() -> None:
@@ -311,7 +311,7 @@ def test_odd_dates_of_many_lines_are_named_once() -> None:
 @pytest.mark.parametrize("moment", ["2026-03-17\n2026-03-18", "2026-03-17T10:00\n"])
 def test_a_date_with_a_line_break_is_none(moment: str) -> None:
     (skipped,) = read(charge(occurrenceDateTime=moment), charge(id="good", occurrenceDateTime="2026-03-17")).skipped
-    assert skipped.place == "entry[0]"
+    assert skipped.path == "entry[0]"
 
 
 def corpus_resources() -> list[bytes]:
@@ -325,6 +325,6 @@ def test_every_resource_of_the_corpus_is_read_or_not_needed() -> None:
     resources = [SourceResource(f"corpus[{i}]", msgspec.Raw(raw)) for i, raw in enumerate(corpus_resources())]
     parsed = read_case(resources, stage="claim")
     assert len(resources) > 300
-    assert [each.reason for each in parsed.skipped] == ["a preauthorization charges nothing: not reviewed"]
+    assert [each.reason for each in parsed.skipped] == ["a preauthorization is not a claim for payment; not reviewed"]
     assert parsed.case.lines
     assert parsed.case.procedures

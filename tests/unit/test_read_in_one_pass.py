@@ -105,8 +105,8 @@ def test_one_pass_says_what_piece_by_piece_says(
     requests.append(with_others(request_, OTHERS, chance))
     bodies = [json.dumps(each).encode() for each in requests]
     at_once = [said(advisor, body) for body in bodies]
-    monkeypatch.setattr(prefetch, "_read_at_once", lambda _: None)
-    monkeypatch.setattr(messages, "_WHOLE", _Refusing())
+    monkeypatch.setattr(prefetch, "_decode_in_one_pass", lambda _: None)
+    monkeypatch.setattr(messages, "_DECODED_REQUEST", _Refusing())
     assert [said(advisor, body) for body in bodies] == at_once
 
 

@@ -95,7 +95,7 @@ def _for_text(way: Way) -> Way:
 def test_the_reason_names_the_code_and_the_evidence(advisor: Advisor) -> None:
     said = answer(advisor, broken(request_of(CORRECT), "93352", status))
     reasons = {each["rule"]: each["reason"] for each in about_echo(said)["notChecked"]}
-    assert reasons["contrast-add-on-missing"] == "93352 may be charged already, in a charge that could not be read"
+    assert reasons["contrast-add-on-missing"] == "93352 may already be charged, on a charge that could not be parsed"
 
 
 def test_a_claim_that_cannot_be_read_hides_its_lines(advisor: Advisor) -> None:
@@ -129,7 +129,7 @@ def test_an_order_that_cannot_be_read_is_not_ordered_again(advisor: Advisor) -> 
 def test_in_a_bundle_of_its_own_it_is_still_a_charge(advisor: Advisor) -> None:
     """Nothing but a charge that cannot be read: that is no order time."""
     charge = drafts(request_of({"lines": "93352"}))[0] | {"status": "charged"}
-    advice = advisor.answer_bundle(json.dumps(bundle([charge])).encode())
+    advice = advisor.review_bundle(json.dumps(bundle([charge])).encode())
     assert advice.stage == "claim"
 
 
@@ -189,5 +189,5 @@ def test_a_second_attempt_that_cannot_be_read_takes_nothing_off(advisor: Advisor
         assert "contrast-not-supported" not in topics(answer(advisor, request))
     else:
         records = [entry["resource"] for each in request["prefetch"].values() for entry in each["entry"]]
-        advice = advisor.answer_bundle(json.dumps(bundle([*drafts(request), *records])).encode())
+        advice = advisor.review_bundle(json.dumps(bundle([*drafts(request), *records])).encode())
         assert "contrast-not-supported" not in {rule.id for rule, _ in advice.review.findings}

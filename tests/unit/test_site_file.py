@@ -13,7 +13,7 @@ from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.site_file import load_site
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
-from hooks.coding.setting_and_payer import payer_of, payer_says, takes_hospital_codes
+from hooks.coding.setting_and_payer import payer_answer, payer_of, takes_hospital_codes
 from tests.rules.test_cases import SERVICES
 from tests.support.notation import request_of, service_of
 from tests.support.running import ROOT
@@ -71,13 +71,13 @@ def test_the_example_explains_every_question() -> None:
     ("text", "expected"),
     [
         ("", "empty file"),
-        ("mappings: [\n", "not YAML"),
+        ("mappings: [\n", "invalid YAML"),
         ("- 1\n", "line 1: expected `object`"),
-        ("mapping: []\n", "line 1: the key `mapping` is not known here"),
+        ("mapping: []\n", "line 1: unknown key `mapping`"),
         ('mappings:\n  - {system: snomed, code: "1"}\n', "line 2: `to` is required"),
         (
             'mappings:\n  - {system: snomed, code: "1", to: "93999"}\n',
-            "line 2: `93999` is no code in scope",
+            "line 2: `93999` is not a code in scope",
         ),
         ('mappings:\n  - {system: snomed, code: 1, to: "93350"}\n', "line 2: expected `str`, got `int`"),
         ('mappings:\n  - {system: snomed, code: "1", to: 93350}\n', "line 2: put `93350` in quotes"),
@@ -87,23 +87,23 @@ def test_the_example_explains_every_question() -> None:
         ),
         (
             'mappings:\n  - {system: "http://www.ama-assn.org/go/cpt", code: "93350", to: "93351"}\n',
-            "line 2: `93350` is a billing code of its own",
+            "line 2: `93350` is a billing code in scope",
         ),
         ("payers:\n  - medicare: true\n", "line 2: expected a payer to have `names`, `identifiers` or `types`"),
         ("payers:\n  - names: [A]\n    medicare: maybe\n", "line 3: expected `medicare` to be true or false"),
         ("payers:\n  - names: [A]\n    medicare: yes\n", "line 3: put `yes` in quotes"),
-        ("payers:\n  - names: [A]\n    medicaid: true\n", "line 3: the key `medicaid` is not known here"),
+        ("payers:\n  - names: [A]\n    medicaid: true\n", "line 3: unknown key `medicaid`"),
         ("payers:\n  - names: A\n", "line 2: expected `array`, got `str`"),
-        ("rules:\n  switched_off: [no-such-rule]\n", "line 2: no rule `no-such-rule`; known are add-on-"),
+        ("rules:\n  switched_off: [no-such-rule]\n", "line 2: unknown rule `no-such-rule`; expected one of add-on-"),
         (
             "rules:\n  switched_off: [add-on-repeated]\n  lowered_to_info: [add-on-repeated]\n",
             "line 3: the rule `add-on-repeated` is switched off above",
         ),
-        ("rules:\n  off: []\n", "line 2: the key `off` is not known here"),
+        ("rules:\n  off: []\n", "line 2: unknown key `off`"),
         ('vial_units:\n  products:\n    "93350": 2\n', "line 3: expected a supply code: one of Q9950"),
         ('vial_units:\n  products: {"Q9957": 0}\n', "line 2: expected the HCPCS units of one vial"),
         ('vial_units:\n  products: {"Q9957": "2"}\n', "line 2: expected `int`, got `str`"),
-        ("vial_units:\n  usual: true\n  usual: false\n", "line 3: the key `usual` is written twice"),
+        ("vial_units:\n  usual: true\n  usual: false\n", "line 3: duplicate key `usual`"),
     ],
 )
 def test_a_fault_names_the_line(tmp_path: Path, text: str, expected: str) -> None:
@@ -127,7 +127,7 @@ def test_a_fault_is_named_at_start(tmp_path: Path, command: tuple[str, ...]) -> 
     path.write_text("rules:\n  switched_off: [nothing]\n")
     result = run(*command, stdin=b"{}", CDS_SITE_FILE=str(path), PATH="/usr/bin")
     assert result.returncode == 1
-    assert b"site.yaml: line 2: no rule `nothing`" in result.stderr
+    assert b"site.yaml: line 2: unknown rule `nothing`" in result.stderr
     assert b"Traceback" not in result.stderr
 
 
@@ -240,7 +240,7 @@ def test_payers(tmp_path: Path, coverage: dict[str, Any], payer: str, c_codes: b
     case = coverage_case(tmp_path, coverage)
     assert payer_of(case, case.lines) == payer
     assert takes_hospital_codes(case, case.lines) is c_codes
-    assert payer_says(case, case.lines, "waste_modifiers") is waste
+    assert payer_answer(case, case.lines, "waste_modifiers") is waste
 
 
 def test_a_hospital_claim_to_a_payer_that_takes_c_codes_is_not_told_to_add_93352(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_what_is_no_date_is_named_and_is_no_day(advisor: Advisor, moment: str) -
     drafts(request)[0]["occurrenceDateTime"] = moment
     parsed = advisor.answer(CLAIM, json.dumps(request).encode()).parsed
     assert parsed.case.lines[0].day is None
-    assert {each.place: each.reason for each in parsed.skipped} == {
+    assert {each.path: each.reason for each in parsed.skipped} == {
         PLACE: "ChargeItem.occurrenceDateTime: expected a date such as 2026-03-17"
     }
 
@@ -169,7 +169,7 @@ def test_a_document_whose_status_nobody_knows_does_not_count(advisor: Advisor, k
     request["context"]["draftCharges"]["entry"].append({"resource": {"resourceType": kind, "status": "canceled"}})
     advice = advisor.answer(CLAIM, json.dumps(request).encode())
     assert len(advice.parsed.case.documents) == 0
-    assert [each.place for each in advice.skipped] == ["context.draftCharges.entry[1].resource"]
+    assert [each.path for each in advice.skipped] == ["context.draftCharges.entry[1].resource"]
 
 
 # --- medications and ids --------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_the_same_resource_twice_and_the_draft_of_one_on_record_are_no_fault(adv
 @pytest.mark.parametrize("kind", ['["Claim"]', "5", '{"a": 1}', "true"])
 def test_a_type_that_is_no_text_is_a_fault_of_its_place(kind: str) -> None:
     (fault,) = faults_in(f'{{"entry": [{{"resource": {{"resourceType": {kind}}}}}]}}'.encode())
-    assert fault.place == "entry[0].resource"
+    assert fault.path == "entry[0].resource"
 
 
 @pytest.mark.parametrize("number", ["1e999999999", "1.0e99999999999999999999", "9" * 5000])

@@ -35,15 +35,15 @@ def test_reads_dates_and_takes_the_only_source(tmp_path: Path) -> None:
         ("  - {code: Q9957}\n", "line 5: put `Q9957` in quotes"),
         ("  - {code: 0439T}\n", "line 5: put `0439T` in quotes"),
         ('  - {code: "93350", first: 1.5}\n', "line 5: put `1.5` in quotes"),
-        ('  - {code: "93350", code: "93351"}\n', "line 5: the key `code` is written twice"),
+        ('  - {code: "93350", code: "93351"}\n', "line 5: duplicate key `code`"),
         ('  - {code: "93350", frist: 2020-01-01}\n', "entries[0] (93350): Object contains unknown field `frist`"),
         ('  - {code: "93350", source: two}\n', "expected `source` to be one of one"),
         ('  - {code: "93350", first: 2020-13-01}\n', "line 5: expected a date"),
         ('  - {code: "93350", first: 2020-01-02, last: 2020-01-01}\n', "expected `last` to be no earlier"),
         ("  - {first: 2020-01-01}\n", "entries[0] (no code): Object missing required field `code`"),
-        ('  - {code: "93350", last: 2020-06-30}\n  - {code: "93350", first: 2020-06-30}\n', "in force on one day"),
+        ('  - {code: "93350", last: 2020-06-30}\n  - {code: "93350", first: 2020-06-30}\n', "in force on the same day"),
         ('  - {code: "93350", first: on}\n', "put `on` in quotes"),
-        ('  - {code: "93350"\n', "not YAML"),
+        ('  - {code: "93350"\n', "invalid YAML"),
     ],
 )
 def test_refuses(tmp_path: Path, entries: str, expected: str) -> None:
@@ -60,7 +60,7 @@ def test_entries_of_another_key_may_be_in_force_on_one_day(tmp_path: Path) -> No
     path.write_text(HEAD + PAIR % "" + PAIR.replace("professional", "facility") % "")
     assert [row.key for row in load_table(path, PairRow)] == ["93351 (professional)", "93351 (facility)"]
     path.write_text(HEAD + PAIR % ", last: 2025-12-31" + PAIR % ", first: 2025-12-31")
-    with pytest.raises(TableError, match=r"two entries of 93351 \(professional\) are in force on one day"):
+    with pytest.raises(TableError, match=r"two entries for 93351 \(professional\) are in force on the same day"):
         load_table(path, PairRow)
 
 

@@ -17,7 +17,7 @@ from cds_service.auth.jwks import (
 )
 from cds_service.auth.registrations import Client, load_clients
 from cds_service.auth.replay import MemoryReplayStore
-from cds_service.auth.tokens import Guard, Principal
+from cds_service.auth.tokens import Principal, TokenVerifier
 from cds_service.errors import NotAllowed, NotTrusted, SettingsError
 from cds_service.fhir.servers import AllowedServer
 from tests.conformance import verifies
@@ -39,7 +39,7 @@ from tests.support.tokens import (
 
 NOW = 1_800_000_000.0
 
-KEYS = [
+PREFETCH_KEYS = [
     jwk(P384, "k1"),
     jwk(RSA, "r1"),
     jwk(P256, "small"),
@@ -55,23 +55,23 @@ KEYS = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "keys.json").write_bytes(key_set(*KEYS))
+    (tmp_path / "keys.json").write_bytes(key_set(*PREFETCH_KEYS))
     return tmp_path
 
 
 @pytest.fixture
-def guard(folder: Path) -> Guard:
+def guard(folder: Path) -> TokenVerifier:
     client = Client(id="hospital", issuer=ISSUER, jwks_file="keys.json", jwks_url=f"{ISSUER}/jwks")
     other = Client(id="other", issuer="https://other.example.org", jwks_file="none.json")
-    return Guard([client, other], folder, MemoryReplayStore(), now=lambda: NOW)
+    return TokenVerifier([client, other], folder, MemoryReplayStore(), now=lambda: NOW)
 
 
 def token(**changes: Any) -> str:
     return tokens.token(**({"iat": NOW, "exp": NOW + 60} | changes))
 
 
-def admit(guard: Guard, bearer: str, endpoint: str = DISCOVERY) -> Principal:
-    return guard.admit(f"Bearer {bearer}", endpoint)
+def admit(guard: TokenVerifier, bearer: str, endpoint: str = DISCOVERY) -> Principal:
+    return guard.verify(f"Bearer {bearer}", endpoint)
 
 
 def named(each: str | dict[str, Any]) -> str:
@@ -98,7 +98,7 @@ def named(each: str | dict[str, Any]) -> str:
     ],
     ids=named,
 )
-def test_a_good_token_says_who_calls(guard: Guard, good: dict[str, Any]) -> None:
+def test_a_good_token_says_who_calls(guard: TokenVerifier, good: dict[str, Any]) -> None:
     assert admit(guard, token(**good)).client == "hospital"
 
 
@@ -113,9 +113,9 @@ BAD: dict[str, list[dict[str, Any]]] = {
         {"aud": []},
         {"aud": ""},
     ],
-    "`exp`: the token has ended": [{"iat": NOW - 60, "exp": NOW - 10}, {"exp": 0, "iat": 0}],
+    "`exp`: the token has expired": [{"iat": NOW - 60, "exp": NOW - 10}, {"exp": 0, "iat": 0}],
     "not yet valid": [{"iat": NOW + 11, "exp": NOW + 60}, {"nbf": NOW + 11}],
-    "lives longer": [{"exp": NOW + 301}, {"iat": NOW - 250, "exp": NOW + 51}, {"iat": -1e300}],
+    "lifetime exceeds": [{"exp": NOW + 301}, {"iat": NOW - 250, "exp": NOW + 51}, {"iat": -1e300}],
     "`iss`": [{"iss": "https://stranger.example.org"}, {"iss": f"{ISSUER}/"}],
     "missing required field `jti`": [{"jti": None}],
     "missing required field `exp`": [{"exp": None}],
@@ -141,16 +141,16 @@ BAD: dict[str, list[dict[str, Any]]] = {
         {"key": RSA, "alg": "RS256", "header": {"kid": "r1"}},
         {"key": RSA, "alg": "PS384", "header": {"kid": "r1"}},
     ],
-    "the key is not one for": [
+    "the key type does not match": [
         {"key": RSA, "alg": "RS384", "header": {"kid": "k1"}},
         {"header": {"kid": "r1"}},
         {"header": {"kid": "small"}},
         {"header": {"kid": "shared"}},
     ],
     "not published for": [{"header": {"kid": kid}} for kid in ("for-256", "for-encryption", "for-signing")],
-    "the key cannot be read": [{"header": {"kid": "broken"}}],
+    "the key cannot be parsed": [{"header": {"kid": "broken"}}],
     "fewer than 2048 bits": [{"key": RSA, "alg": "RS384", "header": {"kid": "tiny"}}],
-    "the signature does not hold": [
+    "invalid signature": [
         {"key": RSA, "alg": "RS384", "header": {"kid": "r1", "crit": ["exp"], "exp": 1}},
     ],
 }
@@ -162,14 +162,14 @@ BAD: dict[str, list[dict[str, Any]]] = {
     [(bad, reason) for reason, many in BAD.items() for bad in many],
     ids=named,
 )
-def test_a_bad_token_is_refused_for_its_fault(guard: Guard, bad: dict[str, Any], reason: str) -> None:
+def test_a_bad_token_is_refused_for_its_fault(guard: TokenVerifier, bad: dict[str, Any], reason: str) -> None:
     with pytest.raises(NotTrusted) as refused:
         admit(guard, token(**bad))
     assert reason in refused.value.message
 
 
 @verifies("k@201")
-def test_none_is_no_algorithm(guard: Guard) -> None:
+def test_none_is_no_algorithm(guard: TokenVerifier) -> None:
     head = json.dumps({"alg": "none", "typ": "JWT", "kid": "k1"}).encode()
     unsigned = raw_token(head, json.dumps(claims()).encode())
     for bearer in (unsigned, unsigned.rsplit(".", 1)[0] + ".", unsigned.rsplit(".", 1)[0]):
@@ -180,9 +180,9 @@ def test_none_is_no_algorithm(guard: Guard) -> None:
 @verifies("k@203")
 @pytest.mark.parametrize("kid", ["k1", "r1", "shared"])
 @pytest.mark.parametrize("alg", ["HS256", "ES384", "RS384"])
-def test_a_public_key_is_no_shared_secret(guard: Guard, kid: str, alg: str) -> None:
+def test_a_public_key_is_no_shared_secret(guard: TokenVerifier, kid: str, alg: str) -> None:
     pem = P384.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    for secret in (pem, pem.strip(), b"secret", json.dumps(KEYS[0]).encode()):
+    for secret in (pem, pem.strip(), b"secret", json.dumps(PREFETCH_KEYS[0]).encode()):
         with pytest.raises(NotTrusted):
             admit(guard, signed_with_secret(secret, kid, alg))
 
@@ -190,18 +190,18 @@ def test_a_public_key_is_no_shared_secret(guard: Guard, kid: str, alg: str) -> N
 @verifies("k@203")
 def test_a_shared_secret_is_refused_even_where_a_registration_would_allow_it(folder: Path) -> None:
     client = Client(id="hospital", issuer=ISSUER, jwks_file="keys.json", algorithms=("HS256",))
-    with pytest.raises(NotTrusted, match="not one for HS256"):
-        admit(Guard([client], folder, MemoryReplayStore()), signed_with_secret(b"secret", "shared"))
+    with pytest.raises(NotTrusted, match="does not match HS256"):
+        admit(TokenVerifier([client], folder, MemoryReplayStore()), signed_with_secret(b"secret", "shared"))
 
 
-def test_another_clients_key_signs_for_nobody_else(guard: Guard, folder: Path) -> None:
+def test_another_clients_key_signs_for_nobody_else(guard: TokenVerifier, folder: Path) -> None:
     (folder / "none.json").write_bytes(key_set(jwk(P256, "o1"), jwk(RSA, "k1")))
     with pytest.raises(NotTrusted):
         admit(guard, token(iss="https://other.example.org"))
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_a_changed_token_is_refused(guard: Guard, part: int) -> None:
+def test_a_changed_token_is_refused(guard: TokenVerifier, part: int) -> None:
     parts, others = token().split("."), token(tenant="t", header={"kid": "k1", "x": "y"}).split(".")
     parts[part] = others[part]
     with pytest.raises(NotTrusted):
@@ -212,12 +212,12 @@ def test_a_changed_token_is_refused(guard: Guard, part: int) -> None:
 @pytest.mark.parametrize(
     "content", [b"{}", b"\xff", b"[" * 3000, b'{"iss":1e999}', b'{"exp":Infinity}', json.dumps(claims()).encode()]
 )
-def test_what_is_no_token_is_refused_without_a_defect(guard: Guard, head: bytes, content: bytes) -> None:
+def test_what_is_no_token_is_refused_without_a_defect(guard: TokenVerifier, head: bytes, content: bytes) -> None:
     with pytest.raises(NotTrusted):
         admit(guard, raw_token(head, content))
 
 
-def test_a_deep_header_is_no_defect(guard: Guard) -> None:
+def test_a_deep_header_is_no_defect(guard: TokenVerifier) -> None:
     """Two readers see a header, ours and the library's: some depth is too much for the one and not for the other."""
     for levels in range(700, 1100, 2):
         head = b'{"alg":"ES384","typ":"JWT","kid":"k1","x":' + b"[" * levels + b"]" * levels + b"}"
@@ -226,7 +226,7 @@ def test_a_deep_header_is_no_defect(guard: Guard) -> None:
 
 
 @pytest.mark.parametrize("number", ["Infinity", "NaN", "-Infinity", "1e999", "1" + "0" * 400])
-def test_times_are_finite(guard: Guard, number: str) -> None:
+def test_times_are_finite(guard: TokenVerifier, number: str) -> None:
     for name in ("exp", "iat", "nbf"):
         content = json.dumps(claims(iat=NOW, exp=NOW + 60) | {name: "HERE"}).replace('"HERE"', number)
         with pytest.raises(NotTrusted, match="claims"):
@@ -234,25 +234,25 @@ def test_times_are_finite(guard: Guard, number: str) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", "bearer a.b", "Bearer a.b.c.d"])
-def test_no_token_is_refused(guard: Guard, header: str | None) -> None:
+def test_no_token_is_refused(guard: TokenVerifier, header: str | None) -> None:
     with pytest.raises(NotTrusted):
-        guard.admit(header, DISCOVERY)
+        guard.verify(header, DISCOVERY)
 
 
-def test_a_token_that_is_too_long_is_refused(guard: Guard) -> None:
+def test_a_token_that_is_too_long_is_refused(guard: TokenVerifier) -> None:
     with pytest.raises(NotTrusted, match="not a signed JWT"):
         admit(guard, token(padding="x" * 9000))
 
 
-def test_a_token_is_taken_once(guard: Guard) -> None:
+def test_a_token_is_taken_once(guard: TokenVerifier) -> None:
     bearer = token()
     admit(guard, bearer)
     with pytest.raises(NotTrusted, match="used before") as refused:
         admit(guard, bearer)
-    assert set(refused.value.named) == {"issuer", "jti"}
+    assert set(refused.value.claims) == {"issuer", "jti"}
 
 
-def test_a_token_that_is_refused_is_not_used_up(guard: Guard) -> None:
+def test_a_token_that_is_refused_is_not_used_up(guard: TokenVerifier) -> None:
     bearer = token()
     with pytest.raises(NotTrusted):
         admit(guard, bearer, f"{DISCOVERY}/other")
@@ -261,7 +261,7 @@ def test_a_token_that_is_refused_is_not_used_up(guard: Guard) -> None:
 
 def test_two_issuers_may_use_one_id(folder: Path) -> None:
     many = [Client(id=i, issuer=f"https://{i}", jwks_file="keys.json") for i in ("a", "b")]
-    guard = Guard(many, folder, MemoryReplayStore(), now=lambda: NOW)
+    guard = TokenVerifier(many, folder, MemoryReplayStore(), now=lambda: NOW)
     assert [admit(guard, token(iss=f"https://{i}", jti="1")).client for i in ("a", "b")] == ["a", "b"]
 
 
@@ -275,21 +275,21 @@ def test_two_issuers_may_use_one_id(folder: Path) -> None:
 def test_tenants(tenants: tuple[str, ...], tenant: str | None, allowed: bool) -> None:
     caller = Principal("c", tenant, Client(id="c", issuer="i", tenants=tenants))
     if allowed:
-        caller.require(None)
+        caller.require_access(None)
     else:
         with pytest.raises(NotAllowed):
-            caller.require(None)
+            caller.require_access(None)
 
 
 @pytest.mark.parametrize(("services", "allowed"), [(None, True), (("s",), True), (("t",), False), ((), False)])
 def test_services(services: tuple[str, ...] | None, allowed: bool) -> None:
     caller = Principal("c", None, Client(id="c", issuer="i", services=services))
-    caller.require(None)
+    caller.require_access(None)
     if allowed:
-        caller.require("s")
+        caller.require_access("s")
     else:
         with pytest.raises(NotAllowed):
-            caller.require("s")
+            caller.require_access("s")
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ def test_what_is_no_key_set_is_not_taken(status: int, headers: dict[str, str], c
 def test_a_redirect_is_not_followed() -> None:
     with published(key_set(jwk(P384, "k1"))) as elsewhere, published(b"") as keys:
         keys.status, keys.headers = 302, {"Location": elsewhere.address}
-        with pytest.raises(KeysUnavailable, match="answered 302"):
+        with pytest.raises(KeysUnavailable, match="responded with 302"):
             KeySource(keys.address).load()
         assert elsewhere.asked == 0
 
@@ -385,7 +385,7 @@ def test_the_surroundings_of_the_machine_do_not_lead_elsewhere(monkeypatch: pyte
 
 def test_private_keys_and_keys_without_an_id_are_left_out() -> None:
     nameless = {name: value for name, value in jwk(P384, "x").items() if name != "kid"}
-    assert set(read_keys(key_set(nameless, *KEYS))) == {each["kid"] for each in KEYS} - {"private"}
+    assert set(read_keys(key_set(nameless, *PREFETCH_KEYS))) == {each["kid"] for each in PREFETCH_KEYS} - {"private"}
 
 
 # --- the registration file ------------------------------------------------------------------------------------------
@@ -421,22 +421,22 @@ def test_a_registration(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "instead", "fault"),
     [
-        ("id: hospital", "name: hospital", "line 2: the key `name` is not known here"),
+        ("id: hospital", "name: hospital", "line 2: unknown key `name`"),
         ("    issuer: https://ehr.example.org\n", "", "line 2: `issuer` is required"),
         ("    jwks_url: https://ehr.example.org/jwks\n", "", "line 2: expected `jwks_url` or `jwks_file`"),
-        ("jwks_url: https:", "jwks_url: http:", "line 4: expected an https address"),
+        ("jwks_url: https:", "jwks_url: http:", "line 4: expected an https URL"),
         ('["ES384"]', "[none]", "line 5: expected one of ES384, RS384"),
         ('["ES384"]', '["HS256"]', "line 5: expected one of ES384, RS384"),
-        ('["ES384"]', "[]", "line 5: expected some of ES384, RS384"),
+        ('["ES384"]', "[]", "line 5: expected one or more of ES384, RS384"),
         ("[known]", "[knwon]", "line 7: expected one of known"),
         ("[main]", "main", "line 6: expected `array`, got `str`"),
         ("private: true", "private: yes", "line 11: put `yes` in quotes"),
-        ("        private: true\n", "", "line 10: expected an https address: access tokens go there"),
-        ("https://ehr.example.org/fhir", "ehr.example.org/fhir", "line 9: expected `url` to be a base address"),
-        ("https://ehr.example.org/fhir", "https://u:p@ehr.example.org", "line 9: expected `url` to be a base address"),
-        ("https://ehr.example.org/fhir", "https://ehr.example.org:x/f", "line 9: expected `url` to be a base address"),
-        ("id: hospital", 'id: "a b"', "line 2: expected `id` to be letters"),
-        ("id: hospital", "id: hospital\n    id: other", "line 3: the key `id` is written twice"),
+        ("        private: true\n", "", "line 10: expected an https URL, since access tokens are sent there"),
+        ("https://ehr.example.org/fhir", "ehr.example.org/fhir", "line 9: expected `url` to be a base URL"),
+        ("https://ehr.example.org/fhir", "https://u:p@ehr.example.org", "line 9: expected `url` to be a base URL"),
+        ("https://ehr.example.org/fhir", "https://ehr.example.org:x/f", "line 9: expected `url` to be a base URL"),
+        ("id: hospital", 'id: "a b"', "line 2: expected `id` to have only letters"),
+        ("id: hospital", "id: hospital\n    id: other", "line 3: duplicate key `id`"),
         ("    tenants", "  - id: hospital\n    issuer: i\n    jwks_file: f\n    tenants", "line 6: another client"),
         ("    tenants", "  - id: b\n    issuer: https://ehr.example.org\n    jwks_file: f\n    tenants", "line 7"),
     ],

@@ -1,1 +1,1 @@
-"""Changes of the database's tables, oldest first; `cds-service database upgrade` applies those that are missing."""
+"""Migrations of the database schema; `cds-service database upgrade` applies missing ones."""

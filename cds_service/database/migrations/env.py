@@ -1,4 +1,4 @@
-"""What Alembic runs: the changes, over the connection and in the transaction that it was given."""
+"""Alembic environment: runs the migrations on the given connection and transaction."""
 
 from alembic import context
 

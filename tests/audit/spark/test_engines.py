@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import hooks
-from cds_service.fhir.sources import KEYS
+from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
 from cds_service.settings import Settings
@@ -91,20 +91,20 @@ def test_both_summaries_say_the_same(outs: tuple[Path, Path]) -> None:
     for fact in ("lines", "types", "cases", "patientsRead", "reviewed"):
         assert said[0]["facts"][fact] == said[1]["facts"][fact], fact
     for out in outs:
-        assert "Billed without 93352 or the supply" in (out / "report.html").read_text()
+        assert "Contrast billed without 93352 or the supply code" in (out / "report.html").read_text()
 
 
 def test_review_says_the_same(export: Path, outs: tuple[Path, Path]) -> None:
     """The answer of `/review` is made by `answer_bundle` and `report_of`; test_audit.py calls it over HTTP."""
     advisor: Advisor = create_advisor(Settings())
-    known = frozenset(KEYS[each] for each in synth.COMPLETE)
+    known = frozenset(PREFETCH_KEYS[each] for each in synth.COMPLETE)
     patients = patients_of(export)
     found = findings(outs[1])
     said = [
         (finding.id, finding.rule, finding.indicator, finding.summary)
         for patient in {row["patient"] for row in found}
         for bundle in case_bundles(patients[patient], advisor, known)
-        for finding in report_of(advisor.answer_bundle(json.dumps(bundle).encode(), "claim", known)).findings
+        for finding in report_of(advisor.review_bundle(json.dumps(bundle).encode(), "claim", known)).findings
     ]
     assert Counter(said) == Counter((row["id"], row["rule"], row["indicator"], row["summary"]) for row in found)
 

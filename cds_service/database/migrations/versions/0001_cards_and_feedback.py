@@ -1,6 +1,6 @@
 """Issued cards, feedback and comments.
 
-Databases from before there were migrations have these tables already: they are made only where they are missing.
+Tables are created only if missing, since databases older than the migrations already have them.
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "issued_cards",
         sa.Column("card", sa.String(36), primary_key=True),
@@ -45,6 +45,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove the tables with everything that was kept."""
+    """Drop the tables with all their data."""
     for table in ("feedback_comments", "feedback", "issued_cards"):
         op.drop_table(table)

@@ -1,4 +1,4 @@
-"""The audit log, and the indexes by time that retention needs."""
+"""Audit log, and indexes by time for retention."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ _BY_TIME = {"issued_cards": "issued_at", "feedback": "received_at", "audit": "at
 
 
 def upgrade() -> None:
-    """Make the table of calls, and index every table by time."""
+    """Create the audit table, and index every table by time."""
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove the audit log and the indexes; cards and feedback stay."""
+    """Drop the audit table and the indexes; cards and feedback are kept."""
     for table in _BY_TIME:
         op.drop_index(f"{table}_by_time", table)
     op.drop_table("audit")

@@ -1,4 +1,4 @@
-"""The tokens that were used, and how long a call took and what was not checked in the audit log."""
+"""Used tokens, and two audit columns: call duration and undecided questions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make the table of tokens, and room for more in the audit log."""
+    """Create the token table and add the audit columns."""
     op.create_table(
         "used_tokens",
         sa.Column("digest", sa.String(64), primary_key=True),
@@ -20,7 +20,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove both; calls stay."""
+    """Drop both; audit entries are kept."""
     op.drop_column("audit", "not_checked")
     op.drop_column("audit", "milliseconds")
     op.drop_table("used_tokens")

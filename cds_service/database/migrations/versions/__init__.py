@@ -1,1 +1,1 @@
-"""One file for each change, named by its number."""
+"""The migrations, one numbered file each."""
