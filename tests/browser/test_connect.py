@@ -76,13 +76,15 @@ def test_what_stands_in_the_way_is_said(look: Look, fhir: FhirServer) -> None:
         seen.go("/sandbox")
         seen.refusals = 3
         connected(seen, fhir, token="a-wrong-one")
-        expect(seen.page.locator("#connect [role=alert]")).to_contain_text("the FHIR server answered 401")
+        expect(seen.page.locator("#connect [role=alert]")).to_contain_text("the FHIR server responded with 401")
         seen.page.get_by_label("FHIR server URL").fill("https://fhir.example.org/r4")
         seen.page.get_by_role("button", name="Find patients").click()
         expect(seen.page.locator("#connect [role=alert]")).to_contain_text("this server is not allowed")
         seen.page.get_by_label("FHIR server URL").fill("http://127.0.0.1:9/fhir")
         seen.page.get_by_role("button", name="Find patients").click()
-        expect(seen.page.locator("#connect [role=alert]")).to_contain_text("could not be read")
+        expect(seen.page.locator("#connect [role=alert]")).to_contain_text(
+            "the request to the FHIR server failed (ConnectionError)"
+        )
         seen.page.get_by_label("FHIR server URL").fill(fhir.base_url)
         seen.page.get_by_label("Access token").fill(FHIR_TOKEN)
         seen.page.get_by_label("Patient name").fill("Nobody-Of-That-Name")

@@ -89,7 +89,7 @@ def test_what_could_not_be_decided_is_no_pass(look: Look) -> None:
         opened(seen, UNDECIDED)
         assert "1 rule was not checked" in seen.text("#verdict")
         assert "unknown: the record is incomplete" in seen.text("#timeline")
-        assert "no dose in mL is recorded yet" in seen.text("#checked div.undecided")
+        assert "no dose in mL is recorded" in seen.text("#checked div.undecided")
         seen.keep("sandbox-undecided")
 
 
@@ -202,12 +202,12 @@ def test_a_card_is_set_aside_with_a_reason(look: Look, service_process: Service)
     with look() as seen:
         opened(seen, MISSING)
         seen.page.get_by_text("Override…").click()
-        seen.page.get_by_label("Reason").select_option("It is charged on another claim")
+        seen.page.get_by_label("Reason").select_option("Charged on another claim")
         seen.page.get_by_label("Comment").fill("on the hospital's claim")
         seen.keep("sandbox-override")
         assert seen.barriers() == []
         seen.page.get_by_role("button", name="Override", exact=True).click()
-        expect(seen.page.locator(".overridden")).to_contain_text("It is charged on another claim")
+        expect(seen.page.locator(".overridden")).to_contain_text("Charged on another claim")
         assert feedback_kept(service_process)[-1] == ("overridden", "charged-elsewhere", 1)
         seen.page.get_by_role("button", name="Restore").click()
         expect(seen.page.locator("#card-1")).to_be_visible()

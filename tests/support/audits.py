@@ -103,6 +103,6 @@ def bundle_of(entries: Iterable[Any], paths: frozenset[str] | None = None) -> di
     chosen = [
         {"resource": json.loads(each.raw)} | ({"fullUrl": source.full_url} if source.full_url else {})
         for source, each in entries
-        if paths is None or source.place in paths or each.kind in KEPT_WITH_EVERY_CASE
+        if paths is None or source.path in paths or each.kind in KEPT_WITH_EVERY_CASE
     ]
     return {"resourceType": "Bundle", "type": "collection", "entry": chosen}
