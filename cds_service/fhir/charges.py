@@ -4,28 +4,44 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cds_service.core.case import ClaimType, Line, Origin
+from cds_service.core.case import ClaimType, Concept, Line, Origin
 from cds_service.fhir import resources as r
 from cds_service.fhir.elements import (
     amount,
     code_and_modifiers,
     concept,
     day_of,
+    extension_code,
     extension_modifiers,
     has_billing_system,
     merged,
     modifiers_of,
     practitioners,
     single_day,
+    with_code_in_text,
 )
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item
 
 
+def charged_concept(resolver: Resolver, charge: r.ChargeItem) -> Concept:
+    """The concept that a ChargeItem charges: its code, with the billing code of an extension if it has none itself."""
+    own = with_code_in_text(resolver.concept(charge.code))
+    if not charge.extension or has_billing_system(own):
+        return own
+    extended = extension_code(charge.extension)
+    return merged([extended, own]) if extended else own
+
+
+def _has_code_in_extension(resolver: Resolver, charge: r.ChargeItem) -> bool:
+    """True if the billing code is in an extension: a suggestion that changes the code would leave it there."""
+    return bool(charge.extension) and charged_concept(resolver, charge) is not resolver.concept(charge.code)
+
+
 def charge_item(resolver: Resolver, item: Item) -> Line:
     """The line of a ChargeItem. Raises OutOfRange."""
     c: r.ChargeItem = item.resource
-    charged = resolver.concept(c.code)
+    charged = charged_concept(resolver, c)
     code, modifiers = code_and_modifiers(charged.codes)
     return Line(
         **resolver.common_fields(item),
@@ -40,7 +56,7 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
         performers=practitioners(resolver.ref(each.actor) for each in c.performer or ()),
         encounter=resolver.ref(c.context) or None,
         links=resolver.refs(c.service, c.supporting_information),
-        open=c.status != "billed",
+        open=c.status != "billed" and not _has_code_in_extension(resolver, c),
     )
 
 
@@ -81,7 +97,7 @@ def _claim_line(
     resolver: Resolver, item: Item, part: r.ClaimLine, within: str, number: str, shared: Mapping[str, Any]
 ) -> Line:
     """A claim line; `shared` are the fields common to its item and claim."""
-    charged = resolver.concept(part.product_or_service)
+    charged = with_code_in_text(resolver.concept(part.product_or_service))
     code, modifiers = code_and_modifiers(charged.codes)
     return Line(
         origin=Origin(item.source.path, f"{item.label} item {number}", within),

@@ -1,7 +1,7 @@
 """Converts FHIR data types to core values: concepts, codes, quantities, days and references."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -47,10 +47,16 @@ def concept(value: r.CodeableConcept | None) -> Concept:
     return Concept(tuple(codes), tuple(words))
 
 
+# `HC:CODE`, `CPT-CODE`; `CODE.0` is what a spreadsheet makes of a number.
+_BILLING_PREFIX = re.compile(r"^(?:HC|CPT4?|HCPCS)[-: ^|]+", re.IGNORECASE)
+
+
 @lru_cache(maxsize=16_384)  # records repeat few codes
 def _code(system: str | None, written: str) -> Code | None:
-    value = written.strip()
-    return Code(code_kind(system), value) if value else None
+    value, kind = written.strip(), code_kind(system)
+    if kind == BILLING:
+        value = _BILLING_PREFIX.sub("", value).removesuffix(".0")
+    return Code(kind, value) if value else None
 
 
 def mapped(original: Concept, mappings: Mapping[Code, str]) -> Concept:
@@ -81,8 +87,10 @@ def note_texts(notes: Iterable[r.Annotation] | None) -> tuple[str, ...]:
     return tuple(each.text for each in notes or () if each.text)
 
 
-_CODE_WITH_MODIFIERS = re.compile(r"([0-9A-Z]{5})((?:[-: ]?[0-9A-Z]{2})*)")
+_CODE_WITH_MODIFIERS = re.compile(r"([0-9A-Z]{5})((?:[-:/^, ]*[0-9A-Z]{2})*)")
+_CODE_IN_TEXT = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{4}[0-9T]|[A-Z][0-9]{4})(?![0-9A-Za-z])")
 _MODIFIER = re.compile(r"[0-9A-Za-z]{2}")
+_MODIFIERS_IN_TEXT = re.compile(r"[-\s]*[0-9A-Z]{2}(?:[\s,;/:-]+[0-9A-Z]{2})*\s*")
 
 
 @lru_cache(maxsize=4096)  # long records repeat few codes
@@ -96,21 +104,64 @@ def code_and_modifiers(codes: tuple[Code, ...]) -> tuple[str, tuple[str, ...]]:
     return matches[0][1] if matches else "", (*appended, *separate)
 
 
+def with_code_in_text(charged: Concept) -> Concept:
+    """A concept without codes, with the only billing code in its texts as a code without a system (weak evidence)."""
+    if charged.codes or not charged.words:
+        return charged
+    written = {found for text in charged.words for found in _CODE_IN_TEXT.findall(text)}
+    return Concept((Code(NO_SYSTEM, written.pop()),), charged.words) if len(written) == 1 else charged
+
+
 def has_billing_system(coded: Concept) -> bool:
     """True if one of the codes names a billing code system."""
     return any(code.system == BILLING for code in coded.codes)
 
 
 def modifiers_of(concepts: Iterable[r.CodeableConcept]) -> tuple[str, ...]:
-    """The modifiers among the codes of concepts: upper case, no duplicates."""
-    codes = [code.value.upper() for each in concepts for code in concept(each).codes]
-    return tuple(dict.fromkeys(code for code in codes if re.fullmatch(r"[0-9A-Z]{2}", code)))
+    """The modifiers in concepts: upper case, no duplicates; coded, or as text, one or several in each (`26,59`)."""
+    found = [
+        modifier for each in concepts for text in _modifier_texts(concept(each)) for modifier in _modifiers_in(text)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _modifier_texts(written: Concept) -> tuple[str, ...]:
+    """The codes, or the texts if there is no code: a display names a modifier in words."""
+    return tuple(code.value for code in written.codes) or written.words
+
+
+def _modifiers_in(text: str) -> list[str]:
+    upper = text.upper()
+    return re.findall(r"[0-9A-Z]{2}", upper) if _MODIFIERS_IN_TEXT.fullmatch(upper) else []
 
 
 def extension_modifiers(extensions: Iterable[r.Extension]) -> tuple[str, ...]:
     """A charge's modifiers from extensions with `modifier` in their URL; R4 has no element for them."""
-    concepts = [_as_concept(each) for each in extensions if "modifier" in (each.url or "").lower()]
-    return modifiers_of(concepts)
+    named = [each for each in extensions if "modifier" in (each.url or "").lower()]
+    return modifiers_of(_as_concept(part) for each in named for part in _with_nested(each))
+
+
+def extension_code(extensions: Iterable[r.Extension]) -> Concept | None:
+    """The billing code in a charge's extensions, nested ones included: Oracle Health's `procedure-code` holds it, and
+    `ChargeItem.code` the number of the charge master. None if there is none.
+    """
+    others = [each for each in extensions if "modifier" not in (each.url or "").lower()]
+    for part in (part for each in others for part in _with_nested(each)):
+        found = concept(_as_concept(part))
+        if has_billing_system(found):
+            return found
+    return None
+
+
+def offsets(extensions: Iterable[r.Extension]) -> Iterator[r.Extension]:
+    """The extensions that name the charge which reversed this one."""
+    return (each for each in extensions if (each.url or "").rpartition("/")[2] == "offset-by")
+
+
+def _with_nested(extension: r.Extension) -> Iterator[r.Extension]:
+    yield extension
+    for each in extension.extension or ():
+        yield from _with_nested(each)
 
 
 def _as_concept(extension: r.Extension) -> r.CodeableConcept:
@@ -141,7 +192,7 @@ def _has_few_digits(value: Decimal) -> bool:
 
 
 _MICROLITERS = {"ul", "µl", "μl", "mcl", "microliter", "microliters", "microlitre", "microlitres"}
-_MILLILITERS = {"ml", "mls", "cc", "milliliter", "milliliters", "millilitre", "millilitres"}
+_MILLILITERS = {"ml", "mls", "cc", "cm3", "cm^3", "milliliter", "milliliters", "millilitre", "millilitres"}
 
 
 def names_medication(administration: r.MedicationAdministration) -> bool:
@@ -157,12 +208,17 @@ def milliliters(dose: r.Quantity | None) -> Decimal | None:
     value = amount(dose)
     if value is None or dose is None:
         return None
-    units = {(dose.code or "").strip().lower(), (dose.unit or "").strip().lower()}
+    units = {_unit(dose.code), _unit(dose.unit)}
     if units & _MILLILITERS:
         return value
     if units & _MICROLITERS:
         return value / 1000
     return None
+
+
+def _unit(written: str | None) -> str:
+    """A unit in lower case, without a remark in parentheses and a final period: `milliliter (iso1000)`, `mL.`."""
+    return re.sub(r"\s*\(.*\)$", "", (written or "").strip().lower()).rstrip(".")
 
 
 def day_of(moment: str | None, period: r.Period | None = None) -> date | None:

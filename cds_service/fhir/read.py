@@ -15,9 +15,9 @@ from msgspec import structs
 from cds_service.core.case import Case, Concept, Line, Record, Records, Site, Stage
 from cds_service.fhir import resources as r
 from cds_service.fhir.bundle import HEAD
-from cds_service.fhir.charges import charge_item, claim_lines
+from cds_service.fhir.charges import charge_item, charged_concept, claim_lines
 from cds_service.fhir.checks import DECODE_ERRORS, element_faults, types_with_faults
-from cds_service.fhir.elements import OutOfRange, amount, names_medication, subject_of, without_values
+from cds_service.fhir.elements import OutOfRange, amount, names_medication, offsets, subject_of, without_values
 from cds_service.fhir.r4_types import R4_TYPES
 from cds_service.fhir.records import KINDS, ChargeKind, may_date_from, record_kind
 from cds_service.fhir.resolver import Resolver
@@ -196,6 +196,7 @@ class CaseReader:
         self.resolver.medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
         lines: list[Line | Item] = []
         found: dict[str, list[Item]] = {}
+        reversed_charges = self._reversed_charges()
         faulty_types = self.faulty_types | types_with_faults([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
@@ -207,12 +208,23 @@ class CaseReader:
                 self._report_faults(item)
             if (kind := KINDS.get(type(resource))) is None or not kind.is_active(resource):
                 continue
+            if item.identity in reversed_charges:
+                continue
             if isinstance(kind, ChargeKind):
                 lines += self._lines(item)
             elif type(resource) is not r.MedicationAdministration or self._is_in_range(item):
                 found.setdefault(kind.member, []).append(item)
         records = {member: self._lazy_records(items) for member, items in found.items()}
         return {**records, "lines": Records(lines, self._line, self._concept_of_line, _is_under_review)}
+
+    def _reversed_charges(self) -> set[str]:
+        """The charges that others reversed, and the charges that reversed them: neither is billed (Oracle Health)."""
+        found: set[str] = set()
+        for item in self.items:
+            if type(item.resource) is r.ChargeItem and item.resource.extension:
+                for each in offsets(item.resource.extension):
+                    found |= {item.identity, self.resolver.ref(each.value_reference)}
+        return found - {""}
 
     def _lazy_records(self, items: list[Item]) -> Records[Record]:
         return Records(items, self._record, self._concept_of, _is_under_review, may_date_from)
@@ -264,7 +276,7 @@ class CaseReader:
         return charge_item(self.resolver, item) if isinstance(item, Item) else item
 
     def _concept_of_line(self, item: "Line | Item") -> Concept:
-        return self.resolver.concept(item.resource.code) if isinstance(item, Item) else item.concept
+        return charged_concept(self.resolver, item.resource) if isinstance(item, Item) else item.concept
 
     def _with_review_flag(self, line: Line) -> Line:
         """The line, under review if it belongs to the encounter under review."""

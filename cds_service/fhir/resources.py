@@ -70,6 +70,8 @@ class Extension(Element):
     value_string: str | None = None
     value_coding: Coding | None = None
     value_codeable_concept: CodeableConcept | None = None
+    value_reference: Reference | None = None
+    extension: "tuple[Extension, ...] | None" = None
 
 
 class Annotation(Element):

@@ -3,38 +3,56 @@
 CPT is HCPCS Level I, and many senders use the two URIs interchangeably, so both map to one code system.
 """
 
+import re
+from functools import lru_cache
+
 from cds_service.core.case import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SNOMED
 
 CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NDC_URI = "http://hl7.org/fhir/sid/ndc"
 
-_KINDS = {
-    CPT_URI: BILLING,
-    "https://www.ama-assn.org/go/cpt": BILLING,
-    "urn:oid:2.16.840.1.113883.6.12": BILLING,
-    HCPCS_URI: BILLING,
-    "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": BILLING,
-    "urn:oid:2.16.840.1.113883.6.285": BILLING,
-    "http://terminology.hl7.org/CodeSystem/HCPCS": BILLING,
-    NDC_URI: NDC,
-    "urn:oid:2.16.840.1.113883.6.69": NDC,
-    "http://www.nlm.nih.gov/research/umls/rxnorm": RXNORM,
-    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
-    "http://snomed.info/sct": SNOMED,
-    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
-    "http://loinc.org": LOINC,
-    "urn:oid:2.16.840.1.113883.6.1": LOINC,
+_OIDS = {
+    "2.16.840.1.113883.6.12": BILLING,  # CPT
+    "2.16.840.1.113883.6.14": BILLING,  # HCPCS
+    "2.16.840.1.113883.6.285": BILLING,  # HCPCS Level II
+    "2.16.840.1.113883.6.69": NDC,
+    "2.16.840.1.113883.6.88": RXNORM,
+    "2.16.840.1.113883.6.96": SNOMED,
+    "2.16.840.1.113883.6.1": LOINC,
 }
+
+# The last part of a URI, or a bare name, in lower case and without punctuation. Senders name one code system by many
+# URIs: HL7's and CMS's own, Blue Button's `codesystem/hcpcs` and `variables/hcpcs_cd`, Oracle Health's
+# `CodeSystem/BillCodes-CPT`, `CPT` alone.
+_NAMES = {
+    **dict.fromkeys(
+        (
+            "cpt", "cpt4", "cptcode", "cptcodes", "hcpcs", "hcpcscd", "hcpcscode", "hcpcscodes", "hcpcslevelii",
+            "hcpcslevel2", "hcpcsreleasecodesets", "hcpcscpt", "cpthcpcs", "billcodescpt", "billcodeshcpcs",
+        ),
+        BILLING,
+    ),
+    **dict.fromkeys(("ndc", "ndc11", "ndccode"), NDC),
+    "rxnorm": RXNORM,
+    **dict.fromkeys(("sct", "snomedct", "snomed"), SNOMED),
+    **dict.fromkeys(("loinc", "loincorg"), LOINC),
+}  # fmt: skip
 
 CLAIM_TYPE_URI = "http://terminology.hl7.org/CodeSystem/claim-type"
 
 
+@lru_cache(maxsize=4096)  # records repeat few URIs
 def code_kind(system: str | None) -> str:
     """The code system of a URI; an unknown URI is returned unchanged."""
     if not system:
         return NO_SYSTEM
-    return _KINDS.get(system, _KINDS.get(system.rstrip("/"), system))
+    plain = system.strip().rstrip("/").lower()
+    if plain.startswith("http://snomed.info/sct"):
+        return SNOMED  # editions and versions follow
+    oid = plain.removeprefix("urn:oid:")
+    name = re.sub(r"[^a-z0-9]", "", re.split(r"[/:#|]", plain)[-1])
+    return _OIDS.get(oid) or _NAMES.get(name) or system
 
 
 def billing_uri(code: str) -> str:

@@ -20,6 +20,9 @@ from hooks.coding.products import agent_in, ndc_matches
 SUBJECT = {"subject": {"reference": "Patient/p1"}}
 
 
+CPT = "http://www.ama-assn.org/go/cpt"
+
+
 def read(*resources: Any, under_review: bool = True) -> ParsedCase:
     source = [
         SourceResource(f"entry[{i}]", msgspec.Raw(json.dumps(each).encode()), f"urn:uuid:{i}", under_review)
@@ -62,6 +65,16 @@ def test_a_moment_that_is_not_known_to_the_day_gives_no_day(moment: str) -> None
         "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
         "urn:oid:2.16.840.1.113883.6.285",
         "http://terminology.hl7.org/CodeSystem/HCPCS",
+        "https://bluebutton.cms.gov/resources/codesystem/hcpcs",
+        "https://bluebutton.cms.gov/resources/variables/hcpcs_cd",
+        "http://www.cms.gov/Medicare/Coding/hcpcs-Level-II/",
+        "urn:oid:2.16.840.1.113883.6.14",
+        "2.16.840.1.113883.6.12",
+        "https://fhir.example.org/tenant-1/CodeSystem/BillCodes-CPT",
+        "https://fhir.example.org/tenant-1/CodeSystem/BillCodes-HCPCS",
+        "CPT",
+        "HCPCS",
+        "CPT-4",
     ],
 )
 @pytest.mark.parametrize("code", ["93352", "Q9957"])
@@ -76,7 +89,16 @@ def test_billing_codes_are_read_under_every_address(system: str, code: str) -> N
         ({"coding": [{"code": "93350"}]}, ("93350", False, ())),
         ({"coding": [{"system": "http://hospital.example/charges", "code": "93350"}]}, ("", False, ())),
         ({"coding": [{}]}, ("", False, ())),
-        ({"text": "93350"}, ("", False, ())),
+        ({"text": "93350"}, ("93350", False, ())),
+        ({"text": "CPT 93350, stress echo"}, ("93350", False, ())),
+        ({"text": "93350 or 93351"}, ("", False, ())),
+        ({"text": "invoice 1193350"}, ("", False, ())),
+        ({"coding": [{"system": "http://hospital.example/charges", "code": "7"}], "text": "93350"}, ("", False, ())),
+        ({"coding": [{"system": CPT, "code": "HC:93352"}]}, ("93352", True, ())),
+        ({"coding": [{"system": CPT, "code": "CPT-93352"}]}, ("93352", True, ())),
+        ({"coding": [{"system": CPT, "code": "93352.0"}]}, ("93352", True, ())),
+        ({"coding": [{"system": CPT, "code": "93351/26"}]}, ("93351", True, ("26",))),
+        ({"coding": [{"system": CPT, "code": "93351-26,59"}]}, ("93351", True, ("26", "59"))),
         ({"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "93351-26"}]}, ("93351", True, ("26",))),
         (
             {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "93351:26:59"}]},
@@ -91,6 +113,55 @@ def test_billing_codes_are_read_under_every_address(system: str, code: str) -> N
 def test_codes_and_modifiers_of_a_charge(code: dict[str, Any], expected: tuple[str, bool, tuple[str, ...]]) -> None:
     (line,) = case_of(charge(code=code)).lines
     assert (line.code, line.certain, line.modifiers) == expected
+
+
+@pytest.mark.parametrize(
+    ("modifiers", "expected"),
+    [
+        ([{"text": "JZ"}], ("JZ",)),
+        ([{"text": "26, 59"}], ("26", "59")),
+        ([{"coding": [{"code": "26,59"}]}], ("26", "59")),
+        ([{"coding": [{"code": "26 59"}]}], ("26", "59")),
+        ([{"coding": [{"code": "-26"}]}], ("26",)),
+        ([{"coding": [{"code": "26", "display": "TC"}]}], ("26",)),
+        ([{"text": "professional component"}], ()),
+    ],
+)
+def test_modifiers_of_a_claim_in_every_form(modifiers: list[dict[str, Any]], expected: tuple[str, ...]) -> None:
+    item = {"sequence": 1, "productOrService": {"coding": [{"system": CPT, "code": "93351"}]}, "modifier": modifiers}
+    (line,) = case_of({"resourceType": "Claim", "id": "c", "status": "active", "item": [item]}).lines
+    assert line.modifiers == expected
+
+
+BILL_CODES = "https://fhir.example.org/tenant-1/CodeSystem/BillCodes"
+CHARGE_MASTER = {"coding": [{"system": f"{BILL_CODES}-CDM_SCHED", "code": "64897"}]}
+
+
+def nested(url: str, system: str, code: str) -> dict[str, Any]:
+    """An extension of an extension, as Oracle Health puts billing codes and modifiers into a ChargeItem."""
+    coded = {"url": "code", "valueCodeableConcept": {"coding": [{"system": f"{BILL_CODES}-{system}", "code": code}]}}
+    return {"url": f"https://ehr.example.org/r4/StructureDefinition/{url}", "extension": [coded]}
+
+
+def test_a_billing_code_in_a_nested_extension() -> None:
+    extensions = [nested("procedure-code", "CPT", "93351"), nested("modifier-code", "MODIFIER", "26")]
+    case = case_of(charge(code=CHARGE_MASTER, extension=extensions))
+    (line,) = case.lines
+    assert (line.code, line.certain, line.modifiers) == ("93351", True, ("26",))
+    assert [*case.lines.matching(lambda concept: "93351" in concept.values("billing"))] == [line]
+    assert not line.open, "a suggestion would leave the old code in the extension"
+
+
+def test_a_billing_code_of_the_charge_itself_comes_before_one_in_an_extension() -> None:
+    own = {"coding": [{"system": CPT, "code": "93350"}]}
+    (line,) = case_of(charge(code=own, extension=[nested("procedure-code", "CPT", "93351")])).lines
+    assert line.code == "93350"
+
+
+def test_a_reversed_charge_and_its_reversal_do_not_count() -> None:
+    offset = {"url": "https://ehr.example.org/r4/offset-by", "valueReference": {"reference": "ChargeItem/credit"}}
+    case = case_of(charge(id="first", extension=[offset]), charge(id="credit"), charge(id="again"))
+    assert [line.identity for line in case.lines] == ["ChargeItem/again"]
 
 
 def test_a_modifier_in_an_extension() -> None:
@@ -180,6 +251,9 @@ def test_a_claim_over_several_days_leaves_the_day_of_its_items_open() -> None:
         ({"value": 10, "unit": "ug"}, None),
         ({"value": 1}, None),
         (None, None),
+        ({"value": 1.3, "unit": "milliliter (iso1000)"}, Decimal("1.3")),
+        ({"value": 1.3, "unit": "mL."}, Decimal("1.3")),
+        ({"value": 1.3, "unit": "cm3"}, Decimal("1.3")),
     ],
 )
 def test_doses(dose: dict[str, Any] | None, expected: Decimal | None) -> None:
