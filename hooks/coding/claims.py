@@ -152,3 +152,11 @@ def by_claim_type_and_component(lines: Iterable[Line]) -> Iterator[tuple[Line, .
         split_off = not line.claim and component(line) == "professional"
         found.setdefault((bool(line.claim), line.claim_type, split_off), []).append(line)
     return (tuple(same_claim) for same_claim in found.values())
+
+
+def by_claim_type(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
+    """Lines split into charges, professional claims and hospital claims; a charge may be the source of a claim."""
+    found: dict[tuple[bool, str], list[Line]] = {}
+    for line in lines:
+        found.setdefault((bool(line.claim), line.claim_type), []).append(line)
+    return (tuple(same_type) for same_type in found.values())

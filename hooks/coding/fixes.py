@@ -221,11 +221,3 @@ def _payer_may_take_hospital_codes(study: Study, case: Case) -> bool:
 
 
 # --- claim types ----------------------------------------------------------------------------------------------------
-
-
-def by_claim_type(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
-    """Lines split into charges, professional claims and hospital claims; a charge may be the source of a claim."""
-    found: dict[tuple[bool, str], list[Line]] = {}
-    for line in lines:
-        found.setdefault((bool(line.claim), line.claim_type), []).append(line)
-    return (tuple(same_type) for same_type in found.values())

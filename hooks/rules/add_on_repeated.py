@@ -7,8 +7,8 @@ from cds_service.core.case import Case, Line
 from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.tables import ADD_ONS, CODES
-from hooks.coding.claims import units_of
-from hooks.coding.fixes import by_claim_type, keep_units
+from hooks.coding.claims import by_claim_type, units_of
+from hooks.coding.fixes import keep_units
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.studies import Study, studies
 

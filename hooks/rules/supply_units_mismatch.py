@@ -9,8 +9,9 @@ from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.sources import NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.claims import by_claim_type
 from hooks.coding.contrast import administrations_of, agents_given, ambiguous_agents, contrast_in, documented_units
-from hooks.coding.fixes import add_code, by_claim_type, waste_modifier_changes
+from hooks.coding.fixes import add_code, waste_modifier_changes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.studies import Study, studies
 from hooks.coding.waste import DISCARDED, has_product_code, leftover_of, payment_of

@@ -7,8 +7,9 @@ from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModi
 from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.tables import MODIFIERS, OPPS, PRODUCTS
+from hooks.coding.claims import by_claim_type
 from hooks.coding.contrast import administrations_of, contrast_in, documented_units
-from hooks.coding.fixes import by_claim_type, discarded_line, waste_notes
+from hooks.coding.fixes import discarded_line, waste_notes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import UNSPECIFIED
 from hooks.coding.studies import Study, studies

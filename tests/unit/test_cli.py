@@ -1,6 +1,7 @@
 """The command line, for users and scripts."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +40,14 @@ def test_a_warning_is_exit_code_1_and_reads_like_advice() -> None:
     assert "ChargeItem/line-1" in text
     assert "[1] Add 93352" in text
     assert "\x1b" not in text, "plain where the output is not a terminal"
+
+
+def test_a_request_on_our_hook_is_answered_under_any_namespace() -> None:
+    """The samples carry the example namespace; a site that has its own checks them all the same."""
+    sample = "sample_bundles/add-on-modifier/flags-26-on-93352.json"
+    result = run("check", sample, CDS_HOOK_NAMESPACE="org.foo", PATH=os.environ["PATH"])
+    assert (result.returncode, result.stderr) == (1, b"")
+    assert b"93352 never takes 26" in result.stdout
 
 
 def test_advice_at_info_is_exit_code_0() -> None:
