@@ -45,6 +45,10 @@ class Concept(msgspec.Struct, frozen=True, gc=False):
         """The codes of the given systems, in the order received."""
         return tuple(code.value for code in self.codes if code.system in systems)
 
+    def names_any(self, billing_codes: frozenset[str]) -> bool:
+        """True if one of the codes, without the modifiers behind it, is among billing codes; any system counts."""
+        return any(code.value[:5].upper() in billing_codes for code in self.codes)
+
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """The source of a fact, for citing it on a card and for changing it.

@@ -15,7 +15,7 @@ from datetime import date
 from types import ModuleType
 from typing import Any, Literal
 
-from cds_service.core.case import Case, Concept, Line, Record, Stage
+from cds_service.core.case import Case, Line, Record, Stage
 from cds_service.core.changes import AddLine, Change, ReplaceCode
 from cds_service.core.tables import Source, Table
 from cds_service.errors import RuleError
@@ -113,12 +113,9 @@ class Scope:
         days = frozenset(line.day for line in case.lines.under_review()) if case.stage == "claim" else frozenset()
         return any(
             line.under_review or (line.day is not None and line.day in days)
-            for line in case.lines.matching(self._is_named)
+            for line in case.lines.matching(lambda charged: charged.names_any(self.codes))
             if line.code in self.codes
         )
-
-    def _is_named(self, charged: Concept) -> bool:
-        return any(code.value[:5].upper() in self.codes for code in charged.codes)
 
 
 def scope_of(rules: Iterable["Rule"]) -> Scope:

@@ -33,15 +33,12 @@ def charged_concept(resolver: Resolver, charge: r.ChargeItem) -> Concept:
     return merged([extended, own]) if extended else own
 
 
-def _has_code_in_extension(resolver: Resolver, charge: r.ChargeItem) -> bool:
-    """True if the billing code is in an extension: a suggestion that changes the code would leave it there."""
-    return bool(charge.extension) and charged_concept(resolver, charge) is not resolver.concept(charge.code)
-
-
 def charge_item(resolver: Resolver, item: Item) -> Line:
     """The line of a ChargeItem. Raises OutOfRange."""
     c: r.ChargeItem = item.resource
     charged = charged_concept(resolver, c)
+    # A suggestion that changes a code would leave it in the extension: such a line is closed to changes.
+    is_extended = has_billing_system(charged) and not has_billing_system(resolver.concept(c.code))
     code, modifiers = code_and_modifiers(charged.codes)
     return Line(
         **resolver.common_fields(item),
@@ -56,7 +53,7 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
         performers=practitioners(resolver.ref(each.actor) for each in c.performer or ()),
         encounter=resolver.ref(c.context) or None,
         links=resolver.refs(c.service, c.supporting_information),
-        open=c.status != "billed" and not _has_code_in_extension(resolver, c),
+        open=c.status != "billed" and not is_extended,
     )
 
 

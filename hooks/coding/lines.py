@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import TypeVar
 
-from cds_service.core.case import Case, Concept, Line, cached_fact
+from cds_service.core.case import Case, Line, cached_fact
 from hooks.codes.tables import KNOWN_CODES
 
 KeyT = TypeVar("KeyT")
@@ -13,11 +13,7 @@ KeyT = TypeVar("KeyT")
 @cached_fact
 def relevant_lines(case: Case) -> tuple[Line, ...]:
     """Lines under review, and other lines whose code is in one of our tables."""
-    return tuple(case.lines.under_review_or_matching(_has_known_code))
-
-
-def _has_known_code(charged: Concept) -> bool:
-    return any(code.value[:5].upper() in KNOWN_CODES for code in charged.codes)
+    return tuple(case.lines.under_review_or_matching(lambda charged: charged.names_any(KNOWN_CODES)))
 
 
 def grouped(lines: Iterable[Line], key: Callable[[Line], KeyT]) -> dict[KeyT, list[Line]]:

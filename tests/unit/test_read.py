@@ -152,6 +152,13 @@ def test_a_billing_code_in_a_nested_extension() -> None:
     assert not line.open, "a suggestion would leave the old code in the extension"
 
 
+def test_only_a_code_in_an_extension_closes_a_charge_to_changes() -> None:
+    modifier = {"url": "http://clinic.example/StructureDefinition/hcpcs-modifier", "valueCode": "JZ"}
+    for code in ({"text": "93350"}, {"coding": [{"system": CPT, "code": "93350"}]}, CHARGE_MASTER):
+        (line,) = case_of(charge(code=code, extension=[modifier])).lines
+        assert line.open
+
+
 def test_a_billing_code_of_the_charge_itself_comes_before_one_in_an_extension() -> None:
     own = {"coding": [{"system": CPT, "code": "93350"}]}
     (line,) = case_of(charge(code=own, extension=[nested("procedure-code", "CPT", "93351")])).lines
