@@ -16,6 +16,7 @@ from cds_service.review.site_file import load_site
 from cds_service.sandbox.notation import CaseWriter
 from cds_service.settings import Settings
 from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.alternatives import READINGS
 from hooks.publish import audit as hooks_audit
 
 
@@ -30,6 +31,7 @@ def create_advisor(settings: Settings) -> Advisor:
         max_entries=settings.max_entries,
         site=replace(site, order_suggestions=settings.order_suggestions),
         scope=scope_of(hooks.all_rules()),
+        readings=READINGS,
     )
 
 

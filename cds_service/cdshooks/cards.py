@@ -13,7 +13,8 @@ from cds_service.cdshooks.messages import Card, CardSource, Coding, Link, Sugges
 from cds_service.core.case import Case
 from cds_service.core.changes import AddLine, Change
 from cds_service.core.finding_ids import finding_ids
-from cds_service.core.rules import Finding, Fix, Review, Rule
+from cds_service.core.review import Review
+from cds_service.core.rules import Finding, Fix, Rule
 from cds_service.core.tables import Source
 
 SUMMARY_LIMIT = 139

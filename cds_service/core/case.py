@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from functools import wraps
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -25,7 +26,11 @@ NDC = "ndc"
 RXNORM = "rxnorm"
 SNOMED = "snomed"
 LOINC = "loinc"
+REVENUE = "revenue"  # revenue codes name a cost center; a line without any other code charges no procedure
+CVX = "cvx"  # vaccines
 NO_SYSTEM = ""  # a coding that names no system: weak evidence
+# Not a code system: the `value` is a reference to a resource that was not sent.
+REFERENCE = "reference"
 
 
 class Code(msgspec.Struct, frozen=True, gc=False):
@@ -66,14 +71,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The fields that all records share: day, performers, encounter and links.
 
     `identity` is the resource's own reference (`Procedure/1`), `links` are its references to other records. `day` is
-    the local calendar day as sent, None if not known to the day. `performers` are references to practitioners.
-    `under_review` is false for resources that are only part of the record.
+    the local calendar day as sent, None if not known to the day. `utc_hour` is the hour (0 to 11) of an instant that
+    was written in UTC, None for all others: its local day may be the day before. `performers` are references to
+    practitioners. `under_review` is false for resources that are only part of the record.
     """
 
     origin: Origin
     identity: str = ""
     links: frozenset[str] = frozenset()
     day: date | None = None
+    utc_hour: int | None = None
     performers: frozenset[str] = frozenset()
     encounter: str | None = None
     under_review: bool = False
@@ -84,12 +91,14 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
 
     `certain` is false if the code came without a code system. `units` are HCPCS units, None if not stated. `claim`
     identifies the line's claim, empty for a charge not yet on a claim. `open` is true while the line can be changed.
+    `unclear_modifiers` are modifiers in a form that was not understood.
     """
 
     code: str
     certain: bool = True
     concept: Concept = Concept()
     modifiers: tuple[str, ...] = ()
+    unclear_modifiers: tuple[str, ...] = ()
     units: Decimal | None = None
     claim: str = ""
     claim_type: ClaimType = "unknown"
@@ -272,12 +281,15 @@ class Payer:
 class Site:
     """A site's choices.
 
-    `mappings` map the site's codes to billing codes while resources are parsed. `vial_units`: if the product is known
+    `mappings` map the site's codes to billing codes while resources are parsed; of `mapped_systems` every code that has
+    a billing code is mapped. `time_zone` gives instants in UTC their local day. `vial_units`: if the product is known
     but the dose is not, charge one vial, of the usual size or of the size in `vial_units_of` (HCPCS units).
     `order_suggestions`: the resource that a suggestion creates at order time.
     """
 
     mappings: Mapping[Code, str] = field(default_factory=dict)
+    mapped_systems: frozenset[str] = frozenset()
+    time_zone: ZoneInfo | None = None
     payers: tuple[Payer, ...] = ()
     rules_off: frozenset[str] = frozenset()
     rules_lowered: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Rules, their findings, and running a set of rules over a case.
+"""Rules and their findings.
 
 A rule is a function decorated with `@rule`, alone in a file of the same name. Its docstring is its published
 description: a title line and the sections `Why`, `Flags` and `Passes`. It checks a Case and yields a Finding for each
@@ -10,13 +10,13 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from types import ModuleType
 from typing import Any, Literal
 
-from cds_service.core.case import Case, Line, Record, Stage
-from cds_service.core.changes import AddLine, Change, ReplaceCode
+from cds_service.core.case import Case, Record, Stage
+from cds_service.core.changes import Change
 from cds_service.core.tables import Source, Table
 from cds_service.errors import RuleError
 
@@ -64,9 +64,10 @@ class Finding:
 
 
 # Why a rule cannot decide: the `table` does not cover the date of service; the `record` is incomplete or unclear; a
-# record could belong to one of several `studies`; record and charges are in `contradiction`; or the `claim` does not
-# state what the rule needs, such as setting, payer or date.
-Why = Literal["table", "record", "studies", "contradiction", "claim"]
+# record could belong to one of several `studies`; record and charges are in `contradiction`; the `claim` does not
+# state what the rule needs, such as setting, payer or date; or a code, drug, payer or day was `not-understood`, so that
+# a finding may be wrong (only `core.review` says this).
+Why = Literal["table", "record", "studies", "contradiction", "claim", "not-understood"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,6 @@ class Rule:
 
 SECTIONS = ("Why", "Flags", "Passes")
 
-_CODE = re.compile(r"\b[0-9A-Z]{5}\b")
-
 
 def rule(
     *,
@@ -224,57 +223,3 @@ def find_rules(package: ModuleType) -> tuple[Rule, ...]:
             raise RuleError(f"{module_info.name}.py: expected one rule, a function named {module_info.name}")
         found += declared
     return tuple(sorted(found, key=lambda each: each.id))
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """The result of running rules over a case.
-
-    `passed` are the rules without findings or open questions, `switched_off` those that the site switched off.
-    """
-
-    findings: tuple[tuple[Rule, Finding], ...]
-    not_checked: tuple[tuple[Rule, Undecided], ...]
-    passed: tuple[Rule, ...]
-    switched_off: tuple[Rule, ...] = ()
-
-
-def review(case: Case, rules: Iterable[Rule], scope: Scope | None = None) -> Review:
-    """Run the rules that the site has not switched off; a case outside of `scope` passes all."""
-    every = tuple(rules)
-    off = tuple(each for each in every if each.id in case.site.rules_off)
-    wanted = tuple(each for each in every if each.id not in case.site.rules_off)
-    if scope is not None and not scope.covers(case):
-        return Review((), (), wanted, off)
-    findings: list[tuple[Rule, Finding]] = []
-    not_checked: list[tuple[Rule, Undecided]] = []
-    passed: list[Rule] = []
-    for each in wanted:
-        verdicts = [_undecided_if_unparsed(verdict, case) for verdict in each.check(case)]
-        if not verdicts:
-            passed.append(each)
-            continue
-        found = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
-        findings += [(each, _with_site_indicator(each, finding, case)) for finding in found]
-        not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
-    return Review(tuple(findings), tuple(not_checked), tuple(passed), off)
-
-
-def _undecided_if_unparsed(verdict: Finding | Undecided, case: Case) -> Finding | Undecided:
-    """The verdict; undecided if it asks for a code that appears in a charge that could not be parsed."""
-    if isinstance(verdict, Undecided) or not (found := _requested_codes(verdict) & case.unreadable_codes):
-        return verdict
-    reason = f"{' and '.join(sorted(found))} may already be charged, on a charge that could not be parsed"
-    return Undecided("record", reason, verdict.evidence)
-
-
-def _requested_codes(finding: Finding) -> set[str]:
-    """The codes that a finding asks for: codes its fixes add, and codes its summary names beyond its evidence."""
-    changes = [change for fix in finding.fixes for change in fix.changes]
-    charged = {change.code for change in changes if isinstance(change, AddLine | ReplaceCode)}
-    seen = {each.record.code for each in finding.evidence if isinstance(each.record, Line)}
-    return charged | (set(_CODE.findall(finding.summary)) - seen)
-
-
-def _with_site_indicator(rule: Rule, finding: Finding, case: Case) -> Finding:
-    return replace(finding, indicator=INFO) if rule.id in case.site.rules_lowered else finding

@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cds_service.core.case import ClaimType, Concept, Line, Origin
+from cds_service.core.case import REVENUE, ClaimType, Code, Concept, Line, Origin
 from cds_service.fhir import resources as r
 from cds_service.fhir.elements import (
     amount,
     code_and_modifiers,
     concept,
-    day_of,
     extension_code,
     extension_modifiers,
     has_billing_system,
@@ -18,6 +17,8 @@ from cds_service.fhir.elements import (
     modifiers_of,
     practitioners,
     single_day,
+    unclear_extension_modifiers,
+    unclear_modifiers_of,
     with_code_in_text,
 )
 from cds_service.fhir.resolver import Resolver
@@ -48,8 +49,9 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
         if c.product_codeable_concept
         else charged,
         modifiers=(*modifiers, *extension_modifiers(c.extension)) if c.extension else modifiers,
+        unclear_modifiers=unclear_extension_modifiers(c.extension) if c.extension else (),
         units=amount(c.quantity),
-        day=day_of(c.occurrence_date_time, c.occurrence_period),
+        **resolver.days(c.occurrence_date_time, c.occurrence_period),
         performers=practitioners(resolver.ref(each.actor) for each in c.performer or ()),
         encounter=resolver.ref(c.context) or None,
         links=resolver.refs(c.service, c.supporting_information),
@@ -69,7 +71,7 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
     }
     for position, claim_item in enumerate(c.item or ()):
         of_item = {
-            "day": day_of(claim_item.serviced_date, claim_item.serviced_period) or single_day(c.billable_period),
+            **_days(resolver, c, claim_item),
             "performers": _claim_practitioners(resolver, c, claim_item),
             "encounter": next(iter(resolver.refs(claim_item.encounter)), None),
             "links": _claim_procedures(resolver, c, claim_item),
@@ -77,6 +79,12 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
         }
         for within, number, part in _parts(position, claim_item):
             yield _claim_line(resolver, item, part, within, number, of_claim | of_item)
+
+
+def _days(resolver: Resolver, claim: r.Claim, item: r.ClaimItem) -> dict[str, Any]:
+    """The fields `day` and `utc_hour` of an item; without a date of its own, from a claim for one day."""
+    of_item = resolver.days(item.serviced_date, item.serviced_period)
+    return of_item if of_item["day"] else {"day": single_day(claim.billable_period)}
 
 
 def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
@@ -96,6 +104,8 @@ def _claim_line(
     """A claim line; `shared` are the fields common to its item and claim."""
     charged = with_code_in_text(resolver.concept(part.product_or_service))
     code, modifiers = code_and_modifiers(charged.codes)
+    if not code and part.revenue:
+        charged = merged([charged, _cost_center(part.revenue)])
     return Line(
         origin=Origin(item.source.path, f"{item.label} item {number}", within),
         identity=f"{item.identity}#{within}" if item.identity else "",
@@ -103,9 +113,15 @@ def _claim_line(
         certain=has_billing_system(charged),
         concept=charged,
         modifiers=(*modifiers, *modifiers_of(part.modifier or ())),
+        unclear_modifiers=unclear_modifiers_of(part.modifier) if part.modifier else (),
         units=amount(part.quantity),
         **shared,
     )
+
+
+def _cost_center(revenue: r.CodeableConcept) -> Concept:
+    """The codes of the element `revenue`, revenue codes whatever their system."""
+    return Concept(tuple(Code(REVENUE, code.value) for code in concept(revenue).codes))
 
 
 def _claim_practitioners(resolver: Resolver, claim: r.Claim, item: r.ClaimItem) -> frozenset[str]:

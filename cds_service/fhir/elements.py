@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -125,6 +126,11 @@ def modifiers_of(concepts: Iterable[r.CodeableConcept]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def unclear_modifiers_of(concepts: Iterable[r.CodeableConcept]) -> tuple[str, ...]:
+    """The codes and texts of concepts that are no modifier in a form that is understood."""
+    return tuple(text for each in concepts for text in _modifier_texts(concept(each)) if not _modifiers_in(text))
+
+
 def _modifier_texts(written: Concept) -> tuple[str, ...]:
     """The codes, or the texts if there is no code: a display names a modifier in words."""
     return tuple(code.value for code in written.codes) or written.words
@@ -137,8 +143,17 @@ def _modifiers_in(text: str) -> list[str]:
 
 def extension_modifiers(extensions: Iterable[r.Extension]) -> tuple[str, ...]:
     """A charge's modifiers from extensions with `modifier` in their URL; R4 has no element for them."""
+    return modifiers_of(_modifier_concepts(extensions))
+
+
+def unclear_extension_modifiers(extensions: Iterable[r.Extension]) -> tuple[str, ...]:
+    """The modifiers in such extensions that are not understood."""
+    return unclear_modifiers_of(_modifier_concepts(extensions))
+
+
+def _modifier_concepts(extensions: Iterable[r.Extension]) -> Iterator[r.CodeableConcept]:
     named = [each for each in extensions if "modifier" in (each.url or "").lower()]
-    return modifiers_of(_as_concept(part) for each in named for part in _with_nested(each))
+    return (_as_concept(part) for each in named for part in _with_nested(each))
 
 
 def extension_code(extensions: Iterable[r.Extension]) -> Concept | None:
@@ -222,11 +237,49 @@ def _unit(written: str | None) -> str:
 
 
 def day_of(moment: str | None, period: r.Period | None = None) -> date | None:
-    """The local calendar day as sent, without conversion to UTC; None if not known to the day."""
+    """The calendar day as sent, without conversion; None if not known to the day."""
     text = moment or (period.start if period else None)
     if not text or len(text) < 10 or not is_date(text):
         return None  # month or year only, or an invalid date, which `checks` reports
     return date.fromisoformat(text[:10])
+
+
+_NOON = 12
+_UTC = re.compile(r"T(\d\d):\d\d.*(?:Z|[+-]00:00)$")
+
+
+def local_day(
+    moment: str | None, period: r.Period | None = None, zone: ZoneInfo | None = None
+) -> tuple[date | None, int | None]:
+    """The local calendar day, None if not known to the day, and the UTC hour if it may be the day before.
+
+    A moment with the sender's offset is of the day as sent. An instant written in UTC is of the day that it has in
+    `zone`; without a zone, in the Americas an instant before noon may be of the day before.
+    """
+    day = day_of(moment, period)
+    text = moment or (period.start if period else None) or ""
+    found = _UTC.search(text) if day else None
+    if day is None or found is None:
+        return day, None
+    if zone is not None:
+        return _day_in(text, zone) or day, None
+    hour = int(found[1])
+    return day, hour if hour < _NOON else None
+
+
+def may_be_of(day: date, moment: str | None, period: r.Period | None = None) -> bool:
+    """True if a moment is of a day, or may be: it has no day, or is an instant in UTC of the day before or after."""
+    sent = day_of(moment, period)
+    text = moment or (period.start if period else None) or ""
+    return sent in (day, None) or (abs((sent - day).days) == 1 and bool(_UTC.search(text)))
+
+
+def _day_in(instant: str, zone: ZoneInfo) -> date | None:
+    """The day of an instant in a time zone; None at the ends of the calendar."""
+    try:
+        return datetime.fromisoformat(instant).astimezone(zone).date()
+    except (ValueError, OverflowError):
+        return None
 
 
 def single_day(period: r.Period | None) -> date | None:

@@ -85,7 +85,7 @@ class CaseReader:
         self.stage: Stage = stage
         self.site = site
         self.focus = focus
-        self.resolver = Resolver(site.mappings)
+        self.resolver = Resolver(site.mappings, site.time_zone)
         self.patient = f"Patient/{patient_id}" if patient_id else ""
         self.encounter = f"Encounter/{encounter_id}" if encounter_id else None
         self.reviewed_encounter = self.encounter if review_encounter else None

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from cds_service.core.case import Administration, Concept, Coverage, Document, Observation, Order, Procedure, Record
 from cds_service.fhir import resources as r
-from cds_service.fhir.elements import concept, day_of, merged, milliliters, note_texts, practitioners, texts_or_codes
+from cds_service.fhir.elements import concept, may_be_of, merged, milliliters, note_texts, practitioners, texts_or_codes
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item
 
@@ -22,7 +22,7 @@ def _procedure(resolver: Resolver, item: Item) -> Procedure:
         status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
         concept=resolver.concept(p.code),
         used=tuple(used),
-        day=day_of(p.performed_date_time, p.performed_period),
+        **resolver.days(p.performed_date_time, p.performed_period),
         performers=practitioners(resolver.ref(each.actor) for each in p.performer or ()),
         encounter=resolver.ref(p.encounter) or None,
         links=resolver.refs(p.based_on, p.part_of, p.used_reference),
@@ -40,7 +40,7 @@ def _administration(resolver: Resolver, item: Item) -> Administration:
         status=statuses.get(m.status, "unclear"),  # type: ignore[arg-type]
         concept=resolver.medication(m),
         ml=milliliters(m.dosage.dose if m.dosage else None),
-        day=day_of(m.effective_date_time, m.effective_period),
+        **resolver.days(m.effective_date_time, m.effective_period),
         encounter=resolver.ref(m.context) or None,
         links=resolver.refs(m.part_of, (m.request,)),
     )
@@ -48,13 +48,13 @@ def _administration(resolver: Resolver, item: Item) -> Administration:
 
 def _service_request(resolver: Resolver, item: Item) -> Order:
     s: r.ServiceRequest = item.resource
-    planned = day_of(s.occurrence_date_time, s.occurrence_period)
+    planned = resolver.days(s.occurrence_date_time, s.occurrence_period)
     return Order(
         **resolver.common_fields(item),
+        **(planned if planned["day"] else resolver.days(s.authored_on)),
         kind="service",
         concept=_ordered(resolver, s),
-        day=planned or day_of(s.authored_on),
-        planned=planned is not None,
+        planned=planned["day"] is not None,
         performers=practitioners(resolver.ref(each) for each in s.performer or ()),
         encounter=resolver.ref(s.encounter) or None,
         links=resolver.refs(s.based_on),
@@ -75,7 +75,7 @@ def _medication_request(resolver: Resolver, item: Item) -> Order:
         **resolver.common_fields(item),
         kind="medication",
         concept=resolver.medication(m),
-        day=day_of(m.authored_on),
+        **resolver.days(m.authored_on),
         encounter=resolver.ref(m.encounter) or None,
         links=resolver.refs(m.based_on),
     )
@@ -104,11 +104,7 @@ def _identifiers(resolver: Resolver, coverage: r.Coverage) -> tuple[str, ...]:
 def may_date_from(item: Item, day: date) -> bool:
     """False only for an observation of another day without links; a record may hold hundreds that need not be built."""
     o = item.resource
-    return type(o) is not r.Observation or bool(o.part_of) or _day_of_observation(o) in (day, None)
-
-
-def _day_of_observation(observation: r.Observation) -> date | None:
-    return day_of(observation.effective_date_time, observation.effective_period)
+    return type(o) is not r.Observation or bool(o.part_of) or may_be_of(day, o.effective_date_time, o.effective_period)
 
 
 def _observation(resolver: Resolver, item: Item) -> Observation:
@@ -121,7 +117,7 @@ def _observation(resolver: Resolver, item: Item) -> Observation:
             *texts_or_codes(o.value_codeable_concept),
             *note_texts(o.note),
         ),
-        day=_day_of_observation(o),
+        **resolver.days(o.effective_date_time, o.effective_period),
         encounter=resolver.ref(o.encounter) or None,
         links=resolver.refs(o.part_of),
     )
@@ -134,7 +130,7 @@ def _report(resolver: Resolver, item: Item) -> Document:
         kind="report",
         concept=concept(d.code),
         words=(d.conclusion,) if d.conclusion else (),
-        day=day_of(d.effective_date_time, d.effective_period),
+        **resolver.days(d.effective_date_time, d.effective_period),
         encounter=resolver.ref(d.encounter) or None,
         links=resolver.refs(d.based_on),
     )
@@ -147,7 +143,7 @@ def _images(resolver: Resolver, item: Item) -> Document:
         kind="images",
         concept=_imaged(resolver, i),
         words=(i.description,) if i.description else (),
-        day=day_of(i.started),
+        **resolver.days(i.started),
         encounter=resolver.ref(i.encounter) or None,
         links=resolver.refs(i.based_on, (i.procedure_reference,)),
     )
@@ -168,7 +164,7 @@ def _document(resolver: Resolver, item: Item) -> Document:
     d: r.DocumentReference = item.resource
     words = (d.description,) if d.description else ()
     return Document(
-        **resolver.common_fields(item), kind="document", concept=concept(d.type), words=words, day=day_of(d.date)
+        **resolver.common_fields(item), kind="document", concept=concept(d.type), words=words, **resolver.days(d.date)
     )
 
 

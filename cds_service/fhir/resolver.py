@@ -2,23 +2,38 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cds_service.core.case import Code, Concept, Origin
+from cds_service.core.case import REFERENCE, Code, Concept, Origin
 from cds_service.fhir import resources as r
-from cds_service.fhir.elements import concept, contained_medication, mapped, relative_reference, texts_or_codes
+from cds_service.fhir.elements import (
+    concept,
+    contained_medication,
+    local_day,
+    mapped,
+    relative_reference,
+    texts_or_codes,
+)
 from cds_service.fhir.sources import Item
 
 
+def _names_no_drug(reference: str) -> bool:
+    """True for a reference to a resource of another type than Medication, such as a Device used."""
+    kind, slash, _ = reference.partition("/")
+    return bool(slash) and kind.isalpha() and kind != "Medication"
+
+
 class Resolver:
-    """Resolves references, medications and concepts, with the site's mappings applied.
+    """Resolves references, medications, concepts and days, with the site's mappings and time zone applied.
 
     `aliases` map the fullUrl of Bundle entries to identities; `medications` are the received Medications by identity.
     """
 
-    def __init__(self, mappings: Mapping[Code, str]) -> None:
+    def __init__(self, mappings: Mapping[Code, str], zone: ZoneInfo | None = None) -> None:
         self.mappings = mappings
+        self.zone = zone
         self.aliases: dict[str, str] = {}
         self.medications: dict[str, Item] = {}
         self._refs: dict[str, str] = {}
@@ -52,11 +67,14 @@ class Resolver:
         return Concept((*own.codes, *referenced.codes), words)
 
     def referenced_medication(self, reference: r.Reference, contained: tuple[msgspec.Raw, ...] | None) -> Concept:
-        """The concept of a referenced Medication, contained or received; empty if it is missing."""
+        """The concept of a referenced Medication, contained or received; the reference itself if it was not sent."""
         if reference.reference and reference.reference.startswith("#"):
             return self.concept(contained_medication(reference.reference[1:], contained or ()))
-        found = self.medications.get(self.ref(reference))
-        return self.concept(found.resource.code) if found else Concept()
+        written = self.ref(reference)
+        found = self.medications.get(written)
+        if found:
+            return self.concept(found.resource.code)
+        return Concept() if not written or _names_no_drug(written) else Concept((Code(REFERENCE, written),))
 
     def concept(self, value: r.CodeableConcept | None) -> Concept:
         """The concept with the site's mapped billing codes; cached, since several records share it."""
@@ -70,6 +88,11 @@ class Resolver:
         """The fields that every record has."""
         source, identity = item.source, item.identity
         return {"origin": Origin(source.path, item.label), "identity": identity, "under_review": source.under_review}
+
+    def days(self, moment: str | None, period: r.Period | None = None) -> dict[str, Any]:
+        """The fields `day` and `utc_hour` of a record."""
+        day, utc_hour = local_day(moment, period, self.zone)
+        return {"day": day, "utc_hour": utc_hour}
 
     def reasons(
         self, codes: Iterable[r.CodeableConcept] | None, references: Iterable[r.Reference] | None

@@ -224,6 +224,7 @@ class ClaimLine(Element):
     """The fields common to a claim's items, details and sub-details."""
 
     sequence: PositiveInt | None = None
+    revenue: CodeableConcept | None = None
     product_or_service: CodeableConcept | None = None
     modifier: tuple[CodeableConcept, ...] | None = None
     quantity: Quantity | None = None

@@ -6,7 +6,7 @@ CPT is HCPCS Level I, and many senders use the two URIs interchangeably, so both
 import re
 from functools import lru_cache
 
-from cds_service.core.case import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SNOMED
+from cds_service.core.case import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED
 
 CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
@@ -20,6 +20,8 @@ _OIDS = {
     "2.16.840.1.113883.6.88": RXNORM,
     "2.16.840.1.113883.6.96": SNOMED,
     "2.16.840.1.113883.6.1": LOINC,
+    "2.16.840.1.113883.12.292": CVX,
+    "2.16.840.1.113883.6.301.3": REVENUE,
 }
 
 # The last part of a URI, or a bare name, in lower case and without punctuation. Senders name one code system by many
@@ -37,6 +39,12 @@ _NAMES = {
     "rxnorm": RXNORM,
     **dict.fromkeys(("sct", "snomedct", "snomed"), SNOMED),
     **dict.fromkeys(("loinc", "loincorg"), LOINC),
+    "cvx": CVX,
+    **dict.fromkeys(
+        ("revenuecode", "revenuecodes", "revenuecenter", "nubcrevenuecode", "nubcrevenuecodes", "clmrevcntrcd",
+         "revcntr", "exrevenuecenter"),
+        REVENUE,
+    ),
 }  # fmt: skip
 
 CLAIM_TYPE_URI = "http://terminology.hl7.org/CodeSystem/claim-type"

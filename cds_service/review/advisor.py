@@ -12,8 +12,10 @@ from cds_service.cdshooks.cards import CardMaker
 from cds_service.cdshooks.messages import Context, DecodedRequest, Request, Response, decode_context, decode_request
 from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bundle, fill_template
 from cds_service.cdshooks.services import Service, hook_name
+from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Readings, Unclear
 from cds_service.core.case import Site, Stage
-from cds_service.core.rules import Review, Rule, Scope, review
+from cds_service.core.review import Review, review
+from cds_service.core.rules import Rule, Scope
 from cds_service.errors import BadRequest, DataMissing
 from cds_service.fetch.client import FhirClient
 from cds_service.fetch.queries import Access
@@ -29,11 +31,12 @@ _NO_QUERY = "the context lacks an id required by the query"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewResult:
-    """The findings on a case, the parsed case, and the skipped resources."""
+    """The findings on a case, the parsed case, the warnings about skipped resources, and records not understood."""
 
     review: Review
     parsed: ParsedCase
     skipped: tuple[SkippedItem, ...]
+    unclear: tuple[Unclear, ...] = ()
 
     @property
     def stage(self) -> Stage:
@@ -76,7 +79,7 @@ class Advisor:
 
     `hook_namespace` is the site's prefix for our own hook, `canonical_base` the base URL of the code systems in cards,
     and `max_entries` the maximum length of a list in a request. `scope` is the subject of the rules: a case outside
-    of it passes all; without it every rule runs.
+    of it passes all; without it every rule runs. `readings` know the records that were not understood.
     """
 
     rules: tuple[Rule, ...]
@@ -86,6 +89,7 @@ class Advisor:
     max_entries: int
     site: Site = DEFAULT_SITE
     scope: Scope | None = None
+    readings: Readings = EVERYTHING_UNDERSTOOD
 
     def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Answer:
         """Answer a call of a service; `page_base` is the base URL of the pages that cards link to.
@@ -107,6 +111,7 @@ class Advisor:
             review=result.review,
             parsed=result.parsed,
             skipped=result.skipped,
+            unclear=result.unclear,
             response=self._response(result, page_base, service.read_only),
             fetched=tuple(call.fetched),
             sent=tuple(request.prefetch or ()),
@@ -130,7 +135,13 @@ class Advisor:
         if stage is None and not parsed.case.lines and not parsed.case.unreadable_codes:
             parsed = self.parse(intake.sources, "order", complete)
         result = self._review(parsed, intake)
-        return Answer(review=result.review, parsed=parsed, skipped=result.skipped, response=self._response(result))
+        return Answer(
+            review=result.review,
+            parsed=parsed,
+            skipped=result.skipped,
+            unclear=result.unclear,
+            response=self._response(result),
+        )
 
     # --- the two steps of every review, also used by the audit -------------------------------------------------------
 
@@ -150,8 +161,10 @@ class Advisor:
     def run_rules(self, parsed: ParsedCase, skipped: tuple[SkippedItem, ...] = ()) -> ReviewResult:
         """Run the rules over a parsed case. `skipped` are resources skipped before parsing."""
         with span("review"):
-            outcome = review(parsed.case, self.rules, self.scope)
-        return ReviewResult(review=outcome, parsed=parsed, skipped=(*skipped, *parsed.skipped))
+            outcome = review(parsed.case, self.rules, self.scope, self.readings)
+        unclear = self.readings.unclear(parsed.case)
+        warnings = (*skipped, *parsed.skipped, *map(_not_understood, unclear))
+        return ReviewResult(review=outcome, parsed=parsed, skipped=warnings, unclear=unclear)
 
     def _review(self, parsed: ParsedCase, intake: Intake) -> ReviewResult:
         if intake.unreadable or intake.unreadable_parts:
@@ -266,6 +279,14 @@ def _with_salvaged(parsed: ParsedCase, intake: Intake) -> ParsedCase:
     unreadable_codes = case.unreadable_codes | codes_in(intake.unreadable, case.stage)
     parts = case.unreadable_parts | ((parts_in(intake.unreadable) | intake.unreadable_parts) - intake.complete)
     return replace(parsed, case=replace(case, unreadable_codes=unreadable_codes, unreadable_parts=parts, facts={}))
+
+
+def _not_understood(unclear: Unclear) -> SkippedItem:
+    """A warning about all records that were not understood for one reason, at the path of the first."""
+    origin = unclear.records[0].origin
+    path = f"{origin.resource}.{origin.within}" if origin.within else origin.resource
+    others = f" ({len(unclear.records)} records)" if len(unclear.records) > 1 else ""
+    return SkippedItem(path, f"not understood: {unclear.topic}{others}")
 
 
 def _bare(identifier: str) -> str:

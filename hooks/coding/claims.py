@@ -16,6 +16,9 @@ from hooks.coding.studies import studies
 
 Component = Literal["professional", "technical"]
 
+# Modifiers that identify a distinct service, on either line of a pair.
+DISTINCT_SERVICE = frozenset({"59", "XE", "XS", "XP", "XU"})
+
 _ECHO_KINDS = frozenset({"primary", "add-on", "stress-test"})
 _BOTH_SETTINGS: tuple[ClaimSetting, ...] = ("professional", "facility")
 

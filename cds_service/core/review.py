@@ -1,0 +1,120 @@
+"""Running a set of rules over a case.
+
+A finding counts only if it holds under every reading of the records that were not understood; see `core.alternatives`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, unparsed_charges
+from cds_service.core.case import BILLING, Case
+from cds_service.core.changes import AddLine, Change, RemoveOrder, ReplaceCode
+from cds_service.core.rules import INFO, Evidence, Finding, Fix, Rule, Scope, Undecided
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The result of running rules over a case.
+
+    `passed` are the rules without findings or open questions, `switched_off` those that the site switched off.
+    """
+
+    findings: tuple[tuple[Rule, Finding], ...]
+    not_checked: tuple[tuple[Rule, Undecided], ...]
+    passed: tuple[Rule, ...]
+    switched_off: tuple[Rule, ...] = ()
+
+
+def review(
+    case: Case, rules: Iterable[Rule], scope: Scope | None = None, readings: Readings = EVERYTHING_UNDERSTOOD
+) -> Review:
+    """Run the rules that the site has not switched off; a case outside of `scope` passes all."""
+    every = tuple(rules)
+    off = tuple(each for each in every if each.id in case.site.rules_off)
+    wanted = tuple(each for each in every if each.id not in case.site.rules_off)
+    if scope is not None and not scope.covers(case):
+        return Review((), (), wanted, off)
+    findings: list[tuple[Rule, Finding]] = []
+    not_checked: list[tuple[Rule, Undecided]] = []
+    passed: list[Rule] = []
+    for each in wanted:
+        verdicts = list(_verdicts(each, case, readings))
+        if not verdicts:
+            passed.append(each)
+            continue
+        found = _findings(verdicts)
+        findings += [(each, _with_site_indicator(each, finding, case)) for finding in found]
+        not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
+    return Review(tuple(findings), tuple(not_checked), tuple(passed), off)
+
+
+def _with_site_indicator(rule: Rule, finding: Finding, case: Case) -> Finding:
+    return replace(finding, indicator=INFO) if rule.id in case.site.rules_lowered else finding
+
+
+def _verdicts(rule: Rule, case: Case, readings: Readings) -> list[Finding | Undecided]:
+    """The verdicts of a rule; a finding that fails under another reading of the case is undecided."""
+    verdicts = list(rule.check(case))
+    if not (findings := _findings(verdicts)):
+        return verdicts
+    for alternative in chain(readings.alternatives(case, _codes(rule, findings)), unparsed_charges(case, BILLING)):
+        found = _findings(rule.check(alternative.case))
+        verdicts = [_undecided_unless_among(found, each, alternative) for each in verdicts]
+        if not _findings(verdicts):
+            break
+    return verdicts
+
+
+def _findings(verdicts: Iterable[Finding | Undecided]) -> list[Finding]:
+    return [each for each in verdicts if isinstance(each, Finding)]
+
+
+def _codes(rule: Rule, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The billing codes that matter to a rule: those its findings ask for, then its subject and tables."""
+    changes = [change for finding in findings for fix in finding.fixes for change in fix.changes]
+    asked = [change.code for change in changes if isinstance(change, AddLine | ReplaceCode)]
+    known = rule.about.codes.union(*(table.codes for table in rule.tables))
+    return tuple(dict.fromkeys([*asked, *sorted(known)]))
+
+
+def _undecided_unless_among(
+    found: list[Finding], verdict: Finding | Undecided, alternative: Alternative
+) -> Finding | Undecided:
+    """The verdict; undecided if it is a finding that is not among those of another reading."""
+    if isinstance(verdict, Undecided) or any(_holds_in(verdict, each) for each in found):
+        return verdict
+    seen = tuple(Evidence("not understood", each) for each in alternative.records[:1])
+    return Undecided(alternative.why, alternative.reason, (*verdict.evidence, *seen))
+
+
+# --- comparing findings ---------------------------------------------------------------------------------------------
+
+
+def _holds_in(finding: Finding, other: Finding) -> bool:
+    """True if another finding of the same rule cites one of the records and offers at least as much.
+
+    Every recommended fix must be among its fixes, alone or with further changes; if none is recommended, every fix.
+    """
+    if not _records(finding) & _records(other):
+        return False
+    wanted = [each for each in finding.fixes if each.recommended] or list(finding.fixes)
+    return all(any(_asks_for(each) <= _asks_for(theirs) for theirs in other.fixes) for each in wanted)
+
+
+def _records(finding: Finding) -> set[str]:
+    return {f"{each.record.origin.resource}.{each.record.origin.within}" for each in finding.evidence}
+
+
+def _asks_for(fix: Fix) -> set[tuple[str, ...]]:
+    return {_key(change) for change in fix.changes}
+
+
+def _key(change: Change) -> tuple[str, ...]:
+    """A change by its kind, its code and the record it changes. A line to add counts with any units."""
+    kind = type(change).__name__
+    if isinstance(change, AddLine):
+        return kind, change.code, *change.modifiers
+    if isinstance(change, RemoveOrder):
+        return kind, change.code, change.order.origin.resource
+    return kind, str(change), change.line.origin.resource, change.line.origin.within

@@ -1,0 +1,308 @@
+"""Alternative readings of records that were not understood: each reading that matters to a rule about echoes.
+
+`understood.py` says which records these are, `unclear.py` finds them. Readings change one kind of record at a time, and
+of unclear records that differ in nothing but their code only one, so that their number does not grow with the case.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+from itertools import product
+from typing import Any, TypeVar
+
+from msgspec.structs import asdict, replace
+
+from cds_service.core.alternatives import UNPARSED, Alternative, Readings
+from cds_service.core.case import (
+    BILLING,
+    RXNORM,
+    Administration,
+    Case,
+    Code,
+    Concept,
+    Line,
+    Origin,
+    Procedure,
+    Record,
+)
+from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
+from hooks.coding.claims import DISTINCT_SERVICE
+from hooks.coding.products import agent_in, name_of
+from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
+from hooks.coding.unclear import (
+    procedures_with_unclear_use,
+    unclear_administrations,
+    unclear_lines,
+    unclear_modifiers,
+    unclear_of,
+    unclear_orders,
+    unclear_procedures,
+    unclear_records,
+)
+from hooks.coding.understood import is_understood
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+# In the Americas, an instant in UTC before this hour is of the day before: Puerto Rico is 4 hours behind, Samoa 11.
+_HOURS_BEHIND = range(4, 12)
+
+_STUDY_CODES = tuple(dict.fromkeys(entry.code for entry in STUDIES if entry.system == BILLING))
+_MODIFIERS_THAT_MATTER = (*COMPONENT_MODIFIERS, *(entry.code for entry in MODIFIERS), *sorted(DISTINCT_SERVICE))
+# An echo of any kind with contrast.
+_CONTRAST_ECHO = Concept(
+    tuple(Code(each.system, each.code) for each in STUDIES if each.contrast and each.kind == "any" and not each.add_on)
+)
+_MOST_PERSONS = 8
+_STRESS_DRUGS = tuple(dict.fromkeys(code for item in DOCUMENTATION for code in item.rxnorm))
+
+
+# --- readings -------------------------------------------------------------------------------------------------------
+
+
+def alternatives(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
+    """The other readings of a case, for a rule to which some billing codes matter."""
+    yield from _charges(case, codes)
+    yield from _drugs(case)
+    yield from _named_drugs(case)
+    yield from _procedures(case, codes)
+    yield from _materials(case)
+    yield from _orders(case, codes)
+    yield from _modifiers(case)
+    yield from _roles(case)
+    yield from _days(case)
+    yield from _unparsed(case)
+
+
+READINGS = Readings(unclear_records, alternatives)
+
+
+def _reading(
+    unclear: Sequence[RecordT], read: Callable[[RecordT], RecordT], case: Case, member: str, reason: str
+) -> Alternative:
+    """The case with some records of a member read in another way."""
+    return Alternative(reason, partial(_with_read, case, member, tuple(unclear), read), (unclear[0],))
+
+
+def _with_read(case: Case, member: str, unclear: Sequence[RecordT], read: Callable[[RecordT], RecordT]) -> Case:
+    chosen = {id(each) for each in unclear}
+    records: Sequence[RecordT] = getattr(case, member)
+    return case.with_records(**{member: [read(each) if id(each) in chosen else each for each in records]})
+
+
+def _distinct(records: Iterable[RecordT]) -> list[RecordT]:
+    """Of records that differ only in code, dose and origin, the first."""
+    first: dict[Any, RecordT] = {}
+    for each in records:
+        first.setdefault(_all_but_code(each), each)
+    return list(first.values())
+
+
+_OF_ONE_RECORD = frozenset({"origin", "identity", "concept", "code", "certain", "units", "ml", "reasons", "notes"})
+
+
+def _all_but_code(record: Record) -> tuple[Any, ...]:
+    return tuple(value for name, value in asdict(record).items() if name not in _OF_ONE_RECORD)
+
+
+def _billing(code: str) -> Concept:
+    return Concept((Code(BILLING, code),))
+
+
+def _charges(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
+    unclear = _distinct(unclear_lines(case))
+    if not unclear:
+        return
+    what = unclear_of(unclear[0], unclear[0].concept, "charge")
+    studies = [*_STUDY_CODES, *(entry.code for entry in ADD_ONS), *(each.code for each in PRODUCTS)]
+    for code in dict.fromkeys([*codes, *studies]):
+        yield _reading(unclear, partial(_line_as, code, ()), case, "lines", f"{what}: it may be {code}")
+    for code, modifier in product(_STUDY_CODES, COMPONENT_MODIFIERS):
+        read = partial(_line_as, code, (modifier,))
+        yield _reading(unclear, read, case, "lines", f"{what}: it may be {code}-{modifier}")
+
+
+def _line_as(code: str, modifiers: tuple[str, ...], line: Line) -> Line:
+    return replace(line, code=code, certain=True, concept=_billing(code), modifiers=(*line.modifiers, *modifiers))
+
+
+def _drugs(case: Case) -> Iterator[Alternative]:
+    unclear = unclear_administrations(case)
+    for name, concept in _drugs_that_matter() if unclear else ():
+        reason = f"{unclear_of(unclear[0], unclear[0].concept, 'drug')}: it may be {name}"
+        yield _reading(unclear, partial(_as, concept), case, "administrations", reason)
+
+
+def _named_drugs(case: Case) -> Iterator[Alternative]:
+    """Agents that only free text names, as named by code."""
+    for given in case.administrations.matching(_is_named_in_text):
+        agent = agent_in(given.concept)
+        for code in sorted(agent.codes) if agent else ():
+            reason = f"{given.origin.reference} names its drug in free text only: it may be {name_of(code)}"
+            yield _reading([given], partial(_as, _billing(code)), case, "administrations", reason)
+
+
+def _is_named_in_text(drug: Concept) -> bool:
+    agent = agent_in(drug)
+    return agent is not None and not agent.certain
+
+
+def _as(concept: Concept, record: Any) -> Any:
+    """The record with other codes; its texts stay."""
+    return replace(record, concept=Concept(concept.codes, record.concept.words))
+
+
+def _drugs_that_matter() -> Iterator[tuple[str, Concept]]:
+    """Each agent by its supply code, then the drugs of a stress protocol."""
+    for code in dict.fromkeys(each.code for each in PRODUCTS):
+        yield name_of(code), _billing(code)
+    yield from (("a drug for stress", Concept((Code(RXNORM, code),))) for code in _STRESS_DRUGS[:1])
+
+
+def _procedures(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
+    unclear = _distinct(unclear_procedures(case))
+    for concept in _studies(codes) if unclear else ():
+        reason = f"{unclear_of(unclear[0], unclear[0].concept, 'procedure')}: it may be {_named(concept)}"
+        yield _reading(unclear, partial(_as, concept), case, "procedures", reason)
+
+
+def _studies(codes: tuple[str, ...]) -> Iterator[Concept]:
+    """Each code of the study table, those that matter to the rule first."""
+    entries = sorted(STUDIES, key=lambda entry: entry.code not in codes)
+    yield from dict.fromkeys(Concept((Code(entry.system, entry.code),)) for entry in entries)
+
+
+def _named(concept: Concept) -> str:
+    code = concept.codes[0]
+    return code.value if code.system == BILLING else f"an echo (code {code.value} of {code.system})"
+
+
+def _materials(case: Case) -> Iterator[Alternative]:
+    unclear = procedures_with_unclear_use(case)
+    for name, concept in _drugs_that_matter() if unclear else ():
+        used = next(each for each in unclear[0].used if not is_understood("drug", each, case))
+        reason = f"{unclear_of(unclear[0], used, 'material')}: it may be {name}"
+        yield _reading(unclear, partial(_with_used, concept), case, "procedures", reason)
+
+
+def _with_used(concept: Concept, procedure: Procedure) -> Procedure:
+    return replace(procedure, used=(*procedure.used, concept))
+
+
+def _orders(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
+    for kind, readings in (("service", _studies(codes)), ("medication", (each for _, each in _drugs_that_matter()))):
+        unclear = _distinct(each for each in unclear_orders(case) if each.kind == kind)
+        for concept in readings if unclear else ():
+            what = unclear_of(unclear[0], unclear[0].concept, "order")
+            yield _reading(unclear, partial(_as, concept), case, "orders", f"{what}: it may be {_named(concept)}")
+
+
+def _modifiers(case: Case) -> Iterator[Alternative]:
+    unclear = [line for line in case.lines if line.unclear_modifiers]
+    for modifier in _MODIFIERS_THAT_MATTER if unclear else ():
+        reason = f"{unclear_modifiers(unclear[0])}: it may be {modifier}"
+        yield _reading(unclear, partial(_with_modifier, modifier), case, "lines", reason)
+
+
+def _with_modifier(modifier: str, line: Line) -> Line:
+    return replace(line, modifiers=(*line.modifiers, modifier))
+
+
+# --- records that could not be parsed -------------------------------------------------------------------------------
+
+
+def _unparsed(case: Case) -> Iterator[Alternative]:
+    """Administrations and procedures that could not be parsed, as showing contrast on any day of the case."""
+    reason = f"a record or charge that {UNPARSED} may show that contrast was given"
+    origin = Origin("", UNPARSED)
+    if "medicationAdministrations" in case.unreadable_parts:
+        for _, concept in _drugs_that_matter():
+            given = Administration(origin=origin, status="given", concept=concept)
+            yield Alternative(reason, partial(_with_added, case, "administrations", given), why="record")
+    if "procedures" in case.unreadable_parts:
+        done = Procedure(origin=origin, status="done", concept=_CONTRAST_ECHO)
+        yield Alternative(reason, partial(_with_added, case, "procedures", done), why="record")
+
+
+def _with_added(case: Case, member: str, record: Record) -> Case:
+    days = {each.day for each in (*case.lines, *case.procedures)}
+    added = [replace(record, day=day, origin=Origin("", UNPARSED, str(number))) for number, day in enumerate(days)]
+    return case.with_records(**{member: [*getattr(case, member), *added]})
+
+
+# --- practitioners --------------------------------------------------------------------------------------------------
+
+
+def _roles(case: Case) -> Iterator[Alternative]:
+    """Practitioners named by role or identifier as persons of their own; as sent, they may be any practitioner."""
+    unclear = [each for each in (*case.lines, *case.procedures) if any(map(_names_no_person, each.performers))]
+    if unclear:
+        what = "names its practitioner by a role or an identifier: it may be another practitioner"
+        for person in (None, *sorted(_named_persons(case))):
+            make = partial(_with_persons, case, person)
+            yield Alternative(f"{unclear[0].origin.reference} {what}", make, (unclear[0],))
+
+
+def _named_persons(case: Case) -> set[str]:
+    """The practitioners who charge; readings do not grow with a claim of many."""
+    named = {each for line in case.lines for each in line.performers if not _names_no_person(each)}
+    return named if len(named) <= _MOST_PERSONS else set()
+
+
+def _names_no_person(reference: str) -> bool:
+    return not reference.startswith("Practitioner/")
+
+
+def _with_persons(case: Case, person: str | None) -> Case:
+    """The case with a practitioner for those not named in person; for None, each is a person of its own."""
+    read = partial(_of_person, person)
+    return case.with_records(lines=list(map(read, case.lines)), procedures=list(map(read, case.procedures)))
+
+
+def _of_person(person: str | None, record: RecordT) -> RecordT:
+    def named(each: str) -> str:
+        return (person or f"Practitioner/{each}") if _names_no_person(each) else each
+
+    return replace(record, performers=frozenset(map(named, record.performers)))
+
+
+# --- days -----------------------------------------------------------------------------------------------------------
+
+_DATED = ("lines", "procedures", "administrations", "orders", "observations", "documents")
+
+
+def _days(case: Case) -> Iterator[Alternative]:
+    """Instants in UTC as of the day before, for each difference of time that moves other records."""
+    unclear = [each for each in _dated(case) if each.utc_hour is not None]
+    seen = set()
+    for hours in _HOURS_BEHIND:
+        moved = [each for each in unclear if each.utc_hour is not None and each.utc_hour < hours]
+        if not moved or len(moved) in seen:
+            continue
+        seen.add(len(moved))
+        first = moved[0]
+        reason = (
+            f"{first.origin.reference} is dated by an instant in UTC, and the site's time zone is not set: "
+            f"it may be of {_day_before(first).day}"
+        )
+        yield Alternative(reason, partial(_with_days_before, case, hours), (first,))
+
+
+def _dated(case: Case) -> Iterator[Record]:
+    for member in _DATED:
+        yield from getattr(case, member)
+
+
+def _with_days_before(case: Case, hours: int) -> Case:
+    return case.with_records(
+        **{
+            member: [
+                _day_before(each) if each.utc_hour is not None and each.utc_hour < hours else each
+                for each in getattr(case, member)
+            ]
+            for member in _DATED
+        }
+    )
+
+
+def _day_before(record: RecordT) -> RecordT:
+    return replace(record, day=record.day - timedelta(days=1) if record.day else None)

@@ -1,0 +1,116 @@
+"""The records of a case that were not understood, and the words in which a person can act on each."""
+
+from collections.abc import Iterable, Iterator
+
+from cds_service.core.alternatives import Unclear
+from cds_service.core.case import (
+    BILLING,
+    LOINC,
+    NDC,
+    REFERENCE,
+    RXNORM,
+    SNOMED,
+    Administration,
+    Case,
+    Concept,
+    Line,
+    Order,
+    Procedure,
+    Record,
+    cached_fact,
+)
+from hooks.coding.understood import Kind, is_charge_understood, is_understood, unknown_code
+
+_KIND_NAMES = {
+    "charge": "a charge",
+    "drug": "an administration",
+    "procedure": "a procedure",
+    "material": "a material used",
+    "order": "an order",
+}
+_SYSTEM_NAMES = {BILLING: "CPT or HCPCS", NDC: "NDC", RXNORM: "RxNorm", SNOMED: "SNOMED CT", LOINC: "LOINC"}
+
+
+@cached_fact
+def unclear_lines(case: Case) -> tuple[Line, ...]:
+    """The lines whose code was not understood."""
+    return tuple(line for line in case.lines if not is_charge_understood(line, case))
+
+
+@cached_fact
+def unclear_administrations(case: Case) -> tuple[Administration, ...]:
+    """The administrations of a drug that was not understood."""
+    return tuple(case.administrations.matching(lambda drug: not is_understood("drug", drug, case)))
+
+
+@cached_fact
+def unclear_procedures(case: Case) -> tuple[Procedure, ...]:
+    """The procedures of a kind that was not understood."""
+    return tuple(case.procedures.matching(lambda done: not is_understood("service", done, case)))
+
+
+@cached_fact
+def procedures_with_unclear_use(case: Case) -> tuple[Procedure, ...]:
+    """The procedures that used a drug or material that was not understood."""
+    return tuple(done for done in case.procedures if any(not is_understood("drug", each, case) for each in done.used))
+
+
+@cached_fact
+def unclear_orders(case: Case) -> tuple[Order, ...]:
+    """At order time, the orders of a service or drug that was not understood."""
+    if case.stage != "order":
+        return ()
+    return tuple(each for each in case.orders if not is_understood(_kind_of(each), each.concept, case))
+
+
+def _kind_of(order: Order) -> Kind:
+    return "drug" if order.kind == "medication" else "service"
+
+
+def unclear_records(case: Case) -> tuple[Unclear, ...]:
+    """The records of a case that were not understood, together where the reason is the same."""
+    every: list[tuple[Record, Concept, str]] = [(line, line.concept, "charge") for line in unclear_lines(case)]
+    every += [(each, each.concept, "drug") for each in unclear_administrations(case)]
+    every += [(each, each.concept, "procedure") for each in unclear_procedures(case)]
+    every += [
+        (done, used, "material")
+        for done in procedures_with_unclear_use(case)
+        for used in done.used
+        if not is_understood("drug", used, case)
+    ]
+    every += [(each, each.concept, "order") for each in unclear_orders(case)]
+    found = [unclear_of(*each) for each in every]
+    found += [unclear_modifiers(line) for line in case.lines if line.unclear_modifiers]
+    return tuple(_together(found))
+
+
+def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
+    """The fault of a record's code, in words that a person can act on."""
+    code = unknown_code(concept)
+    if code is None:
+        lacks = "has a text and no code" if concept.words else "has no code"
+        return Unclear((record,), lacks, f"{_KIND_NAMES[kind]} {lacks}", kind, "")
+    if code.system == REFERENCE:
+        topic = f"{code.value} was not sent"
+        return Unclear((record,), f"refers to {code.value}, which was not sent", topic, kind, REFERENCE)
+    state = "not known" if code.system in _SYSTEM_NAMES else "not mapped"
+    system = _SYSTEM_NAMES.get(code.system, code.system)
+    of = f"of {system}" if system else "without a code system"
+    topic = f"{_KIND_NAMES[kind]} carries a code {of} that is {state}"
+    return Unclear((record,), f"carries code {code.value} {of}, which is {state}", topic, kind, code.system)
+
+
+def unclear_modifiers(line: Line) -> Unclear:
+    """The fault of a line with a modifier in an unknown form."""
+    what = "carries a modifier in a form that was not understood"
+    return Unclear((line,), what, "a modifier was not understood", "modifier", "modifier")
+
+
+def _together(found: Iterable[Unclear]) -> Iterator[Unclear]:
+    same: dict[tuple[str, str], list[Unclear]] = {}
+    for each in found:
+        same.setdefault((each.kind, each.topic), []).append(each)
+    for group in same.values():
+        first = group[0]
+        records = tuple(dict.fromkeys(record for each in group for record in each.records))
+        yield Unclear(records, first.what, first.topic, first.kind, first.system)

@@ -1,0 +1,219 @@
+"""Records that are understood: a table of the grounds, for each kind of record.
+
+A record that none of the grounds covers is not understood. It may be anything, so no rule concludes anything from its
+absence; `alternatives.py` reads it in every way that matters. The grounds are wide enough for everyday records: another
+procedure's code, a revenue-code line, metoprolol by its name are understood as something else.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Literal
+
+from cds_service.core.case import (
+    BILLING,
+    CVX,
+    LOINC,
+    NDC,
+    NO_SYSTEM,
+    REVENUE,
+    RXNORM,
+    SNOMED,
+    Case,
+    Code,
+    Concept,
+    Line,
+)
+from hooks.codes.tables import DOCUMENTATION, KNOWN_CODES, PRODUCTS
+from hooks.coding.products import agent_in
+from hooks.coding.study_codes import names_study
+
+Kind = Literal["charge", "drug", "service"]
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_SHORTEST_NAME = 5  # letters; shorter words are mostly abbreviations
+
+# Words of a text that may speak of a contrast agent, and of an echo.
+_AGENT_WORDS = re.compile(
+    r"contrast|enhanc|agent|bubble|sphere|micro|fluor|flutr|echo|sono|ultraso|imag|\bu[ce]as?\b|diagnostic",
+    re.IGNORECASE,
+)
+_ECHO_WORDS = re.compile(
+    r"echo|(?<!electro)cardi|heart|coronar|stress|treadmill|exercis|contrast|ultraso|sonogr|doppler|perfus|dobut|"
+    r"strain|ventric|\b(?:tte|tee|dse|ese|sse|se|us|usg|ett)\b|wall motion|imag",
+    re.IGNORECASE,
+)
+
+# A text without any code has to look like the name of a drug: a strength, a form, a common name, or a stem of the
+# international nonproprietary names; and like the name of a service: a common one, or the ending of an operation.
+_DRUG_FORMS = re.compile(
+    r"\d\s*(?:mg|mcg|g|meq|mmol|units?|%)(?![a-z])|\b(?:tab(?:let)?s?|cap(?:sule)?s?|patch|inhaler|drops|ointment)\b|"
+    r"\b(?:saline|sodium chloride|dextrose|lactated ringer|heparin|aspirin|insulin|oxygen|nitroglycerin|adenosine|"
+    r"regadenoson|aminophylline|epinephrine|acetaminophen|ibuprofen|fentanyl|morphine|furosemide|potassium|magnesium)|"
+    r"(?:olol|pril|sartan|statin|azole|mycin|micin|cillin|cef\w+|dipine|caine|parin|xaban|grel|gliptin|gliflozin|zepam|"
+    r"zolam|setron|prazole|tidine|thiazide|amine|curium|lukast|terol|sone|olone|tropine)\b",
+    re.IGNORECASE,
+)
+_SERVICE_FORMS = re.compile(
+    r"(?:ectomy|oscopy|otomy|ostomy|plasty|centesis|desis|rrhaphy)\b|biopsy|x-?ray|radiograph|mammogra|electrocardiogra|"
+    r"\b(?:ecg|ekg|mri|ct scan|cbc|bmp|cmp)\b|blood|panel|culture|urin|vaccin|immuni|dialysis|hemoglobin|glucose|"
+    r"office visit|consultation|therapy session|screening|questionnaire",
+    re.IGNORECASE,
+)
+
+# Words that say nothing about which drug or service it is.
+_EMPTY_WORDS = frozenset(
+    """
+    administered administration attached charge charges default documentation dosage given infusion injectable injection
+    intravenous medication medications miscellaneous order other pharmacy powder procedure procedures product protocol
+    report service services solution study substance supply suspension syringe unknown unlisted unspecified visit
+    worksheet
+    """.split()
+)
+_AGENT_NAMES = tuple(sorted({word for product in PRODUCTS for words in product.words for word in words.split()}))
+
+
+def _speaks_of(suspicious: re.Pattern[str], words: Iterable[str]) -> bool:
+    return any(suspicious.search(text) for text in words)
+
+
+def _names_other_drug(concept: Concept) -> bool:
+    return _names_other(concept, _AGENT_WORDS, _DRUG_FORMS, _AGENT_NAMES)
+
+
+def _names_other_service(concept: Concept) -> bool:
+    return _names_other(concept, _ECHO_WORDS, _SERVICE_FORMS, ())
+
+
+def _names_other(concept: Concept, suspicious: re.Pattern[str], forms: re.Pattern[str], names: tuple[str, ...]) -> bool:
+    """True if texts name something, and nothing in them is suspicious or nearly one of the names (a typing error)."""
+    if not concept.words or _speaks_of(suspicious, concept.words):
+        return False
+    if not concept.codes and not _speaks_of(forms, concept.words):
+        return False
+    found = {each.lower() for text in concept.words for each in _LETTERS.findall(text)} - _EMPTY_WORDS
+    telling = [each for each in found if len(each) >= _SHORTEST_NAME]
+    known = bool(telling) or _speaks_of(forms, concept.words)
+    return known and not any(get_close_matches(each, names, 1, 0.8) for each in telling)
+
+
+# --- the table of grounds -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A ground on which a record of a kind is understood, in words, and the reason why it suffices."""
+
+    kind: Kind
+    words: str
+    why: str
+    covers: Callable[[Concept], object]
+
+
+_STRESS_DRUGS = frozenset(code for item in DOCUMENTATION for code in item.rxnorm)
+_NDC_FORM = re.compile(r"\d{4,5}-?\d{3,4}-?\d{1,2}|\d{4,5}-\d{3,4}")
+_BILLING_CODE = re.compile(r"[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4}")
+
+
+def _has(*systems: str) -> Callable[[Concept], object]:
+    return lambda concept: concept.values(*systems)
+
+
+def _has_billing_code(concept: Concept) -> bool:
+    return any(_BILLING_CODE.match(value.upper()) for value in concept.values(BILLING))
+
+
+def _is_charged_without_code(concept: Concept) -> bool:
+    return bool(concept.values(REVENUE)) and not any(code.system != REVENUE for code in concept.codes)
+
+
+def _is_other_drug_code(concept: Concept) -> bool:
+    return any(map(_NDC_FORM.fullmatch, concept.values(NDC))) and agent_in(concept) is None
+
+
+def _is_stress_drug(concept: Concept) -> bool:
+    return not _STRESS_DRUGS.isdisjoint(concept.values(RXNORM))
+
+
+def _is_clinical_code(concept: Concept) -> bool:
+    """SNOMED CT or LOINC, neither in the study table nor with a display that speaks of an echo."""
+    return (
+        bool(concept.values(SNOMED, LOINC))
+        and not names_study(concept)
+        and agent_in(concept) is None
+        and not _speaks_of(_ECHO_WORDS, concept.words)
+    )
+
+
+GROUNDS: tuple[Ground, ...] = (
+    Ground("charge", "a CPT or HCPCS code", "the code states the service", _has_billing_code),
+    Ground("charge", "a revenue code alone", "it names a cost center, not a procedure", _is_charged_without_code),
+    Ground("charge", "an NDC of no contrast agent", "the products of all agents are in the table", _is_other_drug_code),
+    Ground("charge", "a SNOMED CT or LOINC code of no echo", "the code states another service", _is_clinical_code),
+    Ground("charge", "a CVX code", "CVX lists vaccines only", _has(CVX)),
+    Ground("drug", "a code or a name of a contrast agent", "it is one, by code or in free text", agent_in),
+    Ground("drug", "an NDC of no contrast agent", "the products of all agents are in the table", _is_other_drug_code),
+    Ground("drug", "a CPT or HCPCS code of no agent", "all supply codes are in the table", _has_billing_code),
+    Ground("drug", "a CVX code", "CVX lists vaccines only", _has(CVX)),
+    Ground("drug", "the RxNorm code of a drug for stress tests", "it is in the documentation table", _is_stress_drug),
+    Ground(
+        "drug",
+        "a name of another drug, with a code of any system or in a form that drugs have",
+        "a name says what was given; an unnamed RxNorm code may be one of an agent's many",
+        _names_other_drug,
+    ),
+    Ground("service", "a code of the study table", "it states the kind of echo", names_study),
+    Ground("service", "the name of a contrast agent", "it is weak evidence of contrast", agent_in),
+    Ground("service", "a CPT or HCPCS code", "the code states the service", _has_billing_code),
+    Ground("service", "a SNOMED CT or LOINC code of no echo", "the code states another service", _is_clinical_code),
+    Ground("service", "a CVX code", "CVX lists vaccines only", _has(CVX)),
+    Ground(
+        "service",
+        "a name of another service, with a code of any system or in a form that services have",
+        "a name that speaks of no echo, stress test, heart or contrast says what was done",
+        _names_other_service,
+    ),
+)  # fmt: skip
+
+_BY_KIND: dict[Kind, tuple[Callable[[Concept], object], ...]] = {
+    kind: tuple(ground.covers for ground in GROUNDS if ground.kind == kind) for kind in ("charge", "drug", "service")
+}
+
+
+@lru_cache(maxsize=4096)  # records repeat few concepts
+def _is_covered(kind: Kind, concept: Concept) -> bool:
+    return any(covers(concept) for covers in _BY_KIND[kind])
+
+
+def is_understood(kind: Kind, concept: Concept, case: Case) -> bool:
+    """True if one of the grounds covers the concept, or the site says that it maps all codes of the system."""
+    mapped = case.site.mapped_systems
+    return _is_covered(kind, concept) or bool(mapped and not mapped.isdisjoint(code.system for code in concept.codes))
+
+
+def is_charge_understood(line: Line, case: Case) -> bool:
+    """True if a line's code is understood.
+
+    An NDC in the details of a line names the product charged there. A code without a system counts if it is one that we
+    know, or if the case has such a one: then its sender writes billing codes without a system.
+    """
+    if line.code and not line.certain:
+        return line.code in KNOWN_CODES or _writes_bare_codes(case)
+    is_product_detail = "." in line.origin.within and line.concept.values(NDC)
+    return bool(is_product_detail) or is_understood("charge", line.concept, case)
+
+
+def _writes_bare_codes(case: Case) -> bool:
+    bare = case.lines.matching(lambda charged: charged.names_any(KNOWN_CODES))
+    return any(line.code in KNOWN_CODES and not line.certain for line in bare)
+
+
+def unknown_code(concept: Concept) -> Code | None:
+    """The code to report of a concept that was not understood: one of a system that is not known, else the first."""
+    foreign = (code for code in concept.codes if code.system not in {BILLING, NDC, SNOMED, LOINC, CVX, NO_SYSTEM})
+    return next(foreign, None) or next(iter(concept.codes), None)

@@ -1,0 +1,74 @@
+"""A record that says the same in a form that is not understood gives rise to no advice."""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cds_service.core.changes import AddLine, RemoveOrder
+from cds_service.core.rules import WARNING
+from cds_service.review.advisor import Advisor, Answer
+from tests.rules.blur import blurred
+from tests.rules.test_cases import CASES, SERVICES
+from tests.support.notation import request_of, service_of
+from tests.support.running import ROOT
+
+SAMPLED = 1500
+SEED = 20261127
+
+
+def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every case of every rule and every sample: its name, its service and its request."""
+    for rule_id, by_expectation in CASES.items():
+        for case in (each for cases in by_expectation.values() for each in cases):
+            yield f"{rule_id}: {case['what']}", service_of(case), request_of(case)
+    hooks = {service.hook: service.id for service in SERVICES.values()}
+    for path in sorted((ROOT / "sample_bundles").glob("*/*.json")):
+        request = json.loads(path.read_text())
+        if "hook" in request:
+            service = hooks.get(request["hook"]) or "contrast-echo-claim-review"
+            yield f"{path.parent.name}/{path.name}", service, request
+
+
+def advice(answer: Answer) -> set[tuple[str, ...]]:
+    """The changes that an answer asks for by rule, kind and code, and the rules of warnings without a change."""
+    found: set[tuple[str, ...]] = set()
+    for rule, finding in answer.review.findings:
+        changes = [change for fix in finding.fixes for change in fix.changes]
+        for change in changes:
+            code = change.code if isinstance(change, AddLine | RemoveOrder) else str(change)
+            found.add((rule.id, type(change).__name__, code))
+        if not changes and rule.indicator_of(finding, answer.stage) == WARNING:
+            found.add((rule.id, "warning"))
+    return found
+
+
+def new_advice(advisor: Advisor, service: str, good: dict[str, Any], blurry: dict[str, Any]) -> set[tuple[str, ...]]:
+    """The advice that only the blurred request gives."""
+    before = advisor.answer(SERVICES[service], json.dumps(good).encode())
+    after = advisor.answer(SERVICES[service], json.dumps(blurry).encode())
+    rules_before = {rule.id for rule, _ in before.review.findings}
+    return {each for each in advice(after) - advice(before) if each[1:] != ("warning",) or each[0] not in rules_before}
+
+
+def all_blurs() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """Every blur of every request: its name, the service, the good request and the blurred one."""
+    for name, service, request in requests():
+        for blur, other in blurred(request):
+            yield f"{name} | {blur}", service, request, other
+
+
+@pytest.fixture(scope="module")
+def sampled() -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    return random.Random(SEED).sample(list(all_blurs()), SAMPLED)
+
+
+def test_no_advice_comes_from_what_is_not_understood(
+    advisor: Advisor, sampled: list[tuple[str, str, dict[str, Any], dict[str, Any]]]
+) -> None:
+    faults = {
+        name: found for name, service, good, other in sampled if (found := new_advice(advisor, service, good, other))
+    }
+    assert faults == {}
