@@ -24,7 +24,7 @@ from cds_service.audit.summary import DRILL_DOWN, Run, summarize
 from cds_service.audit.versions import rules_of, site_version, tables_of
 from cds_service.audit.workers import Workers
 from cds_service.errors import UnreadableInput
-from cds_service.fhir.r4_types import R4_TYPES
+from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
 from cds_service.fhir.sources import PREFETCH_KEYS
 
 WORK = "unfinished"
@@ -57,7 +57,12 @@ def run_audit(export: Export, workers: Workers, options: Options, progress: Prog
     with engine.database() as database:
         _create_views(database, work)
         counts = RunCounts(_facts(export, scanned, reviewed), _summed(each.rejects for each in scanned))
-        notes = (*export.notes, *warnings, *_incomplete_files(export, chunks, scanned))
+        notes = (
+            *export.notes,
+            *warnings,
+            *unread_notes(counts.facts["types"]),
+            *_incomplete_files(export, chunks, scanned),
+        )
         run = describe(auditor, [file.name for file in export.files], options, counts, notes, "embedded")
         summary = summarize(run, _querying(database))
         _write(database, work, options.out, summary, _positions(chunks, scanned))
@@ -125,6 +130,11 @@ def complete_parts(complete: Iterable[str], rejected: frozenset[str]) -> tuple[f
     )
     flawed = {PREFETCH_KEYS[each] for each in lost}
     return frozenset(PREFETCH_KEYS[each] for each in declared) - flawed, warnings
+
+
+def unread_notes(types: Iterable[str]) -> tuple[str, ...]:
+    """A note for each resource type of the export that states charges and is not read."""
+    return tuple(f"{unread_charges(each)}." for each in sorted(UNREAD_CHARGES.intersection(types)))
 
 
 def _rejected_types(chunks: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> frozenset[str]:

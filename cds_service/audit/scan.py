@@ -6,7 +6,6 @@ Both engines use it, so that they see the same records. No content of a line rai
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -16,8 +15,9 @@ from cds_service.audit.patients import short
 from cds_service.fhir.bundle import HEAD
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.elements import without_values
+from cds_service.fhir.patient_identity import identity_of
 from cds_service.fhir.r4_types import R4_TYPES
-from cds_service.fhir.resources import DECODED_TYPES, Reference
+from cds_service.fhir.resources import DECODED_TYPES, Reference, Resource
 
 # Resources with the names of sites and practitioners; they hold no patient data.
 NAMED_TYPES = frozenset({"Organization", "Location", "Practitioner", "PractitionerRole"})
@@ -32,17 +32,17 @@ _ESCAPED = r"\\u00[2-7]|\\u212a"
 
 class _Reference(msgspec.Struct):
     reference: str | None = None
-    identifier: Any = None
 
 
 class _RecordHead(msgspec.Struct, rename="camel"):
     resource_type: str
     id: str | None = None
-    subject: _Reference | None = None
-    patient: _Reference | None = None
-    beneficiary: _Reference | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    beneficiary: Reference | None = None
     medication_reference: _Reference | None = None
     used_reference: list[_Reference] | None = None
+    contained: msgspec.Raw = msgspec.Raw()
 
 
 @dataclass(slots=True)
@@ -130,12 +130,24 @@ def _skipped(kind: str) -> Row:
 
 
 def _patient_of(head: _RecordHead) -> str:
+    """The key of the record's patient: a reference, or what an identifier or a contained Patient states."""
     for each in (head.subject, head.patient, head.beneficiary):
-        if each is not None and each.reference:
+        if each is None:
+            continue
+        if each.reference and not each.reference.startswith("#") and "?" not in each.reference:
             return patient_key(each.reference)
-        if each is not None and isinstance(each.identifier, dict) and each.identifier.get("value"):
-            return f"{each.identifier.get('system') or ''}|{each.identifier['value']}"
+        holder = Resource(contained=_contained(head))
+        if key := identity_of(each, holder, {}, {}).key:
+            return key
     return ""
+
+
+def _contained(head: _RecordHead) -> tuple[msgspec.Raw, ...] | None:
+    """The contained resources, read only if the record's patient is among them."""
+    try:
+        return msgspec.json.decode(head.contained, type=tuple[msgspec.Raw, ...]) if head.contained else None
+    except DECODE_ERRORS:
+        return None  # the parser reports the record
 
 
 _PATIENT = re.compile(r"Patient/[A-Za-z0-9\-.]{1,64}(?=$|/_history/)")

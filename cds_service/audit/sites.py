@@ -14,6 +14,7 @@ from cds_service.core.case import Case, Coverage, Line, Record
 from cds_service.fhir.resources import Reference
 
 NOT_NAMED = "not named"
+_CLAIMS = frozenset({"Claim", "ExplanationOfBenefit"})
 
 
 class _Location(msgspec.Struct):
@@ -49,7 +50,7 @@ def sites_of(stored: Iterable[ExportedRecord]) -> Sites:
     found: dict[str, str] = {}
     for each in stored:
         named = (
-            _encounter_site(each) if each.kind == "Encounter" else _claim_site(each) if each.kind == "Claim" else None
+            _encounter_site(each) if each.kind == "Encounter" else _claim_site(each) if each.kind in _CLAIMS else None
         )
         if named:
             found[f"{each.kind}/{each.id}"] = named
@@ -95,7 +96,7 @@ def practitioner_of(lines: Iterable[Line]) -> str:
 
 def payer_of(lines: Iterable[Line], case: Case) -> str:
     """The name of the payer: by the coverage that the lines reference, else the patient's first."""
-    named = [name for line in lines for name in line.coverages]
+    named = [name for line in lines for name in (*line.coverages, *line.payer_names)]
     coverages = {coverage.identity: coverage for coverage in case.coverages}
     for name in named:
         if name not in coverages:

@@ -25,7 +25,7 @@ from cds_service.audit.duckdb_engine import Progress
 from cds_service.audit.exports import ENDINGS, Export, open_export
 from cds_service.audit.patients import by_patient
 from cds_service.audit.reviewer import Auditor, AuditTally, MakeAuditor
-from cds_service.audit.run import Options, RunCounts, as_json, complete_parts, describe, type_in
+from cds_service.audit.run import Options, RunCounts, as_json, complete_parts, describe, type_in, unread_notes
 from cds_service.audit.scan import BATCH_LINES, MEDICATION, NAMED_TYPES, ROWS, scan
 from cds_service.audit.summary import DRILL_DOWN, summarize
 from cds_service.errors import UnreadableInput
@@ -62,7 +62,7 @@ def run_on_spark(
     counts = RunCounts(_facts(opened, kinds, results), rejects)
     progress.advance(1)
     progress.begin("reporting", 1, "steps")
-    notes = (*(opened.notes if opened else ()), *warnings)
+    notes = (*(opened.notes if opened else ()), *warnings, *unread_notes(kinds))
     files = [file.name for file in opened.files] if opened else [export]
     query = _querying(spark, address)
     summary = summarize(describe(auditor, files, options, counts, notes, "spark"), query)

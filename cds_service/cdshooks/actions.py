@@ -86,9 +86,9 @@ def fhir_actions(changes: Iterable[Change], case: Case, raw: Mapping[str, msgspe
 
 
 def _editable(raw: msgspec.Raw) -> dict[str, Any] | None:
-    """A resource with all its members; None if it cannot be decoded and encoded without loss.
+    """A resource with all its members; None if it cannot be decoded and encoded without loss, or is closed to changes.
 
-    Members that rules do not use may be too deep or out of range.
+    Members that rules do not use may be too deep or out of range. An ExplanationOfBenefit states what was billed.
     """
     if is_too_deep(bytes(raw)):
         return None
@@ -96,7 +96,7 @@ def _editable(raw: msgspec.Raw) -> dict[str, Any] | None:
         resource: dict[str, Any] = _EXACT.decode(raw)
     except (*DECODE_ERRORS, ArithmeticError):
         return None
-    return resource
+    return None if resource["resourceType"] == "ExplanationOfBenefit" else resource
 
 
 def allowed_changes(changes: Iterable[Change], case: Case) -> list[Change]:

@@ -92,6 +92,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     `certain` is false if the code came without a code system. `units` are HCPCS units, None if not stated. `claim`
     identifies the line's claim, empty for a charge not yet on a claim. `open` is true while the line can be changed.
     `unclear_modifiers` are modifiers in a form that was not understood.
+    `coverages` are references and identifiers, `payer_names` the names of coverages that have neither.
     """
 
     code: str
@@ -104,6 +105,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     claim_type: ClaimType = "unknown"
     place_of_service: str | None = None
     coverages: tuple[str, ...] = ()
+    payer_names: tuple[str, ...] = ()
     open: bool = True
 
     def __str__(self) -> str:
@@ -124,12 +126,23 @@ class Procedure(Record, frozen=True, kw_only=True, gc=False):
     reports: tuple[str, ...] = ()
 
 
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """An ingredient of a mixture, and its part of the dose in mL; None if the strength does not tell."""
+
+    concept: Concept
+    ml: Decimal | None = None
+
+
 class Administration(Record, frozen=True, kw_only=True, gc=False):
-    """A medication given, or recorded as not given; `ml` is the dose in mL, None if not stated as a volume."""
+    """A medication given, or recorded as not given; `ml` is the dose in mL, None if not stated as a volume.
+
+    Of a mixture, `parts` are the ingredients and `ml` is None: the dose of the whole is not that of a product in it.
+    """
 
     status: Literal["given", "not given", "unclear"]
     concept: Concept
     ml: Decimal | None = None
+    parts: tuple[Part, ...] = ()
 
 
 class Order(Record, frozen=True, kw_only=True, gc=False):

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, unparsed_charges
-from cds_service.core.case import BILLING, Case
+from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, Unclear, unparsed_charges
+from cds_service.core.case import BILLING, Case, Record
 from cds_service.core.changes import AddLine, Change, RemoveOrder, ReplaceCode
 from cds_service.core.rules import INFO, Evidence, Finding, Fix, Rule, Scope, Undecided
 
@@ -18,12 +18,14 @@ class Review:
     """The result of running rules over a case.
 
     `passed` are the rules without findings or open questions, `switched_off` those that the site switched off.
+    `unclear` are the records to warn of, since they were not understood.
     """
 
     findings: tuple[tuple[Rule, Finding], ...]
     not_checked: tuple[tuple[Rule, Undecided], ...]
     passed: tuple[Rule, ...]
     switched_off: tuple[Rule, ...] = ()
+    unclear: tuple[Unclear, ...] = ()
 
 
 def review(
@@ -34,7 +36,7 @@ def review(
     off = tuple(each for each in every if each.id in case.site.rules_off)
     wanted = tuple(each for each in every if each.id not in case.site.rules_off)
     if scope is not None and not scope.covers(case):
-        return Review((), (), wanted, off)
+        return Review((), (), wanted, off, _worth_a_warning(readings.unclear(case), ()))
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []
     passed: list[Rule] = []
@@ -46,7 +48,15 @@ def review(
         found = _findings(verdicts)
         findings += [(each, _with_site_indicator(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
-    return Review(tuple(findings), tuple(not_checked), tuple(passed), off)
+    unclear = _worth_a_warning(readings.unclear(case), (undecided for _, undecided in not_checked))
+    return Review(tuple(findings), tuple(not_checked), tuple(passed), off, unclear)
+
+
+def _worth_a_warning(every: Iterable[Unclear], not_checked: Iterable[Undecided]) -> tuple[Unclear, ...]:
+    reasons = [each.reason for each in not_checked]
+    return tuple(
+        each for each in every if not each.only_if_it_matters or any(reason.startswith(str(each)) for reason in reasons)
+    )
 
 
 def _with_site_indicator(rule: Rule, finding: Finding, case: Case) -> Finding:
@@ -99,22 +109,30 @@ def _holds_in(finding: Finding, other: Finding) -> bool:
     if not _records(finding) & _records(other):
         return False
     wanted = [each for each in finding.fixes if each.recommended] or list(finding.fixes)
-    return all(any(_asks_for(each) <= _asks_for(theirs) for theirs in other.fixes) for each in wanted)
+    return all(any(_is_part_of(each, theirs) for theirs in other.fixes) for each in wanted)
 
 
-def _records(finding: Finding) -> set[str]:
-    return {f"{each.record.origin.resource}.{each.record.origin.within}" for each in finding.evidence}
+def _records(finding: Finding) -> set[tuple[str, str]]:
+    return {_place(each.record) for each in finding.evidence}
 
 
-def _asks_for(fix: Fix) -> set[tuple[str, ...]]:
-    return {_key(change) for change in fix.changes}
+def _is_part_of(fix: Fix, other: Fix) -> bool:
+    """True if another fix makes all changes of this one."""
+    return all(any(_includes(theirs, change) for theirs in other.changes) for change in fix.changes)
 
 
-def _key(change: Change) -> tuple[str, ...]:
-    """A change by its kind, its code and the record it changes. A line to add counts with any units."""
-    kind = type(change).__name__
+def _includes(theirs: Change, change: Change) -> bool:
+    """True if two changes are of one kind and record; a line to add may have other units and further modifiers."""
     if isinstance(change, AddLine):
-        return kind, change.code, *change.modifiers
+        if not isinstance(theirs, AddLine):
+            return False
+        return theirs.code == change.code and set(theirs.modifiers) >= set(change.modifiers)
     if isinstance(change, RemoveOrder):
-        return kind, change.code, change.order.origin.resource
-    return kind, str(change), change.line.origin.resource, change.line.origin.within
+        return isinstance(theirs, RemoveOrder) and _place(theirs.order) == _place(change.order)
+    if isinstance(theirs, AddLine | RemoveOrder):
+        return False
+    return str(theirs) == str(change) and _place(theirs.line) == _place(change.line)
+
+
+def _place(record: Record) -> tuple[str, str]:
+    return record.origin.resource, record.origin.within

@@ -1,17 +1,21 @@
-"""Converts ChargeItem and Claim resources to lines."""
+"""Converts ChargeItem, Claim and ExplanationOfBenefit resources to lines."""
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from cds_service.core.case import REVENUE, ClaimType, Code, Concept, Line, Origin
 from cds_service.fhir import resources as r
+from cds_service.fhir.contained import fragment_of
 from cds_service.fhir.elements import (
     amount,
     code_and_modifiers,
     concept,
+    extension_amount,
     extension_code,
     extension_modifiers,
+    extension_product,
     has_billing_system,
     merged,
     modifiers_of,
@@ -23,6 +27,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item
+from cds_service.fhir.systems import claim_type
 
 
 def charged_concept(resolver: Resolver, charge: r.ChargeItem) -> Concept:
@@ -60,14 +65,19 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
 
 
 def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
-    """The lines of a Claim: its items, their details and sub-details. Raises OutOfRange."""
-    c: r.Claim = item.resource
+    """The lines of a Claim or ExplanationOfBenefit: its items, their details and sub-details. Raises OutOfRange.
+
+    An ExplanationOfBenefit states what was billed: its lines are closed to changes.
+    """
+    c: r.BilledClaim = item.resource
+    coverages, payer_names = _claim_coverages(resolver, item)
     of_claim = {
         "under_review": item.source.under_review,
         "claim": item.identity or item.source.path,
-        "claim_type": _claim_type(c),
-        "coverages": _claim_coverages(resolver, c),
-        "open": c.status in {"draft", "active"},
+        "claim_type": claim_type_of(c),
+        "coverages": coverages,
+        "payer_names": payer_names,
+        "open": isinstance(c, r.Claim) and c.status in {"draft", "active"},
     }
     for position, claim_item in enumerate(c.item or ()):
         of_item = {
@@ -81,7 +91,7 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
             yield _claim_line(resolver, item, part, within, number, of_claim | of_item)
 
 
-def _days(resolver: Resolver, claim: r.Claim, item: r.ClaimItem) -> dict[str, Any]:
+def _days(resolver: Resolver, claim: r.BilledClaim, item: r.ClaimItem) -> dict[str, Any]:
     """The fields `day` and `utc_hour` of an item; without a date of its own, from a claim for one day."""
     of_item = resolver.days(item.serviced_date, item.serviced_period)
     return of_item if of_item["day"] else {"day": single_day(claim.billable_period)}
@@ -103,6 +113,8 @@ def _claim_line(
 ) -> Line:
     """A claim line; `shared` are the fields common to its item and claim."""
     charged = with_code_in_text(resolver.concept(part.product_or_service))
+    if part.product_or_service and (product := extension_product(part.product_or_service.extension or ())):
+        charged = merged([charged, product])
     code, modifiers = code_and_modifiers(charged.codes)
     if not code and part.revenue:
         charged = merged([charged, _cost_center(part.revenue)])
@@ -114,7 +126,7 @@ def _claim_line(
         concept=charged,
         modifiers=(*modifiers, *modifiers_of(part.modifier or ())),
         unclear_modifiers=unclear_modifiers_of(part.modifier) if part.modifier else (),
-        units=amount(part.quantity),
+        units=_units(part),
         **shared,
     )
 
@@ -124,31 +136,65 @@ def _cost_center(revenue: r.CodeableConcept) -> Concept:
     return Concept(tuple(Code(REVENUE, code.value) for code in concept(revenue).codes))
 
 
-def _claim_practitioners(resolver: Resolver, claim: r.Claim, item: r.ClaimItem) -> frozenset[str]:
+# Extensions that hold the units of a line. In CMS's institutional claims `quantity` is that of the NDC.
+_UNITS_BEFORE_QUANTITY = frozenset({"rev_cntr_unit_cnt"})
+_UNITS_WITHOUT_QUANTITY = frozenset(
+    {"carr_line_mtus_cnt", "dme_unit", "rev-serv-unit-cnt", "clm-line-prfnl-mtus-cnt", "clm-line-srvc-unit-qty"}
+)
+
+
+def _units(part: r.ClaimLine) -> Decimal | None:
+    """The HCPCS units of a claim line, from its quantity or an extension of CMS. Raises OutOfRange."""
+    if not part.extension:
+        return amount(part.quantity)
+    counted = extension_amount(part.extension, _UNITS_BEFORE_QUANTITY)
+    if counted is None:
+        counted = amount(part.quantity)
+    return extension_amount(part.extension, _UNITS_WITHOUT_QUANTITY) if counted is None else counted
+
+
+# Members of a care team who did not do the service.
+_NOT_PERFORMING = frozenset({"referring", "pcp"})
+
+
+def _claim_practitioners(resolver: Resolver, claim: r.BilledClaim, item: r.ClaimItem) -> frozenset[str]:
     wanted = frozenset(item.care_team_sequence or ())
-    team = practitioners(resolver.ref(each.provider) for each in claim.care_team or () if each.sequence in wanted)
+    members = [each for each in claim.care_team or () if each.sequence in wanted]
+    team = practitioners(resolver.ref(each.provider) for each in members if not _is_referring(each))
     return team or practitioners([resolver.ref(claim.provider)])
 
 
-def _claim_procedures(resolver: Resolver, claim: r.Claim, item: r.ClaimItem) -> frozenset[str]:
+def _is_referring(member: r.CareTeam) -> bool:
+    return any(code.value in _NOT_PERFORMING for code in concept(member.role).codes)
+
+
+def _claim_procedures(resolver: Resolver, claim: r.BilledClaim, item: r.ClaimItem) -> frozenset[str]:
     wanted = frozenset(item.procedure_sequence or ())
     return resolver.refs(each.procedure_reference for each in claim.procedure or () if each.sequence in wanted)
 
 
-def _claim_coverages(resolver: Resolver, claim: r.Claim) -> tuple[str, ...]:
-    """The claim's coverages (only the focal one, if marked), by reference or name."""
-    focal = [each for each in claim.insurance or () if each.focal] or list(claim.insurance or ())
-    names = [resolver.ref(each.coverage) or (each.coverage.display if each.coverage else "") or "" for each in focal]
-    return tuple(name for name in names if name)
+def _claim_coverages(resolver: Resolver, item: Item) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The claim's coverages (only the focal one, if marked): references and identifiers, and names without them."""
+    insurance = item.resource.insurance or ()
+    focal = [each.coverage for each in insurance if each.focal] or [each.coverage for each in insurance]
+    named = [(contained_reference(each, item) or resolver.ref(each), each) for each in focal if each]
+    references = tuple(reference.partition(_COVERAGE_QUERY)[2] or reference for reference, _ in named if reference)
+    return references, tuple(each.display for reference, each in named if not reference and each.display)
 
 
-def _claim_type(claim: r.Claim) -> ClaimType:
-    for code in concept(claim.type).codes:
-        if code.value == "professional":
-            return "professional"
-        if code.value == "institutional":
-            return "institutional"
-    return "unknown"
+_COVERAGE_QUERY = "Coverage?identifier="
+
+
+def contained_reference(reference: r.Reference | None, holder: Item) -> str:
+    """The identity of a contained resource: that of its holder and its id; empty for other references."""
+    fragment = fragment_of(reference)
+    return f"{holder.identity or holder.source.path}#{fragment}" if fragment else ""
+
+
+def claim_type_of(claim: r.BilledClaim) -> ClaimType:
+    """Professional or institutional; unknown if the type says neither."""
+    found = (claim_type(code.system, code.value) for code in concept(claim.type).codes)
+    return next((each for each in found if each != "unknown"), "unknown")
 
 
 def _place_of_service(item: r.ClaimItem) -> str | None:

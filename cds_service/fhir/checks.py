@@ -1,4 +1,4 @@
-"""Checks of decoded resources for invalid dates and broken contained medications.
+"""Checks of decoded resources for invalid dates and broken contained resources.
 
 A resource is used without the faulty element, and the fault is reported.
 """
@@ -75,7 +75,7 @@ def types_with_faults(resources: Iterable[Any]) -> set[type]:
 def _values_to_check(kind: type, alike: list[Any]) -> list[Any]:
     """The dates, periods and contained resources of resources of one type."""
     values = [*filter(None, _GET[kind](alike))]
-    if kind is r.Claim:
+    if issubclass(kind, r.BilledClaim):
         values += filter(None, _GET[r.ClaimItem](item for claim in alike for item in claim.item or ()))
     return values
 
@@ -98,8 +98,8 @@ def element_faults(resource: Any) -> Iterator[str]:
     yield from _date_faults(resource)
     for item in getattr(resource, "item", None) or ():
         yield from (f"item.{each}" for each in _date_faults(item))
-    if any(_is_broken_medication(raw) for raw in getattr(resource, "contained", None) or ()):
-        yield "contained: expected a valid Medication"
+    broken = (_broken_type(raw) for raw in resource.contained or ())
+    yield from (f"contained: expected a valid {each}" for each in dict.fromkeys(broken) if each)
 
 
 def _date_faults(element: Any) -> Iterator[str]:
@@ -128,13 +128,17 @@ def is_date(text: str | None) -> bool:
     return True
 
 
-def _is_broken_medication(raw: msgspec.Raw) -> bool:
-    """True if a contained resource may be a Medication but cannot be parsed."""
+_CONTAINED = msgspec.json.Decoder(r.Medication | r.Coverage | r.Patient)
+
+
+def _broken_type(raw: msgspec.Raw) -> str:
+    """The type of a contained resource in use that cannot be parsed, Medication if it has no type; else empty."""
     try:
-        msgspec.json.decode(raw, type=r.Medication)
+        _CONTAINED.decode(raw)
     except DECODE_ERRORS:
-        return resource_type_of(raw) in {"Medication", ""}
-    return False
+        found = resource_type_of(raw) or "Medication"
+        return found if found in {"Medication", "Coverage", "Patient"} else ""
+    return ""
 
 
 def resource_type_of(raw: msgspec.Raw | bytes) -> str:

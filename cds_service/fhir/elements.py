@@ -9,14 +9,10 @@ from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from cds_service.core.case import BILLING, NO_SYSTEM, Code, Concept
+from cds_service.core.case import BILLING, NDC, NO_SYSTEM, Code, Concept
 from cds_service.fhir import resources as r
-from cds_service.fhir.checks import DECODE_ERRORS, is_date
+from cds_service.fhir.checks import is_date
 from cds_service.fhir.systems import code_kind
-
-_MEDICATION = msgspec.json.Decoder(r.Medication)
 
 # Larger quantities are typing errors and must not be used in calculations.
 _LARGEST_AMOUNT = Decimal(100_000)
@@ -168,6 +164,22 @@ def extension_code(extensions: Iterable[r.Extension]) -> Concept | None:
     return None
 
 
+def extension_product(extensions: Iterable[r.Extension]) -> Concept | None:
+    """The NDC in a code's extensions, as CMS states it; None if there is none."""
+    found = merged(concept(_as_concept(each)) for each in extensions if code_kind(each.url) == NDC)
+    return found if found.values(NDC) else None
+
+
+def extension_amount(extensions: Iterable[r.Extension], names: frozenset[str]) -> Decimal | None:
+    """The amount in the first extension whose URL ends in one of the names; None without one. Raises OutOfRange."""
+    for each in extensions:
+        if (each.url or "").rpartition("/")[2].lower() in names:
+            found = amount(each.value_quantity or r.Quantity(value=each.value_decimal))
+            if found is not None:
+                return found
+    return None
+
+
 def offsets(extensions: Iterable[r.Extension]) -> Iterator[r.Extension]:
     """The extensions that name the charge which reversed this one."""
     return (each for each in extensions if (each.url or "").rpartition("/")[2] == "offset-by")
@@ -237,11 +249,18 @@ def _unit(written: str | None) -> str:
 
 
 def day_of(moment: str | None, period: r.Period | None = None) -> date | None:
-    """The calendar day as sent, without conversion; None if not known to the day."""
-    text = moment or (period.start if period else None)
-    if not text or len(text) < 10 or not is_date(text):
+    """The calendar day as sent, without conversion; None if not known to the day.
+
+    A period counts as its first day, or as its last if it states no start.
+    """
+    text = _moment(moment, period)
+    if len(text) < 10 or not is_date(text):
         return None  # month or year only, or an invalid date, which `checks` reports
     return date.fromisoformat(text[:10])
+
+
+def _moment(moment: str | None, period: r.Period | None) -> str:
+    return moment or (period.start or period.end if period else None) or ""
 
 
 _NOON = 12
@@ -257,7 +276,7 @@ def local_day(
     `zone`; without a zone, in the Americas an instant before noon may be of the day before.
     """
     day = day_of(moment, period)
-    text = moment or (period.start if period else None) or ""
+    text = _moment(moment, period)
     found = _UTC.search(text) if day else None
     if day is None or found is None:
         return day, None
@@ -270,7 +289,7 @@ def local_day(
 def may_be_of(day: date, moment: str | None, period: r.Period | None = None) -> bool:
     """True if a moment is of a day, or may be: it has no day, or is an instant in UTC of the day before or after."""
     sent = day_of(moment, period)
-    text = moment or (period.start if period else None) or ""
+    text = _moment(moment, period)
     return sent in (day, None) or (abs((sent - day).days) == 1 and bool(_UTC.search(text)))
 
 
@@ -283,11 +302,11 @@ def _day_in(instant: str, zone: ZoneInfo) -> date | None:
 
 
 def single_day(period: r.Period | None) -> date | None:
-    """The day of a period within one day or without an end; otherwise None."""
+    """The day of a period within one day, or with one end only; otherwise None."""
     if period is None:
         return None
     start, end = day_of(period.start), day_of(period.end)
-    return start if end in (None, start) else None
+    return start or end if None in (start, end) or start == end else None
 
 
 def practitioners(references: Iterable[str]) -> frozenset[str]:
@@ -303,18 +322,6 @@ def relative_reference(reference: str) -> str:
     """A reference as `Type/id`, without server and version."""
     match = _RELATIVE.search(reference)
     return match[1] if match else reference
-
-
-def contained_medication(wanted: str, contained: Iterable[msgspec.Raw]) -> r.CodeableConcept | None:
-    """The code of the contained Medication with an id; None if there is none."""
-    for raw in contained:
-        try:
-            found = _MEDICATION.decode(raw)
-        except DECODE_ERRORS:
-            continue  # a contained resource of another type
-        if found.id == wanted:
-            return found.code
-    return None
 
 
 # Getters for the patient reference, by resource type; other types have none.

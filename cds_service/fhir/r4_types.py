@@ -31,3 +31,11 @@ R4_TYPES = frozenset(
     Task TerminologyCapabilities TestReport TestScript ValueSet VerificationResult VisionPrescription
     """.split()
 )
+
+# Types that state charges or payments of charges, and are not read.
+UNREAD_CHARGES = frozenset({"Account", "ClaimResponse", "Invoice", "PaymentReconciliation"})
+
+
+def unread_charges(resource_type: str) -> str:
+    """The warning for a type of `UNREAD_CHARGES`."""
+    return f"{resource_type} is not read; its charges were not reviewed"

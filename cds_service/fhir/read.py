@@ -5,7 +5,7 @@ reported with its path and the expected value. Resources entered in error or of 
 never repeat values.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ from cds_service.fhir import resources as r
 from cds_service.fhir.bundle import HEAD
 from cds_service.fhir.charges import charge_item, charged_concept, claim_lines
 from cds_service.fhir.checks import DECODE_ERRORS, element_faults, types_with_faults
-from cds_service.fhir.elements import OutOfRange, amount, names_medication, offsets, subject_of, without_values
-from cds_service.fhir.r4_types import R4_TYPES
-from cds_service.fhir.records import KINDS, ChargeKind, may_date_from, record_kind
+from cds_service.fhir.counted_once import uncounted
+from cds_service.fhir.elements import OutOfRange, amount, names_medication, subject_of, without_values
+from cds_service.fhir.patient_identity import PatientIdentity, identity_of, of_patient, told_apart
+from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
+from cds_service.fhir.records import KINDS, ChargeKind, contained_coverages, may_date_from, record_kind
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.salvage import codes_in, parts_in
 from cds_service.fhir.sources import Item, OriginalJson, SkippedItem, SourceResource, original_json_of, type_name
@@ -27,15 +29,15 @@ from cds_service.fhir.sources import Item, OriginalJson, SkippedItem, SourceReso
 
 @dataclass(frozen=True, slots=True)
 class ParsedCase:
-    """A case, the original JSON by path, the skipped resources, and the patients that the resources refer to.
+    """A case, the original JSON by path, the skipped resources, and the patients that the resources tell apart.
 
-    `patients` is filled only if the call names no patient.
+    `patients` is empty if all may be one patient, or if the call names its patient.
     """
 
     case: Case
     raw: Mapping[str, msgspec.Raw]
     skipped: tuple[SkippedItem, ...]
-    patients: frozenset[str] = frozenset()
+    patients: frozenset[PatientIdentity] = frozenset()
 
 
 def _differ(one: Any, other: Any) -> bool:
@@ -95,6 +97,8 @@ class CaseReader:
         self.unparsed: dict[int, SourceResource] = {}
         self.faulty_types: set[type] = set()
         self._by_identity: dict[str, Item] = {}
+        self._patients_of: tuple[int, dict[str, PatientIdentity]] = 0, {}
+        self._unread_types: set[str] = set()
 
     def parsed(self, complete: frozenset[str]) -> ParsedCase:
         """The case made of the resources added so far.
@@ -158,7 +162,7 @@ class CaseReader:
         return resource
 
     def _report_unparsed(self, source: SourceResource, error: Exception) -> None:
-        """Report a resource of a used, missing or unknown type; unused types of R4 are ignored."""
+        """Report a resource of a used, missing or unknown type; unused types of R4 without charges are ignored."""
         self.unparsed[id(source)] = source
         try:
             resource_type = HEAD.decode(source.original_json()).resource_type
@@ -169,6 +173,9 @@ class CaseReader:
             self._report(source, f"{resource_type}: {without_values(str(error))}")
         elif resource_type not in R4_TYPES:
             self._report(source, "not a resource type of FHIR R4")
+        elif resource_type in UNREAD_CHARGES and resource_type not in self._unread_types:
+            self._unread_types.add(resource_type)
+            self._report(source, unread_charges(resource_type))
 
     def _report(self, source: SourceResource, reason: str) -> None:
         """Report a resource that was not fully parsed, and keep it for salvaging its codes."""
@@ -177,16 +184,27 @@ class CaseReader:
         self.flawed.add(source.key)
 
     def _sole_patient(self) -> str:
-        """The patient of a Bundle without context; empty unless there is exactly one."""
-        patients = {self.resolver.ref(subject_of(item.resource)) for item in self.items} - {""}
-        return patients.pop() if len(patients) == 1 else ""
+        """The patient of a Bundle without context; empty unless there is exactly one, named by a reference."""
+        named = {each.reference for each in self._identities()} - {""}
+        return named.pop() if len(named) == 1 else ""
 
-    def _patients(self) -> frozenset[str]:
-        """The patients that the resources refer to; not collected if the call names its patient."""
-        if self.patient:
-            return frozenset()
-        subjects = {self.resolver.ref(subject_of(item.resource)) for item in self.items}
-        return frozenset(subject for subject in subjects if subject.startswith("Patient/"))
+    def _patients(self) -> frozenset[PatientIdentity]:
+        """The patients that are told apart; not collected if the call names its patient."""
+        return frozenset() if self.patient else told_apart(self._identities())
+
+    def _identities(self) -> Iterator[PatientIdentity]:
+        """The patients of all resources; a plain reference is looked at once."""
+        seen: set[str | None] = set()
+        for item in self.items:
+            subject = subject_of(item.resource)
+            if subject is None or subject.reference in seen:
+                continue
+            if subject.reference and not subject.reference.startswith("#"):
+                seen.add(subject.reference)
+            yield self._identity(subject, item.resource)
+
+    def _identity(self, subject: r.Reference, holder: r.Resource) -> PatientIdentity:
+        return identity_of(subject, holder, self.resolver.aliases, self._known_patients)
 
     def _records(self) -> dict[str, Any]:
         """All records by the Case field that holds them.
@@ -196,35 +214,24 @@ class CaseReader:
         self.resolver.medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
         lines: list[Line | Item] = []
         found: dict[str, list[Item]] = {}
-        reversed_charges = self._reversed_charges()
+        ignored = uncounted(self.items, self.resolver) | self._of_other_patients()
         faulty_types = self.faulty_types | types_with_faults([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
-            subject = subject_of(resource) if self.patient else None
-            if subject is not None and subject.reference != self.patient and self._is_other_patient(subject):
-                self._reject_other_patient(item.source)
+            if item.source.path in ignored:
                 continue
             if faulty_types and type(resource) in faulty_types:
                 self._report_faults(item)
             if (kind := KINDS.get(type(resource))) is None or not kind.is_active(resource):
                 continue
-            if item.identity in reversed_charges:
-                continue
             if isinstance(kind, ChargeKind):
                 lines += self._lines(item)
+                if resource.contained:
+                    found.setdefault("coverages", []).extend(contained_coverages(item))
             elif type(resource) is not r.MedicationAdministration or self._is_in_range(item):
                 found.setdefault(kind.member, []).append(item)
         records = {member: self._lazy_records(items) for member, items in found.items()}
         return {**records, "lines": Records(lines, self._line, self._concept_of_line, _is_under_review)}
-
-    def _reversed_charges(self) -> set[str]:
-        """The charges that others reversed, and the charges that reversed them: neither is billed (Oracle Health)."""
-        found: set[str] = set()
-        for item in self.items:
-            if type(item.resource) is r.ChargeItem and item.resource.extension:
-                for each in offsets(item.resource.extension):
-                    found |= {item.identity, self.resolver.ref(each.value_reference)}
-        return found - {""}
 
     def _lazy_records(self, items: list[Item]) -> Records[Record]:
         return Records(items, self._record, self._concept_of, _is_under_review, may_date_from)
@@ -257,12 +264,12 @@ class CaseReader:
         """
         resource = item.resource
         try:
-            if type(resource) is r.Claim and resource.use != "claim":
+            if isinstance(resource, r.BilledClaim) and resource.use != "claim":
                 self.skipped.append(
                     SkippedItem(item.source.path, f"a {resource.use} is not a claim for payment; not reviewed")
                 )
                 return []
-            if type(resource) is r.Claim:
+            if isinstance(resource, r.BilledClaim):
                 return [self._with_review_flag(line) for line in claim_lines(self.resolver, item)]
             amount(resource.quantity)
             if self.reviewed_encounter is None:
@@ -283,9 +290,42 @@ class CaseReader:
         is_under_review = self.reviewed_encounter is not None and line.encounter == self.reviewed_encounter
         return structs.replace(line, under_review=True) if is_under_review else line
 
-    def _is_other_patient(self, subject: r.Reference) -> bool:
-        reference = self.resolver.ref(subject)
-        return reference != self.patient and reference.startswith("Patient/")
+    def _of_other_patients(self) -> frozenset[str]:
+        """The paths of resources of other patients than the call's, which are reported.
+
+        A patient who is contained, or named by an identifier, is the call's unless the two are told apart. If such
+        patients are told apart from each other, none of them is known to be the call's.
+        """
+        if not self.patient:
+            return frozenset()
+        of_call = self._known_patients.get(self.patient, PatientIdentity(self.patient))
+        others: set[str] = set()
+        unlinked: list[tuple[Item, PatientIdentity]] = []
+        for item in self.items:
+            subject = subject_of(item.resource)
+            if subject is None or subject.reference == self.patient:
+                continue
+            identity = self._identity(subject, item.resource)
+            if identity.is_told_apart(of_call):
+                self._reject_other_patient(item.source)
+                others.add(item.source.path)
+            elif not identity.is_same(of_call):
+                unlinked.append((item, identity))
+        doubtful = told_apart(identity for _, identity in unlinked)
+        for item, identity in unlinked:
+            if identity in doubtful:
+                self._report(item.source, f"{type_name(item)}: of one of several patients; expected a reference")
+                others.add(item.source.path)
+        return frozenset(others)
+
+    @property
+    def _known_patients(self) -> dict[str, PatientIdentity]:
+        """The received Patients by reference."""
+        if self._patients_of[0] != len(self.items):
+            received = (item for item in self.items if type(item.resource) is r.Patient and item.identity)
+            found = {item.identity: of_patient(item.resource, item.identity) for item in received}
+            self._patients_of = len(self.items), found
+        return self._patients_of[1]
 
     def _reject_other_patient(self, source: SourceResource) -> None:
         """Skip a resource of another patient; keep one with text faults, which may have changed its patient."""

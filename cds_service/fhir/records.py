@@ -1,22 +1,24 @@
 """Converts clinical and coverage resources to records, with a table of converters by resource type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
 from cds_service.core.case import Administration, Concept, Coverage, Document, Observation, Order, Procedure, Record
 from cds_service.fhir import resources as r
+from cds_service.fhir.charges import contained_reference
+from cds_service.fhir.contained import Organization, contained_by, contained_of, texts
 from cds_service.fhir.elements import concept, may_be_of, merged, milliliters, note_texts, practitioners, texts_or_codes
 from cds_service.fhir.resolver import Resolver
-from cds_service.fhir.sources import Item
+from cds_service.fhir.sources import Item, SourceResource
 
 
 def _procedure(resolver: Resolver, item: Item) -> Procedure:
     p: r.Procedure = item.resource
     statuses = {"completed": "done", "not-done": "not done"}
     used = [resolver.concept(each) for each in p.used_code or ()]
-    used += [resolver.referenced_medication(each, p.contained) for each in p.used_reference or ()]
+    used += [resolver.referenced_medication(each, p) for each in p.used_reference or ()]
     return Procedure(
         **resolver.common_fields(item),
         status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
@@ -35,11 +37,13 @@ def _procedure(resolver: Resolver, item: Item) -> Procedure:
 def _administration(resolver: Resolver, item: Item) -> Administration:
     m: r.MedicationAdministration = item.resource
     statuses = {"completed": "given", "in-progress": "given", "not-done": "not given"}
+    parts = resolver.mixture(m)
     return Administration(
         **resolver.common_fields(item),
         status=statuses.get(m.status, "unclear"),  # type: ignore[arg-type]
         concept=resolver.medication(m),
-        ml=milliliters(m.dosage.dose if m.dosage else None),
+        ml=None if parts else milliliters(m.dosage.dose if m.dosage else None),
+        parts=parts,
         **resolver.days(m.effective_date_time, m.effective_period),
         encounter=resolver.ref(m.context) or None,
         links=resolver.refs(m.part_of, (m.request,)),
@@ -83,14 +87,40 @@ def _medication_request(resolver: Resolver, item: Item) -> Order:
 
 def _coverage(resolver: Resolver, item: Item) -> Coverage:
     c: r.Coverage = item.resource
-    payors = tuple(each.display for each in c.payor or () if each.display)
     return Coverage(
         **resolver.common_fields(item),
         concept=concept(c.type),
-        payors=payors,
+        payors=(*texts(each.display for each in c.payor or ()), *_payors_contained(c), *_medicare_plan(c)),
         identifiers=_identifiers(resolver, c),
         order=c.order,
     )
+
+
+def contained_coverages(holder: Item) -> Iterator[Item]:
+    """The active coverages that a claim contains, as resources of their own."""
+    for position, coverage in contained_of(r.Coverage, holder.resource):
+        if coverage.id and KINDS[r.Coverage].is_active(coverage):
+            source = SourceResource(
+                f"{holder.source.path}.contained[{position}]",
+                holder.source.raw,
+                under_review=holder.source.under_review,
+            )
+            identity = contained_reference(r.Reference(reference=f"#{coverage.id}"), holder)
+            yield Item(source, coverage, identity)
+
+
+def _payors_contained(coverage: r.Coverage) -> Iterator[str]:
+    """The names of contained organizations that pay."""
+    for each in coverage.payor or ():
+        found = contained_by(each, Organization, coverage)
+        yield from texts((found.name,) if found else ())
+
+
+def _medicare_plan(coverage: r.Coverage) -> Iterator[str]:
+    """CMS states the program and its part as classes: `Medicare Part B`."""
+    classes = [*texts(each.value for each in coverage.class_ or ())]
+    if any(each.lower() == "medicare" for each in classes):
+        yield " ".join(["Medicare", *(each for each in classes if each.lower() != "medicare")])
 
 
 def _identifiers(resolver: Resolver, coverage: r.Coverage) -> tuple[str, ...]:
@@ -231,6 +261,7 @@ _CANCELLED = frozenset({"cancelled"})
 KINDS: dict[type, RecordKind | ChargeKind] = {
     r.ChargeItem: ChargeKind(frozenset({"aborted", "not-billable"})),
     r.Claim: ChargeKind(_CANCELLED),
+    r.ExplanationOfBenefit: ChargeKind(frozenset({"cancelled", "draft"})),
     r.Procedure: RecordKind("procedures", _procedure),
     r.MedicationAdministration: RecordKind("administrations", _administration, concept=Resolver.medication),
     r.ServiceRequest: OrderKind("orders", _service_request, frozenset({"revoked"}), _ordered),

@@ -1,21 +1,22 @@
 """Resolves the references and concepts of one call's resources."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from cds_service.core.case import REFERENCE, Code, Concept, Origin
+from cds_service.core.case import REFERENCE, Code, Concept, Origin, Part
 from cds_service.fhir import resources as r
+from cds_service.fhir.contained import Substance, contained_by, fragment_of
 from cds_service.fhir.elements import (
     concept,
-    contained_medication,
     local_day,
     mapped,
+    merged,
+    milliliters,
     relative_reference,
     texts_or_codes,
 )
+from cds_service.fhir.mixtures import is_mixture, part_of
 from cds_service.fhir.sources import Item
 
 
@@ -62,19 +63,51 @@ class Resolver:
         reference = resource.medication_reference
         if reference is None:
             return own
-        referenced = self.referenced_medication(reference, resource.contained)
+        referenced = self.referenced_medication(reference, resource)
         words = (*own.words, *referenced.words, *((reference.display,) if reference.display else ()))
         return Concept((*own.codes, *referenced.codes), words)
 
-    def referenced_medication(self, reference: r.Reference, contained: tuple[msgspec.Raw, ...] | None) -> Concept:
-        """The concept of a referenced Medication, contained or received; the reference itself if it was not sent."""
-        if reference.reference and reference.reference.startswith("#"):
-            return self.concept(contained_medication(reference.reference[1:], contained or ()))
-        written = self.ref(reference)
-        found = self.medications.get(written)
-        if found:
-            return self.concept(found.resource.code)
-        return Concept() if not written or _names_no_drug(written) else Concept((Code(REFERENCE, written),))
+    def referenced_medication(self, reference: r.Reference, holder: r.Resource) -> Concept:
+        """The concept of a referenced Medication with its ingredients; the reference itself if it was not sent.
+
+        `holder` is the resource that refers to it.
+        """
+        found, place = self._medication_at(reference, holder)
+        if found is None:
+            written = self.ref(reference)
+            return Concept() if not written or _names_no_drug(written) else Concept((Code(REFERENCE, written),))
+        own = self.concept(found.code)
+        return merged([own, *(each for each, _ in self._ingredients(found, place))]) if found.ingredient else own
+
+    def mixture(self, administration: r.MedicationAdministration) -> tuple[Part, ...]:
+        """The ingredients of a mixture, each with its part of the dose; empty if one product was given undiluted.
+
+        One ingredient in a weight per volume is the strength of the product itself.
+        """
+        reference = administration.medication_reference
+        if reference is None:
+            return ()
+        found, place = self._medication_at(reference, administration)
+        if found is None or not is_mixture(found):
+            return ()
+        dose = milliliters(administration.dosage.dose if administration.dosage else None)
+        return tuple(Part(concept, part_of(dose, strength)) for concept, strength in self._ingredients(found, place))
+
+    def _medication_at(self, reference: r.Reference, holder: r.Resource) -> tuple[r.Medication | None, r.Resource]:
+        """A referenced Medication, contained or received, and the resource that holds what it contains itself."""
+        if fragment_of(reference):
+            return contained_by(reference, r.Medication, holder), holder
+        found = self.medications.get(self.ref(reference))
+        return (found.resource, found.resource) if found else (None, holder)
+
+    def _ingredients(self, medication: r.Medication, place: r.Resource) -> Iterator[tuple[Concept, r.Ratio | None]]:
+        for each in medication.ingredient or ():
+            named = [self.concept(each.item_codeable_concept)]
+            if (reference := each.item_reference) is not None:
+                inner = self._medication_at(reference, place)[0] or contained_by(reference, Substance, place)
+                named.append(self.concept(inner.code) if inner else Concept())
+                named.append(Concept((), (reference.display,)) if reference.display else Concept())
+            yield merged(named), each.strength
 
     def concept(self, value: r.CodeableConcept | None) -> Concept:
         """The concept with the site's mapped billing codes; cached, since several records share it."""

@@ -1,99 +1,72 @@
 """The elements of FHIR R4 resources that rules use.
 
 Resources are decoded into these structs in a single pass; other elements are skipped. Types and status codes are
-checked, so a resource with a malformed element is rejected as a whole and reported. Decoded JSON has no cycles, so the
-structs are exempt from garbage collection (`gc=False`).
+checked, so a resource with a malformed element is rejected as a whole and reported.
 """
 
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
-PositiveInt = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+from cds_service.fhir.claim_types import (
+    BilledClaim,
+    CareTeam,
+    Claim,
+    ClaimDetail,
+    ClaimItem,
+    ClaimLine,
+    ClaimSubDetail,
+    ExplanationOfBenefit,
+    RelatedClaim,
+)
+from cds_service.fhir.data_types import (
+    Actor,
+    Annotation,
+    CodeableConcept,
+    Coding,
+    Element,
+    Extension,
+    HumanName,
+    Identifier,
+    Period,
+    PositiveInt,
+    Quantity,
+    Ratio,
+    Reference,
+    Resource,
+)
 
-
-class Element(msgspec.Struct, rename="camel", gc=False):
-    """An element of a resource."""
-
-
-class Coding(Element):
-    """A code and its code system."""
-
-    system: str | None = None
-    code: str | None = None
-    display: str | None = None
-
-
-class CodeableConcept(Element):
-    """A concept as codes, text or both."""
-
-    coding: tuple[Coding, ...] | None = None
-    text: str | None = None
-
-
-class Identifier(Element):
-    """A business identifier, used in references without a URL."""
-
-    system: str | None = None
-    value: str | None = None
-
-
-class Reference(Element):
-    """A reference to another resource."""
-
-    reference: str | None = None
-    identifier: Identifier | None = None
-    display: str | None = None
-
-
-class Period(Element):
-    """A time period."""
-
-    start: str | None = None
-    end: str | None = None
-
-
-class Quantity(Element):
-    """A number and its unit."""
-
-    value: Decimal | None = None
-    unit: str | None = None
-    code: str | None = None
-
-
-class Extension(Element):
-    """An extension; only the value types used for billing modifiers."""
-
-    url: str | None = None
-    value_code: str | None = None
-    value_string: str | None = None
-    value_coding: Coding | None = None
-    value_codeable_concept: CodeableConcept | None = None
-    value_reference: Reference | None = None
-    extension: "tuple[Extension, ...] | None" = None
-
-
-class Annotation(Element):
-    """A note."""
-
-    text: str | None = None
-
-
-class Actor(Element):
-    """A performer."""
-
-    actor: Reference | None = None
-
-
-class Resource(msgspec.Struct, rename="camel", tag_field="resourceType", gc=False):
-    """A resource, tagged by its type."""
-
-    id: str | None = None
+# The modules of the reader name all elements and resources by this module.
+__all__ = [
+    "Annotation",
+    "BilledClaim",
+    "CareTeam",
+    "Claim",
+    "ClaimDetail",
+    "ClaimItem",
+    "ClaimLine",
+    "ClaimSubDetail",
+    "CodeableConcept",
+    "Coding",
+    "ExplanationOfBenefit",
+    "Extension",
+    "HumanName",
+    "Identifier",
+    "Period",
+    "Quantity",
+    "Ratio",
+    "Reference",
+    "RelatedClaim",
+    "Resource",
+]
 
 
 class Patient(Resource, tag="Patient"):
-    """A patient; only the id is used."""
+    """A patient; the elements by which two patients are told apart."""
+
+    identifier: tuple[Identifier, ...] | None = None
+    name: tuple[HumanName, ...] | None = None
+    birth_date: str | None = None
 
 
 class ServiceRequest(Resource, tag="ServiceRequest"):
@@ -123,17 +96,25 @@ class MedicationRequest(Resource, tag="MedicationRequest"):
     do_not_perform: bool | None = None
     medication_codeable_concept: CodeableConcept | None = None
     medication_reference: Reference | None = None
-    contained: tuple[msgspec.Raw, ...] | None = None
     subject: Reference | None = None
     encounter: Reference | None = None
     authored_on: str | None = None
     based_on: tuple[Reference, ...] | None = None
 
 
+class Ingredient(Element):
+    """An ingredient of a medication; `strength` is its amount in an amount of the whole."""
+
+    item_codeable_concept: CodeableConcept | None = None
+    item_reference: Reference | None = None
+    strength: Ratio | None = None
+
+
 class Medication(Resource, tag="Medication"):
     """A medication that other resources refer to."""
 
     code: CodeableConcept | None = None
+    ingredient: tuple[Ingredient, ...] | None = None
 
 
 class Procedure(Resource, tag="Procedure", kw_only=True):
@@ -152,7 +133,6 @@ class Procedure(Resource, tag="Procedure", kw_only=True):
     part_of: tuple[Reference, ...] | None = None
     used_reference: tuple[Reference, ...] | None = None
     used_code: tuple[CodeableConcept, ...] | None = None
-    contained: tuple[msgspec.Raw, ...] | None = None
     reason_code: tuple[CodeableConcept, ...] | None = None
     reason_reference: tuple[Reference, ...] | None = None
     note: tuple[Annotation, ...] | None = None
@@ -171,7 +151,6 @@ class MedicationAdministration(Resource, tag="MedicationAdministration", kw_only
     status: Literal["in-progress", "not-done", "on-hold", "completed", "entered-in-error", "stopped", "unknown"]
     medication_codeable_concept: CodeableConcept | None = None
     medication_reference: Reference | None = None
-    contained: tuple[msgspec.Raw, ...] | None = None
     subject: Reference | None = None
     context: Reference | None = None
     effective_date_time: str | None = None
@@ -199,78 +178,16 @@ class ChargeItem(Resource, tag="ChargeItem", kw_only=True):
     extension: tuple[Extension, ...] | None = None
 
 
-class CareTeam(Element, kw_only=True):
-    """A member of a claim's care team."""
-
-    sequence: PositiveInt
-    provider: Reference | None = None
-
-
-class ClaimProcedure(Element, kw_only=True):
-    """A procedure that a claim reports."""
-
-    sequence: PositiveInt
-    procedure_reference: Reference | None = None
-
-
-class Insurance(Element):
-    """A coverage of a claim."""
-
-    focal: bool | None = None
-    coverage: Reference | None = None
-
-
-class ClaimLine(Element):
-    """The fields common to a claim's items, details and sub-details."""
-
-    sequence: PositiveInt | None = None
-    revenue: CodeableConcept | None = None
-    product_or_service: CodeableConcept | None = None
-    modifier: tuple[CodeableConcept, ...] | None = None
-    quantity: Quantity | None = None
-
-
-class ClaimSubDetail(ClaimLine):
-    """A line inside a detail."""
-
-
-class ClaimDetail(ClaimLine):
-    """A line inside an item."""
-
-    sub_detail: tuple[ClaimSubDetail, ...] | None = None
-
-
-class ClaimItem(ClaimLine):
-    """A line of a claim."""
-
-    care_team_sequence: tuple[PositiveInt, ...] | None = None
-    procedure_sequence: tuple[PositiveInt, ...] | None = None
-    serviced_date: str | None = None
-    serviced_period: Period | None = None
-    location_codeable_concept: CodeableConcept | None = None
-    encounter: tuple[Reference, ...] | None = None
-    detail: tuple[ClaimDetail, ...] | None = None
-
-
-class Claim(Resource, tag="Claim", kw_only=True):
-    """A claim with its lines."""
-
-    status: Literal["active", "cancelled", "draft", "entered-in-error"]
-    use: Literal["claim", "preauthorization", "predetermination"] = "claim"
-    type: CodeableConcept | None = None
-    patient: Reference | None = None
-    billable_period: Period | None = None
-    provider: Reference | None = None
-    care_team: tuple[CareTeam, ...] | None = None
-    procedure: tuple[ClaimProcedure, ...] | None = None
-    insurance: tuple[Insurance, ...] | None = None
-    item: tuple[ClaimItem, ...] | None = None
-
-
 class Encounter(Resource, tag="Encounter"):
     """An encounter; only its presence is used."""
 
     subject: Reference | None = None
+
+
+class CoverageClass(Element):
+    """A class of insurance coverage, such as its group or plan."""
+
+    value: str | None = None
 
 
 class Coverage(Resource, tag="Coverage"):
@@ -281,6 +198,7 @@ class Coverage(Resource, tag="Coverage"):
     identifier: tuple[Identifier, ...] | None = None
     beneficiary: Reference | None = None
     payor: tuple[Reference, ...] | None = None
+    class_: tuple[CoverageClass, ...] | None = msgspec.field(default=None, name="class")
     order: PositiveInt | None = None
 
 
@@ -364,6 +282,7 @@ AnyResource = (
     | MedicationAdministration
     | ChargeItem
     | Claim
+    | ExplanationOfBenefit
     | Encounter
     | Coverage
     | Observation

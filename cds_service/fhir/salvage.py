@@ -13,9 +13,10 @@ _CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 
 # Types that may be or contain charges; at order time, an order counts as its charge. No type: it may be any.
+_BILLED = frozenset({"", "Bundle", "ChargeItem", "Claim", "ExplanationOfBenefit", "Invoice"})
 _CHARGES: dict[Stage, frozenset[str]] = {
-    "claim": frozenset({"", "Bundle", "ChargeItem", "Claim"}),
-    "order": frozenset({"", "Bundle", "ChargeItem", "Claim", "ServiceRequest"}),
+    "claim": _BILLED,
+    "order": _BILLED | {"ServiceRequest"},
 }
 
 # The record parts that rules draw conclusions from, by resource type.

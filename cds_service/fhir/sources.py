@@ -115,6 +115,7 @@ PREFETCH_KEYS = {
     "MedicationAdministration": "medicationAdministrations",
     "ChargeItem": "chargeItems",
     "Claim": "chargeItems",
+    "ExplanationOfBenefit": "chargeItems",
     "Coverage": "coverages",
     "Observation": "observations",
 }

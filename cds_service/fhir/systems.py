@@ -6,7 +6,7 @@ CPT is HCPCS Level I, and many senders use the two URIs interchangeably, so both
 import re
 from functools import lru_cache
 
-from cds_service.core.case import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED
+from cds_service.core.case import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED, ClaimType
 
 CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
@@ -47,6 +47,17 @@ _NAMES = {
     ),
 }  # fmt: skip
 
+# CMS's claim type codes (NCH): 10 to 64 are institutional claims, 71 to 82 those of physicians and suppliers.
+_NCH_TYPES: dict[str, ClaimType] = {
+    **dict.fromkeys(("10", "20", "30", "40", "50", "60", "61", "62", "63", "64"), "institutional"),
+    **dict.fromkeys(("71", "72", "81", "82"), "professional"),
+}
+_EOB_TYPES: dict[str, ClaimType] = {
+    **dict.fromkeys(("INPATIENT", "OUTPATIENT", "HHA", "HOSPICE", "SNF"), "institutional"),
+    **dict.fromkeys(("CARRIER", "DME"), "professional"),
+}
+_CLAIM_TYPES: dict[str, ClaimType] = {"professional": "professional", "institutional": "institutional"}
+
 CLAIM_TYPE_URI = "http://terminology.hl7.org/CodeSystem/claim-type"
 
 
@@ -61,6 +72,16 @@ def code_kind(system: str | None) -> str:
     oid = plain.removeprefix("urn:oid:")
     name = re.sub(r"[^a-z0-9]", "", re.split(r"[/:#|]", plain)[-1])
     return _OIDS.get(oid) or _NAMES.get(name) or system
+
+
+def claim_type(system: str, code: str) -> ClaimType:
+    """The claim type that a code states, in HL7's or CMS's code systems."""
+    name = re.sub(r"[^a-z]", "", system.rpartition("/")[2].lower())
+    if name in {"nchclmtypecd", "clmtypecd"}:
+        return _NCH_TYPES.get(code, "unknown")
+    if name == "eobtype":
+        return _EOB_TYPES.get(code.upper(), "unknown")
+    return _CLAIM_TYPES.get(code, "unknown")
 
 
 def billing_uri(code: str) -> str:

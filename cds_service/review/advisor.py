@@ -36,7 +36,6 @@ class ReviewResult:
     review: Review
     parsed: ParsedCase
     skipped: tuple[SkippedItem, ...]
-    unclear: tuple[Unclear, ...] = ()
 
     @property
     def stage(self) -> Stage:
@@ -111,7 +110,6 @@ class Advisor:
             review=result.review,
             parsed=result.parsed,
             skipped=result.skipped,
-            unclear=result.unclear,
             response=self._response(result, page_base, service.read_only),
             fetched=tuple(call.fetched),
             sent=tuple(request.prefetch or ()),
@@ -139,7 +137,6 @@ class Advisor:
             review=result.review,
             parsed=parsed,
             skipped=result.skipped,
-            unclear=result.unclear,
             response=self._response(result),
         )
 
@@ -162,9 +159,8 @@ class Advisor:
         """Run the rules over a parsed case. `skipped` are resources skipped before parsing."""
         with span("review"):
             outcome = review(parsed.case, self.rules, self.scope, self.readings)
-        unclear = self.readings.unclear(parsed.case)
-        warnings = (*skipped, *parsed.skipped, *map(_not_understood, unclear))
-        return ReviewResult(review=outcome, parsed=parsed, skipped=warnings, unclear=unclear)
+        warnings = (*skipped, *parsed.skipped, *map(_not_understood, outcome.unclear))
+        return ReviewResult(review=outcome, parsed=parsed, skipped=warnings)
 
     def _review(self, parsed: ParsedCase, intake: Intake) -> ReviewResult:
         if intake.unreadable or intake.unreadable_parts:

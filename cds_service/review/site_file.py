@@ -1,4 +1,4 @@
-"""Loads the site's file: code mappings, payers, rule settings and vial sizes.
+"""Loads the site's file: code mappings, time zone, payers, rule settings and vial sizes.
 
 A YAML file named by `CDS_SITE_FILE`, validated at startup: errors name the file, the line and the expected value.
 `deploy/site.example.yaml` explains every part.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -42,6 +43,12 @@ class _Mapping(_Part):
     note: str = ""
 
 
+class _System(_Part):
+    system: str
+    all_mapped: bool
+    note: str = ""
+
+
 class _Rules(_Part):
     switched_off: list[str] = []
     lowered_to_info: list[str] = []
@@ -53,7 +60,9 @@ class _VialUnits(_Part):
 
 
 class _File(_Part):
+    time_zone: str | None = None
     mappings: list[_Mapping] = []
+    systems: list[_System] = []
     payers: list[dict[str, Any]] = []
     rules: _Rules = msgspec.field(default_factory=_Rules)
     vial_units: _VialUnits = msgspec.field(default_factory=_VialUnits)
@@ -86,6 +95,8 @@ class _Loader:
         file = self._convert(data, _File, "$")
         return Site(
             mappings=self._mappings(file.mappings),
+            mapped_systems=frozenset(_system(each.system) for each in file.systems if each.all_mapped),
+            time_zone=self._time_zone(file.time_zone),
             payers=tuple(self._payer(raw, f"$.payers[{i}]") for i, raw in enumerate(file.payers)),
             rules_off=self._rules(file.rules.switched_off, "$.rules.switched_off"),
             rules_lowered=self._lowered(file.rules),
@@ -107,6 +118,13 @@ class _Loader:
             if unknown:
                 raise self._fault(f"{within}.{unknown[1]}", f"unknown key `{unknown[1]}`") from None
             raise self._fault(within, f"`{missing[1]}` is required" if missing else _lower_first(text)) from None
+
+    def _time_zone(self, name: str | None) -> ZoneInfo | None:
+        try:
+            return None if name is None else ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            text = "expected the IANA name of a time zone, such as America/Chicago"
+            raise self._fault("$.time_zone", text) from None
 
     def _mappings(self, written: list[_Mapping]) -> dict[Code, str]:
         found: dict[Code, str] = {}

@@ -234,7 +234,7 @@ def _set_day_and_volume(resource: Json, record: Record, edit: Edit) -> None:
 def _set_day(resource: Json, record: Record, day: str) -> None:
     if isinstance(record, Administration):
         member, others, holder = "effectiveDateTime", "effectivePeriod", resource
-    elif resource["resourceType"] == "Claim":
+    elif resource["resourceType"] in {"Claim", "ExplanationOfBenefit"}:
         member, others, holder = "servicedDate", "servicedPeriod", at(resource, record.origin.within.split(".")[0])
     else:
         member, others, holder = "occurrenceDateTime", "occurrencePeriod occurrenceTiming", resource

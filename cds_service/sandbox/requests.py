@@ -16,7 +16,7 @@ from cds_service.cdshooks.services import Service, ServiceDirectory
 from cds_service.errors import BadRequest
 from cds_service.sandbox.json_paths import Json, entries_of, reference_of
 
-_CHARGES = frozenset({"Claim", "ChargeItem"})
+_CHARGES = frozenset({"Claim", "ChargeItem", "ExplanationOfBenefit"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ _UNDECIDED_REASONS = {
     "studies": "the record could belong to more than one study",
     "contradiction": "the record and the charges contradict each other",
     "claim": "the claim lacks required information",
+    "not-understood": "a code, drug, payer or date was not understood",
 }
 
 

@@ -75,14 +75,16 @@ class Product(Entry, frozen=True, kw_only=True):
     """A contrast product: `code` is its supply code, in HCPCS units of 1 mL.
 
     `units_per_vial` is the number of HCPCS units in one vial, `vial_ml` the vial size in mL, `label_limit_ml` the
-    label's maximum for one study in mL. `vial_from_memory`: the vial size was not checked against a document, and cards
-    say so.
+    label's maximum for one study in mL. `words` are names in free text, `shared_words` names that several products
+    share, for texts without any of the former. `vial_from_memory`: the vial size was not checked against a document,
+    and cards say so.
     """
 
     name: str
     ndc: tuple[str, ...] = ()
     rxnorm_ingredients: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    shared_words: tuple[str, ...] = ()
     units_per_vial: Decimal | None = None
     vial_ml: Decimal | None = None
     vial_from_memory: bool = False

@@ -28,7 +28,7 @@ from cds_service.core.case import (
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.products import agent_in, name_of
-from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
+from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, with_payer
 from hooks.coding.unclear import (
     procedures_with_unclear_use,
     unclear_administrations,
@@ -36,6 +36,7 @@ from hooks.coding.unclear import (
     unclear_modifiers,
     unclear_of,
     unclear_orders,
+    unclear_payers,
     unclear_procedures,
     unclear_records,
 )
@@ -67,6 +68,7 @@ def alternatives(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     yield from _procedures(case, codes)
     yield from _materials(case)
     yield from _orders(case, codes)
+    yield from _payers(case)
     yield from _modifiers(case)
     yield from _roles(case)
     yield from _days(case)
@@ -194,6 +196,14 @@ def _orders(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
         for concept in readings if unclear else ():
             what = unclear_of(unclear[0], unclear[0].concept, "order")
             yield _reading(unclear, partial(_as, concept), case, "orders", f"{what}: it may be {_named(concept)}")
+
+
+def _payers(case: Case) -> Iterator[Alternative]:
+    unclear = unclear_payers(case)
+    for medicare in (True, False) if unclear else ():
+        may_be = "fee-for-service Medicare" if medicare else "another payer than Medicare"
+        reason = f"{unclear[0]}: it may be {may_be}"
+        yield Alternative(reason, partial(with_payer, case, medicare=medicare), unclear[0].records)
 
 
 def _modifiers(case: Case) -> Iterator[Alternative]:

@@ -12,7 +12,7 @@ from cds_service.core.rules import Evidence
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
-from hooks.coding.products import Agent, agent_in, current_products, is_supply, name_of
+from hooks.coding.products import Agent, agent_in, agent_ml, current_products, is_supply, name_of
 from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast
 
@@ -204,7 +204,8 @@ def _agent_name(concept: Concept) -> str:
 
 
 def _amount(administration: Administration) -> str:
-    return f", {plain(administration.ml)} mL" if administration.ml is not None else ""
+    ml = agent_ml(administration)
+    return f", {plain(ml)} mL" if ml is not None else ""
 
 
 # --- supplies due ---------------------------------------------------------------------------------------------------
@@ -288,7 +289,7 @@ def documented_units(code: str, study: Study) -> Supply:
 @cached_fact
 def milliliters_given(code: str, study: Study) -> Decimal:
     """Volume of a product recorded as given in a study, in mL."""
-    return sum((each.ml for each in administrations_of(code, study) if each.ml is not None), Decimal(0))
+    return sum((agent_ml(each) or Decimal(0) for each in administrations_of(code, study)), Decimal(0))
 
 
 def _may_be_product(concept: Concept, code: str) -> bool:
@@ -299,8 +300,8 @@ def _may_be_product(concept: Concept, code: str) -> bool:
 def _supply_units(code: str, given: tuple[Administration, ...], site: Site | None) -> Supply:
     """Units of 1 mL for the doses given: added up for the study, then rounded up once."""
     product = PRODUCTS.history(code)[0]
-    total = sum((each.ml for each in given if each.ml is not None), Decimal(0))
-    if not given or any(each.ml is None for each in given) or not total:
+    total = sum((agent_ml(each) or Decimal(0) for each in given), Decimal(0))
+    if not given or any(agent_ml(each) is None for each in given) or not total:
         return _units_unknown(code, "no dose in mL is recorded; enter the units", site if given else None)
     if product.label_limit_ml is not None and total > product.label_limit_ml:
         return _units_unknown(

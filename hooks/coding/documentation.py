@@ -20,6 +20,7 @@ from cds_service.core.case import (
 )
 from hooks.codes.tables import DOCUMENTATION, DocumentationItem
 from hooks.coding.contrast import agents_given
+from hooks.coding.products import agent_ml
 from hooks.coding.studies import Study
 
 State = Literal["found", "not found", "unknown"]
@@ -73,7 +74,7 @@ def _find_reason(_: DocumentationItem, study: Study, case: Case) -> Iterator[Rec
 
 def _find_agent(_: DocumentationItem, study: Study, __: Case) -> Iterator[Record]:
     for _named, given in agents_given(study):
-        if isinstance(given, Administration) and given.ml is not None:
+        if isinstance(given, Administration) and agent_ml(given) is not None:
             yield given
 
 

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 
-from cds_service.core.case import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
+from cds_service.core.case import BILLING, NDC, NO_SYSTEM, RXNORM, Administration, Code, Concept
 from hooks.codes.tables import CODES, PRODUCTS
 
 UNSPECIFIED = "A9700"
@@ -44,6 +45,15 @@ def agent_in(concept: Concept) -> Agent | None:
     return _by_codes(concept.codes) or _by_words(concept)
 
 
+def agent_ml(given: Administration) -> Decimal | None:
+    """The volume of the agent given, in mL: the dose, or the agent's part of a mixture; None if not known."""
+    if not given.parts:
+        return given.ml
+    volumes = [part.ml for part in given.parts if agent_in(part.concept)]
+    known = [ml for ml in volumes if ml is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(volumes) else None
+
+
 @lru_cache(maxsize=4096)  # a record repeats few drugs
 def _by_codes(codes: tuple[Code, ...]) -> Agent | None:
     named = [products for code in codes if (products := _by_code(code))]
@@ -51,8 +61,9 @@ def _by_codes(codes: tuple[Code, ...]) -> Agent | None:
 
 
 def _by_words(concept: Concept) -> Agent | None:
-    text = "\n".join(concept.words).lower()
-    weak = [code for word, code in _WORDS if word in text]
+    texts = [text.lower() for text in concept.words]
+    weak = [code for words, code in _WORDS if _is_named(words, texts)]
+    weak = weak or [code for words, code in _SHARED_WORDS if _is_named(words, texts)]
     weak += [code.value for code in concept.codes if code.system == NO_SYSTEM and code.value in _PRODUCT_CODES]
     return Agent(frozenset(weak), certain=False) if weak else None
 
@@ -69,7 +80,13 @@ def _by_code(code: Code) -> frozenset[str]:
 
 
 _PRODUCT_CODES = frozenset(product.code for product in PRODUCTS)
-_WORDS = tuple((word, product.code) for product in PRODUCTS for word in product.words)
+_WORDS = tuple((tuple(words.split()), product.code) for product in PRODUCTS for words in product.words)
+_SHARED_WORDS = tuple((tuple(words.split()), product.code) for product in PRODUCTS for words in product.shared_words)
+
+
+def _is_named(words: tuple[str, ...], texts: Iterable[str]) -> bool:
+    """True if one of the texts holds all words, in any order: `perflutren, lipid microspheres`."""
+    return any(all(word in text for word in words) for text in texts)
 
 
 def name_of(code: str) -> str:

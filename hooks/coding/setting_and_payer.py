@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from cds_service.core.case import Case, Coverage, Line, cached_fact
+from msgspec.structs import replace
+
+from cds_service.core.case import Case, Code, Concept, Coverage, Line, cached_fact
 from hooks.coding.studies import Study
 
 Setting = Literal["professional", "facility", "unknown"]
@@ -73,23 +75,23 @@ def payer_of(case: Case, lines: Iterable[Line] = ()) -> Payer:
     The site file takes precedence. A Medicare Advantage plan is not fee-for-service Medicare; Advantage plans and
     unclear names are unknown.
     """
-    return _payer_among(_coverage_names(lines), case)
+    return _payer_among(_named_on_claims(lines), case)
 
 
 @cached_fact
-def _payer_among(names: frozenset[str], case: Case) -> Payer:
-    candidates = {_payer(each, case) for each in _payers_named(names, case)}
+def _payer_among(named: frozenset["NamedPayer"], case: Case) -> Payer:
+    candidates = {_payer(each, case) for each in _payers_named(named, case)}
     return candidates.pop() if len(candidates) == 1 else "unknown"
 
 
 def payer_answer(case: Case, lines: Iterable[Line], question: str) -> bool | None:
     """The site file's answer for the payer to one of QUESTIONS; None if it has none, or if the payers differ."""
-    return _answer_for(question, _coverage_names(lines), case)
+    return _answer_for(question, _named_on_claims(lines), case)
 
 
 @cached_fact
-def _answer_for(question: str, names: frozenset[str], case: Case) -> bool | None:
-    answers = {_site_answers(each, case).get(question) for each in _payers_named(names, case)}
+def _answer_for(question: str, named: frozenset["NamedPayer"], case: Case) -> bool | None:
+    answers = {_site_answers(each, case).get(question) for each in _payers_named(named, case)}
     return answers.pop() if len(answers) == 1 else None
 
 
@@ -100,26 +102,81 @@ def takes_hospital_codes(case: Case, lines: Iterable[Line]) -> bool | None:
     return True if answer is None and payer_of(case, all_lines) == "medicare" else answer
 
 
-def _coverage_names(lines: Iterable[Line]) -> frozenset[str]:
-    """Coverages named on the claims, by reference or otherwise."""
-    return frozenset(name for line in lines for name in line.coverages)
+class NamedPayer(NamedTuple):
+    """A coverage as a claim names it: by name, or by a reference or identifier, which names no payer by itself."""
+
+    written: str
+    is_name: bool
 
 
-def _payers_named(named: frozenset[str], case: Case) -> list[Coverage | str]:
-    """The coverages named, the payers named otherwise, else the patient's first coverage."""
-    chosen: list[Coverage | str] = [coverage for coverage in case.coverages if coverage.identity in named]
-    bare_names = named - {coverage.identity for coverage in case.coverages}
-    return [*(chosen or ([] if bare_names else _primary_coverages(case.coverages))), *sorted(bare_names)]
+def _named_on_claims(lines: Iterable[Line]) -> frozenset[NamedPayer]:
+    """Coverages named on the claims."""
+    return frozenset(
+        NamedPayer(written, is_name)
+        for line in lines
+        for names, is_name in ((line.coverages, False), (line.payer_names, True))
+        for written in names
+    )
 
 
-def _payer(named: Coverage | str, case: Case) -> Payer:
+def _payers_named(named: frozenset[NamedPayer], case: Case) -> list[Coverage | NamedPayer]:
+    """The coverages named, those that were not received, else the patient's first coverage."""
+    references = {each.written for each in named if not each.is_name}
+    chosen: list[Coverage | NamedPayer] = []
+    found: set[str] = set()
+    for coverage in case.coverages:
+        if matched := references & {coverage.identity, *coverage.identifiers}:
+            chosen.append(coverage)
+            found |= matched
+    others = sorted(each for each in named if each.is_name or each.written not in found)
+    return [*(chosen or ([] if others else _primary_coverages(case.coverages))), *others]
+
+
+def _payer(named: Coverage | NamedPayer, case: Case) -> Payer:
     is_medicare = _site_answers(named, case).get("medicare")
     if is_medicare is not None:
         return "medicare" if is_medicare else "other"
-    return _payer_by_name(named) if isinstance(named, str) else _payer_of_coverage(named)
+    if isinstance(named, Coverage):
+        return _payer_of_coverage(named)
+    return _payer_by_name(named.written) if named.is_name else "unknown"
 
 
-def _site_answers(named: Coverage | str, case: Case) -> Mapping[str, bool]:
+def unresolved_coverages(case: Case) -> dict[str, Line]:
+    """The coverages that claims name by a reference or identifier which leads to no payer, each with its first line."""
+    known = {name for coverage in case.coverages for name in (coverage.identity, *coverage.identifiers)}
+    found: dict[str, Line] = {}
+    for line in case.lines:
+        for written in line.coverages:
+            if written not in known and not _site_answers(NamedPayer(written, is_name=False), case):
+                found.setdefault(written, line)
+    return found
+
+
+def unnamed_coverages(case: Case) -> tuple[Coverage, ...]:
+    """The coverages that state neither a type of plan nor a payor's name."""
+    return tuple(
+        each
+        for each in case.coverages
+        if not each.payors
+        and not each.concept.words
+        and not each.concept.values(SOPT)
+        and not _site_answers(each, case)
+    )
+
+
+def with_payer(case: Case, *, medicare: bool) -> Case:
+    """The case with fee-for-service Medicare, or another payer, for each coverage whose payer is not understood."""
+    plan = Concept((Code(SOPT, "1" if medicare else "5"),))
+    unnamed = {id(each) for each in unnamed_coverages(case)}
+    read = [replace(each, concept=plan) if id(each) in unnamed else each for each in case.coverages]
+    added = [
+        Coverage(origin=line.origin, identity=written, concept=plan)
+        for written, line in unresolved_coverages(case).items()
+    ]
+    return case.with_records(coverages=[*read, *added])
+
+
+def _site_answers(named: Coverage | NamedPayer, case: Case) -> Mapping[str, bool]:
     """The site file's answers for a payer; the first matching entry counts."""
     names, identifiers, types = _identifiers_of(named)
     for each in case.site.payers:
@@ -128,10 +185,11 @@ def _site_answers(named: Coverage | str, case: Case) -> Mapping[str, bool]:
     return {}
 
 
-def _identifiers_of(named: Coverage | str) -> tuple[set[str], set[str], set[str]]:
+def _identifiers_of(named: Coverage | NamedPayer) -> tuple[set[str], set[str], set[str]]:
     """Names in lower case, identifiers and coverage types; the latter two with and without their system."""
-    if isinstance(named, str):
-        return {named.strip().lower()}, _with_and_without_system(named), set()
+    if isinstance(named, NamedPayer):
+        names = {named.written.strip().lower()} if named.is_name else set()
+        return names, _with_and_without_system(named.written), set()
     names = {each.strip().lower() for each in (*named.payors, *named.concept.words)}
     types = {part for code in named.concept.codes for part in (code.value, f"{code.system}|{code.value}")}
     return (
@@ -163,8 +221,13 @@ def _payer_of_coverage(coverage: Coverage) -> Payer:
 
 
 def _payer_by_name(name: str) -> Payer:
-    """Only the program's plain name is fee-for-service; `<insurer> Medicare` is usually an Advantage plan."""
+    """Only the program's plain name is fee-for-service; `<insurer> Medicare` is usually an Advantage plan.
+
+    CMS itself names a coverage by its part alone.
+    """
     text = name.lower().strip()
+    if text in {"part a", "part b"}:
+        return "medicare"
     if re.fullmatch(r"(original |traditional |cms )?medicare( part [ab]| ffs| fee.for.service)?", text):
         return "medicare"
     return "unknown" if "medicare" in text or "/" in text or not text else "other"

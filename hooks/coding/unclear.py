@@ -1,6 +1,7 @@
 """The records of a case that were not understood, and the words in which a person can act on each."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from cds_service.core.alternatives import Unclear
 from cds_service.core.case import (
@@ -19,6 +20,7 @@ from cds_service.core.case import (
     Record,
     cached_fact,
 )
+from hooks.coding.setting_and_payer import unnamed_coverages, unresolved_coverages
 from hooks.coding.understood import Kind, is_charge_understood, is_understood, unknown_code
 
 _KIND_NAMES = {
@@ -80,6 +82,7 @@ def unclear_records(case: Case) -> tuple[Unclear, ...]:
     ]
     every += [(each, each.concept, "order") for each in unclear_orders(case)]
     found = [unclear_of(*each) for each in every]
+    found += unclear_payers(case)
     found += [unclear_modifiers(line) for line in case.lines if line.unclear_modifiers]
     return tuple(_together(found))
 
@@ -100,6 +103,24 @@ def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
     return Unclear((record,), f"carries code {code.value} {of}, which is {state}", topic, kind, code.system)
 
 
+def unclear_payers(case: Case) -> list[Unclear]:
+    """The coverages whose payer is not understood: not sent, or without a type and a payor's name."""
+    found = []
+    for written, line in unresolved_coverages(case).items():
+        topic = f"{_short(written)} was not sent"
+        what = f"names {_short(written)}, which was not sent"
+        found.append(Unclear((line,), what, topic, "payer", REFERENCE, only_if_it_matters=True))
+    for each in unnamed_coverages(case):
+        what = "states neither a type of plan nor a payor's name"
+        found.append(Unclear((each,), what, f"a coverage {what}", "payer", "", only_if_it_matters=True))
+    return found
+
+
+def _short(written: str) -> str:
+    """A reference to a coverage; an identifier may be a member's number, which no text repeats."""
+    return written if written.startswith(("Coverage/", "#", "urn:uuid:")) else "a coverage by identifier"
+
+
 def unclear_modifiers(line: Line) -> Unclear:
     """The fault of a line with a modifier in an unknown form."""
     what = "carries a modifier in a form that was not understood"
@@ -113,4 +134,4 @@ def _together(found: Iterable[Unclear]) -> Iterator[Unclear]:
     for group in same.values():
         first = group[0]
         records = tuple(dict.fromkeys(record for each in group for record in each.records))
-        yield Unclear(records, first.what, first.topic, first.kind, first.system)
+        yield replace(first, records=records)

@@ -117,6 +117,7 @@ class Ground:
 
 _STRESS_DRUGS = frozenset(code for item in DOCUMENTATION for code in item.rxnorm)
 _NDC_FORM = re.compile(r"\d{4,5}-?\d{3,4}-?\d{1,2}|\d{4,5}-\d{3,4}")
+_CLINICAL_FORM = re.compile(r"\d{6,18}|(?:\d{1,7}|L[AP]\d+)-\d")
 _BILLING_CODE = re.compile(r"[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4}")
 
 
@@ -143,7 +144,7 @@ def _is_stress_drug(concept: Concept) -> bool:
 def _is_clinical_code(concept: Concept) -> bool:
     """SNOMED CT or LOINC, neither in the study table nor with a display that speaks of an echo."""
     return (
-        bool(concept.values(SNOMED, LOINC))
+        any(map(_CLINICAL_FORM.fullmatch, concept.values(SNOMED, LOINC)))
         and not names_study(concept)
         and agent_in(concept) is None
         and not _speaks_of(_ECHO_WORDS, concept.words)

@@ -36,7 +36,7 @@ def _patterns() -> Iterator[str]:
     yield from (code for entry in CROSSWALK for code in (entry.code, entry.hospital_code))
     for product in PRODUCTS:
         yield from product.rxnorm_ingredients
-        yield from (re.escape(word) for word in product.words)
+        yield from (re.escape(max(words.split(), key=len)) for words in (*product.words, *product.shared_words))
         yield from (_ndc(written) for written in product.ndc)
 
 

@@ -13,6 +13,7 @@ from hooks.coding.claims import by_claim_type
 from hooks.coding.contrast import administrations_of, agents_given, ambiguous_agents, contrast_in, documented_units
 from hooks.coding.fixes import add_code, waste_modifier_changes
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.products import agent_ml
 from hooks.coding.studies import Study, studies
 from hooks.coding.waste import DISCARDED, has_product_code, leftover_of, payment_of
 
@@ -139,7 +140,10 @@ def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], stu
         summary=f"{code}: {_fault(lines, units)}.",
         evidence=(
             *(Evidence(f"{line} is charged", line) for line in lines),
-            *(Evidence(f"{plain(each.ml or Decimal(0))} mL given", each) for each in administrations_of(code, study)),
+            *(
+                Evidence(f"{plain(agent_ml(each) or Decimal(0))} mL given", each)
+                for each in administrations_of(code, study)
+            ),
         ),
         fixes=(Fix(label[:1].upper() + label[1:], tuple(changes), recommended=True),) if fixable else (),
         notes=(f"{code}: {documented_units(code, study).reason}.",),

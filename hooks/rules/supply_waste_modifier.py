@@ -11,7 +11,7 @@ from hooks.coding.claims import by_claim_type
 from hooks.coding.contrast import administrations_of, contrast_in, documented_units
 from hooks.coding.fixes import discarded_line, waste_notes
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.products import UNSPECIFIED
+from hooks.coding.products import UNSPECIFIED, agent_ml
 from hooks.coding.studies import Study, studies
 from hooks.coding.waste import (
     DISCARDED,
@@ -175,9 +175,9 @@ def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, ch
         evidence=(
             *(Evidence(f"{line} is charged", line) for line in lines),
             *(
-                Evidence(f"{plain(each.ml)} mL given", each)
+                Evidence(f"{plain(ml)} mL given", each)
                 for each in administrations_of(code, study)
-                if each.ml is not None
+                if (ml := agent_ml(each)) is not None
             ),
         ),
         fixes=_fixes(changes, lines, recommended=decided),

@@ -211,7 +211,7 @@ def _dressed(resource: Json, number: int) -> Json:
         dressed["medicationCodeableConcept"] = _AGENT
     elif kind == "ChargeItem":
         dressed["code"] = {"coding": [{"system": _CPT, "code": _LINES[number % len(_LINES)]}]}
-    elif kind == "Claim":
+    elif kind in {"Claim", "ExplanationOfBenefit"}:
         for position, item in enumerate(dressed.get("item", [])):
             item["productOrService"] = {"coding": [{"system": _CPT, "code": _LINES[(number + position) % len(_LINES)]}]}
     return dressed

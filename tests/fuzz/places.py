@@ -7,7 +7,7 @@ from typing import Any
 Steps = tuple[str | int, ...]
 
 # What the rules of this service look at; the rest is read for nothing.
-CHARGES = frozenset({"ChargeItem", "Claim"})
+CHARGES = frozenset({"ChargeItem", "Claim", "ExplanationOfBenefit"})
 RECORDS = CHARGES | {
     "MedicationAdministration", "Procedure", "ServiceRequest", "MedicationRequest", "Medication", "Coverage",
     "Observation", "DiagnosticReport", "ImagingStudy", "Condition", "DocumentReference", "Encounter", "Patient",

@@ -131,28 +131,39 @@ INSTANTS = {
 
 
 def _by_role(resource: Resource) -> Resource | None:
-    return _with_performer(resource, {"reference": "PractitionerRole/role-1"})
+    return _with_performers(resource, lambda name: {"reference": f"PractitionerRole/role-of-{name}"})
 
 
 def _by_identifier(resource: Resource) -> Resource | None:
-    npi = {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1234567893"}
-    return _with_performer(resource, {"identifier": npi})
+    system = "http://hl7.org/fhir/sid/us-npi"
+    return _with_performers(resource, lambda name: {"identifier": {"system": system, "value": f"12345{name}"}})
 
 
-def _with_performer(resource: Resource, person: Resource) -> Resource | None:
+def _with_performers(resource: Resource, person: Callable[[str], Resource]) -> Resource | None:
+    """A resource that names each of its practitioners in another way; one person stays one, two stay two."""
+
+    def other(reference: Resource) -> Resource:
+        return person(reference.get("reference", "").rpartition("/")[2])
+
     if resource.get("performer"):
-        performers = [{**each, "actor": person} if "actor" in each else person for each in resource["performer"]]
+        performers = [
+            {**each, "actor": other(each["actor"])} if "actor" in each else other(each)
+            for each in resource["performer"]
+        ]
         return {**resource, "performer": performers}
     if resource.get("careTeam"):
-        return {**resource, "careTeam": [{**each, "provider": person} for each in resource["careTeam"]]}
-    return {**resource, "provider": person} if "provider" in resource else None
+        return {
+            **resource,
+            "careTeam": [{**each, "provider": other(each["provider"])} for each in resource["careTeam"]],
+        }
+    return {**resource, "provider": other(resource["provider"])} if "provider" in resource else None
 
 
 def _patient_contained(resource: Resource) -> Resource | None:
     name = next((each for each in ("subject", "patient", "beneficiary") if each in resource), None)
     if name is None:
         return None
-    patient = {"resourceType": "Patient", "id": "p", "birthDate": "1960-05-05"}
+    patient = {"resourceType": "Patient", "id": "p"}
     return {**resource, name: {"reference": "#p"}, "contained": [*resource.get("contained", []), patient]}
 
 
@@ -194,9 +205,9 @@ def _of_items(blurs: dict[str, Blur]) -> Callable[[Resource], Iterator[tuple[str
     return each_item
 
 
-def _without_any_code(item: Resource) -> Resource | None:
-    """An item without a code; with a revenue code, that would say that it is no procedure."""
-    return None if "revenue" in item else _code_removed("productOrService")(item)
+def _unless_revenue(blur: Blur) -> Blur:
+    """A blur that leaves no code; beside a revenue code, that would say that the item is no procedure."""
+    return lambda item: None if "revenue" in item else blur(item)
 
 
 def _modifier_in_words(item: Resource) -> Resource | None:
@@ -223,7 +234,9 @@ BLURS: dict[str, dict[str, Blur]] = {
     "ImagingStudy": INSTANTS,
 }
 _ITEMS = _of_items(
-    _codes_of("productOrService") | {"no code": _without_any_code} | {"modifier in words": _modifier_in_words}
+    _codes_of("productOrService")
+    | {name: _unless_revenue(_codes_of("productOrService")[name]) for name in ("text only", "no code")}
+    | {"modifier in words": _modifier_in_words}
 )
 
 

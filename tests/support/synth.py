@@ -366,8 +366,14 @@ def _visit(dice: random.Random, patient: Patient, prefix: str, day: str) -> list
         {
             "resourceType": "ExplanationOfBenefit",
             "id": f"{prefix}-eob",
+            "status": "active",
+            "use": "claim",
+            "type": {"coding": [{"code": "professional"}]},
             "patient": subject,
-            "item": [{"sequence": 1, "productOrService": {"coding": [{"system": CPT, "code": code}]}}],
+            "claim": {"reference": f"Claim/{prefix}-claim"},
+            "item": [
+                {"sequence": 1, "productOrService": {"coding": [{"system": CPT, "code": code}]}, "servicedDate": day}
+            ],
         },
         {
             "resourceType": "Condition",

@@ -294,3 +294,63 @@ def test_one_vial_where_no_dose_is_known(tmp_path: Path, text: str, expected: st
     advice = advise(advisor_with(tmp_path, text), {"lines": "93350, 93352", "given": ["Definity 1 vial"]})
     ((_, finding),) = [pair for pair in advice.review.findings if pair[0].id == "contrast-supply-missing"]
     assert [str(fix) for fix in finding.fixes] == [expected]
+
+
+# --- the time zone and mapped systems -------------------------------------------------------------------------------
+
+EVENING = {"lines": "93350, 93352, Q9957x2", "done": ["93350"], "given": ["Definity 1.3 mL"], "known": ["procedures"]}
+
+
+def in_utc(case: dict[str, Any], instant: str) -> dict[str, Any]:
+    """The request of a case of 2026-03-02, with its clinical records dated by an instant of the next day in UTC."""
+    request = request_of(case)
+    for key in ("procedures", "medicationAdministrations"):
+        for entry in request["prefetch"][key]["entry"]:
+            resource = entry["resource"]
+            name = next(each for each in ("performedDateTime", "effectiveDateTime") if each in resource)
+            resource[name] = instant
+    return request
+
+
+def review_in_utc(advisor: Advisor, instant: str) -> Answer:
+    request = in_utc(EVENING | {"known": ["procedures", "medicationAdministrations", "chargeItems"]}, instant)
+    return advisor.answer(SERVICES[service_of(EVENING)], json.dumps(request).encode())
+
+
+def undecided(advice: Answer) -> set[str]:
+    return {rule.id for rule, each in advice.review.not_checked if each.why == "not-understood"}
+
+
+def test_with_a_time_zone_an_evening_in_utc_is_of_its_local_day(tmp_path: Path) -> None:
+    advice = review_in_utc(advisor_with(tmp_path, "time_zone: America/Chicago"), "2026-03-03T01:30:00Z")
+    assert (found(advice), undecided(advice)) == ([], set())
+
+
+def test_without_a_time_zone_an_evening_in_utc_is_of_one_of_two_days(advisor: Advisor) -> None:
+    advice = review_in_utc(advisor, "2026-03-03T01:30:00Z")
+    assert found(advice) == []
+    assert "contrast-not-supported" in undecided(advice)
+
+
+def test_an_afternoon_in_utc_is_of_one_day(advisor: Advisor) -> None:
+    advice = review_in_utc(advisor, "2026-03-02T20:30:00Z")
+    assert (found(advice), undecided(advice)) == ([], set())
+
+
+def test_another_day_stays_another_day_in_any_time_zone(tmp_path: Path, advisor: Advisor) -> None:
+    for each in (advisor, advisor_with(tmp_path, "time_zone: Pacific/Honolulu")):
+        assert "contrast-not-supported" in found(review_in_utc(each, "2026-03-09T20:30:00Z"))
+
+
+def test_a_code_of_a_mapped_system_that_is_not_mapped_is_something_else(tmp_path: Path, advisor: Advisor) -> None:
+    case = {"lines": "93350, 99213, Q9957x2", "given": ["Definity 1.3 mL"]}
+    open_question = advise(advisor, case, {"99213": "615215"})
+    assert found(open_question) == []
+    assert "contrast-add-on-missing" in undecided(open_question)
+    site = advisor_with(tmp_path, f'systems: [{{system: "{LOCAL}", all_mapped: true}}]')
+    assert found(advise(site, case, {"99213": "615215"})) == ["contrast-add-on-missing"]
+
+
+def test_an_unknown_time_zone_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"line 1: expected the IANA name of a time zone, such as America/Chicago"):
+        load(tmp_path, "time_zone: Chicago Time")

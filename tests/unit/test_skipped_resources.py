@@ -191,7 +191,7 @@ def test_a_broken_medication_inside_a_record_is_named(advisor: Advisor) -> None:
     place = "prefetch.medicationAdministrations.entry[0].resource"
     assert warnings(good) == {}
     assert list(warnings(broken)) == [place]
-    assert warnings(other) == {place: "not understood: an administration has no code"}
+    assert warnings(other) == {place: "not understood: #m was not sent"}
     assert "contrast-not-supported" not in topics(broken), "what cannot be read is not absent"
 
 

@@ -1,0 +1,290 @@
+"""Explanations of benefits as billed claims: lines counted once and closed to changes; charges that are not read."""
+
+import itertools
+import json
+import os
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cds_service.core.case import Case, Code, Line
+from cds_service.errors import BadRequest
+from cds_service.fhir.read import ParsedCase, read_case
+from cds_service.fhir.salvage import codes_in
+from cds_service.fhir.sources import SourceResource, prefetch_key_of
+from cds_service.review.advisor import Advisor
+from cds_service.review.report import report_of
+
+CPT = "http://www.ama-assn.org/go/cpt"
+BLUE_BUTTON = "https://bluebutton.cms.gov/resources/variables"
+CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
+
+
+def claim(kind: str = "ExplanationOfBenefit", *codes: str, **members: Any) -> dict[str, Any]:
+    items = [
+        {
+            "sequence": number,
+            "productOrService": {"coding": [{"system": CPT, "code": code}]},
+            "servicedDate": "2026-03-02",
+            "quantity": {"value": 1},
+        }
+        for number, code in enumerate(codes or ("93351",), 1)
+    ]
+    return {
+        "resourceType": kind,
+        "id": "b1",
+        "status": "active",
+        "use": "claim",
+        "type": {"coding": [{"system": CLAIM_TYPE, "code": "professional"}]},
+        "patient": {"reference": "Patient/p1"},
+        "item": items,
+    } | members
+
+
+def eob(*codes: str, **members: Any) -> dict[str, Any]:
+    return claim("ExplanationOfBenefit", *codes, **members)
+
+
+def read(*resources: Any, reviewed: int = 100) -> ParsedCase:
+    sources = [
+        SourceResource(f"entry[{i}]", msgspec.Raw(json.dumps(each).encode()), under_review=i < reviewed)
+        for i, each in enumerate(resources)
+    ]
+    return read_case(sources, stage="claim", patient_id="p1")
+
+
+def case_of(*resources: Any) -> Case:
+    parsed = read(*resources)
+    assert parsed.skipped == ()
+    return parsed.case
+
+
+def counted(*resources: Any, reviewed: int = 100) -> list[str]:
+    """The lines that count, each with its resource."""
+    return sorted(f"{line.claim} {line.code}" for line in read(*resources, reviewed=reviewed).case.lines)
+
+
+def the_line(**members: Any) -> Line:
+    (line,) = case_of(eob(item=[{"sequence": 1} | members])).lines
+    return line
+
+
+def test_an_explanation_of_benefits_is_read_as_the_claim_that_it_explains() -> None:
+    members: dict[str, Any] = {
+        "careTeam": [{"sequence": 1, "provider": {"reference": "Practitioner/d1"}}],
+        "insurance": [{"focal": True, "coverage": {"reference": "Coverage/c1"}}],
+    }
+    item = {
+        "sequence": 1,
+        "careTeamSequence": [1],
+        "productOrService": {"coding": [{"system": CPT, "code": "93351"}]},
+        "modifier": [{"coding": [{"code": "26"}]}],
+        "servicedPeriod": {"start": "2026-03-02", "end": "2026-03-02"},
+        "locationCodeableConcept": {"coding": [{"code": "22"}]},
+        "quantity": {"value": 1},
+        "detail": [
+            {
+                "sequence": 1,
+                "productOrService": {"coding": [{"system": CPT, "code": "93352"}]},
+                "subDetail": [{"sequence": 1, "productOrService": {"coding": [{"system": CPT, "code": "93325"}]}}],
+            }
+        ],
+    }
+    as_eob, as_claim = (
+        case_of(claim(kind, item=[item], **members)).lines for kind in ("ExplanationOfBenefit", "Claim")
+    )
+    for mine, other in zip(as_eob, as_claim, strict=True):
+        for name in ("code", "modifiers", "units", "day", "performers", "place_of_service", "claim_type", "coverages"):
+            assert getattr(mine, name) == getattr(other, name)
+        assert (mine.open, other.open) == (False, True)
+    assert [line.code for line in as_eob] == ["93351", "93352", "93325"]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "draft", "entered-in-error"])
+def test_only_an_active_explanation_counts(status: str) -> None:
+    assert case_of(eob(status=status)).lines == ()
+
+
+def test_a_preauthorization_is_no_bill() -> None:
+    parsed = read(eob(use="preauthorization"))
+    assert parsed.case.lines == ()
+    assert [each.reason for each in parsed.skipped] == ["a preauthorization is not a claim for payment; not reviewed"]
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "expected"),
+    [
+        (CLAIM_TYPE, "professional", "professional"),
+        (CLAIM_TYPE, "institutional", "institutional"),
+        (CLAIM_TYPE, "pharmacy", "unknown"),
+        (f"{BLUE_BUTTON}/nch_clm_type_cd", "71", "professional"),
+        (f"{BLUE_BUTTON}/nch_clm_type_cd", "40", "institutional"),
+        ("https://bluebutton.cms.gov/fhir/CodeSystem/CLM-TYPE-CD", "72", "professional"),
+        ("https://bluebutton.cms.gov/resources/codesystem/eob-type", "CARRIER", "professional"),
+        ("https://bluebutton.cms.gov/fhir/CodeSystem/EOB-TYPE", "OUTPATIENT", "institutional"),
+        ("https://payer.example/types", "40", "unknown"),
+    ],
+)
+def test_claim_types_of_hl7_and_cms(system: str, code: str, expected: str) -> None:
+    (line,) = case_of(eob(type={"coding": [{"system": system, "code": code}]})).lines
+    assert line.claim_type == expected
+
+
+def test_units_stand_in_the_quantity_or_in_an_extension_of_cms() -> None:
+    def units(name: str, **quantity: Any) -> Decimal | None:
+        return the_line(extension=[{"url": f"{BLUE_BUTTON}/{name}", "valueQuantity": {"value": 3}}], **quantity).units
+
+    # In an institutional claim of CMS, `quantity` is that of the NDC.
+    assert units("rev_cntr_unit_cnt", quantity={"value": 77}) == 3
+    assert units("carr_line_mtus_cnt", quantity={"value": 2}) == 2
+    assert units("carr_line_mtus_cnt") == 3
+    assert units("betos_cd") is None
+    url = "https://bluebutton.cms.gov/fhir/StructureDefinition/CLM-LINE-PRFNL-MTUS-CNT"
+    assert the_line(extension=[{"url": url, "valueDecimal": 2}]).units == 2
+
+
+def test_the_ndc_of_a_line_may_stand_in_an_extension_of_its_code() -> None:
+    ndc = "http://hl7.org/fhir/sid/ndc"
+    product = {
+        "extension": [{"url": ndc, "valueCoding": {"system": ndc, "code": "11994001104"}}],
+        "coding": [{"system": CPT, "code": "Q9957"}],
+    }
+    line = the_line(productOrService=product)
+    assert (line.code, line.concept.codes[-1]) == ("Q9957", Code("ndc", "11994001104"))
+
+
+@pytest.mark.parametrize(
+    ("period", "day"),
+    [
+        ({"end": "2026-03-02"}, date(2026, 3, 2)),
+        ({"start": "2026-03-01", "end": "2026-03-02"}, date(2026, 3, 1)),
+        ({}, None),
+    ],
+)
+def test_a_period_with_an_end_only_is_of_that_day(period: dict[str, str], day: date | None) -> None:
+    assert the_line(servicedPeriod=period).day == day
+
+
+def test_who_referred_the_patient_did_not_perform_the_study() -> None:
+    team = [
+        {"sequence": number, "provider": {"reference": f"Practitioner/d{number}"}, "role": {"coding": [{"code": role}]}}
+        for number, role in enumerate(("referring", "rendering"), 1)
+    ]
+    (line,) = case_of(eob(careTeam=team, item=[{"sequence": 1, "careTeamSequence": [1, 2]}])).lines
+    assert line.performers == {"Practitioner/d2"}
+
+
+# --- counted once ---------------------------------------------------------------------------------------------------
+
+NUMBER = {"system": "https://payer.example/claims", "value": "77"}
+GROUP = {"system": "https://bluebutton.cms.gov/resources/identifier/claim-group", "value": "900"}
+
+
+def related(relationship: str, **target: Any) -> list[dict[str, Any]]:
+    return [{"relationship": {"coding": [{"code": relationship}]}} | target]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (claim("Claim", id="c1"), eob(claim={"reference": "Claim/c1"}), ["Claim/c1 93351"]),
+        (claim("Claim", id="c1", identifier=[NUMBER]), eob(identifier=[NUMBER]), ["Claim/c1 93351"]),
+        (claim("Claim", id="c1", identifier=[NUMBER]), eob(claim={"identifier": NUMBER}), ["Claim/c1 93351"]),
+        # CMS's claim group is shared by a claim and its adjustments, and one number by a hospital and a physician.
+        (eob(id="b0", identifier=[GROUP]), eob(identifier=[GROUP]), both := [
+            "ExplanationOfBenefit/b0 93351", "ExplanationOfBenefit/b1 93351",
+        ]),
+        (eob(id="b0", identifier=[NUMBER]), eob(identifier=[NUMBER], type={"coding": [{"code": "institutional"}]}),
+         both),
+        (claim("Claim", id="c1", status="cancelled"), eob(claim={"reference": "Claim/c1"}), both[1:]),
+        (eob(id="b0", created="2026-03-09", identifier=[NUMBER]), eob(created="2026-04-09", identifier=[NUMBER]),
+         both[1:]),
+        (eob(id="b0"), eob(related=related("prior", claim={"reference": "ExplanationOfBenefit/b0"})), both[1:]),
+        (eob(id="b0", claim={"reference": "Claim/x"}), eob(related=related("prior", claim={"reference": "Claim/x"})),
+         both[1:]),
+        (eob(id="b0", identifier=[NUMBER]), eob(related=related("prior", reference=NUMBER)), both[1:]),
+        (eob(id="b0", related=related("replacedby", reference=NUMBER)), eob(identifier=[NUMBER]), both[1:]),
+        (eob(id="b0", identifier=[NUMBER]), eob(related=related("associated", reference=NUMBER)), both),
+        (claim("Claim", id="c1"), claim("Claim", id="c2", related=related("prior", claim={"reference": "Claim/c1"})),
+         ["Claim/c2 93351"]),
+        (claim("Claim", id="c1", identifier=[NUMBER]), claim("Claim", id="c2", identifier=[NUMBER]),
+         ["Claim/c1 93351", "Claim/c2 93351"]),
+    ],
+)  # fmt: skip
+def test_a_service_is_counted_once(one: Any, other: Any, expected: list[str]) -> None:
+    for order in itertools.permutations((one, other)):
+        assert counted(*order) == expected
+
+
+def test_a_claim_whose_replacement_is_not_here_counts() -> None:
+    assert counted(eob(related=related("replacedby", reference=NUMBER))) == ["ExplanationOfBenefit/b1 93351"]
+
+
+def test_the_resource_under_review_stands_for_its_claim() -> None:
+    explained = eob(claim={"reference": "Claim/c1"})
+    assert counted(explained, claim("Claim", id="c1"), reviewed=1) == ["ExplanationOfBenefit/b1 93351"]
+
+
+# --- reviewed, without changes --------------------------------------------------------------------------------------
+
+
+def review(advisor: Advisor, *resources: Any) -> Any:
+    body = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in resources]}
+    return report_of(advisor.review_bundle(json.dumps(body).encode()))
+
+
+def test_a_fault_on_an_explanation_is_found_and_no_change_is_suggested(advisor: Advisor) -> None:
+    billed = eob("93351", "93352", "93352")
+    found = {each.rule: each for each in review(advisor, billed).findings}
+    assert "add-on-repeated" in found
+    same = {each.rule for each in review(advisor, billed | {"resourceType": "Claim"}).findings}
+    assert set(found) == same
+    assert [fix.actions for each in found.values() for fix in each.fixes if fix.actions] == []
+
+
+def test_explanations_are_charges_of_the_record() -> None:
+    raw = msgspec.Raw(json.dumps(eob(status="Smith")).encode())
+    assert prefetch_key_of(SourceResource("here", raw)) == "chargeItems"
+    assert codes_in([raw], "claim") >= {"93351"}, "charged, though it cannot be read"
+
+
+# --- not read -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["Account", "ClaimResponse", "Invoice", "PaymentReconciliation"])
+def test_charges_that_are_not_read_are_reported_once(kind: str) -> None:
+    parsed = read({"resourceType": kind, "id": "1"}, {"resourceType": kind, "id": "2"}, eob())
+    assert [each.reason for each in parsed.skipped] == [f"{kind} is not read; its charges were not reviewed"]
+
+
+def test_a_code_on_an_invoice_may_be_charged() -> None:
+    invoice = {"resourceType": "Invoice", "lineItem": [{"chargeItemCodeableConcept": {"coding": [{"code": "93352"}]}}]}
+    assert "93352" in read(invoice).case.unreadable_codes
+
+
+# --- CMS's own files ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif("CORPUS_DIR" not in os.environ, reason="CORPUS_DIR names no corpus of FHIR resources")
+def test_the_payers_of_the_corpus_are_read_without_a_warning(advisor: Advisor) -> None:
+    files = {path.stem: path.read_bytes() for path in (Path(os.environ["CORPUS_DIR"]) / "payers").glob("*.json")}
+    assert len(files) == 5
+    types = {}
+    for name, content in files.items():
+        parsed = read_case([SourceResource("here", msgspec.Raw(content), under_review=True)], stage="claim")
+        assert parsed.skipped == (), name
+        types[name] = {line.claim_type for line in parsed.case.lines}
+        assert all(line.units for line in parsed.case.lines if line.certain), name
+        with pytest.raises(BadRequest):
+            advisor.review_bundle(content)  # a resource alone is no Bundle
+    assert types == {
+        "bfd-eobReadCarrier": {"professional"},
+        "bfd-eobReadOutpatient": {"institutional"},
+        "bfd-idr-ExplanationOfBenefit-Carrier": {"professional"},
+        "bfd-claimFissRead": {"institutional"},
+        "bfd-idr-Coverage-FFS-PartB": set(),
+    }

@@ -1,0 +1,126 @@
+"""Coverages of a claim: contained, received, or not resolved; only a display is a name."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cds_service.review.advisor import Advisor
+from cds_service.review.report import Report, report_of
+
+CPT = "http://www.ama-assn.org/go/cpt"
+MEDICARE = {
+    "resourceType": "Coverage",
+    "id": "cov",
+    "status": "active",
+    "type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "121"}]},
+    "beneficiary": {"reference": "Patient/p1"},
+    "payor": [{"reference": "Organization/cms"}],
+}
+OTHER = MEDICARE | {"type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "5"}]}}
+
+
+def hospital_claim(coverage: Any, kind: str = "Claim", **members: Any) -> dict[str, Any]:
+    codes = ("93351", "93352", "Q9957")
+    return {
+        "resourceType": kind,
+        "id": "c1",
+        "status": "active",
+        "use": "claim",
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/claim-type", "code": "institutional"}]},
+        "patient": {"reference": "Patient/p1"},
+        "insurance": [{"sequence": 1, "focal": True, "coverage": coverage}],
+        "item": [
+            {
+                "sequence": number,
+                "productOrService": {"coding": [{"system": CPT, "code": code}]},
+                "servicedDate": "2026-03-02",
+                "quantity": {"value": 1},
+            }
+            for number, code in enumerate(codes, 1)
+        ],
+    } | members
+
+
+def outcome(advisor: Advisor, *resources: Any) -> str:
+    """The outcome of `hospital-contrast-code`, which depends on the payer."""
+    body = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in resources]}
+    report: Report = report_of(advisor.review_bundle(json.dumps(body).encode()))
+    assert report.warnings == ()
+    parts: dict[str, tuple[Any, ...]] = {
+        "finding": report.findings,
+        "not checked": report.not_checked,
+        "passed": report.passed,
+    }
+    (found,) = [name for name, each in parts.items() if "hospital-contrast-code" in {one.rule for one in each}]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["Claim", "ExplanationOfBenefit"])
+def test_a_contained_coverage_is_that_of_its_claim(advisor: Advisor, kind: str) -> None:
+    for coverage, expected in (
+        (MEDICARE, "finding"),
+        (OTHER, "passed"),
+        (MEDICARE | {"status": "cancelled"}, "not checked"),
+    ):
+        contained = hospital_claim({"reference": "#cov"}, kind, contained=[coverage])
+        assert outcome(advisor, contained) == expected
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"reference": "#nowhere"},
+        {"reference": "urn:uuid:5a6b1c1e-0000-4000-8000-000000000000"},
+        {"reference": "Coverage/unknown"},
+        {"reference": "Coverage?identifier=https://payer.example/members|12"},
+        {"reference": "1EG4TE5MK73"},
+        {"identifier": {"system": "https://payer.example/members", "value": "12"}},
+        {"identifier": {"value": "1EG4TE5MK73"}},
+        {"reference": "Coverage/unknown", "display": "Coverage of the patient"},
+    ],
+)
+def test_a_coverage_that_is_not_resolved_is_an_unknown_payer(advisor: Advisor, reference: Any) -> None:
+    assert outcome(advisor, hospital_claim(reference)) == "not checked"
+
+
+@pytest.mark.parametrize(
+    ("display", "expected"),
+    [
+        ("Medicare Part B", "finding"),
+        ("Part B", "finding"),
+        ("Example Health", "passed"),
+        ("Example Medicare", "not checked"),
+    ],
+)
+def test_a_display_alone_is_a_name(advisor: Advisor, display: str, expected: str) -> None:
+    assert outcome(advisor, hospital_claim({"display": display})) == expected
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"identifier": {"system": "https://payer.example/members", "value": "12"}},
+        {"reference": "Coverage?identifier=https://payer.example/members|12"},
+    ],
+)
+def test_a_coverage_is_found_by_its_own_identifier(advisor: Advisor, reference: Any) -> None:
+    received = MEDICARE | {"identifier": [{"system": "https://payer.example/members", "value": "12"}]}
+    assert outcome(advisor, hospital_claim(reference), received) == "finding"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"class": [{"value": "Medicare"}, {"value": "Part B"}]}, "finding"),
+        ({"class": [{"value": "Medicare"}, {"value": "Part C"}]}, "not checked"),
+        ({"class": [{"value": "Group 12"}]}, "not checked"),
+        ({"payor": [{"reference": "#o"}],
+          "contained": [{"resourceType": "Organization", "id": "o", "name": "Medicare"}]}, "finding"),
+    ],
+)  # fmt: skip
+def test_a_coverage_names_its_payer_by_class_or_by_a_contained_organization(
+    advisor: Advisor, members: Any, expected: str
+) -> None:
+    bare = {name: value for name, value in MEDICARE.items() if name != "type"}
+    assert outcome(advisor, hospital_claim({"reference": "Coverage/cov"}), bare | members) == expected
