@@ -296,14 +296,14 @@ def test_a_first_page_with_an_odd_next_is_asked_for_anew(hasty: str, double: Dou
     assert double.paths == [f"/fhir/{TYPE}?patient={PATIENT}"]
 
 
-def test_bytes_that_are_no_text_in_a_request(hasty: str) -> None:
+def test_a_request_that_is_not_in_utf_8(hasty: str) -> None:
     whole = json.dumps(REQUEST | {"prefetch": {KEY: searchset([GIVEN | {"id": "MARK"}])}}).encode()
     sent = whole.replace(b"MARK", b"\xff\xfe")
     response = requests.post(
         hasty + PATHS[REQUEST["hook"]], data=sent, headers={"Content-Type": "application/json"}, timeout=30
     )
-    assert response.status_code == 200
-    assert list(warnings(response.json())) == [f"prefetch.{KEY}.entry[0].resource"]
+    assert response.status_code == 400
+    assert "expected JSON in UTF-8" in response.json()["issue"][0]["diagnostics"]
 
 
 # --- faults that pass -----------------------------------------------------------------------------------------------
