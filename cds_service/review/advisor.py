@@ -9,8 +9,17 @@ import msgspec
 from msgspec import structs
 
 from cds_service.cdshooks.cards import CardMaker
-from cds_service.cdshooks.messages import Context, DecodedRequest, Request, Response, decode_context, decode_request
+from cds_service.cdshooks.messages import (
+    Context,
+    DecodedRequest,
+    Request,
+    Response,
+    decode_context,
+    decode_request,
+    lenient_faults,
+)
 from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bundle, fill_template
+from cds_service.cdshooks.selections import selected_orders
 from cds_service.cdshooks.services import Service, hook_name
 from cds_service.core.case import Site, Stage
 from cds_service.core.rules import Review, Rule, Scope, review
@@ -64,7 +73,7 @@ class _Call:
     context: Context
     servers: AllowList | None
     reader: CaseReader
-    intake: Intake = field(default_factory=Intake)
+    intake: Intake
     fetched: list[str] = field(default_factory=list)
     parsed: ParsedCase | None = None
     parsed_from: tuple[int, frozenset[str]] = (0, frozenset())
@@ -96,10 +105,11 @@ class Advisor:
         """
         request = decode_request(body, hook_name(service, self.hook_namespace), self.max_entries)
         context = decode_context(request, service.context)
-        call = _Call(service, request, context, servers, self._reader(service, context))
+        intake = Intake(skipped=[*lenient_faults(request, context)])
         if service.context_bundle:
-            bundle = getattr(call.context, python_name(service.context_bundle))
-            add_reviewed_bundle(call.intake, bundle, f"context.{service.context_bundle}", self.max_entries)
+            bundle = getattr(context, python_name(service.context_bundle))
+            add_reviewed_bundle(intake, bundle, f"context.{service.context_bundle}", self.max_entries)
+        call = _Call(service, request, context, servers, self._reader(service, context, intake), intake)
         add_prefetch(call.intake, request.prefetch or {}, service.prefetch, body)
         self._fetch_missing(call)
         result = self._review(_parsed(call), call.intake)
@@ -208,14 +218,18 @@ class Advisor:
 
     # --- parsing and responding -------------------------------------------------------------------------------------
 
-    def _reader(self, service: Service, context: Context) -> CaseReader:
+    def _reader(self, service: Service, context: Context, intake: Intake) -> CaseReader:
         selections = getattr(context, "selections", None)
+        focus = None
+        if selections is not None:
+            focus, unmatched = selected_orders(selections, intake.sources)
+            intake.skipped += unmatched
         return CaseReader(
             stage=service.stage,
             patient_id=_bare(context.patient_id),
             encounter_id=_bare(context.encounter_id) if context.encounter_id else None,
             review_encounter=service.context_bundle is None,
-            focus=None if selections is None else frozenset(selections),
+            focus=focus,
             site=self.site,
         )
 
