@@ -7,7 +7,7 @@ import msgspec
 from cds_service.errors import BadRequest
 
 # Written before JSON by PowerShell and some editors.
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # Escapes `\u0000` to `\u001f` except tab, line feed and carriage return, with any preceding backslashes: an odd number
 # of those makes it plain text. The lookbehind follows the first backslash since searches for a literal start are fast.
@@ -32,7 +32,7 @@ def utf8_json(body: bytes) -> bytes:
     # In UTF-16 and UTF-32, one of the first bytes is NUL, which is valid UTF-8 but never JSON.
     if b"\0" in body[:4] or not (body.isascii() or _is_utf8(body)):
         raise BadRequest("the body: expected JSON in UTF-8, found another encoding")
-    return body.removeprefix(_BYTE_ORDER_MARK)
+    return body.removeprefix(BYTE_ORDER_MARK)
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -111,8 +111,8 @@ def test_accepted(service: Service) -> None:
         ({"overrideReason": {"code": "x", "reason": {"code": "later", "system": "urn:a"}}}, ("urn:a", "later")),
         ({"extension": {"com.example.seen": True}, "unknown": [1]}, (None, None)),
     ],
-    ids=["bare", "nulls", "empty-reason", "coding", "no-display", "no-system", "comment-only", "flat", "flat-and-nested",
-         "unknown-members"],
+    ids=["bare", "nulls", "empty-reason", "coding", "no-display", "no-system", "comment-only", "flat",
+         "flat-and-nested", "unknown-members"],
 )  # fmt: skip
 def test_overridden(service: Service, members: dict[str, Any], reason: tuple[str | None, str | None]) -> None:
     card = call(service)["uuid"]
