@@ -53,15 +53,15 @@ def _alternatives(filled: str, resource_type: str, days: Days | None, encounter_
     parameter = _DATE_PARAMETERS.get(resource_type)
     if parameter and days:
         yield Search(f"{filled}&{_dates(parameter, days)}&_count={COUNT}", days)
-        yield Search(filled, after=_UNSUPPORTED)
-        return
-    yield Search(f"{filled}&_count={COUNT}")
+    else:
+        yield Search(f"{filled}&_count={COUNT}")
     if resource_type == "ChargeItem" and encounter_id:
         encounter = quote(encounter_id, safe="")
         yield Search(f"ChargeItem?context=Encounter/{encounter}", partial=_OF_ENCOUNTER_ONLY, after=_NOT_SERVED)
         # Oracle Health requires `-status`, which other servers do not know.
         oracle = f"ChargeItem?context={encounter}&-status=billable"
         yield Search(oracle, partial=_OF_ENCOUNTER_ONLY, after=_NOT_SERVED)
+    yield Search(filled, after=_UNSUPPORTED)
 
 
 def _dates(parameter: str, days: Days) -> str:

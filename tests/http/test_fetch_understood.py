@@ -187,7 +187,7 @@ def test_without_an_encounter_charges_are_unavailable(advisor: Advisor, double: 
     double.replies["ChargeItem"] = charges_by_context()
     request = request_of({"lines": "93350"}) | {"prefetch": {}}
     answer = review(advisor, request, double.address)
-    assert len(double.asked_of("ChargeItem")) == 1
+    assert double.asked_of("ChargeItem") == [f"/fhir/ChargeItem?patient=p1{each}" for each in ("&_count=200", "")]
     assert reasons(answer) == {"fhirServer.chargeItems": "the FHIR server responded with 400"}
 
 
