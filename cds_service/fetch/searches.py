@@ -39,6 +39,11 @@ class Search:
     by_id: bool = False
 
 
+def is_dated(template: str) -> bool:
+    """True if a template's search can be limited to days."""
+    return "?" in template and template.partition("?")[0] in _DATE_PARAMETERS
+
+
 def searches(filled: str, days: Days | None, encounter_id: str) -> tuple[Search, ...]:
     """The searches for a filled template, to be run in turn until one succeeds.
 

@@ -1,4 +1,4 @@
-"""References to Medications that did not arrive with the resources that name them."""
+"""References to resources that did not arrive with the records that name them."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,8 @@ from cds_service.fhir.elements import day_of
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item
 
-# A relative reference; the id has a letter or digit, so that it is no `..`.
-_MEDICATION = re.compile(r"Medication/(?=[^/]*[A-Za-z0-9])[A-Za-z0-9\-.]{1,64}")
+# The id has a letter or digit, so that it is no `..`.
+_READABLE = re.compile(r"[A-Za-z]+/(?=[^/]*[A-Za-z0-9])[A-Za-z0-9\-.]{1,64}")
 
 
 class MissingMedication(msgspec.Struct, frozen=True):
@@ -23,6 +23,11 @@ class MissingMedication(msgspec.Struct, frozen=True):
     identity: str
     written: str
     is_named: bool
+
+
+def can_be_read(reference: str) -> bool:
+    """True if a reference is `Type/id`, so that it can be read from a server as it is."""
+    return bool(_READABLE.fullmatch(reference))
 
 
 def missing_medications(items: Iterable[Item], resolver: Resolver, days: Days | None) -> tuple[MissingMedication, ...]:
@@ -34,7 +39,8 @@ def missing_medications(items: Iterable[Item], resolver: Resolver, days: Days | 
     for item in items:
         for reference in _references(item.resource, days):
             identity = resolver.ref(reference)
-            if _MEDICATION.fullmatch(identity) and identity not in resolver.medications:
+            is_medication = identity.startswith("Medication/") and can_be_read(identity)
+            if is_medication and identity not in resolver.medications:
                 each = MissingMedication(identity, reference.reference or "", bool(reference.display))
                 if identity not in found or found[identity].is_named:
                     found[identity] = each

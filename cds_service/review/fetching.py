@@ -15,8 +15,8 @@ from cds_service.core.case import Case, Days
 from cds_service.errors import DataMissing
 from cds_service.fetch.client import Fetch, FhirClient
 from cds_service.fetch.queries import Access
-from cds_service.fetch.searches import Search, encounter_search, searches
-from cds_service.fhir.missing import MissingMedication, missing_medications
+from cds_service.fetch.searches import Search, encounter_search, is_dated, searches
+from cds_service.fhir.missing import MissingMedication, can_be_read, missing_medications
 from cds_service.fhir.read import CaseReader, ParsedCase
 from cds_service.fhir.servers import AllowList
 from cds_service.telemetry.tracing import span
@@ -26,6 +26,7 @@ MOST_READS = 20
 
 _NOT_ALLOWED = "`fhirServer` is not an allowed FHIR server"
 _NO_QUERY = "the context lacks an id required by the query"
+_NOT_THERE = "the FHIR server does not have it"
 _NOT_UNDERSTOOD = (
     "the FHIR server found nothing in any search of the patient, not even the encounter of the call: it may not have "
     "understood the searches, so the record counts as unknown"
@@ -74,8 +75,12 @@ class Call:
 
     @property
     def encounter_id(self) -> str:
-        """The encounter's id, without a resource type; empty if the call names none."""
-        return bare_id(self.context.encounter_id or "")
+        """The id of the encounter, of the call or of all charges under review; empty if it is not known."""
+        if self.context.encounter_id:
+            return bare_id(self.context.encounter_id)
+        charged = {line.encounter for line in self.parsed().case.lines.under_review()}
+        only = charged.pop() if len(charged) == 1 else None
+        return bare_id(only) if only and only.startswith("Encounter/") else ""
 
 
 def bare_id(identifier: str) -> str:
@@ -117,8 +122,9 @@ class _Fetching:
 
     def fetch_needed(self, keys: frozenset[str]) -> None:
         """Fetch the keys that rules need for the days under review, and the Medications that the records refer to."""
-        unresolved = keys - self.call.intake.resolved_keys() - set(self.call.fetches)
-        days = self._days() if unresolved else _span(_days_under_review(self.call.parsed().case))
+        templates = [self.call.service.prefetch[key] for key in keys - self.call.intake.resolved_keys()]
+        is_limited = self.access is not None and any(map(is_dated, templates))
+        days = self._days() if is_limited else _span(_days_under_review(self.call.parsed().case))
         self.fetch(keys, days)
         if keys and self.access:
             self._doubt_empty_record(self.access)
@@ -146,10 +152,11 @@ class _Fetching:
         The next page of what was sent is followed unless the days under review can be asked for.
         """
         call = self.call
+        encounter_id = call.encounter_id
         filled = fill_template(
-            call.service.prefetch[key], {"patientId": call.patient_id, "encounterId": call.encounter_id}
+            call.service.prefetch[key], {"patientId": call.patient_id, "encounterId": encounter_id or None}
         )
-        found = searches(filled, days, call.encounter_id) if filled else ()
+        found = searches(filled, days, encounter_id) if filled else ()
         rest = call.intake.next_pages.get(key)
         if rest and access.holder(rest) and not (found and found[0].days):
             return (Search(rest),)
@@ -163,14 +170,15 @@ class _Fetching:
         return _span([*days, *self._days_of_linked()]) if days and self._read_linked() else None
 
     def _read_linked(self) -> bool:
-        """Read the procedures and administrations that charges refer to; False if one of them could not be read."""
+        """Read the procedures and administrations that charges refer to; False if one of them could not be read.
+
+        One that the server does not have is not in the whole record either.
+        """
         known = {item.identity for item in self.call.reader.items}
-        linked = sorted(link for link in _links(self.call.parsed().case) if link not in known)
-        if not linked or self.access is None:
-            return True
-        if len(linked) > MOST_READS:
-            return False
-        return not self._read(self.access, linked, "fhirServer.linked")
+        linked = sorted(link for link in _links(self.call.parsed().case) if link not in known and can_be_read(link))
+        if self.access is None or len(linked) > MOST_READS:
+            return not linked
+        return {*self._read(self.access, linked, "fhirServer.linked").values()} <= {_NOT_THERE}
 
     def _days_of_linked(self) -> Iterator[date]:
         case = self.call.parsed().case
@@ -204,7 +212,7 @@ class _Fetching:
         reasons: dict[str, str] = {}
         for number, (reference, query) in enumerate(done.items()):
             if query.fault or query.not_found:
-                reasons[reference] = query.fault or "the FHIR server does not have it"
+                reasons[reference] = query.fault or _NOT_THERE
                 continue
             read = Intake()
             add_value(read, _READS, query.pages[0], f"{path}[{number}]", reference)
@@ -220,9 +228,9 @@ class _Fetching:
         """Take the record for unknown if every search of the patient found nothing, also that of the encounter."""
         call = self.call
         asked = [key for key, each in call.fetches.items() if not each.fault and "patient=" in each.search.url]
-        if not call.encounter_id or not asked or any(call.fetches[key].found for key in asked):
+        if not asked or any(call.fetches[key].found for key in asked) or not (encounter_id := call.encounter_id):
             return
-        search = encounter_search(call.patient_id, call.encounter_id)
+        search = encounter_search(call.patient_id, encounter_id)
         query = self.client.query_all(access, {"encounter": search}, self.deadline)["encounter"]
         answer = Intake()
         for page in query.pages:

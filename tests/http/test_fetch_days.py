@@ -174,6 +174,22 @@ def test_a_late_charge_brings_in_the_day_of_its_procedure(advisor: Advisor, doub
     assert reasons(answer) == {}
 
 
+@pytest.mark.parametrize("reference", ["Procedure/..", "Procedure/1?_include=*", "Procedure/a b", "Device/1"])
+def test_a_reference_is_no_way_to_ask_for_something_else(advisor: Advisor, double: Double, reference: str) -> None:
+    request = request_of({"lines": "93350"}) | {"prefetch": {}}
+    request["context"]["draftCharges"]["entry"][0]["resource"]["service"] = [{"reference": reference}]
+    review(advisor, request, double)
+    assert len(double.paths) == 5
+    assert double.asked_of("Procedure") == [f"/fhir/Procedure?patient=p1&{dates('date')}&_count=200"]
+
+
+def test_a_procedure_that_the_server_does_not_have_is_not_of_another_day(advisor: Advisor, double: Double) -> None:
+    request = request_of({"lines": "93350 for P1"}) | {"prefetch": {}}
+    double.replies["Procedure/P1"] = body(b"", 404)
+    assert reasons(review(advisor, request, double)) == {}
+    assert double.asked_of("Procedure")[1] == f"/fhir/Procedure?patient=p1&{dates('date')}&_count=200"
+
+
 @pytest.mark.parametrize("status", [403, 500])
 def test_a_procedure_that_cannot_be_read_leaves_the_days_unknown(advisor: Advisor, double: Double, status: int) -> None:
     request = request_of({"lines": "93350 for P1"}) | {"prefetch": {}}

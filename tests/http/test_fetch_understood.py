@@ -75,6 +75,13 @@ def test_a_server_that_finds_nothing_of_the_patient_is_not_believed(advisor: Adv
     assert "may not have understood the searches" in reasons(answer)["fhirServer"]
 
 
+def test_the_encounter_of_all_charges_is_looked_for_if_the_call_names_none(advisor: Advisor, double: Double) -> None:
+    context = {name: value for name, value in CHARGED["context"].items() if name != "encounterId"}
+    answer = review(advisor, CHARGED | {"context": context}, double.address)
+    assert double.asked_of("Encounter") == ["/fhir/Encounter?_id=E1&patient=p1"]
+    assert NOT_SUPPORTED not in found(answer)
+
+
 def test_a_server_that_finds_the_encounter_is_believed(advisor: Advisor, double: Double) -> None:
     double.replies["Encounter"] = resource(searchset([ENCOUNTER]))
     answer = review(advisor, CHARGED, double.address)
