@@ -10,6 +10,8 @@ import pytest
 
 from cds_service.core.case import Case, Days
 from cds_service.review.advisor import Advisor, Answer
+from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from tests.http.test_fetch import dates
 from tests.rules.test_cases import SERVICES
 from tests.support.ehr import access, call, topics, warnings
@@ -95,6 +97,18 @@ def test_without_a_day_the_whole_record_is_asked_for_in_large_pages(server: str,
     assert warnings(answer) == {
         f"fhirServer.{KEY}": f"the next page is not on the FHIR server; {host} is not listed for this client"
     }, "the server links to its next page under its own address, which is not that of the proxy"
+
+
+def test_further_pages_under_the_other_listed_name_of_the_server_are_followed(long_record: FhirServer) -> None:
+    request = claim("93350, 93352")
+    del request["context"]["draftCharges"]["entry"][0]["resource"]["occurrenceDateTime"]
+    with slow_proxy(long_record.base_url, 0) as proxy:
+        advisor = create_advisor(Settings(fhir_servers=(proxy.address, long_record.base_url)))
+        answer = advisor.answer(SERVICE, json.dumps(request | access(proxy.address)).encode())
+    assert len(proxy.asked_of(TYPE)) == 1
+    assert len(answer.parsed.case.administrations) == 300
+    assert KEY in answer.parsed.case.complete
+    assert reasons(answer) == {}
 
 
 def test_one_search_covers_the_days_of_several_studies(server: str) -> None:
