@@ -74,7 +74,8 @@ class CardMaker:
         if not self.page_base:
             return None
         url = f"{self.page_base}/rules/{rule.id}"
-        return (Link(label="About this rule: rationale, triggers and sources", url=url, type="absolute"),)
+        label = "About this rule: rationale, triggers and sources"
+        return (Link(label=label, url=url, type="absolute", auto_launchable=False),)
 
     def _suggestions(self, fixes: tuple[Fix, ...]) -> Iterator[Suggestion]:
         """The suggestions for fixes that can be expressed as actions.
@@ -92,7 +93,7 @@ class CardMaker:
                 yield Suggestion(
                     label=fix.label if len(changes) == len(fix.changes) else _label(changes),
                     uuid=str(uuid.uuid4()),
-                    is_recommended=True if fix.recommended else None,
+                    is_recommended=fix.recommended,
                     actions=actions,
                 )
 

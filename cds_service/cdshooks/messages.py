@@ -5,17 +5,20 @@ BadRequest that names it. Responses omit members without a value.
 """
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
 from cds_service.cdshooks.size_limits import require_short_lists, require_within_limits
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import BundleOrResource
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.elements import without_values
+from cds_service.fhir.sources import SkippedItem
 from cds_service.fhir.text_faults import fault_in
 
 # The implemented version of the CDS Hooks specification.
@@ -43,14 +46,17 @@ FreeText = Annotated[str, msgspec.Meta(pattern=_NO_NUL)]
 
 
 class FhirAuthorization(msgspec.Struct, kw_only=True):
-    """An access token for the client's FHIR server. Never stored or logged."""
+    """An access token for the client's FHIR server. Never stored or logged.
+
+    Only the token is used; the other members may be missing or of any type, which `lenient_faults` reports.
+    """
 
     access_token: str
-    token_type: str
-    expires_in: int
-    scope: str
-    subject: str
-    patient: str | None = None
+    token_type: Any = None
+    expires_in: Any = None
+    scope: Any = None
+    subject: Any = None
+    patient: Any = None
 
 
 class _Call(Message):
@@ -97,10 +103,10 @@ BUNDLE_SCHEMA: dict[str, Any] = {
 Bundle = Annotated[msgspec.Raw, msgspec.Meta(description="A FHIR R4 Bundle", extra_json_schema=BUNDLE_SCHEMA)]
 
 
-class Context(Message):
-    """The context members common to our hooks. Ids have no resource type; `userId` is a reference."""
+class Context(Message, kw_only=True):
+    """The context members common to our hooks. Ids have no resource type; `userId`, a reference, is not used."""
 
-    user_id: NotBlank
+    user_id: Any = None
     patient_id: NotBlank
     encounter_id: str | None = None
 
@@ -182,6 +188,28 @@ def _is_url(url: str) -> bool:
     return True
 
 
+def lenient_faults(request: _Call, context: Context) -> tuple[SkippedItem, ...]:
+    """The faults of members that the specification requires and this service does not use: path and expected value."""
+    user = context.user_id
+    found = [] if isinstance(user, str) and user.strip() else [("context.userId", "a reference to the user")]
+    if request.fhir_authorization is not None:
+        found += [(f"fhirAuthorization.{name}", text) for name, text in _token_faults(request.fhir_authorization)]
+    return tuple(SkippedItem(path, f"expected {text}; not used by this service") for path, text in found)
+
+
+def _token_faults(token: FhirAuthorization) -> Iterator[tuple[str, str]]:
+    if not (isinstance(token.token_type, str) and token.token_type.lower() == "bearer"):
+        yield "token_type", "`Bearer`"
+    if type(token.expires_in) is not int:
+        yield "expires_in", "the token's lifetime in seconds, an integer"
+    if not isinstance(token.scope, str):
+        yield "scope", "SMART scopes as text"
+    if not isinstance(token.subject, str):
+        yield "subject", "the OAuth client id of this service as text"
+    if not isinstance(token.patient, str | None):
+        yield "patient", "the id of the patient as text"
+
+
 def decode_context(request: _Call, kind: type["ContextT"]) -> "ContextT":
     """Decode a call's context. Raises BadRequest."""
     return decode(request.context, kind, "context")
@@ -199,10 +227,16 @@ class ReasonCoding(Message):
 
 
 class FeedbackReason(Message):
-    """The reason for overriding a card. The comment is free text and may name the patient."""
+    """The reason for overriding a card. The comment is free text and may name the patient.
+
+    Some clients send the members of `reason` without it: `code`, `system` and `display`.
+    """
 
     reason: ReasonCoding | None = None
     user_comment: FreeText | None = None
+    code: Identifier | None = None
+    system: Address | None = None
+    display: str | None = None
 
 
 class AcceptedSuggestion(Message):
@@ -237,7 +271,19 @@ def decode_feedback(body: bytes) -> tuple[Feedback, ...]:
         if not _has_utc(item.outcome_timestamp):
             path = f"feedback[{position}].outcomeTimestamp"
             raise BadRequest(f"`{path}`: expected a time between the years 1 and 9999 in UTC", path)
-    return items
+    return tuple(_with_nested_reason(item, f"feedback[{position}]") for position, item in enumerate(items))
+
+
+def _with_nested_reason(item: Feedback, path: str) -> Feedback:
+    """The item with the members of a flat override reason in `reason`. Raises BadRequest if they lack the code."""
+    flat = item.override_reason
+    if flat is None or flat.reason is not None or (flat.code, flat.system, flat.display) == (None, None, None):
+        return item
+    if flat.code is None:
+        member = f"{path}.overrideReason.code"
+        raise BadRequest(f"`{member}` is required", member)
+    coding = ReasonCoding(code=flat.code, system=flat.system, display=flat.display)
+    return structs.replace(item, override_reason=FeedbackReason(reason=coding, user_comment=flat.user_comment))
 
 
 def _has_utc(moment: datetime) -> bool:
@@ -286,16 +332,20 @@ class Suggestion(Message):
 
     label: str
     uuid: Uuid
-    is_recommended: bool | None = None
+    is_recommended: bool
     actions: tuple[Action, ...] | None = None
 
 
 class Link(Message):
-    """A link to a page."""
+    """A link to a page.
+
+    Never `smart`, so `autoLaunchable` is always false; it is sent because some clients require it under this spelling.
+    """
 
     label: str
     url: Url
     type: Literal["absolute", "smart"]
+    auto_launchable: bool
 
 
 class Card(Message):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from cds_service.cdshooks.size_limits import require_short_lists, require_within_limits
+from cds_service.core.case import Days
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import HEAD, JSON_NULL, Bundle, BundleOrResource, DecodedBundle, Entry
 from cds_service.fhir.checks import DECODE_ERRORS, resource_type_of
@@ -32,13 +33,14 @@ _ENTRY = msgspec.json.Decoder(Entry)
 class Intake:
     """The resources of a call in their order, and the state of each prefetch key.
 
-    `complete`: nothing is missing. `unavailable`: cannot be obtained, with the reason. `flawed`: partly unparsable.
-    `next_pages`: the URL of the next page. `unreadable`: JSON that could not be split into resources.
-    `unreadable_parts`: keys with an unparsable value or one of another type.
+    `complete`: nothing is missing, on the days in `complete_days` if the key is there. `unavailable`: cannot be
+    obtained, with the reason. `flawed`: partly unparsable. `next_pages`: the URL of the next page. `unreadable`: JSON
+    that could not be split into resources. `unreadable_parts`: keys with an unparsable value or one of another type.
     """
 
     sources: list[SourceResource] = field(default_factory=list)
     complete: set[str] = field(default_factory=set)
+    complete_days: dict[str, Days] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
     flawed: set[str] = field(default_factory=set)
     next_pages: dict[str, str] = field(default_factory=dict)
@@ -121,12 +123,13 @@ def add_value(intake: Intake, key: str, raw: msgspec.Raw | bytes, path: str, tem
         intake.mark_incomplete(key, path, f"expected a FHIR resource or a Bundle: {without_values(str(error))}")
 
 
-def next_page(body: bytes) -> str | None:
-    """The URL of the next page; empty if the link has none, None without a next page."""
+def page_links(body: bytes) -> tuple[str | None, str | None]:
+    """The URLs of the next page and of the page itself; empty if the link has none, None without such a link."""
     try:
-        return _BUNDLE.decode(body).next_page
+        bundle = _BUNDLE.decode(body)
     except DECODE_ERRORS:
-        return None  # not a Bundle; `add_value` reports it
+        return None, None  # not a Bundle; `add_value` reports it
+    return bundle.next_page, bundle.linked("self")
 
 
 def _add_json(intake: Intake, key: str, raw: msgspec.Raw, path: str, template: str) -> None:

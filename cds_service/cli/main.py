@@ -17,6 +17,7 @@ from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.servers import is_loopback
+from cds_service.fhir.text_faults import utf8_json
 from cds_service.fhir.validate import faults_in
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.reference import rule_page
@@ -173,9 +174,11 @@ def _check_one(advisor: Advisor, name: str, as_json: bool, strict: bool, console
 
 def _read(name: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return utf8_json(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes())
     except OSError as error:
         raise UnreadableInput(error.strerror or "could not be read") from None
+    except BadRequest:
+        raise UnreadableInput("expected JSON in UTF-8, found another encoding") from None
 
 
 def _advise(advisor: Advisor, body: bytes) -> tuple[Answer, bool]:

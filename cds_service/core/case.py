@@ -315,12 +315,23 @@ class Site:
         return self.vial_units_of.get(code, usual if self.vial_units else None)
 
 
+class Days(msgspec.Struct, frozen=True, gc=False):
+    """The days from the first to the last, both included."""
+
+    first: date
+    last: date
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Case:
     """One patient's orders, record and charges, as received with the call.
 
     `complete` names the complete parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…);
-    rules may conclude that something is absent only there. `focus` names the records under review, None for all.
+    rules may conclude that something is absent only there, see `is_complete`. `complete_days` limits complete parts to
+    the days that were asked for. `focus` names the records under review, None for all.
     `unreadable_codes` are the codes found in charges that could not be parsed; they count as charged.
     `unreadable_parts` names the parts of the record of which a resource could not be parsed.
     `facts` is the cache of `cached_fact`.
@@ -337,6 +348,7 @@ class Case:
     documents: Records[Document] = field(default_factory=Records)
     coverages: Records[Coverage] = field(default_factory=Records)
     complete: frozenset[str] = frozenset()
+    complete_days: Mapping[str, Days] = field(default_factory=dict)
     unreadable_codes: frozenset[str] = frozenset()
     unreadable_parts: frozenset[str] = frozenset()
     focus: frozenset[str] | None = None
@@ -347,6 +359,11 @@ class Case:
         """A copy with other records for some members; cached facts are not copied."""
         chosen: dict[str, Any] = {name: Records(records) for name, records in members.items()}
         return replace(self, facts={}, **chosen)
+
+    def is_complete(self, part: str, day: date | None) -> bool:
+        """True if a part of the record is complete on a day, or with None, if it is complete on all days."""
+        days = self.complete_days.get(part)
+        return part in self.complete and (days is None or (day is not None and day in days))
 
     def is_in_focus(self, record: Record) -> bool:
         """True if the record is under review and, if the call names a focus, part of it."""

@@ -37,10 +37,12 @@ class Document:
 def read(path: Path, fault: Fault) -> Document:
     """Read a YAML file. Raises `fault(message)`, where the message names the file, the line and the expected value."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_LOADER)
     except OSError as error:
         raise fault(f"{path.name}: {error.strerror or 'cannot open the file'}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError:
+        raise fault(f"{path.name}: expected text in UTF-8") from None
+    except (yaml.YAMLError, RecursionError) as error:
         raise fault(f"{path.name}: invalid YAML: {error}") from None
     if node is None:
         raise fault(f"{path.name}: expected a mapping, found an empty file")

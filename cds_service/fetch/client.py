@@ -1,15 +1,48 @@
-"""Fetches data missing from prefetch: declared queries only, in parallel, within one deadline."""
+"""Fetches data missing from prefetch: in parallel, within one deadline."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cds_service.cdshooks.prefetch import Intake, add_value
 from cds_service.fetch.connections import session
 from cds_service.fetch.public_only import public_only
-from cds_service.fetch.queries import Access, Query
+from cds_service.fetch.queries import Access, Query, Sessions
+from cds_service.fetch.searches import Search
 from cds_service.fhir.servers import AllowedServer, AllowList, is_loopback
+
+
+@dataclass(slots=True, eq=False)
+class Fetch:
+    """The searches for one key, run in turn until one succeeds. `fault` is the reason if all failed.
+
+    `search` and `query` are those run last. `found` is the number of resources added to the intake.
+    """
+
+    access: Access
+    searches: Sequence[Search]
+    deadline: float
+    search: Search
+    query: Query
+    fault: str | None = None
+    found: int = 0
+
+    def run(self, sessions: Sessions) -> None:
+        """Run the searches. Does not raise."""
+        for position, search in enumerate(self.searches):
+            if position and self.query.status not in search.after:
+                continue
+            self.search, self.query = search, _query(self.access, search, self.deadline)
+            self.query.run(sessions)
+            if self.query.fault is None:
+                return
+        self.fault = self.query.fault
+
+
+def _query(access: Access, search: Search, deadline: float) -> Query:
+    return Query(access, search.url, deadline, search.by_id)
 
 
 class FhirClient:
@@ -43,44 +76,75 @@ class FhirClient:
             return server.rstrip("/") in self._allowed
         return is_loopback(parts.hostname)
 
-    def allowed_server(self, server: str, servers: AllowList | None = None) -> AllowedServer | None:
-        """The server's entry in the client's allow-list, or without a list, in the settings; None if not allowed."""
+    def access(self, server: str, token: str | None, servers: AllowList | None = None) -> Access | None:
+        """Access to a server of the client's allow-list, or without a list, of the settings; None if not allowed.
+
+        The server's pages are followed to the other servers of the list as well.
+        """
         if servers is not None:
-            return servers.find(server)
-        return AllowedServer(server, private=True) if self.is_allowed(server) else None
+            entry = servers.find(server)
+            return Access(server, token, entry.public_only, servers.servers) if entry else None
+        if not self.is_allowed(server):
+            return None
+        others = self._allowed or _loopback_names(server)
+        return Access(server, token, others=tuple(AllowedServer(each, private=True) for each in others))
 
     def fetch(
-        self, intake: Intake, access: Access, queries: Mapping[str, str], declared: Mapping[str, str], deadline: float
-    ) -> None:
-        """Add the results of queries by key to `intake`; failures are reported there with the reason.
+        self,
+        intake: Intake,
+        access: Access,
+        searches: Mapping[str, Sequence[Search]],
+        declared: Mapping[str, str],
+        deadline: float,
+    ) -> dict[str, Fetch]:
+        """Add the results of the searches for each key to `intake`; failures are reported there with the reason.
 
-        A query is either the URL of a key's next page or a request for all of the key's data.
+        The searches of a key are alternatives; the only one may be the URL of the key's next page. `declared` are the
+        templates by key.
         """
-        started = {key: Query(access, query, deadline, "?" not in declared[key]) for key, query in queries.items()}
+        started = {key: self._started(access, each, deadline) for key, each in searches.items()}
         self._run(started.values(), deadline)
-        for key, query in started.items():
-            _add_results(intake, key, query, declared[key])
-
-    def query_all(self, access: Access, queries: Mapping[str, str]) -> dict[str, Query]:
-        """The finished queries by name, each with its pages and fault, within one deadline."""
-        deadline = self.deadline()
-        started = {name: Query(access, query, deadline, "?" not in query) for name, query in queries.items()}
-        self._run(started.values(), deadline)
+        for key, fetch in started.items():
+            _add_results(intake, key, fetch, declared[key])
         return started
 
-    def _run(self, queries: Iterable[Query], deadline: float) -> None:
-        running = {self._pool.submit(query.run, self._sessions[query.access.public_only]): query for query in queries}
+    def query_all(self, access: Access, queries: Mapping[str, str], deadline: float | None = None) -> dict[str, Query]:
+        """The finished queries by name, each with its pages and fault, within one deadline."""
+        end = self.deadline() if deadline is None else deadline
+        searches = {name: (Search(query, by_id="?" not in query),) for name, query in queries.items()}
+        started = {name: self._started(access, each, end) for name, each in searches.items()}
+        self._run(started.values(), end)
+        for fetch in started.values():
+            fetch.query.fault = fetch.fault
+        return {name: fetch.query for name, fetch in started.items()}
+
+    def _started(self, access: Access, searches: Sequence[Search], deadline: float) -> Fetch:
+        return Fetch(access, searches, deadline, searches[0], _query(access, searches[0], deadline))
+
+    def _run(self, fetches: Iterable[Fetch], deadline: float) -> None:
+        running = {self._pool.submit(fetch.run, self._sessions): fetch for fetch in fetches}
         wait(running, timeout=max(0.0, deadline - time.monotonic()))
-        for future, query in running.items():
+        for future, fetch in running.items():
             if future.done():
                 future.result()  # raises our own defects, which must not look like server faults
             else:
                 future.cancel()
-                query.fault = f"the FHIR server did not respond within {self._seconds:g} seconds"
+                fetch.fault = f"the FHIR server did not respond within {self._seconds:g} seconds"
 
 
-def _add_results(intake: Intake, key: str, query: Query, template: str) -> None:
-    """Add a query's pages. The key is complete if all pages were received and parsed."""
+def _loopback_names(server: str) -> tuple[str, ...]:
+    """The base URL of a server on localhost under its other names."""
+    if not is_loopback(urlsplit(server).hostname or ""):
+        return ()
+    scheme, _, rest = server.partition("://")
+    names = ("localhost", "127.0.0.1", "[::1]")
+    written = next((name for name in names if rest.lower().startswith(name)), None)
+    return tuple(f"{scheme}://{name}{rest[len(written) :]}" for name in names if written and name != written)
+
+
+def _add_results(intake: Intake, key: str, fetch: Fetch, template: str) -> None:
+    """Add the pages of a key's last query. The key is complete if all pages were received and parsed."""
+    query, search, before = fetch.query, fetch.search, len(intake.sources)
     if intake.next_pages.pop(key, None) != query.address:
         intake.flawed.discard(key)
     if query.not_found:
@@ -90,5 +154,10 @@ def _add_results(intake: Intake, key: str, query: Query, template: str) -> None:
         page = f".page[{number}]" if len(pages) > 1 else ""
         add_value(intake, key, body, f"fhirServer.{key}{page}", template)
     intake.next_pages.pop(key, None)
-    if query.fault:
-        intake.mark_unavailable(key, f"fhirServer.{key}", query.fault)
+    fetch.found = len(intake.sources) - before
+    if search.days:
+        intake.complete_days[key] = search.days
+    if fetch.fault:
+        intake.mark_unavailable(key, f"fhirServer.{key}", fetch.fault)
+    elif search.partial:
+        intake.mark_incomplete(key, f"fhirServer.{key}", search.partial)

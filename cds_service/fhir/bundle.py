@@ -35,7 +35,11 @@ class _Paged(msgspec.Struct, rename="camel"):
     @property
     def next_page(self) -> str | None:
         """The URL of the next page; empty if the link has none, None without a next page."""
-        return next((link.url or "" for link in self.link or () if link.relation == "next"), None)
+        return self.linked("next")
+
+    def linked(self, relation: str) -> str | None:
+        """The URL of a link; empty if the link has none, None without such a link."""
+        return next((link.url or "" for link in self.link or () if link.relation == relation), None)
 
 
 class Bundle(_Paged, rename="camel", kw_only=True):

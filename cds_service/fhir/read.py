@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from cds_service.core.case import Case, Concept, Line, Record, Records, Site, Stage
+from cds_service.core.case import Case, Concept, Days, Line, Record, Records, Site, Stage
 from cds_service.fhir import resources as r
 from cds_service.fhir.bundle import HEAD
 from cds_service.fhir.charges import charge_item, charged_concept, claim_lines
@@ -49,6 +49,8 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 DEFAULT_SITE = Site()
+
+_ALL_DAYS: Mapping[str, Days] = {}
 
 _DECODER = msgspec.json.Decoder(r.AnyResource)
 
@@ -100,19 +102,19 @@ class CaseReader:
         self._patients_of: tuple[int, dict[str, PatientIdentity]] = 0, {}
         self._unread_types: set[str] = set()
 
-    def parsed(self, complete: frozenset[str]) -> ParsedCase:
+    def parsed(self, complete: frozenset[str], complete_days: Mapping[str, Days] = _ALL_DAYS) -> ParsedCase:
         """The case made of the resources added so far.
 
-        A key of `complete` counts as incomplete if one of its resources could not be parsed. Faults that are found
-        while records are made are reported anew each time.
+        A key of `complete` counts as incomplete if one of its resources could not be parsed; `complete_days` limits
+        keys to the days that were asked for. Faults that are found while records are made are reported anew each time.
         """
         before = [*self.skipped], {*self.flawed}, {**self.unparsed}
-        case = self._case(complete)
+        case = self._case(complete, complete_days)
         result = ParsedCase(case, OriginalJson(self.items), tuple(self.skipped), self._patients())
         self.skipped, self.flawed, self.unparsed = before
         return result
 
-    def _case(self, complete: frozenset[str]) -> Case:
+    def _case(self, complete: frozenset[str], complete_days: Mapping[str, Days]) -> Case:
         records = self._records()
         unparsed = tuple(original_json_of(self.unparsed.values(), {}))
         return Case(
@@ -120,6 +122,7 @@ class CaseReader:
             patient=self.patient or self._sole_patient(),
             encounter=self.encounter,
             complete=complete - self.flawed,
+            complete_days=complete_days,
             unreadable_codes=codes_in(unparsed, self.stage),
             unreadable_parts=parts_in(unparsed),
             focus=self.focus,

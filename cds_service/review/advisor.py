@@ -1,7 +1,7 @@
 """Answers calls: decodes requests, collects and parses resources, runs rules and builds cards. Independent of HTTP."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -9,24 +9,28 @@ import msgspec
 from msgspec import structs
 
 from cds_service.cdshooks.cards import CardMaker
-from cds_service.cdshooks.messages import Context, DecodedRequest, Request, Response, decode_context, decode_request
-from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bundle, fill_template
+from cds_service.cdshooks.messages import (
+    Context,
+    Response,
+    decode_context,
+    decode_request,
+    lenient_faults,
+)
+from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bundle
+from cds_service.cdshooks.selections import selected_orders
 from cds_service.cdshooks.services import Service, hook_name
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Readings, Unclear
 from cds_service.core.case import Site, Stage
 from cds_service.core.review import Review, review
 from cds_service.core.rules import Rule, Scope
-from cds_service.errors import BadRequest, DataMissing
+from cds_service.errors import BadRequest
 from cds_service.fetch.client import FhirClient
-from cds_service.fetch.queries import Access
 from cds_service.fhir.read import DEFAULT_SITE, CaseReader, ParsedCase, read_case
 from cds_service.fhir.salvage import codes_in, parts_in
 from cds_service.fhir.servers import AllowList
 from cds_service.fhir.sources import SkippedItem, SourceResource, prefetch_key_of
+from cds_service.review.fetching import Call, bare_id, fetch_missing
 from cds_service.telemetry.tracing import span
-
-_NOT_ALLOWED = "`fhirServer` is not an allowed FHIR server"
-_NO_QUERY = "the context lacks an id required by the query"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +61,6 @@ class Answer(ReviewResult):
     hook_instance: str | None = None
 
 
-@dataclass(slots=True)
-class _Call:
-    """A call in progress."""
-
-    service: Service
-    request: Request | DecodedRequest
-    context: Context
-    servers: AllowList | None
-    reader: CaseReader
-    intake: Intake = field(default_factory=Intake)
-    fetched: list[str] = field(default_factory=list)
-    parsed: ParsedCase | None = None
-    parsed_from: tuple[int, frozenset[str]] = (0, frozenset())
-
-
 @dataclass(frozen=True, slots=True)
 class Advisor:
     """Reviews calls and Bundles with the rules, the site's choices and a FHIR client.
@@ -99,19 +88,20 @@ class Advisor:
         """
         request = decode_request(body, hook_name(service, self.hook_namespace), self.max_entries)
         context = decode_context(request, service.context)
-        call = _Call(service, request, context, servers, self._reader(service, context))
+        intake = Intake(skipped=[*lenient_faults(request, context)])
         if service.context_bundle:
-            bundle = getattr(call.context, python_name(service.context_bundle))
-            add_reviewed_bundle(call.intake, bundle, f"context.{service.context_bundle}", self.max_entries)
+            bundle = getattr(context, python_name(service.context_bundle))
+            add_reviewed_bundle(intake, bundle, f"context.{service.context_bundle}", self.max_entries)
+        call = Call(service, request, context, servers, self._reader(service, context, intake), intake)
         add_prefetch(call.intake, request.prefetch or {}, service.prefetch, body)
-        self._fetch_missing(call)
-        result = self._review(_parsed(call), call.intake)
+        fetch_missing(call, self.client)
+        result = self._review(call.parsed(), call.intake)
         return Answer(
             review=result.review,
             parsed=result.parsed,
             skipped=result.skipped,
             response=self._response(result, page_base, service.read_only),
-            fetched=tuple(call.fetched),
+            fetched=tuple(call.fetches),
             sent=tuple(request.prefetch or ()),
             unavailable=tuple(call.intake.unavailable),
             hook_instance=request.hook_instance,
@@ -167,64 +157,20 @@ class Advisor:
             parsed = _with_salvaged(parsed, intake)
         return self.run_rules(parsed, tuple(intake.skipped))
 
-    # --- fetching ---------------------------------------------------------------------------------------------------
-
-    def _fetch_missing(self, call: _Call) -> None:
-        """Fetch missing data: first the keys that the service requires, then the keys that rules need."""
-        access = self._access(call)
-        missing = [key for key in call.service.required if key not in call.intake.resolved_keys()]
-        if missing and access is None and not set(missing) & set(call.request.prefetch or {}):
-            keys = " and ".join(f"`prefetch.{key}`" for key in missing)
-            raise DataMissing(
-                f"{keys} is required: send it or an allowed `fhirServer` to fetch it from",
-                f"prefetch.{missing[0]}",
-            )
-        if not call.request.fhir_server:
-            return
-        deadline = self.client.deadline()
-        self._fetch(call, access, missing, deadline)
-        self._fetch(call, access, call.service.needed_keys(_parsed(call).case), deadline)
-
-    def _access(self, call: _Call) -> Access | None:
-        """The call's FHIR server; None if it names none or one that is not allowed."""
-        server, authorization = call.request.fhir_server, call.request.fhir_authorization
-        entry = self.client.allowed_server(server, call.servers) if server else None
-        if server is None or entry is None:
-            return None
-        return Access(server, authorization.access_token if authorization else None, entry.public_only)
-
-    def _fetch(self, call: _Call, access: Access | None, keys: Iterable[str], deadline: float) -> None:
-        """Query the unresolved keys once each; report keys that cannot be queried as unavailable."""
-        queries: dict[str, str] = {}
-        for key in sorted(set(keys) - call.intake.resolved_keys() - set(call.fetched)):
-            query = self._query(call, access, key) if access else None
-            if query:
-                queries[key] = query
-            else:
-                call.intake.mark_unavailable(key, f"fhirServer.{key}", _NO_QUERY if access else _NOT_ALLOWED)
-        if access and queries:
-            call.fetched += queries
-            with span("fetch", keys=list(queries)):
-                self.client.fetch(call.intake, access, queries, call.service.prefetch, deadline)
-
-    def _query(self, call: _Call, access: Access, key: str) -> str | None:
-        """The URL of a key's next page, or the query for all of it; None if the context lacks an id."""
-        rest = call.intake.next_pages.get(key)
-        if rest and access.covers(rest):
-            return rest
-        ids = {"patientId": _bare(call.context.patient_id), "encounterId": _bare(call.context.encounter_id or "")}
-        return fill_template(call.service.prefetch[key], ids)
-
     # --- parsing and responding -------------------------------------------------------------------------------------
 
-    def _reader(self, service: Service, context: Context) -> CaseReader:
+    def _reader(self, service: Service, context: Context, intake: Intake) -> CaseReader:
         selections = getattr(context, "selections", None)
+        focus = None
+        if selections is not None:
+            focus, unmatched = selected_orders(selections, intake.sources)
+            intake.skipped += unmatched
         return CaseReader(
             stage=service.stage,
-            patient_id=_bare(context.patient_id),
-            encounter_id=_bare(context.encounter_id) if context.encounter_id else None,
+            patient_id=bare_id(context.patient_id),
+            encounter_id=bare_id(context.encounter_id) if context.encounter_id else None,
             review_encounter=service.context_bundle is None,
-            focus=None if selections is None else frozenset(selections),
+            focus=focus,
             site=self.site,
         )
 
@@ -260,15 +206,6 @@ class Advisor:
         return {self._extension_name: present}
 
 
-def _parsed(call: _Call) -> ParsedCase:
-    """The case of a call, parsed once; again only if a fetch brought resources or changed what is complete."""
-    count, complete = len(call.intake.sources), frozenset(call.intake.complete)
-    if call.parsed is None or call.parsed_from != (count, complete):
-        call.reader.add(call.intake.sources[call.parsed_from[0] :])
-        call.parsed, call.parsed_from = call.reader.parsed(complete), (count, complete)
-    return call.parsed
-
-
 def _with_salvaged(parsed: ParsedCase, intake: Intake) -> ParsedCase:
     """The parsed case with codes and parts salvaged from JSON that could not be split into resources."""
     case = parsed.case
@@ -283,11 +220,6 @@ def _not_understood(unclear: Unclear) -> SkippedItem:
     path = f"{origin.resource}.{origin.within}" if origin.within else origin.resource
     others = f" ({len(unclear.records)} records)" if len(unclear.records) > 1 else ""
     return SkippedItem(path, f"not understood: {unclear.topic}{others}")
-
-
-def _bare(identifier: str) -> str:
-    """The id without a resource type: some clients send `Patient/1` instead of `1`."""
-    return identifier.rsplit("/", 1)[-1]
 
 
 @cache

@@ -16,7 +16,7 @@ import msgspec
 from cds_service.cdshooks.prefetch import fill_template
 from cds_service.errors import BadRequest
 from cds_service.fetch.client import FhirClient
-from cds_service.fetch.queries import Access, Query
+from cds_service.fetch.queries import Query
 from cds_service.fhir.servers import AllowList
 from cds_service.review.reference import Part
 from cds_service.sandbox.json_paths import Json, entries_of
@@ -126,14 +126,14 @@ class Ehr:
         return [entry["resource"] for entry in entries_of(_prefetched(answer))]
 
     def _ask(self, server: Server, queries: dict[str, str]) -> dict[str, Query]:
-        listed = self.client.allowed_server(server.fhir_server, self.servers)
-        if listed is None:
+        access = self.client.access(server.fhir_server, server.token or None, self.servers)
+        if access is None:
             raise BadRequest(
                 "`fhirServer`: this server is not allowed; CDS_FHIR_SERVERS lists the allowed ones "
                 "(without it, servers on localhost)",
                 "fhirServer",
             )
-        return self.client.query_all(Access(server.fhir_server, server.token or None, listed.public_only), queries)
+        return self.client.query_all(access, queries)
 
 
 def _access(server: Server) -> Json:

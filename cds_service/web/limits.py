@@ -8,6 +8,7 @@ from flask import Flask, Response, g
 
 from cds_service.cdshooks.size_limits import require_within_limits
 from cds_service.errors import Overloaded, TooManyCalls
+from cds_service.fhir.text_faults import utf8_json
 from cds_service.settings import Settings
 from cds_service.web import authentication, request_ids, transport
 from cds_service.web.responses import outcome
@@ -18,11 +19,11 @@ _PATIENCE_SECONDS = 0.1
 
 
 def raw_body(settings: Settings) -> bytes:
-    """The body of the request, decompressed and within the size limit; nesting and list lengths are not checked.
+    """The JSON body of the request, decompressed and within the size limit, without a byte order mark.
 
-    For decoders that check these themselves. Raises RequestError.
+    For decoders that check nesting and list lengths themselves. Raises RequestError, also if it is not in UTF-8.
     """
-    return transport.body(settings.max_body_bytes)
+    return utf8_json(transport.body(settings.max_body_bytes))
 
 
 def bounded_body(settings: Settings) -> bytes:

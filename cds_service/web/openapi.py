@@ -262,6 +262,7 @@ def _schemas(services: tuple[Service, ...], namespace: str) -> Json:
     requests = _components(*_REQUEST_TYPES, *contexts)
     del requests["Request"]  # each service has its own
     requests["Feedback"] |= _ACCEPTED_NEEDS_SUGGESTIONS
+    requests["FeedbackReason"] |= _FLAT_REASON_NEEDS_CODE
     responses = {name: _never_null(schema) for name, schema in _components(*_RESPONSE_TYPES).items()}
     responses["Card"] |= {"dependentRequired": {"suggestions": ["selectionBehavior"]}}
     requests["Bundle"] = BUNDLE_SCHEMA
@@ -280,6 +281,15 @@ _ACCEPTED_NEEDS_SUGGESTIONS: Json = {
             "properties": {"acceptedSuggestions": {"type": "array", "minItems": 1}},
             "required": ["acceptedSuggestions"],
         },
+    ]
+}
+
+
+_FLAT_REASON_NEEDS_CODE: Json = {
+    "anyOf": [
+        {"properties": {"system": {"type": "null"}, "display": {"type": "null"}}},
+        {"properties": {"code": {"type": "string"}}, "required": ["code"]},
+        {"properties": {"reason": {"type": "object"}}, "required": ["reason"]},
     ]
 }
 

@@ -74,7 +74,7 @@ def record_shows_none(study: Study, case: Case) -> bool:
 
     At order time nothing has been given yet, so this is False.
     """
-    complete = case.stage == "claim" and "medicationAdministrations" in case.complete
+    complete = case.stage == "claim" and case.is_complete("medicationAdministrations", study.day)
     return complete and not study.administrations and not _may_have_been_given(study, case)
 
 

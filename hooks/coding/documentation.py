@@ -40,7 +40,7 @@ class DocumentationCheck:
 def is_incomplete(study: Study, case: Case) -> bool:
     """True if an item in force on the study's day is known to be missing; stops at the first one."""
     return any(
-        _absence_counts(item, case) and not any(_FINDERS[item.code](item, study, case))
+        _absence_counts(item, study, case) and not any(_FINDERS[item.code](item, study, case))
         for item in DOCUMENTATION
         if item.in_force(study.day)
     )
@@ -55,12 +55,12 @@ def _check(item: DocumentationItem, study: Study, case: Case) -> DocumentationCh
     records = tuple(_FINDERS[item.code](item, study, case))
     if records:
         return DocumentationCheck(item, "found", records)
-    return DocumentationCheck(item, "not found" if _absence_counts(item, case) else "unknown", ())
+    return DocumentationCheck(item, "not found" if _absence_counts(item, study, case) else "unknown", ())
 
 
-def _absence_counts(item: DocumentationItem, case: Case) -> bool:
+def _absence_counts(item: DocumentationItem, study: Study, case: Case) -> bool:
     """True if an item not found may be reported as missing."""
-    return bool(item.required_parts) and case.complete.issuperset(item.required_parts)
+    return bool(item.required_parts) and all(case.is_complete(part, study.day) for part in item.required_parts)
 
 
 # --- search for each item -------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def charge_is_missing(performed: UnbilledService, study: Study, case: Case) -> b
         team, frozenset(name for line in _lines_under_review(study, case) for name in line.performers)
     ):
         return False
-    return "chargeItems" in case.complete or any(line.under_review for line in study.lines)
+    return case.is_complete("chargeItems", study.day) or any(line.under_review for line in study.lines)
 
 
 def _lines_under_review(study: Study, case: Case) -> list[Line]:

@@ -115,7 +115,7 @@ def _possible_primaries(line: Line, entry: AddOn, study: Study, case: Case) -> t
         return ()
     if kinds:
         return tuple(code for code in candidates if any(each.kind in kinds for each in STUDIES.history(code)))
-    return () if "procedures" in case.complete else candidates
+    return () if case.is_complete("procedures", line.day) else candidates
 
 
 def _by_other_practitioners(line: Line, entry: AddOn, case: Case) -> list[Line]:

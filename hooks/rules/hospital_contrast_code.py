@@ -173,7 +173,7 @@ def _without_primary(study: Study, wrong: tuple[Line, ...], case: Case) -> Itera
     done = {code for code, _ in procedure_codes(study)}
     possible = [entry for entry in CROSSWALK if entry.code in {"93350", "93351"} and entry.in_force(study.day)]
     shown = [entry for entry in possible if {entry.code, entry.hospital_code} & done]
-    if study.kind != "rest" and (shown or "procedures" not in case.complete):
+    if study.kind != "rest" and (shown or not case.is_complete("procedures", study.day)):
         for entry in shown or possible:
             yield _fix("", (ReplaceCode(first, entry.hospital_code), *rest), decided=len(shown) == 1)
     yield _fix("", tuple(RemoveLine(line) for line in wrong), decided=False)

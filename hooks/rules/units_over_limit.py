@@ -181,4 +181,4 @@ def _units_shown(code: str, study: Study, case: Case) -> Decimal | None:
         decided = options[0] if len(options) == 1 else ()
         return next((supply.units for supply in decided if supply.code == code), None)
     done = [procedure for each, procedure in procedure_codes(study) if each == code]
-    return Decimal(len(done)) if done and "procedures" in case.complete else None
+    return Decimal(len(done)) if done and case.is_complete("procedures", study.day) else None

@@ -73,7 +73,8 @@ def test_the_context_is_that_which_the_service_takes(definition: str) -> None:
     assert [cell.strip("| ") for cell in head] == ["Field", "Optionality", "Prefetch Token", "Type", "Description"]
     described = {row[0].strip("| `"): (row[1] == "REQUIRED", row[2], row[3].strip("*")) for row in rows}
     fields = {field.encode_name: field.required for field in msgspec.structs.fields(ClaimReview)}
-    assert {name: required for name, (required, _, _) in described.items()} == fields
+    sent = fields | {"userId": True}  # required of a client as in every hook; the service can do without it
+    assert {name: required for name, (required, _, _) in described.items()} == sent
     assert {name for name, (_, token, _) in described.items() if token == "Yes"} == set(fields) - {"draftCharges"}
     kinds = {name: kind for name, (_, _, kind) in described.items()}
     assert kinds == dict.fromkeys(fields, "string") | {"draftCharges": "object"}

@@ -39,17 +39,19 @@ def _members(tree: Any) -> list[tuple[Any, str, str]]:
     return outer + [(tree["context"], name, f"context.{name}") for name in inner]
 
 
-_MAY_LACK = {"prefetch", "fhirServer", "context.encounterId"}
+_MAY_LACK = {"prefetch", "fhirServer", "context.encounterId", "context.userId"}
 
 
 def _wrong_member(_: Base, tree: Any, rng: Random) -> tuple[str, Expected]:
-    """A member of another type is refused by name."""
+    """A member of another type is refused by name, if it is used."""
     holder, name, path = rng.choice(_members(tree))
     right: dict[str, tuple[type, ...]] = {"context": (), "prefetch": (dict,), "selections": ()}
     wrong = [each for each in odd.NO_MEMBERS if not isinstance(each, right.get(name, ()))]
     if name == "selections":
         wrong = [5, True, MARK, {}, [5], [None]]
     holder[name] = rng.choice(wrong)
+    if name == "userId":
+        return f"wrong {path}", Expected(statuses=(200, 412), warned=(path,))
     return f"wrong {path}", Expected(statuses=(400,), field=path)
 
 
@@ -87,7 +89,10 @@ def _token(_: Base, tree: Any, rng: Random) -> tuple[str, Expected]:
     tree["fhirServer"] = "https://ehr.example.org/fhir"
     name = rng.choice([*odd.AUTHORIZATION, "patient"])
     value = rng.choice([5.5, [], {"a": MARK}, True])
-    tree["fhirAuthorization"] = rng.choice([odd.AUTHORIZATION | {name: value}, value])
+    whole = rng.random() < 0.5
+    tree["fhirAuthorization"] = value if whole else odd.AUTHORIZATION | {name: value}
+    if not whole and name != "access_token":
+        return f"wrong fhirAuthorization.{name}", Expected(statuses=(200, 412), warned=(f"fhirAuthorization.{name}",))
     return f"wrong fhirAuthorization.{name}", Expected(statuses=(400,), field="fhirAuthorization")
 
 

@@ -107,9 +107,12 @@ def test_accepted(service: Service) -> None:
         ({"overrideReason": {"reason": {"code": "later", "system": "urn:a"}}}, ("urn:a", "later")),
         ({"overrideReason": {"reason": {"code": "later"}}}, (None, "later")),
         ({"overrideReason": {"userComment": "not today"}}, (None, None)),
+        ({"overrideReason": {"code": "later", "system": "urn:a", "userComment": "x"}}, ("urn:a", "later")),
+        ({"overrideReason": {"code": "x", "reason": {"code": "later", "system": "urn:a"}}}, ("urn:a", "later")),
         ({"extension": {"com.example.seen": True}, "unknown": [1]}, (None, None)),
     ],
-    ids=["bare", "nulls", "empty-reason", "coding", "no-display", "no-system", "comment-only", "unknown-members"],
+    ids=["bare", "nulls", "empty-reason", "coding", "no-display", "no-system", "comment-only", "flat",
+         "flat-and-nested", "unknown-members"],
 )  # fmt: skip
 def test_overridden(service: Service, members: dict[str, Any], reason: tuple[str | None, str | None]) -> None:
     card = call(service)["uuid"]
@@ -208,6 +211,8 @@ FAULTS = [
     (changed(overrideReason={"reason": {"code": "x" * 201}}), "feedback[0].overrideReason.reason.code"),
     (changed(overrideReason={"reason": {"code": "x", "system": 5}}), "feedback[0].overrideReason.reason.system"),
     (changed(overrideReason={"userComment": 5}), "feedback[0].overrideReason.userComment"),
+    (changed(overrideReason={"system": "urn:a"}), "feedback[0].overrideReason.code"),
+    (changed(overrideReason={"code": 5}), "feedback[0].overrideReason.code"),
     ({"feedback": [item("c"), item("d") | {"outcome": "no"}]}, "feedback[1].outcome"),
 ]
 

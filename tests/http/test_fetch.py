@@ -83,16 +83,21 @@ def test_the_server_refuses_without_the_token(server: str, fhir: FhirServer, sam
 # --- what is asked --------------------------------------------------------------------------------------------------
 
 
+def dates(parameter: str, first: str = "2026-03-01", last: str = "2026-03-03") -> str:
+    """The day under review as the service asks for it: a day wider on each side."""
+    return f"{parameter}=ge{first}&{parameter}=le{last}"
+
+
 def test_every_query_brings_the_token_and_nothing_else_is_asked(server: str) -> None:
     request = request_of({"lines": "93350"}) | {"prefetch": {}}
     with running_double() as double:
         call(server, request | access(double.address))
     assert sorted(double.paths) == [
-        "/fhir/ChargeItem?patient=p1",
-        "/fhir/Coverage?patient=p1",
-        "/fhir/MedicationAdministration?patient=p1",
-        "/fhir/Observation?patient=p1&category=imaging,procedure",
-        "/fhir/Procedure?patient=p1",
+        "/fhir/ChargeItem?patient=p1&_count=200",
+        "/fhir/Coverage?patient=p1&_count=200",
+        f"/fhir/MedicationAdministration?patient=p1&{dates('effective-time')}&_count=200",
+        f"/fhir/Observation?patient=p1&category=imaging,procedure&{dates('date')}&_count=200",
+        f"/fhir/Procedure?patient=p1&{dates('date')}&_count=200",
     ]
     assert {headers["Authorization"] for _, headers in double.asked} == {f"Bearer {FHIR_TOKEN}"}
     assert {headers["Accept"] for _, headers in double.asked} == {"application/fhir+json"}
@@ -103,7 +108,7 @@ def test_nothing_is_asked_that_came_along(server: str) -> None:
     request["prefetch"] |= {"coverages": None, "observations": UNAVAILABLE}
     with running_double() as double:
         call(server, request | access(double.address))
-    assert double.paths == ["/fhir/MedicationAdministration?patient=p1"]
+    assert double.paths == [f"/fhir/MedicationAdministration?patient=p1&{dates('effective-time')}&_count=200"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +129,7 @@ def test_an_id_is_no_way_to_ask_for_something_else(server: str) -> None:
     request["context"]["draftCharges"]["entry"][0]["resource"]["subject"] = {"display": "the same"}
     with running_double() as double:
         call(server, request | access(double.address))
-    assert "/fhir/Procedure?patient=p1%26_include%3D%2A%23%3Fx" in double.paths
+    assert "/fhir/Coverage?patient=p1%26_include%3D%2A%23%3Fx&_count=200" in double.paths
     assert all("p1%26_include%3D%2A%23%3Fx" in path for path in double.paths)
 
 
@@ -142,9 +147,9 @@ def parses(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     counted = {"cases": 0, "resources": 0}
     make, take = CaseReader.parsed, CaseReader._add
 
-    def counting_make(reader: CaseReader, complete: frozenset[str]) -> ParsedCase:
+    def counting_make(reader: CaseReader, *complete: Any) -> ParsedCase:
         counted["cases"] += 1
-        return make(reader, complete)
+        return make(reader, *complete)
 
     def counting_take(reader: CaseReader, source: SourceResource) -> None:
         counted["resources"] += 1

@@ -16,6 +16,7 @@ import requests
 from cds_service.cdshooks.prefetch import Intake
 from cds_service.fetch.client import FhirClient
 from cds_service.fetch.queries import MAX_PAGES, Access
+from cds_service.fetch.searches import Search
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
@@ -51,6 +52,8 @@ REQUEST = _of_patient(
         }
     )
 )
+# The days of both, a day wider on each side.
+DATES = "effective-time=ge2026-03-01&effective-time=le2026-03-10"
 GIVEN = _of_patient(request_of({"given": ["Definity 1.3 mL on 2026-03-02"]}))["prefetch"][KEY]["entry"][0]["resource"]
 
 
@@ -239,7 +242,9 @@ def test_nobody_is_followed_elsewhere(hasty: str, double: Double, status: int) -
         paged = _timed_call(hasty, REQUEST | access(double.address))
         assert elsewhere.asked == []
     assert warnings(answer) == {PLACE: f"the FHIR server responded with {status}"}
-    assert warnings(paged) == {PLACE: "the next page is not on the FHIR server"}
+    host = elsewhere.address.removeprefix("http://").removesuffix("/fhir")
+    reason = f"the next page is not on the FHIR server; {host} is not listed for this client"
+    assert warnings(paged) == {PLACE: reason}
     assert RULE in not_checked(answer)
     assert RULE in not_checked(paged)
 
@@ -266,17 +271,42 @@ def test_what_is_unreadable_in_prefetch_is_not_taken_for_nothing(hasty: str) -> 
         assert list(warnings(answer)) == [f"prefetch.{KEY}.entry[0]" + ("" if entry is UNAVAILABLE else ".resource")]
 
 
+def _with_undated_charge(request: Json) -> Json:
+    """The request with one more charge, which has no date: the days under review are not known."""
+    sent = json.loads(json.dumps(request))
+    drafts = sent["context"]["draftCharges"]["entry"]
+    other = {"id": "other", "code": {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "99213"}]}}
+    charge = {name: value for name, value in drafts[0]["resource"].items() if name != "occurrenceDateTime"}
+    drafts.append({"resource": charge | other})
+    return dict(sent)
+
+
+def test_without_the_days_under_review_the_whole_record_is_asked_for(hasty: str, double: Double) -> None:
+    double.replies[TYPE] = resource(searchset([GIVEN]))
+    assert RULE in warned(call(hasty, _with_undated_charge(REQUEST) | access(double.address)))
+    assert double.paths == [f"/fhir/{TYPE}?patient={PATIENT}&_count=200"]
+
+
+def test_the_days_are_asked_for_instead_of_further_pages_of_the_whole_record(hasty: str, double: Double) -> None:
+    first = searchset([], next_page=f"{double.address}/{TYPE}?page=2")
+    double.replies[TYPE] = resource(searchset([GIVEN]))
+    request = REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: first}}
+    assert RULE in warned(call(hasty, request | access(double.address)))
+    assert double.paths == [f"/fhir/{TYPE}?patient={PATIENT}&{DATES}&_count=200"]
+
+
 def test_a_first_page_that_was_flawed_is_not_made_whole_by_the_next(hasty: str, double: Double) -> None:
     first = searchset([UNAVAILABLE], next_page=f"{double.address}/{TYPE}?page=2")
     request = REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: first}}
-    assert RULE in not_checked(call(hasty, request | access(double.address)))
+    assert RULE in not_checked(call(hasty, _with_undated_charge(request) | access(double.address)))
     assert double.paths == [f"/fhir/{TYPE}?page=2"]
 
 
 def test_the_rest_of_a_search_that_is_not_there_is_not_nothing(hasty: str, double: Double) -> None:
     first = searchset([], next_page=f"{double.address}/pages/2")
     double.replies["pages/2"] = resource(UNAVAILABLE, 404)
-    answer = call(hasty, REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: first}} | access(double.address))
+    request = REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: first}}
+    answer = call(hasty, _with_undated_charge(request) | access(double.address))
     assert RULE in not_checked(answer)
     assert warnings(answer) == {PLACE: "the FHIR server responded with 404"}
 
@@ -293,17 +323,17 @@ def test_a_first_page_with_an_odd_next_is_asked_for_anew(hasty: str, double: Dou
     request = REQUEST | {"prefetch": REQUEST["prefetch"] | {KEY: searchset([UNAVAILABLE], next_page=link)}}
     double.replies[TYPE] = resource(searchset([GIVEN]))
     assert RULE in warned(call(hasty, request | access(double.address)))
-    assert double.paths == [f"/fhir/{TYPE}?patient={PATIENT}"]
+    assert double.paths == [f"/fhir/{TYPE}?patient={PATIENT}&{DATES}&_count=200"]
 
 
-def test_bytes_that_are_no_text_in_a_request(hasty: str) -> None:
+def test_a_request_that_is_not_in_utf_8(hasty: str) -> None:
     whole = json.dumps(REQUEST | {"prefetch": {KEY: searchset([GIVEN | {"id": "MARK"}])}}).encode()
     sent = whole.replace(b"MARK", b"\xff\xfe")
     response = requests.post(
         hasty + PATHS[REQUEST["hook"]], data=sent, headers={"Content-Type": "application/json"}, timeout=30
     )
-    assert response.status_code == 200
-    assert list(warnings(response.json())) == [f"prefetch.{KEY}.entry[0].resource"]
+    assert response.status_code == 400
+    assert "expected JSON in UTF-8" in response.json()["issue"][0]["diagnostics"]
 
 
 # --- faults that pass -----------------------------------------------------------------------------------------------
@@ -330,7 +360,16 @@ def test_a_fault_that_passes_is_not_noticed(hasty: str, double: Double, fault: R
     assert len(double.asked) == 2
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 501])
+@pytest.mark.parametrize("status", [400, 422, 501])
+def test_a_search_by_date_that_is_refused_is_asked_without_dates(hasty: str, double: Double, status: int) -> None:
+    double.replies[TYPE] = in_turn(body(b"", status), resource(searchset([GIVEN])))
+    answer = _timed_call(hasty, REQUEST | access(double.address))
+    assert double.paths == [f"/fhir/{TYPE}?patient={PATIENT}{each}" for each in (f"&{DATES}&_count=200", "")]
+    assert warnings(answer) == {}
+    assert RULE in warned(answer)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
 def test_a_fault_that_stays_is_not_asked_for_again(hasty: str, double: Double, status: int) -> None:
     double.replies[TYPE] = body(b"", status)
     _timed_call(hasty, REQUEST | access(double.address))
@@ -490,7 +529,9 @@ def test_a_slow_server_does_not_keep_its_thread(double: Double, fault: Reply) ->
     double.replies = {TYPE: fault, "Procedure": resource(searchset([]))}
     template = PREFETCH[KEY]
     slow, quick = Intake(), Intake()
-    client.fetch(slow, Access(double.address), {KEY: f"{TYPE}?patient=1"}, {KEY: template}, client.deadline())
+    client.fetch(slow, Access(double.address), {KEY: [Search(f"{TYPE}?patient=1")]}, {KEY: template}, client.deadline())
     assert set(slow.unavailable) == {KEY}
-    client.fetch(quick, Access(double.address), {KEY: "Procedure?patient=1"}, {KEY: template}, client.deadline())
+    client.fetch(
+        quick, Access(double.address), {KEY: [Search("Procedure?patient=1")]}, {KEY: template}, client.deadline()
+    )
     assert quick.complete == {KEY}

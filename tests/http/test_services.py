@@ -60,9 +60,71 @@ def test_every_sample_returns_what_its_name_says(server: str, path: Path) -> Non
         assert path.parent.name in topics(response)
 
 
-# --- faults ---------------------------------------------------------------------------------------------------------
-
 GOOD = request_of({"lines": "93350"})
+
+# --- members that the specification requires and the service does not use --------------------------------------------
+
+
+def warned(response: requests.Response) -> list[str]:
+    assert response.status_code == 200, response.text
+    said = response.json().get("extension", {}).get("org.example.contrast-echo", {})
+    return [each["location"] for each in said.get("warnings", [])]
+
+
+@pytest.mark.parametrize("user", [None, "", " ", 7, []])
+def test_a_call_without_a_user_is_answered_with_a_warning(server: str, user: Any) -> None:
+    flagged = request_of({"lines": "93350, Q9957x2"})
+    flagged["context"] |= {"userId": user}
+    response = post(server, CLAIM_REVIEW, flagged)
+    assert warned(response) == ["context.userId"]
+    assert topics(response) == ["contrast-add-on-missing"]
+
+
+FULL = {"access_token": "t", "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.rs", "subject": "cds"}
+
+
+@pytest.mark.parametrize(
+    ("token", "faults"),
+    [
+        (FULL, []),
+        (FULL | {"token_type": "bearer", "patient": "1", "unknown": 1}, []),
+        ({"access_token": "t"}, ["token_type", "expires_in", "scope", "subject"]),
+        (FULL | {"expires_in": "300"}, ["expires_in"]),
+        (FULL | {"expires_in": 300.0}, ["expires_in"]),
+        (FULL | {"expires_in": True}, ["expires_in"]),
+        (FULL | {"token_type": "MAC", "scope": ["patient/*.rs"]}, ["token_type", "scope"]),
+        (FULL | {"subject": None, "patient": 5}, ["subject", "patient"]),
+    ],
+)
+def test_only_the_token_itself_is_required(server: str, token: dict[str, Any], faults: list[str]) -> None:
+    body = request_of({"lines": "93350, Q9957x2", "known": ["procedures", "medicationAdministrations"]})
+    body["prefetch"] |= {"chargeItems": None, "coverages": None, "observations": None}
+    body |= {"fhirServer": "https://ehr.example.org/r4", "fhirAuthorization": token}
+    response = post(server, CLAIM_REVIEW, body)
+    assert warned(response) == [f"fhirAuthorization.{fault}" for fault in faults]
+    assert topics(response)
+
+
+# --- the encoding ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [CLAIM_REVIEW, "/review"])
+def test_a_byte_order_mark_is_accepted(server: str, path: str) -> None:
+    body = json.dumps(GOOD if path == CLAIM_REVIEW else GOOD["context"]["draftCharges"]).encode()
+    assert post(server, path, body.decode().encode("utf-8-sig")).json() == post(server, path, body).json()
+
+
+@pytest.mark.parametrize("path", [CLAIM_REVIEW, f"{CLAIM_REVIEW}/feedback", "/review"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_another_encoding_is_a_400_that_names_utf_8(server: str, path: str, encoding: str) -> None:
+    body = json.dumps(GOOD | {"extension": "é"}, ensure_ascii=False).encode(encoding)
+    response = post(server, path, body)
+    assert response.status_code == 400
+    assert response.json()["resourceType"] == "OperationOutcome"
+    assert "expected JSON in UTF-8" in response.json()["issue"][0]["diagnostics"]
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
 
 
 def without(*path: str) -> dict[str, Any]:
@@ -86,7 +148,6 @@ FAULTS = [
     (without("hook"), "hook"),
     (without("hookInstance"), "hookInstance"),
     (without("context"), "context"),
-    (without("context", "userId"), "context.userId"),
     (without("context", "patientId"), "context.patientId"),
     (without("context", "draftCharges"), "context.draftCharges"),
     (changed(hook=5), "hook"),
@@ -94,7 +155,9 @@ FAULTS = [
     (changed(hookInstance="not a uuid"), "hookInstance"),
     (changed(context=[]), "context"),
     (changed(prefetch=[]), "prefetch"),
-    (changed(fhirAuthorization={"access_token": "t"}), "fhirAuthorization.token_type"),
+    (changed(fhirAuthorization={"token_type": "Bearer"}), "fhirAuthorization.access_token"),
+    (changed(fhirAuthorization={"access_token": 5}), "fhirAuthorization.access_token"),
+    (changed(fhirAuthorization="t"), "fhirAuthorization"),
     (
         changed(
             fhirAuthorization={
@@ -103,7 +166,6 @@ FAULTS = [
         ),
         "fhirServer",
     ),
-    (with_context(userId=7), "context.userId"),
     (with_context(patientId=" "), "context.patientId"),
     (with_context(encounterId=[]), "context.encounterId"),
     (with_context(draftCharges="x"), "context.draftCharges"),

@@ -65,6 +65,9 @@ def test_advice_at_info_is_exit_code_0() -> None:
         (b'{"hook": "patient-view"}', "expected one of claim-review, encounter-discharge, order-select, order-sign"),
         (b'{"hook": "order-sign"}', "`hookInstance` is required"),
         (b'{"hook": 5}', "expected JSON: a FHIR Bundle or a CDS Hooks request"),
+        (PASSES.decode().encode("utf-16"), "expected JSON in UTF-8"),
+        (PASSES.decode().encode("utf-16-le"), "expected JSON in UTF-8"),
+        ('{"hook": "é"}'.encode("latin-1"), "expected JSON in UTF-8"),
     ],
 )
 def test_unreadable_input_is_exit_code_2_and_one_plain_line(content: bytes, expected: str) -> None:
@@ -73,6 +76,14 @@ def test_unreadable_input_is_exit_code_2_and_one_plain_line(content: bytes, expe
     assert expected in result.stderr.decode()
     assert result.stderr.count(b"\n") == 1
     assert b"Traceback" not in result.stderr
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    for name, content, expected in (("call.json", FLAGS, 1), ("bundle.json", json.dumps(bundle([])).encode(), 0)):
+        path = tmp_path / name
+        path.write_bytes(content.decode().encode("utf-8-sig"))
+        result = run("check", str(path))
+        assert (result.returncode, result.stderr) == (expected, b"")
 
 
 def test_a_missing_file_is_exit_code_2_and_the_others_are_still_read(tmp_path: Path) -> None:

@@ -29,6 +29,15 @@ def load(tmp_path: Path, text: str) -> Site:
     return load_site(path, hooks.vocabulary())
 
 
+def test_a_byte_order_mark_is_accepted_and_another_encoding_named(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("vial_units:\n  usual: true\n", encoding="utf-8-sig")
+    assert load_site(path, hooks.vocabulary()).vial_units
+    path.write_text("payers: [{name: Sécurité}]\n", encoding="latin-1")
+    with pytest.raises(SettingsError, match="expected text in UTF-8"):
+        load_site(path, hooks.vocabulary())
+
+
 def advisor_with(tmp_path: Path, text: str) -> Advisor:
     path = tmp_path / "site.yaml"
     path.write_text(text)
