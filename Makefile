@@ -18,7 +18,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: help docs screenshot install run test fuzz soak test-spark java browser bench bench-peer bench-audit conformance lint format lock clean
+.PHONY: help docs screenshot install run test fuzz soak test-spark java browser bench bench-peer bench-audit blur conformance lint format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ REQUESTS ?= 100000
 SEED ?= 1
 fuzz: $(VENV)/.dev  ## send REQUESTS damaged requests, made of SEED, to the service and judge each answer; some six minutes
 	$(BIN)/python -m tests.fuzz --requests $(REQUESTS) --seed $(SEED)
+
+blur: $(VENV)/.dev  ## blur every record of every case and sample in every way, and look for advice that comes of it; some four minutes
+	BLUR=all $(BIN)/python -m pytest --numprocesses auto tests/rules/test_blur.py
 
 test-spark: $(SPARK_VENV)/.installed java  ## compare the audit on Spark with the embedded one
 	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/audit/spark

@@ -1,8 +1,9 @@
 """Answers calls: decodes requests, collects and parses resources, runs rules and builds cards. Independent of HTTP."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bun
 from cds_service.cdshooks.selections import selected_orders
 from cds_service.cdshooks.services import Service, hook_name
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Readings, Unclear
-from cds_service.core.case import Site, Stage
+from cds_service.core.case import Case, Site, Stage
 from cds_service.core.review import Review, review
 from cds_service.core.rules import Rule, Scope
 from cds_service.errors import BadRequest
@@ -155,7 +156,7 @@ class Advisor:
     def _review(self, parsed: ParsedCase, intake: Intake) -> ReviewResult:
         if intake.unreadable or intake.unreadable_parts:
             parsed = _with_salvaged(parsed, intake)
-        return self.run_rules(parsed, tuple(intake.skipped))
+        return self.run_rules(parsed, (*intake.skipped, *_billed_notice(parsed.case)))
 
     # --- parsing and responding -------------------------------------------------------------------------------------
 
@@ -212,6 +213,13 @@ def _with_salvaged(parsed: ParsedCase, intake: Intake) -> ParsedCase:
     unreadable_codes = case.unreadable_codes | codes_in(intake.unreadable, case.stage)
     parts = case.unreadable_parts | ((parts_in(intake.unreadable) | intake.unreadable_parts) - intake.complete)
     return replace(parsed, case=replace(case, unreadable_codes=unreadable_codes, unreadable_parts=parts, facts={}))
+
+
+def _billed_notice(case: Case) -> Iterator[SkippedItem]:
+    """A warning that the charges of explanations of benefits are closed, at the path of the first."""
+    billed = (line.origin for line in case.lines if line.origin.reference.startswith("ExplanationOfBenefit"))
+    for first in islice(billed, 1):
+        yield SkippedItem(first.resource, "ExplanationOfBenefit: reviewed as billed charges, which cannot be changed")
 
 
 def _not_understood(unclear: Unclear) -> SkippedItem:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 
 from cds_service.core.alternatives import Unclear
 from cds_service.core.case import (
@@ -20,7 +21,10 @@ from cds_service.core.case import (
     Record,
     cached_fact,
 )
+from hooks.coding.lines import days_under_review
 from hooks.coding.setting_and_payer import unnamed_coverages, unresolved_coverages
+from hooks.coding.studies import studies
+from hooks.coding.study_codes import names_study
 from hooks.coding.understood import Kind, is_charge_understood, is_understood, unknown_code
 
 _KIND_NAMES = {
@@ -36,7 +40,8 @@ _SYSTEM_NAMES = {BILLING: "CPT or HCPCS", NDC: "NDC", RXNORM: "RxNorm", SNOMED: 
 @cached_fact
 def unclear_lines(case: Case) -> tuple[Line, ...]:
     """The lines whose code was not understood."""
-    return tuple(line for line in case.lines if not is_charge_understood(line, case))
+    lines = case.lines.matching(lambda charged: not is_understood("charge", charged, case))
+    return tuple(line for line in lines if not is_charge_understood(line, case))
 
 
 @cached_fact
@@ -53,8 +58,9 @@ def unclear_procedures(case: Case) -> tuple[Procedure, ...]:
 
 @cached_fact
 def procedures_with_unclear_use(case: Case) -> tuple[Procedure, ...]:
-    """The procedures that used a drug or material that was not understood."""
-    return tuple(done for done in case.procedures if any(not is_understood("drug", each, case) for each in done.used))
+    """The echo procedures that used a drug or material that was not understood."""
+    echoes = case.procedures.matching(names_study)
+    return tuple(done for done in echoes if any(not is_understood("drug", each, case) for each in done.used))
 
 
 @cached_fact
@@ -70,7 +76,10 @@ def _kind_of(order: Order) -> Kind:
 
 
 def unclear_records(case: Case) -> tuple[Unclear, ...]:
-    """The records of a case that were not understood, together where the reason is the same."""
+    """The records of a case that were not understood, together where the reason is the same.
+
+    Of a long record, only those under review, without a day, or of a day near a study or a charge under review.
+    """
     every: list[tuple[Record, Concept, str]] = [(line, line.concept, "charge") for line in unclear_lines(case)]
     every += [(each, each.concept, "drug") for each in unclear_administrations(case)]
     every += [(each, each.concept, "procedure") for each in unclear_procedures(case)]
@@ -81,10 +90,16 @@ def unclear_records(case: Case) -> tuple[Unclear, ...]:
         if not is_understood("drug", used, case)
     ]
     every += [(each, each.concept, "order") for each in unclear_orders(case)]
-    found = [unclear_of(*each) for each in every]
+    near = _days_that_matter(case)
+    found = [unclear_of(*each) for each in every if each[0].under_review or each[0].day is None or each[0].day in near]
     found += unclear_payers(case)
     found += [unclear_modifiers(line) for line in case.lines if line.unclear_modifiers]
     return tuple(_together(found))
+
+
+def _days_that_matter(case: Case) -> set[date]:
+    days = {study.day for study in studies(case)} | days_under_review(case)
+    return {day + timedelta(days=shift) for day in days if day for shift in (-1, 0, 1)}
 
 
 def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:

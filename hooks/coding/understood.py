@@ -107,12 +107,15 @@ def _names_other(concept: Concept, suspicious: re.Pattern[str], forms: re.Patter
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A ground on which a record of a kind is understood, in words, and the reason why it suffices."""
+    """A ground on which a record of a kind is understood, in words, and the reason why it suffices.
 
-    kind: Kind
+    `covers` tests a concept; None where another module reads the fact (payers, days, practitioners).
+    """
+
+    kind: Kind | Literal["payer", "day", "practitioner"]
     words: str
     why: str
-    covers: Callable[[Concept], object]
+    covers: Callable[[Concept], object] | None = None
 
 
 _STRESS_DRUGS = frozenset(code for item in DOCUMENTATION for code in item.rxnorm)
@@ -179,10 +182,18 @@ GROUNDS: tuple[Ground, ...] = (
         "a name that speaks of no echo, stress test, heart or contrast says what was done",
         _names_other_service,
     ),
+    Ground("payer", "a coverage that was received, with a type of plan or a payor's name", "it names the payer"),
+    Ground("payer", "a name on the claim itself", "a name is enough, a reference or a member's number is not"),
+    Ground("payer", "a coverage or identifier in the site's file", "the site says who it is"),
+    Ground("day", "a date, or a moment with the sender's own offset", "it is the local day"),
+    Ground("day", "an instant in UTC, if the site's time zone is set", "the zone tells the local day"),
+    Ground("day", "an instant in UTC at noon or later", "no part of the Americas is half a day behind"),
+    Ground("practitioner", "a reference to a Practitioner", "a role or an identifier may be of the same person"),
 )  # fmt: skip
 
 _BY_KIND: dict[Kind, tuple[Callable[[Concept], object], ...]] = {
-    kind: tuple(ground.covers for ground in GROUNDS if ground.kind == kind) for kind in ("charge", "drug", "service")
+    kind: tuple(each.covers for each in GROUNDS if each.kind == kind and each.covers)
+    for kind in ("charge", "drug", "service")
 }
 
 

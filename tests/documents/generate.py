@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hooks
 from cds_service.settings import table
+from hooks.coding.understood import GROUNDS
 from tests.support.running import ROOT
 
 
@@ -15,6 +16,12 @@ def rules_table() -> str:
     """Every rule with its title, as a Markdown table."""
     rows = [f"| `{rule.id}` | {rule.title} |" for rule in hooks.all_rules()]
     return "\n".join(["| rule | finds |", "|---|---|", *rows])
+
+
+def understood_table() -> str:
+    """The grounds on which a record is understood, as a Markdown table."""
+    rows = [f"| {each.kind} | {each.words} | {each.why} |" for each in GROUNDS]
+    return "\n".join(["| record | understood by | because |", "|---|---|---|", *rows])
 
 
 def check_output() -> str:
@@ -30,6 +37,7 @@ def check_output() -> str:
 PARTS: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {"rules": rules_table, "output": check_output},
     ROOT / "deploy" / "README.md": {"settings": table},
+    ROOT / "hooks" / "README.md": {"understood": understood_table},
 }
 
 

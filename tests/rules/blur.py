@@ -1,8 +1,8 @@
 """Blurs records: the same facts in forms of real senders that may not be understood.
 
 `blurred(request)` yields each request that differs from a good one in one record, which says the same as before in a
-way that the service may or may not understand. No advice may come from that: see `test_blur.py`, which samples, and
-`make blur`, which runs all of them.
+way that the service may or may not understand; then those in which every record is blurred in one way. No advice may
+come from that: see `test_blur.py`, which samples, and `make blur`, which runs all of them.
 """
 
 import copy
@@ -12,6 +12,8 @@ from typing import Any
 
 Resource = dict[str, Any]
 Blur = Callable[[Resource], Resource | None]
+# A resource in a request: its holder, the path of the holder, and its key there.
+Place = tuple[Any, tuple[Any, ...], Any]
 
 CHARGES = "https://ehr.example.org/charge-master"
 UNKNOWN = "https://ehr.example.org/codes"
@@ -192,19 +194,6 @@ COVERAGES = {
 # --- the list -------------------------------------------------------------------------------------------------------
 
 
-def _of_items(blurs: dict[str, Blur]) -> Callable[[Resource], Iterator[tuple[str, Resource]]]:
-    """Blurs of one item of a claim at a time."""
-
-    def each_item(claim: Resource) -> Iterator[tuple[str, Resource]]:
-        for number, item in enumerate(claim.get("item", [])):
-            for name, blur in blurs.items():
-                if (made := blur(item)) is not None:
-                    items = [*claim["item"][:number], made, *claim["item"][number + 1 :]]
-                    yield f"item {number + 1}: {name}", {**claim, "item": items}
-
-    return each_item
-
-
 def _unless_revenue(blur: Blur) -> Blur:
     """A blur that leaves no code; beside a revenue code, that would say that the item is no procedure."""
     return lambda item: None if "revenue" in item else blur(item)
@@ -233,11 +222,20 @@ BLURS: dict[str, dict[str, Blur]] = {
     "DiagnosticReport": INSTANTS,
     "ImagingStudy": INSTANTS,
 }
-_ITEMS = _of_items(
+ITEM_BLURS: dict[str, Blur] = (
     _codes_of("productOrService")
     | {name: _unless_revenue(_codes_of("productOrService")[name]) for name in ("text only", "no code")}
     | {"modifier in words": _modifier_in_words}
 )
+
+
+def _item_blurs(claim: Resource) -> Iterator[tuple[str, Resource]]:
+    """Blurs of one item of a claim at a time."""
+    for number, item in enumerate(claim.get("item", [])):
+        for name, blur in ITEM_BLURS.items():
+            if (made := blur(item)) is not None:
+                items = [*claim["item"][:number], made, *claim["item"][number + 1 :]]
+                yield f"item {number + 1}: {name}", {**claim, "item": items}
 
 
 def of_resource(resource: Resource) -> Iterator[tuple[str, Resource]]:
@@ -246,20 +244,47 @@ def of_resource(resource: Resource) -> Iterator[tuple[str, Resource]]:
         if (made := blur(resource)) is not None:
             yield name, made
     if resource["resourceType"] == "Claim":
-        yield from _ITEMS(resource)
+        yield from _item_blurs(resource)
 
 
 def blurred(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each request with one record blurred, and the name of the record and the blur."""
-    for holder, name, key in _places(request):
+    """Each request with one record blurred, or all in one way, and the name of the record and the blur."""
+    places = list(_places(request))
+    for holder, path, key in places:
         for blur, made in of_resource(holder[key]):
             other = copy.deepcopy(request)
-            _at(other, name)[key] = copy.deepcopy(made)
-            yield f"{'.'.join(map(str, name))}: {made['resourceType']}: {blur}", other
+            _at(other, path)[key] = copy.deepcopy(made)
+            yield f"{'.'.join(map(str, path))}: {made['resourceType']}: {blur}", other
+    for name in dict.fromkeys(name for blurs in (*BLURS.values(), ITEM_BLURS) for name in blurs):
+        if (whole := _blurred_wholly(request, places, name)) is not None:
+            yield f"all: {name}", whole
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...], Any]]:
-    """Each resource that is no Bundle: its holder, the path of the holder, and its key there."""
+def _blurred_wholly(request: dict[str, Any], places: list[Place], name: str) -> dict[str, Any] | None:
+    """The request with every record blurred in one way; None if it fits fewer than two."""
+    other = copy.deepcopy(request)
+    count = 0
+    for _, path, key in places:
+        resource = _at(other, path)[key]
+        kind = resource["resourceType"]
+        for blur, blurs in ((_blur_whole, BLURS.get(kind, {})), (_blur_items, ITEM_BLURS if kind == "Claim" else {})):
+            if name in blurs and (made := blur(resource, blurs[name])) is not None:
+                _at(other, path)[key] = resource = made
+                count += 1
+    return other if count > 1 else None
+
+
+def _blur_whole(resource: Resource, blur: Blur) -> Resource | None:
+    return blur(resource)
+
+
+def _blur_items(claim: Resource, blur: Blur) -> Resource | None:
+    items = [(blur(item), item) for item in claim.get("item", [])]
+    return {**claim, "item": [made or item for made, item in items]} if any(made for made, _ in items) else None
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[Place]:
+    """Each resource that is no Bundle."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
         if isinstance(part, dict) and part.get("resourceType") not in (None, "Bundle"):
