@@ -8,8 +8,8 @@ from hooks.prefetch import PREFETCH, wanted
 class ClaimReview(Context, kw_only=True):
     """The context of `claim-review`: `draftCharges` is a Bundle of the Claim or ChargeItem resources under review.
 
-    It may also hold the Procedure, MedicationAdministration, Encounter, Coverage and Observation resources that support
-    them.
+    A billed ExplanationOfBenefit is reviewed like a Claim, without suggestions. The Bundle may also hold the Procedure,
+    MedicationAdministration, Encounter, Coverage and Observation resources that support them.
     """
 
     draft_charges: Bundle

@@ -221,7 +221,7 @@ class CaseReader:
         faulty_types = self.faulty_types | types_with_faults([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
-            if item.source.path in ignored:
+            if ignored and item.source.path in ignored:
                 continue
             if faulty_types and type(resource) in faulty_types:
                 self._report_faults(item)
@@ -299,15 +299,14 @@ class CaseReader:
         A patient who is contained, or named by an identifier, is the call's unless the two are told apart. If such
         patients are told apart from each other, none of them is known to be the call's.
         """
-        if not self.patient:
+        subjects = ((item, subject_of(item.resource)) for item in self.items) if self.patient else ()
+        named = [(item, subject) for item, subject in subjects if subject and subject.reference != self.patient]
+        if not named:
             return frozenset()
         of_call = self._known_patients.get(self.patient, PatientIdentity(self.patient))
         others: set[str] = set()
         unlinked: list[tuple[Item, PatientIdentity]] = []
-        for item in self.items:
-            subject = subject_of(item.resource)
-            if subject is None or subject.reference == self.patient:
-                continue
+        for item, subject in named:
             identity = self._identity(subject, item.resource)
             if identity.is_told_apart(of_call):
                 self._reject_other_patient(item.source)

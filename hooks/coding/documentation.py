@@ -10,7 +10,6 @@ from cds_service.core.case import (
     LOINC,
     RXNORM,
     SNOMED,
-    Administration,
     Case,
     Document,
     Observation,
@@ -19,8 +18,7 @@ from cds_service.core.case import (
     cached_fact,
 )
 from hooks.codes.tables import DOCUMENTATION, DocumentationItem
-from hooks.coding.contrast import agents_given
-from hooks.coding.products import agent_ml
+from hooks.coding.products import agent_in, agent_ml
 from hooks.coding.studies import Study
 
 State = Literal["found", "not found", "unknown"]
@@ -73,8 +71,9 @@ def _find_reason(_: DocumentationItem, study: Study, case: Case) -> Iterator[Rec
 
 
 def _find_agent(_: DocumentationItem, study: Study, __: Case) -> Iterator[Record]:
-    for _named, given in agents_given(study):
-        if isinstance(given, Administration) and agent_ml(given) is not None:
+    """Administrations of an agent with their amount: a name in words documents too, and the dose of a mixture."""
+    for given in study.administrations:
+        if given.status != "not given" and agent_in(given.concept) and (given.parts or agent_ml(given) is not None):
             yield given
 
 
