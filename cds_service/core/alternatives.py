@@ -42,13 +42,16 @@ class Unclear:
 class Alternative:
     """Another reading of a case, made on first use.
 
-    `reason` says why a finding that does not hold under it is not decided; `records` are the unclear records.
+    `reason` says why a finding that does not hold under it is not decided, `record` is the unclear record it names. If
+    several records are read in another way, `parts` are the readings of one of them at a time: the reason of the first
+    part that takes a finding away is the better one.
     """
 
     reason: str
     make: Callable[[], Case]
-    records: tuple[Record, ...] = ()
+    record: Record | None = None
     why: Why = "not-understood"
+    parts: "tuple[Alternative, ...]" = ()
 
     @cached_property
     def case(self) -> Case:

@@ -69,8 +69,7 @@ def _verdicts(rule: Rule, case: Case, readings: Readings) -> list[Finding | Unde
     if not (findings := _findings(verdicts)):
         return verdicts
     for alternative in chain(readings.alternatives(case, _codes(rule, findings)), unparsed_charges(case, BILLING)):
-        found = _findings(rule.check(alternative.case))
-        verdicts = [_undecided_unless_among(found, each, alternative) for each in verdicts]
+        verdicts = [_undecided_unless_in(alternative, rule, each) for each in verdicts]
         if not _findings(verdicts):
             break
     return verdicts
@@ -88,14 +87,17 @@ def _codes(rule: Rule, findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*asked, *sorted(known)]))
 
 
-def _undecided_unless_among(
-    found: list[Finding], verdict: Finding | Undecided, alternative: Alternative
-) -> Finding | Undecided:
-    """The verdict; undecided if it is a finding that is not among those of another reading."""
-    if isinstance(verdict, Undecided) or any(_holds_in(verdict, each) for each in found):
+def _undecided_unless_in(alternative: Alternative, rule: Rule, verdict: Finding | Undecided) -> Finding | Undecided:
+    """The verdict; undecided if it is a finding that does not hold under another reading."""
+    if isinstance(verdict, Undecided) or _holds_under(alternative, rule, verdict):
         return verdict
-    seen = tuple(Evidence("not understood", each) for each in alternative.records[:1])
-    return Undecided(alternative.why, alternative.reason, (*verdict.evidence, *seen))
+    cause = next((each for each in alternative.parts if not _holds_under(each, rule, verdict)), alternative)
+    seen = () if cause.record is None else (Evidence("not understood", cause.record),)
+    return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen))
+
+
+def _holds_under(alternative: Alternative, rule: Rule, finding: Finding) -> bool:
+    return any(_holds_in(finding, each) for each in _findings(rule.check(alternative.case)))
 
 
 # --- comparing findings ---------------------------------------------------------------------------------------------

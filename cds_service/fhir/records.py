@@ -18,7 +18,7 @@ def _procedure(resolver: Resolver, item: Item) -> Procedure:
     p: r.Procedure = item.resource
     statuses = {"completed": "done", "not-done": "not done"}
     used = [resolver.concept(each) for each in p.used_code or ()]
-    used += [resolver.referenced_medication(each, p) for each in p.used_reference or ()]
+    used += [resolver.referenced_medication(each, p) for each in p.used_reference or () if resolver.may_be_drug(each)]
     return Procedure(
         **resolver.common_fields(item),
         status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]

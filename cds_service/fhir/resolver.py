@@ -20,12 +20,6 @@ from cds_service.fhir.mixtures import is_mixture, part_of
 from cds_service.fhir.sources import Item
 
 
-def _names_no_drug(reference: str) -> bool:
-    """True for a reference to a resource of another type than Medication, such as a Device used."""
-    kind, slash, _ = reference.partition("/")
-    return bool(slash) and kind.isalpha() and kind != "Medication"
-
-
 class Resolver:
     """Resolves references, medications, concepts and days, with the site's mappings and time zone applied.
 
@@ -75,9 +69,14 @@ class Resolver:
         found, place = self._medication_at(reference, holder)
         if found is None:
             written = self.ref(reference)
-            return Concept() if not written or _names_no_drug(written) else Concept((Code(REFERENCE, written),))
+            return Concept((Code(REFERENCE, written),)) if written else Concept()
         own = self.concept(found.code)
         return merged([own, *(each for each, _ in self._ingredients(found, place))]) if found.ingredient else own
+
+    def may_be_drug(self, reference: r.Reference) -> bool:
+        """False for a reference to a resource of another type than Medication, such as a Device."""
+        kind, slash, _ = self.ref(reference).partition("/")
+        return not (slash and kind.isalpha() and kind != "Medication")
 
     def mixture(self, administration: r.MedicationAdministration) -> tuple[Part, ...]:
         """The ingredients of a mixture, each with its part of the dose; empty if one product was given undiluted.

@@ -31,7 +31,8 @@ _NAMES = {
     **dict.fromkeys(
         (
             "cpt", "cpt4", "cptcode", "cptcodes", "hcpcs", "hcpcscd", "hcpcscode", "hcpcscodes", "hcpcslevelii",
-            "hcpcslevel2", "hcpcsreleasecodesets", "hcpcscpt", "cpthcpcs", "billcodescpt", "billcodeshcpcs",
+            "hcpcslevel2", "hcpcsreleasecodesets", "alphanumerichcpcshtml", "hcpcscpt", "cpthcpcs",
+            "billcodescpt", "billcodeshcpcs",
         ),
         BILLING,
     ),

@@ -21,7 +21,7 @@ from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bun
 from cds_service.cdshooks.selections import selected_orders
 from cds_service.cdshooks.services import Service, hook_name
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Readings, Unclear
-from cds_service.core.case import Case, Site, Stage
+from cds_service.core.case import Site, Stage
 from cds_service.core.review import Review, review
 from cds_service.core.rules import Rule, Scope
 from cds_service.errors import BadRequest
@@ -127,7 +127,7 @@ class Advisor:
         return Answer(
             review=result.review,
             parsed=parsed,
-            skipped=result.skipped,
+            skipped=(*result.skipped, *_billed_notice(result)),
             response=self._response(result),
         )
 
@@ -156,7 +156,7 @@ class Advisor:
     def _review(self, parsed: ParsedCase, intake: Intake) -> ReviewResult:
         if intake.unreadable or intake.unreadable_parts:
             parsed = _with_salvaged(parsed, intake)
-        return self.run_rules(parsed, (*intake.skipped, *_billed_notice(parsed.case)))
+        return self.run_rules(parsed, tuple(intake.skipped))
 
     # --- parsing and responding -------------------------------------------------------------------------------------
 
@@ -215,9 +215,10 @@ def _with_salvaged(parsed: ParsedCase, intake: Intake) -> ParsedCase:
     return replace(parsed, case=replace(case, unreadable_codes=unreadable_codes, unreadable_parts=parts, facts={}))
 
 
-def _billed_notice(case: Case) -> Iterator[SkippedItem]:
-    """A warning that the charges of explanations of benefits are closed, at the path of the first."""
-    billed = (line.origin for line in case.lines if line.origin.reference.startswith("ExplanationOfBenefit"))
+def _billed_notice(result: ReviewResult) -> Iterator[SkippedItem]:
+    """A warning that no advice on an explanation of benefits can be carried out, at the path of the first."""
+    cited = (each.record.origin for _, finding in result.review.findings for each in finding.evidence)
+    billed = (each for each in cited if each.reference.startswith("ExplanationOfBenefit"))
     for first in islice(billed, 1):
         yield SkippedItem(first.resource, "ExplanationOfBenefit: reviewed as billed charges, which cannot be changed")
 

@@ -5,7 +5,6 @@ of unclear records that differ in nothing but their code only one, so that their
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
 from functools import partial
 from itertools import product
 from typing import Any, TypeVar
@@ -20,17 +19,24 @@ from cds_service.core.case import (
     Case,
     Code,
     Concept,
+    Document,
     Line,
+    Observation,
+    Order,
     Origin,
     Procedure,
     Record,
+    cached_fact,
 )
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.products import agent_in, name_of
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, with_payer
+from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
+    days_that_matter,
     procedures_with_unclear_use,
+    shifted_day,
     unclear_administrations,
     unclear_lines,
     unclear_modifiers,
@@ -54,6 +60,7 @@ _CONTRAST_ECHO = Concept(
     tuple(Code(each.system, each.code) for each in STUDIES if each.contrast and each.kind == "any" and not each.add_on)
 )
 _MOST_PERSONS = 8
+_MOST_ALONE = 20  # records tried one by one for the reason
 _STRESS_DRUGS = tuple(dict.fromkeys(code for item in DOCUMENTATION for code in item.rxnorm))
 
 
@@ -79,10 +86,24 @@ READINGS = Readings(unclear_records, alternatives)
 
 
 def _reading(
-    unclear: Sequence[RecordT], read: Callable[[RecordT], RecordT], case: Case, member: str, reason: str
+    unclear: Sequence[RecordT],
+    read: Callable[[RecordT], RecordT],
+    case: Case,
+    member: str,
+    reason: Callable[[RecordT], str],
 ) -> Alternative:
-    """The case with some records of a member read in another way."""
-    return Alternative(reason, partial(_with_read, case, member, tuple(unclear), read), (unclear[0],))
+    """The case with some records of a member read in another way; `reason` words it for one of them."""
+    alone = (
+        Alternative(reason(each), partial(_with_read, case, member, (each,), read), each)
+        for each in unclear[:_MOST_ALONE]
+    )
+    whole = partial(_with_read, case, member, tuple(unclear), read)
+    return Alternative(reason(unclear[0]), whole, unclear[0], parts=tuple(alone) if len(unclear) > 1 else ())
+
+
+def _may_be(kind: str, name: str) -> Callable[[Any], str]:
+    """The reason for a record of a kind and the name of its other reading."""
+    return lambda record: f"{unclear_of(record, record.concept, kind)}: it may be {name}"
 
 
 def _with_read(case: Case, member: str, unclear: Sequence[RecordT], read: Callable[[RecordT], RecordT]) -> Case:
@@ -114,13 +135,12 @@ def _charges(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     unclear = _distinct(unclear_lines(case))
     if not unclear:
         return
-    what = unclear_of(unclear[0], unclear[0].concept, "charge")
     studies = [*_STUDY_CODES, *(entry.code for entry in ADD_ONS), *(each.code for each in PRODUCTS)]
     for code in dict.fromkeys([*codes, *studies]):
-        yield _reading(unclear, partial(_line_as, code, ()), case, "lines", f"{what}: it may be {code}")
+        yield _reading(unclear, partial(_line_as, code, ()), case, "lines", _may_be("charge", code))
     for code, modifier in product(_STUDY_CODES, COMPONENT_MODIFIERS):
         read = partial(_line_as, code, (modifier,))
-        yield _reading(unclear, read, case, "lines", f"{what}: it may be {code}-{modifier}")
+        yield _reading(unclear, read, case, "lines", _may_be("charge", f"{code}-{modifier}"))
 
 
 def _line_as(code: str, modifiers: tuple[str, ...], line: Line) -> Line:
@@ -130,17 +150,22 @@ def _line_as(code: str, modifiers: tuple[str, ...], line: Line) -> Line:
 def _drugs(case: Case) -> Iterator[Alternative]:
     unclear = unclear_administrations(case)
     for name, concept in _drugs_that_matter() if unclear else ():
-        reason = f"{unclear_of(unclear[0], unclear[0].concept, 'drug')}: it may be {name}"
-        yield _reading(unclear, partial(_as, concept), case, "administrations", reason)
+        yield _reading(unclear, partial(_as, concept), case, "administrations", _may_be("drug", name))
 
 
 def _named_drugs(case: Case) -> Iterator[Alternative]:
     """Agents that only free text names, as named by code."""
-    for given in case.administrations.matching(_is_named_in_text):
+    for given in _administrations_named_in_text(case):
         agent = agent_in(given.concept)
         for code in sorted(agent.codes) if agent else ():
             reason = f"{given.origin.reference} names its drug in free text only: it may be {name_of(code)}"
-            yield _reading([given], partial(_as, _billing(code)), case, "administrations", reason)
+            make = partial(_with_read, case, "administrations", (given,), partial(_as, _billing(code)))
+            yield Alternative(reason, make, given)
+
+
+@cached_fact
+def _administrations_named_in_text(case: Case) -> tuple[Administration, ...]:
+    return tuple(case.administrations.matching(_is_named_in_text))
 
 
 def _is_named_in_text(drug: Concept) -> bool:
@@ -163,8 +188,7 @@ def _drugs_that_matter() -> Iterator[tuple[str, Concept]]:
 def _procedures(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     unclear = _distinct(unclear_procedures(case))
     for concept in _studies(codes) if unclear else ():
-        reason = f"{unclear_of(unclear[0], unclear[0].concept, 'procedure')}: it may be {_named(concept)}"
-        yield _reading(unclear, partial(_as, concept), case, "procedures", reason)
+        yield _reading(unclear, partial(_as, concept), case, "procedures", _may_be("procedure", _named(concept)))
 
 
 def _studies(codes: tuple[str, ...]) -> Iterator[Concept]:
@@ -181,9 +205,13 @@ def _named(concept: Concept) -> str:
 def _materials(case: Case) -> Iterator[Alternative]:
     unclear = procedures_with_unclear_use(case)
     for name, concept in _drugs_that_matter() if unclear else ():
-        used = next(each for each in unclear[0].used if not is_understood("drug", each, case))
-        reason = f"{unclear_of(unclear[0], used, 'material')}: it may be {name}"
+        reason = partial(_used_may_be, case, name)
         yield _reading(unclear, partial(_with_used, concept), case, "procedures", reason)
+
+
+def _used_may_be(case: Case, name: str, procedure: Procedure) -> str:
+    used = next(each for each in procedure.used if not is_understood("drug", each, case))
+    return f"{unclear_of(procedure, used, 'material')}: it may be {name}"
 
 
 def _with_used(concept: Concept, procedure: Procedure) -> Procedure:
@@ -194,8 +222,7 @@ def _orders(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     for kind, readings in (("service", _studies(codes)), ("medication", (each for _, each in _drugs_that_matter()))):
         unclear = _distinct(each for each in unclear_orders(case) if each.kind == kind)
         for concept in readings if unclear else ():
-            what = unclear_of(unclear[0], unclear[0].concept, "order")
-            yield _reading(unclear, partial(_as, concept), case, "orders", f"{what}: it may be {_named(concept)}")
+            yield _reading(unclear, partial(_as, concept), case, "orders", _may_be("order", _named(concept)))
 
 
 def _payers(case: Case) -> Iterator[Alternative]:
@@ -203,14 +230,17 @@ def _payers(case: Case) -> Iterator[Alternative]:
     for medicare in (True, False) if unclear else ():
         may_be = "fee-for-service Medicare" if medicare else "another payer than Medicare"
         reason = f"{unclear[0]}: it may be {may_be}"
-        yield Alternative(reason, partial(with_payer, case, medicare=medicare), unclear[0].records)
+        yield Alternative(reason, partial(with_payer, case, medicare=medicare), unclear[0].records[0])
 
 
 def _modifiers(case: Case) -> Iterator[Alternative]:
     unclear = [line for line in case.lines if line.unclear_modifiers]
     for modifier in _MODIFIERS_THAT_MATTER if unclear else ():
-        reason = f"{unclear_modifiers(unclear[0])}: it may be {modifier}"
-        yield _reading(unclear, partial(_with_modifier, modifier), case, "lines", reason)
+        yield _reading(unclear, partial(_with_modifier, modifier), case, "lines", partial(_modifier_may_be, modifier))
+
+
+def _modifier_may_be(modifier: str, line: Line) -> str:
+    return f"{unclear_modifiers(line)}: it may be {modifier}"
 
 
 def _with_modifier(modifier: str, line: Line) -> Line:
@@ -244,12 +274,13 @@ def _with_added(case: Case, member: str, record: Record) -> Case:
 
 def _roles(case: Case) -> Iterator[Alternative]:
     """Practitioners named by role or identifier as persons of their own; as sent, they may be any practitioner."""
-    unclear = [each for each in (*case.lines, *case.procedures) if any(map(_names_no_person, each.performers))]
+    named = (each for each in records_of_echo(case) if isinstance(each, Line | Procedure))
+    unclear = [each for each in named if any(map(_names_no_person, each.performers))]
     if unclear:
         what = "names its practitioner by a role or an identifier: it may be another practitioner"
         for person in (None, *sorted(_named_persons(case))):
             make = partial(_with_persons, case, person)
-            yield Alternative(f"{unclear[0].origin.reference} {what}", make, (unclear[0],))
+            yield Alternative(f"{unclear[0].origin.reference} {what}", make, unclear[0])
 
 
 def _named_persons(case: Case) -> set[str]:
@@ -277,42 +308,60 @@ def _of_person(person: str | None, record: RecordT) -> RecordT:
 
 # --- days -----------------------------------------------------------------------------------------------------------
 
-_DATED = ("lines", "procedures", "administrations", "orders", "observations", "documents")
-
 
 def _days(case: Case) -> Iterator[Alternative]:
     """Instants in UTC as of the day before, for each difference of time that moves other records."""
-    unclear = [each for each in _dated(case) if each.utc_hour is not None]
+    unclear = [each for each in _near_days_that_matter(case) if each.utc_hour is not None]
     seen = set()
     for hours in _HOURS_BEHIND:
-        moved = [each for each in unclear if each.utc_hour is not None and each.utc_hour < hours]
+        moved = tuple(each for each in unclear if each.utc_hour is not None and each.utc_hour < hours)
         if not moved or len(moved) in seen:
             continue
         seen.add(len(moved))
-        first = moved[0]
-        reason = (
-            f"{first.origin.reference} is dated by an instant in UTC, and the site's time zone is not set: "
-            f"it may be of {_day_before(first).day}"
-        )
-        yield Alternative(reason, partial(_with_days_before, case, hours), (first,))
+        alone = (_moved(case, (each,)) for each in moved[:_MOST_ALONE])
+        yield _moved(case, moved, tuple(alone) if len(moved) > 1 else ())
 
 
-def _dated(case: Case) -> Iterator[Record]:
-    for member in _DATED:
-        yield from getattr(case, member)
+def _near_days_that_matter(case: Case) -> Iterator[Record]:
+    """The records of echoes, and the observations and documents near a study or a charge under review."""
+    yield from records_of_echo(case)
+    found: dict[int, Record] = {}
+    for day in days_that_matter(case):
+        for each in (*case.observations.candidates_on(day), *case.documents.candidates_on(day)):
+            found[id(each)] = each
+    yield from found.values()
 
 
-def _with_days_before(case: Case, hours: int) -> Case:
+def _moved(case: Case, moved: tuple[Record, ...], parts: tuple[Alternative, ...] = ()) -> Alternative:
+    """The case with records moved to the day before."""
+    first = moved[0]
+    reason = (
+        f"{first.origin.reference} is dated by an instant in UTC, and the site's time zone is not set: "
+        f"it may be of {_day_before(first).day}"
+    )
+    return Alternative(reason, partial(_with_days_before, case, moved), first, parts=parts)
+
+
+_MEMBERS: dict[type[Record], str] = {
+    Line: "lines",
+    Procedure: "procedures",
+    Administration: "administrations",
+    Order: "orders",
+    Observation: "observations",
+    Document: "documents",
+}
+
+
+def _with_days_before(case: Case, moved: tuple[Record, ...]) -> Case:
+    chosen = {id(each) for each in moved}
+    members = {_MEMBERS[type(each)] for each in moved}
     return case.with_records(
         **{
-            member: [
-                _day_before(each) if each.utc_hour is not None and each.utc_hour < hours else each
-                for each in getattr(case, member)
-            ]
-            for member in _DATED
+            name: [_day_before(each) if id(each) in chosen else each for each in getattr(case, name)]
+            for name in members
         }
     )
 
 
 def _day_before(record: RecordT) -> RecordT:
-    return replace(record, day=record.day - timedelta(days=1) if record.day else None)
+    return replace(record, day=shifted_day(record.day, -1))

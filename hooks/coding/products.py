@@ -61,11 +61,19 @@ def _by_codes(codes: tuple[Code, ...]) -> Agent | None:
 
 
 def _by_words(concept: Concept) -> Agent | None:
-    texts = [text.lower() for text in concept.words]
-    weak = [code for words, code in _WORDS if _is_named(words, texts)]
-    weak = weak or [code for words, code in _SHARED_WORDS if _is_named(words, texts)]
-    weak += [code.value for code in concept.codes if code.system == NO_SYSTEM and code.value in _PRODUCT_CODES]
-    return Agent(frozenset(weak), certain=False) if weak else None
+    weak = _products_in(concept.words) if concept.words else frozenset()
+    weak |= {code.value for code in concept.codes if code.system == NO_SYSTEM and code.value in _PRODUCT_CODES}
+    return Agent(weak, certain=False) if weak else None
+
+
+@lru_cache(maxsize=4096)
+def _products_in(words: tuple[str, ...]) -> frozenset[str]:
+    """The products that texts name; most texts hold none of the words."""
+    texts = [text.lower() for text in words]
+    if not any(map(_ANY_WORD.search, texts)):
+        return frozenset()
+    own = frozenset(code for wanted, code in _WORDS if _is_named(wanted, texts))
+    return own or frozenset(code for wanted, code in _SHARED_WORDS if _is_named(wanted, texts))
 
 
 def _by_code(code: Code) -> frozenset[str]:
@@ -82,6 +90,9 @@ def _by_code(code: Code) -> frozenset[str]:
 _PRODUCT_CODES = frozenset(product.code for product in PRODUCTS)
 _WORDS = tuple((tuple(words.split()), product.code) for product in PRODUCTS for words in product.words)
 _SHARED_WORDS = tuple((tuple(words.split()), product.code) for product in PRODUCTS for words in product.shared_words)
+
+
+_ANY_WORD = re.compile("|".join(sorted({re.escape(words[0]) for words, _ in (*_WORDS, *_SHARED_WORDS)})))
 
 
 def _is_named(words: tuple[str, ...], texts: Iterable[str]) -> bool:

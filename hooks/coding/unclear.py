@@ -1,5 +1,6 @@
 """The records of a case that were not understood, and the words in which a person can act on each."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -34,6 +35,7 @@ _KIND_NAMES = {
     "material": "a material used",
     "order": "an order",
 }
+_TOKEN = re.compile(r"[^\s<>\"'`]{1,200}")
 _SYSTEM_NAMES = {BILLING: "CPT or HCPCS", NDC: "NDC", RXNORM: "RxNorm", SNOMED: "SNOMED CT", LOINC: "LOINC"}
 
 
@@ -90,16 +92,25 @@ def unclear_records(case: Case) -> tuple[Unclear, ...]:
         if not is_understood("drug", used, case)
     ]
     every += [(each, each.concept, "order") for each in unclear_orders(case)]
-    near = _days_that_matter(case)
+    near = days_that_matter(case)
     found = [unclear_of(*each) for each in every if each[0].under_review or each[0].day is None or each[0].day in near]
     found += unclear_payers(case)
     found += [unclear_modifiers(line) for line in case.lines if line.unclear_modifiers]
     return tuple(_together(found))
 
 
-def _days_that_matter(case: Case) -> set[date]:
+def days_that_matter(case: Case) -> set[date]:
+    """The days of studies and charges under review, and their neighbors."""
     days = {study.day for study in studies(case)} | days_under_review(case)
-    return {day + timedelta(days=shift) for day in days if day for shift in (-1, 0, 1)}
+    shifted = {shifted_day(day, by) for day in days for by in (-1, 0, 1)}
+    return {day for day in shifted if day is not None}
+
+
+def shifted_day(day: date | None, by: int) -> date | None:
+    """A day some days later, the day itself at the ends of the calendar; None for None."""
+    if day is None or not date.min.toordinal() <= day.toordinal() + by <= date.max.toordinal():
+        return day
+    return day + timedelta(days=by)
 
 
 def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
@@ -109,13 +120,19 @@ def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
         lacks = "has a text and no code" if concept.words else "has no code"
         return Unclear((record,), lacks, f"{_KIND_NAMES[kind]} {lacks}", kind, "")
     if code.system == REFERENCE:
-        topic = f"{code.value} was not sent"
-        return Unclear((record,), f"refers to {code.value}, which was not sent", topic, kind, REFERENCE)
+        named = _quoted(code.value, "a reference")
+        return Unclear((record,), f"refers to {named}, which was not sent", f"{named} was not sent", kind, REFERENCE)
     state = "not known" if code.system in _SYSTEM_NAMES else "not mapped"
-    system = _SYSTEM_NAMES.get(code.system, code.system)
-    of = f"of {system}" if system else "without a code system"
+    system = _SYSTEM_NAMES.get(code.system) or _quoted(code.system, "a code system")
+    of = f"of {system}" if code.system else "without a code system"
     topic = f"{_KIND_NAMES[kind]} carries a code {of} that is {state}"
-    return Unclear((record,), f"carries code {code.value} {of}, which is {state}", topic, kind, code.system)
+    what = f"carries {_quoted(code.value, 'a code', 'code ')} {of}, which is {state}"
+    return Unclear((record,), what, topic, kind, code.system)
+
+
+def _quoted(written: str, otherwise: str, before: str = "") -> str:
+    """A code, system or reference as written; in other words if it has spaces or is long, since it may be free text."""
+    return f"{before}{written}" if _TOKEN.fullmatch(written) else otherwise
 
 
 def unclear_payers(case: Case) -> list[Unclear]:
@@ -133,7 +150,8 @@ def unclear_payers(case: Case) -> list[Unclear]:
 
 def _short(written: str) -> str:
     """A reference to a coverage; an identifier may be a member's number, which no text repeats."""
-    return written if written.startswith(("Coverage/", "#", "urn:uuid:")) else "a coverage by identifier"
+    is_reference = written.startswith(("Coverage/", "#", "urn:uuid:"))
+    return _quoted(written, "a coverage") if is_reference else "a coverage by identifier"
 
 
 def unclear_modifiers(line: Line) -> Unclear:

@@ -40,7 +40,7 @@ _SHORTEST_NAME = 5  # letters; shorter words are mostly abbreviations
 
 # Words of a text that may speak of a contrast agent, and of an echo.
 _AGENT_WORDS = re.compile(
-    r"contrast|enhanc|agent|bubble|sphere|micro|fluor|flutr|echo|sono|ultraso|imag|\bu[ce]as?\b|diagnostic",
+    r"contrast|enhanc|agent|bubble|sphere|(?:hexa|octa|per)fluor|flutr|echo|sono|ultraso|imag|\bu[ce]as?\b|diagnostic",
     re.IGNORECASE,
 )
 _ECHO_WORDS = re.compile(

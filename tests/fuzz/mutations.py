@@ -178,7 +178,7 @@ def write_numbers_otherwise(document: Document, resource: Json, rng: Random) -> 
 
 @mutation(SAME)
 def add_a_time_to_a_day(_: Document, resource: Json, rng: Random) -> bool:
-    """The day is what the sender wrote, whatever the time and the zone behind it."""
+    """The day is what the sender wrote, unless it is an instant in UTC before noon."""
     found = _any_of(resource, rng, lambda key, value: _is_date(key, value) and len(value) >= 10)
     return found is not None and _set(found, _value(found)[:10] + rng.choice(odd.TIMES))
 

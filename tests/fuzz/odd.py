@@ -16,13 +16,13 @@ CODES = [
 SYSTEMS = [
     "http://www.ama-assn.org/go/cpt", "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "urn:oid:1.2.3",
     "http://hl7.org/fhir/sid/ndc", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm", "",
-    "http://terminology.hl7.org/CodeSystem/claim-type", "http://[::1", f"urn:{MARK}",
+    "http://terminology.hl7.org/CodeSystem/claim-type", "http://[::1", f"system of {MARK}",
 ]  # fmt: skip
 DATES = [
     "2026", "2026-03", "9999-12-31", "0001-01-01", "1900-01-01", "2016-02-29", "2023-07-01", "2023-06-30", "2015-12-31",
     "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "2026-03-17T23:59:60Z",
 ]  # fmt: skip
-TIMES = ["T00:00:00Z", "T23:59:59-12:00", "T00:30:00+14:00", "T12:00:00.123456789-05:00", "T23:59:60Z", ""]
+TIMES = ["T12:00:00Z", "T23:59:59-12:00", "T00:30:00+14:00", "T12:00:00.123456789-05:00", "T23:59:60Z", ""]
 NUMBERS = ["0", "-0.0", "1", "2", "0.1", "1.3", "3", "17", "99999", "1e-7", "0.30000000000000004", "2.000"]
 STATUSES = [
     "draft", "active", "completed", "entered-in-error", "unknown", "billable", "billed", "planned", "aborted",

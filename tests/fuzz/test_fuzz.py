@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import hooks
 from cds_service.app import create_app, openapi_document
 from cds_service.database import connections, migrate
-from cds_service.fhir import charges, read
+from cds_service.fhir import elements, read
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from tests.fuzz import __main__ as command
@@ -128,7 +128,7 @@ def test_advice_to_charge_again_what_could_not_be_read_is_found(
 def test_advice_that_depends_on_what_does_not_matter_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(charges, "day_of", lambda moment, _=None: date.fromisoformat(moment) if moment else None)
+    monkeypatch.setattr(elements, "day_of", lambda moment, _=None: date.fromisoformat(moment) if moment else None)
     assert "500" in findings_with_views(settings, damaged(good, "add_a_time_to_a_day"))
 
 
