@@ -1,0 +1,128 @@
+"""Records that are understood, and those that are not: the grounds, one by one, with a near miss of each."""
+
+import pytest
+
+from cds_service.core.case import (
+    BILLING,
+    CVX,
+    LOINC,
+    NDC,
+    NO_SYSTEM,
+    REFERENCE,
+    REVENUE,
+    RXNORM,
+    SNOMED,
+    Case,
+    Code,
+    Concept,
+    Line,
+    Origin,
+)
+from hooks.coding.understood import GROUNDS, Kind, is_charge_understood, is_understood
+
+LOCAL = "urn:oid:1.2.3"
+EMPTY = Case(stage="claim")
+
+
+def coded(system: str, value: str, *words: str) -> Concept:
+    return Concept((Code(system, value),), words)
+
+
+def text(*words: str) -> Concept:
+    return Concept((), words)
+
+
+UNDERSTOOD: list[tuple[Kind, Concept]] = [
+    ("charge", coded(BILLING, "99213")),
+    ("charge", coded(BILLING, "93352")),
+    ("charge", Concept((Code(LOCAL, "615215"), Code(BILLING, "80053")))),
+    ("charge", coded(REVENUE, "0480")),
+    ("charge", coded(NDC, "00378-0018-01")),
+    ("charge", coded(SNOMED, "80146002", "Appendectomy")),
+    ("charge", coded(CVX, "140")),
+    ("drug", coded(NDC, "11994-011-04")),
+    ("drug", coded(NDC, "00378001801")),
+    ("drug", coded(BILLING, "J1250")),
+    ("drug", coded(CVX, "140")),
+    ("drug", coded(RXNORM, "6918", "metoprolol")),
+    ("drug", coded(RXNORM, "3616")),
+    ("drug", coded(LOCAL, "M-17", "Metoprolol tartrate 25 mg tablet")),
+    ("drug", Concept((Code(REFERENCE, "Medication/1"),), ("fentanyl 25 micrograms/hour patch",))),
+    ("drug", text("saline flush")),
+    ("drug", text("sodium chloride 0.9 % 10 mL")),
+    ("drug", text("Definity")),
+    ("service", coded(SNOMED, "433233004")),
+    ("service", coded(SNOMED, "80146002")),
+    ("service", coded(BILLING, "71046")),
+    ("service", coded(LOINC, "24323-8")),
+    ("service", coded(LOCAL, "X-1", "Complete blood count")),
+    ("service", coded(LOCAL, "X-2", "Electrocardiogram, 12 leads")),
+    ("service", text("stress echo with Lumason")),
+    ("service", text("Colonoscopy")),
+]
+
+NOT_UNDERSTOOD: list[tuple[Kind, Concept]] = [
+    ("charge", coded(LOCAL, "615215")),
+    ("charge", coded(LOCAL, "93352")),
+    ("charge", coded(LOCAL, "615215", "Complete blood count")),
+    ("charge", Concept((Code(REVENUE, "0480"), Code(LOCAL, "615215")))),
+    ("charge", coded(NDC, "11994-011-04")),
+    ("charge", coded(SNOMED, "433233004")),
+    ("charge", coded(BILLING, "LOC:93352")),
+    ("charge", text("echo contrast")),
+    ("charge", Concept()),
+    ("drug", coded(RXNORM, "999999")),
+    ("drug", coded(RXNORM, "999999", "ultrasound enhancing agent")),
+    ("drug", coded(NDC, "LOC:1")),
+    ("drug", coded(LOCAL, "M-18", "UEA 1.5 mL")),
+    ("drug", coded(LOCAL, "M-19", "DEFINTY 1.3 mL")),
+    ("drug", coded(NO_SYSTEM, "DEF10")),
+    ("drug", Concept((Code(REFERENCE, "Medication/1"),))),
+    ("drug", text("see worksheet")),
+    ("drug", text("microsphere suspension")),
+    ("drug", Concept()),
+    ("service", coded(LOCAL, "X-3")),
+    ("service", coded(LOCAL, "X-4", "SE W DOB")),
+    ("service", coded(SNOMED, "999999999", "Dobutamine stress test")),
+    ("service", coded(SNOMED, "LOC:433233004")),
+    ("service", text("Imaging of the heart")),
+    ("service", text("done")),
+    ("service", Concept()),
+]
+
+
+@pytest.mark.parametrize(("kind", "concept"), UNDERSTOOD, ids=str)
+def test_everyday_records_are_understood(kind: Kind, concept: Concept) -> None:
+    assert is_understood(kind, concept, EMPTY)
+
+
+@pytest.mark.parametrize(("kind", "concept"), NOT_UNDERSTOOD, ids=str)
+def test_others_are_not(kind: Kind, concept: Concept) -> None:
+    assert not is_understood(kind, concept, EMPTY)
+
+
+def test_each_ground_alone_covers_a_record_of_these() -> None:
+    for ground in GROUNDS:
+        if ground.covers is not None:
+            covered = [each for kind, each in UNDERSTOOD if kind == ground.kind and ground.covers(each)]
+            assert covered, f"{ground.kind}: {ground.words}"
+
+
+def charge(code: str, *, certain: bool, within: str = "") -> Line:
+    system = BILLING if certain else NO_SYSTEM
+    return Line(origin=Origin("r", "r", within), code=code, certain=certain, concept=coded(system, code))
+
+
+def test_a_code_without_a_system_is_understood_where_the_sender_writes_billing_codes_so() -> None:
+    known, other = charge("93350", certain=False), charge("99213", certain=False)
+    assert is_charge_understood(known, EMPTY)
+    assert not is_charge_understood(other, EMPTY.with_records(lines=[other, charge("93350", certain=True)]))
+    assert is_charge_understood(other, EMPTY.with_records(lines=[other, known]))
+
+
+def test_an_ndc_in_the_details_of_a_line_names_its_product() -> None:
+    agent = coded(NDC, "11994-011-04")
+    detail = Line(origin=Origin("r", "r", "item[0].detail[0]"), code="", concept=agent)
+    item = Line(origin=Origin("r", "r", "item[0]"), code="", concept=agent)
+    assert is_charge_understood(detail, EMPTY)
+    assert not is_charge_understood(item, EMPTY)
