@@ -58,6 +58,7 @@ UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("service", coded(LOCAL, "X-1", "Complete blood count")),
     ("service", coded(LOCAL, "X-2", "Electrocardiogram, 12 leads")),
     ("service", text("stress echo with Lumason")),
+    ("service", coded(CVX, "140")),
     ("service", text("Colonoscopy")),
 ]
 
