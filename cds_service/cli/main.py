@@ -61,20 +61,23 @@ def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
     from cds_service.app import create_verifier  # noqa: PLC0415
     from cds_service.server import granian  # noqa: PLC0415  # only this command needs the server, and Flask
+    from cds_service.server.address import in_url, listening_address  # noqa: PLC0415
 
     try:
         settings = load_settings()  # report errors once, here, and not in every worker
         create_advisor(settings)
         create_verifier(settings)
+        address = listening_address(host, port)
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     if settings.mode == "development":
         if not is_loopback(host):
             raise click.ClickException(f"development mode has no authentication: --host must be 127.0.0.1, not {host}")
         click.secho(_DEVELOPMENT, err=True, bold=True)
-    sandbox = f"; sandbox at http://{host}:{port}/sandbox" if settings.has_sandbox else ""
-    click.echo(f"Serving on http://{host}:{port}/cds-services (Ctrl-C stops){sandbox}", err=True)
-    granian.run(settings, host, port, workers)
+    base = f"http://{in_url(host)}:{port}"
+    sandbox = f"; sandbox at {base}/sandbox" if settings.has_sandbox else ""
+    click.echo(f"Serving on {base}/cds-services (Ctrl-C stops){sandbox}", err=True)
+    granian.run(settings, address, port, workers)
 
 
 @main.command("settings", epilog=examples("settings"))
