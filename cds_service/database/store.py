@@ -23,6 +23,9 @@ from cds_service.telemetry.calls import CallSummary, IssuedCard
 _FLUSH_SECONDS = 0.3
 _OTHER_WORKERS_SECONDS = 2 * GATHER_SECONDS
 
+# Longer URIs of code systems are cut.
+_LONGEST_SYSTEM = 200
+
 
 @dataclass(frozen=True, slots=True)
 class AuditActor:
@@ -57,6 +60,7 @@ class Store:
             "hook_instance": _fingerprint(call.hook_instance),
             "milliseconds": call.milliseconds,
             "not_checked": sorted(set(call.not_checked)),
+            "not_understood": [[kind, _storable(system), number] for kind, system, number in call.not_understood],
         }
         self._writer.add([(AUDIT, entry), *((ISSUED_CARDS, _card_row(card, call.service, now)) for card in call.cards)])
 
@@ -132,6 +136,11 @@ def _audit_row(
         "hook_instance": None,
         "rules": sorted(set(rules)),
     }
+
+
+def _storable(system: str) -> str:
+    """The URI of a code system, cut; without NUL and surrogates, which PostgreSQL refuses."""
+    return system[:_LONGEST_SYSTEM].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _fingerprint(hook_instance: str | None) -> str | None:

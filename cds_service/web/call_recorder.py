@@ -32,6 +32,7 @@ def summary_of_bundle(name: str, answer: Answer, seconds: float) -> CallSummary:
         findings=tuple(rule.id for rule, _ in review.findings),
         not_checked=tuple((rule.id, each.why) for rule, each in review.not_checked),
         skipped=len(answer.skipped),
+        not_understood=tuple((each.kind, each.system, len(each.records)) for each in review.unclear),
         fetched=answer.fetched,
         hook_instance=answer.hook_instance,
     )
