@@ -25,7 +25,8 @@ class Unclear:
     `topic` is the same for all of them and names no record ("codes of urn:x are not mapped"), so that a warning says it
     once. `kind` is the kind of record and `system` its code system or kind of reference, for counting.
     `codes` are the codes and references that were not understood, one for each occurrence; none for texts, modifiers
-    and payers without a name. With `only_if_it_matters`, there is no warning unless a finding depends on it: not every claim comes with its coverage.
+    and payers without a name. With `only_if_it_matters`, there is no warning unless a finding depends on it: not every
+    claim comes with its coverage.
     """
 
     records: tuple[Record, ...]
