@@ -5,7 +5,7 @@ A batch is one document, or some lines of an NDJSON file, so that no export is h
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,8 @@ BATCH_RESOURCES = 500
 # Files that exporters write next to the data.
 _NOT_DATA = frozenset({"manifest.json", "log.ndjson"})
 _DOCUMENT_ENDINGS = (".json", ".json.gz")
+_BLANK = "\ufeff \t\r\n"
+_CORRUPT = "the file is corrupt"
 _GZIP_MAGIC = b"\x1f\x8b"
 _EXPECTED = "expected a FHIR resource, a Bundle or a CDS Hooks request in JSON"
 _EXPECTED_LINE = "expected a FHIR resource in JSON"
@@ -33,12 +35,20 @@ _EXPECTED_LINE = "expected a FHIR resource in JSON"
 OnFault = Callable[[str, int | None, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file, and its name as the user wrote it, with the path inside a folder."""
+class _Head(msgspec.Struct, rename="camel"):
+    resource_type: str | None = None
+    hook: str | None = None
 
-    path: Path
-    name: str
+
+@dataclass(frozen=True, slots=True)
+class InputFile(ExportFile):
+    """A file of samples or of an export; `name` is its path as the user wrote it."""
+
+    @property
+    def is_gzip(self) -> bool:
+        """True if the file is gzip by its first bytes: some exporters leave the ending out, some proxies decompress."""
+        with self.path.open("rb") as file:
+            return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
 
 
 def files_in(names: Iterable[str]) -> tuple[InputFile, ...]:
@@ -52,7 +62,7 @@ def files_in(names: Iterable[str]) -> tuple[InputFile, ...]:
         if not path.exists():
             raise UnreadableInput(f"{name}: no such file or folder")
         for each in _files_of(path) if path.is_dir() else [path]:
-            found.setdefault(each.resolve(), InputFile(each, str(each)))
+            found.setdefault(each.resolve(), InputFile(each, str(each), each.stat().st_size))
     return tuple(found.values())
 
 
@@ -65,75 +75,71 @@ def _files_of(folder: Path) -> list[Path]:
     return files
 
 
-def batches_of(file: InputFile, on_fault: OnFault) -> Iterator[list[SourceResource]]:
-    """The resources of a file in batches; a part that cannot be read is reported and skipped."""
-    if file.path.name.lower().endswith(ENDINGS):
-        yield from _batches_of_lines(file, on_fault)
-        return
+def batches_of(file: InputFile, on_fault: OnFault, words: Collection[str] = ()) -> Iterator[list[SourceResource]]:
+    """The resources of a file in batches; a part that cannot be read is reported and skipped.
+
+    With `words`, only the lines of NDJSON that hold one of them are parsed.
+    """
     try:
-        text = utf8_json(_content(file.path))
-    except (OSError, EOFError, zlib.error) as error:  # gzip reports a corrupt file by any of these
-        on_fault(file.name, None, getattr(error, "strerror", None) or "the file is corrupt")
-        return
-    except BadRequest:
-        on_fault(file.name, None, "expected JSON in UTF-8, found another encoding")
-        return
-    if _is_ndjson(text):
-        yield from _batches_of_lines(file, on_fault)
-        return
+        if file.path.name.lower().endswith(ENDINGS) or _is_ndjson(file):
+            sources = _sources_of_lines(file, on_fault, words)
+            while batch := list(islice(sources, BATCH_RESOURCES)):
+                yield batch
+        elif batch := _sources_of_document(file, on_fault):
+            yield batch
+    except OSError as error:
+        on_fault(file.name, None, error.strerror or _CORRUPT)
+
+
+def _is_ndjson(file: InputFile) -> bool:
+    """True if the first line is a JSON document of its own, and more follows: NDJSON under another name."""
+    lines = (line for line in lines_of(Chunk(0, file)) if isinstance(line, BrokenChunk) or line.strip())
+    first, second = next(lines, ""), next(lines, None)
+    if isinstance(first, BrokenChunk) or second is None:
+        return False
     try:
-        resources = list(_resources_in(msgspec.json.decode(text)))
-    except DECODE_ERRORS:
-        on_fault(file.name, None, _EXPECTED)
-        return
-    yield [_source(f"{file.name}[{number}]", *each) for number, each in enumerate(resources)]
-
-
-def _content(path: Path) -> bytes:
-    content = path.read_bytes()
-    return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
-
-
-def _is_ndjson(text: bytes) -> bool:
-    """True if a text is no JSON document, and its first line is one: NDJSON under another name."""
-    first, _, rest = text.strip().partition(b"\n")
-    return bool(rest) and _is_json(first) and not _is_json(text)
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)
+        msgspec.json.decode(first.strip(_BLANK), type=dict[str, msgspec.Raw])
     except DECODE_ERRORS:
         return False
     return True
 
 
-def _batches_of_lines(file: InputFile, on_fault: OnFault) -> Iterator[list[SourceResource]]:
-    sources = _sources_of_lines(file, on_fault)
-    while batch := list(islice(sources, BATCH_RESOURCES)):
-        yield batch
-
-
-def _sources_of_lines(file: InputFile, on_fault: OnFault) -> Iterator[SourceResource]:
+def _sources_of_document(file: InputFile, on_fault: OnFault) -> list[SourceResource]:
     try:
-        chunk = Chunk(0, ExportFile(file.path, file.name, file.path.stat().st_size))
-        for number, line in enumerate(lines_of(chunk), 1):
-            if isinstance(line, BrokenChunk):
-                on_fault(file.name, number, line.reason)
-            elif text := line.strip("\ufeff \t\r\n"):
-                yield from _sources_of_line(file.name, number, text, on_fault)
-    except OSError as error:
-        on_fault(file.name, None, error.strerror or "could not be read")
+        content = file.path.read_bytes()
+        text = utf8_json(gzip.decompress(content) if file.is_gzip else content)
+        resources = list(_resources_in(msgspec.json.decode(text)))
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        on_fault(file.name, None, _CORRUPT)
+    except BadRequest:
+        on_fault(file.name, None, "expected JSON in UTF-8, found another encoding")
+    except DECODE_ERRORS:
+        on_fault(file.name, None, _EXPECTED)
+    else:
+        return [_source(f"{file.name}[{number}]", *each) for number, each in enumerate(resources)]
+    return []
+
+
+def _sources_of_lines(file: InputFile, on_fault: OnFault, words: Collection[str]) -> Iterator[SourceResource]:
+    for number, line in enumerate(lines_of(Chunk(0, file)), 1):
+        if isinstance(line, BrokenChunk):
+            on_fault(file.name, number, line.reason)
+        elif (text := line.strip(_BLANK)) and (not words or any(word in text for word in words)):
+            yield from _sources_of_line(file.name, number, text, on_fault)
 
 
 def _sources_of_line(name: str, number: int, line: str, on_fault: OnFault) -> list[SourceResource]:
-    """The resource of a line; several if it holds a Bundle or a request, one a line in the log of a gateway."""
+    """The resource of a line; several if it holds a Bundle or a request, as in the log of a gateway."""
+    path = f"{name}:{number}"
     try:
+        head = msgspec.json.decode(line, type=_Head)
+        if head.resource_type not in {None, "Bundle"} and head.hook is None:
+            return [SourceResource(path, msgspec.Raw(line.encode()))]
         resources = list(_resources_in(msgspec.json.decode(line)))
     except DECODE_ERRORS:
         on_fault(name, number, _EXPECTED_LINE)
         return []
-    return [_source(f"{name}:{number}[{position}]", *each) for position, each in enumerate(resources)]
+    return [_source(f"{path}[{position}]", *each) for position, each in enumerate(resources)]
 
 
 def _source(path: str, resource: dict[str, Any], full_url: str) -> SourceResource:

@@ -23,6 +23,11 @@ Candidates = Callable[[str, str], Mapping[str, str]]
 
 _ORDERS = frozenset({"ServiceRequest", "MedicationRequest"})
 _REFERRED_TO = frozenset({"Medication", "Coverage"})
+_WORDS = tuple(f'"{each}"' for each in sorted(_REFERRED_TO))  # in the lines of an export that hold one
+# Types whose codes, payers or modifiers rules need to understand.
+_REVIEWED = _ORDERS | {
+    "ChargeItem", "Claim", "Coverage", "ExplanationOfBenefit", "MedicationAdministration", "Procedure",
+}  # fmt: skip
 _READ = DECODED_TYPES | UNREAD_CHARGES
 _DATED = ("lines", "procedures", "administrations", "orders", "observations", "documents")
 
@@ -48,8 +53,8 @@ class UnknownCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Suggestions(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The codes that were not understood, most frequent first, and counts.
 
-    `resources` are all that were found, `reviewed` those of types that rules read. `utc_instants` are records dated by
-    an instant in UTC before noon, whose local day is open without a time zone. `not_parsed` counts by reason.
+    `resources` are all that were found, `reviewed` those whose codes matter to rules. `utc_instants` are records dated
+    by an instant in UTC before noon, whose local day is open without a time zone. `not_parsed` counts by reason.
     """
 
     not_understood: tuple[UnknownCode, ...]
@@ -102,7 +107,7 @@ class _Targets:
         self.medications: dict[str, SourceResource] = {}
         self.coverages: set[str] = set()
         for file in files:
-            for batch in batches_of(file, _ignore_fault):
+            for batch in batches_of(file, _ignore_fault, _WORDS):
                 for source in batch:
                     if _type_of(source) in _REFERRED_TO:
                         self._add(source)
@@ -156,7 +161,7 @@ class _Survey:
         types = [_type_of(each) for each in batch]
         read = [each for each, kind in zip(batch, types, strict=True) if kind in _READ]
         self.resources += len(batch)
-        self.reviewed += len(read)
+        self.reviewed += sum(kind in _REVIEWED for kind in types)
         if read:
             self._count(read, "claim")
         if not _ORDERS.isdisjoint(types):

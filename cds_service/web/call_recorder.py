@@ -56,6 +56,7 @@ class CallRecorder:
             findings=_counted(call.findings),
             not_checked=_counted([rule for rule, _ in call.not_checked]),
             left_out=call.skipped,
+            not_understood=_records_by_kind(call.not_understood),
             fetched=list(call.fetched),
             milliseconds=call.milliseconds,
         )
@@ -82,6 +83,14 @@ class CallRecorder:
 def _counted(rules: Sequence[str]) -> dict[str, int]:
     """Number of occurrences of each rule."""
     return dict(Counter(rules)) if rules else {}
+
+
+def _records_by_kind(not_understood: Sequence[tuple[str, str, int]]) -> dict[str, int]:
+    """Number of records by kind; the log holds no sender's code systems."""
+    found: Counter[str] = Counter()
+    for kind, _, number in not_understood:
+        found[kind] += number
+    return dict(found)
 
 
 def _issued(card: Card) -> IssuedCard:

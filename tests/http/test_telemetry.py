@@ -121,6 +121,7 @@ def test_what_is_not_understood_is_counted_without_the_senders_systems(tmp_path:
     with running(tmp_path) as service:
         assert post(service.address, CLAIM_REVIEW, body.encode()).status_code == 200
         found = metrics(service)
+        assert events(service, "call")[0]["not_understood"] == {"charge": 3}
     assert {name: number for name, number in found.items() if name.startswith("cds_not_understood_total")} == {
         'cds_not_understood_total{kind="charge",system="loinc"}': 1,
         'cds_not_understood_total{kind="charge",system="other"}': 2,

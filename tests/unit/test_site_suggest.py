@@ -118,11 +118,15 @@ def test_requests_bundles_resources_and_exports_are_read(tmp_path: Path) -> None
     saved(tmp_path, "export/more/ChargeItem.ndjson.gz", charge(2000, STRESS), charge(2001, AGENT))
     saved(tmp_path, "export/log.ndjson", {"exportId": "x", "eventId": "kickoff"})
     saved(tmp_path, "export/manifest.json", {"output": []})
-    saved(tmp_path, "plain", charge(3000, STRESS), charge(3001, STRESS))
+    zipped = saved(tmp_path, "zipped.gz", charge(3000, STRESS), charge(3001, STRESS))
+    zipped.rename(tmp_path / "plain")
+    saved(tmp_path, "gateway.ndjson", bundle(charge(4000, STRESS)), json.loads(text))
     (tmp_path / "bom.json").write_text(json.dumps(bundle(charge(1, STRESS))), encoding="utf-8-sig")
-    found = listed(*(tmp_path / name for name in ("request.json", "one.json", "export", "plain", "bom.json")))
+    found = listed(
+        *(tmp_path / name for name in ("request.json", "one.json", "export", "plain", "bom.json", "gateway.ndjson"))
+    )
     assert [each[2:] for each in found] == [
-        ("615215", "STRESS ECHO W CONTRAST", 1 + 1 + 1200 + 1 + 2 + 1),
+        ("615215", "STRESS ECHO W CONTRAST", 1 + 1 + 1200 + 1 + 2 + 1 + 2),
         ("700", "DEFINITY PER ML", 1),
     ]
 
@@ -253,7 +257,10 @@ def test_a_system_that_is_all_mapped_is_not_listed_again(tmp_path: Path) -> None
             gzip.compress(b'{"resourceType": "Patient"}\n', mtime=0)[:-9],
             "the gzip file is corrupt or truncated",
         ),
-        ("a.ndjson.gz", b"Zyzzyva", "a.ndjson.gz: line 1: the gzip file is corrupt or truncated"),
+        ("a.ndjson.gz", b"Zyzzyva", "a.ndjson.gz: line 1: expected a FHIR resource in JSON"),
+        ("a.json.gz", gzip.compress(b"{}" * 99, mtime=0)[:-9], "a.json.gz: the file is corrupt"),
+        ("a.json", b'{"resourceType": 1}', "a.json: expected a FHIR resource"),
+        ("a.ndjson", b'{"hook": 1}', "a.ndjson: line 1: expected a FHIR resource in JSON"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_plain_line(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
@@ -293,9 +300,10 @@ def test_nothing_read_is_said(tmp_path: Path, names: tuple[str, ...]) -> None:
 
 
 def test_resources_that_no_rule_reads_are_said(tmp_path: Path) -> None:
-    result = suggest(saved(tmp_path, "a.json", {"resourceType": "Appointment", "status": "booked"}))
+    resources = {"resourceType": "Appointment", "status": "booked"}, {"resourceType": "Patient", "id": "1"}
+    result = suggest(saved(tmp_path, "a.json", bundle(*resources)))
     assert result.exit_code == 0
-    assert result.output == "None of 1 resource is a charge, an order, a procedure or a drug given.\n"
+    assert result.output == "None of 2 resources is a charge, an order, a procedure or a drug given.\n"
 
 
 # --- candidates -----------------------------------------------------------------------------------------------------
