@@ -64,17 +64,24 @@ def _mappings(coded: Iterable[UnknownCode]) -> Iterator[str]:
     yield "# (remove its first `# `), and only for an exact equivalent. A code of something else needs no line."
     yield "# Where your file has `mappings:` or `systems:` already, paste only the lines below them."
     yield "mappings:"
-    by_code: dict[tuple[str, str], list[UnknownCode]] = {}
-    for each in coded:
-        by_code.setdefault((each.system, each.code), []).append(each)
-    for group in by_code.values():
+    groups = _by_code(coded)
+    for group, candidates in sorted(groups, key=lambda pair: not pair[1]):  # those without a candidate last
         uses = ", ".join(f"{_KINDS.get(each.kind, each.kind)} {each.count:,}" for each in group)
         yield f"  # {plain(group[0].code)}{_quoted(group[0].display)} ({uses}): decide yourself"
-        candidates = {code: words for each in group for code, words in each.candidates.items()}
         for code, words in candidates.items():
             yield f"  # - {_mapping(group[0], code)}  # {words}"
         if not candidates:
             yield f"  # - {_mapping(group[0], PLACEHOLDER)}  # no candidate; `cds-service codes` lists all codes"
+
+
+def _by_code(coded: Iterable[UnknownCode]) -> list[tuple[list[UnknownCode], dict[str, str]]]:
+    """The uses of each code in different kinds of record, and the candidates of all: a code can be mapped once only."""
+    found: dict[tuple[str, str], list[UnknownCode]] = {}
+    for each in coded:
+        found.setdefault((each.system, each.code), []).append(each)
+    return [
+        (group, {code: words for each in group for code, words in each.candidates.items()}) for group in found.values()
+    ]
 
 
 def _mapping(each: UnknownCode, to: str) -> str:

@@ -220,6 +220,17 @@ def test_pasted_without_a_decision_it_does_nothing_and_decided_it_maps(tmp_path:
     assert suggest(path, site=site).output.startswith("Everything was understood: 6 of 6")
 
 
+def test_a_code_is_mapped_once_and_codes_with_candidates_come_first(tmp_path: Path) -> None:
+    done = {"resourceType": "Procedure", "id": "p", "status": "completed", "subject": PATIENT}
+    rooms = [charge(number, coding("ROOM", "ROOM AND BOARD")) for number in range(9)]
+    path = saved(tmp_path, "a.json", bundle(*rooms, charge(10, STRESS), done | {"code": {"coding": [STRESS]}}))
+    lines = [each for each in suggest(path).stdout.splitlines() if "decide yourself" in each]
+    assert lines == [
+        "  # 615215, STRESS ECHO W CONTRAST (charge 1, procedure 1): decide yourself",
+        "  # ROOM, ROOM AND BOARD (charge 9): decide yourself",
+    ]
+
+
 def test_a_code_without_a_candidate_cannot_be_mapped_without_a_decision(tmp_path: Path) -> None:
     stanza = suggest(saved(tmp_path, "a.json", charge(1, coding("1", "COLONOSCOPY, COMPLETE")))).stdout
     assert f'to: "{PLACEHOLDER}"' in stanza
