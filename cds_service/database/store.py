@@ -25,6 +25,7 @@ _OTHER_WORKERS_SECONDS = 2 * GATHER_SECONDS
 
 # Longer URIs of code systems are cut.
 _LONGEST_SYSTEM = 200
+_NO_URI = "not a URI"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,12 @@ def _audit_row(
 
 
 def _storable(system: str) -> str:
-    """The URI of a code system, cut; without NUL and surrogates, which PostgreSQL refuses."""
+    """The URI of a code system, cut; without NUL and surrogates, which PostgreSQL refuses.
+
+    Words are not kept: they are no URI, and a text may be about the patient.
+    """
+    if len(system.split()) > 1:
+        return _NO_URI
     return system[:_LONGEST_SYSTEM].replace("\0", "").encode("utf-8", "replace").decode()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from cds_service.core.alternatives import Unclear
-from cds_service.core.case import REFERENCE, Case, Code, Stage
+from cds_service.core.case import NO_SYSTEM, REFERENCE, Case, Code, Stage
 from cds_service.fhir.bundle import HEAD
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.r4_types import UNREAD_CHARGES
@@ -202,7 +202,8 @@ class _Survey:
             self.counts[unclear.kind, unclear.system, ""] += len(unclear.records)
         for code in unclear.codes:
             if code.system != REFERENCE:
-                self.counts[unclear.kind, code.system, code.value] += 1
+                key = ("", "") if _may_be_text(code) else (code.system, code.value)
+                self.counts[unclear.kind, *key] += 1
             elif code.value not in self.targets.coverages:
                 self.counts[unclear.kind, REFERENCE, ""] += 1
 
@@ -222,6 +223,11 @@ class _Survey:
                 count=count,
                 candidates=dict(candidates(kind, display or code)) if code else {},
             )
+
+
+def _may_be_text(code: Code) -> bool:
+    """True for words in the place of a code without a system, or of a system: text, which may be about the patient."""
+    return " " in code.system.strip() or (code.system == NO_SYSTEM and " " in code.value)
 
 
 def _displays_in(value: object, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], str]:

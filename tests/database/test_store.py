@@ -125,12 +125,13 @@ def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Databas
 
 
 def test_what_was_not_understood_is_kept_by_kind_and_system(database: Database, engine: Engine) -> None:
-    unclear = [("charge", "urn:x\0\ud800" + "y" * 300, 2), ("drug", "reference", 1)]
+    unclear = [("charge", "urn:x\0\ud800" + "y" * 300, 2), ("drug", "reference", 1), ("order", "Mrs Smith", 1)]
     store = Store(database)
     store.record_call(HERE, CallSummary(service=SERVICE, not_understood=unclear))
     store.flush(MOST_SECONDS)
     (entry,) = rows(engine, AUDIT)
-    (kind, system, number), drug = entry["not_understood"]
+    (kind, system, number), drug, order = entry["not_understood"]
+    assert order == ["order", "not a URI", 1]
     assert (kind, number, drug) == ("charge", 2, ["drug", "reference", 1])
     assert system.startswith("urn:x?y")
     assert len(system) < 200

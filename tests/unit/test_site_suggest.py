@@ -95,7 +95,10 @@ def test_codes_are_listed_most_frequent_first_with_their_displays(tmp_path: Path
         charge(3, coding("615215")),
         given(1, medicationCodeableConcept={"coding": [coding("1", "", RXNORM)]}),
         {"resourceType": "Procedure", "id": "p1", "status": "completed", "subject": PATIENT}
-        | {"code": {"coding": [STRESS]}, "usedCode": [{"coding": [coding("KIT", "ECHO SUPPLY KIT")]}]},
+        | {"code": {"coding": [STRESS]}},
+        {"resourceType": "Procedure", "id": "p2", "status": "completed", "subject": PATIENT}
+        | {"code": {"coding": [coding("93350", "", CPT)]}}
+        | {"usedCode": [{"coding": [coding("KIT", "ECHO SUPPLY KIT")]}]},
         {"resourceType": "ServiceRequest", "id": "s1", "status": "draft", "intent": "order", "subject": PATIENT}
         | {"code": {"coding": [coding("ORD1", "ECHO STRESS TEST")]}},
     )
@@ -172,6 +175,8 @@ def test_free_text_references_and_identifiers_are_counted_and_never_shown(tmp_pa
     everything = bundle(
         charge(1) | {"code": text},
         charge(2, coding("X9")) | {"code": {"coding": [coding("X9")]} | text},
+        charge(3, coding("Zyzzyva Smith", "", "")),
+        charge(4, coding("1", "Zyzzyva", "Zyzzyva Smith")),
         given(1, medicationReference={"reference": "Medication/Zyzzyva", "display": "Zyzzyva"}),
         {"resourceType": "Claim", "id": "k", "status": "active", "use": "claim", "patient": PATIENT}
         | {"item": [item], "insurance": [{"sequence": 1, "focal": True, "coverage": coverage}]},
@@ -180,7 +185,7 @@ def test_free_text_references_and_identifiers_are_counted_and_never_shown(tmp_pa
     for result in (suggest(path), suggest(path, "--json")):
         assert result.exit_code == 0
         assert "zyzzyva" not in result.output.lower()
-    assert "2  charge         a text without a code, or no code" in suggest(path).stdout
+    assert "4  charge         a text without a code, or no code" in suggest(path).stdout
 
 
 def test_everything_understood_is_one_line() -> None:
