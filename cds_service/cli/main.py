@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `clients`, `database` and `settings`."""
+"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `site`, `clients`, `database` and `settings`."""
 
 import json
 import sys
@@ -15,6 +15,7 @@ from cds_service.cli.audit import audit_group
 from cds_service.cli.clients import clients
 from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
+from cds_service.cli.site import site_group
 from cds_service.errors import BadRequest, ServiceError, UnreadableInput
 from cds_service.fhir.servers import is_loopback
 from cds_service.fhir.text_faults import utf8_json
@@ -25,6 +26,7 @@ from cds_service.review.report import Report, report_of
 from cds_service.settings import load_settings, table
 from cds_service.wiring import create_advisor, create_auditor, create_case_writer, samples, service_directory
 from hooks.publish import reference as hooks_reference
+from hooks.publish.candidates import candidates
 
 _DEVELOPMENT = """\
 *** DEVELOPMENT MODE: no authentication; only this machine (localhost) may call. Not for patient data. ***
@@ -142,6 +144,7 @@ def rules(rule_id: str | None) -> None:
 
 main.add_command(audit_group(create_auditor))
 main.add_command(sample_command(create_case_writer()))
+main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
 
 
 def _advisor() -> Advisor:

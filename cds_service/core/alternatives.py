@@ -23,8 +23,10 @@ class Unclear:
 
     `what` says about the first record what was not understood ("carries code 615215 of urn:x, which is not mapped").
     `topic` is the same for all of them and names no record ("codes of urn:x are not mapped"), so that a warning says it
-    once. `kind` is the kind of record and `system` its code system or kind of reference, for counting. With
-    `only_if_it_matters`, there is no warning unless a finding depends on it: not every claim comes with its coverage.
+    once. `kind` is the kind of record and `system` its code system or kind of reference, for counting.
+    `codes` are the codes and references that were not understood, one for each occurrence; none for texts, modifiers
+    and payers without a name. With `only_if_it_matters`, there is no warning unless a finding depends on it: not every
+    claim comes with its coverage.
     """
 
     records: tuple[Record, ...]
@@ -32,6 +34,7 @@ class Unclear:
     topic: str
     kind: str
     system: str
+    codes: tuple[Code, ...] = ()
     only_if_it_matters: bool = False
 
     def __str__(self) -> str:

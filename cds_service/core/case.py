@@ -31,6 +31,8 @@ CVX = "cvx"  # vaccines
 NO_SYSTEM = ""  # a coding that names no system: weak evidence
 # Not a code system: the `value` is a reference to a resource that was not sent.
 REFERENCE = "reference"
+# Nor is this: the kind of a modifier in an unknown form.
+MODIFIER = "modifier"
 
 
 class Code(msgspec.Struct, frozen=True, gc=False):

@@ -56,8 +56,8 @@ class Outcomes:
 class Insights:
     """All counts. `cards` are by week, rule and service, `reasons` by rule and reason code.
 
-    `silent` are calls without findings, `not_checked` is by rule and kind of reason, `times` are calls by bucket of
-    STEPS.
+    `silent` are calls without findings, `not_checked` is by rule and kind of reason, `not_understood` are records by
+    kind and code system, `times` are calls by bucket of STEPS.
     """
 
     calls: int
@@ -65,6 +65,7 @@ class Insights:
     cards: Mapping[tuple[date, str, str], Outcomes]
     reasons: Mapping[tuple[str, str], int]
     not_checked: Mapping[tuple[str, str], int]
+    not_understood: Mapping[tuple[str, str], int]
     times: tuple[int, ...]
 
     def total(self) -> Outcomes:
@@ -114,6 +115,7 @@ def gather(connection: Connection, filters: Filters) -> Insights:
         cards=_cards(connection, filters),
         reasons=_reasons(connection, filters),
         not_checked=_not_checked(connection, filters),
+        not_understood=_not_understood(connection, filters),
         times=_times(connection, filters),
     )
 
@@ -194,6 +196,16 @@ def _not_checked(connection: Connection, filters: Filters) -> dict[tuple[str, st
         for rule, why in json.loads(written or "[]") or []:
             if not filters.rule or rule == filters.rule:
                 found[rule, why] += count
+    return _most_first(found)
+
+
+def _not_understood(connection: Connection, filters: Filters) -> dict[tuple[str, str], int]:
+    counted = cast(AUDIT.c.not_understood, Text)
+    query = select(counted, func.count()).where(*_called(filters)).group_by(counted)
+    found: Counter[tuple[str, str]] = Counter()
+    for written, calls in connection.execute(query):
+        for kind, system, records in json.loads(written or "[]") or []:
+            found[kind, system] += records * calls
     return _most_first(found)
 
 

@@ -69,6 +69,7 @@ AUDIT = Table(
     Column("rules", JSON, nullable=False),
     Column("milliseconds", Float),
     Column("not_checked", JSON),  # pairs of rule and kind of reason
+    Column("not_understood", JSON),  # kind of record, code system and number of records
     Index("audit_by_time", "at"),
 )
 

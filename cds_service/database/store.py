@@ -23,6 +23,10 @@ from cds_service.telemetry.calls import CallSummary, IssuedCard
 _FLUSH_SECONDS = 0.3
 _OTHER_WORKERS_SECONDS = 2 * GATHER_SECONDS
 
+# Longer URIs of code systems are cut.
+_LONGEST_SYSTEM = 200
+_NO_URI = "not a URI"
+
 
 @dataclass(frozen=True, slots=True)
 class AuditActor:
@@ -57,6 +61,7 @@ class Store:
             "hook_instance": _fingerprint(call.hook_instance),
             "milliseconds": call.milliseconds,
             "not_checked": sorted(set(call.not_checked)),
+            "not_understood": [[kind, _storable(system), number] for kind, system, number in call.not_understood],
         }
         self._writer.add([(AUDIT, entry), *((ISSUED_CARDS, _card_row(card, call.service, now)) for card in call.cards)])
 
@@ -132,6 +137,16 @@ def _audit_row(
         "hook_instance": None,
         "rules": sorted(set(rules)),
     }
+
+
+def _storable(system: str) -> str:
+    """The URI of a code system, cut; without NUL and surrogates, which PostgreSQL refuses.
+
+    Words are not kept: they are no URI, and a text may be about the patient.
+    """
+    if len(system.split()) > 1:
+        return _NO_URI
+    return system[:_LONGEST_SYSTEM].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _fingerprint(hook_instance: str | None) -> str | None:

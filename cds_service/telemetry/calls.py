@@ -21,7 +21,8 @@ class CallSummary:
     """An answered call.
 
     `findings` has the rule of each finding, `not_checked` the rule and kind of reason of each undecided question, and
-    `keys` each prefetch key with the source of its data. `skipped` counts skipped resources.
+    `keys` each prefetch key with the source of its data. `skipped` counts skipped resources. `not_understood` has the
+    kind, the code system and the number of the records that were not understood: never their codes or texts.
     """
 
     service: str
@@ -29,6 +30,7 @@ class CallSummary:
     findings: Sequence[str] = ()
     not_checked: Sequence[tuple[str, str]] = ()
     skipped: int = 0
+    not_understood: Sequence[tuple[str, str, int]] = ()
     fetched: Sequence[str] = ()
     hook_instance: str | None = None
     cards: Sequence[IssuedCard] = ()

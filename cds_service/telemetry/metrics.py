@@ -14,18 +14,22 @@ MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Label for override reasons that are not ours, since those codes come from the client.
 OTHER_REASON = "other"
 
+# Label for code systems that are not ours: senders choose their URIs, which could name anything and be many.
+OTHER_SYSTEM = "other"
+
 _SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """The metrics of one process. `reasons` are the codes of our override reasons."""
+    """The metrics of one process. `reasons` are the codes of our override reasons, `systems` our code systems."""
 
-    def __init__(self, reasons: frozenset[str] = frozenset()) -> None:
+    def __init__(self, reasons: frozenset[str] = frozenset(), systems: frozenset[str] = frozenset()) -> None:
         # Imported here because the library reads the shared folder's variable on import, which only workers may do.
         from prometheus_client import CollectorRegistry, Counter, Histogram  # noqa: PLC0415
 
         self._registry = CollectorRegistry()
         self._reasons = reasons
+        self._systems = systems
 
         def counter(name: str, text: str, *labels: str) -> Any:
             return cache(Counter(name, text, labels, registry=self._registry).labels)  # looked up nine times per call
@@ -37,6 +41,9 @@ class Metrics:
         self._cards = counter("cds_cards", "Issued cards", "service", "rule", "indicator")
         self._not_checked = counter(
             "cds_not_checked", "Questions that rules could not decide", "service", "rule", "why"
+        )
+        self._not_understood = counter(
+            "cds_not_understood", "Records that were not understood, by kind and code system", "kind", "system"
         )
         self._keys = counter("cds_prefetch", "Prefetch keys by source: sent, fetched, lacking or unsent", "key", "how")
         self._feedback = counter("cds_feedback", "Outcomes of cards from user feedback", "service", "outcome", "reason")
@@ -51,6 +58,8 @@ class Metrics:
             self._cards(call.service, rule, indicator).inc(number)
         for (rule, why), number in Counter(call.not_checked).items():
             self._not_checked(call.service, rule, why).inc(number)
+        for kind, system, number in call.not_understood:
+            self._not_understood(kind, system if system in self._systems else OTHER_SYSTEM).inc(number)
         for key, how in call.keys:
             self._keys(key, how).inc()
 

@@ -32,6 +32,7 @@ def summary_of_bundle(name: str, answer: Answer, seconds: float) -> CallSummary:
         findings=tuple(rule.id for rule, _ in review.findings),
         not_checked=tuple((rule.id, each.why) for rule, each in review.not_checked),
         skipped=len(answer.skipped),
+        not_understood=tuple((each.kind, each.system, len(each.records)) for each in review.unclear),
         fetched=answer.fetched,
         hook_instance=answer.hook_instance,
     )
@@ -55,6 +56,7 @@ class CallRecorder:
             findings=_counted(call.findings),
             not_checked=_counted([rule for rule, _ in call.not_checked]),
             left_out=call.skipped,
+            not_understood=_records_by_kind(call.not_understood),
             fetched=list(call.fetched),
             milliseconds=call.milliseconds,
         )
@@ -81,6 +83,14 @@ class CallRecorder:
 def _counted(rules: Sequence[str]) -> dict[str, int]:
     """Number of occurrences of each rule."""
     return dict(Counter(rules)) if rules else {}
+
+
+def _records_by_kind(not_understood: Sequence[tuple[str, str, int]]) -> dict[str, int]:
+    """Number of records by kind; the log holds no sender's code systems."""
+    found: Counter[str] = Counter()
+    for kind, _, number in not_understood:
+        found[kind] += number
+    return dict(found)
 
 
 def _issued(card: Card) -> IssuedCard:

@@ -1,4 +1,7 @@
-"""`/insights`: outcomes of cards, undecided rules and response times, as a page and as CSV, for operators."""
+"""`/insights`: outcomes of cards, undecided rules, records not understood and response times, for operators.
+
+A page, and each of its tables as CSV.
+"""
 
 import csv
 import io
@@ -11,6 +14,7 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 
 from cds_service.charts import Columns, columns, row_bar
+from cds_service.core.case import BILLING, CVX, LOINC, MODIFIER, NDC, NO_SYSTEM, REFERENCE, REVENUE, RXNORM, SNOMED
 from cds_service.core.rules import Rule
 from cds_service.database.connections import Database
 from cds_service.database.insights import STEPS, Filters, Insights, Outcomes, gather
@@ -30,6 +34,32 @@ _UNDECIDED_REASONS = {
     "claim": "the claim lacks required information",
     "not-understood": "a code, drug, payer or date was not understood",
 }
+
+
+_RECORD_KINDS = {
+    "charge": "Charges",
+    "drug": "Administrations",
+    "procedure": "Procedures",
+    "material": "Materials used",
+    "order": "Orders",
+    "payer": "Payers",
+    "modifier": "Modifiers",
+}
+_SYSTEM_NAMES = {
+    BILLING: "CPT or HCPCS",
+    NDC: "NDC",
+    RXNORM: "RxNorm",
+    SNOMED: "SNOMED CT",
+    LOINC: "LOINC",
+    REVENUE: "revenue codes",
+    CVX: "CVX",
+    REFERENCE: "references to resources that were not sent",
+    MODIFIER: "modifiers in an unknown form",
+    NO_SYSTEM: "without a code or a code system",
+}
+
+# The code systems that are no sender's own; as labels of metrics they are few.
+KNOWN_SYSTEMS = frozenset(_SYSTEM_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +102,7 @@ def blueprint(database: Database, rules: tuple[Rule, ...], services: tuple[str, 
             by_rule=list(_by_rule(found)),
             reasons=list(_reasons(found, reason_names)),
             undecided=list(_undecided(found)),
+            not_understood=list(_not_understood(found)),
             times=list(_times(found)),
         )
 
@@ -151,6 +182,12 @@ def _undecided(found: Insights) -> Iterator[_Row]:
         yield _row(rule, count, found.not_checked.values(), _UNDECIDED_REASONS.get(why, why))
 
 
+def _not_understood(found: Insights) -> Iterator[_Row]:
+    for (kind, system), count in found.not_understood.items():
+        name = _RECORD_KINDS.get(kind, kind)
+        yield _row(name, count, found.not_understood.values(), _SYSTEM_NAMES.get(system, system))
+
+
 def _times(found: Insights) -> Iterator[_Row]:
     """Response times by step, up to the longest call."""
     last = max((position for position, count in enumerate(found.times) if count), default=-1)
@@ -186,6 +223,11 @@ def _undecided_csv(found: Insights, filters: Filters) -> Rows:
     yield from _with_days(found.not_checked, filters)
 
 
+def _not_understood_csv(found: Insights, filters: Filters) -> Rows:
+    yield "from", "to", "kind", "code system", "records"
+    yield from _with_days(found.not_understood, filters)
+
+
 def _with_days(counts: Mapping[tuple[str, str], int], filters: Filters) -> Iterator[tuple[date, date, str, str, int]]:
     for (rule, key), count in counts.items():
         yield filters.first, filters.last, rule, key, count
@@ -197,7 +239,13 @@ def _times_csv(found: Insights, filters: Filters) -> Rows:
         yield filters.first, filters.last, name, count
 
 
-_TABLES = {"cards": _cards_csv, "reasons": _reasons_csv, "not-checked": _undecided_csv, "times": _times_csv}
+_TABLES = {
+    "cards": _cards_csv,
+    "reasons": _reasons_csv,
+    "not-checked": _undecided_csv,
+    "not-understood": _not_understood_csv,
+    "times": _times_csv,
+}
 
 
 def _as_csv(rows: Iterable[tuple[object, ...]]) -> str:

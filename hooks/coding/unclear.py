@@ -9,12 +9,14 @@ from cds_service.core.alternatives import Unclear
 from cds_service.core.case import (
     BILLING,
     LOINC,
+    MODIFIER,
     NDC,
     REFERENCE,
     RXNORM,
     SNOMED,
     Administration,
     Case,
+    Code,
     Concept,
     Line,
     Order,
@@ -121,13 +123,14 @@ def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
         return Unclear((record,), lacks, f"{_KIND_NAMES[kind]} {lacks}", kind, "")
     if code.system == REFERENCE:
         named = _quoted(code.value, "a reference")
-        return Unclear((record,), f"refers to {named}, which was not sent", f"{named} was not sent", kind, REFERENCE)
+        what, topic = f"refers to {named}, which was not sent", f"{named} was not sent"
+        return Unclear((record,), what, topic, kind, REFERENCE, (code,))
     state = "not known" if code.system in _SYSTEM_NAMES else "not mapped"
     system = _SYSTEM_NAMES.get(code.system) or _quoted(code.system, "a code system")
     of = f"of {system}" if code.system else "without a code system"
     topic = f"{_KIND_NAMES[kind]} carries a code {of} that is {state}"
     what = f"carries {_quoted(code.value, 'a code', 'code ')} {of}, which is {state}"
-    return Unclear((record,), what, topic, kind, code.system)
+    return Unclear((record,), what, topic, kind, code.system, (code,))
 
 
 def _quoted(written: str, otherwise: str, before: str = "") -> str:
@@ -141,7 +144,8 @@ def unclear_payers(case: Case) -> list[Unclear]:
     for written, line in unresolved_coverages(case).items():
         topic = f"{_short(written)} was not sent"
         what = f"names {_short(written)}, which was not sent"
-        found.append(Unclear((line,), what, topic, "payer", REFERENCE, only_if_it_matters=True))
+        codes = (Code(REFERENCE, written),)
+        found.append(Unclear((line,), what, topic, "payer", REFERENCE, codes, only_if_it_matters=True))
     for each in unnamed_coverages(case):
         what = "states neither a type of plan nor a payor's name"
         found.append(Unclear((each,), what, f"a coverage {what}", "payer", "", only_if_it_matters=True))
@@ -157,7 +161,7 @@ def _short(written: str) -> str:
 def unclear_modifiers(line: Line) -> Unclear:
     """The fault of a line with a modifier in an unknown form."""
     what = "carries a modifier in a form that was not understood"
-    return Unclear((line,), what, "a modifier was not understood", "modifier", "modifier")
+    return Unclear((line,), what, "a modifier was not understood", "modifier", MODIFIER)
 
 
 def _together(found: Iterable[Unclear]) -> Iterator[Unclear]:
@@ -167,4 +171,4 @@ def _together(found: Iterable[Unclear]) -> Iterator[Unclear]:
     for group in same.values():
         first = group[0]
         records = tuple(dict.fromkeys(record for each in group for record in each.records))
-        yield replace(first, records=records)
+        yield replace(first, records=records, codes=tuple(code for each in group for code in each.codes))

@@ -11,7 +11,7 @@ from cds_service.charts import Columns, columns, pareto, row_bar
 from cds_service.database import connections, migrate
 from cds_service.database.insights import Filters, Insights, Outcomes, gather, monday
 from tests.http.test_reference import page_of
-from tests.support.call_history import CLAIM_REVIEW, written
+from tests.support.call_history import CLAIM_REVIEW, OWN, written
 from tests.support.running import running
 
 ADD_ON, SUPPLY = "contrast-add-on-missing", "contrast-supply-missing"
@@ -45,6 +45,7 @@ def test_everything_is_counted(counted: connections.Database) -> None:
         (("supply-units-mismatch", "record"), 5),
         (("pair-conflict", "claim"), 1),
     ]
+    assert list(found.not_understood.items()) == [(("charge", OWN), 9), (("drug", "reference"), 3)]
     assert found.times == (0, 8, 0, 0, 1, 0, 0, 0, 0, 1), "a call without a time is not timed"
     assert (found.within(0.5), found.within(0.95)) == (5, None)
 
@@ -133,6 +134,8 @@ def test_the_page_says_what_was_counted(service: str) -> None:
         "Charged on another claim",
         "the record is incomplete or inconclusive",
         "Half of the calls were answered within 5 ms.",
+        f"Charges{OWN}9",
+        "Administrationsreferences to resources that were not sent3",
     ):
         assert words in page.text
     assert not page.tags & {"script", "style", "img", "iframe"}
@@ -144,6 +147,7 @@ def test_csv(service: str) -> None:
     assert sum(int(row[3]) for row in rows) == 6
     assert table(service, "/insights/times.csv")[2][2:] == ["up to 5", "8"]
     assert table(service, "/insights/not-checked.csv")[1][2:] == ["supply-units-mismatch", "record", "5"]
+    assert table(service, "/insights/not-understood.csv")[1][2:] == ["charge", OWN, "9"]
     reasons = [row[3] for row in table(service, "/insights/reasons.csv")]
     assert "'=1+1" in reasons, "no cell of a client is a formula"
     assert "=1+1" not in reasons

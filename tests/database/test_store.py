@@ -124,6 +124,19 @@ def test_a_call_is_kept_with_its_cards_and_without_its_payload(database: Databas
     assert rows(engine, AUDIT)[1]["hook_instance"] == entry["hook_instance"], "one call, however it is written"
 
 
+def test_what_was_not_understood_is_kept_by_kind_and_system(database: Database, engine: Engine) -> None:
+    unclear = [("charge", "urn:x\0\ud800" + "y" * 300, 2), ("drug", "reference", 1), ("order", "Mrs Smith", 1)]
+    store = Store(database)
+    store.record_call(HERE, CallSummary(service=SERVICE, not_understood=unclear))
+    store.flush(MOST_SECONDS)
+    (entry,) = rows(engine, AUDIT)
+    (kind, system, number), drug, order = entry["not_understood"]
+    assert order == ["order", "not a URI", 1]
+    assert (kind, number, drug) == ("charge", 2, ["drug", "reference", 1])
+    assert system.startswith("urn:x?y")
+    assert len(system) < 200
+
+
 def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> None:
     store, one = Store(database), card()
     store.record_call(HERE, CallSummary(service=SERVICE, cards=(issued_card(one),)))
@@ -304,12 +317,14 @@ def test_up_and_down_with_data(engine: Engine) -> None:
     before = [rows(engine, table) for table in (ISSUED_CARDS, FEEDBACK, COMMENTS)]
     for step, revision in (
         (migrate.upgrade, "0002"), (migrate.upgrade, "0003"), (migrate.downgrade, "0002"), (migrate.downgrade, "0001"),
-        (migrate.upgrade, "0003"),
+        (migrate.upgrade, "0003"), (migrate.upgrade, "0004"), (migrate.downgrade, "0003"), (migrate.upgrade, "0004"),
     ):  # fmt: skip
         with engine.begin() as connection:
             step(connection, revision)
             assert inspect(connection).has_table("audit") == (revision > "0001")
             assert inspect(connection).has_table("used_tokens") == (revision > "0002")
+            columns = inspect(connection).get_columns("audit") if revision > "0001" else []
+            assert ("not_understood" in {each["name"] for each in columns}) == (revision > "0003")
         assert [rows(engine, table) for table in (ISSUED_CARDS, FEEDBACK, COMMENTS)] == before
     with engine.begin() as connection:
         migrate.downgrade(connection, "base")

@@ -111,6 +111,24 @@ def test_what_a_rule_cannot_decide_is_counted(tmp_path: Path) -> None:
         assert asked
 
 
+def test_what_is_not_understood_is_counted_without_the_senders_systems(tmp_path: Path) -> None:
+    own = [("urn:oid:1.2.3", "ECHO"), ("https://ehr.example.org/patients/smith", "X1"), ("http://loinc.org", "12")]
+    body = json.dumps(request_of({"lines": "93350, 93351, 93307, Q9957x2"}))
+    for code, (system, local) in zip(("93350", "93351", "93307"), own, strict=True):
+        body = body.replace(
+            f'"system": "http://www.ama-assn.org/go/cpt", "code": "{code}"', f'"system": "{system}", "code": "{local}"'
+        )
+    with running(tmp_path) as service:
+        assert post(service.address, CLAIM_REVIEW, body.encode()).status_code == 200
+        found = metrics(service)
+        assert events(service, "call")[0]["not_understood"] == {"charge": 3}
+    assert {name: number for name, number in found.items() if name.startswith("cds_not_understood_total")} == {
+        'cds_not_understood_total{kind="charge",system="loinc"}': 1,
+        'cds_not_understood_total{kind="charge",system="other"}': 2,
+    }
+    assert "smith" not in "".join(found)
+
+
 def item(card: str, reason: dict[str, str] | None) -> dict[str, Any]:
     feedback = {"card": card, "outcome": "overridden", "outcomeTimestamp": "2026-03-02T15:04:05Z"}
     return feedback | ({"overrideReason": {"reason": reason}} if reason else {})

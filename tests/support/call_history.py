@@ -12,6 +12,7 @@ from cds_service.database import connections, migrate
 from cds_service.database.schema import AUDIT, FEEDBACK, ISSUED_CARDS
 
 CLAIM_REVIEW = "contrast-echo-claim-review"
+OWN = "urn:oid:1.2.36.1.2001.1005.17"  # a sender's own code system
 
 
 @dataclass
@@ -28,12 +29,13 @@ class History:
         service: str = CLAIM_REVIEW,
         milliseconds: float | None = 4.0,
         not_checked: Sequence[tuple[str, str]] = (),
+        not_understood: Sequence[tuple[str, str, int]] | None = None,
     ) -> list[str]:
         """A call and the cards that it was answered with, one for each rule; returns their ids."""
         at = self.now - timedelta(days=days_ago)
         row = {"at": at, "client": "x", "action": "call", "service": service, "request": str(uuid.uuid4())}
         said: dict[str, Any] = {"rules": list(rules), "not_checked": not_checked, "milliseconds": milliseconds}
-        self.connection.execute(AUDIT.insert(), row | said)
+        self.connection.execute(AUDIT.insert(), row | said | {"not_understood": not_understood})
         return [self._card(at, rule, service) for rule in rules]
 
     def _card(self, at: datetime, rule: str, service: str) -> str:
@@ -73,6 +75,8 @@ def tell(history: History) -> None:
     history.feedback(changed_mind[0], "accepted")
     history.feedback(changed_mind[0], "overridden", None, minutes=5)
     for _ in range(4):
-        history.call(3, not_checked=[("supply-units-mismatch", "record")])
-    history.call(20, milliseconds=None, not_checked=[("supply-units-mismatch", "record"), ("pair-conflict", "claim")])
+        history.call(3, not_checked=[("supply-units-mismatch", "record")], not_understood=[("charge", OWN, 2)])
+    doubts = [("supply-units-mismatch", "record"), ("pair-conflict", "claim")]
+    unclear = [("charge", OWN, 1), ("drug", "reference", 3)]
+    history.call(20, milliseconds=None, not_checked=doubts, not_understood=unclear)
     history.call(400, ["contrast-add-on-missing"])

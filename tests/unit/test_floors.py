@@ -17,7 +17,7 @@ FLOORS = (
     ("database",),
     ("review",),
     ("auth",),
-    ("audit", "sandbox"),
+    ("audit", "sandbox", "onboarding"),
     ("web",),
     ("app", "wiring", "server", "cli", "__main__"),
 )
