@@ -11,6 +11,7 @@ from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.systems import HCPCS_URI, billing_uri, code_kind
 
 CHARGE_TYPES = ("ChargeItem", "Claim", "ExplanationOfBenefit")
+UNKNOWN_TYPE = "?"  # counts the lines that are no FHIR resources
 MOST_RECORDS = 100_000  # a sample of so many suffices to name the systems
 
 # Gives the texts of up to so many charges and claims of the export.
@@ -56,6 +57,8 @@ _DECODER = msgspec.json.Decoder(_Charge)
 def why_no_case(types: Mapping[str, int], read: ReadCharges) -> str:
     """A sentence on why no case was about an echo; `types` are the lines of the export by resource type."""
     held = [kind for kind in CHARGE_TYPES if types.get(kind)]
+    if not held and types.get(UNKNOWN_TYPE):
+        return "0 cases: no charge or claim could be read; lines were rejected."
     if not held:
         return "0 cases: the export holds no charges or claims."
     texts = iter(read(MOST_RECORDS + 1))

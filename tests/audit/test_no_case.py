@@ -84,6 +84,7 @@ def test_of_a_large_export_a_sample_is_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_claims_that_were_all_rejected_are_named_as_such() -> None:
     assert why_no_case({"Claim": 2}, lambda _: ()) == "0 cases: all claims were rejected."
+    assert why_no_case({"?": 2}, lambda _: ()) == "0 cases: no charge or claim could be read; lines were rejected."
 
 
 # --- the audit ------------------------------------------------------------------------------------------------------
