@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cds_service.audit import output_files
+from cds_service.audit.charged_systems import CHARGE_TYPES
 from cds_service.audit.chunks import BrokenChunk, Chunk, lines_of
 from cds_service.audit.patients import ExportedRecord, by_patient
 from cds_service.audit.reviewer import AuditTally
@@ -135,6 +137,10 @@ class Engine:
             self.progress.advance(1)
         return [_decoded(folder / str(number) / "done.json", PartitionResult) for number in range(partitions)]
 
+    def charges(self, most: int) -> Iterator[str]:
+        """The texts of up to so many charges and claims of the export, as read."""
+        return islice(_texts_in(sorted((self.work / "read").glob("*.parquet")), CHARGE_TYPES), most)
+
     def database(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with the memory limit that spills into the working folder."""
         database = duckdb.connect()
@@ -232,6 +238,14 @@ def _review_partition(records: Path, folder: Path, number: int, complete: frozen
 def patients_in(records: Path, number: int) -> Iterator[tuple[str, list[ExportedRecord]]]:
     """The patients of a partition, each with all records."""
     return by_patient(_rows_in(records, number))
+
+
+def _texts_in(tables: list[Path], kinds: tuple[str, ...]) -> Iterator[str]:
+    for table in tables:
+        with pq.ParquetFile(table) as file:
+            for batch in file.iter_batches(2048, columns=["kind", "raw"]):
+                wanted = pc.is_in(batch.column("kind"), pa.array(kinds))
+                yield from batch.filter(wanted).column("raw").to_pylist()
 
 
 def _rows_in(records: Path, number: int) -> Iterator[tuple[str, str, str, str, bool]]:

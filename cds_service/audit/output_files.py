@@ -39,7 +39,11 @@ _FINDINGS: tuple[tuple[str, pa.DataType, str], ...] = (
 )
 _COUNTS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("rule", pa.string(), "the rule's id; empty in the rows that count cases reviewed"),
-    ("outcome", pa.string(), "`reviewed` (the case itself), `passed`, `finding` or `not checked`"),
+    (
+        "outcome",
+        pa.string(),
+        "of the case itself `reviewed` or `empty` (nothing of an echo); `passed`, `finding` or `not checked`",
+    ),
     ("reason", pa.string(), "reason if not checked; else empty"),
     ("month", pa.string(), "month of the first charge of the case, or `no date`"),
     ("site", pa.string(), "as in findings"),

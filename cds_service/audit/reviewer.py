@@ -21,7 +21,8 @@ from cds_service.review.advisor import Advisor, ReviewResult
 from cds_service.review.report import FindingView, findings_with_views
 
 REVIEWED = "reviewed"  # the outcome that counts each reviewed case once
-OUTCOMES = (REVIEWED, "passed", "finding", "not checked")
+EMPTY = "empty"  # instead, for a case without anything of an echo: no rule was run
+OUTCOMES = (REVIEWED, EMPTY, "passed", "finding", "not checked")
 
 NO_DAY = "no date"
 CENT = Decimal("0.01")
@@ -87,7 +88,7 @@ class Auditor:
         for finding, found in findings_with_views(result):
             estimate = estimate_of(finding.fixes or fixes_if_open.get(subject_of(found), ()), self.fees)
             tally.findings.append(self._row(patient, each, sites, finding, found, estimate))
-        if not each.related:
+        if not each.related and not result.review.empty:
             return  # not counted: without a relevant record, only --everything reviews it
         case = each.parsed.case
         month = each.day.strftime("%Y-%m") if each.day else NO_DAY
@@ -152,7 +153,7 @@ class Auditor:
 
 def _outcomes(result: ReviewResult) -> Iterator[tuple[str, str, str]]:
     """Rule, outcome and reason, each once for a case."""
-    yield "", REVIEWED, ""
+    yield "", EMPTY if result.review.empty else REVIEWED, ""
     yield from ((rule.id, "passed", "") for rule in result.review.passed)
     yield from {(rule.id, "finding", "") for rule, _ in result.review.findings}
     yield from {(rule.id, "not checked", each.reason) for rule, each in result.review.not_checked}

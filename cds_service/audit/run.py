@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -64,7 +64,7 @@ def run_audit(export: Export, workers: Workers, options: Options, progress: Prog
             *_incomplete_files(export, chunks, scanned),
         )
         run = describe(auditor, [file.name for file in export.files], options, counts, notes, "embedded")
-        summary = summarize(run, _querying(database))
+        summary = summarize(replace(run, charges=engine.charges), _querying(database))
         _write(database, work, options.out, summary, _positions(chunks, scanned))
     progress.advance(1)
     shutil.rmtree(work)

@@ -9,6 +9,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from cds_service.audit import html_report, output_files
+from cds_service.audit.charged_systems import CHARGE_TYPES
 from cds_service.audit.duckdb_engine import Progress
 from cds_service.audit.exports import ENDINGS, Export, open_export
 from cds_service.audit.patients import by_patient
@@ -65,7 +67,8 @@ def run_on_spark(
     notes = (*(opened.notes if opened else ()), *warnings, *unread_notes(kinds))
     files = [file.name for file in opened.files] if opened else [export]
     query = _querying(spark, address)
-    summary = summarize(describe(auditor, files, options, counts, notes, "spark"), query)
+    run = describe(auditor, files, options, counts, notes, "spark")
+    summary = summarize(replace(run, charges=partial(_charges, scanned)), query)
     html = html_report.render(summary, query(DRILL_DOWN))
     _save(spark, f"{out}/{output_files.REPORT_FILE}", html.encode())
     _save(spark, f"{out}/{output_files.SUMMARY_FILE}", as_json(summary))  # last: it marks the audit as finished
@@ -133,6 +136,12 @@ def _scan_batch(lines: list[str], files: list[str], relevant: str) -> Iterator[p
     kinds = [{**empty, "kind": kind, "reason": _COUNTED, "number": count} for kind, count in found.kinds.items()]
     if rejects or kinds:
         yield pa.RecordBatch.from_pylist([*rejects, *kinds], schema=_SCANNED)
+
+
+def _charges(scanned: DataFrame, most: int) -> Iterator[str]:
+    """The texts of up to so many charges and claims of the export."""
+    read = scanned.where((f.col("reason") == "") & f.col("kind").isin(*CHARGE_TYPES))
+    return (row["raw"] for row in read.select("raw").limit(most).toLocalIterator())
 
 
 def _counted(scanned: DataFrame) -> dict[str, int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from cds_service.audit.charged_systems import ReadCharges, why_no_case
 from cds_service.audit.knowledge import Question
 
 # Runs a query over the tables `findings`, `counts` and `left_out`; one mapping per row.
@@ -24,7 +25,10 @@ _AMOUNTS = """count(*) AS findings,
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The head of the summary, as plain data. `facts` are counts of what was read and reviewed."""
+    """The head of the summary, as plain data. `facts` are counts of what was read and reviewed.
+
+    `charges` reads charges and claims of the export again; it is used only if no case was about an echo.
+    """
 
     about: Mapping[str, Any]
     facts: Mapping[str, Any]
@@ -33,14 +37,17 @@ class Run:
     tables: Mapping[str, Any]
     questions: tuple[Question, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    charges: ReadCharges = field(default=lambda _: ())
 
 
 def summarize(run: Run, query: RunQuery) -> dict[str, Any]:
     """The summary of a run, as written to `summary.json`."""
     by_rule = _by("rule", query)
+    reviewed = _counted("reviewed", query)
+    why_none = () if reviewed else (why_no_case(run.facts["types"], run.charges),)
     return {
         "about": dict(run.about),
-        "facts": dict(run.facts) | {"reviewed": _reviewed(query)},
+        "facts": dict(run.facts) | {"reviewed": reviewed, "empty": _counted("empty", query)},
         "total": _total(by_rule),
         "questions": [_answer(question, by_rule) for question in run.questions],
         "by": {dimension: by_rule if dimension == "rule" else _by(dimension, query) for dimension in DIMENSIONS},
@@ -51,7 +58,7 @@ def summarize(run: Run, query: RunQuery) -> dict[str, Any]:
         "leftOut": _rows(query(_LEFT_OUT)),
         "rules": dict(run.rules),
         "tables": dict(run.tables),
-        "notes": list(run.notes),
+        "notes": [*why_none, *run.notes],
     }
 
 
@@ -66,8 +73,10 @@ DRILL_DOWN = f"""SELECT * FROM findings
  LIMIT {DRILL_DOWN_ROWS}"""  # noqa: S608
 
 
-def _reviewed(query: RunQuery) -> int:
-    return sum(int(row["cases"]) for row in query(_REVIEWED))
+def _counted(outcome: str, query: RunQuery) -> int:
+    """The cases with an outcome of the case itself: `reviewed` or `empty`."""
+    rows = query(f"SELECT sum(cases) AS cases FROM counts WHERE outcome = '{outcome}'")  # noqa: S608
+    return sum(int(row["cases"] or 0) for row in rows)
 
 
 def _by(dimension: str, query: RunQuery) -> list[dict[str, Any]]:

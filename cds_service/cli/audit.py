@@ -222,13 +222,17 @@ def _rate(speed: float | None, unit: str) -> str:
     return f"{speed / 1_000_000:.1f} MB/s" if unit == "bytes" else f"{speed:.1f} {unit}/s"
 
 
+def _empty(cases: int) -> str:
+    return f"; {cases} further cases held nothing of an echo" if cases else ""
+
+
 def _print_summary(summary: dict[str, Any], out: str) -> None:
     """Print the results in a few lines."""
     total, facts = summary["total"], summary["facts"]
     rejects = sum(each["lines"] for each in summary["rejects"])
     click.echo(
         f"{facts['lines']} lines, {facts['reviewed']} cases reviewed: {total['findings']} findings, "
-        f"{total['warnings']} of them warnings"
+        f"{total['warnings']} of them warnings{_empty(facts['empty'])}"
     )
     for each in summary["questions"]:
         click.echo(f"  {each['findings']:>8}  {each['text']}")

@@ -22,7 +22,7 @@ from cds_service.fhir.text_faults import utf8_json
 from cds_service.fhir.validate import faults_in
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.reference import rule_page
-from cds_service.review.report import Report, report_of
+from cds_service.review.report import Report, empty_sentence, report_of
 from cds_service.settings import load_settings, table
 from cds_service.wiring import create_advisor, create_auditor, create_case_writer, samples, service_directory
 from hooks.publish import reference as hooks_reference
@@ -172,7 +172,7 @@ def _check_one(advisor: Advisor, name: str, as_json: bool, strict: bool, console
         for fault in faults if is_call else ():
             click.echo(f"{name}: {fault.path}: {fault.reason}", err=True)
     elif report:
-        terminal.show_report(console, name, report)
+        terminal.show_report(console, name, report, empty_sentence(answer) if report.empty else "")
     else:
         terminal.show(console, name, answer, faults)
     return 1 if any(card.indicator == "warning" for card in answer.response.cards) else 0

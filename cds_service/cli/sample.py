@@ -32,6 +32,7 @@ def sample_command(writer: CaseWriter) -> click.Command:
     @click.option("--given", multiple=True, metavar="TEXT", help='Contrast given, such as "PRODUCT 1.3 mL".')
     @click.option("--done", multiple=True, metavar="CODE", help="A procedure on the record.")
     @click.option("--ordered", multiple=True, metavar="CODE", help="An order; makes it a call at order time.")
+    @click.option("--earlier", metavar="LINES", help="Charges that are already on the record, beside the claim.")
     @click.option("--observed", multiple=True, metavar="TEXT", help='An observation, such as "LOINC 8867-4".')
     @click.option("--complete", multiple=True, metavar="KEY", help="A prefetch key that is complete, even if empty.")
     @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; default: print.")
@@ -64,7 +65,7 @@ def _request(writer: CaseWriter, lines: str, options: dict[str, Any]) -> str:
 
 def _case(lines: str, options: dict[str, Any]) -> dict[str, Any]:
     lists = {name: list(options[name]) for name in ("given", "done", "ordered", "observed") if options[name]}
-    texts = {name: options[name] for name in ("place", "payer", "day") if options[name]}
+    texts = {name: options[name] for name in ("place", "payer", "day", "earlier") if options[name]}
     charges = {options["claim"] or "lines": lines} if lines else {}
     stage = {"hook": "order"} if options["ordered"] else {}
     return charges | stage | lists | texts | {"known": list(options["complete"])}

@@ -12,7 +12,7 @@ from cds_service.cdshooks.messages import Action, Card
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import Answer
 from cds_service.review.reference import Citation, CodePage, Footnotes, Grid, RulePage
-from cds_service.review.report import FindingView, Report
+from cds_service.review.report import FindingView, Report, empty_sentence
 from cds_service.review.samples import Example
 
 _COLORS = {"info": "cyan", "warning": "yellow", "critical": "red"}
@@ -28,12 +28,12 @@ def show(console: Console, name: str, answer: Answer, faults: Iterable[SkippedIt
     for skipped in (*answer.skipped, *faults):
         console.print(Text(f"  skipped      {skipped.path}: {skipped.reason}"))
     if not answer.response.cards:
-        console.print(Text(f"  {_no_findings(answer)}", style="green"))
+        console.print(_no_findings(answer))
     console.print()
 
 
-def show_report(console: Console, name: str, report: Report) -> None:
-    """Print the review of one Bundle."""
+def show_report(console: Console, name: str, report: Report, empty: str = "") -> None:
+    """Print the review of one Bundle; `empty` is the sentence if it has nothing to check."""
     console.print(Text(name, style="bold"))
     for found in report.findings:
         _show_finding(console, found)
@@ -43,7 +43,9 @@ def show_report(console: Console, name: str, report: Report) -> None:
         console.print(Text(f"  not checked  {unchecked.rule}: {unchecked.reason}"))
     for warned in report.warnings:
         console.print(Text(f"  skipped      {warned.location}: {warned.message}"))
-    if not report.findings:
+    if empty:
+        console.print(Text(f"  {empty}"))
+    elif not report.findings:
         every = {each.rule for each in report.passed} | {each.rule for each in report.not_checked}
         console.print(Text(f"  no findings ({len(report.passed)} of {len(every)} rules passed)", style="green"))
     console.print()
@@ -58,9 +60,12 @@ def _show_finding(console: Console, found: FindingView) -> None:
     console.print(Text(f"  finding {found.id} ({found.rule})"))
 
 
-def _no_findings(answer: Answer) -> str:
+def _no_findings(answer: Answer) -> Text:
+    if answer.review.empty:
+        return Text(f"  {empty_sentence(answer)}")
     passed = len(answer.review.passed)
-    return f"no findings ({passed} of {len(answer.review.passed) + len(answer.review.not_checked)} rules passed)"
+    every = passed + len(answer.review.not_checked)
+    return Text(f"  no findings ({passed} of {every} rules passed)", style="green")
 
 
 def _show_card(console: Console, card: Card) -> None:

@@ -93,6 +93,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
 
     `certain` is false if the code came without a code system. `units` are HCPCS units, None if not stated. `claim`
     identifies the line's claim, empty for a charge not yet on a claim. `open` is true while the line can be changed.
+    `billable` is true for a charge on no claim whose status says that it is ready to be billed.
     `unclear_modifiers` are modifiers in a form that was not understood.
     `coverages` are references and identifiers, `payer_names` the names of coverages that have neither.
     """
@@ -109,6 +110,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     coverages: tuple[str, ...] = ()
     payer_names: tuple[str, ...] = ()
     open: bool = True
+    billable: bool = False
 
     def __str__(self) -> str:
         return notation(self.code, self.modifiers, self.units)

@@ -18,7 +18,8 @@ class Review:
     """The result of running rules over a case.
 
     `passed` are the rules without findings or open questions, `switched_off` those that the site switched off.
-    `unclear` are the records to warn of, since they were not understood.
+    `unclear` are the records to warn of, since they were not understood. `empty`: the case holds the subject of no
+    rule, so that no rule was run, and none passed.
     """
 
     findings: tuple[tuple[Rule, Finding], ...]
@@ -26,17 +27,18 @@ class Review:
     passed: tuple[Rule, ...]
     switched_off: tuple[Rule, ...] = ()
     unclear: tuple[Unclear, ...] = ()
+    empty: bool = False
 
 
 def review(
     case: Case, rules: Iterable[Rule], scope: Scope | None = None, readings: Readings = EVERYTHING_UNDERSTOOD
 ) -> Review:
-    """Run the rules that the site has not switched off; a case outside of `scope` passes all."""
+    """Run the rules that the site has not switched off; a case outside of `scope` is empty."""
     every = tuple(rules)
     off = tuple(each for each in every if each.id in case.site.rules_off)
     wanted = tuple(each for each in every if each.id not in case.site.rules_off)
     if scope is not None and not scope.covers(case):
-        return Review((), (), wanted, off, _worth_a_warning(readings.unclear(case), ()))
+        return Review((), (), (), off, _worth_a_warning(readings.unclear(case), ()), empty=True)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []
     passed: list[Rule] = []

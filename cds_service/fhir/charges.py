@@ -61,6 +61,7 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
         encounter=resolver.ref(c.context) or None,
         links=resolver.refs(c.service, c.supporting_information),
         open=c.status != "billed" and not is_extended,
+        billable=c.status == "billable",
     )
 
 

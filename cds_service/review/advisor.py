@@ -68,7 +68,7 @@ class Advisor:
 
     `hook_namespace` is the site's prefix for our own hook, `canonical_base` the base URL of the code systems in cards,
     and `max_entries` the maximum length of a list in a request. `scope` is the subject of the rules: a case outside
-    of it passes all; without it every rule runs. `readings` know the records that were not understood.
+    of it is empty, and no rule runs; without it every rule runs. `readings` know the records that were not understood.
     """
 
     rules: tuple[Rule, ...]

@@ -19,6 +19,7 @@ from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import ReviewResult
 
 SWITCHED_OFF = "switched off by this site"
+NOTHING_FOUND = "nothing of an echo was found, so nothing was checked"
 
 
 class EvidenceView(Message):
@@ -79,8 +80,12 @@ class InputWarning(Message):
 
 
 class Report(msgspec.Struct, rename="camel", kw_only=True):
-    """The result of a review; empty lists are included."""
+    """The result of a review; empty lists are included.
 
+    `empty`: nothing of an echo was found, so nothing was checked, and no rule passed.
+    """
+
+    empty: bool
     findings: tuple[FindingView, ...]
     passed: tuple[PassedRule, ...]
     not_checked: tuple[UndecidedRule, ...]
@@ -96,11 +101,21 @@ def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Rep
         for rule in review.switched_off
     ]
     return Report(
+        empty=review.empty,
         findings=tuple(sorted(found, key=lambda each: (each.indicator != WARNING, each.rule))),
         passed=tuple(PassedRule(rule=rule.id, title=rule.title) for rule in review.passed),
         not_checked=(*(_unchecked(rule, each) for rule, each in review.not_checked), *off),
         warnings=tuple(InputWarning(location=each.path, message=each.reason) for each in (*result.skipped, *faults)),
     )
+
+
+def empty_sentence(result: ReviewResult) -> str:
+    """A sentence for a review without anything to check, with the number of records not understood."""
+    unclear = len({record.origin for each in result.review.unclear for record in each.records})
+    if not unclear:
+        return f"{NOTHING_FOUND}; see the warnings" if result.skipped else NOTHING_FOUND
+    records = "1 record was" if unclear == 1 else f"{unclear} records were"
+    return f"{NOTHING_FOUND}; {records} not understood, see the warnings"
 
 
 def findings_with_views(result: ReviewResult) -> list[tuple[Finding, FindingView]]:

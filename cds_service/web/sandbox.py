@@ -17,7 +17,7 @@ from cds_service.cdshooks.messages import Action, decode
 from cds_service.fhir.servers import AllowList
 from cds_service.fhir.validate import faults_in
 from cds_service.review.advisor import Advisor
-from cds_service.review.report import FindingView, report_of
+from cds_service.review.report import FindingView, empty_sentence, report_of
 from cds_service.review.samples import SampleLibrary
 from cds_service.sandbox import changes
 from cds_service.sandbox.connect import Ehr, Server
@@ -160,6 +160,8 @@ def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, 
     return {
         "timeline": timeline_of(answer.parsed, tools.grouping, _patient(document)),
         "findings": [_finding(each) for each in report.findings],
+        "empty": report.empty,
+        "emptySentence": empty_sentence(answer) if report.empty else "",
         "passed": report.passed,
         "notChecked": report.not_checked,
         "warnings": report.warnings,

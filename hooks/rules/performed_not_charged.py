@@ -1,17 +1,19 @@
-"""Rule: a stress echo or perfusion echo performed and not charged."""
+"""Rule: a stress echo or perfusion echo performed and not charged, or charged and not on the claim."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from cds_service.core.case import Case
+from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.sources import L38786
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, STUDIES
+from hooks.coding.claims import units_of
 from hooks.coding.contrast import contrast_in
-from hooks.coding.fixes import add_code
+from hooks.coding.fixes import add_code, code_with_units
 from hooks.coding.hospital import medicare_hospital_lines
+from hooks.coding.left_off import LeftOff, left_off
 from hooks.coding.lines import lines_on
 from hooks.coding.override_reasons import MISSING_CHARGE
 from hooks.coding.performed import (
@@ -24,6 +26,7 @@ from hooks.coding.performed import (
     uncharged_perfusion,
     uncharged_stress_echo,
 )
+from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import is_professional_only
 from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import PERFUSION_ADD_ON, study_kind
@@ -41,7 +44,7 @@ SPLIT = frozenset({"93350", "93351"})
     override_reasons=MISSING_CHARGE,
 )
 def performed_not_charged(case: Case) -> Iterator[Finding | Undecided]:
-    """A stress echo or perfusion echo was performed and is not charged.
+    """A stress echo or perfusion echo was performed and is not charged, or a charge is not on the claim.
 
     Why:
         A service that was performed and documented may be charged; if it is left off the claim, the work is not paid.
@@ -49,11 +52,13 @@ def performed_not_charged(case: Case) -> Iterator[Finding | Undecided]:
     Flags:
         A completed procedure coded 93350, 93351, C8928, C8930 or 0439T on a day without a charge for it, for its
         hospital equivalent, or for the other of 93350 and 93351, if the charges on record are complete or other charges
-        of the study are submitted.
+        of the study are submitted. A charge on record that is ready to be billed (status `billable`), for a code, an
+        add-on or the agent of the study, if no claim carries it and the claim under review is where it belongs.
 
     Passes:
         It is charged, by any practitioner; it was not completed; an add-on is charged without its primary (see
-        add-on-without-primary); the claim under review is another practitioner's.
+        add-on-without-primary); the claim under review is another practitioner's; a charge for the other party's share
+        (26 on a hospital claim, the facility's supply on a professional claim); the claim has another code for it.
     """
     for study in studies(case):
         if not study.under_review:
@@ -64,6 +69,8 @@ def performed_not_charged(case: Case) -> Iterator[Finding | Undecided]:
         perfusion = uncharged_perfusion(study, case)
         if perfusion:
             yield _perfusion_verdict(perfusion, study, case)
+        for each in left_off(study, case):
+            yield _left_off_verdict(each, study, case)
 
 
 def _evidence(performed: UnbilledService) -> tuple[Evidence, ...]:
@@ -151,3 +158,29 @@ def _perfusion_verdict(performed: UnbilledService, study: Study, case: Case) -> 
         ),
         day=study.day,
     )
+
+
+# --- a charge that the claim lacks ----------------------------------------------------------------------------------
+
+
+def _left_off_verdict(found: LeftOff, study: Study, case: Case) -> Finding | Undecided:
+    evidence = tuple(Evidence(f"{charge} is charged, ready to be billed", charge) for charge in found.charges)
+    if found.doubt:
+        named = " and ".join(dict.fromkeys(charge.code for charge in found.charges))
+        return Undecided(found.why, f"{named} is charged and on no claim; {found.doubt}", evidence)
+    added = tuple(
+        replace(add_code(study, case, charge.code, _units(charge), found.claim[0]), modifiers=charge.modifiers)
+        for charge in sorted(found.charges, key=str)
+    )
+    codes = " and ".join(code_with_units(line) for line in added)
+    return Finding(
+        summary=f"Charged and not on the claim: add {codes}.",
+        evidence=(*evidence, *(Evidence(f"{line} is on the claim", line) for line in found.claim)),
+        fixes=(Fix(f"Add {' and '.join(line.code for line in added)}", added, recommended=True),),
+        day=study.day,
+    )
+
+
+def _units(charge: Line) -> Decimal | None:
+    """The units of a charge; a person enters those of an agent if they are not stated."""
+    return charge.units if is_supply(charge.code) else units_of(charge)

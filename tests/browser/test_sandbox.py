@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, Looking
 from tests.browser.conftest import Look
 from tests.conftest import SAMPLES
+from tests.support.notation import request_of
 from tests.support.running import ROOT, Service
 
 MISSING = "contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border"
@@ -359,6 +360,17 @@ def test_a_bundle_says_the_same_as_its_review(look: Look) -> None:
         assert cards == [each["summary"] for each in report["findings"]]
         assert seen.page.url.endswith("/sandbox"), "an address never holds a case"
         assert not seen.page.locator("#copy-link").is_visible()
+
+
+def test_a_case_without_an_echo_shows_that_nothing_was_checked(look: Look) -> None:
+    with look() as seen:
+        seen.go("/sandbox")
+        paste(seen, json.dumps(request_of({"lines": "99213"})))
+        expect(seen.page.locator("#case-title")).to_have_text("Your own case")
+        expect(seen.page.locator("#verdict")).to_contain_text("Nothing of an echo was found, so nothing was checked.")
+        assert seen.text("#checked .tally") == "nothing of an echo was found, so nothing was checked"
+        assert "passed" not in seen.text("#checked").lower()
+        assert seen.barriers() == []
 
 
 def test_a_file_is_uploaded_and_another_dropped(look: Look) -> None:

@@ -43,7 +43,8 @@ def test_a_bundle_in_findings_out(server: str) -> None:
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
     content = response.json()
-    assert list(content) == ["findings", "passed", "notChecked", "warnings"]
+    assert list(content) == ["empty", "findings", "passed", "notChecked", "warnings"]
+    assert content["empty"] is False
     found = {each["rule"]: each for each in content["findings"]}
     repeated = found["add-on-repeated"]
     assert set(repeated) == {"id", "rule", "indicator", "summary", "detail", "evidence", "remedies", "day"}
@@ -87,10 +88,15 @@ def test_what_cannot_be_read_is_warned_of(server: str) -> None:
     assert "Smith" not in warning["message"]
 
 
-def test_an_empty_bundle_has_nothing_to_say(server: str) -> None:
+def test_an_empty_bundle_is_empty_and_passes_no_rule(server: str) -> None:
     content = post(server, {"resourceType": "Bundle", "type": "collection"}).json()
-    assert content["findings"] == []
-    assert content["warnings"] == []
+    assert content == {"empty": True, "findings": [], "passed": [], "notChecked": [], "warnings": []}
+
+
+@pytest.mark.parametrize("lines", ["99213", "99213, 83036"])
+def test_charges_without_an_echo_pass_no_rule(server: str, lines: str) -> None:
+    content = post(server, as_bundle(request_of({"lines": lines}))).json()
+    assert (content["empty"], content["passed"]) == (True, [])
 
 
 @pytest.mark.parametrize(
@@ -253,6 +259,34 @@ def test_check_prints_the_review_of_a_bundle() -> None:
     assert "(add-on-repeated)" in text
     content = json.loads(run("check", "--json", "-", stdin=body).stdout)
     assert all(each["id"] in text for each in content["findings"])
+
+
+def test_check_says_that_nothing_of_an_echo_was_found(tmp_path: Path) -> None:
+    visit, echo = tmp_path / "visit.json", tmp_path / "echo.json"
+    visit.write_text(json.dumps(as_bundle(request_of({"lines": "99213"}))))
+    echo.write_text(json.dumps(as_bundle(request_of({"lines": "93350"}))))
+    result = run("check", str(visit), str(echo), str(visit))
+    text = result.stdout.decode()
+    assert result.returncode == 0
+    assert text.count("nothing of an echo was found, so nothing was checked\n") == 2
+    first, second, third = text.strip().split("\n\n")
+    assert "passed" not in first + third
+    assert "rules passed)" in second
+    assert json.loads(run("check", "--json", str(visit)).stdout)["empty"] is True
+
+
+def test_check_counts_the_records_that_were_not_understood() -> None:
+    content = as_bundle(request_of({"lines": "99213"}))
+    local = {"coding": [{"system": "https://example.org/charges", "code": "4711"}]}
+    content["entry"] += [
+        {"resource": content["entry"][0]["resource"] | {"id": name, "code": local}} for name in ("a", "b")
+    ]
+    result = run("check", "-", stdin=json.dumps(content).encode())
+    assert result.returncode == 0
+    sentence = (
+        b"nothing of an echo was found, so nothing was checked; 2 records were not understood, see the warnings\n"
+    )
+    assert sentence in result.stdout
 
 
 def test_strict_faults_are_among_the_warnings() -> None:

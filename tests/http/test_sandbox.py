@@ -18,6 +18,7 @@ from cds_service.settings import Settings
 from hooks import all_rules, all_services
 from tests.conftest import SAMPLES
 from tests.support.ehr import PATHS, draft_of
+from tests.support.notation import request_of
 from tests.support.running import ROOT
 
 Json = dict[str, Any]
@@ -114,7 +115,15 @@ def test_a_sample_is_explained_as_it_is_answered(server: str, name: str) -> None
     assert [(each["rule"], each["detail"]) for each in explained["findings"]] == said
     result = {each["rule"] for part in ("findings", "notChecked", "passed") for each in explained[part]}
     assert result == {rule.id for rule in all_rules()}
+    assert (explained["empty"], explained["emptySentence"]) == (False, "")
     assert explained["faults"] == []
+
+
+def test_a_case_without_an_echo_passes_no_rule(server: str) -> None:
+    explained = good(server, "/sandbox/explain", request_of({"lines": "99213"}))
+    assert explained["empty"] is True
+    assert explained["emptySentence"] == "nothing of an echo was found, so nothing was checked"
+    assert explained["passed"] == explained["findings"] == []
 
 
 def test_a_sample_is_called_on_the_hook_as_it_is_named_here() -> None:

@@ -32,6 +32,15 @@ def test_no_findings_is_exit_code_0() -> None:
     assert b"no findings" in result.stdout
 
 
+def test_a_call_without_an_echo_says_that_nothing_was_checked() -> None:
+    result = run("check", "-", stdin=body_of({"lines": "99213"}))
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"  nothing of an echo was found, so nothing was checked\n" in result.stdout
+    assert b"passed" not in result.stdout
+    answer = json.loads(run("check", "--json", "-", stdin=body_of({"lines": "99213"})).stdout)
+    assert answer == {"cards": []}, "the answer to a call stays as it is"
+
+
 def test_a_warning_is_exit_code_1_and_reads_like_advice() -> None:
     result = run("check", "-", stdin=FLAGS)
     text = result.stdout.decode()

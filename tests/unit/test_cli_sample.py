@@ -29,6 +29,7 @@ def topics(advisor: Advisor, text: str, service: str = "contrast-echo-claim-revi
         (["93351, 93352, Q9957x2", "--given", "Definity 1.3 mL"], set()),
         (["93351", "--given", "Definity 1.3 mL"], {"contrast-add-on-missing"}),
         (["93352, Q9957x2", "--claim", "professional", "--place", "11"], {"add-on-without-primary"}),
+        (["93351, 93352", "--claim", "professional", "--earlier", "Q9957x2"], {"performed-not-charged"}),
         (["93351-26, 93352-26", "--claim", "professional"], {"add-on-modifier"}),
     ],
     ids=str,

@@ -16,6 +16,7 @@ from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
+from tests.audit.test_no_case import CVX, SNOMED, claim
 from tests.support import synth
 from tests.support.audits import audited, case_bundles, confusion, counts, findings, patients_of
 from tests.support.running import ROOT
@@ -88,7 +89,7 @@ def test_both_summaries_say_the_same(outs: tuple[Path, Path]) -> None:
     said = [json.loads((out / "summary.json").read_text()) for out in outs]
     for part in ("total", "questions", "by", "trend", "passed", "notChecked", "rejects", "leftOut", "rules", "tables"):
         assert said[0][part] == said[1][part], part
-    for fact in ("lines", "types", "cases", "patientsRead", "reviewed"):
+    for fact in ("lines", "types", "cases", "patientsRead", "reviewed", "empty"):
         assert said[0]["facts"][fact] == said[1]["facts"][fact], fact
     for out in outs:
         assert "Contrast billed without 93352 or the supply code" in (out / "report.html").read_text()
@@ -147,3 +148,13 @@ def add_corpus(folder: Path, corpus: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["output"] += [{"url": "hl7.ndjson"}, {"url": "synthea.ndjson"}]
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_both_say_why_no_case_was_about_an_echo(tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    export.mkdir()
+    (export / "Claim.ndjson").write_text(json.dumps(claim((SNOMED, "185349003"), (SNOMED, "10"), (CVX, "140"))))
+    summary = audited(export, tmp_path / "embedded")
+    assert on_spark(export, tmp_path / "spark").returncode == 0
+    assert json.loads((tmp_path / "spark" / "summary.json").read_text())["notes"] == summary["notes"]
+    assert summary["notes"] == ["0 cases: the claims carry only SNOMED CT and CVX codes."]

@@ -76,6 +76,8 @@ export function overriddenOf(card, reason, restore) {
     el("button", { type: "button", onclick: restore }, "Restore"));
 }
 
+const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+
 /** The result of the review in one sentence. */
 export function verdictOf(cards, explained) {
   const warnings = cards.filter((each) => each.indicator !== "info").length;
@@ -85,6 +87,7 @@ export function verdictOf(cards, explained) {
       el("p", {}, `If submitted unchanged, this may be denied or paid incorrectly.${warnings < cards.length ? ` ${many(cards.length - warnings, "card is", "cards are")} for information.` : ""}`));
   }
   if (cards.length) return el("div", { class: "verdict info" }, el("p", { class: "head" }, many(cards.length, "card")), el("p", {}, "No errors. For information only."));
+  if (explained.empty) return el("div", { class: "verdict info" }, el("p", { class: "head" }, "No cards"), el("p", {}, sentence(explained.emptySentence)));
   const rest = undecided ? `No findings; ${many(undecided, "rule was", "rules were")} not checked (see below).` : "All rules passed; nothing to correct.";
   return el("div", { class: "verdict pass" }, el("p", { class: "head" }, "No cards"), el("p", {}, rest));
 }

@@ -7,6 +7,7 @@ const LONGEST = 20000; // lines of JSON that a browser renders without delay
 export function checkedOf(explained) {
   const { findings, notChecked, passed } = explained;
   const flagged = new Set(findings.map((each) => each.rule));
+  if (explained.empty) return [el("p", { class: "tally" }, explained.emptySentence), notChecked.length ? list("Not checked (not a pass)", "undecided", notChecked.map((each) => [each.rule, each.reason])) : null];
   return [
     el("p", { class: "tally" }, tally(flagged.size, "with findings", "flagged"), tally(new Set(notChecked.map((each) => each.rule)).size, "not checked", "undecided"), tally(passed.length, "passed", "passed")),
     findings.length ? list("With findings", "flagged", findings.map((each) => [each.rule, each.summary])) : null,
