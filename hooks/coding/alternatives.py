@@ -6,7 +6,7 @@ of unclear records that differ in nothing but their code only one, so that their
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from typing import Any, TypeVar
 
 from msgspec.structs import asdict, replace
@@ -30,6 +30,7 @@ from cds_service.core.case import (
 )
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
+from hooks.coding.lines import relevant_lines
 from hooks.coding.products import agent_in, name_of
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, with_payer
 from hooks.coding.studies import records_of_echo
@@ -274,7 +275,7 @@ def _with_added(case: Case, member: str, record: Record) -> Case:
 
 def _roles(case: Case) -> Iterator[Alternative]:
     """Practitioners named by role or identifier as persons of their own; as sent, they may be any practitioner."""
-    named = (each for each in records_of_echo(case) if isinstance(each, Line | Procedure))
+    named = chain(relevant_lines(case), (each for each in records_of_echo(case) if isinstance(each, Procedure)))
     unclear = [each for each in named if any(map(_names_no_person, each.performers))]
     if unclear:
         what = "names its practitioner by a role or an identifier: it may be another practitioner"
