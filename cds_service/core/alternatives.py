@@ -78,9 +78,13 @@ class Readings:
 EVERYTHING_UNDERSTOOD = Readings(lambda _: (), lambda _, __: ())
 
 
-def unparsed_charges(case: Case, billing_system: str) -> Iterator[Alternative]:
-    """A reading for each code found in a charge or an order that could not be parsed: charged or ordered everywhere."""
-    for code in sorted(case.unreadable_codes):
+def unparsed_charges(case: Case, billing_system: str, codes: Iterable[str]) -> Iterator[Alternative]:
+    """A reading for each code found in a charge or an order that could not be parsed: charged or ordered everywhere.
+
+    A charge that could not be parsed and holds no such code may be any charge: then a reading for each of `codes`.
+    """
+    unknown = codes if "chargeItems" in case.unreadable_parts else ()
+    for code in dict.fromkeys([*sorted(case.unreadable_codes), *unknown]):
         concept = Concept((Code(billing_system, code),))
         yield Alternative(
             f"{code} may already be charged, on a charge that {UNPARSED}",

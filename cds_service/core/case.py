@@ -29,6 +29,7 @@ LOINC = "loinc"
 REVENUE = "revenue"  # revenue codes name a cost center; a line without any other code charges no procedure
 CVX = "cvx"  # vaccines
 NO_SYSTEM = ""  # a coding that names no system: weak evidence
+MIDNIGHT = -1  # in place of an hour: exactly midnight in UTC may be a date written as an instant
 # Not a code system: the `value` is a reference to a resource that was not sent.
 REFERENCE = "reference"
 # Nor is this: the kind of a modifier in an unknown form.
@@ -73,9 +74,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The fields that all records share: day, performers, encounter and links.
 
     `identity` is the resource's own reference (`Procedure/1`), `links` are its references to other records. `day` is
-    the local calendar day as sent, None if not known to the day. `utc_hour` is the hour (0 to 11) of an instant that
-    was written in UTC, None for all others: its local day may be the day before. `performers` are references to
-    practitioners. `under_review` is false for resources that are only part of the record.
+    the local calendar day as sent, None if not known to the day. `utc_hour` is set if that may be the day after: the
+    hour (0 to 11) of an instant written in UTC, or MIDNIGHT. `last_day` is set for a period over several days.
+    `performers` are references to practitioners. `under_review` is false for resources only part of the record.
     """
 
     origin: Origin
@@ -83,6 +84,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     links: frozenset[str] = frozenset()
     day: date | None = None
     utc_hour: int | None = None
+    last_day: date | None = None
     performers: frozenset[str] = frozenset()
     encounter: str | None = None
     under_review: bool = False

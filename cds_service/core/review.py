@@ -66,15 +66,21 @@ def _with_site_indicator(rule: Rule, finding: Finding, case: Case) -> Finding:
 
 
 def _verdicts(rule: Rule, case: Case, readings: Readings) -> list[Finding | Undecided]:
-    """The verdicts of a rule; a finding that fails under another reading of the case is undecided."""
+    """The verdicts of a rule; one that fails under another reading of the case is undecided."""
     verdicts = list(rule.check(case))
-    if not (findings := _findings(verdicts)):
+    if not any(map(_depends_on_reading, verdicts)):
         return verdicts
-    for alternative in chain(readings.alternatives(case, _codes(rule, findings)), unparsed_charges(case, BILLING)):
+    codes = _codes(rule, _findings(verdicts))
+    for alternative in chain(readings.alternatives(case, codes), unparsed_charges(case, BILLING, codes)):
         verdicts = [_undecided_unless_in(alternative, rule, each) for each in verdicts]
-        if not _findings(verdicts):
+        if not any(map(_depends_on_reading, verdicts)):
             break
     return verdicts
+
+
+def _depends_on_reading(verdict: Finding | Undecided) -> bool:
+    """True for findings, and for contradictions, which state a fact as well: "the record shows that none was given"."""
+    return isinstance(verdict, Finding) or verdict.why == "contradiction"
 
 
 def _findings(verdicts: Iterable[Finding | Undecided]) -> list[Finding]:
@@ -90,16 +96,19 @@ def _codes(rule: Rule, findings: Iterable[Finding]) -> tuple[str, ...]:
 
 
 def _undecided_unless_in(alternative: Alternative, rule: Rule, verdict: Finding | Undecided) -> Finding | Undecided:
-    """The verdict; undecided if it is a finding that does not hold under another reading."""
-    if isinstance(verdict, Undecided) or _holds_under(alternative, rule, verdict):
+    """The verdict; undecided if it does not hold under another reading."""
+    if not _depends_on_reading(verdict) or _holds_under(alternative, rule, verdict):
         return verdict
     cause = next((each for each in alternative.parts if not _holds_under(each, rule, verdict)), alternative)
     seen = () if cause.record is None else (Evidence("not understood", cause.record),)
     return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen))
 
 
-def _holds_under(alternative: Alternative, rule: Rule, finding: Finding) -> bool:
-    return any(_holds_in(finding, each) for each in _findings(rule.check(alternative.case)))
+def _holds_under(alternative: Alternative, rule: Rule, verdict: Finding | Undecided) -> bool:
+    others = list(rule.check(alternative.case))
+    if isinstance(verdict, Undecided):
+        return any(isinstance(each, Undecided) and each.reason == verdict.reason for each in others)
+    return any(_holds_in(verdict, each) for each in _findings(others))
 
 
 # --- comparing findings ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.core.case import BILLING, NDC, NO_SYSTEM, Code, Concept
+from cds_service.core.case import BILLING, MIDNIGHT, NDC, NO_SYSTEM, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.checks import is_date
 from cds_service.fhir.systems import code_kind
@@ -265,6 +265,7 @@ def _moment(moment: str | None, period: r.Period | None) -> str:
 
 _NOON = 12
 _UTC = re.compile(r"T(\d\d):\d\d.*(?:Z|[+-]00:00)$")
+_MIDNIGHT = re.compile(r"T00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:00)$")
 
 
 def local_day(
@@ -273,17 +274,29 @@ def local_day(
     """The local calendar day, None if not known to the day, and the UTC hour if it may be the day before.
 
     A moment with the sender's offset is of the day as sent. An instant written in UTC is of the day that it has in
-    `zone`; without a zone, in the Americas an instant before noon may be of the day before.
+    `zone`; without a zone, in the Americas an instant before noon may be of the day before. Exactly midnight may also
+    be a date that a sender wrote as an instant: it is of the day as sent, or of the day before, whatever the zone.
     """
     day = day_of(moment, period)
     text = _moment(moment, period)
     found = _UTC.search(text) if day else None
     if day is None or found is None:
         return day, None
+    if _MIDNIGHT.search(text):
+        return day, MIDNIGHT
     if zone is not None:
         return _day_in(text, zone) or day, None
     hour = int(found[1])
     return day, hour if hour < _NOON else None
+
+
+def last_day_of(period: r.Period | None, zone: ZoneInfo | None) -> date | None:
+    """The local day of a period's end, if the period states start and end of different days; otherwise None."""
+    if period is None or period.start is None or period.end is None:
+        return None
+    first, first_hour = local_day(period.start, None, zone)
+    last, last_hour = local_day(period.end, None, zone)
+    return None if first == last or (last_hour is not None and first_hour is None) else last
 
 
 def may_be_of(day: date, moment: str | None, period: r.Period | None = None) -> bool:

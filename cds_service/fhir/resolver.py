@@ -9,6 +9,7 @@ from cds_service.fhir import resources as r
 from cds_service.fhir.contained import Substance, contained_by, fragment_of
 from cds_service.fhir.elements import (
     concept,
+    last_day_of,
     local_day,
     mapped,
     merged,
@@ -122,9 +123,9 @@ class Resolver:
         return {"origin": Origin(source.path, item.label), "identity": identity, "under_review": source.under_review}
 
     def days(self, moment: str | None, period: r.Period | None = None) -> dict[str, Any]:
-        """The fields `day` and `utc_hour` of a record."""
+        """The fields `day`, `utc_hour` and `last_day` of a record."""
         day, utc_hour = local_day(moment, period, self.zone)
-        return {"day": day, "utc_hour": utc_hour}
+        return {"day": day, "utc_hour": utc_hour, "last_day": None if moment else last_day_of(period, self.zone)}
 
     def reasons(
         self, codes: Iterable[r.CodeableConcept] | None, references: Iterable[r.Reference] | None

@@ -19,10 +19,7 @@ from cds_service.core.case import (
     Case,
     Code,
     Concept,
-    Document,
     Line,
-    Observation,
-    Order,
     Origin,
     Procedure,
     Record,
@@ -31,13 +28,12 @@ from cds_service.core.case import (
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.lines import relevant_lines
+from hooks.coding.other_days import other_days
 from hooks.coding.products import agent_in, name_of
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, with_payer
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
-    days_that_matter,
     procedures_with_unclear_use,
-    shifted_day,
     unclear_administrations,
     unclear_lines,
     unclear_modifiers,
@@ -50,9 +46,6 @@ from hooks.coding.unclear import (
 from hooks.coding.understood import is_understood
 
 RecordT = TypeVar("RecordT", bound=Record)
-
-# In the Americas, an instant in UTC before this hour is of the day before: Puerto Rico is 4 hours behind, Samoa 11.
-_HOURS_BEHIND = range(4, 12)
 
 _STUDY_CODES = tuple(dict.fromkeys(entry.code for entry in STUDIES if entry.system == BILLING))
 _MODIFIERS_THAT_MATTER = (*COMPONENT_MODIFIERS, *(entry.code for entry in MODIFIERS), *sorted(DISTINCT_SERVICE))
@@ -69,7 +62,22 @@ _STRESS_DRUGS = tuple(dict.fromkeys(code for item in DOCUMENTATION for code in i
 
 
 def alternatives(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
-    """The other readings of a case, for a rule to which some billing codes matter."""
+    """The other readings of a case, for a rule to which some billing codes matter.
+
+    Days are read in another way together with everything else: an evening study in UTC is often one of unclear codes.
+    """
+    yield from _of_same_days(case, codes)
+    for moved in other_days(case):
+        yield moved
+        for each in _of_same_days(moved.case, codes):
+            yield Alternative(f"{each.reason}; {moved.reason}", partial(_case_of, each), each.record, each.why)
+
+
+def _case_of(alternative: Alternative) -> Case:
+    return alternative.case
+
+
+def _of_same_days(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     yield from _charges(case, codes)
     yield from _drugs(case)
     yield from _named_drugs(case)
@@ -79,7 +87,6 @@ def alternatives(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     yield from _payers(case)
     yield from _modifiers(case)
     yield from _roles(case)
-    yield from _days(case)
     yield from _unparsed(case)
 
 
@@ -133,15 +140,27 @@ def _billing(code: str) -> Concept:
 
 
 def _charges(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
-    unclear = _distinct(unclear_lines(case))
-    if not unclear:
+    every = unclear_lines(case)
+    if not every:
         return
+    distinct, by_value = _distinct(every), _by_value(every)
     studies = [*_STUDY_CODES, *(entry.code for entry in ADD_ONS), *(each.code for each in PRODUCTS)]
     for code in dict.fromkeys([*codes, *studies]):
-        yield _reading(unclear, partial(_line_as, code, ()), case, "lines", _may_be("charge", code))
+        lines = _distinct([*by_value.get(code, ()), *distinct])
+        yield _reading(lines, partial(_line_as, code, ()), case, "lines", _may_be("charge", code))
     for code, modifier in product(_STUDY_CODES, COMPONENT_MODIFIERS):
+        lines = _distinct([*by_value.get(code, ()), *distinct])
         read = partial(_line_as, code, (modifier,))
-        yield _reading(unclear, read, case, "lines", _may_be("charge", f"{code}-{modifier}"))
+        yield _reading(lines, read, case, "lines", _may_be("charge", f"{code}-{modifier}"))
+
+
+def _by_value(lines: tuple[Line, ...]) -> dict[str, list[Line]]:
+    """Lines by the values of their codes: under a system that is not known, a code may still be what it seems."""
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        for code in line.concept.codes:
+            found.setdefault(code.value[:5].upper(), []).append(line)
+    return found
 
 
 def _line_as(code: str, modifiers: tuple[str, ...], line: Line) -> Line:
@@ -305,64 +324,3 @@ def _of_person(person: str | None, record: RecordT) -> RecordT:
         return (person or f"Practitioner/{each}") if _names_no_person(each) else each
 
     return replace(record, performers=frozenset(map(named, record.performers)))
-
-
-# --- days -----------------------------------------------------------------------------------------------------------
-
-
-def _days(case: Case) -> Iterator[Alternative]:
-    """Instants in UTC as of the day before, for each difference of time that moves other records."""
-    unclear = [each for each in _near_days_that_matter(case) if each.utc_hour is not None]
-    seen = set()
-    for hours in _HOURS_BEHIND:
-        moved = tuple(each for each in unclear if each.utc_hour is not None and each.utc_hour < hours)
-        if not moved or len(moved) in seen:
-            continue
-        seen.add(len(moved))
-        alone = (_moved(case, (each,)) for each in moved[:_MOST_ALONE])
-        yield _moved(case, moved, tuple(alone) if len(moved) > 1 else ())
-
-
-def _near_days_that_matter(case: Case) -> Iterator[Record]:
-    """The records of echoes, and the observations and documents near a study or a charge under review."""
-    yield from records_of_echo(case)
-    found: dict[int, Record] = {}
-    for day in days_that_matter(case):
-        for each in (*case.observations.candidates_on(day), *case.documents.candidates_on(day)):
-            found[id(each)] = each
-    yield from found.values()
-
-
-def _moved(case: Case, moved: tuple[Record, ...], parts: tuple[Alternative, ...] = ()) -> Alternative:
-    """The case with records moved to the day before."""
-    first = moved[0]
-    reason = (
-        f"{first.origin.reference} is dated by an instant in UTC, and the site's time zone is not set: "
-        f"it may be of {_day_before(first).day}"
-    )
-    return Alternative(reason, partial(_with_days_before, case, moved), first, parts=parts)
-
-
-_MEMBERS: dict[type[Record], str] = {
-    Line: "lines",
-    Procedure: "procedures",
-    Administration: "administrations",
-    Order: "orders",
-    Observation: "observations",
-    Document: "documents",
-}
-
-
-def _with_days_before(case: Case, moved: tuple[Record, ...]) -> Case:
-    chosen = {id(each) for each in moved}
-    members = {_MEMBERS[type(each)] for each in moved}
-    return case.with_records(
-        **{
-            name: [_day_before(each) if id(each) in chosen else each for each in getattr(case, name)]
-            for name in members
-        }
-    )
-
-
-def _day_before(record: RecordT) -> RecordT:
-    return replace(record, day=shifted_day(record.day, -1))

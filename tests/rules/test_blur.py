@@ -15,7 +15,7 @@ import pytest
 from cds_service.core.changes import AddLine, RemoveOrder
 from cds_service.core.rules import WARNING
 from cds_service.review.advisor import Advisor, Answer
-from tests.rules.blur import blurred
+from tests.rules.blur import INSTANTS, blurred
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import request_of, service_of
 from tests.support.running import ROOT
@@ -78,4 +78,26 @@ def test_no_advice_comes_from_what_is_not_understood(advisor: Advisor, part: int
         if found := new_advice(advisor, service, good, other):
             faults[name] = found
     assert len(chosen) >= SAMPLED // PARTS
+    assert faults == {}
+
+
+def both_date(first: str, second: str) -> bool:
+    """True if two blurs write dates anew: together they would state another day."""
+    return all(each.rpartition(": ")[2] in INSTANTS for each in (first, second))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_advice_comes_from_two_records_that_are_not_understood(advisor: Advisor, part: int) -> None:
+    """Pairs of blurs, drawn by a fixed seed: one for each case, or eight with `BLUR=all`."""
+    draw = random.Random(SEED + part)
+    faults = {}
+    judged = 0
+    for name, service, good in islice(requests(), part, None, PARTS):
+        for _ in range(8 if os.environ.get("BLUR") == "all" else 1):
+            first, other = draw.choice(list(blurred(good)))
+            second, other = draw.choice([(name, made) for name, made in blurred(other) if not both_date(first, name)])
+            judged += 1
+            if found := new_advice(advisor, service, good, other):
+                faults[f"{name} | {first} | {second}"] = found
+    assert judged >= len(CASES)
     assert faults == {}

@@ -1,0 +1,94 @@
+"""Other days that a record may be of: instants in UTC, dates written as midnight, periods over several days."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from cds_service.core.alternatives import Alternative
+from cds_service.core.case import MIDNIGHT, Administration, Case, Document, Line, Observation, Order, Procedure, Record
+from hooks.coding.studies import records_of_echo
+from hooks.coding.unclear import (
+    days_that_matter,
+    shifted_day,
+    unclear_administrations,
+    unclear_lines,
+    unclear_orders,
+    unclear_procedures,
+)
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+# In the Americas, an instant in UTC before this hour is of the day before: Puerto Rico is 4 hours behind, Samoa 11.
+_HOURS_BEHIND = range(4, 12)
+_MOST_ALONE = 20  # records tried one by one for the reason
+
+
+def other_days(case: Case) -> Iterator[Alternative]:
+    """Instants in UTC as of the day before, for each difference of time that moves other records; dates written as
+    midnight with them and without; periods over several days as of their last day.
+    """
+    dated = list(_near_days_that_matter(case))
+    midnights = tuple(each for each in dated if each.utc_hour == MIDNIGHT)
+    seen: set[tuple[int, ...]] = {()}
+    for hours in (0, *_HOURS_BEHIND):
+        early = tuple(each for each in dated if each.utc_hour is not None and 0 <= each.utc_hour < hours)
+        for moved in (early, (*early, *midnights)):
+            if (key := tuple(map(id, moved))) not in seen:
+                seen.add(key)
+                yield _moved(case, moved, _day_before, _UTC_REASON)
+    if several := tuple(each for each in dated if each.last_day is not None):
+        yield _moved(case, several, _on_last_day, "has a period over several days")
+
+
+_UTC_REASON = "is dated by an instant in UTC, and the site's time zone is not set"
+
+
+def _near_days_that_matter(case: Case) -> Iterator[Record]:
+    """The records of echoes, those that were not understood, and observations and documents near days that matter."""
+    found: dict[int, Record] = {}
+    unclear = (*unclear_lines(case), *unclear_administrations(case), *unclear_procedures(case), *unclear_orders(case))
+    for each in (*records_of_echo(case), *unclear):
+        found[id(each)] = each
+    for day in days_that_matter(case):
+        for each in (*case.observations.candidates_on(day), *case.documents.candidates_on(day)):
+            found[id(each)] = each
+    yield from found.values()
+
+
+def _moved(case: Case, moved: tuple[Record, ...], move: Callable[[Record], Record], why: str) -> Alternative:
+    """The case with records moved to another day; the parts move one record each."""
+
+    def alone(each: Record, parts: tuple[Alternative, ...] = ()) -> Alternative:
+        reason = f"{each.origin.reference} {why}: it may be of {move(each).day}"
+        records = moved if parts or len(moved) == 1 else (each,)
+        return Alternative(reason, partial(_with_moved, case, records, move), each, parts=parts)
+
+    return alone(moved[0], tuple(map(alone, moved[:_MOST_ALONE])) if len(moved) > 1 else ())
+
+
+_MEMBERS: dict[type[Record], str] = {
+    Line: "lines",
+    Procedure: "procedures",
+    Administration: "administrations",
+    Order: "orders",
+    Observation: "observations",
+    Document: "documents",
+}
+
+
+def _with_moved(case: Case, moved: tuple[Record, ...], move: Callable[[Record], Record]) -> Case:
+    chosen = {id(each) for each in moved}
+    members = {_MEMBERS[type(each)] for each in moved}
+    return case.with_records(
+        **{name: [move(each) if id(each) in chosen else each for each in getattr(case, name)] for name in members}
+    )
+
+
+def _on_last_day(record: RecordT) -> RecordT:
+    return replace(record, day=record.last_day)
+
+
+def _day_before(record: RecordT) -> RecordT:
+    return replace(record, day=shifted_day(record.day, -1))
