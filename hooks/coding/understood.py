@@ -6,6 +6,7 @@ procedure's code, a revenue-code line, metoprolol by its name are understood as 
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -40,21 +41,27 @@ _SHORTEST_NAME = 5  # letters; shorter words are mostly abbreviations
 
 # Words of a text that may speak of a contrast agent, and of an echo.
 _AGENT_WORDS = re.compile(
-    r"contrast|enhanc|agent|bubble|sphere|(?:hexa|octa|per)fluor|flutr|echo|sono|ultraso|imag|\bu[ce]as?\b|diagnostic",
+    r"contrast|enhanc|agent|bubble|sphere|(?:hexa|octa|per)fluor|flutr|echo|sono|ultraso|imag|opacif|stress|\blv\b|"
+    r"\bu[ce]as?\b|diagnostic",
     re.IGNORECASE,
 )
 _ECHO_WORDS = re.compile(
-    r"echo|(?<!electro)cardi|heart|coronar|stress|treadmill|exercis|contrast|ultraso|sonogr|doppler|perfus|dobut|"
-    r"strain|ventric|\b(?:tte|tee|dse|ese|sse|se|us|usg|ett)\b|wall motion|imag",
+    r"echo|(?<!electro)cardi|heart|coronar|stress|treadmill|exercis|contrast|enhanc|agent|bubble|opacif|ultraso|sonogr|"
+    r"doppler|m-?mode|perfus|dobut|strain|ventric|transthor|transesoph|\b(?:tte|tee|dse|ese|sse|se|us|usg|ett|lv|[23]-?d)"
+    r"\b|wall motion|imag",
     re.IGNORECASE,
 )
 
 # A text without any code has to look like the name of a drug: a strength, a form, a common name, or a stem of the
 # international nonproprietary names; and like the name of a service: a common one, or the ending of an operation.
+_STRENGTH = re.compile(r"\d\s*(?:mg|mcg|g|meq|mmol|units?|%)(?![a-z])", re.IGNORECASE)
 _DRUG_FORMS = re.compile(
-    r"\d\s*(?:mg|mcg|g|meq|mmol|units?|%)(?![a-z])|\b(?:tab(?:let)?s?|cap(?:sule)?s?|patch|inhaler|drops|ointment)\b|"
+    r"vaccin|\b(?:tab(?:let)?s?|cap(?:sule)?s?|patch|inhaler|drops|ointment)\b|"
     r"\b(?:saline|sodium chloride|dextrose|lactated ringer|heparin|aspirin|insulin|oxygen|nitroglycerin|adenosine|"
     r"regadenoson|aminophylline|epinephrine|acetaminophen|ibuprofen|fentanyl|morphine|furosemide|potassium|magnesium)|"
+    r"\b(?:adenoscan|advil|ancef|ativan|benadryl|brevibloc|cardizem|d5w|decadron|dilaudid|diprivan|eliquis|humalog|"
+    r"lantus|lasix|lexiscan|lipitor|lopressor|lovenox|motrin|narcan|nitrostat|norvasc|novolog|pepcid|plavix|protonix|"
+    r"reglan|solu-?medrol|tenormin|toprol|toradol|tylenol|valium|versed|xarelto|zestril|zofran)\b|"
     r"(?:olol|pril|sartan|statin|azole|mycin|micin|cillin|cef\w+|dipine|caine|parin|xaban|grel|gliptin|gliflozin|zepam|"
     r"zolam|setron|prazole|tidine|thiazide|amine|curium|lukast|terol|sone|olone|tropine)\b",
     re.IGNORECASE,
@@ -69,37 +76,59 @@ _SERVICE_FORMS = re.compile(
 # Words that say nothing about which drug or service it is.
 _EMPTY_WORDS = frozenset(
     """
-    administered administration attached charge charges default documentation dosage given infusion injectable injection
-    intravenous medication medications miscellaneous order other pharmacy powder procedure procedures product protocol
-    report service services solution study substance supply suspension syringe unknown unlisted unspecified visit
-    worksheet
+    additional administered administration approved attached biologic biologics cardiac cardiology charge charges
+    clinical complete completed compound compounded custom default department diagnostic documentation dosage drug drugs
+    entry exam examination fluid fluids formulary generic given hospital infusion injectable injection intravenous iv
+    limited listed mcg med medication medications meds meq mg miscellaneous mixture ml mmol nonformulary order other
+    outpatient patient patients performed pharmacy powder procedure procedures product protocol report research service
+    services solution special study substance supplied supply suspension syringe technical unclassified unit units
+    unknown unlisted unspecified visit worksheet
     """.split()
 )
 _AGENT_NAMES = tuple(sorted({word for product in PRODUCTS for words in product.words for word in words.split()}))
+_SHORTEST_START = 4  # letters of a name that is cut short: `SULF HEXAF`
 
 
-def _speaks_of(suspicious: re.Pattern[str], words: Iterable[str]) -> bool:
-    return any(suspicious.search(text) for text in words)
+def _folded(words: Iterable[str]) -> list[str]:
+    """Texts without accents."""
+    return [
+        "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+        for text in words
+    ]
+
+
+def _speaks_of(pattern: re.Pattern[str], words: Iterable[str]) -> bool:
+    return any(pattern.search(text) for text in words)
 
 
 def _names_other_drug(concept: Concept) -> bool:
-    return _names_other(concept, _AGENT_WORDS, _DRUG_FORMS, _AGENT_NAMES)
+    words = _folded(concept.words)
+    if _speaks_of(_AGENT_WORDS, words) or any(map(_is_nearly_an_agent, _telling(words))):
+        return False
+    if _speaks_of(_DRUG_FORMS, words):
+        return True
+    has_strength = _speaks_of(_STRENGTH, words)
+    return bool(_telling(words) if has_strength else concept.codes and _telling(words, _SHORTEST_NAME))
 
 
 def _names_other_service(concept: Concept) -> bool:
-    return _names_other(concept, _ECHO_WORDS, _SERVICE_FORMS, ())
+    words = _folded(concept.words)
+    if _speaks_of(_ECHO_WORDS, words):
+        return False
+    return _speaks_of(_SERVICE_FORMS, words) or bool(concept.codes and _telling(words, _SHORTEST_NAME))
 
 
-def _names_other(concept: Concept, suspicious: re.Pattern[str], forms: re.Pattern[str], names: tuple[str, ...]) -> bool:
-    """True if texts name something, and nothing in them is suspicious or nearly one of the names (a typing error)."""
-    if not concept.words or _speaks_of(suspicious, concept.words):
-        return False
-    if not concept.codes and not _speaks_of(forms, concept.words):
-        return False
-    found = {each.lower() for text in concept.words for each in _LETTERS.findall(text)} - _EMPTY_WORDS
-    telling = [each for each in found if len(each) >= _SHORTEST_NAME]
-    known = bool(telling) or _speaks_of(forms, concept.words)
-    return known and not any(get_close_matches(each, names, 1, 0.8) for each in telling)
+def _telling(words: Iterable[str], shortest: int = 1) -> list[str]:
+    """The words of some letters that say which drug or service it is."""
+    found = {each.lower() for text in words for each in _LETTERS.findall(text)} - _EMPTY_WORDS
+    return [each for each in found if len(each) >= shortest]
+
+
+def _is_nearly_an_agent(word: str) -> bool:
+    """True if a word is a typing error of a name, or the start of one."""
+    if len(word) >= _SHORTEST_START and any(name.startswith(word) for name in _AGENT_NAMES):
+        return True
+    return len(word) >= _SHORTEST_NAME and bool(get_close_matches(word, _AGENT_NAMES, 1, 0.8))
 
 
 # --- the table of grounds -------------------------------------------------------------------------------------------
@@ -150,7 +179,7 @@ def _is_clinical_code(concept: Concept) -> bool:
         any(map(_CLINICAL_FORM.fullmatch, concept.values(SNOMED, LOINC)))
         and not names_study(concept)
         and agent_in(concept) is None
-        and not _speaks_of(_ECHO_WORDS, concept.words)
+        and not _speaks_of(_ECHO_WORDS, _folded(concept.words))
     )
 
 

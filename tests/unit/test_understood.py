@@ -32,6 +32,8 @@ def text(*words: str) -> Concept:
     return Concept((), words)
 
 
+BRANDS = ("Tylenol", "Lexiscan", "Brevibloc", "D5W", "Toprol XL", "Zofran", "Lopressor")
+
 UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("charge", coded(BILLING, "99213")),
     ("charge", coded(BILLING, "93352")),
@@ -51,6 +53,12 @@ UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("drug", text("saline flush")),
     ("drug", text("sodium chloride 0.9 % 10 mL")),
     ("drug", text("Definity")),
+    ("drug", text("influenza vaccine quadrivalent")),
+    *(
+        ("drug", text(brand))
+        for brand in ("Tylenol", "Lexiscan", "Brevibloc", "D5W", "Toprol XL", "Zofran", "Lopressor")
+    ),
+    ("drug", coded(LOCAL, "M-20", "KCl 20 mEq")),
     ("service", coded(SNOMED, "433233004")),
     ("service", coded(SNOMED, "80146002")),
     ("service", coded(BILLING, "71046")),
@@ -61,6 +69,34 @@ UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("service", coded(CVX, "140")),
     ("service", text("Colonoscopy")),
 ]
+
+# Names under which a drug or procedure without a name of its own is recorded, or an agent by another name.
+UNINFORMATIVE_DRUGS = (
+    "NON-FORMULARY MEDICATION",
+    "PATIENT'S OWN MED",
+    "Custom order",
+    "CUSTOM SYRINGE 10 mL",
+    "Compound",
+    "compounded IV mixture",
+    "Compound 10 mg",
+    "Drug not listed",
+    "research drug",
+    "unclassified biologics",
+    "IV fluid",
+    "Cardiac drug",
+    "per stress lab protocol",
+    "LV opacification",
+    "SULF HEXAF",
+    "octafl 10mg/ml",
+)
+UNINFORMATIVE_SERVICES = (
+    "Enhancing agent administration",
+    "Bubble study",
+    "Transthoracic study",
+    "2D M-mode complete",
+    "échographie",
+    "Diagnostic procedure",
+)
 
 NOT_UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("charge", coded(LOCAL, "615215")),
@@ -82,6 +118,8 @@ NOT_UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("drug", text("see worksheet")),
     ("drug", text("microsphere suspension")),
     ("drug", Concept()),
+    *(("drug", coded(LOCAL, "M-21", name)) for name in UNINFORMATIVE_DRUGS),
+    *(("service", coded(LOCAL, "X-5", name)) for name in UNINFORMATIVE_SERVICES),
     ("service", coded(LOCAL, "X-3")),
     ("service", coded(LOCAL, "X-4", "SE W DOB")),
     ("service", coded(SNOMED, "999999999", "Dobutamine stress test")),
