@@ -161,8 +161,23 @@ def _has_billing_code(concept: Concept) -> bool:
     return any(_BILLING_CODE.match(value.upper()) for value in concept.values(BILLING))
 
 
+# The titles of revenue codes that speak of imaging or the heart.
+_COST_CENTER = re.compile(
+    r"(?:cardiology|imaging services|other imaging services|radiology)?\W*"
+    r"(?:cardiology|general(?: classification)?|other|cardiac cath(?:eterization)? lab|stress tests?|echocardiology|diagnostic|"
+    r"ultrasound|imaging services)",
+    re.IGNORECASE,
+)
+
+
 def _is_charged_without_code(concept: Concept) -> bool:
-    return bool(concept.values(REVENUE)) and not any(code.system != REVENUE for code in concept.codes)
+    """A revenue code, and no other code or text that speaks of an echo, contrast or an agent."""
+    texts = [text for text in _folded(concept.words) if not _COST_CENTER.fullmatch(text.strip())]
+    is_alone = bool(concept.values(REVENUE)) and not any(code.system != REVENUE for code in concept.codes)
+    return is_alone and agent_in(concept) is None and not any(_speaks_of(each, texts) for each in _SUSPICIOUS)
+
+
+_SUSPICIOUS = (_AGENT_WORDS, _ECHO_WORDS)
 
 
 def _is_other_drug_code(concept: Concept) -> bool:
@@ -185,7 +200,7 @@ def _is_clinical_code(concept: Concept) -> bool:
 
 GROUNDS: tuple[Ground, ...] = (
     Ground("charge", "a CPT or HCPCS code", "the code states the service", _has_billing_code),
-    Ground("charge", "a revenue code alone", "it names a cost center, not a procedure", _is_charged_without_code),
+    Ground("charge", "a revenue code, without a text on echo", "it names a cost center, not a procedure", _is_charged_without_code),
     Ground("charge", "an NDC of no contrast agent", "the products of all agents are in the table", _is_other_drug_code),
     Ground("charge", "a SNOMED CT or LOINC code of no echo", "the code states another service", _is_clinical_code),
     Ground("charge", "a CVX code", "CVX lists vaccines only", _has(CVX)),
