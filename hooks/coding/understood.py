@@ -164,8 +164,8 @@ def _has_billing_code(concept: Concept) -> bool:
 # The titles of revenue codes that speak of imaging or the heart.
 _COST_CENTER = re.compile(
     r"(?:cardiology|imaging services|other imaging services|radiology)?\W*"
-    r"(?:cardiology|general(?: classification)?|other|cardiac cath(?:eterization)? lab|stress tests?|echocardiology|diagnostic|"
-    r"ultrasound|imaging services)",
+    r"(?:cardiology|general(?: classification)?|other|cardiac cath(?:eterization)? lab|stress tests?|echocardiology|"
+    r"diagnostic|ultrasound|imaging services)",
     re.IGNORECASE,
 )
 
@@ -200,7 +200,7 @@ def _is_clinical_code(concept: Concept) -> bool:
 
 GROUNDS: tuple[Ground, ...] = (
     Ground("charge", "a CPT or HCPCS code", "the code states the service", _has_billing_code),
-    Ground("charge", "a revenue code, without a text on echo", "it names a cost center, not a procedure", _is_charged_without_code),
+    Ground("charge", "a revenue code, and no text on echo", "it names a cost center only", _is_charged_without_code),
     Ground("charge", "an NDC of no contrast agent", "the products of all agents are in the table", _is_other_drug_code),
     Ground("charge", "a SNOMED CT or LOINC code of no echo", "the code states another service", _is_clinical_code),
     Ground("charge", "a CVX code", "CVX lists vaccines only", _has(CVX)),
