@@ -28,7 +28,7 @@ from cds_service.core.case import (
     Line,
 )
 from hooks.codes.tables import DOCUMENTATION, KNOWN_CODES, PRODUCTS
-from hooks.coding.products import agent_in
+from hooks.coding.products import agent_in, is_of_agents_labeler
 from hooks.coding.study_codes import names_study
 
 Kind = Literal["charge", "drug", "service"]
@@ -181,7 +181,10 @@ _SUSPICIOUS = (_AGENT_WORDS, _ECHO_WORDS)
 
 
 def _is_other_drug_code(concept: Concept) -> bool:
-    return any(map(_NDC_FORM.fullmatch, concept.values(NDC))) and agent_in(concept) is None
+    """An NDC that is not an agent's; of a labeler of agents, only with the name of another drug."""
+    written = [each for each in concept.values(NDC) if _NDC_FORM.fullmatch(each)]
+    is_named = not any(map(is_of_agents_labeler, written)) or _names_other_drug(concept)
+    return bool(written) and agent_in(concept) is None and is_named
 
 
 def _is_stress_drug(concept: Concept) -> bool:
@@ -189,23 +192,60 @@ def _is_stress_drug(concept: Concept) -> bool:
 
 
 def _is_clinical_code(concept: Concept) -> bool:
-    """SNOMED CT or LOINC, neither in the study table nor with a display that speaks of an echo."""
+    """SNOMED CT or LOINC, neither in the study table nor with a display that speaks of an echo.
+
+    SNOMED CT has more codes of echoes than the study table: its code counts with a display only.
+    """
+    words = _folded(concept.words)
+    written = concept.values(SNOMED, LOINC) if _telling(words) else concept.values(LOINC)
     return (
-        any(map(_CLINICAL_FORM.fullmatch, concept.values(SNOMED, LOINC)))
+        any(map(_CLINICAL_FORM.fullmatch, written))
         and not names_study(concept)
         and agent_in(concept) is None
-        and not _speaks_of(_ECHO_WORDS, _folded(concept.words))
+        and not _speaks_of(_ECHO_WORDS, words)
+    )
+
+
+_KNOWN_SYSTEMS = frozenset({BILLING, NDC, RXNORM, SNOMED, LOINC, CVX, REVENUE})
+
+
+def _without_unknown(covers: Callable[[Concept], bool]) -> Callable[[Concept], object]:
+    """For a charge: its other codes are known. A product or clinical code beside a local code is not what is charged.
+
+    Two characters without a system are a modifier.
+    """
+    return lambda concept: (
+        covers(concept)
+        and all(
+            code.system in _KNOWN_SYSTEMS or (code.system == NO_SYSTEM and len(code.value) == 2)
+            for code in concept.codes
+        )
     )
 
 
 GROUNDS: tuple[Ground, ...] = (
     Ground("charge", "a CPT or HCPCS code", "the code states the service", _has_billing_code),
     Ground("charge", "a revenue code, and no text on echo", "it names a cost center only", _is_charged_without_code),
-    Ground("charge", "an NDC of no contrast agent", "the products of all agents are in the table", _is_other_drug_code),
-    Ground("charge", "a SNOMED CT or LOINC code of no echo", "the code states another service", _is_clinical_code),
+    Ground(
+        "charge",
+        "an NDC of no contrast agent, without a local code",
+        "the products of all agents are in the table",
+        _without_unknown(_is_other_drug_code),
+    ),
+    Ground(
+        "charge",
+        "a LOINC code, or a SNOMED CT code with a name, of no echo, without a local code",
+        "the code states another service",
+        _without_unknown(_is_clinical_code),
+    ),
     Ground("charge", "a CVX code", "CVX lists vaccines only", _has(CVX)),
     Ground("drug", "a code or a name of a contrast agent", "it is one, by code or in free text", agent_in),
-    Ground("drug", "an NDC of no contrast agent", "the products of all agents are in the table", _is_other_drug_code),
+    Ground(
+        "drug",
+        "an NDC of no contrast agent",
+        "the products of all agents are in the table; their labelers' other products need a name",
+        _is_other_drug_code,
+    ),
     Ground("drug", "a CPT or HCPCS code of no agent", "all supply codes are in the table", _has_billing_code),
     Ground("drug", "a CVX code", "CVX lists vaccines only", _has(CVX)),
     Ground("drug", "the RxNorm code of a drug for stress tests", "it is in the documentation table", _is_stress_drug),
@@ -218,7 +258,12 @@ GROUNDS: tuple[Ground, ...] = (
     Ground("service", "a code of the study table", "it states the kind of echo", names_study),
     Ground("service", "the name of a contrast agent", "it is weak evidence of contrast", agent_in),
     Ground("service", "a CPT or HCPCS code", "the code states the service", _has_billing_code),
-    Ground("service", "a SNOMED CT or LOINC code of no echo", "the code states another service", _is_clinical_code),
+    Ground(
+        "service",
+        "a LOINC code, or a SNOMED CT code with a name, of no echo",
+        "the code states another service",
+        _is_clinical_code,
+    ),
     Ground("service", "a CVX code", "CVX lists vaccines only", _has(CVX)),
     Ground(
         "service",
