@@ -209,6 +209,9 @@ def _is_clinical_code(concept: Concept) -> bool:
 _KNOWN_SYSTEMS = frozenset({BILLING, NDC, RXNORM, SNOMED, LOINC, CVX, REVENUE})
 
 
+MODIFIER_LENGTH = 2
+
+
 def _without_unknown(covers: Callable[[Concept], bool]) -> Callable[[Concept], object]:
     """For a charge: its other codes are known. A product or clinical code beside a local code is not what is charged.
 
@@ -217,7 +220,7 @@ def _without_unknown(covers: Callable[[Concept], bool]) -> Callable[[Concept], o
     return lambda concept: (
         covers(concept)
         and all(
-            code.system in _KNOWN_SYSTEMS or (code.system == NO_SYSTEM and len(code.value) == 2)
+            code.system in _KNOWN_SYSTEMS or (code.system == NO_SYSTEM and len(code.value) == MODIFIER_LENGTH)
             for code in concept.codes
         )
     )
