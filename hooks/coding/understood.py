@@ -69,7 +69,8 @@ _DRUG_FORMS = re.compile(
 _SERVICE_FORMS = re.compile(
     r"(?:ectomy|oscopy|otomy|ostomy|plasty|centesis|desis|rrhaphy)\b|biopsy|x-?ray|radiograph|mammogra|electrocardiogra|"
     r"\b(?:ecg|ekg|mri|ct scan|cbc|bmp|cmp)\b|blood|panel|culture|urin|vaccin|immuni|dialysis|hemoglobin|glucose|"
-    r"office visit|consultation|therapy session|screening|questionnaire",
+    r"office visit|consultation|therapy session|screening|questionnaire|insertion|catheter|venipuncture|phlebotom|"
+    r"intubation|transfusion|sutur|wound care|physical therapy",
     re.IGNORECASE,
 )
 
@@ -209,6 +210,30 @@ def _is_clinical_code(concept: Concept) -> bool:
 _KNOWN_SYSTEMS = frozenset({BILLING, NDC, RXNORM, SNOMED, LOINC, CVX, REVENUE})
 
 
+_PROCEDURE_SYSTEMS = frozenset(
+    {
+        "http://www.cms.gov/medicare/coding/icd10",
+        "http://hl7.org/fhir/sid/icd-10-pcs",
+        "urn:oid:2.16.840.1.113883.6.4",
+    }
+)
+_PROCEDURE_CODE = re.compile(r"[0-9A-HJ-NP-Z]{7}")
+# Ultrasound of the heart, measurement and monitoring (stress tests), introduction of substances (contrast).
+_OPEN_PROCEDURES = ("B24", "4A0", "4A1", "3E0")
+_ULTRASOUND_WORDS = re.compile(r"echo|ultraso|sonogr|contrast|enhanc|agent|bubble|stress", re.IGNORECASE)
+
+
+def _is_other_procedure_code(concept: Concept) -> bool:
+    """ICD-10-PCS outside the sections that hold an echo, a stress test or contrast."""
+    written = [code.value.upper() for code in concept.codes if _plain(code.system) in _PROCEDURE_SYSTEMS]
+    is_other = all(_PROCEDURE_CODE.fullmatch(each) and not each.startswith(_OPEN_PROCEDURES) for each in written)
+    return bool(written) and is_other and not _speaks_of(_ULTRASOUND_WORDS, _folded(concept.words))
+
+
+def _plain(system: str) -> str:
+    return system.strip().rstrip("/").lower()
+
+
 MODIFIER_LENGTH = 2
 
 
@@ -266,6 +291,12 @@ GROUNDS: tuple[Ground, ...] = (
         "a LOINC code, or a SNOMED CT code with a name, of no echo",
         "the code states another service",
         _is_clinical_code,
+    ),
+    Ground(
+        "service",
+        "an ICD-10-PCS code outside of cardiac ultrasound, measurement, monitoring and introduction",
+        "an echo, a stress test and contrast are in these sections",
+        _is_other_procedure_code,
     ),
     Ground("service", "a CVX code", "CVX lists vaccines only", _has(CVX)),
     Ground(

@@ -32,6 +32,11 @@ def text(*words: str) -> Concept:
     return Concept((), words)
 
 
+ICD_10_PCS = (
+    "http://www.cms.gov/Medicare/Coding/ICD10",
+    "http://hl7.org/fhir/sid/icd-10-pcs",
+    "urn:oid:2.16.840.1.113883.6.4",
+)
 BRANDS = ("Tylenol", "Lexiscan", "Brevibloc", "D5W", "Toprol XL", "Zofran", "Lopressor")
 
 UNDERSTOOD: list[tuple[Kind, Concept]] = [
@@ -74,6 +79,10 @@ UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("service", coded(LOCAL, "X-2", "Electrocardiogram, 12 leads")),
     ("service", text("stress echo with Lumason")),
     ("service", coded(CVX, "140")),
+    *(("service", coded(system, "0DTJ4ZZ")) for system in ICD_10_PCS),
+    ("service", coded(ICD_10_PCS[0], "021009W", "Bypass Coronary Artery, One Artery")),
+    ("service", text("Peripheral IV insertion")),
+    ("service", coded(LOCAL, "X-6", "Peripheral IV insertion")),
     ("service", text("Colonoscopy")),
 ]
 
@@ -141,6 +150,9 @@ NOT_UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("service", coded(LOCAL, "X-4", "SE W DOB")),
     ("service", coded(SNOMED, "999999999", "Dobutamine stress test")),
     ("service", coded(SNOMED, "1287741000")),
+    *(("service", coded(ICD_10_PCS[0], code)) for code in ("B246ZZZ", "4A12XM4", "4A02XM4", "3E033KZ", "LOC:1")),
+    ("service", coded(ICD_10_PCS[0], "BW40ZZZ", "Echo of the chest")),
+    ("service", text("IV insertion for echo contrast")),
     ("service", coded(SNOMED, "LOC:433233004")),
     ("service", text("Imaging of the heart")),
     ("service", text("done")),
