@@ -116,20 +116,38 @@ def has_billing_system(coded: Concept) -> bool:
 
 def modifiers_of(concepts: Iterable[r.CodeableConcept]) -> tuple[str, ...]:
     """The modifiers in concepts: upper case, no duplicates; coded, or as text, one or several in each (`26,59`)."""
-    found = [
-        modifier for each in concepts for text in _modifier_texts(concept(each)) for modifier in _modifiers_in(text)
-    ]
+    found = [modifier for each in concepts for text in _modifier_texts(each) for modifier in _modifiers_in(text)]
     return tuple(dict.fromkeys(found))
 
 
 def unclear_modifiers_of(concepts: Iterable[r.CodeableConcept]) -> tuple[str, ...]:
     """The codes and texts of concepts that are no modifier in a form that is understood."""
-    return tuple(text for each in concepts for text in _modifier_texts(concept(each)) if not _modifiers_in(text))
+    return tuple(text for each in concepts for text in _modifier_texts(each) if not _modifiers_in(text))
 
 
-def _modifier_texts(written: Concept) -> tuple[str, ...]:
-    """The codes, or the texts if there is no code: a display names a modifier in words."""
-    return tuple(code.value for code in written.codes) or written.words
+def _modifier_texts(written: r.CodeableConcept) -> tuple[str, ...]:
+    """The codes, or the texts if there is no code: a display names a modifier in words.
+
+    Codes of another system than that of billing codes count if there are no others.
+    """
+    found = concept(written)
+    stated = tuple(code.value for code in found.codes if code.system in {BILLING, NO_SYSTEM})
+    others = tuple(_foreign_modifier(each) for each in written.coding or () if each.code and each.code.strip())
+    return stated or others or found.words
+
+
+_MODIFIER_IN_FRONT = re.compile(r"[0-9A-Z]{2}(?![0-9A-Za-z])")
+
+
+def _foreign_modifier(coding: r.Coding) -> str:
+    """The code of another system; in words, which are no modifier, if it is the row of a table: `17` for `JZ NO WASTE`.
+
+    Two digits are a modifier only if the display begins with them, or the system is named after modifiers.
+    """
+    code, system = (coding.code or "").strip(), (coding.system or "").lower()
+    front = _MODIFIER_IN_FRONT.match((coding.display or "").strip())
+    is_same = front[0] == code.upper() if front else not code.isdecimal() or "modifier" in system
+    return code if is_same else f"{code} of another code system"
 
 
 def _modifiers_in(text: str) -> list[str]:

@@ -14,6 +14,8 @@ from msgspec.structs import asdict, replace
 from cds_service.core.alternatives import UNPARSED, Alternative, Readings
 from cds_service.core.case import (
     BILLING,
+    NDC,
+    NO_SYSTEM,
     RXNORM,
     Administration,
     Case,
@@ -43,7 +45,7 @@ from hooks.coding.unclear import (
     unclear_procedures,
     unclear_records,
 )
-from hooks.coding.understood import is_understood
+from hooks.coding.understood import MODIFIER_LENGTH, is_understood
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -140,7 +142,8 @@ def _billing(code: str) -> Concept:
 
 
 def _charges(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
-    every = unclear_lines(case)
+    yield from _products(case)
+    every = tuple(line for line in unclear_lines(case) if not _product_alone(line))
     if not every:
         return
     distinct, by_value = _distinct(every), _by_value(every)
@@ -161,6 +164,21 @@ def _by_value(lines: tuple[Line, ...]) -> dict[str, list[Line]]:
         for code in line.concept.codes:
             found.setdefault(code.value[:5].upper(), []).append(line)
     return found
+
+
+def _products(case: Case) -> Iterator[Alternative]:
+    """Charges of an agent by NDC or RxNorm, as its supply: nothing else is charged by product."""
+    unclear = [(line, _product_alone(line)) for line in unclear_lines(case)]
+    for code in sorted({code for _, codes in unclear for code in codes}):
+        lines = _distinct(line for line, codes in unclear if code in codes)
+        yield _reading(lines, partial(_line_as, code, ()), case, "lines", _may_be("charge", code))
+
+
+def _product_alone(line: Line) -> frozenset[str]:
+    """The supply codes of the agent that a line names by its product; empty if it has another code, or no agent."""
+    coded = [code for code in line.concept.codes if code.system != NO_SYSTEM or len(code.value) > MODIFIER_LENGTH]
+    agent = agent_in(line.concept) if all(code.system in {NDC, RXNORM} for code in coded) else None
+    return agent.codes if agent and agent.certain else frozenset()
 
 
 def _line_as(code: str, modifiers: tuple[str, ...], line: Line) -> Line:

@@ -14,7 +14,8 @@ from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.products import Agent, agent_in, agent_ml, current_products, is_supply, name_of
 from hooks.coding.studies import Study, studies
-from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast
+from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast, names_study
+from hooks.coding.unclear import shifted_day
 
 Given = Literal["yes", "no", "unknown", "contradicted"]
 
@@ -81,18 +82,37 @@ def record_shows_none(study: Study, case: Case) -> bool:
 def _may_have_been_given(study: Study, case: Case) -> bool:
     """True if an agent may have been given: started and stopped, named in free text only, or not assigned to a study.
 
-    The same holds for an ambiguous contrast echo. An administration without a date, or dated the day before or after
-    (another time zone), may belong to this study.
+    The same holds for an ambiguous contrast echo, and for procedures that name an agent or contrast in words. Records
+    without a date, or dated the day before or after (another time zone), may belong to this study.
     """
+    ambiguous_procedures = [each for each in study.ambiguous if isinstance(each, Procedure)]
     if any(
-        isinstance(each, Procedure) and each.status != "not done" and names_contrast(each) for each in study.ambiguous
-    ):
+        each.status != "not done" and (names_contrast(each) or _shows_contrast_in_words(each))
+        for each in ambiguous_procedures
+    ) or any(map(_shows_contrast_in_words, (*study.procedures, *_unassigned_procedures(study, case)))):
         return True
     ambiguous = (each for each in study.ambiguous if isinstance(each, Administration))
     return any(
         each.status != "not given"
         for each in (*study.administrations, *ambiguous, *_unassigned_administrations(study, case))
     )
+
+
+def _shows_contrast_in_words(done: Procedure) -> bool:
+    """True if a procedure, or what it used, names an agent, or its words mention contrast."""
+    names_agent = any(agent_in(each) for each in (done.concept, *done.used))
+    return done.status != "not done" and (names_agent or any(map(_mentions_contrast, done.concept.words)))
+
+
+def _unassigned_procedures(study: Study, case: Case) -> list[Procedure]:
+    """Procedures of no study code that name an agent and may belong to the study, by date."""
+    days = {shifted_day(study.day, by) for by in (-1, 0, 1)} | {None}
+    return [each for each in _procedures_of_agents(case) if study.day is None or each.day in days]
+
+
+@cached_fact
+def _procedures_of_agents(case: Case) -> tuple[Procedure, ...]:
+    return tuple(each for each in case.procedures.matching(agent_in) if not names_study(each.concept))
 
 
 def _unassigned_administrations(study: Study, case: Case) -> list[Administration]:

@@ -112,6 +112,14 @@ def ndc_matches(written: str, products: Iterable[str]) -> bool:
     return bool(wanted & _labeler_and_product(written))
 
 
+_LABELERS = frozenset(each.partition("-")[0] for product in PRODUCTS for each in product.ndc)
+
+
+def is_of_agents_labeler(written: str) -> bool:
+    """True if an NDC is of a labeler of contrast agents, whose products the table may not list in full."""
+    return any(each[:5] in _LABELERS for each in _labeler_and_product(written))
+
+
 def _labeler_and_product(written: str) -> set[str]:
     """The nine digits of labeler and product, 5-4; several if ten digits without hyphens are ambiguous."""
     parts = written.strip().split("-")

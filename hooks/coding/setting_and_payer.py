@@ -158,7 +158,7 @@ def unnamed_coverages(case: Case) -> tuple[Coverage, ...]:
         each
         for each in case.coverages
         if not each.payors
-        and not each.concept.words
+        and not _plan_names(each.concept)
         and not each.concept.values(SOPT)
         and not _site_answers(each, case)
     )
@@ -216,18 +216,45 @@ def _payer_of_coverage(coverage: Coverage) -> Payer:
         return "medicare"
     if types:
         return "other"
-    names = [_payer_by_name(name) for name in (*coverage.payors, *coverage.concept.words)]
+    names = [_payer_by_name(name) for name in (*coverage.payors, *_plan_names(coverage.concept))]
     return next((name for name in names if name != "unknown"), "unknown")
+
+
+# Types of coverage that leave the payer open, as of FHIR's own codes: `extended healthcare`, `public healthcare`.
+_NO_PLAN = re.compile(
+    r"(?:(?:extended|public|subsidized|managed|primary|secondary|medical|active|group|mandatory)\b|health|"
+    r"insurance|policy|plan|program|coverage|care|\W)+",
+    re.IGNORECASE,
+)
+_PLAN = re.compile(
+    r"medicare|medicaid|commercial|blue (?:cross|shield)|\bbcbs\b|self.?pay|work(?:er|man)'?s?'? comp|tricare|veteran|"
+    r"champva|aetna|cigna|humana|kaiser|united ?health",
+    re.IGNORECASE,
+)
+# Those who run or process fee-for-service Medicare, among other programs; and its name cut short.
+_MEDICARE_OFFICES = re.compile(
+    r"\b(?:cms|centers? for medicare.*|noridian|novitas|first coast|palmetto|wps|wisconsin physicians|ngs|"
+    r"national government services|cgs|mcr|mcare|mac)\b",
+    re.IGNORECASE,
+)
+
+
+def _plan_names(plan: Concept) -> list[str]:
+    """The texts that name a plan: of a type under another system than SOPT, only those of well-known payers."""
+    named = [text for text in plan.words if not _NO_PLAN.fullmatch(text)]
+    is_foreign = bool(plan.codes) and not plan.values(SOPT)
+    return [text for text in named if _PLAN.search(text)] if is_foreign else named
 
 
 def _payer_by_name(name: str) -> Payer:
     """Only the program's plain name is fee-for-service; `<insurer> Medicare` is usually an Advantage plan.
 
-    CMS itself names a coverage by its part alone.
+    CMS itself names a coverage by its part alone; the name of CMS, or of its contractors, leaves the program open.
     """
     text = name.lower().strip()
     if text in {"part a", "part b"}:
         return "medicare"
     if re.fullmatch(r"(original |traditional |cms )?medicare( part [ab]| ffs| fee.for.service)?", text):
         return "medicare"
-    return "unknown" if "medicare" in text or "/" in text or not text else "other"
+    is_open = "medicare" in text or "/" in text or not text or _MEDICARE_OFFICES.search(text)
+    return "unknown" if is_open else "other"

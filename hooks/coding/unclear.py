@@ -12,6 +12,7 @@ from cds_service.core.case import (
     MODIFIER,
     NDC,
     REFERENCE,
+    REVENUE,
     RXNORM,
     SNOMED,
     Administration,
@@ -38,7 +39,14 @@ _KIND_NAMES = {
     "order": "an order",
 }
 _TOKEN = re.compile(r"[^\s<>\"'`]{1,200}")
-_SYSTEM_NAMES = {BILLING: "CPT or HCPCS", NDC: "NDC", RXNORM: "RxNorm", SNOMED: "SNOMED CT", LOINC: "LOINC"}
+_SYSTEM_NAMES = {
+    BILLING: "CPT or HCPCS",
+    NDC: "NDC",
+    RXNORM: "RxNorm",
+    SNOMED: "SNOMED CT",
+    LOINC: "LOINC",
+    REVENUE: "revenue code",
+}
 
 
 @cached_fact
@@ -125,6 +133,11 @@ def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
         named = _quoted(code.value, "a reference")
         what, topic = f"refers to {named}, which was not sent", f"{named} was not sent"
         return Unclear((record,), what, topic, kind, REFERENCE, (code,))
+    if kind == "charge" and code.system in _SYSTEM_NAMES and not concept.values(BILLING):
+        name = _SYSTEM_NAMES[code.system]
+        topic = f"a charge carries a code ({name}) and no CPT or HCPCS code"
+        what = f"carries {_quoted(code.value, f'a code ({name})', f'{name} ')} and no CPT or HCPCS code"
+        return Unclear((record,), what, topic, kind, code.system, (code,))
     state = "not known" if code.system in _SYSTEM_NAMES else "not mapped"
     system = _SYSTEM_NAMES.get(code.system) or _quoted(code.system, "a code system")
     of = f"of {system}" if code.system else "without a code system"

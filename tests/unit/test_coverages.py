@@ -91,6 +91,12 @@ def test_a_coverage_that_is_not_resolved_is_an_unknown_payer(advisor: Advisor, r
         ("Part B", "finding"),
         ("Example Health", "passed"),
         ("Example Medicare", "not checked"),
+        ("CMS", "not checked"),
+        ("Centers for Medicare & Medicaid Services", "not checked"),
+        ("Noridian Healthcare Solutions", "not checked"),
+        ("WPS Government Health Administrators", "not checked"),
+        ("National Government Services, Inc.", "not checked"),
+        ("MCR PART B", "not checked"),
     ],
 )
 def test_a_display_alone_is_a_name(advisor: Advisor, display: str, expected: str) -> None:
@@ -122,5 +128,32 @@ def test_a_coverage_is_found_by_its_own_identifier(advisor: Advisor, reference: 
 def test_a_coverage_names_its_payer_by_class_or_by_a_contained_organization(
     advisor: Advisor, members: Any, expected: str
 ) -> None:
+    bare = {name: value for name, value in MEDICARE.items() if name != "type"}
+    assert outcome(advisor, hospital_claim({"reference": "Coverage/cov"}), bare | members) == expected
+
+
+def typed(system: str, code: str, display: str) -> dict[str, Any]:
+    return {"type": {"coding": [{"system": system, "code": code, "display": display}]}}
+
+
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        (typed(ACT_CODE, "EHCPOL", "extended healthcare"), "not checked"),
+        (typed(ACT_CODE, "PUBLICPOL", "public healthcare"), "not checked"),
+        (typed(ACT_CODE, "EHCPOL", "extended healthcare") | {"payor": [{"display": "CMS"}]}, "not checked"),
+        (typed(ACT_CODE, "EHCPOL", "extended healthcare") | {"payor": [{"display": "Example Health"}]}, "passed"),
+        (typed(ACT_CODE, "HMO", "health maintenance organization policy"), "not checked"),
+        (typed("urn:oid:1.2.3", "7", "Commercial PPO"), "passed"),
+        (typed("urn:oid:1.2.3", "8", "Medicare"), "finding"),
+        ({"type": {"text": "Example Health PPO"}}, "passed"),
+        ({"type": {"text": "Health insurance plan"}}, "not checked"),
+    ],
+    ids=str,
+)
+def test_a_type_that_names_no_payer_is_not_another_payer(advisor: Advisor, members: Any, expected: str) -> None:
     bare = {name: value for name, value in MEDICARE.items() if name != "type"}
     assert outcome(advisor, hospital_claim({"reference": "Coverage/cov"}), bare | members) == expected
