@@ -10,9 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cds_service.core.case import BILLING, NDC, NO_SYSTEM, Code, Concept
+from cds_service.core.notation import code_with_modifiers
 from cds_service.fhir import resources as r
 from cds_service.fhir.checks import is_date
-from cds_service.fhir.systems import code_kind
+from cds_service.fhir.systems import code_kind, normalized
 
 # Larger quantities are typing errors and must not be used in calculations.
 _LARGEST_AMOUNT = Decimal(100_000)
@@ -44,15 +45,10 @@ def concept(value: r.CodeableConcept | None) -> Concept:
     return Concept(tuple(codes), tuple(words))
 
 
-# `HC:CODE`, `CPT-CODE`; `CODE.0` is what a spreadsheet makes of a number.
-_BILLING_PREFIX = re.compile(r"^(?:HC|CPT4?|HCPCS)[-: ^|]+", re.IGNORECASE)
-
-
 @lru_cache(maxsize=16_384)  # records repeat few codes
 def _code(system: str | None, written: str) -> Code | None:
-    value, kind = written.strip(), code_kind(system)
-    if kind == BILLING:
-        value = _BILLING_PREFIX.sub("", value).removesuffix(".0")
+    kind = code_kind(system)
+    value = normalized(kind, written)
     return Code(kind, value) if value else None
 
 
@@ -84,7 +80,6 @@ def note_texts(notes: Iterable[r.Annotation] | None) -> tuple[str, ...]:
     return tuple(each.text for each in notes or () if each.text)
 
 
-_CODE_WITH_MODIFIERS = re.compile(r"([0-9A-Z]{5})((?:[-:/^, ]*[0-9A-Z]{2})*)")
 _CODE_IN_TEXT = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{4}[0-9T]|[A-Z][0-9]{4})(?![0-9A-Za-z])")
 _MODIFIER = re.compile(r"[0-9A-Za-z]{2}")
 _MODIFIERS_IN_TEXT = re.compile(r"[-\s]*[0-9A-Z]{2}(?:[\s,;/:-]+[0-9A-Z]{2})*\s*")
@@ -95,10 +90,10 @@ def code_and_modifiers(codes: tuple[Code, ...]) -> tuple[str, tuple[str, ...]]:
     """A line's billing code and modifiers; modifiers follow the code or are two-character codings."""
     named = [code.value for code in codes if code.system == BILLING]
     bare = [code.value for code in codes if code.system == NO_SYSTEM]
-    matches = [match for value in named or bare if (match := _CODE_WITH_MODIFIERS.fullmatch(value.upper()))]
-    appended = re.findall(r"[0-9A-Z]{2}", matches[0][2]) if matches else []
+    found = (code_with_modifiers(value) for value in named or bare)
+    charged, appended = next((each for each in found if each[0]), ("", ()))
     separate = [value.upper() for value in (*named, *bare) if _MODIFIER.fullmatch(value)]
-    return matches[0][1] if matches else "", (*appended, *separate)
+    return charged, (*appended, *separate)
 
 
 def with_code_in_text(charged: Concept) -> Concept:

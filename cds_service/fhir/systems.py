@@ -75,6 +75,21 @@ def code_kind(system: str | None) -> str:
     return _OIDS.get(oid) or _NAMES.get(name) or system
 
 
+# `HC:CODE`, `CPT-CODE`; `CODE.0` is what a spreadsheet makes of a number.
+_BILLING_PREFIX = re.compile(r"^(?:HC|CPT4?|HCPCS)[-: ^|]+")
+_BEHIND_BILLING_CODE = re.compile(r"(?:\.0+|[^0-9A-Z])+$")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # soft hyphens, zero-width characters
+
+
+def normalized(kind: str, written: str) -> str:
+    """A code in the form that all readers see: a billing code in upper case, without signs before and behind it."""
+    value = written.strip()
+    if kind != BILLING:
+        return value
+    value = _UNSEEN.sub("", value).strip().upper()
+    return _BEHIND_BILLING_CODE.sub("", _BILLING_PREFIX.sub("", value))
+
+
 def claim_type(system: str, code: str) -> ClaimType:
     """The claim type that a code states, in HL7's or CMS's code systems."""
     name = re.sub(r"[^a-z]", "", system.rpartition("/")[2].lower())

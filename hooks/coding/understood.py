@@ -26,6 +26,7 @@ from cds_service.core.case import (
     Concept,
     Line,
 )
+from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import DOCUMENTATION, KNOWN_CODES, PRODUCTS
 from hooks.coding.products import agent_in
 from hooks.coding.study_codes import names_study
@@ -121,7 +122,6 @@ class Ground:
 _STRESS_DRUGS = frozenset(code for item in DOCUMENTATION for code in item.rxnorm)
 _NDC_FORM = re.compile(r"\d{4,5}-?\d{3,4}-?\d{1,2}|\d{4,5}-\d{3,4}")
 _CLINICAL_FORM = re.compile(r"\d{6,18}|(?:\d{1,7}|L[AP]\d+)-\d")
-_BILLING_CODE = re.compile(r"[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4}")
 
 
 def _has(*systems: str) -> Callable[[Concept], object]:
@@ -129,7 +129,7 @@ def _has(*systems: str) -> Callable[[Concept], object]:
 
 
 def _has_billing_code(concept: Concept) -> bool:
-    return any(_BILLING_CODE.match(value.upper()) for value in concept.values(BILLING))
+    return bool(codes_without_modifiers(concept.values(BILLING)))
 
 
 def _is_charged_without_code(concept: Concept) -> bool:

@@ -97,6 +97,17 @@ def test_billing_codes_are_read_under_every_address(system: str, code: str) -> N
         ({"coding": [{"system": CPT, "code": "HC:93352"}]}, ("93352", True, ())),
         ({"coding": [{"system": CPT, "code": "CPT-93352"}]}, ("93352", True, ())),
         ({"coding": [{"system": CPT, "code": "93352.0"}]}, ("93352", True, ())),
+        *(
+            ({"coding": [{"system": CPT, "code": f"93352{end}"}]}, ("93352", True, ()))
+            for end in (".", ",", ";", "|", ".00", ".0.", "\u200b", "\ufeff ", "\u00a0")
+        ),
+        *(
+            ({"coding": [{"system": CPT, "code": code}]}, ("", True, ()))
+            for code in ("93352-1", "93352_1", "615215", "0093352", "9335126", "93352-261")
+        ),
+        ({"coding": [{"system": CPT, "code": "q9957-jz"}]}, ("Q9957", True, ("JZ",))),
+        ({"coding": [{"system": CPT, "code": "93351TC"}]}, ("93351", True, ("TC",))),
+        ({"coding": [{"system": CPT, "code": "93351_26"}]}, ("93351", True, ("26",))),
         ({"coding": [{"system": CPT, "code": "93351/26"}]}, ("93351", True, ("26",))),
         ({"coding": [{"system": CPT, "code": "93351-26,59"}]}, ("93351", True, ("26", "59"))),
         ({"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "93351-26"}]}, ("93351", True, ("26",))),
