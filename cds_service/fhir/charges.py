@@ -88,7 +88,7 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
             "links": _claim_procedures(resolver, c, claim_item),
             "place_of_service": _place_of_service(claim_item),
         }
-        for within, number, part in _parts(position, claim_item):
+        for within, number, part in parts_of(position, claim_item):
             yield _claim_line(resolver, item, part, within, number, of_claim | of_item)
 
 
@@ -98,7 +98,7 @@ def _days(resolver: Resolver, claim: r.BilledClaim, item: r.ClaimItem) -> dict[s
     return of_item if of_item["day"] else {"day": single_day(claim.billable_period)}
 
 
-def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
+def parts_of(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
     """A claim item, its details and sub-details: path inside the claim, displayed number, line."""
     within, number = f"item[{position}]", str(item.sequence or position + 1)
     yield within, number, item

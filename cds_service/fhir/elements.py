@@ -175,9 +175,14 @@ def extension_amount(extensions: Iterable[r.Extension], names: frozenset[str]) -
     return None
 
 
+_REVERSALS = frozenset({"offset-by", "reversed-by"})
+
+
 def offsets(extensions: Iterable[r.Extension]) -> Iterator[r.Extension]:
-    """The extensions that name the charge which reversed this one."""
-    return (each for each in extensions if (each.url or "").rpartition("/")[2] == "offset-by")
+    """The extensions, nested ones included, that name the charge which reversed this one."""
+    every = (part for each in extensions for part in _with_nested(each))
+    named = (each for each in every if (each.url or "").rpartition("/")[2].lower() in _REVERSALS)
+    return (part for each in named for part in _with_nested(each) if part.value_reference)
 
 
 def _with_nested(extension: r.Extension) -> Iterator[r.Extension]:

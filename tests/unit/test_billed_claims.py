@@ -194,12 +194,14 @@ def related(relationship: str, **target: Any) -> list[dict[str, Any]]:
         (claim("Claim", id="c1"), eob(claim={"reference": "Claim/c1"}), ["Claim/c1 93351"]),
         (claim("Claim", id="c1", identifier=[NUMBER]), eob(identifier=[NUMBER]), ["Claim/c1 93351"]),
         (claim("Claim", id="c1", identifier=[NUMBER]), eob(claim={"identifier": NUMBER}), ["Claim/c1 93351"]),
-        # CMS's claim group is shared by a claim and its adjustments, and one number by a hospital and a physician.
-        (eob(id="b0", identifier=[GROUP]), eob(identifier=[GROUP]), both := [
-            "ExplanationOfBenefit/b0 93351", "ExplanationOfBenefit/b1 93351",
-        ]),
+        # One number may be used by a hospital and a physician.
         (eob(id="b0", identifier=[NUMBER]), eob(identifier=[NUMBER], type={"coding": [{"code": "institutional"}]}),
-         both),
+         both := ["ExplanationOfBenefit/b0 93351", "ExplanationOfBenefit/b1 93351"]),
+        # CMS's claim group is shared by a claim and its adjustments.
+        (eob(id="b0", identifier=[GROUP]), eob(identifier=[GROUP]), both[1:]),
+        (eob(id="b0", created="2026-05-09", identifier=[GROUP]), eob(created="2026-04-09", identifier=[GROUP]),
+         both[:1]),
+        (eob(id="b0", status="cancelled", identifier=[GROUP]), eob(identifier=[GROUP]), both[1:]),
         (claim("Claim", id="c1", status="cancelled"), eob(claim={"reference": "Claim/c1"}), both[1:]),
         (eob(id="b0", created="2026-03-09", identifier=[NUMBER]), eob(created="2026-04-09", identifier=[NUMBER]),
          both[1:]),
@@ -218,6 +220,47 @@ def related(relationship: str, **target: Any) -> list[dict[str, Any]]:
 def test_a_service_is_counted_once(one: Any, other: Any, expected: list[str]) -> None:
     for order in itertools.permutations((one, other)):
         assert counted(*order) == expected
+
+
+INSTITUTIONAL = {"coding": [{"system": CLAIM_TYPE, "code": "institutional"}]}
+
+
+@pytest.mark.parametrize(
+    ("explained", "counts"),
+    [
+        (eob(), False),
+        (eob("93351", "93352"), False),
+        (eob(type={"text": "carrier"}), False),
+        (eob(claim={"reference": "Claim/elsewhere"}), False),
+        (eob(type=INSTITUTIONAL), True),
+        (eob("93352"), True),
+        (eob(item=[eob()["item"][0] | {"servicedDate": "2026-03-03"}]), True),
+        (eob(patient={"reference": "Patient/p2"}), False),
+    ],
+)
+def test_an_explanation_without_a_link_is_not_counted_beside_a_claim_of_its_type_code_and_day(
+    explained: Any, counts: bool
+) -> None:
+    of_claim = claim("Claim", id="c1")
+    for order in itertools.permutations((of_claim, explained)):
+        found = counted(*order)
+        assert "Claim/c1 93351" in found
+        assert any(each.startswith("ExplanationOfBenefit") for each in found) == counts
+
+
+def test_the_further_codes_of_such_an_explanation_may_be_charged() -> None:
+    parsed = read(claim("Claim", id="c1"), eob("93351", "93352"))
+    assert parsed.case.unreadable_codes == {"93352"}
+    assert [(each.path, each.reason.partition(";")[2]) for each in parsed.skipped] == [("entry[1]", " counted once")]
+
+
+def test_an_explanation_under_review_stands_for_a_claim_of_the_record() -> None:
+    assert counted(eob(), claim("Claim", id="c1"), reviewed=1) == ["ExplanationOfBenefit/b1 93351"]
+
+
+def test_a_claim_of_another_patient_does_not_leave_out_an_explanation() -> None:
+    other = claim("Claim", id="c1", patient={"reference": "Patient/p2"})
+    assert counted(other, eob()) == ["ExplanationOfBenefit/b1 93351"]
 
 
 def test_a_claim_whose_replacement_is_not_here_counts() -> None:

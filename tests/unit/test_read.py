@@ -176,12 +176,6 @@ def test_a_billing_code_of_the_charge_itself_comes_before_one_in_an_extension() 
     assert line.code == "93350"
 
 
-def test_a_reversed_charge_and_its_reversal_do_not_count() -> None:
-    offset = {"url": "https://ehr.example.org/r4/offset-by", "valueReference": {"reference": "ChargeItem/credit"}}
-    case = case_of(charge(id="first", extension=[offset]), charge(id="credit"), charge(id="again"))
-    assert [line.identity for line in case.lines] == ["ChargeItem/again"]
-
-
 def test_a_modifier_in_an_extension() -> None:
     extension = {"url": "http://clinic.example/StructureDefinition/hcpcs-modifier", "valueCode": "JZ"}
     (line,) = case_of(charge(extension=[extension])).lines
