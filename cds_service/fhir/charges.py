@@ -12,18 +12,20 @@ from cds_service.fhir.elements import (
     amount,
     code_and_modifiers,
     concept,
-    extension_amount,
-    extension_code,
-    extension_modifiers,
-    extension_product,
     has_billing_system,
     merged,
     modifiers_of,
     practitioners,
     single_day,
-    unclear_extension_modifiers,
     unclear_modifiers_of,
     with_code_in_text,
+)
+from cds_service.fhir.extensions import (
+    extension_amount,
+    extension_code,
+    extension_modifiers,
+    extension_product,
+    unclear_extension_modifiers,
 )
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item

@@ -1,7 +1,7 @@
 """Converts FHIR data types to core values: concepts, codes, quantities, days and references."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.core.case import BILLING, NDC, NO_SYSTEM, Code, Concept
+from cds_service.core.case import BILLING, NO_SYSTEM, Code, Concept
 from cds_service.core.notation import code_with_modifiers
 from cds_service.fhir import resources as r
 from cds_service.fhir.checks import is_date
@@ -130,71 +130,6 @@ def _modifier_texts(written: Concept) -> tuple[str, ...]:
 def _modifiers_in(text: str) -> list[str]:
     upper = text.upper()
     return re.findall(r"[0-9A-Z]{2}", upper) if _MODIFIERS_IN_TEXT.fullmatch(upper) else []
-
-
-def extension_modifiers(extensions: Iterable[r.Extension]) -> tuple[str, ...]:
-    """A charge's modifiers from extensions with `modifier` in their URL; R4 has no element for them."""
-    return modifiers_of(_modifier_concepts(extensions))
-
-
-def unclear_extension_modifiers(extensions: Iterable[r.Extension]) -> tuple[str, ...]:
-    """The modifiers in such extensions that are not understood."""
-    return unclear_modifiers_of(_modifier_concepts(extensions))
-
-
-def _modifier_concepts(extensions: Iterable[r.Extension]) -> Iterator[r.CodeableConcept]:
-    named = [each for each in extensions if "modifier" in (each.url or "").lower()]
-    return (_as_concept(part) for each in named for part in _with_nested(each))
-
-
-def extension_code(extensions: Iterable[r.Extension]) -> Concept | None:
-    """The billing code in a charge's extensions, nested ones included: Oracle Health's `procedure-code` holds it, and
-    `ChargeItem.code` the number of the charge master. None if there is none.
-    """
-    others = [each for each in extensions if "modifier" not in (each.url or "").lower()]
-    for part in (part for each in others for part in _with_nested(each)):
-        found = concept(_as_concept(part))
-        if has_billing_system(found):
-            return found
-    return None
-
-
-def extension_product(extensions: Iterable[r.Extension]) -> Concept | None:
-    """The NDC in a code's extensions, as CMS states it; None if there is none."""
-    found = merged(concept(_as_concept(each)) for each in extensions if code_kind(each.url) == NDC)
-    return found if found.values(NDC) else None
-
-
-def extension_amount(extensions: Iterable[r.Extension], names: frozenset[str]) -> Decimal | None:
-    """The amount in the first extension whose URL ends in one of the names; None without one. Raises OutOfRange."""
-    for each in extensions:
-        if (each.url or "").rpartition("/")[2].lower() in names:
-            found = amount(each.value_quantity or r.Quantity(value=each.value_decimal))
-            if found is not None:
-                return found
-    return None
-
-
-_REVERSALS = frozenset({"offset-by", "reversed-by"})
-
-
-def offsets(extensions: Iterable[r.Extension]) -> Iterator[r.Extension]:
-    """The extensions, nested ones included, that name the charge which reversed this one."""
-    every = (part for each in extensions for part in _with_nested(each))
-    named = (each for each in every if (each.url or "").rpartition("/")[2].lower() in _REVERSALS)
-    return (part for each in named for part in _with_nested(each) if part.value_reference)
-
-
-def _with_nested(extension: r.Extension) -> Iterator[r.Extension]:
-    yield extension
-    for each in extension.extension or ():
-        yield from _with_nested(each)
-
-
-def _as_concept(extension: r.Extension) -> r.CodeableConcept:
-    bare = extension.value_code or extension.value_string
-    coding = extension.value_coding or (r.Coding(code=bare) if bare else None)
-    return extension.value_codeable_concept or r.CodeableConcept(coding=(coding,) if coding else ())
 
 
 def amount(quantity: r.Quantity | None) -> Decimal | None:

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from cds_service.fhir import resources as r
 from cds_service.fhir.charges import charge_item
-from cds_service.fhir.elements import OutOfRange, offsets
+from cds_service.fhir.elements import OutOfRange
+from cds_service.fhir.extensions import offsets
 from cds_service.fhir.records import KINDS
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item
