@@ -43,10 +43,11 @@ class Code(msgspec.Struct, frozen=True, gc=False):
 
 
 class Concept(msgspec.Struct, frozen=True, gc=False):
-    """A coded concept: its codes, and its display texts (weak evidence)."""
+    """A coded concept: its codes, its display texts (weak evidence), and the ingredients of a mixture as `parts`."""
 
     codes: tuple[Code, ...] = ()
     words: tuple[str, ...] = ()
+    parts: "tuple[Concept, ...]" = ()
 
     def values(self, *systems: str) -> tuple[str, ...]:
         """The codes of the given systems, in the order received."""

@@ -59,7 +59,7 @@ class Resolver:
             return own
         referenced = self.referenced_medication(reference, resource)
         words = (*own.words, *referenced.words, *((reference.display,) if reference.display else ()))
-        return Concept((*own.codes, *referenced.codes), words)
+        return Concept((*own.codes, *referenced.codes), words, referenced.parts)
 
     def referenced_medication(self, reference: r.Reference, holder: r.Resource) -> Concept:
         """The concept of a referenced Medication with its ingredients; the reference itself if it was not sent.
@@ -71,7 +71,9 @@ class Resolver:
             written = self.ref(reference)
             return Concept((Code(REFERENCE, written),)) if written else Concept()
         own = self.concept(found.code)
-        return merged([own, *(each for each, _ in self._ingredients(found, place))]) if found.ingredient else own
+        parts = tuple(each for each, _ in self._ingredients(found, place))
+        whole = merged([own, *parts]) if parts else own
+        return Concept(whole.codes, whole.words, parts) if is_mixture(found) else whole
 
     def may_be_drug(self, reference: r.Reference) -> bool:
         """False for a reference to a resource of another type than Medication, such as a Device."""
@@ -104,7 +106,9 @@ class Resolver:
             named = [self.concept(each.item_codeable_concept)]
             if (reference := each.item_reference) is not None:
                 inner = self._medication_at(reference, place)[0] or contained_by(reference, Substance, place)
-                named.append(self.concept(inner.code) if inner else Concept())
+                written = self.ref(reference)
+                missing = Concept((Code(REFERENCE, written),)) if written else Concept()
+                named.append(self.concept(inner.code) if inner else missing)
                 named.append(Concept((), (reference.display,)) if reference.display else Concept())
             yield merged(named), each.strength
 

@@ -54,7 +54,8 @@ _ECHO_WORDS = re.compile(
 # international nonproprietary names; and like the name of a service: a common one, or the ending of an operation.
 _DRUG_FORMS = re.compile(
     r"\d\s*(?:mg|mcg|g|meq|mmol|units?|%)(?![a-z])|\b(?:tab(?:let)?s?|cap(?:sule)?s?|patch|inhaler|drops|ointment)\b|"
-    r"\b(?:saline|sodium chloride|dextrose|lactated ringer|heparin|aspirin|insulin|oxygen|nitroglycerin|adenosine|"
+    r"\b(?:sterile water|water for injection|saline|sodium chloride|dextrose|lactated ringer|heparin|aspirin|insulin|"
+    r"oxygen|nitroglycerin|adenosine|"
     r"regadenoson|aminophylline|epinephrine|acetaminophen|ibuprofen|fentanyl|morphine|furosemide|potassium|magnesium)|"
     r"(?:olol|pril|sartan|statin|azole|mycin|micin|cillin|cef\w+|dipine|caine|parin|xaban|grel|gliptin|gliflozin|zepam|"
     r"zolam|setron|prazole|tidine|thiazide|amine|curium|lukast|terol|sone|olone|tropine)\b",
@@ -203,7 +204,27 @@ def _is_covered(kind: Kind, concept: Concept) -> bool:
 
 
 def is_understood(kind: Kind, concept: Concept, case: Case) -> bool:
-    """True if one of the grounds covers the concept, or the site says that it maps all codes of the system."""
+    """True if one of the grounds covers the concept, or the site says that it maps all codes of the system.
+
+    A mixture is understood by the code or name of the whole, by an agent in it, or if each of its ingredients is.
+    """
+    if not concept.parts or agent_in(concept):
+        return _is_one_understood(kind, concept, case)
+    return _is_one_understood(kind, _without_ingredients(concept), case) or all(
+        is_understood(kind, part, case) for part in concept.parts
+    )
+
+
+def _without_ingredients(mixture: Concept) -> Concept:
+    codes = {code for part in mixture.parts for code in part.codes}
+    words = {text for part in mixture.parts for text in part.words}
+    return Concept(
+        tuple(each for each in mixture.codes if each not in codes),
+        tuple(each for each in mixture.words if each not in words),
+    )
+
+
+def _is_one_understood(kind: Kind, concept: Concept, case: Case) -> bool:
     mapped = case.site.mapped_systems
     return _is_covered(kind, concept) or bool(mapped and not mapped.isdisjoint(code.system for code in concept.codes))
 
@@ -226,6 +247,10 @@ def _writes_bare_codes(case: Case) -> bool:
 
 
 def unknown_code(concept: Concept) -> Code | None:
-    """The code to report of a concept that was not understood: one of a system that is not known, else the first."""
+    """The code to report of a concept that was not understood: one of a system that is not known, else the first.
+
+    Of a mixture, the code of an ingredient that no ground covers.
+    """
+    concept = next((part for part in concept.parts if not _is_covered("drug", part)), concept)
     foreign = (code for code in concept.codes if code.system not in {BILLING, NDC, SNOMED, LOINC, CVX, NO_SYSTEM})
     return next(foreign, None) or next(iter(concept.codes), None)
