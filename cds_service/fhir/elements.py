@@ -13,7 +13,7 @@ from cds_service.core.case import BILLING, NO_SYSTEM, Code, Concept
 from cds_service.core.notation import code_with_modifiers
 from cds_service.fhir import resources as r
 from cds_service.fhir.checks import is_date
-from cds_service.fhir.systems import code_kind, normalized
+from cds_service.fhir.systems import ABSENT, code_kind, normalized
 
 # Larger quantities are typing errors and must not be used in calculations.
 _LARGEST_AMOUNT = Decimal(100_000)
@@ -30,12 +30,16 @@ _EMPTY = Concept()
 
 
 def concept(value: r.CodeableConcept | None) -> Concept:
-    """A CodeableConcept as a Concept. A coding without a code contributes only its display."""
+    """A CodeableConcept as a Concept. A coding without a code contributes only its display, and one that says why the
+    value is missing contributes nothing.
+    """
     if value is None:
         return _EMPTY
     codes: list[Code] = []
     words: list[str] = []
     for each in value.coding or ():
+        if code_kind(each.system) == ABSENT:
+            continue
         if each.code and (code := _code(each.system, each.code)):
             codes.append(code)
         if each.display:

@@ -12,7 +12,11 @@ CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NDC_URI = "http://hl7.org/fhir/sid/ndc"
 
+# The code systems of HL7 that say why a value is missing: their codes say nothing.
+ABSENT = "absent"
+
 _OIDS = {
+    "2.16.840.1.113883.5.1008": ABSENT,
     "2.16.840.1.113883.6.12": BILLING,  # CPT
     "2.16.840.1.113883.6.14": BILLING,  # HCPCS
     "2.16.840.1.113883.6.285": BILLING,  # HCPCS Level II
@@ -41,6 +45,7 @@ _NAMES = {
     **dict.fromkeys(("sct", "snomedct", "snomed"), SNOMED),
     **dict.fromkeys(("loinc", "loincorg"), LOINC),
     "cvx": CVX,
+    **dict.fromkeys(("dataabsentreason", "nullflavor", "v3nullflavor"), ABSENT),
     **dict.fromkeys(
         ("revenuecode", "revenuecodes", "revenuecenter", "nubcrevenuecode", "nubcrevenuecodes", "clmrevcntrcd",
          "revcntr", "exrevenuecenter"),

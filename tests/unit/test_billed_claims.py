@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds_service.core.case import Case, Code, Line
+from cds_service.core.case import Case, Code, Concept, Line
 from cds_service.errors import BadRequest
 from cds_service.fhir.read import ParsedCase, read_case
 from cds_service.fhir.salvage import codes_in
 from cds_service.fhir.sources import SourceResource, prefetch_key_of
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
+from hooks.coding.understood import is_charge_understood
 
 CPT = "http://www.ama-assn.org/go/cpt"
 BLUE_BUTTON = "https://bluebutton.cms.gov/resources/variables"
@@ -155,6 +156,25 @@ def test_the_ndc_of_a_line_may_stand_in_an_extension_of_its_code() -> None:
     }
     line = the_line(productOrService=product)
     assert (line.code, line.concept.codes[-1]) == ("Q9957", Code("ndc", "11994001104"))
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+        "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
+        "http://hl7.org/fhir/v3/NullFlavor",
+        "urn:oid:2.16.840.1.113883.5.1008",
+    ],
+)
+def test_a_code_for_a_missing_value_says_nothing(system: str) -> None:
+    absent = {"coding": [{"system": system, "code": "not-applicable", "display": "Not Applicable"}]}
+    revenue = the_line(productOrService=absent, revenue={"coding": [{"code": "0250"}]})
+    assert revenue.concept == Concept((Code("revenue", "0250"),))
+    case = Case(stage="claim")
+    assert is_charge_understood(revenue, case)
+    for other in (the_line(productOrService=absent), the_line(productOrService=absent | {"text": "Echo contrast"})):
+        assert not is_charge_understood(other, case)
 
 
 @pytest.mark.parametrize(
