@@ -90,7 +90,7 @@ def extension_amount(extensions: Iterable[r.Extension], names: frozenset[str]) -
     """The amount in the first extension whose URL ends in one of the names; None without one. Raises OutOfRange."""
     for each in extensions:
         if _name_of(each) in names:
-            found = amount(each.value_quantity or r.Quantity(value=each.value_decimal))
+            found = amount(each.value_quantity or r.Quantity(value=_whole_number(each)))
             if found is not None:
                 return found
     return None

@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -133,19 +132,6 @@ def test_a_preauthorization_is_no_bill() -> None:
 def test_claim_types_of_hl7_and_cms(system: str, code: str, expected: str) -> None:
     (line,) = case_of(eob(type={"coding": [{"system": system, "code": code}]})).lines
     assert line.claim_type == expected
-
-
-def test_units_stand_in_the_quantity_or_in_an_extension_of_cms() -> None:
-    def units(name: str, **quantity: Any) -> Decimal | None:
-        return the_line(extension=[{"url": f"{BLUE_BUTTON}/{name}", "valueQuantity": {"value": 3}}], **quantity).units
-
-    # In an institutional claim of CMS, `quantity` is that of the NDC.
-    assert units("rev_cntr_unit_cnt", quantity={"value": 77}) == 3
-    assert units("carr_line_mtus_cnt", quantity={"value": 2}) == 2
-    assert units("carr_line_mtus_cnt") == 3
-    assert units("betos_cd") is None
-    url = "https://bluebutton.cms.gov/fhir/StructureDefinition/CLM-LINE-PRFNL-MTUS-CNT"
-    assert the_line(extension=[{"url": url, "valueDecimal": 2}]).units == 2
 
 
 def test_the_ndc_of_a_line_may_stand_in_an_extension_of_its_code() -> None:
