@@ -158,7 +158,9 @@ def _has_few_digits(value: Decimal) -> bool:
 
 
 _MICROLITERS = {"ul", "µl", "μl", "mcl", "microliter", "microliters", "microlitre", "microlitres"}
-_MILLILITERS = {"ml", "mls", "cc", "cm3", "cm^3", "milliliter", "milliliters", "millilitre", "millilitres"}
+_MILLILITERS = {"ml", "mls", "cc", "cm3", "cm^3", "cm³", "milliliter", "milliliters", "millilitre", "millilitres"}
+_MILLILITERS |= {f"cubic {each}" for each in ("cm", "centimeter", "centimeters", "centimetre", "centimetres")}
+_LITERS = {"l", "liter", "liters", "litre", "litres"}
 
 
 def names_medication(administration: r.MedicationAdministration) -> bool:
@@ -179,12 +181,15 @@ def milliliters(dose: r.Quantity | None) -> Decimal | None:
         return value
     if units & _MICROLITERS:
         return value / 1000
-    return None
+    return value * 1000 if units & _LITERS else None
+
+
+_REMARK = re.compile(r"\s*(?:\{[^{}]*\}|\(.*\)$|(?:/|per)\s*dose$|of\s.*$)")
 
 
 def _unit(written: str | None) -> str:
-    """A unit in lower case, without a remark in parentheses and a final period: `milliliter (iso1000)`, `mL.`."""
-    return re.sub(r"\s*\(.*\)$", "", (written or "").strip().lower()).rstrip(".")
+    """A unit in lower case, without a remark and a final period: `milliliter (iso1000)`, `mL{total}`, `mL/dose`."""
+    return _REMARK.sub("", (written or "").strip().lower()).rstrip(".")
 
 
 def day_of(moment: str | None, period: r.Period | None = None) -> date | None:

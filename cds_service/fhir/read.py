@@ -217,7 +217,8 @@ class CaseReader:
 
         Claim lines are built here, all other records on first use.
         """
-        self.resolver.medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
+        self.resolver.medications = self._received(r.Medication)
+        self.resolver.organizations = self._received(r.Organization)
         lines: list[Line | Item] = []
         found: dict[str, list[Item]] = {}
         others = self._of_other_patients()
@@ -243,6 +244,10 @@ class CaseReader:
                 found.setdefault(kind.member, []).append(item)
         records = {member: self._lazy_records(items) for member, items in found.items()}
         return {**records, "lines": Records(lines, self._line, self._concept_of_line, _is_under_review)}
+
+    def _received(self, kind: type) -> dict[str, Item]:
+        """The received resources of a type, by identity."""
+        return {item.identity: item for item in self.items if type(item.resource) is kind}
 
     def _lazy_records(self, items: list[Item]) -> Records[Record]:
         return Records(items, self._record, self._concept_of, _is_under_review, may_date_from)

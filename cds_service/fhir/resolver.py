@@ -23,7 +23,8 @@ from cds_service.fhir.sources import Item
 class Resolver:
     """Resolves references, medications, concepts and days, with the site's mappings and time zone applied.
 
-    `aliases` map the fullUrl of Bundle entries to identities; `medications` are the received Medications by identity.
+    `aliases` map the fullUrl of Bundle entries to identities; `medications` and `organizations` are those received, by
+    identity.
     """
 
     def __init__(self, mappings: Mapping[Code, str], zone: ZoneInfo | None = None) -> None:
@@ -31,6 +32,7 @@ class Resolver:
         self.zone = zone
         self.aliases: dict[str, str] = {}
         self.medications: dict[str, Item] = {}
+        self.organizations: dict[str, Item] = {}
         self._refs: dict[str, str] = {}
         # By the element's id; keeping the element alive prevents Python from reusing the id.
         self._concepts: dict[int, tuple[r.CodeableConcept | None, Concept]] = {}
@@ -74,6 +76,20 @@ class Resolver:
         parts = tuple(each for each, _ in self._ingredients(found, place))
         whole = merged([own, *parts]) if parts else own
         return Concept(whole.codes, whole.words, parts) if is_mixture(found) else whole
+
+    def material(self, reference: r.Reference, holder: r.Resource) -> Concept:
+        """The concept of a material used, with the name in the reference itself."""
+        found = self.referenced_medication(reference, holder)
+        if not reference.display:
+            return found
+        return Concept(found.codes, (*found.words, reference.display), found.parts)
+
+    def organization(self, reference: r.Reference, holder: r.Resource) -> r.Organization | None:
+        """A referenced Organization, contained or received."""
+        if fragment_of(reference):
+            return contained_by(reference, r.Organization, holder)
+        found = self.organizations.get(self.ref(reference))
+        return found.resource if found else None
 
     def may_be_drug(self, reference: r.Reference) -> bool:
         """False for a reference to a resource of another type than Medication, such as a Device."""

@@ -36,7 +36,7 @@ _NAMES = {
         (
             "cpt", "cpt4", "cptcode", "cptcodes", "hcpcs", "hcpcscd", "hcpcscode", "hcpcscodes", "hcpcslevelii",
             "hcpcslevel2", "hcpcsreleasecodesets", "alphanumerichcpcshtml", "hcpcscpt", "cpthcpcs",
-            "billcodescpt", "billcodeshcpcs",
+            "billcodescpt", "billcodeshcpcs", "amacpt", "linehcpcscd", "clmlinehcpcscd",
         ),
         BILLING,
     ),
@@ -52,6 +52,9 @@ _NAMES = {
         REVENUE,
     ),
 }  # fmt: skip
+
+# X12's qualifier of HCPCS codes; as the last part of a URI it could be anything.
+_SHORT_NAMES = {"hc": BILLING}
 
 # CMS's claim type codes (NCH): 10 to 64 are institutional claims, 71 to 82 those of physicians and suppliers.
 _NCH_TYPES: dict[str, ClaimType] = {
@@ -75,9 +78,12 @@ def code_kind(system: str | None) -> str:
     plain = system.strip().rstrip("/").lower()
     if plain.startswith("http://snomed.info/sct"):
         return SNOMED  # editions and versions follow
-    oid = plain.removeprefix("urn:oid:")
+    return _kind_of(plain) or _kind_of(re.sub(r"[|#].*", "", plain)) or system  # a version may follow
+
+
+def _kind_of(plain: str) -> str | None:
     name = re.sub(r"[^a-z0-9]", "", re.split(r"[/:#|]", plain)[-1])
-    return _OIDS.get(oid) or _NAMES.get(name) or system
+    return _OIDS.get(plain.removeprefix("urn:oid:")) or _NAMES.get(name) or _SHORT_NAMES.get(plain)
 
 
 # `HC:CODE`, `CPT-CODE`; `CODE.0` is what a spreadsheet makes of a number.

@@ -137,6 +137,18 @@ def test_a_mixture_is_understood_by_its_ingredients_an_agent_or_as_a_whole(drug:
     assert is_understood("drug", given_of(drug).concept, EMPTY)
 
 
+def test_the_name_in_a_reference_to_a_material_counts() -> None:
+    procedure = {
+        "resourceType": "Procedure",
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "usedReference": [{"reference": "Medication/unsent", "display": "Definity"}, {"display": "Lumason"}],
+    }
+    source = SourceResource("e", msgspec.Raw(json.dumps(procedure).encode()))
+    (done,) = read_case([source], stage="claim", patient_id="p1").case.procedures
+    assert [set(agent.codes) for agent in map(agent_in, done.used) if agent] == [{"Q9957"}, {"Q9950"}]
+
+
 @given(st.decimals(0, 100, places=2), st.decimals(0, 50, places=2), st.decimals("0.01", 50, places=2))
 def test_a_part_is_never_more_than_the_whole(dose: Decimal, part: Decimal, whole: Decimal) -> None:
     strength = r.Ratio(r.Quantity(part, "mL"), r.Quantity(whole, "mL"))

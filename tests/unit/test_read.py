@@ -75,6 +75,13 @@ def test_a_moment_that_is_not_known_to_the_day_gives_no_day(moment: str) -> None
         "CPT",
         "HCPCS",
         "CPT-4",
+        "HC",
+        "AMA CPT",
+        "http://www.ama-assn.org/go/cpt|2026",
+        "http://www.ama-assn.org/go/cpt#",
+        "urn:oid:2.16.840.1.113883.6.12|2026.1",
+        "https://bluebutton.cms.gov/resources/variables/line_hcpcs_cd",
+        "https://bluebutton.cms.gov/fhir/CodeSystem/CLM-LINE-HCPCS-CD",
     ],
 )
 @pytest.mark.parametrize("code", ["93352", "Q9957"])
@@ -266,6 +273,14 @@ def test_a_claim_over_several_days_leaves_the_day_of_its_items_open() -> None:
         ({"value": 1.3, "unit": "milliliter (iso1000)"}, Decimal("1.3")),
         ({"value": 1.3, "unit": "mL."}, Decimal("1.3")),
         ({"value": 1.3, "unit": "cm3"}, Decimal("1.3")),
+        ({"value": 1.3, "unit": "cm³"}, Decimal("1.3")),
+        ({"value": 1.3, "unit": "Cubic Centimeters"}, Decimal("1.3")),
+        ({"value": 1.3, "unit": "mL/dose"}, Decimal("1.3")),
+        ({"value": 1.3, "unit": "mL of solution"}, Decimal("1.3")),
+        ({"value": 1.3, "code": "mL{suspension}"}, Decimal("1.3")),
+        ({"value": 0.0013, "unit": "L"}, Decimal("1.3")),
+        ({"value": 1.3, "unit": "mL/min"}, None),
+        ({"value": 1.3, "unit": "{dose}"}, None),
     ],
 )
 def test_doses(dose: dict[str, Any] | None, expected: Decimal | None) -> None:
