@@ -44,10 +44,11 @@ class Code(msgspec.Struct, frozen=True, gc=False):
 
 
 class Concept(msgspec.Struct, frozen=True, gc=False):
-    """A coded concept: its codes, and its display texts (weak evidence)."""
+    """A coded concept: its codes, its display texts (weak evidence), and the ingredients of a mixture as `parts`."""
 
     codes: tuple[Code, ...] = ()
     words: tuple[str, ...] = ()
+    parts: "tuple[Concept, ...]" = ()
 
     def values(self, *systems: str) -> tuple[str, ...]:
         """The codes of the given systems, in the order received."""
@@ -93,10 +94,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Line(Record, frozen=True, kw_only=True, gc=False):
     """A charge or a claim line.
 
-    `certain` is false if the code came without a code system. `units` are HCPCS units, None if not stated. `claim`
-    identifies the line's claim, empty for a charge not yet on a claim. `open` is true while the line can be changed.
-    `billable` is true for a charge on no claim whose status says that it is ready to be billed.
-    `unclear_modifiers` are modifiers in a form that was not understood.
+    `certain` is false if the code came without a code system. `units` are HCPCS units, None if not stated; with
+    `units_unclear`, stated in a way that was not understood. `claim` identifies the line's claim, empty for a charge
+    not yet on a claim. `open` is true while the line can be changed. `billable` is true for a charge on no claim whose
+    status says that it is ready to be billed. `unclear_modifiers` are modifiers in a form that was not understood.
     `coverages` are references and identifiers, `payer_names` the names of coverages that have neither.
     """
 
@@ -106,6 +107,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     modifiers: tuple[str, ...] = ()
     unclear_modifiers: tuple[str, ...] = ()
     units: Decimal | None = None
+    units_unclear: bool = False
     claim: str = ""
     claim_type: ClaimType = "unknown"
     place_of_service: str | None = None

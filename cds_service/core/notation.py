@@ -1,7 +1,9 @@
 """Billers' notation: a code, its modifiers and its units in one word, such as `CODE-26` or `CODEx2`."""
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 
 def notation(code: str, modifiers: Iterable[str], units: Decimal | None) -> str:
@@ -13,3 +15,22 @@ def notation(code: str, modifiers: Iterable[str], units: Decimal | None) -> str:
 def plain(number: Decimal) -> str:
     """A number without trailing zeros or exponent: 2, 1.3."""
     return f"{number.normalize():f}"
+
+
+# A code of five characters. A modifier follows a separator, or begins with a letter: a longer number is no code.
+_SEPARATOR = "[-:/^|,_ ]"
+_CODE_WITH_MODIFIERS = re.compile(
+    rf"([0-9]{{4}}[0-9A-Z]|[A-Z][0-9]{{4}})((?:(?:{_SEPARATOR}+[0-9A-Z]|[A-Z])[0-9A-Z](?:{_SEPARATOR}*[0-9A-Z]{{2}})*)?)"
+)
+
+
+@lru_cache(maxsize=4096)  # records repeat few codes
+def code_with_modifiers(written: str) -> tuple[str, tuple[str, ...]]:
+    """The billing code in a coding's code, and the modifiers behind it; an empty code if it has another form."""
+    found = _CODE_WITH_MODIFIERS.fullmatch(written.upper())
+    return (found[1], tuple(re.findall(r"[0-9A-Z]{2}", found[2]))) if found else ("", ())
+
+
+def codes_without_modifiers(written: Iterable[str]) -> list[str]:
+    """The billing codes in codings' codes, without the modifiers behind them."""
+    return [code for each in written if (code := code_with_modifiers(each)[0])]

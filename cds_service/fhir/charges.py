@@ -2,32 +2,32 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 from cds_service.core.case import REVENUE, ClaimType, Code, Concept, Line, Origin
 from cds_service.fhir import resources as r
 from cds_service.fhir.contained import fragment_of
 from cds_service.fhir.elements import (
-    amount,
     code_and_modifiers,
     concept,
-    extension_amount,
-    extension_code,
-    extension_modifiers,
-    extension_product,
     has_billing_system,
     merged,
     modifiers_of,
     practitioners,
     single_day,
-    unclear_extension_modifiers,
     unclear_modifiers_of,
     with_code_in_text,
+)
+from cds_service.fhir.extensions import (
+    extension_code,
+    extension_modifiers,
+    extension_product,
+    unclear_extension_modifiers,
 )
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item
 from cds_service.fhir.systems import claim_type
+from cds_service.fhir.units import units_of, units_of_line
 
 
 def charged_concept(resolver: Resolver, charge: r.ChargeItem) -> Concept:
@@ -46,6 +46,7 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
     # A suggestion that changes a code would leave it in the extension: such a line is closed to changes.
     is_extended = has_billing_system(charged) and not has_billing_system(resolver.concept(c.code))
     code, modifiers = code_and_modifiers(charged.codes)
+    units, units_unclear = units_of(c.quantity)
     return Line(
         **resolver.common_fields(item),
         code=code,
@@ -55,7 +56,8 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
         else charged,
         modifiers=(*modifiers, *extension_modifiers(c.extension)) if c.extension else modifiers,
         unclear_modifiers=unclear_extension_modifiers(c.extension) if c.extension else (),
-        units=amount(c.quantity),
+        units=units,
+        units_unclear=units_unclear,
         **resolver.days(c.occurrence_date_time, c.occurrence_period),
         performers=practitioners(resolver.ref(each.actor) for each in c.performer or ()),
         encounter=resolver.ref(c.context) or None,
@@ -88,7 +90,7 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
             "links": _claim_procedures(resolver, c, claim_item),
             "place_of_service": _place_of_service(claim_item),
         }
-        for within, number, part in _parts(position, claim_item):
+        for within, number, part in parts_of(position, claim_item):
             yield _claim_line(resolver, item, part, within, number, of_claim | of_item)
 
 
@@ -98,7 +100,7 @@ def _days(resolver: Resolver, claim: r.BilledClaim, item: r.ClaimItem) -> dict[s
     return of_item if of_item["day"] else {"day": single_day(claim.billable_period)}
 
 
-def _parts(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
+def parts_of(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:
     """A claim item, its details and sub-details: path inside the claim, displayed number, line."""
     within, number = f"item[{position}]", str(item.sequence or position + 1)
     yield within, number, item
@@ -119,6 +121,7 @@ def _claim_line(
     code, modifiers = code_and_modifiers(charged.codes)
     if not code and part.revenue:
         charged = merged([charged, _cost_center(part.revenue)])
+    units, units_unclear = units_of_line(part)
     return Line(
         origin=Origin(item.source.path, f"{item.label} item {number}", within),
         identity=f"{item.identity}#{within}" if item.identity else "",
@@ -127,7 +130,8 @@ def _claim_line(
         concept=charged,
         modifiers=(*modifiers, *modifiers_of(part.modifier or ())),
         unclear_modifiers=unclear_modifiers_of(part.modifier) if part.modifier else (),
-        units=_units(part),
+        units=units,
+        units_unclear=units_unclear,
         **shared,
     )
 
@@ -135,23 +139,6 @@ def _claim_line(
 def _cost_center(revenue: r.CodeableConcept) -> Concept:
     """The codes of the element `revenue`, revenue codes whatever their system."""
     return Concept(tuple(Code(REVENUE, code.value) for code in concept(revenue).codes))
-
-
-# Extensions that hold the units of a line. In CMS's institutional claims `quantity` is that of the NDC.
-_UNITS_BEFORE_QUANTITY = frozenset({"rev_cntr_unit_cnt"})
-_UNITS_WITHOUT_QUANTITY = frozenset(
-    {"carr_line_mtus_cnt", "dme_unit", "rev-serv-unit-cnt", "clm-line-prfnl-mtus-cnt", "clm-line-srvc-unit-qty"}
-)
-
-
-def _units(part: r.ClaimLine) -> Decimal | None:
-    """The HCPCS units of a claim line, from its quantity or an extension of CMS. Raises OutOfRange."""
-    if not part.extension:
-        return amount(part.quantity)
-    counted = extension_amount(part.extension, _UNITS_BEFORE_QUANTITY)
-    if counted is None:
-        counted = amount(part.quantity)
-    return extension_amount(part.extension, _UNITS_WITHOUT_QUANTITY) if counted is None else counted
 
 
 # Members of a care team who did not do the service.

@@ -1,5 +1,6 @@
 """The elements of Claim and ExplanationOfBenefit that rules use."""
 
+from decimal import Decimal
 from typing import Literal
 
 from cds_service.fhir.data_types import (
@@ -43,6 +44,13 @@ class ProductOrService(CodeableConcept):
     extension: tuple[Extension, ...] | None = None
 
 
+class Adjudication(Element):
+    """An amount or a number that a payer decided for a line."""
+
+    category: CodeableConcept | None = None
+    value: Decimal | None = None
+
+
 class ClaimLine(Element):
     """The fields common to a claim's items, details and sub-details."""
 
@@ -51,6 +59,7 @@ class ClaimLine(Element):
     product_or_service: ProductOrService | None = None
     modifier: tuple[CodeableConcept, ...] | None = None
     quantity: Quantity | None = None
+    adjudication: tuple[Adjudication, ...] | None = None
     extension: tuple[Extension, ...] | None = None
 
 

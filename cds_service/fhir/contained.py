@@ -17,12 +17,6 @@ class Substance(r.Resource, tag="Substance"):
     code: r.CodeableConcept | None = None
 
 
-class Organization(r.Resource, tag="Organization"):
-    """An organization, as a payer."""
-
-    name: str | None = None
-
-
 def contained_of(kind: type[ResourceT], holder: r.Resource) -> Iterator[tuple[int, ResourceT]]:
     """The contained resources of a type, with their positions; `checks` reports those that cannot be decoded."""
     for position, raw in enumerate(holder.contained or ()):

@@ -1,45 +1,49 @@
 """Charges that count as nothing, because others stand for the same service: reversed, replaced, or stated twice.
 
 A claim and its explanation of benefits are one claim, and so are several explanations of benefits with one number. A
-claim that replaces a prior one counts in its place.
+claim that replaces a prior one counts in its place. An explanation without a link to a claim, of the same type, code
+and day, may be of that claim: it does not count, and its further codes may be charged.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cds_service.core.union_find import DisjointSet
 from cds_service.fhir import resources as r
 from cds_service.fhir.charges import claim_type_of
-from cds_service.fhir.elements import concept, offsets
+from cds_service.fhir.elements import concept
 from cds_service.fhir.records import KINDS
 from cds_service.fhir.resolver import Resolver
+from cds_service.fhir.reversals import reversed_charges
 from cds_service.fhir.sources import Item
+from cds_service.fhir.unlinked import beside_claims
 
 
-def uncounted(items: Iterable[Item], resolver: Resolver) -> frozenset[str]:
-    """The paths of the resources whose charges count as nothing."""
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """The paths of resources whose charges count as nothing; of them, those that may be of a claim that counts, with
+    the codes that are not charged there.
+    """
+
+    paths: frozenset[str]
+    doubtful: Mapping[str, frozenset[str]]
+
+
+def uncounted(items: Iterable[Item], resolver: Resolver) -> Uncounted:
+    """The resources whose charges count as nothing."""
     every = list(items)
     claims = [item for item in every if isinstance(item.resource, r.BilledClaim) and _is_billed(item.resource)]
     replaced = _replaced(claims, resolver) if len(claims) > 1 else set()
     left = [item for item in claims if item.source.path not in replaced]
-    return frozenset(
-        _reversed(every, resolver) | replaced | (_stated_twice(left, resolver) if len(left) > 1 else set())
-    )
+    twice = _stated_twice(left, resolver) if len(left) > 1 else set()
+    doubtful = beside_claims([item for item in left if item.source.path not in twice], resolver)
+    return Uncounted(frozenset(reversed_charges(every, resolver) | replaced | twice | doubtful.keys()), doubtful)
 
 
 def _is_billed(claim: r.BilledClaim) -> bool:
     return claim.use == "claim" and KINDS[type(claim)].is_active(claim)
-
-
-def _reversed(items: list[Item], resolver: Resolver) -> set[str]:
-    """Charges that others reversed, and the charges that reversed them: neither is billed (Oracle Health)."""
-    found: set[str] = set()
-    charges = [item for item in items if type(item.resource) is r.ChargeItem]
-    for item in charges:
-        for each in offsets(item.resource.extension or ()):
-            found |= {item.identity, resolver.ref(each.value_reference)}
-    return {item.source.path for item in charges if item.identity in found - {""}}
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------
@@ -86,7 +90,12 @@ def _all_but_best(alike: list[Item]) -> Iterator[Item]:
         return  # two claims with one number are two claims: both were made here
     best = max(
         alike,
-        key=lambda item: (item.source.under_review, type(item.resource) is r.Claim, item.resource.created or ""),
+        key=lambda item: (
+            item.source.under_review,
+            type(item.resource) is r.Claim,
+            item.resource.created or "",
+            item.identity,
+        ),
     )
     yield from (item for item in alike if item is not best and not _are_claims(item, best))
 
@@ -117,8 +126,8 @@ def _related(related: r.RelatedClaim, claim: r.BilledClaim, resolver: Resolver) 
 def _numbers(identifiers: Iterable[r.Identifier], claim: r.BilledClaim) -> Iterator[str]:
     """Claim numbers with the claim type, since a hospital and its physicians may use one number.
 
-    CMS's claim group is shared by a claim and its adjustments, which are further claims.
+    CMS's claim group is the number that a claim and its adjustments share: the latest counts.
     """
     for each in identifiers:
-        if each.value and not (each.system or "").rstrip("/").endswith("claim-group"):
+        if each.value:
             yield f"{claim_type_of(claim)} {each.system or ''}|{each.value}"

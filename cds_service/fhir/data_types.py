@@ -79,6 +79,9 @@ class Extension(Element):
     value_reference: Reference | None = None
     value_quantity: Quantity | None = None
     value_decimal: Decimal | None = None
+    value_integer: Decimal | None = None
+    value_unsigned_int: Decimal | None = None
+    value_positive_int: Decimal | None = None
     extension: "tuple[Extension, ...] | None" = None
 
 

@@ -1,7 +1,7 @@
 """Converts FHIR data types to core values: concepts, codes, quantities, days and references."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -9,10 +9,11 @@ from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.core.case import BILLING, MIDNIGHT, NDC, NO_SYSTEM, Code, Concept
+from cds_service.core.case import BILLING, MIDNIGHT, NO_SYSTEM, Code, Concept
+from cds_service.core.notation import code_with_modifiers
 from cds_service.fhir import resources as r
 from cds_service.fhir.checks import is_date
-from cds_service.fhir.systems import code_kind
+from cds_service.fhir.systems import ABSENT, code_kind, normalized
 
 # Larger quantities are typing errors and must not be used in calculations.
 _LARGEST_AMOUNT = Decimal(100_000)
@@ -29,12 +30,16 @@ _EMPTY = Concept()
 
 
 def concept(value: r.CodeableConcept | None) -> Concept:
-    """A CodeableConcept as a Concept. A coding without a code contributes only its display."""
+    """A CodeableConcept as a Concept. A coding without a code contributes only its display, and one that says why the
+    value is missing contributes nothing.
+    """
     if value is None:
         return _EMPTY
     codes: list[Code] = []
     words: list[str] = []
     for each in value.coding or ():
+        if code_kind(each.system) == ABSENT:
+            continue
         if each.code and (code := _code(each.system, each.code)):
             codes.append(code)
         if each.display:
@@ -44,15 +49,10 @@ def concept(value: r.CodeableConcept | None) -> Concept:
     return Concept(tuple(codes), tuple(words))
 
 
-# `HC:CODE`, `CPT-CODE`; `CODE.0` is what a spreadsheet makes of a number.
-_BILLING_PREFIX = re.compile(r"^(?:HC|CPT4?|HCPCS)[-: ^|]+", re.IGNORECASE)
-
-
 @lru_cache(maxsize=16_384)  # records repeat few codes
 def _code(system: str | None, written: str) -> Code | None:
-    value, kind = written.strip(), code_kind(system)
-    if kind == BILLING:
-        value = _BILLING_PREFIX.sub("", value).removesuffix(".0")
+    kind = code_kind(system)
+    value = normalized(kind, written)
     return Code(kind, value) if value else None
 
 
@@ -84,7 +84,6 @@ def note_texts(notes: Iterable[r.Annotation] | None) -> tuple[str, ...]:
     return tuple(each.text for each in notes or () if each.text)
 
 
-_CODE_WITH_MODIFIERS = re.compile(r"([0-9A-Z]{5})((?:[-:/^, ]*[0-9A-Z]{2})*)")
 _CODE_IN_TEXT = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{4}[0-9T]|[A-Z][0-9]{4})(?![0-9A-Za-z])")
 _MODIFIER = re.compile(r"[0-9A-Za-z]{2}")
 _MODIFIERS_IN_TEXT = re.compile(r"[-\s]*[0-9A-Z]{2}(?:[\s,;/:-]+[0-9A-Z]{2})*\s*")
@@ -95,10 +94,10 @@ def code_and_modifiers(codes: tuple[Code, ...]) -> tuple[str, tuple[str, ...]]:
     """A line's billing code and modifiers; modifiers follow the code or are two-character codings."""
     named = [code.value for code in codes if code.system == BILLING]
     bare = [code.value for code in codes if code.system == NO_SYSTEM]
-    matches = [match for value in named or bare if (match := _CODE_WITH_MODIFIERS.fullmatch(value.upper()))]
-    appended = re.findall(r"[0-9A-Z]{2}", matches[0][2]) if matches else []
+    found = (code_with_modifiers(value) for value in named or bare)
+    charged, appended = next((each for each in found if each[0]), ("", ()))
     separate = [value.upper() for value in (*named, *bare) if _MODIFIER.fullmatch(value)]
-    return matches[0][1] if matches else "", (*appended, *separate)
+    return charged, (*appended, *separate)
 
 
 def with_code_in_text(charged: Concept) -> Concept:
@@ -155,66 +154,6 @@ def _modifiers_in(text: str) -> list[str]:
     return re.findall(r"[0-9A-Z]{2}", upper) if _MODIFIERS_IN_TEXT.fullmatch(upper) else []
 
 
-def extension_modifiers(extensions: Iterable[r.Extension]) -> tuple[str, ...]:
-    """A charge's modifiers from extensions with `modifier` in their URL; R4 has no element for them."""
-    return modifiers_of(_modifier_concepts(extensions))
-
-
-def unclear_extension_modifiers(extensions: Iterable[r.Extension]) -> tuple[str, ...]:
-    """The modifiers in such extensions that are not understood."""
-    return unclear_modifiers_of(_modifier_concepts(extensions))
-
-
-def _modifier_concepts(extensions: Iterable[r.Extension]) -> Iterator[r.CodeableConcept]:
-    named = [each for each in extensions if "modifier" in (each.url or "").lower()]
-    return (_as_concept(part) for each in named for part in _with_nested(each))
-
-
-def extension_code(extensions: Iterable[r.Extension]) -> Concept | None:
-    """The billing code in a charge's extensions, nested ones included: Oracle Health's `procedure-code` holds it, and
-    `ChargeItem.code` the number of the charge master. None if there is none.
-    """
-    others = [each for each in extensions if "modifier" not in (each.url or "").lower()]
-    for part in (part for each in others for part in _with_nested(each)):
-        found = concept(_as_concept(part))
-        if has_billing_system(found):
-            return found
-    return None
-
-
-def extension_product(extensions: Iterable[r.Extension]) -> Concept | None:
-    """The NDC in a code's extensions, as CMS states it; None if there is none."""
-    found = merged(concept(_as_concept(each)) for each in extensions if code_kind(each.url) == NDC)
-    return found if found.values(NDC) else None
-
-
-def extension_amount(extensions: Iterable[r.Extension], names: frozenset[str]) -> Decimal | None:
-    """The amount in the first extension whose URL ends in one of the names; None without one. Raises OutOfRange."""
-    for each in extensions:
-        if (each.url or "").rpartition("/")[2].lower() in names:
-            found = amount(each.value_quantity or r.Quantity(value=each.value_decimal))
-            if found is not None:
-                return found
-    return None
-
-
-def offsets(extensions: Iterable[r.Extension]) -> Iterator[r.Extension]:
-    """The extensions that name the charge which reversed this one."""
-    return (each for each in extensions if (each.url or "").rpartition("/")[2] == "offset-by")
-
-
-def _with_nested(extension: r.Extension) -> Iterator[r.Extension]:
-    yield extension
-    for each in extension.extension or ():
-        yield from _with_nested(each)
-
-
-def _as_concept(extension: r.Extension) -> r.CodeableConcept:
-    bare = extension.value_code or extension.value_string
-    coding = extension.value_coding or (r.Coding(code=bare) if bare else None)
-    return extension.value_codeable_concept or r.CodeableConcept(coding=(coding,) if coding else ())
-
-
 def amount(quantity: r.Quantity | None) -> Decimal | None:
     """A quantity's value, from 0 to 100,000; None if it has none. Raises OutOfRange."""
     value = quantity.value if quantity else None
@@ -237,7 +176,9 @@ def _has_few_digits(value: Decimal) -> bool:
 
 
 _MICROLITERS = {"ul", "µl", "μl", "mcl", "microliter", "microliters", "microlitre", "microlitres"}
-_MILLILITERS = {"ml", "mls", "cc", "cm3", "cm^3", "milliliter", "milliliters", "millilitre", "millilitres"}
+_MILLILITERS = {"ml", "mls", "cc", "cm3", "cm^3", "cm³", "milliliter", "milliliters", "millilitre", "millilitres"}
+_MILLILITERS |= {f"cubic {each}" for each in ("cm", "centimeter", "centimeters", "centimetre", "centimetres")}
+_LITERS = {"l", "liter", "liters", "litre", "litres"}
 
 
 def names_medication(administration: r.MedicationAdministration) -> bool:
@@ -258,12 +199,15 @@ def milliliters(dose: r.Quantity | None) -> Decimal | None:
         return value
     if units & _MICROLITERS:
         return value / 1000
-    return None
+    return value * 1000 if units & _LITERS else None
+
+
+_REMARK = re.compile(r"\s*(?:\{[^{}]*\}|\(.*\)$|(?:/|per)\s*dose$|of\s.*$)")
 
 
 def _unit(written: str | None) -> str:
-    """A unit in lower case, without a remark in parentheses and a final period: `milliliter (iso1000)`, `mL.`."""
-    return re.sub(r"\s*\(.*\)$", "", (written or "").strip().lower()).rstrip(".")
+    """A unit in lower case, without a remark and a final period: `milliliter (iso1000)`, `mL{total}`, `mL/dose`."""
+    return _REMARK.sub("", (written or "").strip().lower()).rstrip(".")
 
 
 def day_of(moment: str | None, period: r.Period | None = None) -> date | None:

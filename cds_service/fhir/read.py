@@ -50,6 +50,8 @@ def _differ(one: Any, other: Any) -> bool:
 
 DEFAULT_SITE = Site()
 
+_MAY_BE_COUNTED = "may be of the same claim as another resource of the same type, code and day; counted once"
+
 _ALL_DAYS: Mapping[str, Days] = {}
 
 _DECODER = msgspec.json.Decoder(r.AnyResource)
@@ -101,6 +103,7 @@ class CaseReader:
         self._by_identity: dict[str, Item] = {}
         self._patients_of: tuple[int, dict[str, PatientIdentity]] = 0, {}
         self._unread_types: set[str] = set()
+        self._doubtful_codes: frozenset[str] = frozenset()
 
     def parsed(self, complete: frozenset[str], complete_days: Mapping[str, Days] = _ALL_DAYS) -> ParsedCase:
         """The case made of the resources added so far.
@@ -123,7 +126,7 @@ class CaseReader:
             encounter=self.encounter,
             complete=complete - self.flawed,
             complete_days=complete_days,
-            unreadable_codes=codes_in(unparsed, self.stage),
+            unreadable_codes=codes_in(unparsed, self.stage) | self._doubtful_codes,
             unreadable_parts=parts_in(unparsed),
             focus=self.focus,
             site=self.site,
@@ -214,10 +217,16 @@ class CaseReader:
 
         Claim lines are built here, all other records on first use.
         """
-        self.resolver.medications = {item.identity: item for item in self.items if type(item.resource) is r.Medication}
+        self.resolver.medications = self._received(r.Medication)
+        self.resolver.organizations = self._received(r.Organization)
         lines: list[Line | Item] = []
         found: dict[str, list[Item]] = {}
-        ignored = uncounted(self.items, self.resolver) | self._of_other_patients()
+        others = self._of_other_patients()
+        counted = [item for item in self.items if item.source.path not in others] if others else self.items
+        left_out = uncounted(counted, self.resolver)
+        ignored = left_out.paths | others
+        self._doubtful_codes = frozenset().union(*left_out.doubtful.values())
+        self.skipped += [SkippedItem(path, _MAY_BE_COUNTED) for path in left_out.doubtful]
         faulty_types = self.faulty_types | types_with_faults([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
@@ -235,6 +244,10 @@ class CaseReader:
                 found.setdefault(kind.member, []).append(item)
         records = {member: self._lazy_records(items) for member, items in found.items()}
         return {**records, "lines": Records(lines, self._line, self._concept_of_line, _is_under_review)}
+
+    def _received(self, kind: type) -> dict[str, Item]:
+        """The received resources of a type, by identity."""
+        return {item.identity: item for item in self.items if type(item.resource) is kind}
 
     def _lazy_records(self, items: list[Item]) -> Records[Record]:
         return Records(items, self._record, self._concept_of, _is_under_review, may_date_from)

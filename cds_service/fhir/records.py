@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from cds_service.core.case import Administration, Concept, Coverage, Document, Observation, Order, Procedure, Record
 from cds_service.fhir import resources as r
 from cds_service.fhir.charges import contained_reference
-from cds_service.fhir.contained import Organization, contained_by, contained_of, texts
+from cds_service.fhir.contained import contained_of, texts
 from cds_service.fhir.elements import concept, may_be_of, merged, milliliters, note_texts, practitioners, texts_or_codes
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item, SourceResource
@@ -18,7 +20,7 @@ def _procedure(resolver: Resolver, item: Item) -> Procedure:
     p: r.Procedure = item.resource
     statuses = {"completed": "done", "not-done": "not done"}
     used = [resolver.concept(each) for each in p.used_code or ()]
-    used += [resolver.referenced_medication(each, p) for each in p.used_reference or () if resolver.may_be_drug(each)]
+    used += [resolver.material(each, p) for each in p.used_reference or () if resolver.may_be_drug(each)]
     return Procedure(
         **resolver.common_fields(item),
         status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
@@ -90,7 +92,7 @@ def _coverage(resolver: Resolver, item: Item) -> Coverage:
     return Coverage(
         **resolver.common_fields(item),
         concept=concept(c.type),
-        payors=(*texts(each.display for each in c.payor or ()), *_payors_contained(c), *_medicare_plan(c)),
+        payors=(*texts(each.display for each in c.payor or ()), *_payor_names(resolver, c), *_medicare_plan(c)),
         identifiers=_identifiers(resolver, c),
         order=c.order,
     )
@@ -106,14 +108,16 @@ def contained_coverages(holder: Item) -> Iterator[Item]:
                 under_review=holder.source.under_review,
             )
             identity = contained_reference(r.Reference(reference=f"#{coverage.id}"), holder)
-            yield Item(source, coverage, identity)
+            yield Item(source, replace(coverage, contained=holder.resource.contained), identity)
 
 
-def _payors_contained(coverage: r.Coverage) -> Iterator[str]:
-    """The names of contained organizations that pay."""
-    for each in coverage.payor or ():
-        found = contained_by(each, Organization, coverage)
-        yield from texts((found.name,) if found else ())
+def _payor_organizations(resolver: Resolver, coverage: r.Coverage) -> Iterator[r.Organization]:
+    """The organizations that pay, contained or received."""
+    return (found for each in coverage.payor or () if (found := resolver.organization(each, coverage)))
+
+
+def _payor_names(resolver: Resolver, coverage: r.Coverage) -> Iterator[str]:
+    return texts(each.name for each in _payor_organizations(resolver, coverage))
 
 
 def _medicare_plan(coverage: r.Coverage) -> Iterator[str]:
@@ -126,7 +130,9 @@ def _medicare_plan(coverage: r.Coverage) -> Iterator[str]:
 def _identifiers(resolver: Resolver, coverage: r.Coverage) -> tuple[str, ...]:
     """The payor references, and the identifiers of payor and coverage as `system|value`."""
     payors = coverage.payor or ()
-    every = [each.identifier for each in payors if each.identifier] + list(coverage.identifier or ())
+    every = [each.identifier for each in payors if each.identifier]
+    every += [each for found in _payor_organizations(resolver, coverage) for each in found.identifier or ()]
+    every += coverage.identifier or ()
     written = [f"{each.system or ''}|{each.value}" for each in every if each.value]
     return tuple(dict.fromkeys([*(resolver.ref(each) for each in payors if each.reference), *written]))
 

@@ -24,7 +24,8 @@ from cds_service.fhir.sources import Item
 class Resolver:
     """Resolves references, medications, concepts and days, with the site's mappings and time zone applied.
 
-    `aliases` map the fullUrl of Bundle entries to identities; `medications` are the received Medications by identity.
+    `aliases` map the fullUrl of Bundle entries to identities; `medications` and `organizations` are those received, by
+    identity.
     """
 
     def __init__(self, mappings: Mapping[Code, str], zone: ZoneInfo | None = None) -> None:
@@ -32,6 +33,7 @@ class Resolver:
         self.zone = zone
         self.aliases: dict[str, str] = {}
         self.medications: dict[str, Item] = {}
+        self.organizations: dict[str, Item] = {}
         self._refs: dict[str, str] = {}
         # By the element's id; keeping the element alive prevents Python from reusing the id.
         self._concepts: dict[int, tuple[r.CodeableConcept | None, Concept]] = {}
@@ -60,7 +62,7 @@ class Resolver:
             return own
         referenced = self.referenced_medication(reference, resource)
         words = (*own.words, *referenced.words, *((reference.display,) if reference.display else ()))
-        return Concept((*own.codes, *referenced.codes), words)
+        return Concept((*own.codes, *referenced.codes), words, referenced.parts)
 
     def referenced_medication(self, reference: r.Reference, holder: r.Resource) -> Concept:
         """The concept of a referenced Medication with its ingredients; the reference itself if it was not sent.
@@ -72,7 +74,23 @@ class Resolver:
             written = self.ref(reference)
             return Concept((Code(REFERENCE, written),)) if written else Concept()
         own = self.concept(found.code)
-        return merged([own, *(each for each, _ in self._ingredients(found, place))]) if found.ingredient else own
+        parts = tuple(each for each, _ in self._ingredients(found, place))
+        whole = merged([own, *parts]) if parts else own
+        return Concept(whole.codes, whole.words, parts) if is_mixture(found) else whole
+
+    def material(self, reference: r.Reference, holder: r.Resource) -> Concept:
+        """The concept of a material used, with the name in the reference itself."""
+        found = self.referenced_medication(reference, holder)
+        if not reference.display:
+            return found
+        return Concept(found.codes, (*found.words, reference.display), found.parts)
+
+    def organization(self, reference: r.Reference, holder: r.Resource) -> r.Organization | None:
+        """A referenced Organization, contained or received."""
+        if fragment_of(reference):
+            return contained_by(reference, r.Organization, holder)
+        found = self.organizations.get(self.ref(reference))
+        return found.resource if found else None
 
     def may_be_drug(self, reference: r.Reference) -> bool:
         """False for a reference to a resource of another type than Medication, such as a Device."""
@@ -105,7 +123,9 @@ class Resolver:
             named = [self.concept(each.item_codeable_concept)]
             if (reference := each.item_reference) is not None:
                 inner = self._medication_at(reference, place)[0] or contained_by(reference, Substance, place)
-                named.append(self.concept(inner.code) if inner else Concept())
+                written = self.ref(reference)
+                missing = Concept((Code(REFERENCE, written),)) if written else Concept()
+                named.append(self.concept(inner.code) if inner else missing)
                 named.append(Concept((), (reference.display,)) if reference.display else Concept())
             yield merged(named), each.strength
 

@@ -202,6 +202,13 @@ class Coverage(Resource, tag="Coverage"):
     order: PositiveInt | None = None
 
 
+class Organization(Resource, tag="Organization"):
+    """An organization, as a payer."""
+
+    identifier: tuple[Identifier, ...] | None = None
+    name: str | None = None
+
+
 class Observation(Resource, tag="Observation"):
     """An observation."""
 
@@ -285,6 +292,7 @@ AnyResource = (
     | ExplanationOfBenefit
     | Encounter
     | Coverage
+    | Organization
     | Observation
     | DiagnosticReport
     | ImagingStudy

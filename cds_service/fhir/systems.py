@@ -12,7 +12,11 @@ CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NDC_URI = "http://hl7.org/fhir/sid/ndc"
 
+# The code systems of HL7 that say why a value is missing: their codes say nothing.
+ABSENT = "absent"
+
 _OIDS = {
+    "2.16.840.1.113883.5.1008": ABSENT,
     "2.16.840.1.113883.6.12": BILLING,  # CPT
     "2.16.840.1.113883.6.14": BILLING,  # HCPCS
     "2.16.840.1.113883.6.285": BILLING,  # HCPCS Level II
@@ -32,7 +36,7 @@ _NAMES = {
         (
             "cpt", "cpt4", "cptcode", "cptcodes", "hcpcs", "hcpcscd", "hcpcscode", "hcpcscodes", "hcpcslevelii",
             "hcpcslevel2", "hcpcsreleasecodesets", "alphanumerichcpcshtml", "hcpcscpt", "cpthcpcs",
-            "billcodescpt", "billcodeshcpcs",
+            "billcodescpt", "billcodeshcpcs", "amacpt", "linehcpcscd", "clmlinehcpcscd",
         ),
         BILLING,
     ),
@@ -41,12 +45,16 @@ _NAMES = {
     **dict.fromkeys(("sct", "snomedct", "snomed"), SNOMED),
     **dict.fromkeys(("loinc", "loincorg"), LOINC),
     "cvx": CVX,
+    **dict.fromkeys(("dataabsentreason", "nullflavor", "v3nullflavor"), ABSENT),
     **dict.fromkeys(
         ("revenuecode", "revenuecodes", "revenuecenter", "nubcrevenuecode", "nubcrevenuecodes", "clmrevcntrcd",
          "revcntr", "exrevenuecenter"),
         REVENUE,
     ),
 }  # fmt: skip
+
+# X12's qualifier of HCPCS codes; as the last part of a URI it could be anything.
+_SHORT_NAMES = {"hc": BILLING}
 
 # CMS's claim type codes (NCH): 10 to 64 are institutional claims, 71 to 82 those of physicians and suppliers.
 _NCH_TYPES: dict[str, ClaimType] = {
@@ -70,9 +78,27 @@ def code_kind(system: str | None) -> str:
     plain = system.strip().rstrip("/").lower()
     if plain.startswith("http://snomed.info/sct"):
         return SNOMED  # editions and versions follow
-    oid = plain.removeprefix("urn:oid:")
+    return _kind_of(plain) or _kind_of(re.sub(r"[|#].*", "", plain)) or system  # a version may follow
+
+
+def _kind_of(plain: str) -> str | None:
     name = re.sub(r"[^a-z0-9]", "", re.split(r"[/:#|]", plain)[-1])
-    return _OIDS.get(oid) or _NAMES.get(name) or system
+    return _OIDS.get(plain.removeprefix("urn:oid:")) or _NAMES.get(name) or _SHORT_NAMES.get(plain)
+
+
+# `HC:CODE`, `CPT-CODE`; `CODE.0` is what a spreadsheet makes of a number.
+_BILLING_PREFIX = re.compile(r"^(?:HC|CPT4?|HCPCS)[-: ^|]+")
+_BEHIND_BILLING_CODE = re.compile(r"(?:\.0+|[^0-9A-Z])+$")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # soft hyphens, zero-width characters
+
+
+def normalized(kind: str, written: str) -> str:
+    """A code in the form that all readers see: a billing code in upper case, without signs before and behind it."""
+    value = written.strip()
+    if kind != BILLING:
+        return value
+    value = _UNSEEN.sub("", value).strip().upper()
+    return _BEHIND_BILLING_CODE.sub("", _BILLING_PREFIX.sub("", value))
 
 
 def claim_type(system: str, code: str) -> ClaimType:

@@ -14,7 +14,7 @@ from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.r4_types import UNREAD_CHARGES
 from cds_service.fhir.resources import DECODED_TYPES
 from cds_service.fhir.sources import SourceResource
-from cds_service.fhir.systems import code_kind
+from cds_service.fhir.systems import code_kind, normalized
 from cds_service.onboarding.inputs import InputFile, OnFault, batches_of
 from cds_service.review.advisor import Advisor
 
@@ -239,7 +239,8 @@ def _displays_in(value: object, wanted: set[tuple[str, str]]) -> dict[tuple[str,
     elif isinstance(value, dict):
         system, code, display = (value.get(name) for name in ("system", "code", "display"))
         if isinstance(code, str) and isinstance(display, str) and display:
-            key = (code_kind(system if isinstance(system, str) else None), code.strip())
+            kind = code_kind(system if isinstance(system, str) else None)
+            key = (kind, normalized(kind, code))
             if key in wanted:
                 found[key] = plain(display)
         for each in value.values():

@@ -12,7 +12,7 @@ import msgspec
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.core import strict_yaml
 from cds_service.core.case import BILLING, Administration, Concept, Line
-from cds_service.core.notation import plain
+from cds_service.core.notation import codes_without_modifiers, plain
 from cds_service.core.rules import Rule
 from cds_service.errors import BadRequest, TableError
 from cds_service.review.advisor import Advisor, Answer
@@ -157,4 +157,4 @@ def _given(administration: Administration) -> str:
 def _named(concept: Concept) -> str:
     """A concept's billing code, or else its text, or else any code."""
     others = (*concept.words, *(code.value for code in concept.codes))
-    return next((value[:5] for value in concept.values(BILLING)), next(iter(others), ""))
+    return next(iter(codes_without_modifiers(concept.values(BILLING))), next(iter(others), ""))

@@ -17,7 +17,7 @@ import msgspec
 from cds_service.core import strict_yaml
 from cds_service.core.case import BILLING, LOINC, NDC, RXNORM, SNOMED, Code, Payer, Site
 from cds_service.errors import SettingsError
-from cds_service.fhir.systems import code_kind
+from cds_service.fhir.systems import code_kind, normalized
 
 LARGEST_VIAL = 100  # HCPCS units; a larger number is a typing error
 
@@ -129,7 +129,8 @@ class _Loader:
     def _mappings(self, written: list[_Mapping]) -> dict[Code, str]:
         found: dict[Code, str] = {}
         for number, each in enumerate(written):
-            path, code = f"$.mappings[{number}]", Code(_system(each.system), each.code.strip())
+            path, system = f"$.mappings[{number}]", _system(each.system)
+            code = Code(system, normalized(system, each.code))
             if each.to not in self.vocabulary.codes:
                 raise self._fault(f"{path}.to", f"`{each.to}` is not a code in scope; `cds-service codes` lists them")
             if code.system == BILLING and code.value in self.vocabulary.codes:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from cds_service.core.case import BILLING, Case, Line
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
-from cds_service.core.notation import notation, plain
+from cds_service.core.notation import codes_without_modifiers, notation, plain
 from cds_service.core.rules import Evidence, Fix
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
 from hooks.coding.claims import units_of
@@ -209,7 +209,7 @@ def hospital_alternative(study: Study, case: Case) -> ReplaceCode | AddLine | No
 
 
 def _planned_hospital_code(study: Study, case: Case) -> AddLine | None:
-    codes = [code[:5] for order in study.orders for code in order.concept.values(BILLING)]
+    codes = [code for order in study.orders for code in codes_without_modifiers(order.concept.values(BILLING))]
     targets = [entry.hospital_code for code in codes if (entry := CROSSWALK.on(code, study.day))]
     return add_code(study, case, targets[0], Decimal(1)) if case.stage == "order" and targets else None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cds_service.core.case import BILLING, Case, Line, Procedure, cached_fact
+from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import ADD_ONS
 from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines
 from hooks.coding.lines import lines_on, possible_lines_on
@@ -51,7 +52,7 @@ def _uncharged(study: Study, case: Case, codes_sought: tuple[str, ...]) -> Unbil
 
 def billing_codes(procedure: Procedure) -> set[str]:
     """Billing codes of a procedure, without modifiers."""
-    return {value[:5] for value in procedure.concept.values(BILLING)}
+    return set(codes_without_modifiers(procedure.concept.values(BILLING)))
 
 
 def charge_is_missing(performed: UnbilledService, study: Study, case: Case) -> bool:

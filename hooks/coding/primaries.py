@@ -1,6 +1,7 @@
 """Primaries of add-on codes."""
 
 from cds_service.core.case import BILLING, Case, Line, Order
+from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import ADD_ONS, AddOn
 from hooks.coding.lines import possible_lines_on
 from hooks.coding.practitioners import may_be_same_practitioner
@@ -24,7 +25,7 @@ def is_primary_of(other: Line, line: Line, entry: AddOn) -> bool:
 
 def ordered_codes(order: Order) -> set[str]:
     """Billing codes of an order, without modifiers."""
-    return {value[:5] for value in order.concept.values(BILLING)}
+    return set(codes_without_modifiers(order.concept.values(BILLING)))
 
 
 def lacks_primary(line: Line, case: Case) -> bool:

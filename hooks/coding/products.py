@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from cds_service.core.case import BILLING, NDC, NO_SYSTEM, RXNORM, Administration, Code, Concept
+from cds_service.core.notation import code_with_modifiers
 from hooks.codes.tables import CODES, PRODUCTS
 
 UNSPECIFIED = "A9700"
@@ -79,7 +80,8 @@ def _products_in(words: tuple[str, ...]) -> frozenset[str]:
 def _by_code(code: Code) -> frozenset[str]:
     """The products that a code names; empty if it names none."""
     if code.system == BILLING:
-        return _CURRENT if code.value == UNSPECIFIED else frozenset({code.value} & _PRODUCT_CODES)
+        charged, _ = code_with_modifiers(code.value)
+        return _CURRENT if charged == UNSPECIFIED else frozenset({charged} & _PRODUCT_CODES)
     if code.system == NDC:
         return frozenset(product.code for product in PRODUCTS if ndc_matches(code.value, product.ndc))
     if code.system == RXNORM:

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Literal
 
 from cds_service.core.case import BILLING, NO_SYSTEM, Code, Concept, Line, Order, Procedure, Record
+from cds_service.core.notation import code_with_modifiers
 from hooks.codes.tables import STUDIES, StudyCode
 
 Kind = Literal["stress", "rest", "none"]
@@ -60,7 +61,7 @@ def names_study(concept: Concept) -> bool:
 def _entries(code: Code) -> tuple[StudyCode, ...]:
     """A code without a system counts as a billing code; a billing code may be followed by modifiers."""
     system = code.system or BILLING
-    value = code.value[:5] if system == BILLING else code.value
+    value = code_with_modifiers(code.value)[0] if system == BILLING else code.value
     return tuple(entry for entry in STUDIES.history(value) if entry.system == system)
 
 

@@ -27,6 +27,7 @@ from cds_service.core.case import (
     Concept,
     Line,
 )
+from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import DOCUMENTATION, KNOWN_CODES, PRODUCTS
 from hooks.coding.products import agent_in, is_of_agents_labeler
 from hooks.coding.study_codes import names_study
@@ -57,7 +58,8 @@ _ECHO_WORDS = re.compile(
 _STRENGTH = re.compile(r"\d\s*(?:mg|mcg|g|meq|mmol|units?|%)(?![a-z])", re.IGNORECASE)
 _DRUG_FORMS = re.compile(
     r"vaccin|\b(?:tab(?:let)?s?|cap(?:sule)?s?|patch|inhaler|drops|ointment)\b|"
-    r"\b(?:saline|sodium chloride|dextrose|lactated ringer|heparin|aspirin|insulin|oxygen|nitroglycerin|adenosine|"
+    r"\b(?:sterile water|water for injection|saline|sodium chloride|dextrose|lactated ringer|heparin|aspirin|insulin|"
+    r"oxygen|nitroglycerin|adenosine|"
     r"regadenoson|aminophylline|epinephrine|acetaminophen|ibuprofen|fentanyl|morphine|furosemide|potassium|magnesium)|"
     r"\b(?:adenoscan|advil|ancef|ativan|benadryl|brevibloc|cardizem|d5w|decadron|dilaudid|diprivan|eliquis|humalog|"
     r"lantus|lasix|lexiscan|lipitor|lopressor|lovenox|motrin|narcan|nitrostat|norvasc|novolog|pepcid|plavix|protonix|"
@@ -151,7 +153,6 @@ class Ground:
 _STRESS_DRUGS = frozenset(code for item in DOCUMENTATION for code in item.rxnorm)
 _NDC_FORM = re.compile(r"\d{4,5}-?\d{3,4}-?\d{1,2}|\d{4,5}-\d{3,4}")
 _CLINICAL_FORM = re.compile(r"\d{6,18}|(?:\d{1,7}|L[AP]\d+)-\d")
-_BILLING_CODE = re.compile(r"[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4}")
 
 
 def _has(*systems: str) -> Callable[[Concept], object]:
@@ -159,7 +160,7 @@ def _has(*systems: str) -> Callable[[Concept], object]:
 
 
 def _has_billing_code(concept: Concept) -> bool:
-    return any(_BILLING_CODE.match(value.upper()) for value in concept.values(BILLING))
+    return bool(codes_without_modifiers(concept.values(BILLING)))
 
 
 # The titles of revenue codes that speak of imaging or the heart.
@@ -326,7 +327,27 @@ def _is_covered(kind: Kind, concept: Concept) -> bool:
 
 
 def is_understood(kind: Kind, concept: Concept, case: Case) -> bool:
-    """True if one of the grounds covers the concept, or the site says that it maps all codes of the system."""
+    """True if one of the grounds covers the concept, or the site says that it maps all codes of the system.
+
+    A mixture is understood by the code or name of the whole, by an agent in it, or if each of its ingredients is.
+    """
+    if not concept.parts or agent_in(concept):
+        return _is_one_understood(kind, concept, case)
+    return _is_one_understood(kind, _without_ingredients(concept), case) or all(
+        is_understood(kind, part, case) for part in concept.parts
+    )
+
+
+def _without_ingredients(mixture: Concept) -> Concept:
+    codes = {code for part in mixture.parts for code in part.codes}
+    words = {text for part in mixture.parts for text in part.words}
+    return Concept(
+        tuple(each for each in mixture.codes if each not in codes),
+        tuple(each for each in mixture.words if each not in words),
+    )
+
+
+def _is_one_understood(kind: Kind, concept: Concept, case: Case) -> bool:
     mapped = case.site.mapped_systems
     return _is_covered(kind, concept) or bool(mapped and not mapped.isdisjoint(code.system for code in concept.codes))
 
@@ -349,6 +370,10 @@ def _writes_bare_codes(case: Case) -> bool:
 
 
 def unknown_code(concept: Concept) -> Code | None:
-    """The code to report of a concept that was not understood: one of a system that is not known, else the first."""
+    """The code to report of a concept that was not understood: one of a system that is not known, else the first.
+
+    Of a mixture, the code of an ingredient that no ground covers.
+    """
+    concept = next((part for part in concept.parts if not _is_covered("drug", part)), concept)
     foreign = (code for code in concept.codes if code.system not in {BILLING, NDC, SNOMED, LOINC, CVX, NO_SYSTEM})
     return next(foreign, None) or next(iter(concept.codes), None)

@@ -4,20 +4,20 @@ import itertools
 import json
 import os
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from cds_service.core.case import Case, Code, Line
+from cds_service.core.case import Case, Code, Concept, Line
 from cds_service.errors import BadRequest
 from cds_service.fhir.read import ParsedCase, read_case
 from cds_service.fhir.salvage import codes_in
 from cds_service.fhir.sources import SourceResource, prefetch_key_of
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
+from hooks.coding.understood import is_charge_understood
 
 CPT = "http://www.ama-assn.org/go/cpt"
 BLUE_BUTTON = "https://bluebutton.cms.gov/resources/variables"
@@ -134,19 +134,6 @@ def test_claim_types_of_hl7_and_cms(system: str, code: str, expected: str) -> No
     assert line.claim_type == expected
 
 
-def test_units_stand_in_the_quantity_or_in_an_extension_of_cms() -> None:
-    def units(name: str, **quantity: Any) -> Decimal | None:
-        return the_line(extension=[{"url": f"{BLUE_BUTTON}/{name}", "valueQuantity": {"value": 3}}], **quantity).units
-
-    # In an institutional claim of CMS, `quantity` is that of the NDC.
-    assert units("rev_cntr_unit_cnt", quantity={"value": 77}) == 3
-    assert units("carr_line_mtus_cnt", quantity={"value": 2}) == 2
-    assert units("carr_line_mtus_cnt") == 3
-    assert units("betos_cd") is None
-    url = "https://bluebutton.cms.gov/fhir/StructureDefinition/CLM-LINE-PRFNL-MTUS-CNT"
-    assert the_line(extension=[{"url": url, "valueDecimal": 2}]).units == 2
-
-
 def test_the_ndc_of_a_line_may_stand_in_an_extension_of_its_code() -> None:
     ndc = "http://hl7.org/fhir/sid/ndc"
     product = {
@@ -155,6 +142,25 @@ def test_the_ndc_of_a_line_may_stand_in_an_extension_of_its_code() -> None:
     }
     line = the_line(productOrService=product)
     assert (line.code, line.concept.codes[-1]) == ("Q9957", Code("ndc", "11994001104"))
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+        "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
+        "http://hl7.org/fhir/v3/NullFlavor",
+        "urn:oid:2.16.840.1.113883.5.1008",
+    ],
+)
+def test_a_code_for_a_missing_value_says_nothing(system: str) -> None:
+    absent = {"coding": [{"system": system, "code": "not-applicable", "display": "Not Applicable"}]}
+    revenue = the_line(productOrService=absent, revenue={"coding": [{"code": "0250"}]})
+    assert revenue.concept == Concept((Code("revenue", "0250"),))
+    case = Case(stage="claim")
+    assert is_charge_understood(revenue, case)
+    for other in (the_line(productOrService=absent), the_line(productOrService=absent | {"text": "Echo contrast"})):
+        assert not is_charge_understood(other, case)
 
 
 @pytest.mark.parametrize(
@@ -194,12 +200,14 @@ def related(relationship: str, **target: Any) -> list[dict[str, Any]]:
         (claim("Claim", id="c1"), eob(claim={"reference": "Claim/c1"}), ["Claim/c1 93351"]),
         (claim("Claim", id="c1", identifier=[NUMBER]), eob(identifier=[NUMBER]), ["Claim/c1 93351"]),
         (claim("Claim", id="c1", identifier=[NUMBER]), eob(claim={"identifier": NUMBER}), ["Claim/c1 93351"]),
-        # CMS's claim group is shared by a claim and its adjustments, and one number by a hospital and a physician.
-        (eob(id="b0", identifier=[GROUP]), eob(identifier=[GROUP]), both := [
-            "ExplanationOfBenefit/b0 93351", "ExplanationOfBenefit/b1 93351",
-        ]),
+        # One number may be used by a hospital and a physician.
         (eob(id="b0", identifier=[NUMBER]), eob(identifier=[NUMBER], type={"coding": [{"code": "institutional"}]}),
-         both),
+         both := ["ExplanationOfBenefit/b0 93351", "ExplanationOfBenefit/b1 93351"]),
+        # CMS's claim group is shared by a claim and its adjustments.
+        (eob(id="b0", identifier=[GROUP]), eob(identifier=[GROUP]), both[1:]),
+        (eob(id="b0", created="2026-05-09", identifier=[GROUP]), eob(created="2026-04-09", identifier=[GROUP]),
+         both[:1]),
+        (eob(id="b0", status="cancelled", identifier=[GROUP]), eob(identifier=[GROUP]), both[1:]),
         (claim("Claim", id="c1", status="cancelled"), eob(claim={"reference": "Claim/c1"}), both[1:]),
         (eob(id="b0", created="2026-03-09", identifier=[NUMBER]), eob(created="2026-04-09", identifier=[NUMBER]),
          both[1:]),
@@ -218,6 +226,47 @@ def related(relationship: str, **target: Any) -> list[dict[str, Any]]:
 def test_a_service_is_counted_once(one: Any, other: Any, expected: list[str]) -> None:
     for order in itertools.permutations((one, other)):
         assert counted(*order) == expected
+
+
+INSTITUTIONAL = {"coding": [{"system": CLAIM_TYPE, "code": "institutional"}]}
+
+
+@pytest.mark.parametrize(
+    ("explained", "counts"),
+    [
+        (eob(), False),
+        (eob("93351", "93352"), False),
+        (eob(type={"text": "carrier"}), False),
+        (eob(claim={"reference": "Claim/elsewhere"}), False),
+        (eob(type=INSTITUTIONAL), True),
+        (eob("93352"), True),
+        (eob(item=[eob()["item"][0] | {"servicedDate": "2026-03-03"}]), True),
+        (eob(patient={"reference": "Patient/p2"}), False),
+    ],
+)
+def test_an_explanation_without_a_link_is_not_counted_beside_a_claim_of_its_type_code_and_day(
+    explained: Any, counts: bool
+) -> None:
+    of_claim = claim("Claim", id="c1")
+    for order in itertools.permutations((of_claim, explained)):
+        found = counted(*order)
+        assert "Claim/c1 93351" in found
+        assert any(each.startswith("ExplanationOfBenefit") for each in found) == counts
+
+
+def test_the_further_codes_of_such_an_explanation_may_be_charged() -> None:
+    parsed = read(claim("Claim", id="c1"), eob("93351", "93352"))
+    assert parsed.case.unreadable_codes == {"93352"}
+    assert [(each.path, each.reason.partition(";")[2]) for each in parsed.skipped] == [("entry[1]", " counted once")]
+
+
+def test_an_explanation_under_review_stands_for_a_claim_of_the_record() -> None:
+    assert counted(eob(), claim("Claim", id="c1"), reviewed=1) == ["ExplanationOfBenefit/b1 93351"]
+
+
+def test_a_claim_of_another_patient_does_not_leave_out_an_explanation() -> None:
+    other = claim("Claim", id="c1", patient={"reference": "Patient/p2"})
+    assert counted(other, eob()) == ["ExplanationOfBenefit/b1 93351"]
 
 
 def test_a_claim_whose_replacement_is_not_here_counts() -> None:

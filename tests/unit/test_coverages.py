@@ -56,6 +56,23 @@ def outcome(advisor: Advisor, *resources: Any) -> str:
     return found
 
 
+UNNAMED = {each: value for each, value in MEDICARE.items() if each != "type"}
+CMS = {"resourceType": "Organization", "id": "cms", "name": "Medicare"}
+
+
+def test_an_organization_that_was_sent_names_the_payer(advisor: Advisor) -> None:
+    claim = hospital_claim({"reference": "Coverage/cov"})
+    assert outcome(advisor, claim, UNNAMED) == "not checked"
+    assert outcome(advisor, claim, UNNAMED, CMS) == "finding"
+    assert outcome(advisor, claim, UNNAMED, CMS | {"name": "Aetna PPO"}) == "passed"
+    assert outcome(advisor, claim, UNNAMED, CMS | {"id": "other"}) == "not checked"
+
+
+def test_an_organization_may_be_contained_beside_the_coverage(advisor: Advisor) -> None:
+    beside = [UNNAMED | {"payor": [{"reference": "#cms"}]}, CMS]
+    assert outcome(advisor, hospital_claim({"reference": "#cov"}, contained=beside)) == "finding"
+
+
 @pytest.mark.parametrize("kind", ["Claim", "ExplanationOfBenefit"])
 def test_a_contained_coverage_is_that_of_its_claim(advisor: Advisor, kind: str) -> None:
     for coverage, expected in (

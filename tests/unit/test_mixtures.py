@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.core.case import Administration, Concept
+from cds_service.core.case import REFERENCE, Administration, Case, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.mixtures import part_of
 from cds_service.fhir.read import read_case
 from cds_service.fhir.sources import SourceResource
 from hooks.coding.products import agent_in, agent_ml
+from hooks.coding.understood import is_understood, unknown_code
 
 NDC = "http://hl7.org/fhir/sid/ndc"
 DEFINITY = {"coding": [{"system": NDC, "code": "11994-0011-04"}]}
+EMPTY = Case(stage="claim")
 SALINE = {"text": "Sodium Chloride 9 MG/ML"}
 
 
@@ -96,6 +98,55 @@ def test_an_ingredient_may_be_a_resource_of_its_own(kind: str) -> None:
     assert agent and not agent.certain
     named = given_of(medication({"itemReference": {"display": "Definity"}}, ingredient(SALINE)))
     assert agent_in(named.concept) == agent
+
+
+UNSENT = {"itemReference": {"reference": "Medication/unsent"}}
+NAMED = {"itemReference": {"reference": "Medication/unsent", "display": "Metoprolol 25 mg"}}
+WATER = {"text": "Sterile water"}
+LOCAL = {"coding": [{"system": "urn:erx", "code": "17"}]}
+OTHER = {"coding": [{"system": NDC, "code": "00378-0018-01"}]}
+
+
+@pytest.mark.parametrize(
+    ("drug", "reported"),
+    [
+        (medication(UNSENT, ingredient(SALINE)), Code(REFERENCE, "Medication/unsent")),
+        (medication(ingredient(SALINE), ingredient(LOCAL)), Code("urn:erx", "17")),
+        (medication(ingredient(SALINE), {}), None),
+        (medication(UNSENT), Code(REFERENCE, "Medication/unsent")),
+        (medication(UNSENT, ingredient(SALINE), code={"text": "IV mixture"}), Code(REFERENCE, "Medication/unsent")),
+    ],
+)
+def test_a_mixture_with_an_ingredient_that_is_not_understood_is_not(drug: Any, reported: Code | None) -> None:
+    concept = given_of(drug).concept
+    assert not is_understood("drug", concept, EMPTY)
+    assert unknown_code(concept) == reported
+
+
+@pytest.mark.parametrize(
+    "drug",
+    [
+        medication(ingredient(SALINE), ingredient(WATER)),
+        medication(NAMED, ingredient(SALINE)),
+        medication(UNSENT, ingredient(DEFINITY)),
+        medication(UNSENT, ingredient(SALINE), code=OTHER),
+        medication(UNSENT, ingredient(SALINE), code={"text": "Morphine 1 mg/mL"}),
+    ],
+)
+def test_a_mixture_is_understood_by_its_ingredients_an_agent_or_as_a_whole(drug: Any) -> None:
+    assert is_understood("drug", given_of(drug).concept, EMPTY)
+
+
+def test_the_name_in_a_reference_to_a_material_counts() -> None:
+    procedure = {
+        "resourceType": "Procedure",
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "usedReference": [{"reference": "Medication/unsent", "display": "Definity"}, {"display": "Lumason"}],
+    }
+    source = SourceResource("e", msgspec.Raw(json.dumps(procedure).encode()))
+    (done,) = read_case([source], stage="claim", patient_id="p1").case.procedures
+    assert [set(agent.codes) for agent in map(agent_in, done.used) if agent] == [{"Q9957"}, {"Q9950"}]
 
 
 @given(st.decimals(0, 100, places=2), st.decimals(0, 50, places=2), st.decimals("0.01", 50, places=2))

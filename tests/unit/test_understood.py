@@ -18,6 +18,7 @@ from cds_service.core.case import (
     Line,
     Origin,
 )
+from hooks.coding.products import agent_in
 from hooks.coding.understood import GROUNDS, Kind, is_charge_understood, is_understood
 
 LOCAL = "urn:oid:1.2.3"
@@ -57,6 +58,7 @@ UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("drug", coded(NDC, "00270-1316-35", "Isovue 370")),
     ("drug", coded(NDC, "00378001801")),
     ("drug", coded(BILLING, "J1250")),
+    ("drug", coded(BILLING, "Q9957-JZ")),
     ("drug", coded(CVX, "140")),
     ("drug", coded(RXNORM, "6918", "metoprolol")),
     ("drug", coded(RXNORM, "3616")),
@@ -130,6 +132,11 @@ NOT_UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("charge", coded(SNOMED, "71388002", "Procedure")),
     ("charge", coded(SNOMED, "433233004")),
     ("charge", coded(BILLING, "LOC:93352")),
+    ("charge", coded(BILLING, "93352-1")),
+    ("charge", coded(BILLING, "615215")),
+    ("charge", coded(BILLING, "0093352")),
+    ("drug", coded(BILLING, "615215")),
+    ("service", coded(BILLING, "9335126")),
     ("charge", text("echo contrast")),
     ("charge", Concept()),
     ("drug", coded(RXNORM, "999999")),
@@ -175,6 +182,10 @@ def test_each_ground_alone_covers_a_record_of_these() -> None:
         if ground.covers is not None:
             covered = [each for kind, each in UNDERSTOOD if kind == ground.kind and ground.covers(each)]
             assert covered, f"{ground.kind}: {ground.words}"
+
+
+def test_a_supply_code_names_its_product_with_and_without_modifiers() -> None:
+    assert agent_in(coded(BILLING, "Q9957-JZ")) == agent_in(coded(BILLING, "Q9957"))
 
 
 def charge(code: str, *, certain: bool, within: str = "") -> Line:
