@@ -1,8 +1,6 @@
 """A case as rules see it: one patient's orders, procedures, administrations and charges.
 
-All types are immutable and independent of FHIR and HTTP: `fhir.read` builds a Case, rules inspect it, and
-`cdshooks.actions` turns the proposed changes back into FHIR. Records are msgspec structs because a call may need
-hundreds, and they are built in a third of the time of frozen dataclasses.
+All types are immutable and independent of FHIR and HTTP. Records are msgspec structs, since a call may need hundreds.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,6 +5,7 @@ of unclear records that differ in nothing but their code only one, so that their
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import partial
 from itertools import chain, product
 from typing import Any, TypeVar
@@ -44,6 +45,7 @@ from hooks.coding.unclear import (
     unclear_payers,
     unclear_procedures,
     unclear_records,
+    unclear_units,
 )
 from hooks.coding.understood import MODIFIER_LENGTH, is_understood
 
@@ -55,6 +57,7 @@ _MODIFIERS_THAT_MATTER = (*COMPONENT_MODIFIERS, *(entry.code for entry in MODIFI
 _CONTRAST_ECHO = Concept(
     tuple(Code(each.system, each.code) for each in STUDIES if each.contrast and each.kind == "any" and not each.add_on)
 )
+_UNITS_THAT_MATTER = (1, 2, 3, 4, 5, 10)  # around the doses and vials of every product
 _MOST_PERSONS = 8
 _MOST_ALONE = 20  # records tried one by one for the reason
 _STRESS_DRUGS = tuple(dict.fromkeys(code for item in DOCUMENTATION for code in item.rxnorm))
@@ -88,6 +91,7 @@ def _of_same_days(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     yield from _orders(case, codes)
     yield from _payers(case)
     yield from _modifiers(case)
+    yield from _units(case)
     yield from _roles(case)
     yield from _unparsed(case)
 
@@ -275,6 +279,20 @@ def _modifiers(case: Case) -> Iterator[Alternative]:
     unclear = [line for line in case.lines if line.unclear_modifiers]
     for modifier in _MODIFIERS_THAT_MATTER if unclear else ():
         yield _reading(unclear, partial(_with_modifier, modifier), case, "lines", partial(_modifier_may_be, modifier))
+
+
+def _units(case: Case) -> Iterator[Alternative]:
+    unclear = [line for line in case.lines if line.units_unclear]
+    for units in _UNITS_THAT_MATTER if unclear else ():
+        yield _reading(unclear, partial(_with_units, units), case, "lines", partial(_units_may_be, units))
+
+
+def _units_may_be(units: int, line: Line) -> str:
+    return f"{unclear_units(line)}: they may be {units}"
+
+
+def _with_units(units: int, line: Line) -> Line:
+    return replace(line, units=Decimal(units))
 
 
 def _modifier_may_be(modifier: str, line: Line) -> str:

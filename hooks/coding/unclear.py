@@ -106,6 +106,7 @@ def unclear_records(case: Case) -> tuple[Unclear, ...]:
     found = [unclear_of(*each) for each in every if each[0].under_review or each[0].day is None or each[0].day in near]
     found += unclear_payers(case)
     found += [unclear_modifiers(line) for line in case.lines if line.unclear_modifiers]
+    found += [unclear_units(line) for line in case.lines if line.units_unclear]
     return tuple(_together(found))
 
 
@@ -169,6 +170,13 @@ def _short(written: str) -> str:
     """A reference to a coverage; an identifier may be a member's number, which no text repeats."""
     is_reference = written.startswith(("Coverage/", "#", "urn:uuid:"))
     return _quoted(written, "a coverage") if is_reference else "a coverage by identifier"
+
+
+def unclear_units(line: Line) -> Unclear:
+    """The fault of a line with units in an unknown form."""
+    return Unclear(
+        (line,), "states units in a form that was not understood", "units were not understood", "units", "units"
+    )
 
 
 def unclear_modifiers(line: Line) -> Unclear:
