@@ -44,6 +44,7 @@ _RECORD_KINDS = {
     "order": "Orders",
     "payer": "Payers",
     "modifier": "Modifiers",
+    "units": "Units",
 }
 _SYSTEM_NAMES = {
     BILLING: "CPT or HCPCS",

@@ -203,6 +203,10 @@ def _modifier_in_words(item: Resource) -> Resource | None:
     return {**item, "modifier": [{"text": "as on the worksheet"}]} if item.get("modifier") else None
 
 
+def _units_in_words(line: Resource) -> Resource | None:
+    return {**line, "quantity": {"unit": "vial"}} if line.get("quantity") else None
+
+
 def _codes_of(name: str) -> dict[str, Blur]:
     return {each: _of_element(name, blur) for each, blur in CONCEPTS.items()} | {"no code": _code_removed(name)}
 
@@ -210,8 +214,10 @@ def _codes_of(name: str) -> dict[str, Blur]:
 _ANY: dict[str, Blur] = {"patient contained": _patient_contained, "performer as a role": _by_role} | INSTANTS
 _IDENTIFIED: dict[str, Blur] = {"performer by identifier": _by_identifier}
 
+_CHARGE: dict[str, Blur] = {"code in a nested extension": _in_a_nested_extension, "units in words": _units_in_words}
+
 BLURS: dict[str, dict[str, Blur]] = {
-    "ChargeItem": _codes_of("code") | {"code in a nested extension": _in_a_nested_extension} | _ANY | _IDENTIFIED,
+    "ChargeItem": _codes_of("code") | _CHARGE | _ANY | _IDENTIFIED,
     "Claim": {**COVERAGES, **_ANY},
     "Procedure": _codes_of("code") | {"agent used by reference": _used_by_reference} | _ANY | _IDENTIFIED,
     "MedicationAdministration": MEDICATIONS | _codes_of("medicationCodeableConcept") | _ANY,
@@ -225,7 +231,7 @@ BLURS: dict[str, dict[str, Blur]] = {
 ITEM_BLURS: dict[str, Blur] = (
     _codes_of("productOrService")
     | {name: _unless_revenue(_codes_of("productOrService")[name]) for name in ("text only", "no code")}
-    | {"modifier in words": _modifier_in_words}
+    | {"modifier in words": _modifier_in_words, "units in words": _units_in_words}
 )
 
 
