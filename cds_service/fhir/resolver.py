@@ -93,9 +93,9 @@ class Resolver:
         return found.resource if found else None
 
     def may_be_drug(self, reference: r.Reference) -> bool:
-        """False for a reference to a resource of another type than Medication, such as a Device."""
+        """False for a reference to a resource of another type than Medication or Substance, such as a Device."""
         kind, slash, _ = self.ref(reference).partition("/")
-        return not (slash and kind.isalpha() and kind != "Medication")
+        return not (slash and kind.isalpha() and kind not in {"Medication", "Substance"})
 
     def mixture(self, administration: r.MedicationAdministration) -> tuple[Part, ...]:
         """The ingredients of a mixture, each with its part of the dose; empty if one product was given undiluted.

@@ -1,5 +1,7 @@
 """Records that are understood, and those that are not: the grounds, one by one, with a near miss of each."""
 
+import json
+
 import pytest
 
 from cds_service.core.case import (
@@ -18,9 +20,13 @@ from cds_service.core.case import (
     Line,
     Origin,
 )
+from cds_service.review.advisor import Advisor
 from hooks.coding.products import agent_in
 from hooks.coding.understood import GROUNDS, Kind, is_charge_understood, is_understood
+from tests.rules.test_cases import SERVICES
+from tests.support.notation import request_of, service_of
 
+WHOLE = ["procedures", "medicationAdministrations", "chargeItems"]
 LOCAL = "urn:oid:1.2.3"
 EMPTY = Case(stage="claim")
 
@@ -206,3 +212,17 @@ def test_an_ndc_in_the_details_of_a_line_names_its_product() -> None:
     item = Line(origin=Origin("r", "r", "item[0]"), code="", concept=agent)
     assert is_charge_understood(detail, EMPTY)
     assert not is_charge_understood(item, EMPTY)
+
+
+@pytest.mark.parametrize(("kind", "is_open"), [("Medication", True), ("Substance", True), ("Device", False)])
+def test_a_material_used_that_was_not_sent_may_be_the_agent_unless_it_is_a_device(
+    advisor: Advisor, kind: str, is_open: bool
+) -> None:
+    case = {"lines": "93350, 93352, Q9957x2", "done": ["93350"], "given": [], "known": WHOLE}
+    request = request_of(case)
+    done = request["prefetch"]["procedures"]["entry"][0]["resource"]
+    done["usedReference"] = [{"reference": f"{kind}/not-sent"}]
+    answer = advisor.answer(SERVICES[service_of(case)], json.dumps(request).encode())
+    found = {rule.id for rule, _ in answer.review.findings}
+    undecided = {rule.id for rule, each in answer.review.not_checked if each.why == "not-understood"}
+    assert ("contrast-not-supported" in undecided, "contrast-not-supported" in found) == (is_open, not is_open)
