@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
@@ -170,6 +172,7 @@ def create(url: str, is_durable: bool = True, **options: Any) -> Engine:
     """An engine with serialized writes and, if `is_durable`, commits that are flushed to disk."""
     engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_arguments(url, is_durable), **options)
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _create_private_file)
         event.listen(engine, "connect", partial(_set_up_sqlite, is_durable))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -183,6 +186,14 @@ def _connect_arguments(url: str, is_durable: bool) -> dict[str, Any]:
     limits += "" if is_durable else " -c synchronous_commit=off"
     defaults = {"connect_timeout": _CONNECT_SECONDS, "application_name": "contrast-echo-cds", "options": limits}
     return {name: value for name, value in defaults.items() if name not in address.query}
+
+
+def _create_private_file(_dialect: object, _record: object, arguments: list[Any], _members: object) -> None:
+    """Create a missing SQLite file for its owner only; SQLite gives its log and index the same permissions."""
+    path = str(arguments[0]) if arguments else ""
+    if path and not path.startswith((":memory:", "file:")) and not Path(path).exists():
+        with suppress(OSError):  # the driver fails next, and says why
+            Path(path).touch(0o600)
 
 
 def _set_up_sqlite(is_durable: bool, connection: sqlite3.Connection, _: object) -> None:
