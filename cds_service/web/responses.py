@@ -14,9 +14,10 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def as_json(content: Any, status: int = 200, content_type: str = "application/json") -> Response:
-    """A JSON response that no cache may store, since it may hold patient data."""
+    """A JSON response that no cache stores, since it may hold patient data, and no browser takes for a page."""
     response = Response(_ENCODER.encode(content), status, content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

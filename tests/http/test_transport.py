@@ -171,6 +171,7 @@ def test_no_answer_in_json_may_be_kept_on_the_way(server: str) -> None:
     found = [answer for answer in answers if "json" in answer.headers["Content-Type"]]
     assert len(found) >= 6
     assert {answer.headers.get("Cache-Control") for answer in found} == {"no-store"}
+    assert {answer.headers.get("X-Content-Type-Options") for answer in found} == {"nosniff"}
 
 
 # --- gzip and size --------------------------------------------------------------------------------------------------
