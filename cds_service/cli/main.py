@@ -16,7 +16,7 @@ from cds_service.cli.clients import clients
 from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
-from cds_service.errors import BadRequest, ServiceError, UnreadableInput
+from cds_service.errors import BadRequest, ServiceError, SettingsError, UnreadableInput
 from cds_service.fhir.servers import is_loopback
 from cds_service.fhir.text_faults import utf8_json
 from cds_service.fhir.validate import faults_in
@@ -69,12 +69,12 @@ def serve(host: str, port: int, workers: int) -> None:
         settings = load_settings()  # report errors once, here, and not in every worker
         create_advisor(settings)
         create_verifier(settings)
+        if settings.mode == "development" and not is_loopback(host):
+            raise SettingsError(f"development mode has no authentication: --host must be 127.0.0.1, not {host}")
         address = listening_address(host, port)
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     if settings.mode == "development":
-        if not is_loopback(host):
-            raise click.ClickException(f"development mode has no authentication: --host must be 127.0.0.1, not {host}")
         click.secho(_DEVELOPMENT, err=True, bold=True)
     base = f"http://{in_url(host)}:{port}"
     sandbox = f"; sandbox at {base}/sandbox" if settings.has_sandbox else ""

@@ -110,6 +110,7 @@ def looking(browser: Browser, address: str, width: int = 1280, scheme: Scheme = 
     page.on("pageerror", lambda error: seen.faults.append(f"error: {error}"))
     page.on("request", on_request)
     yield seen
+    page.wait_for_load_state("networkidle")  # a refused request is reported on the console after its answer
     refused = [each for each in seen.faults if "the server responded with a status of 4" in each]
     assert [each for each in seen.faults if each not in refused] == []
     assert len(refused) == seen.refusals

@@ -28,7 +28,6 @@ from tests.support.notation import request_of, service_of
 
 WHOLE = ["procedures", "medicationAdministrations", "chargeItems"]
 LOCAL = "urn:oid:1.2.3"
-EMPTY = Case(stage="claim")
 
 
 def coded(system: str, value: str, *words: str) -> Concept:
@@ -45,6 +44,11 @@ ICD_10_PCS = (
     "urn:oid:2.16.840.1.113883.6.4",
 )
 BRANDS = ("Tylenol", "Lexiscan", "Brevibloc", "D5W", "Toprol XL", "Zofran", "Lopressor")
+
+
+def empty() -> Case:
+    return Case(stage="claim")
+
 
 UNDERSTOOD: list[tuple[Kind, Concept]] = [
     ("charge", coded(BILLING, "99213")),
@@ -175,12 +179,12 @@ NOT_UNDERSTOOD: list[tuple[Kind, Concept]] = [
 
 @pytest.mark.parametrize(("kind", "concept"), UNDERSTOOD, ids=str)
 def test_everyday_records_are_understood(kind: Kind, concept: Concept) -> None:
-    assert is_understood(kind, concept, EMPTY)
+    assert is_understood(kind, concept, empty())
 
 
 @pytest.mark.parametrize(("kind", "concept"), NOT_UNDERSTOOD, ids=str)
 def test_others_are_not(kind: Kind, concept: Concept) -> None:
-    assert not is_understood(kind, concept, EMPTY)
+    assert not is_understood(kind, concept, empty())
 
 
 def test_each_ground_alone_covers_a_record_of_these() -> None:
@@ -201,17 +205,17 @@ def charge(code: str, *, certain: bool, within: str = "") -> Line:
 
 def test_a_code_without_a_system_is_understood_where_the_sender_writes_billing_codes_so() -> None:
     known, other = charge("93350", certain=False), charge("99213", certain=False)
-    assert is_charge_understood(known, EMPTY)
-    assert not is_charge_understood(other, EMPTY.with_records(lines=[other, charge("93350", certain=True)]))
-    assert is_charge_understood(other, EMPTY.with_records(lines=[other, known]))
+    assert is_charge_understood(known, empty())
+    assert not is_charge_understood(other, empty().with_records(lines=[other, charge("93350", certain=True)]))
+    assert is_charge_understood(other, empty().with_records(lines=[other, known]))
 
 
 def test_an_ndc_in_the_details_of_a_line_names_its_product() -> None:
     agent = coded(NDC, "11994-011-04")
     detail = Line(origin=Origin("r", "r", "item[0].detail[0]"), code="", concept=agent)
     item = Line(origin=Origin("r", "r", "item[0]"), code="", concept=agent)
-    assert is_charge_understood(detail, EMPTY)
-    assert not is_charge_understood(item, EMPTY)
+    assert is_charge_understood(detail, empty())
+    assert not is_charge_understood(item, empty())
 
 
 @pytest.mark.parametrize(("kind", "is_open"), [("Medication", True), ("Substance", True), ("Device", False)])
