@@ -6,7 +6,8 @@ from itertools import islice
 
 import msgspec
 
-from cds_service.core.case import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED
+from cds_service.core.case import BILLING, NO_SYSTEM, REVENUE
+from cds_service.core.system_names import SYSTEM_NAMES
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.systems import HCPCS_URI, billing_uri, code_kind
 
@@ -17,14 +18,7 @@ MOST_RECORDS = 100_000  # a sample of so many suffices to name the systems
 # Gives the texts of up to so many charges and claims of the export.
 ReadCharges = Callable[[int], Iterable[str]]
 
-_NAMES = {
-    SNOMED: "SNOMED CT",
-    CVX: "CVX",
-    NDC: "NDC",
-    RXNORM: "RxNorm",
-    LOINC: "LOINC",
-    REVENUE: "revenue",
-}
+_NAMES = SYSTEM_NAMES | {REVENUE: "revenue"}
 _BILLING_NAMES = ("CPT", "HCPCS")
 _OTHER = "codes of other systems"
 _WITHOUT = "codes without a system"

@@ -5,13 +5,26 @@ add-on is missing") is wrong if such a record is the missing thing. No rule has 
 rule again under each alternative reading, and a finding counts only if it holds in all of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from msgspec.structs import replace
 
-from cds_service.core.case import Case, Code, Concept, Line, Order, Origin, Record
+from cds_service.core.case import (
+    Administration,
+    Case,
+    Code,
+    Concept,
+    Document,
+    Line,
+    Observation,
+    Order,
+    Origin,
+    Procedure,
+    Record,
+    RecordT,
+)
 from cds_service.core.rules import Why
 
 UNPARSED = "could not be parsed"
@@ -78,6 +91,36 @@ class Readings:
 EVERYTHING_UNDERSTOOD = Readings(lambda _: (), lambda _, __: ())
 
 
+_MEMBERS: dict[type[Record], str] = {
+    Line: "lines",
+    Procedure: "procedures",
+    Administration: "administrations",
+    Order: "orders",
+    Observation: "observations",
+    Document: "documents",
+}
+_MOST_ALONE = 20  # records tried one by one for the reason
+
+
+def reading(
+    case: Case, records: Sequence[RecordT], read: Callable[[RecordT], RecordT], reason: Callable[[RecordT], str]
+) -> Alternative:
+    """The case with some of its records read in another way; `reason` words it for one of them."""
+
+    def of(chosen: Sequence[RecordT], parts: tuple[Alternative, ...] = ()) -> Alternative:
+        return Alternative(reason(chosen[0]), partial(_with_read, case, tuple(chosen), read), chosen[0], parts=parts)
+
+    return of(records, tuple(of([each]) for each in records[:_MOST_ALONE]) if len(records) > 1 else ())
+
+
+def _with_read(case: Case, records: tuple[RecordT, ...], read: Callable[[RecordT], RecordT]) -> Case:
+    chosen = {id(each) for each in records}
+    members = {_MEMBERS[type(each)] for each in records}
+    return case.with_records(
+        **{name: [read(each) if id(each) in chosen else each for each in getattr(case, name)] for name in members}
+    )
+
+
 def unparsed_charges(case: Case, billing_system: str, codes: Iterable[str]) -> Iterator[Alternative]:
     """A reading for each code found in a charge or an order that could not be parsed: charged or ordered everywhere.
 
@@ -88,7 +131,7 @@ def unparsed_charges(case: Case, billing_system: str, codes: Iterable[str]) -> I
         concept = Concept((Code(billing_system, code),))
         yield Alternative(
             f"{code} may already be charged, on a charge that {UNPARSED}",
-            lambda code=code, concept=concept: _with_code_everywhere(case, code, concept),  # type: ignore[misc]
+            partial(_with_code_everywhere, case, code, concept),
             why="record",
         )
 

@@ -3,22 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from cds_service.core.case import BILLING, CVX, LOINC, MODIFIER, NDC, NO_SYSTEM, REFERENCE, REVENUE, RXNORM, SNOMED
+from cds_service.core.case import MODIFIER, NO_SYSTEM, REFERENCE
+from cds_service.core.system_names import SYSTEM_NAMES
 from cds_service.onboarding.unknown import Suggestions, UnknownCode, plain
 
 # No billing code: a line with it is refused at start.
 PLACEHOLDER = "DECIDE"
 
 _KINDS = {"drug": "drug given", "material": "material used"}
-_SYSTEMS = {
-    BILLING: "CPT or HCPCS",
-    NDC: "NDC",
-    RXNORM: "RxNorm",
-    SNOMED: "SNOMED CT",
-    LOINC: "LOINC",
-    REVENUE: "revenue codes",
-    CVX: "CVX",
-}
 _COUNTED = {
     ("payer", NO_SYSTEM): "neither a type of plan nor a payor's name (see `payers` in the site's file)",
     ("payer", REFERENCE): "a coverage that was not sent",
@@ -53,7 +45,7 @@ def _described(each: UnknownCode) -> str:
     if not each.code:
         other = "a resource that was not sent" if each.system == REFERENCE else "a text without a code, or no code"
         return _COUNTED.get((each.kind, each.system), other)
-    system = _SYSTEMS.get(each.system, plain(each.system))
+    system = SYSTEM_NAMES.get(each.system, plain(each.system))
     of = f"of {system}" if system else "without a code system"
     return f"{plain(each.code)} {of}{f': {each.display}' if each.display else ''}"
 

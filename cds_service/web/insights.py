@@ -14,8 +14,9 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 
 from cds_service.charts import Columns, columns, row_bar
-from cds_service.core.case import BILLING, CVX, LOINC, MODIFIER, NDC, NO_SYSTEM, REFERENCE, REVENUE, RXNORM, SNOMED
+from cds_service.core.case import MODIFIER, NO_SYSTEM, REFERENCE
 from cds_service.core.rules import Rule
+from cds_service.core.system_names import SYSTEM_NAMES
 from cds_service.database.connections import Database
 from cds_service.database.insights import STEPS, Filters, Insights, Outcomes, gather
 from cds_service.errors import BadRequest, StoreUnavailable
@@ -46,14 +47,7 @@ _RECORD_KINDS = {
     "modifier": "Modifiers",
     "units": "Units",
 }
-_SYSTEM_NAMES = {
-    BILLING: "CPT or HCPCS",
-    NDC: "NDC",
-    RXNORM: "RxNorm",
-    SNOMED: "SNOMED CT",
-    LOINC: "LOINC",
-    REVENUE: "revenue codes",
-    CVX: "CVX",
+_SYSTEM_NAMES = SYSTEM_NAMES | {
     REFERENCE: "references to resources that were not sent",
     MODIFIER: "modifiers in an unknown form",
     NO_SYSTEM: "without a code or a code system",

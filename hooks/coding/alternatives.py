@@ -4,15 +4,15 @@
 of unclear records that differ in nothing but their code only one, so that their number does not grow with the case.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import partial
 from itertools import chain, product
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from cds_service.core.alternatives import UNPARSED, Alternative, Readings
+from cds_service.core.alternatives import UNPARSED, Alternative, Readings, reading
 from cds_service.core.case import (
     BILLING,
     NDC,
@@ -26,6 +26,7 @@ from cds_service.core.case import (
     Origin,
     Procedure,
     Record,
+    RecordT,
     cached_fact,
 )
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
@@ -49,8 +50,6 @@ from hooks.coding.unclear import (
 )
 from hooks.coding.understood import MODIFIER_LENGTH, is_understood
 
-RecordT = TypeVar("RecordT", bound=Record)
-
 _STUDY_CODES = tuple(dict.fromkeys(entry.code for entry in STUDIES if entry.system == BILLING))
 _MODIFIERS_THAT_MATTER = (*COMPONENT_MODIFIERS, *(entry.code for entry in MODIFIERS), *sorted(DISTINCT_SERVICE))
 # An echo of any kind with contrast.
@@ -59,7 +58,6 @@ _CONTRAST_ECHO = Concept(
 )
 _UNITS_THAT_MATTER = (1, 2, 3, 4, 5, 10)  # around the doses and vials of every product
 _MOST_PERSONS = 8
-_MOST_ALONE = 20  # records tried one by one for the reason
 _STRESS_DRUGS = tuple(dict.fromkeys(code for item in DOCUMENTATION for code in item.rxnorm))
 
 
@@ -99,31 +97,9 @@ def _of_same_days(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
 READINGS = Readings(unclear_records, alternatives)
 
 
-def _reading(
-    unclear: Sequence[RecordT],
-    read: Callable[[RecordT], RecordT],
-    case: Case,
-    member: str,
-    reason: Callable[[RecordT], str],
-) -> Alternative:
-    """The case with some records of a member read in another way; `reason` words it for one of them."""
-    alone = (
-        Alternative(reason(each), partial(_with_read, case, member, (each,), read), each)
-        for each in unclear[:_MOST_ALONE]
-    )
-    whole = partial(_with_read, case, member, tuple(unclear), read)
-    return Alternative(reason(unclear[0]), whole, unclear[0], parts=tuple(alone) if len(unclear) > 1 else ())
-
-
 def _may_be(kind: str, name: str) -> Callable[[Any], str]:
     """The reason for a record of a kind and the name of its other reading."""
     return lambda record: f"{unclear_of(record, record.concept, kind)}: it may be {name}"
-
-
-def _with_read(case: Case, member: str, unclear: Sequence[RecordT], read: Callable[[RecordT], RecordT]) -> Case:
-    chosen = {id(each) for each in unclear}
-    records: Sequence[RecordT] = getattr(case, member)
-    return case.with_records(**{member: [read(each) if id(each) in chosen else each for each in records]})
 
 
 def _distinct(records: Iterable[RecordT]) -> list[RecordT]:
@@ -154,11 +130,11 @@ def _charges(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     studies = [*_STUDY_CODES, *(entry.code for entry in ADD_ONS), *(each.code for each in PRODUCTS)]
     for code in dict.fromkeys([*codes, *studies]):
         lines = _distinct([*by_value.get(code, ()), *distinct])
-        yield _reading(lines, partial(_line_as, code, ()), case, "lines", _may_be("charge", code))
+        yield reading(case, lines, partial(_line_as, code, ()), _may_be("charge", code))
     for code, modifier in product(_STUDY_CODES, COMPONENT_MODIFIERS):
         lines = _distinct([*by_value.get(code, ()), *distinct])
         read = partial(_line_as, code, (modifier,))
-        yield _reading(lines, read, case, "lines", _may_be("charge", f"{code}-{modifier}"))
+        yield reading(case, lines, read, _may_be("charge", f"{code}-{modifier}"))
 
 
 def _by_value(lines: tuple[Line, ...]) -> dict[str, list[Line]]:
@@ -175,7 +151,7 @@ def _products(case: Case) -> Iterator[Alternative]:
     unclear = [(line, _product_alone(line)) for line in unclear_lines(case)]
     for code in sorted({code for _, codes in unclear for code in codes}):
         lines = _distinct(line for line, codes in unclear if code in codes)
-        yield _reading(lines, partial(_line_as, code, ()), case, "lines", _may_be("charge", code))
+        yield reading(case, lines, partial(_line_as, code, ()), _may_be("charge", code))
 
 
 def _product_alone(line: Line) -> frozenset[str]:
@@ -192,7 +168,7 @@ def _line_as(code: str, modifiers: tuple[str, ...], line: Line) -> Line:
 def _drugs(case: Case) -> Iterator[Alternative]:
     unclear = unclear_administrations(case)
     for name, concept in _drugs_that_matter() if unclear else ():
-        yield _reading(unclear, partial(_as, concept), case, "administrations", _may_be("drug", name))
+        yield reading(case, unclear, partial(_as, concept), _may_be("drug", name))
 
 
 def _named_drugs(case: Case) -> Iterator[Alternative]:
@@ -200,9 +176,11 @@ def _named_drugs(case: Case) -> Iterator[Alternative]:
     for given in _administrations_named_in_text(case):
         agent = agent_in(given.concept)
         for code in sorted(agent.codes) if agent else ():
-            reason = f"{given.origin.reference} names its drug in free text only: it may be {name_of(code)}"
-            make = partial(_with_read, case, "administrations", (given,), partial(_as, _billing(code)))
-            yield Alternative(reason, make, given)
+            yield reading(case, [given], partial(_as, _billing(code)), partial(_named_may_be, code))
+
+
+def _named_may_be(code: str, given: Administration) -> str:
+    return f"{given.origin.reference} names its drug in free text only: it may be {name_of(code)}"
 
 
 @cached_fact
@@ -230,7 +208,7 @@ def _drugs_that_matter() -> Iterator[tuple[str, Concept]]:
 def _procedures(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     unclear = _distinct(unclear_procedures(case))
     for concept in _studies(codes) if unclear else ():
-        yield _reading(unclear, partial(_as, concept), case, "procedures", _may_be("procedure", _named(concept)))
+        yield reading(case, unclear, partial(_as, concept), _may_be("procedure", _named(concept)))
 
 
 def _studies(codes: tuple[str, ...]) -> Iterator[Concept]:
@@ -248,7 +226,7 @@ def _materials(case: Case) -> Iterator[Alternative]:
     unclear = procedures_with_unclear_use(case)
     for name, concept in _drugs_that_matter() if unclear else ():
         reason = partial(_used_may_be, case, name)
-        yield _reading(unclear, partial(_with_used, concept), case, "procedures", reason)
+        yield reading(case, unclear, partial(_with_used, concept), reason)
 
 
 def _used_may_be(case: Case, name: str, procedure: Procedure) -> str:
@@ -264,7 +242,7 @@ def _orders(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     for kind, readings in (("service", _studies(codes)), ("medication", (each for _, each in _drugs_that_matter()))):
         unclear = _distinct(each for each in unclear_orders(case) if each.kind == kind)
         for concept in readings if unclear else ():
-            yield _reading(unclear, partial(_as, concept), case, "orders", _may_be("order", _named(concept)))
+            yield reading(case, unclear, partial(_as, concept), _may_be("order", _named(concept)))
 
 
 def _payers(case: Case) -> Iterator[Alternative]:
@@ -278,13 +256,13 @@ def _payers(case: Case) -> Iterator[Alternative]:
 def _modifiers(case: Case) -> Iterator[Alternative]:
     unclear = [line for line in case.lines if line.unclear_modifiers]
     for modifier in _MODIFIERS_THAT_MATTER if unclear else ():
-        yield _reading(unclear, partial(_with_modifier, modifier), case, "lines", partial(_modifier_may_be, modifier))
+        yield reading(case, unclear, partial(_with_modifier, modifier), partial(_modifier_may_be, modifier))
 
 
 def _units(case: Case) -> Iterator[Alternative]:
     unclear = [line for line in case.lines if line.units_unclear]
     for units in _UNITS_THAT_MATTER if unclear else ():
-        yield _reading(unclear, partial(_with_units, units), case, "lines", partial(_units_may_be, units))
+        yield reading(case, unclear, partial(_with_units, units), partial(_units_may_be, units))
 
 
 def _units_may_be(units: int, line: Line) -> str:

@@ -13,7 +13,7 @@ from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.products import Agent, agent_in, agent_ml, current_products, is_supply, name_of
-from hooks.coding.studies import Study, studies
+from hooks.coding.studies import Study, codes_ordered, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast, names_study
 from hooks.coding.unclear import shifted_day
 
@@ -384,17 +384,4 @@ def ambiguous_agents(study: Study) -> tuple[Record, ...]:
 
 def has_contrast_add_on(study: Study) -> bool:
     """True if 93352 is charged or ordered for the study."""
-    ordered = any(entry.value[:5] == CONTRAST_ADD_ON for order in study.orders for entry in order.concept.codes)
-    return bool(study.lines_for(CONTRAST_ADD_ON)) or ordered
-
-
-@cached_fact
-def procedure_codes(study: Study) -> tuple[tuple[str, Procedure], ...]:
-    """Billing codes of the procedures performed."""
-    return tuple(
-        (code.value[:5], procedure)
-        for procedure in study.procedures
-        if procedure.status == "done"
-        for code in procedure.concept.codes
-        if code.system == "billing"
-    )
+    return bool(study.lines_for(CONTRAST_ADD_ON)) or CONTRAST_ADD_ON in codes_ordered(study)

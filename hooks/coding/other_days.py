@@ -1,13 +1,11 @@
 """Other days that a record may be of: instants in UTC, dates written as midnight, periods over several days."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TypeVar
 
 from msgspec.structs import replace
 
-from cds_service.core.alternatives import Alternative
-from cds_service.core.case import MIDNIGHT, Administration, Case, Document, Line, Observation, Order, Procedure, Record
+from cds_service.core.alternatives import Alternative, reading
+from cds_service.core.case import MIDNIGHT, Case, Record, RecordT
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
     days_that_matter,
@@ -18,11 +16,8 @@ from hooks.coding.unclear import (
     unclear_procedures,
 )
 
-RecordT = TypeVar("RecordT", bound=Record)
-
 # In the Americas, an instant in UTC before this hour is of the day before: Puerto Rico is 4 hours behind, Samoa 11.
 _HOURS_BEHIND = range(4, 12)
-_MOST_ALONE = 20  # records tried one by one for the reason
 
 
 def other_days(case: Case) -> Iterator[Alternative]:
@@ -58,32 +53,8 @@ def _near_days_that_matter(case: Case) -> Iterator[Record]:
 
 
 def _moved(case: Case, moved: tuple[Record, ...], move: Callable[[Record], Record], why: str) -> Alternative:
-    """The case with records moved to another day; the parts move one record each."""
-
-    def alone(each: Record, parts: tuple[Alternative, ...] = ()) -> Alternative:
-        reason = f"{each.origin.reference} {why}: it may be of {move(each).day}"
-        records = moved if parts or len(moved) == 1 else (each,)
-        return Alternative(reason, partial(_with_moved, case, records, move), each, parts=parts)
-
-    return alone(moved[0], tuple(map(alone, moved[:_MOST_ALONE])) if len(moved) > 1 else ())
-
-
-_MEMBERS: dict[type[Record], str] = {
-    Line: "lines",
-    Procedure: "procedures",
-    Administration: "administrations",
-    Order: "orders",
-    Observation: "observations",
-    Document: "documents",
-}
-
-
-def _with_moved(case: Case, moved: tuple[Record, ...], move: Callable[[Record], Record]) -> Case:
-    chosen = {id(each) for each in moved}
-    members = {_MEMBERS[type(each)] for each in moved}
-    return case.with_records(
-        **{name: [move(each) if id(each) in chosen else each for each in getattr(case, name)] for name in members}
-    )
+    """The case with records moved to another day."""
+    return reading(case, moved, move, lambda each: f"{each.origin.reference} {why}: it may be of {move(each).day}")
 
 
 def _on_last_day(record: RecordT) -> RecordT:

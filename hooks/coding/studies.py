@@ -10,7 +10,19 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from cds_service.core.case import Administration, Case, Concept, Line, Order, Origin, Procedure, Record, cached_fact
+from cds_service.core.case import (
+    BILLING,
+    Administration,
+    Case,
+    Concept,
+    Line,
+    Order,
+    Origin,
+    Procedure,
+    Record,
+    cached_fact,
+)
+from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import ADD_ONS, STUDIES
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.products import agent_in, is_supply
@@ -119,6 +131,23 @@ def study_of(line: Line, case: Case) -> Study | None:
 @cached_fact
 def _by_line(case: Case) -> dict[Origin, Study]:
     return {line.origin: study for study in studies(case) for line in study.lines}
+
+
+@cached_fact
+def procedure_codes(study: Study) -> tuple[tuple[str, Procedure], ...]:
+    """Billing codes of the procedures performed."""
+    return tuple(
+        (code, procedure)
+        for procedure in study.procedures
+        if procedure.status == "done"
+        for code in codes_without_modifiers(procedure.concept.values(BILLING))
+    )
+
+
+def codes_ordered(study: Study) -> set[str]:
+    """Billing codes of a study's orders, with or without a code system."""
+    every = (code.value for order in study.orders for code in order.concept.codes)
+    return set(codes_without_modifiers(every))
 
 
 def stress_studies(case: Case) -> tuple[Study, ...]:

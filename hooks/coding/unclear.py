@@ -8,13 +8,9 @@ from datetime import date, timedelta
 from cds_service.core.alternatives import Unclear
 from cds_service.core.case import (
     BILLING,
-    LOINC,
     MODIFIER,
-    NDC,
     REFERENCE,
     REVENUE,
-    RXNORM,
-    SNOMED,
     Administration,
     Case,
     Code,
@@ -25,6 +21,7 @@ from cds_service.core.case import (
     Record,
     cached_fact,
 )
+from cds_service.core.system_names import SYSTEM_NAMES
 from hooks.coding.lines import days_under_review
 from hooks.coding.setting_and_payer import unnamed_coverages, unresolved_coverages
 from hooks.coding.studies import studies
@@ -39,14 +36,7 @@ _KIND_NAMES = {
     "order": "an order",
 }
 _TOKEN = re.compile(r"[^\s<>\"'`]{1,200}")
-_SYSTEM_NAMES = {
-    BILLING: "CPT or HCPCS",
-    NDC: "NDC",
-    RXNORM: "RxNorm",
-    SNOMED: "SNOMED CT",
-    LOINC: "LOINC",
-    REVENUE: "revenue code",
-}
+_SYSTEM_NAMES = SYSTEM_NAMES | {REVENUE: "revenue code"}
 
 
 @cached_fact

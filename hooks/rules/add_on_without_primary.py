@@ -7,13 +7,13 @@ from cds_service.core.case import Case, Line, Order
 from cds_service.core.changes import AddLine, RemoveLine, RemoveOrder
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.tables import ADD_ONS, CODES, STUDIES, AddOn
-from hooks.coding.contrast import contrast_in, procedure_codes
+from hooks.coding.contrast import contrast_in
 from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines
 from hooks.coding.lines import days_under_review, lines_on
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.performed import code_to_charge
 from hooks.coding.primaries import has_primary, ordered_codes
-from hooks.coding.studies import Study, records_of_echo, studies
+from hooks.coding.studies import Study, procedure_codes, records_of_echo, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_kind
 
 # With more alternatives, the card lists them in a note and offers no fix for each.

@@ -8,7 +8,7 @@ from cds_service.core.changes import AddLine, ReplaceCode
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import ADD_ONS, CROSSWALK, PRODUCTS
-from hooks.coding.contrast import ContrastUse, contrast_in, has_contrast_add_on, procedure_codes
+from hooks.coding.contrast import ContrastUse, contrast_in, has_contrast_add_on
 from hooks.coding.fixes import (
     add_code,
     code_with_units,
@@ -23,7 +23,7 @@ from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.override_reasons import MISSING_CHARGE
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.setting_and_payer import is_split
-from hooks.coding.studies import Study, stress_studies, studies
+from hooks.coding.studies import Study, codes_ordered, procedure_codes, stress_studies, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code
 
 
@@ -60,8 +60,7 @@ def _includes_contrast(study: Study) -> bool:
     """True if contrast is charged, or will be, by a code that includes it or excludes 93352."""
     if any(is_hospital_code(line) for line in study.primaries):
         return True
-    recorded = {code for code, _ in procedure_codes(study)}
-    recorded |= {code.value[:5] for order in study.orders for code in order.concept.codes}
+    recorded = {code for code, _ in procedure_codes(study)} | codes_ordered(study)
     by_hospital = not study.primaries and are_hospital_codes(recorded)
     return by_hospital or bool(study.lines_for(PERFUSION_ADD_ON)) or PERFUSION_ADD_ON in recorded
 

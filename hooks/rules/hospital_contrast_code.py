@@ -7,13 +7,13 @@ from cds_service.core.changes import AddLine, Change, RemoveLine, RemoveModifier
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CROSSWALK, OPPS
 from hooks.coding.claims import DISTINCT_SERVICE
-from hooks.coding.contrast import ContrastUse, contrast_in, contrast_is_charged, procedure_codes, supplies_due
+from hooks.coding.contrast import ContrastUse, contrast_in, contrast_is_charged, supplies_due
 from hooks.coding.fixes import add_code, supply_notes
 from hooks.coding.hospital import hospital_code_for, hospital_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.performed import has_perfusion
 from hooks.coding.setting_and_payer import payer_of
-from hooks.coding.studies import Study, studies
+from hooks.coding.studies import Study, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
 
 # Modifiers that identify a second echo on the day of the one with contrast.

@@ -18,14 +18,14 @@ from hooks.coding.claims import (
     settings_of,
     units_of,
 )
-from hooks.coding.contrast import procedure_codes, supplies_due
+from hooks.coding.contrast import supplies_due
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
-from hooks.coding.studies import Study, study_of
+from hooks.coding.studies import Study, procedure_codes, study_of
 
 MAI_NOTES = {
     2: "The limit is absolute (MAI 2): additional units in a day are denied, whatever the record shows.",

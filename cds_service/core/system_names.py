@@ -1,0 +1,13 @@
+"""The names of code systems, for people."""
+
+from cds_service.core.case import BILLING, CVX, LOINC, NDC, REVENUE, RXNORM, SNOMED
+
+SYSTEM_NAMES = {
+    BILLING: "CPT or HCPCS",
+    NDC: "NDC",
+    RXNORM: "RxNorm",
+    SNOMED: "SNOMED CT",
+    LOINC: "LOINC",
+    REVENUE: "revenue codes",
+    CVX: "CVX",
+}
