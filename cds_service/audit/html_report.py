@@ -80,10 +80,10 @@ def _money(value: Decimal | float | None) -> str:
 
 
 def _overdue(summary: Mapping[str, Any], months: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Tables without a source verified through the last audited month."""
+    """Tables of which no source is verified through the last audited month; publications do not age."""
     last = months[-1]["month"] if months else ""
-    return {
-        name
+    verified = {
+        name: [source["verifiedThrough"] for source in table["sources"] if "verifiedThrough" in source]
         for name, table in summary["tables"].items()
-        if all(source["verifiedThrough"][:7] < last for source in table["sources"])
     }
+    return {name for name, days in verified.items() if days and max(days)[:7] < last}

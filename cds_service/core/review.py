@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, Unclear, unparsed_charges
-from cds_service.core.case import BILLING, Case, Record
+from cds_service.core.case import Case, Record
 from cds_service.core.changes import AddLine, Change, RemoveOrder, ReplaceCode
+from cds_service.core.concepts import BILLING
 from cds_service.core.rules import INFO, Evidence, Finding, Fix, Rule, Scope, Undecided
 
 

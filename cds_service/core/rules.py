@@ -52,6 +52,7 @@ class Finding:
 
     `summary` is one sentence with the action to take, `notes` are further sentences for the card's detail. `day` is
     the date of service, compared with the tables' verification dates. `checklist` rows are item, state and reference.
+    `sources` are those that applied, where the rule rests on several of which only some did; empty for all of them.
     """
 
     summary: str
@@ -61,6 +62,7 @@ class Finding:
     day: date | None = None
     indicator: Indicator | None = None
     checklist: tuple[tuple[str, str, str], ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 # Why a rule cannot decide: the `table` does not cover the date of service; the `record` is incomplete or unclear; a
@@ -147,6 +149,10 @@ class Rule:
         if finding.indicator == INFO:
             return INFO
         return self.indicator[stage]
+
+    def sources_of(self, finding: Finding) -> tuple[Source, ...]:
+        """The sources that a finding cites, the card's own first."""
+        return finding.sources or self.sources
 
     def reasons_at(self, stage: Stage) -> tuple[OverrideReason, ...]:
         """The override reasons that apply at a stage."""

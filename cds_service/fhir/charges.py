@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cds_service.core.case import REVENUE, ClaimType, Code, Concept, Line, Origin
+from cds_service.core.case import ClaimType, Line, Origin
+from cds_service.core.concepts import REVENUE, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.contained import fragment_of
 from cds_service.fhir.elements import (

@@ -9,7 +9,8 @@ from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.core.case import BILLING, MIDNIGHT, NO_SYSTEM, Code, Concept
+from cds_service.core.case import MIDNIGHT
+from cds_service.core.concepts import BILLING, NO_SYSTEM, Code, Concept
 from cds_service.core.notation import code_with_modifiers
 from cds_service.fhir import resources as r
 from cds_service.fhir.checks import is_date

@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from cds_service.core.case import Case, Concept, Days, Line, Record, Records, Site, Stage
+from cds_service.core.case import Case, Days, Line, Record, Records, Stage
+from cds_service.core.concepts import Concept
+from cds_service.core.site import Site
 from cds_service.fhir import resources as r
 from cds_service.fhir.bundle import HEAD
 from cds_service.fhir.charges import charge_item, charged_concept, claim_lines

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from cds_service.core.case import Administration, Concept, Coverage, Document, Observation, Order, Procedure, Record
+from cds_service.core.case import Administration, Coverage, Document, Observation, Order, Procedure, Record
+from cds_service.core.concepts import Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.charges import contained_reference
 from cds_service.fhir.contained import contained_of, texts

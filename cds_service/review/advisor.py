@@ -21,9 +21,10 @@ from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bun
 from cds_service.cdshooks.selections import selected_orders
 from cds_service.cdshooks.services import Service, hook_name
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Readings, Unclear
-from cds_service.core.case import Site, Stage
+from cds_service.core.case import Stage
 from cds_service.core.review import Review, review
 from cds_service.core.rules import Rule, Scope
+from cds_service.core.site import Site
 from cds_service.errors import BadRequest
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE, CaseReader, ParsedCase, read_case

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cds_service.core import strict_yaml
-from cds_service.core.case import BILLING, LOINC, NDC, RXNORM, SNOMED, Code, Payer, Site
+from cds_service.core.concepts import BILLING, LOINC, NDC, RXNORM, SNOMED, Code
+from cds_service.core.site import Payer, Site
 from cds_service.errors import SettingsError
 from cds_service.fhir.systems import code_kind, normalized
 

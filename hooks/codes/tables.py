@@ -22,7 +22,7 @@ class CodeEntry(Entry, frozen=True, kw_only=True):
     of service after the last verification are unconfirmed.
     """
 
-    kind: Literal["primary", "add-on", "supply", "stress-test", "ecg", "injection", "drug"]
+    kind: Literal["primary", "add-on", "supply", "stress-test", "ecg", "injection", "drug", "other"]
     words: str
     before: str | None = None
     temporary: bool = False
@@ -122,8 +122,8 @@ class PairRow(Entry, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Each setting has its own rows."""
-        return f"{self.code} ({self.setting})"
+        """Each setting and release has its own rows."""
+        return f"{self.code} ({self.setting}, {self.source})"
 
 
 class UnitLimit(Entry, frozen=True, kw_only=True):
@@ -153,6 +153,11 @@ class PaymentStatus(Entry, frozen=True, kw_only=True):
     """The OPPS payment status of a code for a hospital outpatient department (Addendum B)."""
 
     status: Literal["B", "M", "N", "Q1", "S"]
+
+    @property
+    def belongs_elsewhere(self) -> bool:
+        """True if a hospital's claim never reports the code: another code is due (B), or a practitioner's claim (M)."""
+        return self.status in {"B", "M"}
 
 
 class Modifier(Entry, frozen=True, kw_only=True):

@@ -13,22 +13,8 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from cds_service.core.alternatives import UNPARSED, Alternative, Readings, reading
-from cds_service.core.case import (
-    BILLING,
-    NDC,
-    NO_SYSTEM,
-    RXNORM,
-    Administration,
-    Case,
-    Code,
-    Concept,
-    Line,
-    Origin,
-    Procedure,
-    Record,
-    RecordT,
-    cached_fact,
-)
+from cds_service.core.case import Administration, Case, Line, Origin, Procedure, Record, RecordT, cached_fact
+from cds_service.core.concepts import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.lines import relevant_lines

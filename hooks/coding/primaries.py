@@ -1,6 +1,7 @@
 """Primaries of add-on codes."""
 
-from cds_service.core.case import BILLING, Case, Line, Order
+from cds_service.core.case import Case, Line, Order
+from cds_service.core.concepts import BILLING
 from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import ADD_ONS, AddOn
 from hooks.coding.lines import possible_lines_on

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from cds_service.core.case import Case, Code, Concept, Coverage, Line, cached_fact
+from cds_service.core.case import Case, Coverage, Line, cached_fact
+from cds_service.core.concepts import Code, Concept
 from hooks.coding.studies import Study
 
 Setting = Literal["professional", "facility", "unknown"]

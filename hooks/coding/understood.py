@@ -13,20 +13,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
-from cds_service.core.case import (
-    BILLING,
-    CVX,
-    LOINC,
-    NDC,
-    NO_SYSTEM,
-    REVENUE,
-    RXNORM,
-    SNOMED,
-    Case,
-    Code,
-    Concept,
-    Line,
-)
+from cds_service.core.case import Case, Line
+from cds_service.core.concepts import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED, Code, Concept
 from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import DOCUMENTATION, KNOWN_CODES, PRODUCTS
 from hooks.coding.products import agent_in, is_of_agents_labeler

@@ -16,7 +16,7 @@ from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import is_supply, name_of
 from hooks.coding.studies import study_of
-from hooks.coding.supplies import agents_of, is_discontinued, is_off_market, is_valid_supply
+from hooks.coding.supplies import agents_of, is_discontinued, is_off_market, is_valid_supply, zero_limits
 
 # Modifiers of codes charged per mL; A9700, charged per study, takes neither.
 WASTE = ("JW", "JZ")
@@ -57,11 +57,10 @@ def _verdict(lines: list[Line], claim: tuple[Line, ...], case: Case) -> Iterator
     entry = CODES.on(code, day)
     if entry is None:
         yield _outside_dates(lines, claim, case)
-    elif entry.temporary and day is not None and day > entry.verified_through:
+    elif entry.temporary and day is not None and entry.verified_through and day > entry.verified_through:
         yield Undecided(
             "table",
-            f"{code} is a temporary code, verified through {entry.verified_through.isoformat()}: verify that it is "
-            "still active",
+            f"{code} is a temporary code, verified through {entry.verified_through}: verify that it is still active",
             charge_evidence(lines),
         )
     elif is_off_market(code, day):
@@ -91,6 +90,7 @@ def _outside_dates(lines: list[Line], claim: tuple[Line, ...], case: Case) -> Fi
         notes=(f"{describe(code)}: {_dates(entry)}.",),
         day=day,
         indicator=None if certain else INFO,
+        sources=(CODES.source(entry),),
     )
 
 
@@ -146,4 +146,5 @@ def _discontinued(code: str, lines: list[Line], claim: tuple[Line, ...]) -> Find
         notes=(f"Medicare allows no units of {code}. The record must show the product that was given.",),
         day=lines[0].day,
         indicator=None if certain else INFO,
+        sources=tuple(dict.fromkeys(UNIT_LIMITS.source(limit) for limit in zero_limits(code, lines[0].day))),
     )

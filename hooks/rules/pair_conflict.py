@@ -8,7 +8,7 @@ from typing import Literal
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
-from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting
+from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting, PairRow
 from hooks.coding.claims import (
     DISTINCT_SERVICE,
     charge_evidence,
@@ -28,11 +28,12 @@ Edit = Literal["never", "with modifier", "none", "not known"]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two lines of an NCCI pair: Medicare pays `paid` (column 1) and denies `denied` (column 2)."""
+    """Two lines of an NCCI pair: Medicare pays `paid` (column 1) and denies `denied` (column 2), as `rows` list it."""
 
     paid: Line
     denied: Line
     edit: Edit
+    rows: tuple[PairRow, ...]
 
     @property
     def lines(self) -> tuple[Line, Line]:
@@ -53,7 +54,7 @@ class Pair:
     order=WARNING,
     claim=WARNING,
     tables=(PAIRS,),
-    sources=(PAIRS.sources["ptp-practitioner"], PAIRS.sources["ptp-hospital"]),
+    sources=tuple(PAIRS.sources.values()),
     override_reasons=WRONG_CHARGE,
 )
 def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
@@ -75,7 +76,7 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
     days = echo_days(case)
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
     for one, other in _candidate_pairs(line for line in lines_with_units(case) if line.day in days):
-        edit = _edit_for(one, other)
+        edit, rows = _edit_for(one, other)
         if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
             continue
         uncertainty = _uncertainty(one, other, edit)
@@ -83,7 +84,7 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
             why: Why = "table" if edit == "not known" else "claim"
             yield Undecided(why, f"{one.code} with {other.code}: {uncertainty}", charge_evidence((one, other)))
         else:
-            pair = Pair(one, other, edit)
+            pair = Pair(one, other, edit, rows)
             pairs.setdefault((one.day, pair.kind), []).append(pair)
     for (_, (kind, certain)), group in pairs.items():
         yield _FINDINGS[kind](sorted(group, key=str), certain, case)
@@ -106,24 +107,25 @@ def _candidate_pairs(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
             yield from ((one, other) for other in denied.get(one.day, ()) if (one.code, other.code) in _LISTED)
 
 
-def _edit_for(one: Line, other: Line) -> Edit:
-    """The edit for two lines in this order; `not known` if the tables of the two settings differ."""
+def _edit_for(one: Line, other: Line) -> tuple[Edit, tuple[PairRow, ...]]:
+    """The edit for two lines in this order, with its rows; `not known` if the tables of the two settings differ."""
     if not same_day_and_practitioner(one, other) or share_a_claim(one, other) is False:
-        return "none"
-    settings = [setting for setting in settings_of(one) if setting in settings_of(other)]
-    found = {_edit_in_table(one.code, other.code, one.day, setting) for setting in settings or settings_of(one)}
-    return found.pop() if len(found) == 1 else "not known"
+        return "none", ()
+    settings = [setting for setting in settings_of(one) if setting in settings_of(other)] or settings_of(one)
+    found = [_edit_in_table(one.code, other.code, one.day, setting) for setting in settings]
+    edits = {edit for edit, _ in found}
+    return edits.pop() if len(edits) == 1 else "not known", tuple(row for _, row in found if row)
 
 
-def _edit_in_table(one: str, other: str, day: date | None, setting: ClaimSetting) -> Edit:
+def _edit_in_table(one: str, other: str, day: date | None, setting: ClaimSetting) -> tuple[Edit, PairRow | None]:
     rows = [row for row in PAIRS.history(one) if row.setting == setting and other in (*row.never, *row.with_modifier)]
     if not rows:
-        return "none"
+        return "none", None
     row = next((row for row in rows if row.in_force(day)), None)
     if row is None:
         ended = day is not None and all(row.last and row.last < day for row in rows)
-        return "none" if ended else "not known"
-    return "never" if other in row.never else "with modifier"
+        return ("none" if ended else "not known"), None
+    return ("never" if other in row.never else "with modifier"), row
 
 
 def _uncertainty(one: Line, other: Line, edit: Edit) -> str:
@@ -223,14 +225,13 @@ def _finding(pairs: list[Pair], summary: str, certain: bool, notes: list[str], f
         notes=tuple(dict.fromkeys([*notes, *_more_notes(pairs)])),
         day=pairs[0].paid.day,
         indicator=None if certain else INFO,
+        sources=tuple(dict.fromkeys(PAIRS.source(row) for pair in pairs for row in pair.rows)),
     )
 
 
 def _more_notes(pairs: list[Pair]) -> Iterator[str]:
     for pair in pairs:
-        for row in PAIRS.history(pair.paid.code):
-            if row.in_force(pair.paid.day) and row.setting in settings_of(pair.paid) and pair.denied.code in row.notes:
-                yield row.notes[pair.denied.code]
+        yield from (row.notes[pair.denied.code] for row in pair.rows if pair.denied.code in row.notes)
 
 
 def _codes(lines: Iterable[Line]) -> list[str]:

@@ -26,10 +26,16 @@ from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 from hooks.coding.studies import Study, procedure_codes, study_of
+from hooks.coding.supplies import is_discontinued
 
 MAI_NOTES = {
     2: "The limit is absolute (MAI 2): additional units in a day are denied, whatever the record shows.",
     3: "The limit is per day (MAI 3): additional units may be paid on appeal if the record shows medical necessity.",
+}
+
+_ZERO_NOTES = {
+    "professional": "A limit of 0: practitioners are never paid for the code; it may belong on the hospital's claim.",
+    "facility": "A limit of 0: hospitals are never paid for the code; it may belong on the practitioner's claim.",
 }
 
 
@@ -37,7 +43,7 @@ MAI_NOTES = {
     order=WARNING,
     claim=WARNING,
     tables=(UNIT_LIMITS,),
-    sources=(UNIT_LIMITS.sources["mue-practitioner"], UNIT_LIMITS.sources["mue-hospital"]),
+    sources=tuple(UNIT_LIMITS.sources.values()),
     override_reasons=WRONG_CHARGE,
 )
 def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
@@ -45,7 +51,7 @@ def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
 
     Why:
         The MUE is the maximum number of units of a code that Medicare pays one practitioner or hospital for one patient
-        and day. Units above it are denied, often with the whole line.
+        and day. Units above it are denied, often with the whole line. A limit of 0 means that none is paid.
 
     Flags:
         The units of all lines of one code and day, including JW lines for discarded drug, exceed the MUE for the claim
@@ -72,7 +78,7 @@ def _is_in_scope(line: Line, days: frozenset[date | None]) -> bool:
 
 def _may_exceed(lines: list[Line]) -> bool:
     """False, as for nearly all lines, if the units are within the lowest limit of any date and claim type."""
-    least = min((limit.units for limit in UNIT_LIMITS.history(lines[0].code) if limit.units), default=None)
+    least = min((limit.units for limit in UNIT_LIMITS.history(lines[0].code)), default=None)
     return least is not None and sum(map(units_of, lines)) > least
 
 
@@ -120,7 +126,7 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
     limits = [_limit(code, day, setting) for setting in settings]
     known = [limit for limit in limits if limit is not None]
     limit = max(known, key=lambda each: each.units, default=None)
-    if limit is None or total <= limit.units or limit.units == 0:
+    if limit is None or total <= limit.units or is_discontinued(code):
         return
     if day is None:
         yield Undecided(
@@ -133,28 +139,30 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
             charge_evidence(lines),
         )
     else:
-        yield _finding(lines, total, limit, len(settings) > 1, case)
+        yield _finding(lines, total, limit, known, case)
 
 
 def _limit(code: str, day: date | None, setting: ClaimSetting) -> UnitLimit | None:
     """The limit in force; before the first known limit, that one."""
     limits = [entry for entry in UNIT_LIMITS.history(code) if entry.setting == setting]
-    later = [entry for entry in limits if day is None or (entry.first and entry.first > day)]
+    later = [entry for entry in limits if day is None or (entry.start and entry.start > day)]
     return next((entry for entry in limits if entry.in_force(day)), None) or next(iter(later), None)
 
 
-def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, setting_open: bool, case: Case) -> Finding:
+def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, known: list[UnitLimit], case: Case) -> Finding:
     certain = all(line.certain for line in lines)
-    notes = [MAI_NOTES[limit.mai]]
-    if setting_open:
+    notes = [MAI_NOTES[limit.mai]] if limit.units else [_ZERO_NOTES[limit.setting]]
+    if len(known) > 1:
         notes.append("Claim type unknown; the larger MUE limit was used.")
+    paid = f"pays at most {plain(limit.units)}" if limit.units else "pays none on this claim"
     return Finding(
-        summary=f"{limit.code}: {plain(total)} units on one day, but Medicare pays at most {plain(limit.units)}.",
+        summary=f"{limit.code}: {plain(total)} {'unit' if total == 1 else 'units'} on one day, but Medicare {paid}.",
         evidence=charge_evidence(lines),
         fixes=tuple(_fixes(lines, limit, case)) if certain else (),
         notes=tuple(notes),
         day=lines[0].day,
         indicator=None if certain else INFO,
+        sources=tuple(dict.fromkeys(UNIT_LIMITS.source(each) for each in known)),
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds_service.core.case import Case, Code, Concept, Line
+from cds_service.core.case import Case, Line
+from cds_service.core.concepts import Code, Concept
 from cds_service.errors import BadRequest
 from cds_service.fhir.read import ParsedCase, read_case
 from cds_service.fhir.salvage import codes_in

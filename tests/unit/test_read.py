@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds_service.core.case import Case, Code, Records
+from cds_service.core.case import Case, Records
+from cds_service.core.concepts import Code
 from cds_service.fhir.read import ParsedCase, read_case
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.resources import CodeableConcept

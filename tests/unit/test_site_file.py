@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import hooks
-from cds_service.core.case import Site
+from cds_service.core.site import Site
 from cds_service.errors import SettingsError
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.site_file import load_site
