@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -11,8 +12,10 @@ from tests.fuzz.bases import REVIEW
 from tests.fuzz.case import JSON_TYPE, Case, Expected
 from tests.fuzz.client import Answer, Client
 from tests.fuzz.places import CHARGES, at, related, resources
-from tests.fuzz.spoken import Spoken, spoken
+from tests.fuzz.spoken import ABOUT_ABSENCE, NO_CONTRAST_ON_RECORD, Spoken, spoken
 from tests.support.ehr import PATHS
+
+Json = dict[str, Any]
 
 _CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
 
@@ -88,8 +91,46 @@ def _taken_for_absent(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]
     for code in sorted((answer.additions - base.additions) & left):
         yield f"adds {code}, which stands in what could not be read"
     if before <= left:  # of what not even the type or the code is left, nobody can know what it was
-        for code in sorted(answer.removals_for_absence - base.removals - left):
+        absent = answer.removals_for_lack_of(_rules_that_may_miss(case))
+        for code in sorted(absent - base.removals - base.removals_for_lack_of(ABOUT_ABSENCE) - left):
             yield f"takes off {code}, since something else could not be read"
+
+
+# What shows an echo with contrast: any administration, and any procedure but these codes without what was used.
+_SHOWS_CONTRAST = frozenset({"MedicationAdministration", "Medication"})
+_PLAIN_ECHOES = re.compile(rb"9335[01]|9330[678]")
+
+
+def _rules_that_may_miss(case: Case) -> frozenset[str]:
+    """The rules of absence whose finding may come of what is damaged.
+
+    A charge is no administration: where the request itself holds no record of contrast, every record is read, and only
+    charges are damaged, contrast is absent whatever these say.
+    """
+    damaged = set(_types_at(case.expected.like[0], case.expected.damaged))
+    if damaged <= CHARGES and not any(map(_may_show_contrast, _resources_of(case.expected.like[0]))):
+        return ABOUT_ABSENCE - {NO_CONTRAST_ON_RECORD}
+    return ABOUT_ABSENCE
+
+
+def _may_show_contrast(resource: Json) -> bool:
+    if resource["resourceType"] != "Procedure":
+        return resource["resourceType"] in _SHOWS_CONTRAST
+    codes = [each.get("code") for each in (resource.get("code") or {}).get("coding") or [{}]]
+    is_plain = all(isinstance(each, str) and _PLAIN_ECHOES.fullmatch(each.encode()) for each in codes)
+    return not is_plain or any(name.startswith("used") for name in resource)
+
+
+def _resources_of(body: bytes) -> list[Json]:
+    tree = msgspec.json.decode(body)
+    return [at(tree, place.steps) for place in resources(tree)]
+
+
+def _types_at(body: bytes, places: tuple[str, ...]) -> Iterator[str]:
+    tree = msgspec.json.decode(body)
+    for place in resources(tree):
+        if any(related(place.location, each) for each in places):
+            yield at(tree, place.steps)["resourceType"]
 
 
 def _left_of(body: bytes, places: tuple[str, ...]) -> set[str]:
@@ -108,7 +149,7 @@ def _left_of(body: bytes, places: tuple[str, ...]) -> set[str]:
 def _lost_warnings(expected: Expected, answer: Spoken, base: Spoken) -> Iterator[str]:
     for location, message in base.warnings:
         touched = any(related(location, place) for place in expected.touched)
-        if not touched and (location, message) not in answer.warnings:
+        if not touched and (location, message) not in answer.warnings and not answer.has_no_need_of(message, base):
             yield f"no longer warns of {location}"
 
 
