@@ -61,6 +61,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     `units_unclear`, stated in a way that was not understood. `claim` identifies the line's claim, empty for a charge
     not yet on a claim. `open` is true while the line can be changed. `billable` is true for a charge on no claim whose
     status says that it is ready to be billed. `unclear_modifiers` are modifiers in a form that was not understood.
+    `bill_type` are the first two digits of a hospital claim's type of bill: 13 outpatient, 85 critical access hospital.
     `coverages` are references and identifiers, `payer_names` the names of coverages that have neither.
     """
 
@@ -73,6 +74,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     units_unclear: bool = False
     claim: str = ""
     claim_type: ClaimType = "unknown"
+    bill_type: str | None = None
     place_of_service: str | None = None
     coverages: tuple[str, ...] = ()
     payer_names: tuple[str, ...] = ()
@@ -105,14 +107,15 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 
 class Administration(Record, frozen=True, kw_only=True, gc=False):
-    """A medication given, or recorded as not given; `ml` is the dose in mL, None if not stated as a volume.
+    """A medication given, or recorded as not given; `ml` is the dose in mL, `mg` in mg, each None if not stated so.
 
-    Of a mixture, `parts` are the ingredients and `ml` is None: the dose of the whole is not that of a product in it.
+    Of a mixture, `parts` are the ingredients and neither is set: the dose of the whole is not that of a product in it.
     """
 
     status: Literal["given", "not given", "unclear"]
     concept: Concept
     ml: Decimal | None = None
+    mg: Decimal | None = None
     parts: tuple[Part, ...] = ()
 
 

@@ -12,6 +12,7 @@ from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import is_professional_in_facility, is_split
+from hooks.coding.stress_drugs import is_stress_drug
 from hooks.coding.studies import studies
 
 Component = Literal["professional", "technical"]
@@ -144,8 +145,8 @@ def same_day_and_practitioner(one: Line, other: Line) -> bool:
 
 
 def is_facility_supply(line: Line) -> bool:
-    """True if a professional claim charges the contrast agent of a facility; `supply-not-owner` flags it."""
-    return is_supply(line.code) and is_professional_in_facility(line)
+    """True if a professional claim charges the agent or stress drug of a facility; `supply-not-owner` flags it."""
+    return (is_supply(line.code) or is_stress_drug(line.code)) and is_professional_in_facility(line)
 
 
 def by_claim_type_and_component(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:

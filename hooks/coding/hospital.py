@@ -3,10 +3,10 @@
 from datetime import date
 
 from cds_service.core.case import Case, Line, cached_fact
-from hooks.codes.tables import CROSSWALK
-from hooks.coding.setting_and_payer import takes_hospital_codes
+from hooks.codes.tables import CODES, CROSSWALK, OPPS, PaymentStatus
+from hooks.coding.setting_and_payer import is_outside_opps, payer_of, takes_hospital_codes
 from hooks.coding.studies import Study
-from hooks.coding.study_codes import is_hospital_code
+from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
 
 
 @cached_fact
@@ -29,6 +29,35 @@ def medicare_hospital_lines(study: Study, case: Case) -> tuple[Line, ...]:
     """
     lines = hospital_lines(study)
     return lines if lines and takes_hospital_codes(case, lines) else ()
+
+
+def is_of_other_setting(line: Line, case: Case) -> bool:
+    """True for a code that belongs on the claim of the other setting; `code-for-other-setting` flags it."""
+    return is_hospital_code_of_practice(line) or is_refused_by_medicare(line, case)
+
+
+def is_hospital_code_of_practice(line: Line) -> bool:
+    """True for a hospital outpatient code on a professional claim."""
+    return line.claim_type == "professional" and any(entry.hospital for entry in CODES.history(line.code))
+
+
+def may_be_refused(line: Line) -> bool:
+    """True on a hospital claim for a code that a release of OPPS lists as status B or M; 93352 has its own rule."""
+    is_listed = any(entry.belongs_elsewhere for entry in OPPS.history(line.code))
+    return line.claim_type == "institutional" and is_listed and line.code != CONTRAST_ADD_ON
+
+
+def refused_status(line: Line) -> PaymentStatus | None:
+    """The status B or M of the line's code on its day; None if it has another, or if no release covers the day."""
+    entry = OPPS.on(line.code, line.day) if line.day else None
+    return entry if entry and entry.belongs_elsewhere else None
+
+
+def is_refused_by_medicare(line: Line, case: Case) -> bool:
+    """True if fee-for-service Medicare refuses the code on this hospital claim."""
+    if not may_be_refused(line) or refused_status(line) is None:
+        return False
+    return payer_of(case, [line]) == "medicare" and not is_outside_opps([line], case)
 
 
 def hospital_code_for(code: str, day: date | None) -> str | None:

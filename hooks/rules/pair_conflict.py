@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
-from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting, PairRow
+from hooks.codes.tables import ADD_ONS, PAIRS, PairRow
 from hooks.coding.claims import (
     DISTINCT_SERVICE,
     charge_evidence,
@@ -19,11 +18,11 @@ from hooks.coding.claims import (
     settings_of,
     share_a_claim,
 )
+from hooks.coding.hospital import is_of_other_setting
 from hooks.coding.lines import grouped, possible_lines_on, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.pairs import Edit, edit_in_table
 from hooks.coding.primaries import is_primary_of, lacks_primary
-
-Edit = Literal["never", "with modifier", "none", "not known"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,13 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
 
     Passes:
         The codes are on the practitioner's claim and the hospital's, on different days, or by different practitioners;
-        codes that are not a pair (93350 with 93016 or 93018; 93350 or 93351 with Doppler, color flow or strain).
+        a code of the other setting (see code-for-other-setting); codes that are not a pair (93350 with
+        93016 or 93018; 93350 or 93351 with Doppler, color flow or strain).
     """
     days = echo_days(case)
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
-    for one, other in _candidate_pairs(line for line in lines_with_units(case) if line.day in days):
+    lines = (line for line in lines_with_units(case) if line.day in days and not is_of_other_setting(line, case))
+    for one, other in _candidate_pairs(lines):
         edit, rows = _edit_for(one, other)
         if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
             continue
@@ -112,20 +113,9 @@ def _edit_for(one: Line, other: Line) -> tuple[Edit, tuple[PairRow, ...]]:
     if not same_day_and_practitioner(one, other) or share_a_claim(one, other) is False:
         return "none", ()
     settings = [setting for setting in settings_of(one) if setting in settings_of(other)] or settings_of(one)
-    found = [_edit_in_table(one.code, other.code, one.day, setting) for setting in settings]
+    found = [edit_in_table(one.code, other.code, one.day, setting) for setting in settings]
     edits = {edit for edit, _ in found}
     return edits.pop() if len(edits) == 1 else "not known", tuple(row for _, row in found if row)
-
-
-def _edit_in_table(one: str, other: str, day: date | None, setting: ClaimSetting) -> tuple[Edit, PairRow | None]:
-    rows = [row for row in PAIRS.history(one) if row.setting == setting and other in (*row.never, *row.with_modifier)]
-    if not rows:
-        return "none", None
-    row = next((row for row in rows if row.in_force(day)), None)
-    if row is None:
-        ended = day is not None and all(row.last and row.last < day for row in rows)
-        return ("none" if ended else "not known"), None
-    return ("never" if other in row.never else "with modifier"), row
 
 
 def _uncertainty(one: Line, other: Line, edit: Edit) -> str:
