@@ -21,8 +21,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A loaded table: one kind, setting and release, or one part of it.
 
     `first` and `last` are the release's own days of service. `low` and `high` are its first and last key. `file` is
-    CMS's name of the text, `sha256` that of its bytes. `texts` are those that many rows share. `added` is the time of
-    loading, in UTC.
+    CMS's name of the text, `sha256` that of its bytes. `added` is the time of loading, in UTC. `texts`
+    are those that many rows share; `indexed` is the size in bytes of the indexes, which stand first in the file.
     """
 
     kind: str
@@ -38,6 +38,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     added: str
     texts: tuple[str, ...] = ()
+    indexed: int = 0
 
     @property
     def table(self) -> str:
@@ -62,10 +63,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A read-only connection to a file that never changes: no locks, and pages are read from the system's cache."""
+    """A read-only connection to a file that never changes: no locks, and next to no cache but the system's."""
     address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
-    connection.execute("PRAGMA mmap_size=1073741824")
     connection.execute("PRAGMA cache_size=-64")
     return connection
 

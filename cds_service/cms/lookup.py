@@ -6,7 +6,7 @@ so that all rules of a call see the same tables. A removed file answers in the s
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from threading import Lock
@@ -30,38 +30,58 @@ from cds_service.cms.answers import (
 from cds_service.cms.catalog import connect, files_in, release_of
 from cds_service.cms.layouts import LAYOUTS, add_ons, ptp
 from cds_service.cms.layouts.asp import plain_ndc
+from cds_service.cms.layouts.base import Group
 from cds_service.cms.text import CODE
 from cds_service.errors import UnusableFile
 from cds_service.telemetry.logs import log
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-_ROWS = "SELECT rows FROM groups WHERE key = ?"
+_MOST_KEYS = 500  # of one query
 
 
 class TableFile:
-    """An open file. Its connection is shared by threads, which take turns."""
+    """An open file. Its connection is shared by threads, which take turns.
+
+    The indexes are mapped into memory: their pages are shared with other processes, and a lookup copies none. All else
+    is read from the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
         self._lock = Lock()
         self.release = release_of(self._connection)
+        self._connection.execute(f"PRAGMA mmap_size={self.release.indexed}")
         self._layout = LAYOUTS[self.release.kind]
 
-    def blob(self, key: str) -> bytes | None:
-        """The encoded rows of a key, or None. Raises sqlite3.Error if the disk fails."""
-        with self._lock:
-            found = self._connection.execute(_ROWS, (key,)).fetchone()
-        return found[0] if found else None
+    def indexes(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The indexes of several keys. Raises sqlite3.Error if the disk fails."""
+        return self._values("SELECT key, codes FROM indexes WHERE key IN", keys)
+
+    def blobs(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The encoded rows of several keys. Raises sqlite3.Error if the disk fails."""
+        return self._values("SELECT key, rows FROM groups WHERE key IN", keys)
 
     def rows(self, key: str) -> list[Any]:
         """The rows of a key; none if it has none."""
-        blob = self.blob(key)
-        return [] if blob is None else self._layout.rows(key, blob, self.release.texts)
+        blob = self.blobs((key,)).get(key)
+        if blob is None:
+            return []
+        return self._layout.rows(Group(key, blob, 0, self.indexes((key,)).get(key, b"")), self.release.texts)
 
     def groups(self) -> Iterator[tuple[str, list[Any]]]:
         """All keys with their rows, in order."""
-        for key, blob in self._connection.execute("SELECT key, rows FROM groups ORDER BY key"):
-            yield key, self._layout.rows(key, blob, self.release.texts)
+        query = "SELECT key, rows, codes FROM groups LEFT JOIN indexes USING (key) ORDER BY key"
+        for key, blob, index in self._connection.execute(query):
+            yield key, self._layout.rows(Group(key, blob, 0, index or b""), self.release.texts)
+
+    def _values(self, query: str, keys: Sequence[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for start in range(0, len(keys), _MOST_KEYS):
+            some = keys[start : start + _MOST_KEYS]
+            places = ",".join("?" * len(some))
+            with self._lock:
+                found.update(self._connection.execute(f"{query} ({places})", some))
+        return found
 
 
 class _Series:
@@ -114,18 +134,27 @@ class _Parts:
         self._numbers = numbers
         self._end = max(ptp.PARTS, *numbers) if numbers else ptp.PARTS
 
-    def covers(self, column_1: str) -> tuple[bool, TableFile | None]:
-        """True if the edits of a code are loaded, and the file that has them; None if there are none."""
-        for file in (*self._numbers.values(), *self._unnumbered):
-            if file.release.low <= column_1 <= file.release.high:
-                return True, file
-        below = [number for number, file in self._numbers.items() if file.release.high < column_1]
-        above = [number for number, file in self._numbers.items() if column_1 < file.release.low]
-        if not self._numbers:
-            return False, None
-        before = max(below, default=0)
-        after = min(above, default=self._end + 1)
-        return after == before + 1, None
+    def assigned(self, columns_1: Sequence[str]) -> tuple[list[tuple[TableFile, list[str]]], list[str]]:
+        """The files with the codes that are in them, and the codes whose part is not loaded."""
+        files = [*self._numbers.values(), *self._unnumbered]
+        keys: list[list[str]] = [[] for _ in files]
+        missing = []
+        bounds = [(file.release.low, file.release.high, keys[index]) for index, file in enumerate(files)]
+        for code in columns_1:
+            for low, high, mine in bounds:
+                if low <= code <= high:
+                    mine.append(code)
+                    break
+            else:
+                if not self._is_between(code):
+                    missing.append(code)
+        return [(file, mine) for file, mine in zip(files, keys, strict=True) if mine], missing
+
+    def _is_between(self, code: str) -> bool:
+        """True for a code between two consecutive parts, before the first or after the last: it has no edits."""
+        below = [number for number, file in self._numbers.items() if file.release.high < code]
+        above = [number for number, file in self._numbers.items() if code < file.release.low]
+        return bool(self._numbers) and min(above, default=self._end + 1) == max(below, default=0) + 1
 
 
 class Snapshot:
@@ -152,35 +181,29 @@ class Snapshot:
 
     def pair(self, column_1: str, column_2: str, day: date, setting: ClaimSetting) -> PairEdit | NotLoaded | None:
         """The edit of two codes in this order on a day; None if there is none."""
-        found = self._edits(column_1, [ptp.number_of(column_2)] if CODE.fullmatch(column_2) else [], day, setting)
-        return found if isinstance(found, NotLoaded) else next(iter(found), None)
+        found = self._edits([column_1], frozenset(_numbers([column_2])), day, setting)
+        return found.not_loaded.get(column_1) or next(iter(found.edits), None)
 
     def pairs(self, codes: Collection[str], day: date, setting: ClaimSetting) -> PairsAmong:
         """All edits among the codes of a claim on a day, in either order; made for 50 codes at once."""
         known = sorted({code for code in codes if CODE.fullmatch(code)})
-        numbers = [ptp.number_of(code) for code in known]
-        edits: list[PairEdit] = []
-        not_loaded: dict[str, NotLoaded] = {}
-        for column_1 in known:
-            found = self._edits(column_1, numbers, day, setting)
-            if isinstance(found, NotLoaded):
-                not_loaded[column_1] = found
-            else:
-                edits.extend(found)
-        return PairsAmong(tuple(edits), not_loaded)
+        return self._edits(known, frozenset(_numbers(known)), day, setting)
 
-    def _edits(self, column_1: str, numbers: list[int], day: date, setting: str) -> list[PairEdit] | NotLoaded:
-        """The edits of a column 1 code with others, by the newest release that has its part and reaches the day."""
+    def _edits(self, columns_1: Sequence[str], wanted: frozenset[int], day: date, setting: str) -> PairsAmong:
+        """The edits of column 1 codes with others, each by the newest release that has its part and reaches the day."""
         series = self._series["ptp", setting]
         if day < ptp.FIRST_DAY or day > series.last:
-            return series.not_loaded(day)
+            return PairsAmong((), dict.fromkeys(columns_1, series.not_loaded(day)))
+        edits: list[PairEdit] = []
+        missing = list(columns_1)
         for edition in self._editions[setting]:
-            if day > edition.release.last:
+            if not missing or day > edition.release.last:
                 break
-            is_loaded, file = edition.covers(column_1)
-            if is_loaded:
-                return [] if file is None else _in_force(file, column_1, numbers, day)
-        return series.not_loaded(day, part=True)
+            by_file, missing = edition.assigned(missing)
+            for file, keys in by_file:
+                edits.extend(_in_force(file, keys, wanted, day))
+        edits.sort(key=lambda edit: (edit.column_1, edit.column_2))
+        return PairsAmong(tuple(edits), dict.fromkeys(missing, series.not_loaded(day, part=True)) if missing else {})
 
     def unit_limit(self, code: str, day: date, setting: LimitSetting) -> UnitLimit | NotLoaded | None:
         """The unit limit of a code; None if CMS publishes none, though it may keep a confidential one."""
@@ -254,17 +277,20 @@ class Snapshot:
         return next((PaymentLimit(row, found.release) for row in found.rows(code)), None)
 
 
-def _in_force(file: TableFile, column_1: str, numbers: list[int], day: date) -> list[PairEdit]:
-    """The edits of a column 1 code in force on a day."""
-    blob = file.blob(column_1)
-    if blob is None:
-        return []
+def _numbers(codes: Iterable[str]) -> list[int]:
+    return [ptp.number_of(code) for code in codes if CODE.fullmatch(code)]
+
+
+def _in_force(file: TableFile, keys: Sequence[str], wanted: frozenset[int], day: date) -> Iterator[PairEdit]:
+    """The edits of column 1 codes with wanted column 2 codes in force on a day."""
+    indexes = file.indexes(keys)
+    positions = {key: found for key, index in indexes.items() if (found := ptp.hits(index, wanted))}
+    if not positions:
+        return
     release = file.release
-    return [
-        PairEdit(row.column_1, row.column_2, row.indicator, row.first, row.last, row.rationale, release)
-        for row in ptp.rows_among(column_1, blob, numbers, release.texts)
-        if row.in_force(day)
-    ]
+    for key, blob in file.blobs(tuple(positions)).items():
+        for row in ptp.in_force(Group(key, blob, 0, indexes[key]), positions[key], day, release.texts):
+            yield PairEdit(row.column_1, row.column_2, row.indicator, row.first, row.last, row.rationale, release)
 
 
 class Tables:

@@ -89,12 +89,7 @@ def _is_csv(source: Source) -> bool:
 def _recognized(texts: list[Text]) -> list[_Recognized]:
     """The texts with tables, all of one kind. Raises UnusableFile."""
     heads = [(text, text.head()) for text in texts]
-    found = [
-        _Recognized(text, layout, head)
-        for text, head in heads
-        for layout in LAYOUTS.values()
-        if layout.recognizes(head)
-    ]
+    found = [_Recognized(text, layout, head) for text, head in heads if (layout := layout_of(head))]
     if not found:
         titles = ", ".join(layout.title for layout in LAYOUTS.values())
         raise UnusableFile(f"line 1: expected one of CMS's tables as .txt or .csv ({titles})")
@@ -103,6 +98,17 @@ def _recognized(texts: list[Text]) -> list[_Recognized]:
         named = " and ".join(f"{each.layout.title} ({each.text.name})" for each in kinds.values())
         raise UnusableFile(f"expected tables of one kind, found {named}; add them one by one")
     return found
+
+
+def layout_of(head: str) -> Layout[Any] | None:
+    """The layout of a text by its first characters; of two tables in one text, the layout of the first."""
+    found = [layout for layout in LAYOUTS.values() if layout.recognizes(head)]
+    lines = head.splitlines(keepends=True) if len(found) > 1 else []
+    for number in range(1, len(lines)):
+        start = "".join(lines[:number])
+        if first := [layout for layout in found if layout.recognizes(start)]:
+            return first[0]
+    return found[0] if found else None
 
 
 def _source(found: _Recognized, own: Stamp, options: Given) -> Source:

@@ -22,10 +22,13 @@ from cds_service.cms.layouts.base import OpenText
 from cds_service.cms.recognize import Given, Source, sources_in
 from cds_service.errors import UnusableFile
 
+PAGE = 8192  # bytes
 _UNFINISHED = ".adding-"
 _FORM = (
     "PRAGMA journal_mode=OFF",
     "PRAGMA synchronous=OFF",
+    f"PRAGMA page_size={PAGE}",
+    "CREATE TABLE indexes (key TEXT PRIMARY KEY, codes BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE groups (key TEXT PRIMARY KEY, rows BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE release (form TEXT NOT NULL, content BLOB NOT NULL)",
     "BEGIN",
@@ -134,15 +137,15 @@ def _write(path: Path, source: Source) -> Release:
 def _fill(connection: sqlite3.Connection, source: Source) -> Release:
     """Insert the groups of a text and return its description."""
     shared: list[str] = []
-    low = high = ""
-    rows = 0
     with source.text.opened() as (stream, digest):
-        for group in source.layout.groups(OpenText(source.head, stream, shared)):
-            low, high, rows = low or group.key, group.key, rows + group.rows
-            connection.execute("INSERT INTO groups VALUES (?, ?)", (group.key, group.blob))
+        groups = list(source.layout.groups(OpenText(source.head, stream, shared)))
         sha256 = digest.hexdigest()
-    if not rows:
+    if not groups:
         raise UnusableFile("expected rows after the header")
+    indexes = [(group.key, group.codes) for group in groups if group.codes]
+    connection.executemany("INSERT INTO indexes VALUES (?, ?)", indexes)  # first, in pages that readers map
+    (pages,) = connection.execute("PRAGMA page_count").fetchone() if indexes else (0,)
+    connection.executemany("INSERT INTO groups VALUES (?, ?)", [(group.key, group.blob) for group in groups])
     return Release(
         kind=source.layout.kind,
         setting=source.setting,
@@ -150,9 +153,10 @@ def _fill(connection: sqlite3.Connection, source: Source) -> Release:
         part=source.part,
         first=source.first,
         last=source.quarter.last,
-        low=low,
-        high=high,
-        rows=rows,
+        low=groups[0].key,
+        high=groups[-1].key,
+        rows=sum(group.rows for group in groups),
+        indexed=pages * PAGE,
         file=source.text.name,
         sha256=sha256,
         added=datetime.now(UTC).isoformat(timespec="microseconds"),

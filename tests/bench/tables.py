@@ -6,7 +6,6 @@ it holds alone (private) and in all (resident, which counts the system's cache t
 """
 
 import argparse
-import os
 import random
 import resource
 import subprocess
@@ -14,7 +13,6 @@ import sys
 import tempfile
 import time
 import zipfile
-from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -111,7 +109,7 @@ def memory() -> tuple[float, float]:
 
 def worker(folder: Path) -> None:
     """Look up claims as a worker does, and print times and memory."""
-    from cds_service.cms.lookup import Tables, TableFile  # noqa: PLC0415  # memory is measured around them
+    from cds_service.cms.lookup import TableFile, Tables  # noqa: PLC0415  # memory is measured around them
 
     sizes = {}
     for path in sorted(folder.glob("ptp-facility-*")):

@@ -48,7 +48,7 @@ class StatusRow(msgspec.Struct, frozen=True, array_like=True):
 def recognizes(head: str) -> bool:
     """True for the title, or a header with code, status indicator and APC."""
     header = re.search(r"^\"?HCPCS ?Code\"?,.*\bSI\b.*\bAPC\b", head, re.MULTILINE | re.IGNORECASE)
-    return header is not None or re.search(r"Addendum B\b.*OPPS", head, re.IGNORECASE) is not None
+    return header is not None or re.match(r"\W*Addendum B\b.*OPPS", head, re.IGNORECASE) is not None
 
 
 def stamp(head: str, name: str) -> Stamp:

@@ -91,18 +91,22 @@ def plain_ndc(text: str) -> str:
 def recognizes_crosswalk(head: str) -> bool:
     """True for the crosswalk's title, or its first label; also for crosswalks of other files, which `stamp` refuses."""
     header = re.search(r"^_?\d{4}[_ ]CODE,", head, re.MULTILINE | re.IGNORECASE)
-    return header is not None or _CROSSWALK.search(head) is not None
+    return header is not None or _CROSSWALK.search(_title(head)) is not None
 
 
 def recognizes_limits(head: str) -> bool:
     """True for the title of the payment limits."""
-    return _LIMITS.search(head) is not None
+    return _LIMITS.search(_title(head)) is not None
+
+
+def _title(head: str) -> str:
+    """The first line."""
+    return head.split("\n", 1)[0]
 
 
 def stamp(head: str, _name: str) -> Stamp:
     """The release and first day from the titles. Raises UnusableFile for a crosswalk of another file."""
-    titles = "\n".join(head.splitlines()[:3])
-    if _OTHER_CROSSWALK.search(titles):
+    if _OTHER_CROSSWALK.search(_title(head)):
         raise UnusableFile("line 1: expected the ASP NDC-HCPCS crosswalk, not the AWP, OPPS or NOC one")
     found = _PERIOD.search(head)
     if not found or found[1].lower() not in _MONTHS:

@@ -33,11 +33,12 @@ class OpenText(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The rows of one key, encoded, and their number."""
+    """The rows of one key, encoded, and their number; `codes` is an index that tells which rows are of interest."""
 
     key: str
     blob: bytes
     rows: int
+    codes: bytes = b""
 
 
 class Row(Protocol):
@@ -68,7 +69,7 @@ class Layout(Generic[RowT]):
     recognizes: Callable[[str], bool]
     stamp: Callable[[str, str], Stamp]
     groups: Callable[[OpenText], Iterator[Group]]
-    rows: Callable[[str, bytes, Sequence[str]], list[RowT]]
+    rows: Callable[[Group, Sequence[str]], list[RowT]]
     parts: int = 1
     since: date | None = None
 
@@ -93,11 +94,11 @@ def gathered(rows: Iterator[tuple[int, str, RowT]]) -> Iterator[Group]:
         yield Group(key, msgspec.msgpack.encode(alike), len(alike))
 
 
-def decoder(row_type: type[RowT]) -> Callable[[str, bytes, Sequence[str]], list[RowT]]:
+def decoder(row_type: type[RowT]) -> Callable[[Group, Sequence[str]], list[RowT]]:
     """The function that decodes a group of `gathered`."""
     decode = msgspec.msgpack.Decoder(list[row_type]).decode  # type: ignore[valid-type]
 
-    def rows(_key: str, blob: bytes, _texts: Sequence[str]) -> list[RowT]:
-        return decode(blob)
+    def rows(group: Group, _texts: Sequence[str]) -> list[RowT]:
+        return decode(group.blob)
 
     return rows

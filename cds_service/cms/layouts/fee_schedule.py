@@ -19,7 +19,7 @@ from cds_service.errors import UnusableFile
 FIRST_YEAR_OF_TWINS = 2026
 
 _TITLE = re.compile(
-    r"(\d{4}) National Physician Fee Schedule Relative Value File (January|April|July|October)?", re.IGNORECASE
+    r"(\d{4}) National Physician Fee Schedule Relative Value File ?(January|April|July|October)?", re.IGNORECASE
 )
 _MONTH = re.compile(r"PPRRVU\d*_?(Jan|Apr|Jul|Oct)", re.IGNORECASE)
 _TWIN = re.compile(r"(non)?-?QPP", re.IGNORECASE)
@@ -76,7 +76,10 @@ class FeeRow(msgspec.Struct, frozen=True, array_like=True):
 
 def recognizes(head: str) -> bool:
     """True for the title, or a header with code, modifier and description."""
-    return _TITLE.search(head) is not None or re.search(r"^HCPCS,MOD,DESCRIPTION", head, re.MULTILINE) is not None
+    return (
+        _TITLE.search(head.split("\n", 1)[0]) is not None
+        or re.search(r"^HCPCS,MOD,DESCRIPTION", head, re.MULTILINE) is not None
+    )
 
 
 def stamp(head: str, name: str) -> Stamp:

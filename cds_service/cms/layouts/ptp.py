@@ -5,16 +5,16 @@ indicator, rationale. The labels of the header are wrapped over four lines. A re
 column 1; a pair has a row for each period. A release also lists all ended edits, so it answers for every day since
 1996.
 
-Millions of rows are read with one pattern per line and stored by column 1: the sorted column 2 codes as numbers, then
-the other columns in the same order. A claim then needs one read per code.
+Millions of rows are read with one pattern per line and stored by column 1: the sorted column 2 codes as numbers (the
+index), and the other columns in the same order. A claim needs the indexes of its codes, and more only for its edits.
 """
 
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from itertools import chain, groupby
+from itertools import groupby
 from operator import itemgetter
 from struct import Struct
 from typing import NamedTuple, NoReturn
@@ -50,13 +50,12 @@ _SETTINGS = {"pra": "professional", "oph": "facility"}
 _VERSION_0 = 1994  # version 32.0 is 2026Q1
 _BASE_36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-_COUNT = Struct("=I")
 _DETAILS = Struct("=HHBH")  # days of service since 1990 (first, last), flags, index of the rationale
 _EPOCH = date(1990, 1, 1).toordinal()
 _NO_END = 0xFFFF
 _MOST_RATIONALES = 1000  # some twenty are in use; more of them are another column's texts
 _BEFORE_1996 = 0x10
-_FEW = 400  # column 2 codes, up to which a set is faster than a search
+_FEW = 16  # column 2 codes for each wanted one, up to which a set is faster than a search
 
 
 class PairRow(msgspec.Struct, frozen=True, array_like=True):
@@ -135,7 +134,7 @@ def groups(text: OpenText) -> Iterator[Group]:
             raise fault(parser.line, 1, _SHOWN[0], "rows sorted by column 1")
         earlier = column_1
         edits = sorted({edit for _, edit in rows})
-        yield Group(column_1, _encode(edits), len(edits))
+        yield _group(column_1, edits)
 
 
 def _skip_header(lines: Iterator[tuple[int, str]]) -> int:
@@ -246,53 +245,53 @@ class _Parser:
         return found
 
 
-def _encode(edits: list[_Edit]) -> bytes:
-    codes = array("I", [edit.column_2 for edit in edits])
-    details = b"".join(_DETAILS.pack(*edit[1:]) for edit in edits)
-    return _COUNT.pack(len(edits)) + codes.tobytes() + details
+def _group(column_1: str, edits: list[_Edit]) -> Group:
+    """The edits of a column 1 code; the index is the sorted column 2 codes."""
+    index = array("I", [edit.column_2 for edit in edits])
+    return Group(column_1, b"".join(_DETAILS.pack(*edit[1:]) for edit in edits), len(edits), index.tobytes())
 
 
-def _column_2(blob: bytes) -> memoryview:
-    """The sorted column 2 codes of a group as numbers."""
-    (count,) = _COUNT.unpack_from(blob)
-    return memoryview(blob)[_COUNT.size : _COUNT.size + 4 * count].cast("I")
+def rows(group: Group, texts: Sequence[str]) -> list[PairRow]:
+    """All edits of a group."""
+    codes = array("I", group.codes)
+    details = _DETAILS.iter_unpack(group.blob)
+    return [_row(group.key, number, detail, texts) for number, detail in zip(codes, details, strict=True)]
 
 
-def _row(column_1: str, blob: bytes, codes: memoryview, index: int, texts: Sequence[str]) -> PairRow:
-    first, last, flags, rationale = _DETAILS.unpack_from(blob, _COUNT.size + 4 * len(codes) + _DETAILS.size * index)
+def hits(index: bytes, wanted: frozenset[int]) -> list[int]:
+    """The positions of the edits with the wanted column 2 codes, given as numbers."""
+    codes = array("I", index)
+    found = wanted.intersection(codes) if len(codes) <= _FEW * len(wanted) else wanted
+    positions = []
+    for number in sorted(found):
+        position = bisect_left(codes, number)
+        while position < len(codes) and codes[position] == number:
+            positions.append(position)
+            position += 1
+    return positions
+
+
+def in_force(group: Group, positions: Iterable[int], day: date, texts: Sequence[str]) -> Iterator[PairRow]:
+    """The edits at some positions that are in force on a day."""
+    codes = memoryview(group.codes).cast("I")
+    wanted = day.toordinal() - _EPOCH
+    for position in positions:
+        detail = _DETAILS.unpack_from(group.blob, _DETAILS.size * position)
+        if detail[0] <= wanted <= detail[1] and detail[2] & 0xF != NEVER_IN_FORCE:
+            yield _row(group.key, codes[position], detail, texts)
+
+
+def _row(column_1: str, number: int, detail: tuple[int, ...], texts: Sequence[str]) -> PairRow:
+    first, last, flags, rationale = detail
     return PairRow(
         column_1,
-        code_of(codes[index]),
+        code_of(number),
         date.fromordinal(_EPOCH + first),
         None if last == _NO_END else date.fromordinal(_EPOCH + last),
         flags & 0xF,
         texts[rationale],
         bool(flags & _BEFORE_1996),
     )
-
-
-def rows(column_1: str, blob: bytes, texts: Sequence[str]) -> list[PairRow]:
-    """All edits of a group."""
-    codes = _column_2(blob)
-    return [_row(column_1, blob, codes, index, texts) for index in range(len(codes))]
-
-
-def rows_among(column_1: str, blob: bytes, wanted: Collection[int], texts: Sequence[str]) -> list[PairRow]:
-    """The edits of a group with the wanted column 2 codes, given as numbers; of any period."""
-    codes = _column_2(blob)
-    if len(codes) <= _FEW:
-        hits: Collection[int] = sorted(set(wanted).intersection(codes))
-    else:
-        hits = wanted
-    return list(chain.from_iterable(_alike(column_1, blob, codes, number, texts) for number in hits))
-
-
-def _alike(column_1: str, blob: bytes, codes: memoryview, number: int, texts: Sequence[str]) -> Iterator[PairRow]:
-    """The edits of one pair."""
-    index = bisect_left(codes, number)
-    while index < len(codes) and codes[index] == number:
-        yield _row(column_1, blob, codes, index, texts)
-        index += 1
 
 
 LAYOUT = Layout(
