@@ -3,7 +3,6 @@
 import sqlite3
 import sys
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote
@@ -62,26 +61,25 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         return LAYOUTS[self.kind].since or self.first
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A read-only connection to a file that never changes: no locks, and next to no cache but the system's."""
+def open_table(path: Path) -> tuple[sqlite3.Connection, Release]:
+    """A read-only connection to a file, and the description inside. Raises UnusableFile.
+
+    The file never changes: no locks are taken, and no pages are cached but by the system.
+    """
     address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
-    connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
-    connection.execute("PRAGMA cache_size=-64")
-    return connection
-
-
-def release_of(connection: sqlite3.Connection) -> Release:
-    """The description inside a file. Raises UnusableFile."""
     try:
+        connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
+        connection.execute("PRAGMA cache_size=-64")
         form, content = connection.execute("SELECT form, content FROM release").fetchone()
-        if form != FORM:
-            raise UnusableFile("expected a file of this version and kind of machine; add the table again")
-        release = msgspec.json.decode(content, type=Release)
-    except (sqlite3.Error, TypeError, ValueError, msgspec.MsgspecError):
+    except (sqlite3.Error, TypeError):
         raise UnusableFile("expected a table written by `cds-service tables add`") from None
-    if release.kind not in LAYOUTS:
-        raise UnusableFile("expected a kind of table that this version knows")
-    return release
+    try:
+        release = msgspec.json.decode(content, type=Release)
+    except msgspec.MsgspecError:
+        raise UnusableFile("expected a table of this version; add it again") from None
+    if form != FORM or release.kind not in LAYOUTS or release.setting not in LAYOUTS[release.kind].settings:
+        raise UnusableFile("expected a table of this version and kind of machine; add it again")
+    return connection, release
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -98,9 +96,9 @@ def catalog(folder: Path) -> tuple[dict[Path, Release], list[str]]:
     faults = []
     for path in files_in(folder):
         try:
-            with closing(connect(path)) as connection:
-                found[path] = release_of(connection)
-        except (UnusableFile, sqlite3.Error) as error:
+            connection, found[path] = open_table(path)
+            connection.close()
+        except UnusableFile as error:
             faults.append(f"{path.name}: {error}")
     return found, faults
 

@@ -4,7 +4,6 @@
 so that all rules of a call see the same tables. A removed file answers in the snapshots that have it.
 """
 
-import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
@@ -27,7 +26,7 @@ from cds_service.cms.answers import (
     Product,
     UnitLimit,
 )
-from cds_service.cms.catalog import connect, files_in, release_of
+from cds_service.cms.catalog import files_in, open_table
 from cds_service.cms.layouts import LAYOUTS, add_ons, ptp
 from cds_service.cms.layouts.asp import plain_ndc
 from cds_service.cms.layouts.base import Group
@@ -47,9 +46,8 @@ class TableFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = connect(path)
+        self._connection, self.release = open_table(path)
         self._lock = Lock()
-        self.release = release_of(self._connection)
         self._connection.execute(f"PRAGMA mmap_size={self.release.indexed}")
         self._layout = LAYOUTS[self.release.kind]
 
@@ -334,5 +332,5 @@ def _open(path: Path) -> TableFile | str:
     """The file, or a line that says why it cannot be read."""
     try:
         return TableFile(path)
-    except (UnusableFile, sqlite3.Error) as error:
+    except UnusableFile as error:
         return f"{path.name}: {error}"

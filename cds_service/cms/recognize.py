@@ -11,6 +11,8 @@ from cds_service.cms.layouts.base import Layout, Stamp
 from cds_service.cms.quarters import Quarter, parse_quarter, quarter_in
 from cds_service.errors import UnusableFile
 
+_MOST_TITLES = 100  # lines before the header of a table
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -103,7 +105,7 @@ def _recognized(texts: list[Text]) -> list[_Recognized]:
 def layout_of(head: str) -> Layout[Any] | None:
     """The layout of a text by its first characters; of two tables in one text, the layout of the first."""
     found = [layout for layout in LAYOUTS.values() if layout.recognizes(head)]
-    lines = head.splitlines(keepends=True) if len(found) > 1 else []
+    lines = head.splitlines(keepends=True)[:_MOST_TITLES] if len(found) > 1 else []
     for number in range(1, len(lines)):
         start = "".join(lines[:number])
         if first := [layout for layout in found if layout.recognizes(start)]:

@@ -111,7 +111,7 @@ def worker(folder: Path) -> None:
     """Look up claims as a worker does, and print times and memory."""
     from cds_service.cms.lookup import TableFile, Tables  # noqa: PLC0415  # memory is measured around them
 
-    sizes = {}
+    sizes: dict[str, int] = {}
     for path in sorted(folder.glob("ptp-facility-*")):
         sizes |= {key: len(rows) for key, rows in TableFile(path).groups()}
     del path
