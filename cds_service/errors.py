@@ -14,6 +14,7 @@
     │   ├── Overloaded         503  the process is at its concurrency limit
     │   └── StoreUnavailable   503  the database cannot store the request; retry later
     ├── UnreadableInput        fixed at the terminal: one plain line, exit code 2
+    ├── UnusableFile           fixed by the operator: a file of CMS; names file, line, column and expected value
     ├── TableError             fixed in `hooks/codes/`: names file, entry and expected value
     ├── RuleError              fixed in `hooks/rules/`: names file and expected form
     └── SettingsError          fixed by the operator: names variable and expected value
@@ -134,6 +135,10 @@ class Overloaded(TooManyCalls):
 
 class UnreadableInput(ServiceError):
     """A command-line input is not a Bundle or a CDS Hooks request."""
+
+
+class UnusableFile(ServiceError):
+    """A file of CMS that cannot be loaded; the message names file, line, column and the expected value."""
 
 
 class TableError(ServiceError):

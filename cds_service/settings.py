@@ -169,6 +169,11 @@ class Settings(BaseSettings):
         default=None,
         description="YAML file of the site's code mappings, payers, rules and vials; see deploy/site.example.yaml.",
     )
+    tables_dir: Path | None = Field(
+        default=None,
+        description="Folder of the CMS tables that `cds-service tables add` loads. Default: none; the built-in tables "
+        "are used.",
+    )
     pages_password: Annotated[SecretStr, Field(min_length=12)] | None = Field(
         default=None,
         description="Password for the web pages in production, at least 12 characters (any user name). Without it, "

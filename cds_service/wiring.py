@@ -7,6 +7,7 @@ import hooks
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.cms.lookup import Tables
 from cds_service.core.rules import scope_of
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
@@ -33,6 +34,16 @@ def create_advisor(settings: Settings) -> Advisor:
         scope=scope_of(hooks.all_rules()),
         readings=READINGS,
     )
+
+
+def create_tables(settings: Settings) -> Tables:
+    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR."""
+    return Tables(settings.tables_dir)
+
+
+def codes_in_scope() -> frozenset[str]:
+    """Every billing code that a rule is about."""
+    return scope_of(hooks.all_rules()).codes
 
 
 def create_auditor(settings: Settings, fees: FeeTable, everything: bool) -> Auditor:

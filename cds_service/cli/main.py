@@ -1,4 +1,5 @@
-"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `site`, `clients`, `database` and `settings`."""
+"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
+`settings`."""
 
 import json
 import sys
@@ -16,6 +17,7 @@ from cds_service.cli.clients import clients
 from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
+from cds_service.cli.tables import tables_group
 from cds_service.errors import BadRequest, ServiceError, SettingsError, UnreadableInput
 from cds_service.fhir.servers import is_loopback
 from cds_service.fhir.text_faults import utf8_json
@@ -24,7 +26,14 @@ from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.reference import rule_page
 from cds_service.review.report import Report, empty_sentence, report_of
 from cds_service.settings import load_settings, table
-from cds_service.wiring import create_advisor, create_auditor, create_case_writer, samples, service_directory
+from cds_service.wiring import (
+    codes_in_scope,
+    create_advisor,
+    create_auditor,
+    create_case_writer,
+    samples,
+    service_directory,
+)
 from hooks.publish import reference as hooks_reference
 from hooks.publish.candidates import candidates
 
@@ -145,6 +154,7 @@ def rules(rule_id: str | None) -> None:
 main.add_command(audit_group(create_auditor))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
+main.add_command(tables_group(codes_in_scope))
 
 
 def _advisor() -> Advisor:

@@ -11,7 +11,7 @@ from tests.support.running import ROOT
 FLOORS = (
     ("charts", "errors", "settings", "telemetry"),
     ("core",),
-    ("fhir",),
+    ("cms", "fhir"),
     ("cdshooks",),
     ("fetch",),
     ("database",),
