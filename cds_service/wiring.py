@@ -33,6 +33,7 @@ def create_advisor(settings: Settings) -> Advisor:
         site=replace(site, order_suggestions=settings.order_suggestions),
         scope=scope_of(hooks.all_rules()),
         readings=READINGS,
+        tables=create_tables(settings),
     )
 
 

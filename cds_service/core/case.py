@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
+from cds_service.cms.lookup import Snapshot
 from cds_service.core.concepts import Concept
 from cds_service.core.notation import notation
 from cds_service.core.site import Site
@@ -250,6 +251,9 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         return self._made[number]
 
 
+NO_TABLES = Snapshot(())
+
+
 class Days(msgspec.Struct, frozen=True, gc=False):
     """The days from the first to the last, both included."""
 
@@ -269,7 +273,7 @@ class Case:
     the days that were asked for. `focus` names the records under review, None for all.
     `unreadable_codes` are the codes found in charges that could not be parsed; they count as charged.
     `unreadable_parts` names the parts of the record of which a resource could not be parsed.
-    `facts` is the cache of `cached_fact`.
+    `tables` are the loaded tables of CMS. `facts` is the cache of `cached_fact`.
     """
 
     stage: Stage
@@ -288,7 +292,13 @@ class Case:
     unreadable_parts: frozenset[str] = frozenset()
     focus: frozenset[str] | None = None
     site: Site = field(default_factory=Site)
+    tables: Snapshot = NO_TABLES
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def every_code(self) -> bool:
+        """True if rules look at every code of a claim: by the site's file, at claim time, with loaded tables."""
+        return self.site.scope == "all" and self.stage == "claim" and bool(self.tables.releases)
 
     def with_records(self, **members: Sequence[Record]) -> "Case":
         """A copy with other records for some members; cached facts are not copied."""

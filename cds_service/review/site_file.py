@@ -16,7 +16,7 @@ import msgspec
 
 from cds_service.core import strict_yaml
 from cds_service.core.concepts import BILLING, LOINC, NDC, RXNORM, SNOMED, Code
-from cds_service.core.site import HospitalKind, Payer, Site
+from cds_service.core.site import CodeScope, HospitalKind, Payer, Site
 from cds_service.errors import SettingsError
 from cds_service.fhir.systems import code_kind, normalized
 
@@ -62,6 +62,7 @@ class _VialUnits(_Part):
 
 class _File(_Part):
     time_zone: str | None = None
+    scope: str = "echo"
     hospital: str = "outpatient"
     mappings: list[_Mapping] = []
     systems: list[_System] = []
@@ -99,7 +100,8 @@ class _Loader:
             mappings=self._mappings(file.mappings),
             mapped_systems=frozenset(_system(each.system) for each in file.systems if each.all_mapped),
             time_zone=self._time_zone(file.time_zone),
-            hospital=self._hospital(file.hospital),
+            scope=cast(CodeScope, self._one_of(get_args(CodeScope), "scope", file.scope)),
+            hospital=cast(HospitalKind, self._one_of(get_args(HospitalKind), "hospital", file.hospital)),
             payers=tuple(self._payer(raw, f"$.payers[{i}]") for i, raw in enumerate(file.payers)),
             rules_off=self._rules(file.rules.switched_off, "$.rules.switched_off"),
             rules_lowered=self._lowered(file.rules),
@@ -129,11 +131,10 @@ class _Loader:
             text = "expected the IANA name of a time zone, such as America/Chicago"
             raise self._fault("$.time_zone", text) from None
 
-    def _hospital(self, kind: str) -> HospitalKind:
-        for each in get_args(HospitalKind):
-            if kind == each:
-                return cast(HospitalKind, kind)
-        raise self._fault("$.hospital", f"expected `hospital` to be {' or '.join(get_args(HospitalKind))}")
+    def _one_of(self, allowed: tuple[str, ...], key: str, value: str) -> str:
+        if value not in allowed:
+            raise self._fault(f"$.{key}", f"expected `{key}` to be {' or '.join(allowed)}")
+        return value
 
     def _mappings(self, written: list[_Mapping]) -> dict[Code, str]:
         found: dict[Code, str] = {}

@@ -45,6 +45,12 @@ def echo_days(case: Case) -> frozenset[date | None]:
 
 
 @cached_fact
+def days_checked(case: Case) -> frozenset[date | None]:
+    """The days of which the rules of any code look at lines: those of an echo or, if the site wants so, all."""
+    return frozenset(line.day for line in lines_with_units(case)) if case.every_code else echo_days(case)
+
+
+@cached_fact
 def claims(case: Case) -> tuple[tuple[Line, ...], ...]:
     """The reviewed lines with units, by claim type and component."""
     return tuple(by_claim_type_and_component(lines_with_units(case)))

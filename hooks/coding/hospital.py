@@ -1,9 +1,11 @@
 """Medicare hospital outpatient claims (OPPS): C codes replace CPT codes for an echo with contrast."""
 
+import re
 from datetime import date
 
 from cds_service.core.case import Case, Line, cached_fact
-from hooks.codes.tables import CODES, CROSSWALK, OPPS, PaymentStatus
+from hooks.codes.tables import CODES, CROSSWALK, OPPS
+from hooks.coding.published import Status, Unknown, opps_status, refuses_hospital
 from hooks.coding.setting_and_payer import is_outside_opps, payer_of, takes_hospital_codes
 from hooks.coding.studies import Study
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
@@ -33,29 +35,32 @@ def medicare_hospital_lines(study: Study, case: Case) -> tuple[Line, ...]:
 
 def is_of_other_setting(line: Line, case: Case) -> bool:
     """True for a code that belongs on the claim of the other setting; `code-for-other-setting` flags it."""
-    return is_hospital_code_of_practice(line) or is_refused_by_medicare(line, case)
+    return is_hospital_code_of_practice(line, case) or is_refused_by_medicare(line, case)
 
 
-def is_hospital_code_of_practice(line: Line) -> bool:
-    """True for a hospital outpatient code on a professional claim."""
-    return line.claim_type == "professional" and any(entry.hospital for entry in CODES.history(line.code))
+def is_hospital_code_of_practice(line: Line, case: Case) -> bool:
+    """True for a hospital outpatient code on a professional claim; surgery centers report such codes too."""
+    is_hospital_only = any(entry.hospital for entry in CODES.history(line.code)) or (
+        case.every_code and bool(_C_CODE.fullmatch(line.code)) and line.place_of_service != _SURGERY_CENTER
+    )
+    return line.claim_type == "professional" and is_hospital_only
 
 
-def may_be_refused(line: Line) -> bool:
-    """True on a hospital claim for a code that a release of OPPS lists as status B or M; 93352 has its own rule."""
-    is_listed = any(entry.belongs_elsewhere for entry in OPPS.history(line.code))
-    return line.claim_type == "institutional" and is_listed and line.code != CONTRAST_ADD_ON
+_C_CODE = re.compile(r"C\d{4}")
+_SURGERY_CENTER = "24"
 
 
-def refused_status(line: Line) -> PaymentStatus | None:
-    """The status B or M of the line's code on its day; None if it has another, or if no release covers the day."""
-    entry = OPPS.on(line.code, line.day) if line.day else None
-    return entry if entry and entry.belongs_elsewhere else None
+def status_on_hospital_claim(line: Line, case: Case) -> Status | Unknown | None:
+    """The OPPS status of a hospital claim's line; None for other lines, and for 93352, which has a rule of its own."""
+    if line.claim_type != "institutional" or line.code == CONTRAST_ADD_ON:
+        return None
+    listed = any(entry.belongs_elsewhere for entry in OPPS.history(line.code))
+    return opps_status(line.code, line.day, case) if listed or case.tables.releases else None
 
 
 def is_refused_by_medicare(line: Line, case: Case) -> bool:
     """True if fee-for-service Medicare refuses the code on this hospital claim."""
-    if not may_be_refused(line) or refused_status(line) is None:
+    if not refuses_hospital(status_on_hospital_claim(line, case)):
         return False
     return payer_of(case, [line]) == "medicare" and not is_outside_opps([line], case)
 

@@ -9,13 +9,21 @@ from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModi
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Indicator, Undecided, rule
 from cds_service.core.tables import Source
 from hooks.codes.tables import CODES, CROSSWALK, OPPS, PC_TC
-from hooks.coding.claims import charge_evidence, echo_days, is_submitted, lines_with_units
+from hooks.coding.claims import charge_evidence, days_checked, is_submitted, lines_with_units
 from hooks.coding.contrast import contrast_in
 from hooks.coding.fixes import add_code, describe
-from hooks.coding.hospital import cpt_code_for, is_hospital_code_of_practice, may_be_refused, refused_status
+from hooks.coding.hospital import cpt_code_for, is_hospital_code_of_practice, status_on_hospital_claim
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import edit_in_table
+from hooks.coding.published import (
+    InForce,
+    Status,
+    Unknown,
+    component_indicator,
+    level_ii_dates,
+    refuses_hospital,
+)
 from hooks.coding.setting_and_payer import is_outside_opps, is_professional_in_facility, payer_of
 from hooks.coding.studies import study_of
 from hooks.coding.study_codes import CONTRAST_ADD_ON
@@ -27,6 +35,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON
     tables=(OPPS, CROSSWALK, PC_TC),
     sources=(OPPS.sources["opps"], CODES.sources["hcpcs"], PC_TC.sources["fee-schedule"]),
     override_reasons=WRONG_CHARGE,
+    every_code=True,
 )
 def code_for_other_setting(case: Case) -> Iterator[Finding | Undecided]:
     """A claim reports a code that belongs on the claim of the other setting.
@@ -45,15 +54,12 @@ def code_for_other_setting(case: Case) -> Iterator[Finding | Undecided]:
         The C code on the hospital's claim, the practitioner's code on the practitioner's; another payer; 93352 on a
         hospital claim (see hospital-contrast-code). Not checked for a critical access hospital (type of bill 85x).
     """
-    yield from _by_day(
-        [line for line in lines_with_units(case) if is_hospital_code_of_practice(line)], case, _hospital_codes
-    )
-    days = echo_days(case)
-    on_hospital_claims = [
-        line for line in lines_with_units(case) if line.claim_type == "institutional" and line.day in days
-    ]
-    yield from _by_day([line for line in on_hospital_claims if may_be_refused(line)], case, _refused)
-    yield from _by_day([line for line in on_hospital_claims if _has_needless_component(line)], case, _components)
+    lines = lines_with_units(case)
+    yield from _by_day([line for line in lines if is_hospital_code_of_practice(line, case)], case, _hospital_codes)
+    days = days_checked(case)
+    on_hospital_claims = [line for line in lines if line.claim_type == "institutional" and line.day in days]
+    yield from _by_day([line for line in on_hospital_claims if _may_be_refused(line, case)], case, _refused)
+    yield from _by_day([line for line in on_hospital_claims if _has_needless_component(line, case)], case, _components)
 
 
 Verdict = Iterator[Finding | Undecided]
@@ -100,14 +106,18 @@ def _hospital_codes(lines: list[Line], case: Case) -> Verdict:
         return
     codes = _joined([line.code for line in wrong])
     targets = _joined([target for line in wrong if (target := cpt_code_for(line.code, line.day))])
-    entry = CODES.history(wrong[0].code)[-1]
     yield _finding(
         f"{codes} on a practitioner's claim: a hospital outpatient code. Charge {targets or 'the CPT code'} instead.",
         wrong,
         _replacements(wrong, case),
         tuple(f"{describe(code)}." for code in dict.fromkeys(line.code for line in wrong)),
-        CODES.source(entry),
+        _source_of_hospital_codes(wrong[0], case),
     )
+
+
+def _source_of_hospital_codes(line: Line, case: Case) -> Source:
+    found = level_ii_dates(line.code, line.day, case)
+    return found.source if isinstance(found, InForce) else CODES.sources["hcpcs"]
 
 
 def _is_unsupported(line: Line, case: Case) -> bool:
@@ -167,50 +177,58 @@ def _fix(changes: list[Change], *, recommended: bool) -> Fix:
 # --- codes that Medicare refuses on a hospital claim ----------------------------------------------------------------
 
 
+def _may_be_refused(line: Line, case: Case) -> bool:
+    status = status_on_hospital_claim(line, case)
+    return isinstance(status, Unknown) or refuses_hospital(status)
+
+
 def _refused(lines: list[Line], case: Case) -> Verdict:
     payer = payer_of(case, lines)
+    statuses = [status_on_hospital_claim(line, case) for line in lines]
     codes = _joined([line.code for line in lines])
     if payer == "other":
         return
+    unknown = [each.reason for each in statuses if isinstance(each, Unknown)]
     if payer == "unknown":
-        reason = f"the payer is unknown; Medicare does not take {codes} on a hospital outpatient claim"
+        reason = f"the payer is unknown; Medicare may not take {codes} on a hospital outpatient claim"
         yield Undecided("claim", reason, charge_evidence(lines))
     elif is_outside_opps(lines, case):
         reason = f"{codes}: this hospital is not paid under OPPS, so the statuses do not apply: ask your MAC"
         yield Undecided("claim", reason, charge_evidence(lines))
-    elif not all(refused_status(line) for line in lines):
-        reason = f"the OPPS statuses of {codes} are not known for this date of service"
-        yield Undecided("table", reason, charge_evidence(lines))
-    else:
-        yield _refusal(lines, case)
+    elif unknown:
+        yield Undecided("table", unknown[0], charge_evidence(lines))
+    known = [(line, status) for line, status in zip(lines, statuses, strict=True) if refuses_hospital(status)]
+    if known and payer == "medicare" and not is_outside_opps(lines, case):
+        yield _refusal(known, case)
 
 
-def _refusal(lines: list[Line], case: Case) -> Finding:
+def _refusal(refused: list[tuple[Line, Status]], case: Case) -> Finding:
+    lines = [line for line, _ in refused]
     codes = _joined([line.code for line in lines])
     return _finding(
         f"{codes} {'is' if codes == lines[0].code else 'are'} not paid on a Medicare hospital outpatient claim.",
         lines,
-        iter([_fix([_refused_change(line, case) for line in lines], recommended=False)]),
-        tuple(dict.fromkeys(_status_note(line) for line in lines)),
-        OPPS.source(OPPS.history(lines[0].code)[0]),
+        iter([_fix([_refused_change(line, status, case) for line, status in refused], recommended=False)]),
+        tuple(dict.fromkeys(_status_note(line, status) for line, status in refused)),
+        refused[0][1].source,
     )
 
 
-def _status_note(line: Line) -> str:
-    entry = refused_status(line)
-    if entry and entry.instead:
-        return f"{line.code}: OPPS status {entry.status}. The hospital reports {describe(entry.instead)}."
-    return f"{line.code}: OPPS status {entry.status if entry else ''}. It belongs on the practitioner's claim."
+def _status_note(line: Line, status: Status) -> str:
+    if status.instead:
+        return f"{line.code}: OPPS status {status.value}. The hospital reports {describe(status.instead)}."
+    if status.value == "B":
+        return f"{line.code}: OPPS status B. Another code may be due, or it belongs on the practitioner's claim."
+    return f"{line.code}: OPPS status {status.value}. It belongs on the practitioner's claim."
 
 
-def _refused_change(line: Line, case: Case) -> Change:
+def _refused_change(line: Line, status: Status, case: Case) -> Change:
     """The hospital's own code, unless it is charged already or is never paid with another code of the claim."""
-    entry = refused_status(line)
-    if entry is None or entry.instead is None:
+    if status.instead is None:
         return RemoveLine(line)
     others = {other.code for other in case.lines if other.claim == line.claim and other.day == line.day} - {line.code}
-    excluded = entry.instead in others or any(_is_never_paid(entry.instead, other, line.day) for other in others)
-    return RemoveLine(line) if excluded else ReplaceCode(line, entry.instead)
+    excluded = status.instead in others or any(_is_never_paid(status.instead, other, line.day) for other in others)
+    return RemoveLine(line) if excluded else ReplaceCode(line, status.instead)
 
 
 def _is_never_paid(one: str, other: str, day: date | None) -> bool:
@@ -221,19 +239,19 @@ def _is_never_paid(one: str, other: str, day: date | None) -> bool:
 # --- TC on a hospital claim -----------------------------------------------------------------------------------------
 
 
-def _has_needless_component(line: Line) -> bool:
-    entry = PC_TC.on(line.code, line.day)
-    return "TC" in line.modifiers and entry is not None and entry.indicator == 1
+def _has_needless_component(line: Line, case: Case) -> bool:
+    found = component_indicator(line.code, line.day, case) if "TC" in line.modifiers else None
+    return found is not None and found.value == "1"
 
 
-def _components(lines: list[Line], _: Case) -> Verdict:
+def _components(lines: list[Line], case: Case) -> Verdict:
     codes = _joined([line.code for line in lines])
-    entry = PC_TC.history(lines[0].code)[0]
+    found = component_indicator(lines[0].code, lines[0].day, case)
     yield _finding(
         f"{codes} with TC on a hospital claim: the hospital's charge is the technical part without it.",
         lines,
         iter([_fix([RemoveModifier(line, "TC") for line in lines], recommended=False)]),
         ("TC separates the parts of a practitioner's fee; some payers reject it on a hospital claim.",),
-        PC_TC.source(entry),
+        found.source if found else PC_TC.sources["fee-schedule"],
         INFO,
     )
