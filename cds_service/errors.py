@@ -13,6 +13,7 @@
     │   ├── TooManyCalls       429  the client exceeded its rate or concurrency limit
     │   ├── Overloaded         503  the process is at its concurrency limit
     │   └── StoreUnavailable   503  the database cannot store the request; retry later
+    ├── KeysUnavailable        a client's key set: becomes a 401, and a line in the log or the terminal
     ├── UnreadableInput        fixed at the terminal: one plain line, exit code 2
     ├── TableError             fixed in `hooks/codes/`: names file, entry and expected value
     ├── RuleError              fixed in `hooks/rules/`: names file and expected form
@@ -96,15 +97,15 @@ class UnknownEncoding(RequestError):
 class NotTrusted(RequestError):
     """The call has no valid client token. The message is logged only.
 
-    `claims` are the token's unverified `issuer`, `jti` and `tenant`.
+    `named` identifies the issuer that the token claims, in a form that may be logged.
     """
 
     status = 401
     code = "login"
 
-    def __init__(self, message: str, **claims: str) -> None:
+    def __init__(self, message: str, **named: str) -> None:
         super().__init__(message)
-        self.claims = claims
+        self.named = named
 
 
 class NotAllowed(RequestError):
@@ -130,6 +131,10 @@ class Overloaded(TooManyCalls):
 
     status = 503
     code = "throttled"
+
+
+class KeysUnavailable(ServiceError):
+    """A client's key set cannot be fetched or parsed; the message is the reason."""
 
 
 class UnreadableInput(ServiceError):

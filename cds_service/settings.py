@@ -100,7 +100,17 @@ class Settings(BaseSettings):
         default=None, description="YAML file of registered clients; see `cds-service clients`."
     )
     token_seconds: int = Field(
-        default=300, ge=10, le=3600, description="Maximum lifetime of a client's token (`exp` minus `iat`), in seconds."
+        default=300,
+        ge=10,
+        le=3600,
+        description="Maximum lifetime of a client's token (`exp` minus `iat`), in seconds; a registration may state "
+        "its own (`token_seconds`).",
+    )
+    clock_leeway_seconds: int = Field(
+        default=10,
+        ge=0,
+        le=300,
+        description="Allowed difference between the clocks of a client and of the service, in seconds.",
     )
     open_paths: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_page_paths)] = Field(
         default=(),

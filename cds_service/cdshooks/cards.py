@@ -66,7 +66,7 @@ class CardMaker:
         return CardSource(label=rule.sources[0].label, url=rule.sources[0].url, topic=topic)
 
     def _reasons(self, rule: Rule) -> tuple[Coding, ...] | None:
-        system = f"{self.canonical_base}/CodeSystem/override-reason"
+        system = reason_system(self.canonical_base)
         reasons = rule.reasons_at(self.case.stage)
         return tuple(Coding(system=system, code=each.code, display=each.display) for each in reasons) or None
 
@@ -108,6 +108,11 @@ def _lacks_details(change: Change) -> bool:
 
 
 # --- wording --------------------------------------------------------------------------------------------------------
+
+
+def reason_system(canonical_base: str) -> str:
+    """The code system of our override reasons."""
+    return f"{canonical_base}/CodeSystem/override-reason"
 
 
 def shortened(text: str) -> str:

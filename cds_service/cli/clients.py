@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from cds_service.auth import registration_file, trial_keys
-from cds_service.auth.jwks import Key, KeysUnavailable, UnusableKey
+from cds_service.auth.jwks import Key, UnusableKey
 from cds_service.auth.registrations import ALGORITHMS, Client, load_clients
 from cds_service.auth.tokens import key_source
 from cds_service.cli import examples
-from cds_service.errors import ServiceError
+from cds_service.errors import KeysUnavailable, ServiceError
 from cds_service.fhir.servers import AllowedServer
 
 
