@@ -22,6 +22,7 @@ from cds_service.telemetry.tracing import Tracing
 from cds_service.telemetry.tracing import start as start_tracing
 from cds_service.web import (
     authentication,
+    browsers,
     cds_hooks,
     descriptions,
     health,
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     if chosen.has_sandbox:
         app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen))
     request_ids.register(app, metrics)
+    browsers.register_hosts(app, chosen)
     counts = limits.register(app, chosen)
     verifier = create_verifier(chosen)
     if verifier:
@@ -91,7 +93,8 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     )
     limits.register_clients(app, counts)
     responses.register(app)
-    transport.register(app, chosen.cors_origins)
+    transport.register(app)
+    browsers.register_origins(app, chosen)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
         log.warning(
             "example namespace",

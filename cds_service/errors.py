@@ -10,6 +10,7 @@
     │   ├── TooLarge           413  the body exceeds the size limit
     │   ├── NotJson            415  the content type is not JSON
     │   ├── UnknownEncoding    415  unsupported content encoding
+    │   ├── WrongHost          421  in development: not a loopback name
     │   ├── TooManyCalls       429  the client exceeded its rate or concurrency limit
     │   ├── Overloaded         503  the process is at its concurrency limit
     │   └── StoreUnavailable   503  the database cannot store the request; retry later
@@ -112,6 +113,13 @@ class NotAllowed(RequestError):
     """The client is not registered for this tenant or service."""
 
     status = 403
+    code = "forbidden"
+
+
+class WrongHost(RequestError):
+    """The request names a host that is not served in development, where only loopback names are."""
+
+    status = 421
     code = "forbidden"
 
 

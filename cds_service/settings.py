@@ -94,7 +94,8 @@ class Settings(BaseSettings):
     )
     mode: Literal["production", "development"] = Field(
         default="production",
-        description="`production`: accepts registered clients only. `development`: accepts any call from localhost.",
+        description="`production`: accepts registered clients only. `development`: accepts any call from localhost "
+        "to a loopback name.",
     )
     clients_file: Path | None = Field(
         default=None, description="YAML file of registered clients; see `cds-service clients`."
@@ -132,7 +133,9 @@ class Settings(BaseSettings):
         description="Sustained calls per second per client and worker; bursts may be twice as large.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
-        default=(), description="Comma-separated origins of browser-based clients (CORS)."
+        default=(),
+        description="Comma-separated origins of browser-based clients (CORS). In development, pages of loopback "
+        "origins may call the services and /review without it.",
     )
     fhir_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
