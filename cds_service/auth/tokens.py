@@ -28,6 +28,9 @@ from cds_service.errors import KeysUnavailable, NotAllowed, NotTrusted, Settings
 from cds_service.fhir.servers import AllowList, is_secure
 from cds_service.settings import Settings
 
+# Clients read the clock once for `iat` and again for `exp`, and round both.
+_ROUNDING_SECONDS = 1
+
 _MAX_CHARACTERS = 8192
 _BEARER = re.compile(r"[Bb]earer +(?P<token>(?P<header>[\w-]+)\.(?P<claims>[\w-]+)\.[\w-]+)", re.ASCII)
 
@@ -146,7 +149,7 @@ class TokenVerifier:
         if claims.iat > now + self._leeway or (claims.nbf or 0.0) > now + self._leeway:
             raise NotTrusted("`iat`: the token is not yet valid")
         most, lifetime = client.token_seconds or self._max_seconds, claims.exp - claims.iat
-        if lifetime > most:
+        if lifetime > most + _ROUNDING_SECONDS:
             raise NotTrusted(_too_long(lifetime, most))
 
     def _require_first_use(self, claims: _Claims) -> None:
@@ -222,9 +225,9 @@ def issuer_digest(issuer: str) -> str:
 
 
 def _too_long(lifetime: float, most: int) -> str:
-    if lifetime > MOST_TOKEN_SECONDS:
+    if lifetime > MOST_TOKEN_SECONDS + _ROUNDING_SECONDS:
         return f"`exp`: the token's lifetime exceeds {MOST_TOKEN_SECONDS} seconds, the most that can be allowed"
-    seconds = math.ceil(lifetime)
+    seconds = min(math.ceil(lifetime), MOST_TOKEN_SECONDS)
     return (
         f"`exp`: the token's lifetime of {seconds} seconds exceeds {most}; if this client's tokens live that long, "
         f"set `token_seconds: {seconds}` in its registration"

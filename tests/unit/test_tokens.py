@@ -90,6 +90,7 @@ def named(each: str | dict[str, Any]) -> str:
         {"key": RSA, "alg": "RS384", "header": {"kid": "r1"}},
         {"aud": ["https://elsewhere.example.org", DISCOVERY]},
         {"iat": int(NOW), "exp": int(NOW) + 300},
+        {"iat": int(NOW), "exp": int(NOW) + 301},
         {"iat": NOW + 5},
         {"iat": NOW - 68, "exp": NOW - 8},
         {"header": {"jku": f"{ISSUER}/jwks"}},
@@ -115,12 +116,12 @@ BAD: dict[str, list[dict[str, Any]]] = {
     ],
     "`exp`: the token has expired": [{"iat": NOW - 60, "exp": NOW - 10}, {"exp": 0, "iat": 0}],
     "not yet valid": [{"iat": NOW + 11, "exp": NOW + 60}, {"nbf": NOW + 11}],
-    "lifetime of 301 seconds exceeds 300; if this client's tokens live that long, set `token_seconds: 301`": [
-        {"exp": NOW + 301},
-        {"iat": NOW - 250, "exp": NOW + 51},
-        {"exp": NOW + 300.5},
+    "lifetime of 302 seconds exceeds 300; if this client's tokens live that long, set `token_seconds: 302`": [
+        {"exp": NOW + 302},
+        {"iat": NOW - 250, "exp": NOW + 52},
+        {"exp": NOW + 301.5},
     ],
-    "lifetime exceeds 3600 seconds": [{"exp": NOW + 3601}, {"iat": -1e300}],
+    "lifetime exceeds 3600 seconds": [{"exp": NOW + 3602}, {"iat": -1e300}],
     "`iss`": [{"iss": "https://stranger.example.org"}, {"iss": f"{ISSUER}/"}],
     "missing required field `jti`": [{"jti": None}],
     "missing required field `exp`": [{"exp": None}],
@@ -232,9 +233,32 @@ def test_a_client_may_have_a_lifetime_of_its_own(folder: Path) -> None:
     ]
     guard = TokenVerifier(many, folder, MemoryReplayStore(), now=lambda: NOW)
     assert admit(guard, token(iss="https://epic", exp=NOW + 900)).client == "epic"
-    for issuer, seconds in (("epic", 901), ("strict", 61)):
+    for issuer, seconds in (("epic", 902), ("strict", 62)):
         with pytest.raises(NotTrusted, match=f"set `token_seconds: {seconds}` in its registration"):
             admit(guard, token(iss=f"https://{issuer}", exp=NOW + seconds))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        (
+            {"algorithms": ("ES256",)},
+            {"key": P256, "alg": "ES256", "header": {"kid": "small"}, "exp": NOW + 300, "sub": "48163c5e"},
+        ),
+        ({}, {"exp": NOW + 301, "jti": "f" * 64}),
+        (
+            {"algorithms": ("RS384",), "token_seconds": 900},
+            {"key": RSA, "alg": "RS384", "header": {"kid": "r1"}, "nbf": NOW - 300, "exp": NOW + 900, "sub": "c"},
+        ),
+    ],
+    ids=["sandbox", "inferno", "epic"],
+)
+def test_tokens_as_clients_send_them(folder: Path, settings: dict[str, Any], sent: dict[str, Any]) -> None:
+    """Registered as `deploy/clients.md` says; each names the address of its keys in `jku`."""
+    client = Client(id="a", issuer=ISSUER, jwks_url=f"{ISSUER}/jwks", jwks_file="keys.json", **settings)
+    guard = TokenVerifier([client], folder, MemoryReplayStore(), now=lambda: NOW)
+    header = {"jku": f"{ISSUER}/jwks"} | sent.get("header", {})
+    assert admit(guard, token(**(sent | {"header": header}))).client == "a"
 
 
 @pytest.mark.parametrize("leeway", [0, 10, 60])
