@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+import hooks
 from cds_service.auth import registration_file, trial_keys
 from cds_service.auth.jwks import Key, UnusableKey
 from cds_service.auth.registrations import (
@@ -84,6 +85,8 @@ def list_clients(path: Path) -> None:
     "--service",
     "services",
     multiple=True,
+    metavar="NAME",
+    type=click.Choice([*(service.id for service in hooks.all_services()), *SURFACES]),
     help=f"Service or surface ({', '.join(SURFACES)}) that it may call; may be repeated. Default: all services, and "
     f"the surfaces but {', '.join(sorted(ONLY_WHERE_LISTED))}.",
 )

@@ -7,6 +7,7 @@ name. Pages of loopback origins, such as a local CDS Hooks Sandbox, may call the
 
 import re
 from threading import Lock
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Response, request
@@ -57,7 +58,7 @@ def register_origins(app: Flask, settings: Settings) -> None:
     listed = list(settings.cors_origins)
     refused = _RefusedOrigins(settings)
     app.after_request(refused.note)  # before CORS, since Flask runs the last registered first
-    resources = {_EVERYTHING: {"origins": listed}}
+    resources: dict[str | re.Pattern[str], dict[str, Any]] = {_EVERYTHING: {"origins": listed}}
     if settings.mode == "development":
         resources |= {_SERVICES: {"origins": [*listed, _LOOPBACK_ORIGIN]}}
     CORS(

@@ -32,7 +32,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def bearer(audience: str) -> str:
     """A token with the claims and the header that the sandbox writes, under another key."""
     now = round(time.time())
-    claims = {"iss": "https://sandbox.cds-hooks.org", "sub": "48163c5e-88b5-4cb3-92d3-23b800caa927", "aud": audience}
+    claims: dict[str, Any] = {
+        "iss": "https://sandbox.cds-hooks.org",
+        "sub": "48163c5e-88b5-4cb3-92d3-23b800caa927",
+        "aud": audience,
+    }
     claims |= {"exp": now + 300, "iat": now, "jti": str(uuid.uuid4())}
     header = {
         "kid": "d9cd3c4f-eb08-4304-b973-44f352fd2ca2",

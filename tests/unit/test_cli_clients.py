@@ -29,7 +29,7 @@ def add(file: Path, name: str, *arguments: str) -> Result:
 
 
 FULL = (
-    "--jwks-url https://a/jwks --algorithm ES256 --algorithm RS384 --tenant t1 --tenant t2 --service s "
+    "--jwks-url https://a/jwks --algorithm ES256 --algorithm RS384 --tenant t1 --tenant t2 --service review "
     "--fhir-server https://a/fhir --private-fhir-server http://fhir.internal/r4 --token-seconds 900"
 ).split()
 
@@ -37,7 +37,7 @@ FULL = (
 def test_what_is_added_is_read_and_listed(file: Path) -> None:
     assert add(file, "a", *FULL).exit_code == 0
     (client,) = load_clients(file)
-    assert (client.algorithms, client.tenants, client.services) == (("ES256", "RS384"), ("t1", "t2"), ("s",))
+    assert (client.algorithms, client.tenants, client.services) == (("ES256", "RS384"), ("t1", "t2"), ("review",))
     assert [(each.url, each.private) for each in client.fhir_servers] == [
         ("https://a/fhir", False),
         ("http://fhir.internal/r4", True),
@@ -93,6 +93,13 @@ def test_what_could_not_be_read_is_not_written(file: Path, arguments: tuple[str,
 @pytest.mark.parametrize("seconds", ["9", "3601", "long"])
 def test_a_lifetime_beyond_what_can_be_allowed_is_refused(file: Path, seconds: str) -> None:
     assert "--token-seconds" in add(file, "a", "--jwks-file", "a.json", "--token-seconds", seconds).output
+    assert not file.exists()
+
+
+def test_a_name_that_is_no_service_is_refused_with_those_that_are(file: Path) -> None:
+    output = add(file, "a", "--jwks-file", "a.json", "--service", "contrast-echo-order").output
+    assert "'contrast-echo-order-sign'" in output
+    assert "'metrics'" in output
     assert not file.exists()
 
 
