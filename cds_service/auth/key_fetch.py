@@ -19,7 +19,8 @@ MAX_BYTES = 256 * 1024
 class _Cutter:
     """Shuts down sockets at the deadline: their reads end at once, in a TLS handshake and in headers too.
 
-    A timeout of the socket starts again with each byte. The cutter keeps duplicates, since TLS takes the socket over.
+    Each phase has a timeout of its own: each address that is tried, TLS, and the response; their sum would be the time
+    that a slow server takes. The cutter keeps duplicates, since TLS takes the socket over.
     """
 
     def __init__(self) -> None:

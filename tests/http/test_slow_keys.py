@@ -1,10 +1,12 @@
 """A client's key address that is slow or silent costs nobody else a call."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +129,22 @@ def _wait(source: KeySource, kid: str) -> float:
     with pytest.raises(KeysUnavailable, match="being fetched"):
         source.key(kid)
     return time.monotonic() - started
+
+
+def test_the_deadline_is_one_for_all_that_a_fetch_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow name server takes from the time of the response, which has no timeout of its own then."""
+    resolve = socket.getaddrinfo
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.9)
+        return resolve(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with dribbling() as server:
+        started = time.monotonic()
+        with pytest.raises(KeysUnavailable, match="did not respond within 1 seconds"):
+            fetch(f"http://localhost:{server.port}/jwks", seconds=1.0)
+        assert time.monotonic() - started < 1.6
 
 
 @pytest.mark.parametrize(
