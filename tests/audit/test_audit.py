@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 import hooks
 from cds_service.audit.fees import FeeTable
@@ -24,7 +24,6 @@ from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_auditor
-from tests.browser.chromium import launched
 from tests.support import synth
 from tests.support.audits import audited, bundle_of, case_bundles, confusion, counts, findings, patients_of, rows
 from tests.support.running import ROOT
@@ -187,7 +186,7 @@ def test_the_example_of_the_readme_works(tmp_path: Path) -> None:
     assert "undercharged" in result.stdout
 
 
-def test_the_report_answers_the_first_questions_in_a_browser(out: Path, tmp_path: Path) -> None:
+def test_the_report_answers_the_first_questions_in_a_browser(out: Path, tmp_path: Path, browser: Browser) -> None:
     """The page stands by itself: nothing is loaded from elsewhere, its table can be narrowed, no other script runs."""
     text = (out / "report.html").read_text()
     assert not re.findall(r'(?:src|href)="(?!#)', text), "nothing from elsewhere"
@@ -196,22 +195,19 @@ def test_the_report_answers_the_first_questions_in_a_browser(out: Path, tmp_path
     summary = json.loads((out / "summary.json").read_text())
     expected = len([row for row in findings(out) if row["rule"] == "add-on-modifier"])
     assert expected
-    with sync_playwright() as playwright:
-        browser = launched(playwright)
-        page, faults = browser.new_page(), list[str]()
-        page.on("console", lambda message: faults.append(message.text))
-        page.goto(f"file://{out}/report.html")
-        dom = page.content()
-        page.select_option("#rule", "add-on-modifier")
-        assert f"{expected} of " in page.inner_text("#shown")
-        assert page.evaluate("getComputedStyle(document.querySelector('.skip')).position") == "absolute", (
-            "it has a style"
-        )
-        assert faults == []
-        page.goto(f"file://{tmp_path}/report.html")
-        assert page.title() == "Audit of contrast echo charges"
-        assert len([each for each in faults if "Content Security Policy" in each]) >= 2
-        browser.close()
+    page, faults = browser.new_page(), list[str]()
+    page.on("console", lambda message: faults.append(message.text))
+    page.goto(f"file://{out}/report.html")
+    dom = page.content()
+    page.select_option("#rule", "add-on-modifier")
+    assert f"{expected} of " in page.inner_text("#shown")
+    position = page.evaluate("getComputedStyle(document.querySelector('.skip')).position")
+    assert position == "absolute", "it has its style"
+    assert faults == []
+    page.goto(f"file://{tmp_path}/report.html")
+    assert page.title() == "Audit of contrast echo charges"
+    assert len([each for each in faults if "Content Security Policy" in each]) >= 2
+    page.close()
     for question in summary["questions"]:
         assert re.search(
             rf'<div class="number">{question["findings"]}</div>\s*<div class="text">{question["text"]}<', dom
