@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-import hooks
 from cds_service.auth import registration_file, trial_keys
 from cds_service.auth.jwks import Key, UnusableKey
 from cds_service.auth.registrations import (
@@ -21,6 +20,8 @@ from cds_service.auth.tokens import key_source
 from cds_service.cli import examples
 from cds_service.errors import KeysUnavailable, ServiceError
 from cds_service.fhir.servers import AllowedServer
+from cds_service.settings import EXAMPLE_NAMESPACE
+from cds_service.wiring import service_directory
 
 
 class _Commands(click.Group):
@@ -86,7 +87,7 @@ def list_clients(path: Path) -> None:
     "services",
     multiple=True,
     metavar="NAME",
-    type=click.Choice([*(service.id for service in hooks.all_services()), *SURFACES]),
+    type=click.Choice([*(service.id for service in service_directory(EXAMPLE_NAMESPACE).services), *SURFACES]),
     help=f"Service or surface ({', '.join(SURFACES)}) that it may call; may be repeated. Default: all services, and "
     f"the surfaces but {', '.join(sorted(ONLY_WHERE_LISTED))}.",
 )
