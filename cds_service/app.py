@@ -33,6 +33,7 @@ from cds_service.web import (
     responses,
     review,
     sandbox,
+    tables,
     terminology,
     transport,
 )
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, recorder, chosen))
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace)))
+    app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))
     app.register_blueprint(health.blueprint(database, metrics))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
