@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from markupsafe import Markup, escape
 
 from cds_service.review.advisor import Advisor
+from cds_service.review.payment import payments_of
 from cds_service.review.reference import CodePage, Footnotes, Reference, RulePage, rule_page
 from cds_service.review.samples import SampleLibrary
 from cds_service.web import page_headers
@@ -37,7 +38,10 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
         found = reference.page(code)
         if found is None:
             return _missing("code", url_for("reference.codes"))
-        return as_json(found) if wants_json() else page("code.html", page=found, sources=Footnotes())
+        payments = payments_of(found.code, advisor.tables.snapshot())
+        if wants_json():
+            return as_json({**_members(found), "payments": payments})
+        return page("code.html", page=found, payments=payments, sources=Footnotes())
 
     @routes.get("/rules")
     def all_rules() -> Response:
@@ -96,7 +100,7 @@ def _listed(page: CodePage) -> dict[str, Any]:
     }
 
 
-def _members(page: RulePage) -> dict[str, Any]:
+def _members(page: RulePage | CodePage) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(page)
     return members
 

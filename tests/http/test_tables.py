@@ -72,3 +72,37 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         (fault,) = get(service.address, "/tables", **JSON).json()["faults"]
         assert fault.startswith("mue-professional-2027Q1-00000000.sqlite3: ")
         assert fault in page_of(get(service.address, "/tables")).text
+
+
+def test_a_codes_page_tells_what_medicare_pays_by_the_newest_releases(tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    fees, opps = tmp_path / "PPRRVU2026_Oct_nonQPP.csv", tmp_path / "addendum-b.csv"
+    fees.write_bytes(
+        cms_files.fees([("93352", "", "A", "0", "0.19", "1.07", "1.07"), ("93350", "26", "A", "1", "1", "2", "2")])
+    )
+    opps.write_bytes(cms_files.addendum_b([("93352", "M", "", ""), ("C8928", "S", "5573", "$800.90")]))
+    add(folder, [fees, opps], given(None, None))
+    with running(tmp_path, CDS_TABLES_DIR=str(folder)) as service:
+        office, facility, hospital = get(service.address, "/codes/93352", **JSON).json()["payments"]
+        assert (office["where"], office["amount"], office["basis"]) == (
+            "office",
+            35.74,
+            "status A, 1.07 RVU at $33.4009",
+        )
+        assert facility["basis"] == "status A, not applicable (NA)"
+        assert (hospital["basis"], hospital.get("amount")) == ("status M", None)
+        assert hospital["release"].endswith("(addendum-b.csv)")
+        (rate,) = get(service.address, "/codes/C8928", **JSON).json()["payments"]
+        assert (rate["amount"], rate["basis"], rate["last"]) == (800.9, "status S, APC 5573", "2026-12-31")
+        page = page_of(get(service.address, "/codes/93352"))
+        assert "$35.74" in page.text
+        assert "not adjusted to a place" in page.text
+        assert [each["modifier"] for each in get(service.address, "/codes/93350", **JSON).json()["payments"]] == [
+            "26",
+            "26",
+        ]
+
+
+def test_without_loaded_tables_no_payment_is_told(server: str) -> None:
+    assert get(server, "/codes/93352", **JSON).json()["payments"] == []
+    assert "Medicare payment" not in page_of(get(server, "/codes/93352")).text
