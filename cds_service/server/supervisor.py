@@ -30,9 +30,9 @@ class Supervisor(MPServer):
             self.main_loop_interrupt.wait(_LOOK_SECONDS)
             self.main_loop_interrupt.clear()
             if self.reload_signal:
-                self._reload(spawn_target, target_loader)
+                self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
             self.interrupt_children.clear()
-            ended = [number for number, worker in enumerate(self.wrks) if not worker.is_alive()]
+            ended = [number for number, worker in enumerate(self.wrks) if not worker.inner.is_alive()]
             if ended and not self._started.exists():
                 self.interrupt_children.extend(ended)
                 return
