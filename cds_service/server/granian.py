@@ -11,6 +11,7 @@ from granian.http import HTTP1Settings
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.database import connections, migrate
+from cds_service.database.outage import error_name
 from cds_service.server import lifetime, worker
 from cds_service.server.connection_limit import connection_limit
 from cds_service.server.malloc import release_large_blocks
@@ -53,7 +54,7 @@ def prepare_database(url: str) -> None:
             elif migrate.state_of(connection) == "behind":
                 log.warning("database outdated", hint=f"run `{connections.UPGRADE}`")
     except SQLAlchemyError as error:
-        log.error("database", error=type(error).__name__, hint="feedback is rejected until the database is available")
+        log.error("database", error=error_name(error), hint="feedback is rejected until the database is available")
     finally:
         engine.dispose()
 
