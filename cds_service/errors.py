@@ -159,7 +159,7 @@ class Faults:
 
     def add(self, lines: Iterable[str]) -> None:
         """Add faults; those that are known already are left out."""
-        self.lines += [line for line in lines if line not in self.lines]
+        self.lines += [line for line in dict.fromkeys(map(_printable, lines)) if line not in self.lines]
 
     def attempt(self, make: Callable[[], T], prefix: str = "") -> T | None:
         """The result of a function; None if it raised SettingsError, whose lines are added after a prefix."""
@@ -173,3 +173,8 @@ class Faults:
         """Raise SettingsError with all faults, if there are any."""
         if self.lines:
             raise SettingsError("\n".join(self.lines))
+
+
+def _printable(line: str) -> str:
+    """A line with other characters escaped: names of files may have any, and a terminal cannot show them all."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)

@@ -145,7 +145,7 @@ clients:
   - id: b
     issuer: https://b.example
     jwks_file: none.json
-    algorithms: [RS384]
+    algorithms: ["RS384"]
   - id: c
     issuer: https://c.example
     jwks_file: missing.json
@@ -160,7 +160,7 @@ clients:
   - id: "not good"
     issuer: https://a.example
     jwks_url: http://a.example/jwks
-    algorithms: [HS256]
+    algorithms: ["HS256"]
   - id: b
     isuer: https://b.example
     tenants: 7
