@@ -275,6 +275,5 @@ def _unknown_names(names: Iterable[str]) -> Iterator[str]:
 
 def _fault(error: ErrorDetails) -> str:
     """The error in one line; errors across several settings already name them."""
-    if not error["loc"]:
-        return error["msg"].removeprefix("Value error, ")
-    return f"{variable(str(error['loc'][0]))}: {error['msg']}"
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{variable(str(error['loc'][0]))}: {text}" if error["loc"] else text
