@@ -20,10 +20,10 @@ from cds_service.server.connection_limit import OTHER_FILES
 from cds_service.server.granian import HEADER_SECONDS
 from tests.http.test_server import UNSURE, slow_fhir_server
 from tests.http.test_services import CLAIM_REVIEW, post
-from tests.support.running import ROOT, Service, _free_port, eventually, running
+from tests.support.running import ROOT, START_SECONDS, Service, _free_port, eventually, running
 
 IDLE = 1100
-PROMPT_SECONDS = 1.0
+PROMPT_SECONDS = 2.0
 
 
 def answers(service: Service) -> bool:
@@ -42,8 +42,8 @@ def test_workers_that_die_are_replaced_however_often(tmp_path: Path) -> None:
             killed = set(service.workers())
             for worker in killed:
                 os.kill(worker, signal.SIGKILL)
-            eventually(lambda killed=killed: len(set(service.workers()) - killed) == 2)  # type: ignore[misc]
-        eventually(lambda: answers(service))
+            eventually(lambda killed=killed: len(set(service.workers()) - killed) == 2, START_SECONDS)  # type: ignore[misc]
+        eventually(lambda: answers(service), START_SECONDS)
         assert post(service.address, CLAIM_REVIEW, UNSURE).status_code == 200
         assert service.process.poll() is None
 
@@ -58,7 +58,7 @@ def test_workers_end_with_their_parent_and_finish_their_calls(tmp_path: Path) ->
         service.process.kill()
         call.join(20)
         assert [answer.status_code for answer in found] == [200]
-        eventually(lambda: not answers(service))
+        eventually(lambda: not answers(service), START_SECONDS)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGUSR1, signal.SIGUSR2])
