@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from cds_service.cli.main import main
-from cds_service.server.granian import STOP_SECONDS
+from cds_service.server.lifetime import STOP_SECONDS
 from cds_service.settings import Settings, variable
 from tests.support.running import ROOT
 
