@@ -118,6 +118,6 @@ def test_the_package_holds_what_the_service_reads(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    sources = [path for folder in ("cds_service", "hooks") for path in (ROOT / folder).rglob("*")]
+    sources = [path for folder in ("cds_service", "hooks", "sample_bundles") for path in (ROOT / folder).rglob("*")]
     expected = {str(path.relative_to(ROOT)) for path in sources if path.is_file() and "__pycache__" not in path.parts}
     assert expected <= names
