@@ -60,7 +60,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 def test_it_is_the_wheel_that_runs(installed: Installed) -> None:
     program = "import cds_service, hooks, sample_bundles as s; print(cds_service.__file__, hooks.__file__, s.__file__)"
-    command = [installed.python, "-c", program]
+    command = [str(installed.python), "-c", program]
     result = subprocess.run(command, cwd=installed.folder, capture_output=True, text=True, check=False)
     assert result.stdout.count(str(installed.python.parents[1])) == 3, result.stderr
 

@@ -85,11 +85,19 @@ def started(folder: Path) -> Iterator[Container]:
         *volumes, IMAGE)  # fmt: skip
     try:
         container = Container(name, f"http://127.0.0.1:{port}")
-        eventually(lambda: _is_ready(container), 20)
+        _wait_for(container)
         yield container
     finally:
         run("podman", "rm", "--force", name)
         run("podman", "volume", "rm", name)
+
+
+def _wait_for(container: Container) -> None:
+    """Wait until the service answers; fails with its log if it does not."""
+    try:
+        eventually(lambda: _is_ready(container), 30)
+    except AssertionError:
+        raise AssertionError(container.log()) from None
 
 
 def _is_ready(container: Container) -> bool:
