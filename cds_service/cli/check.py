@@ -25,6 +25,8 @@ from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.documents import EXPECTED, Document, documents_in
 from cds_service.review.report import Report, empty_sentence, report_of
 
+_SINGLE = "expected a FHIR Bundle or a CDS Hooks request, found a single resource"
+
 # Types that are no patient's own and join the Bundles of the patients whose resources reference them.
 _SHARED = frozenset({MEDICATION, *NAMED_TYPES})
 _REFERENCE = re.compile(rf'"(?:[^"\s]*/)?((?:{"|".join(sorted(_SHARED))})/[A-Za-z0-9\-.]{{1,64}})["/]')
@@ -98,7 +100,7 @@ class _Run:
             elif document.is_line or Path(name).is_dir():
                 singles.append(document)
             else:
-                self._report_fault(document.name, EXPECTED)
+                self._report_fault(document.name, _SINGLE if document.resource_type else EXPECTED)
         for bundle in _bundles(name, singles):
             self._check_document(bundle)
 

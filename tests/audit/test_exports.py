@@ -64,6 +64,7 @@ DAMAGED = [
     '{"type": "Claim", "data": {"resourceType": "Claim", "id": "x"}}',
     '[{"exportId": "4f3"}]',
     '"{\\"resourceType\\": \\"ChargeItem\\"}"',
+    '{"hook": "order-sign", "hookInstance": "x"}',
     "7",
 ]
 

@@ -158,7 +158,9 @@ def test_a_resource_alone_is_no_case(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"resourceType": "Patient", "id": "p"}')
     result = check(tmp_path / "a.json")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"{tmp_path}/a.json: expected JSON: a FHIR Bundle or a CDS Hooks request\n"
+    assert (
+        result.stderr == f"{tmp_path}/a.json: expected a FHIR Bundle or a CDS Hooks request, found a single resource\n"
+    )
 
 
 def test_documents_know_their_kind() -> None:
