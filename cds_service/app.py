@@ -8,8 +8,9 @@ from flask import Flask
 
 import hooks
 from cds_service.auth.tokens import TokenVerifier, verifier_of
+from cds_service.cdshooks.cards import reason_system
 from cds_service.database.connections import Database
-from cds_service.database.store import Store
+from cds_service.database.store import KnownReasons, Store
 from cds_service.fhir.terminology import resources
 from cds_service.review.advisor import Advisor
 from cds_service.sandbox.requests import RequestBuilder
@@ -21,6 +22,7 @@ from cds_service.telemetry.tracing import Tracing
 from cds_service.telemetry.tracing import start as start_tracing
 from cds_service.web import (
     authentication,
+    browsers,
     cds_hooks,
     descriptions,
     health,
@@ -55,7 +57,9 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     database = Database(chosen.database_url, chosen.database_connections)
     reasons = frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons)
     metrics = Metrics(reasons, insights.KNOWN_SYSTEMS)
-    recorder = CallRecorder(Store(database, chosen.keep_comments, partial(metrics.count_lost, "call")), metrics)
+    known = KnownReasons(reason_system(chosen.canonical_base), reasons)
+    store = Store(database, chosen.keep_comments, partial(metrics.count_lost, "call"), known)
+    recorder = CallRecorder(store, metrics)
     tracing = traces or (start_tracing() if chosen.traces else Tracing())
     services = service_directory(chosen.hook_namespace)
     app.register_blueprint(cds_hooks.blueprint(advisor, services, recorder, tracing, chosen))
@@ -74,13 +78,23 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     if chosen.has_sandbox:
         app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen))
     request_ids.register(app, metrics)
+    browsers.register_hosts(app, chosen)
     counts = limits.register(app, chosen)
+    verifier = create_verifier(chosen)
+    if verifier:
+        verifier.fetch_keys()
     authentication.register(
-        app, create_verifier(chosen), chosen.public_base_url or "", chosen.open_paths, page_password_of(chosen)
+        app,
+        verifier,
+        chosen.public_base_url or "",
+        chosen.open_paths,
+        page_password_of(chosen),
+        frozenset(service.id for service in services.services),
     )
     limits.register_clients(app, counts)
     responses.register(app)
-    transport.register(app, chosen.cors_origins)
+    transport.register(app)
+    browsers.register_origins(app, chosen)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
         log.warning(
             "example namespace",

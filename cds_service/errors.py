@@ -10,10 +10,13 @@
     │   ├── TooLarge           413  the body exceeds the size limit
     │   ├── NotJson            415  the content type is not JSON
     │   ├── UnknownEncoding    415  unsupported content encoding
+    │   ├── WrongHost          421  in development: not a loopback name
     │   ├── TooManyCalls       429  the client exceeded its rate or concurrency limit
     │   ├── Overloaded         503  the process is at its concurrency limit
     │   └── StoreUnavailable   503  the database cannot store the request; retry later
+    ├── KeysUnavailable        a client's key set: becomes a 401, and a line in the log or the terminal
     ├── UnreadableInput        fixed at the terminal: one plain line, exit code 2
+    ├── UnusableFile           fixed by the operator: a file of CMS; names file, line, column and expected value
     ├── TableError             fixed in `hooks/codes/`: names file, entry and expected value
     ├── RuleError              fixed in `hooks/rules/`: names file and expected form
     └── SettingsError          fixed by the operator: names variable and expected value
@@ -96,21 +99,28 @@ class UnknownEncoding(RequestError):
 class NotTrusted(RequestError):
     """The call has no valid client token. The message is logged only.
 
-    `claims` are the token's unverified `issuer`, `jti` and `tenant`.
+    `named` identifies the issuer that the token claims, in a form that may be logged.
     """
 
     status = 401
     code = "login"
 
-    def __init__(self, message: str, **claims: str) -> None:
+    def __init__(self, message: str, **named: str) -> None:
         super().__init__(message)
-        self.claims = claims
+        self.named = named
 
 
 class NotAllowed(RequestError):
     """The client is not registered for this tenant or service."""
 
     status = 403
+    code = "forbidden"
+
+
+class WrongHost(RequestError):
+    """The request names a host that is not served in development, where only loopback names are."""
+
+    status = 421
     code = "forbidden"
 
 
@@ -132,8 +142,16 @@ class Overloaded(TooManyCalls):
     code = "throttled"
 
 
+class KeysUnavailable(ServiceError):
+    """A client's key set cannot be fetched or parsed; the message is the reason."""
+
+
 class UnreadableInput(ServiceError):
     """A command-line input is not a Bundle or a CDS Hooks request."""
+
+
+class UnusableFile(ServiceError):
+    """A file of CMS that cannot be loaded; the message names file, line, column and the expected value."""
 
 
 class TableError(ServiceError):

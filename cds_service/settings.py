@@ -94,13 +94,24 @@ class Settings(BaseSettings):
     )
     mode: Literal["production", "development"] = Field(
         default="production",
-        description="`production`: accepts registered clients only. `development`: accepts any call from localhost.",
+        description="`production`: accepts registered clients only. `development`: accepts any call from localhost "
+        "to a loopback name.",
     )
     clients_file: Path | None = Field(
         default=None, description="YAML file of registered clients; see `cds-service clients`."
     )
     token_seconds: int = Field(
-        default=300, ge=10, le=3600, description="Maximum lifetime of a client's token (`exp` minus `iat`), in seconds."
+        default=300,
+        ge=10,
+        le=3600,
+        description="Maximum lifetime of a client's token (`exp` minus `iat`), in seconds; a registration may state "
+        "its own (`token_seconds`).",
+    )
+    clock_leeway_seconds: int = Field(
+        default=10,
+        ge=0,
+        le=300,
+        description="Allowed difference between the clocks of a client and of the service, in seconds.",
     )
     open_paths: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_page_paths)] = Field(
         default=(),
@@ -122,7 +133,9 @@ class Settings(BaseSettings):
         description="Sustained calls per second per client and worker; bursts may be twice as large.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
-        default=(), description="Comma-separated origins of browser-based clients (CORS)."
+        default=(),
+        description="Comma-separated origins of browser-based clients (CORS). In development, pages of loopback "
+        "origins may call the services and /review without it.",
     )
     fhir_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
@@ -168,6 +181,11 @@ class Settings(BaseSettings):
     site_file: Path | None = Field(
         default=None,
         description="YAML file of the site's code mappings, payers, rules and vials; see deploy/site.example.yaml.",
+    )
+    tables_dir: Path | None = Field(
+        default=None,
+        description="Folder of the CMS tables that `cds-service tables add` loads. Default: none; the built-in tables "
+        "are used.",
     )
     pages_password: Annotated[SecretStr, Field(min_length=12)] | None = Field(
         default=None,

@@ -9,6 +9,7 @@ import sample_bundles
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.cms.lookup import Tables
 from cds_service.core.rules import scope_of
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
@@ -34,7 +35,18 @@ def create_advisor(settings: Settings) -> Advisor:
         site=replace(site, order_suggestions=settings.order_suggestions),
         scope=scope_of(hooks.all_rules()),
         readings=READINGS,
+        tables=create_tables(settings),
     )
+
+
+def create_tables(settings: Settings) -> Tables:
+    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR."""
+    return Tables(settings.tables_dir)
+
+
+def codes_in_scope() -> frozenset[str]:
+    """Every billing code that a rule is about."""
+    return scope_of(hooks.all_rules()).codes
 
 
 def create_auditor(settings: Settings, fees: FeeTable, everything: bool) -> Auditor:

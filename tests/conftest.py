@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
-from tests.browser.chromium import CHROMIUM
+from tests.browser.chromium import CHROMIUM, launched
 from tests.support.ehr import FHIR_TOKEN, load_corpus
 from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.postgresql import PostgreSQL, running_postgresql
@@ -57,6 +58,15 @@ def server(service_process: Service) -> str:
 def server_log(service_process: Service) -> Path:
     """The file that takes what the server process writes to its outputs."""
     return service_process.log
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, one for all tests: its library allows no second in a process."""
+    with sync_playwright() as playwright:
+        started = launched(playwright)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from itertools import islice
 
 import msgspec
 
-from cds_service.core.case import BILLING, NO_SYSTEM, REVENUE
+from cds_service.core.concepts import BILLING, NO_SYSTEM, REVENUE
 from cds_service.core.system_names import SYSTEM_NAMES
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.systems import HCPCS_URI, billing_uri, code_kind

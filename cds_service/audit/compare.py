@@ -100,7 +100,7 @@ def _version(part: Mapping[str, Any] | None) -> str | None:
     """The version; for a table also the date through which its sources were verified."""
     if part is None:
         return None
-    verified = max((source["verifiedThrough"] for source in part.get("sources", ())), default="")
+    verified = max((source.get("verifiedThrough", "") for source in part.get("sources", ())), default="")
     return f"{part['version']}{f' (verified through {verified})' if verified else ''}"
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from cds_service.core.case import Site
 from cds_service.core.rules import Rule
+from cds_service.core.site import Site
 from cds_service.core.tables import Table
 
 
@@ -24,7 +24,8 @@ def _table(table: Table[Any]) -> dict[str, Any]:
         "version": _digest(msgspec.json.encode([table.sources, table.entries])),
         "entries": len(table.entries),
         "sources": [
-            {"source": source.label, "verifiedThrough": source.verified_through.isoformat()}
+            {"source": source.label, "checked": source.checked}
+            | ({"verifiedThrough": str(source.verified_through)} if source.verified_through else {})
             for source in table.sources.values()
         ],
     }

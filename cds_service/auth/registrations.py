@@ -6,14 +6,17 @@
         jwks_url: https://ehr.example.org/jwks     # its public keys; or jwks_file, next to this file
         algorithms: ["ES384"]                      # default ES384 and RS384
         tenants: [main-campus]                     # default none: its tokens have no tenant
-        services: [contrast-echo-order-sign]       # default all
+        services: [contrast-echo-order-sign]       # default all services, `review` and `reference`
+        token_seconds: 900                         # maximum lifetime of its tokens; default CDS_TOKEN_SECONDS
         fhir_servers:                              # default none: only prefetch is used
           - url: https://ehr.example.org/fhir
           - url: https://fhir.hospital.internal/r4
             private: true                          # its name may resolve to a private address
 
-With both `jwks_url` and `jwks_file`, the file is used, and the URL is the only allowed `jku` of tokens. Errors name the
-file, the line and the expected value.
+`services` binds everything but discovery and the descriptions of the interface: besides the ids of services it takes
+the names in `surfaces.py`, of which `metrics`, `insights` and `sandbox` are open only to clients that list them. With
+both `jwks_url` and `jwks_file`, the file is used, and the URL is the only allowed `jku` of tokens; with the file alone,
+a token with a `jku` is refused. Errors name the file, the line and the expected value.
 """
 
 import re
@@ -23,6 +26,7 @@ from typing import Any
 
 import msgspec
 
+from cds_service.auth.surfaces import SURFACES
 from cds_service.core import strict_yaml
 from cds_service.errors import SettingsError
 from cds_service.fhir.servers import AllowedServer, AllowList, is_secure
@@ -31,9 +35,17 @@ from cds_service.fhir.servers import AllowedServer, AllowList, is_secure
 ALGORITHMS = ("ES384", "RS384", "ES256", "ES512", "RS256", "RS512", "PS256", "PS384", "PS512")
 DEFAULT_ALGORITHMS = ("ES384", "RS384")
 
+# Longest lifetime that a registration may allow, in seconds: as long as used tokens are worth remembering.
+LEAST_TOKEN_SECONDS = 10
+MOST_TOKEN_SECONDS = 3600
+
 
 class Client(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
-    """A registered client. `services` None: all services."""
+    """A registered client.
+
+    `services` are ids of services and names of surfaces, None for those open by default. `token_seconds` is the maximum
+    lifetime of its tokens, None for that of the settings.
+    """
 
     id: str
     issuer: str
@@ -42,6 +54,7 @@ class Client(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
     tenants: tuple[str, ...] = ()
     services: tuple[str, ...] | None = None
+    token_seconds: int | None = None
     fhir_servers: tuple[AllowedServer, ...] = ()
 
     @property
@@ -83,6 +96,11 @@ class _Loader:
             raise self._fault(f"{path}.issuer", "expected `issuer` to be the `iss` of the client's tokens")
         self._require_keys(client, path)
         self._require_known(client, path)
+        seconds = client.token_seconds
+        if seconds is not None and not LEAST_TOKEN_SECONDS <= seconds <= MOST_TOKEN_SECONDS:
+            raise self._fault(
+                f"{path}.token_seconds", f"expected {LEAST_TOKEN_SECONDS} to {MOST_TOKEN_SECONDS} seconds"
+            )
         for number, server in enumerate(client.fhir_servers):
             fault = server.fault()
             if fault:
@@ -101,9 +119,11 @@ class _Loader:
                 raise self._fault(f"{path}.algorithms[{number}]", f"expected one of {', '.join(ALGORITHMS)}")
 
     def _require_known(self, client: Client, path: str) -> None:
-        known = self.known_services
+        if self.known_services is None:
+            return
+        known = (*self.known_services, *SURFACES)
         for number, service in enumerate(client.services or ()):
-            if known is not None and service not in known:
+            if service not in known:
                 raise self._fault(f"{path}.services[{number}]", f"expected one of {', '.join(known)}")
 
     def _convert(self, data: Any, form: Any, path: str) -> Any:

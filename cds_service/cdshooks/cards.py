@@ -53,7 +53,7 @@ class CardMaker:
             summary=shortened(finding.summary),
             detail=detail_of(rule, finding),
             indicator=rule.indicator_of(finding, self.case.stage),
-            source=self._source(rule),
+            source=self._source(rule, finding),
             suggestions=suggestions or None,
             selection_behavior="at-most-one" if suggestions else None,
             override_reasons=self._reasons(rule),
@@ -61,12 +61,13 @@ class CardMaker:
             extension={self.extension: {"finding": finding_id}} if self.extension else None,
         )
 
-    def _source(self, rule: Rule) -> CardSource:
+    def _source(self, rule: Rule, finding: Finding) -> CardSource:
+        source = rule.sources_of(finding)[0]
         topic = Coding(system=f"{self.canonical_base}/CodeSystem/rule", code=rule.id, display=rule.title)
-        return CardSource(label=rule.sources[0].label, url=rule.sources[0].url, topic=topic)
+        return CardSource(label=source.label, url=source.url, topic=topic)
 
     def _reasons(self, rule: Rule) -> tuple[Coding, ...] | None:
-        system = f"{self.canonical_base}/CodeSystem/override-reason"
+        system = reason_system(self.canonical_base)
         reasons = rule.reasons_at(self.case.stage)
         return tuple(Coding(system=system, code=each.code, display=each.display) for each in reasons) or None
 
@@ -110,6 +111,11 @@ def _lacks_details(change: Change) -> bool:
 # --- wording --------------------------------------------------------------------------------------------------------
 
 
+def reason_system(canonical_base: str) -> str:
+    """The code system of our override reasons."""
+    return f"{canonical_base}/CodeSystem/override-reason"
+
+
 def shortened(text: str) -> str:
     """The text, cut at a word to fewer than 140 characters."""
     if len(text) <= SUMMARY_LIMIT:
@@ -129,7 +135,8 @@ def detail_of(rule: Rule, finding: Finding) -> str:
     if finding.notes:
         parts.append("\n\n".join(escape_markdown(note) for note in finding.notes))
     parts.append(f"**Why**\n\n{rule.why}")
-    parts.append("**Source**\n\n" + "\n".join(f"- {_citation(rule, source, finding.day)}" for source in rule.sources))
+    sources = rule.sources_of(finding)
+    parts.append("**Source**\n\n" + "\n".join(f"- {_citation(rule, each, finding.day)}" for each in sources))
     return "\n\n".join(parts)
 
 
@@ -144,8 +151,8 @@ def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
 
 def _citation(rule: Rule, source: Source, day: date | None) -> str:
     """A source citation, with a note if one of the tables uses it and the date of service is past its verification."""
-    checked = f"{source.label}, verified through {source.verified_through.isoformat()}"
-    is_later = day is not None and day > source.verified_through
+    checked = f"{source.label}, {source.checked}"
+    is_later = day is not None and source.verified_through is not None and day > source.verified_through
     if is_later and any(source in table.sources.values() for table in rule.tables):
         return f"{checked}. The date of service is later; confirm that it still applies"
     return checked

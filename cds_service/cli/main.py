@@ -1,4 +1,5 @@
-"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `site`, `clients`, `database` and `settings`."""
+"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
+`settings`."""
 
 import sys
 from collections.abc import Iterable
@@ -14,12 +15,20 @@ from cds_service.cli.clients import clients
 from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
+from cds_service.cli.tables import tables_group
 from cds_service.errors import ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
 from cds_service.review.reference import rule_page
 from cds_service.settings import load_settings, table
-from cds_service.wiring import create_advisor, create_auditor, create_case_writer, samples, service_directory
+from cds_service.wiring import (
+    codes_in_scope,
+    create_advisor,
+    create_auditor,
+    create_case_writer,
+    samples,
+    service_directory,
+)
 from hooks.publish import reference as hooks_reference
 from hooks.publish.candidates import candidates
 
@@ -145,3 +154,4 @@ main.add_command(audit_group(create_auditor))
 main.add_command(check_command(_advisor, service_directory, _console))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
+main.add_command(tables_group(codes_in_scope))

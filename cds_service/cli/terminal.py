@@ -1,7 +1,6 @@
 """Output for the terminal; plain text if the output is not a terminal."""
 
 from collections.abc import Iterable
-from datetime import date
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -136,7 +135,7 @@ def show_code(console: Console, page: CodePage) -> None:
         console.print(Text(f"  {', '.join(page.rules)}"))
     _heading(console, "Sources")
     for number, cited in enumerate(notes.every, 1):
-        console.print(Text(f"  [{number}] {_sourced(cited.source, cited.url, cited.verified_through)}"))
+        console.print(Text(f"  [{number}] {_sourced(cited.source, cited.url, cited.checked)}"))
 
 
 def _heading(console: Console, title: str) -> None:
@@ -156,8 +155,8 @@ def _note(cited: Citation, notes: Footnotes) -> str:
     return f"{f' ({cited.mark})' if cited.mark else ''} [{notes.number(cited)}]"
 
 
-def _sourced(source: str, url: str | None, verified_through: date) -> str:
-    return f"{source}, verified through {verified_through}{f' <{url}>' if url else ''}"
+def _sourced(source: str, url: str | None, checked: str) -> str:
+    return f"{source}, {checked}{f' <{url}>' if url else ''}"
 
 
 def show_rules(console: Console, pages: Iterable[RulePage]) -> None:
@@ -190,5 +189,5 @@ def show_rule(console: Console, page: RulePage, examples: Iterable[Example]) -> 
             console.print(Text(f"    not checked: {line}"))
     _heading(console, "Sources")
     for source in page.sources:
-        console.print(Text(f"  - {_sourced(source.source, source.url, source.verified_through)}"))
+        console.print(Text(f"  - {_sourced(source.source, source.url, source.checked)}"))
     console.print(Text(f"  Tables: {'; '.join(page.tables)}"))

@@ -14,8 +14,6 @@ from msgspec.structs import replace
 from cds_service.core.case import (
     Administration,
     Case,
-    Code,
-    Concept,
     Document,
     Line,
     Observation,
@@ -25,6 +23,7 @@ from cds_service.core.case import (
     Record,
     RecordT,
 )
+from cds_service.core.concepts import Code, Concept
 from cds_service.core.rules import Why
 
 UNPARSED = "could not be parsed"

@@ -9,52 +9,18 @@ from datetime import date
 from decimal import Decimal
 from functools import wraps
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from cds_service.cms.lookup import Snapshot
+from cds_service.core.concepts import Concept
 from cds_service.core.notation import notation
+from cds_service.core.site import Site
 
 Stage = Literal["order", "claim"]
 ClaimType = Literal["professional", "institutional", "unknown"]
 
-# Code systems that rules use. A code of any other system keeps the system's URI.
-BILLING = "billing"  # CPT and HCPCS Level II are one code space (CPT is HCPCS Level I)
-NDC = "ndc"
-RXNORM = "rxnorm"
-SNOMED = "snomed"
-LOINC = "loinc"
-REVENUE = "revenue"  # revenue codes name a cost center; a line without any other code charges no procedure
-CVX = "cvx"  # vaccines
-NO_SYSTEM = ""  # a coding that names no system: weak evidence
 MIDNIGHT = -1  # in place of an hour: exactly midnight in UTC may be a date written as an instant
-# Not a code system: the `value` is a reference to a resource that was not sent.
-REFERENCE = "reference"
-# Nor is this: the kind of a modifier in an unknown form.
-MODIFIER = "modifier"
-
-
-class Code(msgspec.Struct, frozen=True, gc=False):
-    """A code and its code system: one of the constants above, or a URI."""
-
-    system: str
-    value: str
-
-
-class Concept(msgspec.Struct, frozen=True, gc=False):
-    """A coded concept: its codes, its display texts (weak evidence), and the ingredients of a mixture as `parts`."""
-
-    codes: tuple[Code, ...] = ()
-    words: tuple[str, ...] = ()
-    parts: "tuple[Concept, ...]" = ()
-
-    def values(self, *systems: str) -> tuple[str, ...]:
-        """The codes of the given systems, in the order received."""
-        return tuple(code.value for code in self.codes if code.system in systems)
-
-    def names_any(self, billing_codes: frozenset[str]) -> bool:
-        """True if one of the codes, without the modifiers behind it, is among billing codes; any system counts."""
-        return any(code.value[:5].upper() in billing_codes for code in self.codes)
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -96,6 +62,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     `units_unclear`, stated in a way that was not understood. `claim` identifies the line's claim, empty for a charge
     not yet on a claim. `open` is true while the line can be changed. `billable` is true for a charge on no claim whose
     status says that it is ready to be billed. `unclear_modifiers` are modifiers in a form that was not understood.
+    `bill_type` are the first two digits of a hospital claim's type of bill: 13 outpatient, 85 critical access hospital.
     `coverages` are references and identifiers, `payer_names` the names of coverages that have neither.
     """
 
@@ -108,6 +75,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     units_unclear: bool = False
     claim: str = ""
     claim_type: ClaimType = "unknown"
+    bill_type: str | None = None
     place_of_service: str | None = None
     coverages: tuple[str, ...] = ()
     payer_names: tuple[str, ...] = ()
@@ -140,14 +108,15 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 
 class Administration(Record, frozen=True, kw_only=True, gc=False):
-    """A medication given, or recorded as not given; `ml` is the dose in mL, None if not stated as a volume.
+    """A medication given, or recorded as not given; `ml` is the dose in mL, `mg` in mg, each None if not stated so.
 
-    Of a mixture, `parts` are the ingredients and `ml` is None: the dose of the whole is not that of a product in it.
+    Of a mixture, `parts` are the ingredients and neither is set: the dose of the whole is not that of a product in it.
     """
 
     status: Literal["given", "not given", "unclear"]
     concept: Concept
     ml: Decimal | None = None
+    mg: Decimal | None = None
     parts: tuple[Part, ...] = ()
 
 
@@ -282,43 +251,7 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         return self._made[number]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payer:
-    """A payer in the site's file: how coverages identify it, and its answers to the questions that rules ask.
-
-    `names` are in lower case. `identifiers` and `types` (of coverage) are references, bare values or `system|value`.
-    A question without an answer is unknown.
-    """
-
-    names: frozenset[str] = frozenset()
-    identifiers: frozenset[str] = frozenset()
-    types: frozenset[str] = frozenset()
-    answers: Mapping[str, bool] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A site's choices.
-
-    `mappings` map the site's codes to billing codes while resources are parsed; of `mapped_systems` every code that has
-    a billing code is mapped. `time_zone` gives instants in UTC their local day. `vial_units`: if the product is known
-    but the dose is not, charge one vial, of the usual size or of the size in `vial_units_of` (HCPCS units).
-    `order_suggestions`: the resource that a suggestion creates at order time.
-    """
-
-    mappings: Mapping[Code, str] = field(default_factory=dict)
-    mapped_systems: frozenset[str] = frozenset()
-    time_zone: ZoneInfo | None = None
-    payers: tuple[Payer, ...] = ()
-    rules_off: frozenset[str] = frozenset()
-    rules_lowered: frozenset[str] = frozenset()
-    vial_units: bool = False
-    vial_units_of: Mapping[str, Decimal] = field(default_factory=dict)
-    order_suggestions: Literal["ChargeItem", "ServiceRequest"] = "ChargeItem"
-
-    def units_of_vial(self, code: str, usual: Decimal | None) -> Decimal | None:
-        """The HCPCS units to charge if the dose is unknown; None if a person has to enter them."""
-        return self.vial_units_of.get(code, usual if self.vial_units else None)
+NO_TABLES = Snapshot(())
 
 
 class Days(msgspec.Struct, frozen=True, gc=False):
@@ -340,7 +273,7 @@ class Case:
     the days that were asked for. `focus` names the records under review, None for all.
     `unreadable_codes` are the codes found in charges that could not be parsed; they count as charged.
     `unreadable_parts` names the parts of the record of which a resource could not be parsed.
-    `facts` is the cache of `cached_fact`.
+    `tables` are the loaded tables of CMS. `facts` is the cache of `cached_fact`.
     """
 
     stage: Stage
@@ -358,8 +291,14 @@ class Case:
     unreadable_codes: frozenset[str] = frozenset()
     unreadable_parts: frozenset[str] = frozenset()
     focus: frozenset[str] | None = None
-    site: Site = Site()
+    site: Site = field(default_factory=Site)
+    tables: Snapshot = NO_TABLES
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def every_code(self) -> bool:
+        """True if rules look at every code of a claim: by the site's file, at claim time, with loaded tables."""
+        return self.site.scope == "all" and self.stage == "claim" and bool(self.tables.releases)
 
     def with_records(self, **members: Sequence[Record]) -> "Case":
         """A copy with other records for some members; cached facts are not copied."""

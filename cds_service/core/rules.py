@@ -52,6 +52,7 @@ class Finding:
 
     `summary` is one sentence with the action to take, `notes` are further sentences for the card's detail. `day` is
     the date of service, compared with the tables' verification dates. `checklist` rows are item, state and reference.
+    `sources` are those that applied, where the rule rests on several of which only some did; empty for all of them.
     """
 
     summary: str
@@ -61,6 +62,7 @@ class Finding:
     day: date | None = None
     indicator: Indicator | None = None
     checklist: tuple[tuple[str, str, str], ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 # Why a rule cannot decide: the `table` does not cover the date of service; the `record` is incomplete or unclear; a
@@ -128,7 +130,10 @@ def scope_of(rules: Iterable["Rule"]) -> Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule and its description. `id` is its public name: `add-on-without-primary`."""
+    """A rule and its description. `id` is its public name: `add-on-without-primary`.
+
+    `every_code`: with the loaded tables of CMS, it speaks of any code of a claim.
+    """
 
     id: str
     title: str
@@ -141,12 +146,17 @@ class Rule:
     override_reasons: tuple[OverrideReason, ...]
     about: Scope
     check: Check
+    every_code: bool = False
 
     def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
         """The finding's indicator: at most the rule's own for the stage."""
         if finding.indicator == INFO:
             return INFO
         return self.indicator[stage]
+
+    def sources_of(self, finding: Finding) -> tuple[Source, ...]:
+        """The sources that a finding cites, the card's own first."""
+        return finding.sources or self.sources
 
     def reasons_at(self, stage: Stage) -> tuple[OverrideReason, ...]:
         """The override reasons that apply at a stage."""
@@ -164,11 +174,13 @@ def rule(
     sources: Iterable[Source],
     override_reasons: Iterable[OverrideReason],
     about: "Iterable[str | Table[Any] | Topic] | None" = None,
+    every_code: bool = False,
 ) -> Callable[[Check], Rule]:
     """Declare a rule: its indicators at order and claim time, its tables, sources and override reasons.
 
     The first source is the card's source. `about` is the subject of the rule: codes, tables (for the codes in them) and
-    topics; without it, the codes of `tables`. Rules run only for cases that hold the subject of at least one rule.
+    topics; without it, the codes of `tables`. Rules run only for cases that hold the subject of at least one rule, and
+    rules of `every_code` also where the site wants every code of a claim checked.
     Raises RuleError if the docstring lacks a section.
     """
     rests_on = tuple(tables)
@@ -188,6 +200,7 @@ def rule(
             override_reasons=tuple(override_reasons),
             about=_scope(rests_on if about is None else about),
             check=check,
+            every_code=every_code,
         )
 
     return declare

@@ -1,6 +1,6 @@
 """The names of code systems, for people."""
 
-from cds_service.core.case import BILLING, CVX, LOINC, NDC, REVENUE, RXNORM, SNOMED
+from cds_service.core.concepts import BILLING, CVX, LOINC, NDC, REVENUE, RXNORM, SNOMED
 
 SYSTEM_NAMES = {
     BILLING: "CPT or HCPCS",

@@ -1,9 +1,10 @@
 """Dated code tables: coding rules as data.
 
 A table is a YAML file with a title, its sources with their verification dates, and entries, each in force from its
-`first` to its `last` date of service. `load_table` is strict: unquoted codes, unknown or duplicate keys, unknown
-sources, and two entries with the same code (or other key) in force on one day are errors that name the file, the line
-and the expected value.
+`first` to its `last` date of service. Some sources list what is in force without saying since when: their entries
+answer from the date of the oldest `release` that was read, which is not the date of a change. `load_table` is strict:
+unquoted codes, unknown or duplicate keys, unknown sources, and two entries with the same code (or other key) in force
+on one day are errors that name the file, the line and the expected value.
 """
 
 import re
@@ -24,13 +25,16 @@ Confidence = Literal["seen", "secondary", "memory"]
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A document that entries cite, and the last date of service for which it was verified.
 
-    `url` is the publisher's page, if known.
+    `verified_through` None: a publication that does not change, such as an article or our own words. `release`: the
+    document states no start dates, and lists what was in force on that day, the oldest that was read. `url` is the
+    publisher's page, if known.
     """
 
     publisher: str
     document: str
     year: int
-    verified_through: date
+    verified_through: date | None = None
+    release: date | None = None
     url: str | None = None
 
     @property
@@ -39,11 +43,17 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         written = str(self.year) in self.document
         return f"{self.publisher}, {self.document}" + ("" if written else f" ({self.year})")
 
+    @property
+    def checked(self) -> str:
+        """The words for its age: `verified through 2026-12-31`, or `published 2018`."""
+        return f"verified through {self.verified_through}" if self.verified_through else f"published {self.year}"
+
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The fields of every entry: code, dates in force, source, confidence and verification date.
 
-    `first` None: in force as far back as the source goes. `last` None: no known end.
+    `first` None: the start is not known. The entry then answers from the `release` of its source, or with none, as far
+    back as the source goes. `last` None: no known end.
     """
 
     code: str
@@ -51,18 +61,24 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     last: date | None = None
     source: str
     confidence: Confidence = "seen"
-    verified_through: date
+    verified_through: date | None = None
+    release: date | None = None
 
     @property
     def key(self) -> str:
         """The key that at most one entry may have on any day; by default the code."""
         return self.code
 
+    @property
+    def start(self) -> date | None:
+        """The date of service from which the entry answers: its first, else the release that it was read from."""
+        return self.first or self.release
+
     def in_force(self, day: date | None) -> bool:
         """True if the entry is in force on a date of service; for an unknown date, if it has no end."""
         if day is None:
             return self.last is None
-        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+        return (self.start is None or self.start <= day) and (self.last is None or day <= self.last)
 
 
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -146,12 +162,14 @@ def _entry(
     name = raw.get("source", next(iter(head.sources)) if len(head.sources) == 1 else None)
     if name not in head.sources:
         raise TableError(f"{where}: expected `source` to be one of {', '.join(head.sources)}")
-    defaults = {"source": name, "verified_through": head.sources[name].verified_through}
+    source = head.sources[name]
+    defaults = {"source": name, "verified_through": source.verified_through}
+    defaults |= {} if "first" in raw else {"release": source.release}
     try:
         entry = msgspec.convert(defaults | raw, entry_type)
     except msgspec.ValidationError as error:
         raise TableError(f"{where}: {error}") from None
-    if entry.first and entry.last and entry.last < entry.first:
+    if entry.start and entry.last and entry.last < entry.start:
         raise TableError(f"{where}: expected `last` to be no earlier than `first`")
     return entry
 
@@ -160,7 +178,7 @@ def _require_disjoint(path: Path, entries: tuple[Entry, ...]) -> None:
     seen: dict[str, list[Entry]] = {}
     for entry in entries:
         for other in seen.setdefault(entry.key, []):
-            if (entry.first or date.min) <= (other.last or date.max) and (other.first or date.min) <= (
+            if (entry.start or date.min) <= (other.last or date.max) and (other.start or date.min) <= (
                 entry.last or date.max
             ):
                 raise TableError(f"{path.name}: two entries for {entry.key} are in force on the same day")

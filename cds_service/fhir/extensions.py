@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from cds_service.core.case import BILLING, NDC, Code, Concept
+from cds_service.core.concepts import BILLING, NDC, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.elements import (
     amount,

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.core.case import REFERENCE, Code, Concept, Origin, Part
+from cds_service.core.case import Origin, Part
+from cds_service.core.concepts import REFERENCE, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.contained import Substance, contained_by, fragment_of
 from cds_service.fhir.elements import (

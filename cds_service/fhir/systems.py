@@ -6,7 +6,8 @@ CPT is HCPCS Level I, and many senders use the two URIs interchangeably, so both
 import re
 from functools import lru_cache
 
-from cds_service.core.case import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED, ClaimType
+from cds_service.core.case import ClaimType
+from cds_service.core.concepts import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED
 
 CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cds_service.core.case import BILLING, NDC
+from cds_service.core.concepts import BILLING, NDC
 from cds_service.core.rules import OverrideReason, Rule
 from cds_service.core.terminology import CodeList, CodeMap, Member, Pair, Terminology
 from cds_service.fhir.systems import NDC_URI, billing_uri

@@ -5,7 +5,8 @@ from datetime import date
 
 import msgspec
 
-from cds_service.core.case import BILLING, NO_SYSTEM, ClaimType
+from cds_service.core.case import ClaimType
+from cds_service.core.concepts import BILLING, NO_SYSTEM
 from cds_service.core.notation import codes_without_modifiers
 from cds_service.fhir import resources as r
 from cds_service.fhir.charges import claim_type_of, parts_of

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from cds_service.core.case import MODIFIER, NO_SYSTEM, REFERENCE
+from cds_service.core.concepts import MODIFIER, NO_SYSTEM, REFERENCE
 from cds_service.core.system_names import SYSTEM_NAMES
 from cds_service.onboarding.unknown import Suggestions, UnknownCode, plain
 

@@ -9,7 +9,8 @@ import msgspec
 
 from cds_service.audit.exports import ExportFile
 from cds_service.core.alternatives import Unclear
-from cds_service.core.case import NO_SYSTEM, REFERENCE, Case, Code, Stage
+from cds_service.core.case import Case, Stage
+from cds_service.core.concepts import NO_SYSTEM, REFERENCE, Code
 from cds_service.fhir.bundle import HEAD
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.r4_types import UNREAD_CHARGES

@@ -23,14 +23,20 @@ class Part(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Citation(Part, kw_only=True):
-    """The source of a fact, the date of service through which it was verified, and its confidence."""
+    """The source of a fact with its age and its confidence.
+
+    `checked` is `verified through` a date of service, or the year of a publication that does not change. `release` is
+    the day of the release that lists the fact, where its start is not known.
+    """
 
     source: str
     url: str | None = None
-    verified_through: date
+    checked: str
+    verified_through: date | None = None
     confidence: Confidence
     first: date | None = None
     last: date | None = None
+    release: date | None = None
 
     @property
     def mark(self) -> str:
@@ -42,7 +48,8 @@ class Citation(Part, kw_only=True):
     @property
     def dates(self) -> str:
         """The dates between which the fact applies; empty if unknown."""
-        since = f"from {self.first}" if self.first else ""
+        since = f"in the release of {self.release}; since when is not known" if self.release else ""
+        since = f"from {self.first}" if self.first else since
         until = f"through {self.last}" if self.last else ""
         return " ".join(part for part in (since, until) if part)
 
@@ -53,10 +60,12 @@ def cited(table: Table[EntryT], entry: EntryT) -> Citation:
     return Citation(
         source=source.label,
         url=source.url,
+        checked=source.checked,
         verified_through=entry.verified_through,
         confidence=entry.confidence,
         first=entry.first,
         last=entry.last,
+        release=entry.release,
     )
 
 
@@ -117,12 +126,12 @@ class Footnotes:
     """The sources of a page, numbered in citation order."""
 
     def __init__(self) -> None:
-        self._numbers: dict[tuple[str, date], int] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
         self.every: list[Citation] = []
 
     def number(self, cited: Citation) -> int:
         """The number of a fact's source."""
-        key = (cited.source, cited.verified_through)
+        key = (cited.source, cited.checked)
         if key not in self._numbers:
             self.every.append(cited)
             self._numbers[key] = len(self.every)
@@ -182,7 +191,8 @@ class RuleSource(Part):
 
     source: str
     url: str | None
-    verified_through: date
+    checked: str
+    verified_through: date | None
 
 
 class RulePage(Part):
@@ -227,4 +237,6 @@ def _sources(rule: Rule) -> Iterator[Source]:
 
 
 def _source(source: Source) -> RuleSource:
-    return RuleSource(source=source.label, url=source.url, verified_through=source.verified_through)
+    return RuleSource(
+        source=source.label, url=source.url, checked=source.checked, verified_through=source.verified_through
+    )

@@ -11,7 +11,8 @@ import msgspec
 
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.core import strict_yaml
-from cds_service.core.case import BILLING, Administration, Concept, Line
+from cds_service.core.case import Administration, Line
+from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.notation import codes_without_modifiers, plain
 from cds_service.core.rules import Rule
 from cds_service.errors import BadRequest, TableError

@@ -1,4 +1,4 @@
-"""Loads the site's file: code mappings, time zone, payers, rule settings and vial sizes.
+"""Loads the site's file: code mappings, time zone, kind of hospital, payers, rule settings and vial sizes.
 
 A YAML file named by `CDS_SITE_FILE`, validated at startup: errors name the file, the line and the expected value.
 `deploy/site.example.yaml` explains every part.
@@ -9,13 +9,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from cds_service.core import strict_yaml
-from cds_service.core.case import BILLING, LOINC, NDC, RXNORM, SNOMED, Code, Payer, Site
+from cds_service.core.concepts import BILLING, LOINC, NDC, RXNORM, SNOMED, Code
+from cds_service.core.site import CodeScope, HospitalKind, Payer, Site
 from cds_service.errors import SettingsError
 from cds_service.fhir.systems import code_kind, normalized
 
@@ -61,6 +62,8 @@ class _VialUnits(_Part):
 
 class _File(_Part):
     time_zone: str | None = None
+    scope: str = "echo"
+    hospital: str = "outpatient"
     mappings: list[_Mapping] = []
     systems: list[_System] = []
     payers: list[dict[str, Any]] = []
@@ -97,6 +100,8 @@ class _Loader:
             mappings=self._mappings(file.mappings),
             mapped_systems=frozenset(_system(each.system) for each in file.systems if each.all_mapped),
             time_zone=self._time_zone(file.time_zone),
+            scope=cast(CodeScope, self._one_of(get_args(CodeScope), "scope", file.scope)),
+            hospital=cast(HospitalKind, self._one_of(get_args(HospitalKind), "hospital", file.hospital)),
             payers=tuple(self._payer(raw, f"$.payers[{i}]") for i, raw in enumerate(file.payers)),
             rules_off=self._rules(file.rules.switched_off, "$.rules.switched_off"),
             rules_lowered=self._lowered(file.rules),
@@ -125,6 +130,11 @@ class _Loader:
         except (KeyError, ValueError, OSError):
             text = "expected the IANA name of a time zone, such as America/Chicago"
             raise self._fault("$.time_zone", text) from None
+
+    def _one_of(self, allowed: tuple[str, ...], key: str, value: str) -> str:
+        if value not in allowed:
+            raise self._fault(f"$.{key}", f"expected `{key}` to be {' or '.join(allowed)}")
+        return value
 
     def _mappings(self, written: list[_Mapping]) -> dict[Code, str]:
         found: dict[Code, str] = {}

@@ -8,19 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from cds_service.core.case import (
-    BILLING,
-    Administration,
-    Case,
-    Concept,
-    Coverage,
-    Document,
-    Line,
-    Observation,
-    Order,
-    Procedure,
-    Record,
-)
+from cds_service.core.case import Administration, Case, Coverage, Document, Line, Observation, Order, Procedure, Record
+from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.notation import plain
 from cds_service.fhir.read import ParsedCase
 from cds_service.review.reference import Part

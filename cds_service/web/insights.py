@@ -14,7 +14,7 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 
 from cds_service.charts import Columns, columns, row_bar
-from cds_service.core.case import MODIFIER, NO_SYSTEM, REFERENCE
+from cds_service.core.concepts import MODIFIER, NO_SYSTEM, REFERENCE
 from cds_service.core.rules import Rule
 from cds_service.core.system_names import SYSTEM_NAMES
 from cds_service.database.connections import Database

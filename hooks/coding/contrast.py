@@ -6,9 +6,11 @@ from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from typing import Literal
 
-from cds_service.core.case import Administration, Case, Concept, Line, Order, Procedure, Record, Site, cached_fact
+from cds_service.core.case import Administration, Case, Line, Order, Procedure, Record, cached_fact
+from cds_service.core.concepts import Concept
 from cds_service.core.notation import plain
 from cds_service.core.rules import Evidence
+from cds_service.core.site import Site
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged

@@ -6,17 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeVar
 
-from cds_service.core.case import (
-    LOINC,
-    RXNORM,
-    SNOMED,
-    Case,
-    Document,
-    Observation,
-    Record,
-    Records,
-    cached_fact,
-)
+from cds_service.core.case import Case, Document, Observation, Record, Records, cached_fact
+from cds_service.core.concepts import LOINC, RXNORM, SNOMED
 from hooks.codes.tables import DOCUMENTATION, DocumentationItem
 from hooks.coding.products import agent_in, agent_ml
 from hooks.coding.studies import Study

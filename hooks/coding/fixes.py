@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from cds_service.core.case import BILLING, Case, Line
+from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
+from cds_service.core.concepts import BILLING
 from cds_service.core.notation import codes_without_modifiers, notation, plain
 from cds_service.core.rules import Evidence, Fix
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cds_service.core.case import BILLING, Case, Line, Procedure, cached_fact
+from cds_service.core.case import Case, Line, Procedure, cached_fact
+from cds_service.core.concepts import BILLING
 from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import ADD_ONS
 from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines

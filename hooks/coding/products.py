@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from cds_service.core.case import BILLING, NDC, NO_SYSTEM, RXNORM, Administration, Code, Concept
+from cds_service.core.case import Administration
+from cds_service.core.concepts import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
 from cds_service.core.notation import code_with_modifiers
 from hooks.codes.tables import CODES, PRODUCTS
 

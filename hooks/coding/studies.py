@@ -10,18 +10,8 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from cds_service.core.case import (
-    BILLING,
-    Administration,
-    Case,
-    Concept,
-    Line,
-    Order,
-    Origin,
-    Procedure,
-    Record,
-    cached_fact,
-)
+from cds_service.core.case import Administration, Case, Line, Order, Origin, Procedure, Record, cached_fact
+from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import ADD_ONS, STUDIES
 from hooks.coding.lines import days_under_review, relevant_lines

@@ -5,7 +5,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Literal
 
-from cds_service.core.case import BILLING, NO_SYSTEM, Code, Concept, Line, Order, Procedure, Record
+from cds_service.core.case import Line, Order, Procedure, Record
+from cds_service.core.concepts import BILLING, NO_SYSTEM, Code, Concept
 from cds_service.core.notation import code_with_modifiers
 from hooks.codes.tables import STUDIES, StudyCode
 

@@ -10,13 +10,7 @@ from datetime import date
 from itertools import islice
 from typing import TypeVar
 
-from cds_service.core.case import (
-    Administration,
-    Line,
-    Order,
-    Procedure,
-    Record,
-)
+from cds_service.core.case import Administration, Line, Order, Procedure, Record
 from cds_service.core.union_find import DisjointSet
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from cds_service.core.case import BILLING, Case, Concept, Line
+from cds_service.core.case import Case, Line
+from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.rules import Evidence
-from hooks.codes.tables import CODES, PRODUCTS, UNIT_LIMITS
+from hooks.codes.tables import CODES, PRODUCTS, UNIT_LIMITS, UnitLimit
 from hooks.coding.claims import by_claim_type_and_component, is_facility_supply, is_reviewed, units_of
 from hooks.coding.contrast import agents_given, agents_ordered
 from hooks.coding.lines import detail_lines
@@ -86,8 +87,13 @@ def is_valid_supply(line: Line) -> bool:
 
 def is_off_market(code: str, day: date | None) -> bool:
     """True if the product is discontinued and Medicare's unit limit on the day is 0."""
-    limits = [limit for limit in UNIT_LIMITS.history(code) if day is not None and limit.in_force(day)]
-    return is_discontinued(code) and any(limit.units == 0 for limit in limits)
+    return is_discontinued(code) and bool(zero_limits(code, day))
+
+
+def zero_limits(code: str, day: date | None) -> tuple[UnitLimit, ...]:
+    """Medicare's unit limits of a code on a day that are 0."""
+    limits = UNIT_LIMITS.history(code) if day is not None else ()
+    return tuple(limit for limit in limits if limit.in_force(day) and limit.units == 0)
 
 
 def is_discontinued(code: str) -> bool:

@@ -6,21 +6,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from cds_service.core.alternatives import Unclear
-from cds_service.core.case import (
-    BILLING,
-    MODIFIER,
-    REFERENCE,
-    REVENUE,
-    Administration,
-    Case,
-    Code,
-    Concept,
-    Line,
-    Order,
-    Procedure,
-    Record,
-    cached_fact,
-)
+from cds_service.core.case import Administration, Case, Line, Order, Procedure, Record, cached_fact
+from cds_service.core.concepts import BILLING, MODIFIER, REFERENCE, REVENUE, Code, Concept
 from cds_service.core.system_names import SYSTEM_NAMES
 from hooks.coding.lines import days_under_review
 from hooks.coding.setting_and_payer import unnamed_coverages, unresolved_coverages

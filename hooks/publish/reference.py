@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import hooks
-from cds_service.core.case import NDC, RXNORM, Code, Concept
+from cds_service.core.concepts import NDC, RXNORM, Code, Concept
 from cds_service.core.notation import plain
 from cds_service.core.rules import Rule
 from cds_service.core.tables import Entry, Table

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from cds_service.core.case import BILLING, NDC
+from cds_service.core.concepts import BILLING, NDC
 from cds_service.core.terminology import CodeList, CodeMap, Member, Pair, Terminology
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS, AddOn
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from cds_service.core.case import NDC, Case, Code, Concept, Line, Record
+from cds_service.core.case import Case, Line, Record
 from cds_service.core.changes import AddLine, Change, RemoveLine, ReplaceCode, SetUnits
+from cds_service.core.concepts import NDC, Code, Concept
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.contrast import agents_given, ambiguous_agents, documented_units

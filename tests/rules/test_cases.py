@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 import hooks
+from cds_service.cdshooks.messages import Card
 from cds_service.core.rules import Finding, Undecided
 from cds_service.review.advisor import Advisor, Answer
 from tests.support.notation import body_of, service_of
@@ -54,6 +55,17 @@ def test_flags(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
         assert [str(each) for each in found[0].fixes if each.recommended] == [case["recommended"]]
     assert case.get("says", "") in card.summary
     assert case.get("notes", "") in (card.detail or "")
+    if "cites" in case:
+        assert [each in line for each, line in zip(case["cites"], _cited(card), strict=True)] == [True] * len(
+            case["cites"]
+        )
+
+
+def _cited(card: Card) -> list[str]:
+    """The card's sources, one per line; the first is also the source under its title."""
+    lines = (card.detail or "").split("**Source**\n\n")[1].splitlines()
+    assert card.source.label in lines[0]
+    return lines
 
 
 @pytest.mark.parametrize(("rule_id", "case"), cases("passes"))

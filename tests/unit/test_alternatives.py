@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from cds_service.core.alternatives import Alternative, Readings, Unclear
-from cds_service.core.case import BILLING, Case, Code, Concept, Line, Origin
+from cds_service.core.case import Case, Line, Origin
 from cds_service.core.changes import AddLine, RemoveLine, SetUnits
+from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.review import review
 from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Rule, Undecided, rule
 from hooks.codes.sources import L38786

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.core.case import REFERENCE, Administration, Case, Code, Concept
+from cds_service.core.case import Administration, Case
+from cds_service.core.concepts import REFERENCE, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.mixtures import part_of
 from cds_service.fhir.read import read_case

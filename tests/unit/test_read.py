@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds_service.core.case import Case, Code, Records
+from cds_service.core.case import Case, Records
+from cds_service.core.concepts import Code
 from cds_service.fhir.read import ParsedCase, read_case
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.resources import CodeableConcept
@@ -287,6 +288,28 @@ def test_doses(dose: dict[str, Any] | None, expected: Decimal | None) -> None:
     dosage = {"dosage": {"dose": dose}} if dose else {}
     given = administration(medicationCodeableConcept={"text": "Definity"}, **dosage)
     assert case_of(given).administrations[0].ml == expected
+
+
+@pytest.mark.parametrize(
+    ("dose", "expected"),
+    [
+        ({"value": 0.4, "unit": "mg"}, Decimal("0.4")),
+        ({"value": 400, "code": "ug", "system": "http://unitsofmeasure.org"}, Decimal("0.4")),
+        ({"value": 400, "unit": "mcg"}, Decimal("0.4")),
+        ({"value": 0.25, "unit": "g"}, Decimal(250)),
+        ({"value": 20, "unit": "mL"}, None),
+        ({"value": 10, "unit": "mcg/kg/min"}, None),
+        ({"value": 1}, None),
+    ],
+)
+def test_a_dose_in_milligrams(dose: dict[str, Any], expected: Decimal | None) -> None:
+    given = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "dobutamine"},
+        "dosage": {"dose": dose},
+    }
+    assert case_of(given).administrations[0].mg == expected
 
 
 @pytest.mark.parametrize("what", [{}, {"medicationCodeableConcept": {}}, {"medicationCodeableConcept": {"coding": []}}])

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import hooks
 from cds_service.cli.main import main
-from cds_service.core.case import Site
+from cds_service.core.site import Site
 from cds_service.onboarding.stanza import PLACEHOLDER
 from cds_service.review.site_file import load_site
 from hooks.publish.candidates import candidates

@@ -58,9 +58,9 @@ PAIR = '  - {code: "93351", setting: professional, never: ["93350"]%s}\n'
 def test_entries_of_another_key_may_be_in_force_on_one_day(tmp_path: Path) -> None:
     path = tmp_path / "table.yaml"
     path.write_text(HEAD + PAIR % "" + PAIR.replace("professional", "facility") % "")
-    assert [row.key for row in load_table(path, PairRow)] == ["93351 (professional)", "93351 (facility)"]
+    assert [row.key for row in load_table(path, PairRow)] == ["93351 (professional, one)", "93351 (facility, one)"]
     path.write_text(HEAD + PAIR % ", last: 2025-12-31" + PAIR % ", first: 2025-12-31")
-    with pytest.raises(TableError, match=r"two entries for 93351 \(professional\) are in force on the same day"):
+    with pytest.raises(TableError, match=r"two entries for 93351 \(professional, one\) are in force on the same day"):
         load_table(path, PairRow)
 
 

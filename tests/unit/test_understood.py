@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from cds_service.core.case import (
+from cds_service.core.case import Case, Line, Origin
+from cds_service.core.concepts import (
     BILLING,
     CVX,
     LOINC,
@@ -14,11 +15,8 @@ from cds_service.core.case import (
     REVENUE,
     RXNORM,
     SNOMED,
-    Case,
     Code,
     Concept,
-    Line,
-    Origin,
 )
 from cds_service.review.advisor import Advisor
 from hooks.coding.products import agent_in
