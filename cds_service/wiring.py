@@ -1,9 +1,11 @@
 """Builds the rules with their settings, without HTTP: for the command line, the audit and the web app."""
 
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import hooks
+import sample_bundles
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
@@ -58,8 +60,8 @@ def service_directory(namespace: str) -> ServiceDirectory:
 
 
 def samples(namespace: str) -> SampleLibrary:
-    """The sample requests of a checkout; an installed package has none, so its pages show no examples."""
-    return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(namespace))
+    """The sample requests: a package of data beside the rules, in a checkout and in a wheel alike."""
+    return SampleLibrary(Path(str(files(sample_bundles))), service_directory(namespace))
 
 
 def create_case_writer() -> CaseWriter:
