@@ -10,10 +10,13 @@
     │   ├── TooLarge           413  the body exceeds the size limit
     │   ├── NotJson            415  the content type is not JSON
     │   ├── UnknownEncoding    415  unsupported content encoding
+    │   ├── WrongHost          421  in development: not a loopback name
     │   ├── TooManyCalls       429  the client exceeded its rate or concurrency limit
     │   ├── Overloaded         503  the process is at its concurrency limit
     │   └── StoreUnavailable   503  the database cannot store the request; retry later
+    ├── KeysUnavailable        a client's key set: becomes a 401, and a line in the log or the terminal
     ├── UnreadableInput        fixed at the terminal: one plain line, exit code 2
+    ├── UnusableFile           fixed by the operator: a file of CMS; names file, line, column and expected value
     ├── TableError             fixed in `hooks/codes/`: names file, entry and expected value
     ├── RuleError              fixed in `hooks/rules/`: names file and expected form
     └── SettingsError          fixed by the operator: names variable and expected value
@@ -21,7 +24,10 @@
 Messages name the field and the expected value. They never repeat a client's value, which may be patient data.
 """
 
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar, TypeVar
+
+T = TypeVar("T")
 
 
 class ServiceError(Exception):
@@ -96,21 +102,28 @@ class UnknownEncoding(RequestError):
 class NotTrusted(RequestError):
     """The call has no valid client token. The message is logged only.
 
-    `claims` are the token's unverified `issuer`, `jti` and `tenant`.
+    `named` identifies the issuer that the token claims, in a form that may be logged.
     """
 
     status = 401
     code = "login"
 
-    def __init__(self, message: str, **claims: str) -> None:
+    def __init__(self, message: str, **named: str) -> None:
         super().__init__(message)
-        self.claims = claims
+        self.named = named
 
 
 class NotAllowed(RequestError):
     """The client is not registered for this tenant or service."""
 
     status = 403
+    code = "forbidden"
+
+
+class WrongHost(RequestError):
+    """The request names a host that is not served in development, where only loopback names are."""
+
+    status = 421
     code = "forbidden"
 
 
@@ -132,8 +145,16 @@ class Overloaded(TooManyCalls):
     code = "throttled"
 
 
+class KeysUnavailable(ServiceError):
+    """A client's key set cannot be fetched or parsed; the message is the reason."""
+
+
 class UnreadableInput(ServiceError):
     """A command-line input is not a Bundle or a CDS Hooks request."""
+
+
+class UnusableFile(ServiceError):
+    """A file of CMS that cannot be loaded; the message names file, line, column and the expected value."""
 
 
 class TableError(ServiceError):
@@ -146,3 +167,32 @@ class SettingsError(ServiceError):
 
 class RuleError(ServiceError):
     """An invalid rule file; the message names the file and the expected form."""
+
+
+class Faults:
+    """Collects faults of configuration, in one line each, so that an operator sees all of them at once."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Add faults; those that are known already are left out."""
+        self.lines += [line for line in dict.fromkeys(map(_printable, lines)) if line not in self.lines]
+
+    def attempt(self, make: Callable[[], T], prefix: str = "") -> T | None:
+        """The result of a function; None if it raised SettingsError, whose lines are added after a prefix."""
+        try:
+            return make()
+        except SettingsError as error:
+            self.add(prefix + line for line in str(error).splitlines())
+            return None
+
+    def raise_all(self) -> None:
+        """Raise SettingsError with all faults, if there are any."""
+        if self.lines:
+            raise SettingsError("\n".join(self.lines))
+
+
+def _printable(line: str) -> str:
+    """A line with other characters escaped: names of files may have any, and a terminal cannot show them all."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)

@@ -1,12 +1,15 @@
 """Builds the rules with their settings, without HTTP: for the command line, the audit and the web app."""
 
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import hooks
+import sample_bundles
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.cms.lookup import Tables
 from cds_service.core.rules import scope_of
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
@@ -32,7 +35,18 @@ def create_advisor(settings: Settings) -> Advisor:
         site=replace(site, order_suggestions=settings.order_suggestions),
         scope=scope_of(hooks.all_rules()),
         readings=READINGS,
+        tables=create_tables(settings),
     )
+
+
+def create_tables(settings: Settings) -> Tables:
+    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR."""
+    return Tables(settings.tables_dir)
+
+
+def codes_in_scope() -> frozenset[str]:
+    """Every billing code that a rule is about."""
+    return scope_of(hooks.all_rules()).codes
 
 
 def create_auditor(settings: Settings, fees: FeeTable, everything: bool) -> Auditor:
@@ -46,8 +60,8 @@ def service_directory(namespace: str) -> ServiceDirectory:
 
 
 def samples(namespace: str) -> SampleLibrary:
-    """The sample requests of a checkout; an installed package has none, so its pages show no examples."""
-    return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(namespace))
+    """The sample requests: a package of data beside the rules, in a checkout and in a wheel alike."""
+    return SampleLibrary(Path(str(files(sample_bundles))), service_directory(namespace))
 
 
 def create_case_writer() -> CaseWriter:

@@ -1,16 +1,18 @@
 """Shared fixtures: an advisor in this process, a running server, and a FHIR server."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
-from tests.browser.chromium import CHROMIUM
+from tests.browser.chromium import CHROMIUM, launched
 from tests.support.ehr import FHIR_TOKEN, load_corpus
 from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.postgresql import PostgreSQL, running_postgresql
@@ -23,9 +25,15 @@ SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The last line of a run, said by the process that others may have worked for."""
-    if CHROMIUM is None and not hasattr(config, "workerinput"):
+    """The last lines of a run, said by the process that others may have worked for."""
+    if hasattr(config, "workerinput"):
+        return
+    if CHROMIUM is None:
         sys.stdout.write("\ntests in a browser were left out: install `chromium` (apt-get install chromium)\n")
+    if not any(map(shutil.which, ("docker", "podman", "buildah"))):
+        sys.stdout.write(
+            "\nthe image cannot be built here: install docker, podman or buildah, then `make test-image`\n"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +58,15 @@ def server(service_process: Service) -> str:
 def server_log(service_process: Service) -> Path:
     """The file that takes what the server process writes to its outputs."""
     return service_process.log
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, one for all tests: its library allows no second in a process."""
+    with sync_playwright() as playwright:
+        started = launched(playwright)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,29 +1,30 @@
-"""Fetches and caches a client's public keys (JSON Web Key Set).
+"""Caches a client's public keys (JSON Web Key Set), and fetches them in the background.
 
 Keys are refreshed after ten minutes, and immediately for an unknown key id, at most once in ten seconds. If a refresh
-fails, cached keys stay valid for at most a day.
+fails, cached keys stay valid for at most a day. No call waits for keys that are cached; of the calls that need a key
+that is not, one waits briefly, and all others are refused at once, so a slow address costs nobody else a call.
 """
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 import jwt
 import msgspec
-import requests
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from urllib3.exceptions import HTTPError
 
-from cds_service.errors import ServiceError
+from cds_service.auth.key_fetch import fetch
+from cds_service.errors import KeysUnavailable, ServiceError
 from cds_service.telemetry.logs import log
 
 FRESH_SECONDS = 600.0
 STALE_SECONDS = 24 * 3600.0
 COOL_DOWN_SECONDS = 10.0
-FETCH_SECONDS = 3.0
-MAX_BYTES = 256 * 1024
+
+# How long one call at a time waits for a key that is being fetched, in seconds.
+WAIT_SECONDS = 1.0
 LEAST_RSA_BITS = 2048
 
 # The required key type and curve of each algorithm.
@@ -31,10 +32,6 @@ _KINDS = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
     **{"ES256": ("EC", "P-256"), "ES384": ("EC", "P-384"), "ES512": ("EC", "P-521")},
 }
-
-
-class KeysUnavailable(ServiceError):
-    """The key set cannot be fetched or parsed; the message is the reason."""
 
 
 class UnusableKey(ServiceError):
@@ -101,50 +98,80 @@ class KeySource:
         self._source = source
         self._clock = clock
         self._lock = Lock()
+        self._seat = Lock()  # of the one call that waits
+        self._running: Event | None = None  # set when the running fetch has ended
         self._keys: dict[str, Key] = {}
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._unknown_key_at: float | None = None
 
     def key(self, kid: str) -> Key | None:
-        """The key with an id, None if there is none. Raises KeysUnavailable if no keys can be loaded."""
-        self._refresh_if_due()
-        if kid not in self._keys:
-            self._refresh_for(kid)
+        """The key with an id, None if there is none.
+
+        Raises KeysUnavailable if no keys could be loaded, or if they are being fetched and this call may not wait.
+        """
+        running = self.refresh(kid)
+        if running and kid not in self._keys and not self._has_waited(running):
+            raise KeysUnavailable("the client's keys are being fetched; the next call may find them")
         if not self._is_within(self._fetched_at, STALE_SECONDS):
             raise KeysUnavailable("the client's keys are unavailable")
         return self._keys.get(kid)
 
     def load(self) -> dict[str, Key]:
         """The currently published keys, without the cache. Raises KeysUnavailable."""
-        return read_keys(_file(self._source) if isinstance(self._source, Path) else _fetch(self._source))
+        return read_keys(_file(self._source) if isinstance(self._source, Path) else fetch(self._source))
+
+    def refresh(self, kid: str | None = None) -> Event | None:
+        """Fetch the keys in the background if they are due, or if the key id is unknown and none was lately.
+
+        Returns the end of the running fetch, None if there is none. A file is read at once.
+        """
+        with self._lock:
+            if self._running is None and (self._is_due() or self._is_unknown(kid)):
+                if not self._is_due():
+                    self._unknown_key_at = self._clock()
+                self._start()
+            return self._running
+
+    def _start(self) -> None:
+        self._tried_at = self._clock()
+        if isinstance(self._source, Path):
+            self._reload()
+        else:
+            self._running = Event()
+            Thread(target=self._run, args=(self._running,), name="keys", daemon=True).start()
+
+    def _run(self, ended: Event) -> None:
+        try:
+            self._reload()
+        finally:
+            with self._lock:
+                self._running = None
+            ended.set()
+
+    def _has_waited(self, running: Event) -> bool:
+        """Wait for the running fetch; False without waiting if another call does, or if it takes too long."""
+        if not self._seat.acquire(blocking=False):
+            return running.is_set()
+        try:
+            return running.wait(WAIT_SECONDS)
+        finally:
+            self._seat.release()
 
     def _is_within(self, moment: float | None, seconds: float) -> bool:
         return moment is not None and self._clock() - moment < seconds
-
-    def _refresh_if_due(self) -> None:
-        """Refresh the keys when due. Other calls meanwhile use the cached keys, if there are any."""
-        if self._is_due() and self._lock.acquire(blocking=not self._keys):
-            try:
-                if self._is_due():
-                    self._reload()
-            finally:
-                self._lock.release()
 
     def _is_due(self) -> bool:
         return not (
             self._is_within(self._fetched_at, FRESH_SECONDS) or self._is_within(self._tried_at, COOL_DOWN_SECONDS)
         )
 
-    def _refresh_for(self, kid: str) -> None:
-        """Refresh the keys for an unknown key id; concurrent calls wait for the result."""
-        with self._lock:
-            if kid not in self._keys and not self._is_within(self._unknown_key_at, COOL_DOWN_SECONDS):
-                self._unknown_key_at = self._clock()
-                self._reload()
+    def _is_unknown(self, kid: str | None) -> bool:
+        return (
+            kid is not None and kid not in self._keys and not self._is_within(self._unknown_key_at, COOL_DOWN_SECONDS)
+        )
 
     def _reload(self) -> None:
-        self._tried_at = self._clock()
         try:
             self._keys = self.load()
             self._fetched_at = self._clock()
@@ -158,22 +185,3 @@ def _file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise KeysUnavailable(error.strerror or "cannot open the key file") from None
-
-
-def _fetch(address: str) -> bytes:
-    """The response of a key set URL, without redirects, proxies and .netrc."""
-    deadline = time.monotonic() + FETCH_SECONDS
-    received = bytearray()
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            with session.get(address, timeout=FETCH_SECONDS, stream=True, allow_redirects=False) as response:
-                if response.status_code != 200:
-                    raise KeysUnavailable(f"the key set URL responded with {response.status_code}")
-                while chunk := response.raw.read1(MAX_BYTES, decode_content=True):
-                    received += chunk
-                    if len(received) > MAX_BYTES or time.monotonic() > deadline:
-                        raise KeysUnavailable("the key set URL responded too slowly or with too much data")
-    except (requests.RequestException, HTTPError, OSError) as error:
-        raise KeysUnavailable(f"the request for the key set failed ({type(error).__name__})") from None
-    return bytes(received)

@@ -73,6 +73,8 @@ def _entry(client: Client) -> Iterator[str]:
         yield f"  tenants: {_text(client.tenants)}"
     if client.services is not None:
         yield f"  services: {_text(client.services)}"
+    if client.token_seconds is not None:
+        yield f"  token_seconds: {client.token_seconds}"
     if client.fhir_servers:
         yield "  fhir_servers:"
     for server in client.fhir_servers:

@@ -69,7 +69,7 @@ class CardMaker:
         return CardSource(label=source.label, url=source.url, topic=topic)
 
     def _reasons(self, rule: Rule) -> tuple[Coding, ...] | None:
-        system = f"{self.canonical_base}/CodeSystem/override-reason"
+        system = reason_system(self.canonical_base)
         reasons = rule.reasons_at(self.case.stage)
         return tuple(Coding(system=system, code=each.code, display=each.display) for each in reasons) or None
 
@@ -111,6 +111,11 @@ def _lacks_details(change: Change) -> bool:
 
 
 # --- wording --------------------------------------------------------------------------------------------------------
+
+
+def reason_system(canonical_base: str) -> str:
+    """The code system of our override reasons."""
+    return f"{canonical_base}/CodeSystem/override-reason"
 
 
 def detail_of(rule: Rule, finding: Finding) -> str:

@@ -35,6 +35,14 @@ class _Group(click.Group):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of the default command, which are those that people look for here."""
+        options = [each for each in self.commands["run"].get_params(ctx) if isinstance(each, click.Option)]
+        records = [record for each in options if (record := each.get_help_record(ctx)) is not None]
+        with formatter.section("Options"):
+            formatter.write_dl(records)
+        self.format_commands(ctx, formatter)
+
 
 def audit_group(create: CreateAuditor) -> click.Group:
     """The commands. `create` creates the auditor from settings, fees and `everything`, in each process."""

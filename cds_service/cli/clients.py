@@ -7,12 +7,21 @@ from typing import Any
 import click
 
 from cds_service.auth import registration_file, trial_keys
-from cds_service.auth.jwks import Key, KeysUnavailable, UnusableKey
-from cds_service.auth.registrations import ALGORITHMS, Client, load_clients
+from cds_service.auth.jwks import Key, UnusableKey
+from cds_service.auth.registrations import (
+    ALGORITHMS,
+    LEAST_TOKEN_SECONDS,
+    MOST_TOKEN_SECONDS,
+    Client,
+    load_clients,
+)
+from cds_service.auth.surfaces import ONLY_WHERE_LISTED, SURFACES
 from cds_service.auth.tokens import key_source
 from cds_service.cli import examples
-from cds_service.errors import ServiceError
+from cds_service.errors import KeysUnavailable, ServiceError
 from cds_service.fhir.servers import AllowedServer
+from cds_service.settings import EXAMPLE_NAMESPACE
+from cds_service.wiring import service_directory
 
 
 class _Commands(click.Group):
@@ -50,7 +59,8 @@ def list_clients(path: Path) -> None:
     for client in load_clients(path):
         click.echo(f"{client.id}\n  issuer        {client.issuer}\n  keys          {_keys_of(client)}")
         click.echo(f"  algorithms    {', '.join(client.algorithms)}")
-        click.echo(f"  services      {'all' if client.services is None else ', '.join(client.services)}")
+        click.echo(f"  services      {_services_of(client)}")
+        click.echo(f"  tokens live   {_lifetime_of(client)}")
         click.echo(f"  tenants       {', '.join(client.tenants) or 'none: its tokens name no tenant'}")
         servers = [each.url + (" (private)" if each.private else "") for each in client.fhir_servers]
         click.echo(f"  FHIR servers  {', '.join(servers) or 'none'}")
@@ -72,7 +82,20 @@ def list_clients(path: Path) -> None:
     help="Allowed signature algorithm; may be repeated. Default ES384 and RS384.",
 )
 @click.option("--tenant", "tenants", multiple=True, help="Tenant that it may call for; may be repeated.")
-@click.option("--service", "services", multiple=True, help="Service that it may call; may be repeated. Default all.")
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    metavar="NAME",
+    type=click.Choice([*(service.id for service in service_directory(EXAMPLE_NAMESPACE).services), *SURFACES]),
+    help=f"Service or surface ({', '.join(SURFACES)}) that it may call; may be repeated. Default: all services, and "
+    f"the surfaces but {', '.join(sorted(ONLY_WHERE_LISTED))}.",
+)
+@click.option(
+    "--token-seconds",
+    type=click.IntRange(LEAST_TOKEN_SECONDS, MOST_TOKEN_SECONDS),
+    help="Maximum lifetime of its tokens in seconds; Epic's live 900. Default CDS_TOKEN_SECONDS.",
+)
 @click.option(
     "--fhir-server", "servers", multiple=True, help="FHIR server that may be queried for it; may be repeated."
 )
@@ -81,8 +104,10 @@ def add(path: Path, name: str, servers: tuple[str, ...], private: tuple[str, ...
     """Add a client to the registration file; the rest of the file is unchanged."""
     listed = [AllowedServer(url) for url in servers] + [AllowedServer(url, private=True) for url in private]
     given = {key: value for key, value in options.items() if value}
-    registration_file.add(path, Client(id=name, fhir_servers=tuple(listed), **given))
+    client = Client(id=name, fhir_servers=tuple(listed), **given)
+    registration_file.add(path, client)
     click.echo(f"{path}: added {name}")
+    _hint_at_jku(client)
 
 
 @clients.command(epilog=examples("clients remove ehr"))
@@ -107,6 +132,8 @@ def test(path: Path, name: str) -> None:
     except KeysUnavailable as error:
         raise click.ClickException(f"{_keys_of(client)}: {error}") from None
     click.echo(f"{_keys_of(client)}: {len(keys)} public keys with an id")
+    click.echo(f"  tokens may live {_lifetime_of(client)}; Epic's live 900 seconds (`token_seconds`)")
+    _hint_at_jku(client)
     usable = [_describe(key, client) for key in keys.values()]
     if not any(usable):
         raise click.ClickException(f"none of the keys can be used with {', '.join(client.algorithms)}")
@@ -138,6 +165,25 @@ def key(key: Path, jwks: Path) -> None:
 def token(key: Path, issuer: str, audience: str, tenant: str | None, seconds: int) -> None:
     """Print a signed token for one call, to try a registration."""
     click.echo(trial_keys.token(trial_keys.load(key), issuer, audience, tenant, seconds))
+
+
+def _hint_at_jku(client: Client) -> None:
+    """Say that tokens with a `jku` are refused if the registration has a key file and no URL."""
+    if client.jwks_url is None:
+        click.echo(
+            "  tokens with a `jku` are refused, as the CDS Hooks Sandbox, Inferno and Epic send them: add the URL that "
+            "they name as `jwks_url` (--jwks-url); the keys are still read from the file"
+        )
+
+
+def _services_of(client: Client) -> str:
+    if client.services is None:
+        return f"all, and the surfaces but {', '.join(sorted(ONLY_WHERE_LISTED))}"
+    return ", ".join(client.services) or "none"
+
+
+def _lifetime_of(client: Client) -> str:
+    return f"{client.token_seconds} seconds" if client.token_seconds else "CDS_TOKEN_SECONDS"
 
 
 def _keys_of(client: Client) -> str:

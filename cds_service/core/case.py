@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
+from cds_service.cms.lookup import Snapshot
 from cds_service.core.concepts import Concept
 from cds_service.core.notation import notation
 from cds_service.core.site import Site
@@ -61,6 +62,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     `units_unclear`, stated in a way that was not understood. `claim` identifies the line's claim, empty for a charge
     not yet on a claim. `open` is true while the line can be changed. `billable` is true for a charge on no claim whose
     status says that it is ready to be billed. `unclear_modifiers` are modifiers in a form that was not understood.
+    `bill_type` are the first two digits of a hospital claim's type of bill: 13 outpatient, 85 critical access hospital.
     `coverages` are references and identifiers, `payer_names` the names of coverages that have neither.
     """
 
@@ -73,6 +75,7 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     units_unclear: bool = False
     claim: str = ""
     claim_type: ClaimType = "unknown"
+    bill_type: str | None = None
     place_of_service: str | None = None
     coverages: tuple[str, ...] = ()
     payer_names: tuple[str, ...] = ()
@@ -105,14 +108,15 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 
 class Administration(Record, frozen=True, kw_only=True, gc=False):
-    """A medication given, or recorded as not given; `ml` is the dose in mL, None if not stated as a volume.
+    """A medication given, or recorded as not given; `ml` is the dose in mL, `mg` in mg, each None if not stated so.
 
-    Of a mixture, `parts` are the ingredients and `ml` is None: the dose of the whole is not that of a product in it.
+    Of a mixture, `parts` are the ingredients and neither is set: the dose of the whole is not that of a product in it.
     """
 
     status: Literal["given", "not given", "unclear"]
     concept: Concept
     ml: Decimal | None = None
+    mg: Decimal | None = None
     parts: tuple[Part, ...] = ()
 
 
@@ -247,6 +251,9 @@ class Records(Sequence[RecordT], Generic[RecordT]):
         return self._made[number]
 
 
+NO_TABLES = Snapshot(())
+
+
 class Days(msgspec.Struct, frozen=True, gc=False):
     """The days from the first to the last, both included."""
 
@@ -266,7 +273,7 @@ class Case:
     the days that were asked for. `focus` names the records under review, None for all.
     `unreadable_codes` are the codes found in charges that could not be parsed; they count as charged.
     `unreadable_parts` names the parts of the record of which a resource could not be parsed.
-    `facts` is the cache of `cached_fact`.
+    `tables` are the loaded tables of CMS. `facts` is the cache of `cached_fact`.
     """
 
     stage: Stage
@@ -285,7 +292,13 @@ class Case:
     unreadable_parts: frozenset[str] = frozenset()
     focus: frozenset[str] | None = None
     site: Site = field(default_factory=Site)
+    tables: Snapshot = NO_TABLES
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def every_code(self) -> bool:
+        """True if rules look at every code of a claim: by the site's file, at claim time, with loaded tables."""
+        return self.site.scope == "all" and self.stage == "claim" and bool(self.tables.releases)
 
     def with_records(self, **members: Sequence[Record]) -> "Case":
         """A copy with other records for some members; cached facts are not copied."""

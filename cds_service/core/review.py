@@ -10,7 +10,8 @@ from itertools import chain
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, Unclear, unparsed_charges
 from cds_service.core.case import Case, Line, Record
 from cds_service.core.changes import AddLine, Change, RemoveOrder, ReplaceCode
-from cds_service.core.concepts import BILLING
+from cds_service.core.concepts import BILLING, Concept
+from cds_service.core.notation import codes_without_modifiers
 from cds_service.core.rules import INFO, Evidence, Finding, Fix, Rule, Scope, Undecided
 
 
@@ -34,12 +35,18 @@ class Review:
 def review(
     case: Case, rules: Iterable[Rule], scope: Scope | None = None, readings: Readings = EVERYTHING_UNDERSTOOD
 ) -> Review:
-    """Run the rules that the site has not switched off; a case outside of `scope` is empty."""
+    """Run the rules that the site has not switched off.
+
+    A case outside of `scope` is empty, unless the site wants every code of a claim checked: then the rules of every
+    code run.
+    """
     every = tuple(rules)
     off = tuple(each for each in every if each.id in case.site.rules_off)
     wanted = tuple(each for each in every if each.id not in case.site.rules_off)
     if scope is not None and not scope.covers(case):
-        return Review((), (), (), off, _worth_a_warning(readings.unclear(case), ()), empty=True)
+        wanted = tuple(each for each in wanted if each.every_code and case.every_code)
+        if not wanted or not case.lines.has_match_under_review(_has_billing_code):
+            return Review((), (), (), off, _worth_a_warning(readings.unclear(case), ()), empty=True)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []
     passed: list[Rule] = []
@@ -53,6 +60,10 @@ def review(
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
     unclear = _worth_a_warning(readings.unclear(case), (undecided for _, undecided in not_checked))
     return Review(tuple(findings), tuple(not_checked), tuple(passed), off, unclear)
+
+
+def _has_billing_code(charged: Concept) -> bool:
+    return bool(codes_without_modifiers(charged.values(BILLING)))
 
 
 def _worth_a_warning(every: Iterable[Unclear], not_checked: Iterable[Undecided]) -> tuple[Unclear, ...]:

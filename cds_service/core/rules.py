@@ -130,7 +130,10 @@ def scope_of(rules: Iterable["Rule"]) -> Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule and its description. `id` is its public name: `add-on-without-primary`."""
+    """A rule and its description. `id` is its public name: `add-on-without-primary`.
+
+    `every_code`: with the loaded tables of CMS, it speaks of any code of a claim.
+    """
 
     id: str
     title: str
@@ -143,6 +146,7 @@ class Rule:
     override_reasons: tuple[OverrideReason, ...]
     about: Scope
     check: Check
+    every_code: bool = False
 
     def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
         """The finding's indicator: at most the rule's own for the stage."""
@@ -170,11 +174,13 @@ def rule(
     sources: Iterable[Source],
     override_reasons: Iterable[OverrideReason],
     about: "Iterable[str | Table[Any] | Topic] | None" = None,
+    every_code: bool = False,
 ) -> Callable[[Check], Rule]:
     """Declare a rule: its indicators at order and claim time, its tables, sources and override reasons.
 
     The first source is the card's source. `about` is the subject of the rule: codes, tables (for the codes in them) and
-    topics; without it, the codes of `tables`. Rules run only for cases that hold the subject of at least one rule.
+    topics; without it, the codes of `tables`. Rules run only for cases that hold the subject of at least one rule, and
+    rules of `every_code` also where the site wants every code of a claim checked.
     Raises RuleError if the docstring lacks a section.
     """
     rests_on = tuple(tables)
@@ -194,6 +200,7 @@ def rule(
             override_reasons=tuple(override_reasons),
             about=_scope(rests_on if about is None else about),
             check=check,
+            every_code=every_code,
         )
 
     return declare

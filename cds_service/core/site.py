@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from cds_service.core.concepts import Code
 
+CodeScope = Literal["echo", "all"]
+HospitalKind = Literal["outpatient", "critical-access"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payer:
@@ -30,6 +33,8 @@ class Site:
     `mappings` map the site's codes to billing codes while resources are parsed; of `mapped_systems` every code that has
     a billing code is mapped. `time_zone` gives instants in UTC their local day. `vial_units`: if the product is known
     but the dose is not, charge one vial, of the usual size or of the size in `vial_units_of` (HCPCS units).
+    `scope`: the codes of claims that rules look at, those of the echo or, with loaded tables, all.
+    `hospital` is the site's kind of hospital, for claims that state no type of bill.
     `order_suggestions`: the resource that a suggestion creates at order time.
     """
 
@@ -39,6 +44,8 @@ class Site:
     payers: tuple[Payer, ...] = ()
     rules_off: frozenset[str] = frozenset()
     rules_lowered: frozenset[str] = frozenset()
+    scope: CodeScope = "echo"
+    hospital: HospitalKind = "outpatient"
     vial_units: bool = False
     vial_units_of: Mapping[str, Decimal] = field(default_factory=dict)
     order_suggestions: Literal["ChargeItem", "ServiceRequest"] = "ChargeItem"

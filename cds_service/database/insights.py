@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, case, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, case, cast, func, or_, select
 
-from cds_service.database.schema import AUDIT, FEEDBACK, ISSUED_CARDS
+from cds_service.database.schema import AUDIT, FEEDBACK, ISSUED_CARDS, is_of_client
 
 # Upper bounds of the response time buckets, in milliseconds; the last bucket is unbounded.
 STEPS = (2, 5, 10, 25, 50, 100, 250, 500, 1000)
@@ -142,11 +142,19 @@ def _cards_by_day(connection: Connection, filters: Filters) -> Select[Any]:
 
 
 def _latest_feedback() -> Any:
-    """The latest feedback on each card: a user may override a card after accepting it."""
-    at = func.max(FEEDBACK.c.outcome_at).label("outcome_at")
-    latest = select(FEEDBACK.c.card, at).group_by(FEEDBACK.c.card).subquery()
-    joined = FEEDBACK.join(latest, and_(latest.c.card == FEEDBACK.c.card, latest.c.outcome_at == FEEDBACK.c.outcome_at))
-    return select(FEEDBACK.c.card, FEEDBACK.c.outcome, FEEDBACK.c.reason_code).select_from(joined).subquery()
+    """The latest feedback of its client on each card: a user may override a card after accepting it."""
+    own = _own_feedback()
+    latest = select(own.c.card, func.max(own.c.outcome_at).label("outcome_at")).group_by(own.c.card).subquery()
+    joined = own.join(latest, and_(latest.c.card == own.c.card, latest.c.outcome_at == own.c.outcome_at))
+    return select(own.c.card, own.c.outcome, own.c.reason_code).select_from(joined).subquery()
+
+
+def _own_feedback() -> Any:
+    """Feedback of the client that the card was issued to."""
+    cards, sent = ISSUED_CARDS.c, FEEDBACK.c
+    is_own = or_(cards.client.is_(None), is_of_client(sent.client, cards.client))
+    issued = FEEDBACK.join(ISSUED_CARDS, and_(sent.card == cards.card, is_own))
+    return select(sent.card, sent.outcome, sent.outcome_at, sent.reason_code).select_from(issued).cte("own_feedback")
 
 
 def _reasons(connection: Connection, filters: Filters) -> dict[tuple[str, str], int]:

@@ -5,6 +5,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Float,
     ForeignKey,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    or_,
 )
 
 METADATA = MetaData()
@@ -27,6 +29,7 @@ ISSUED_CARDS = Table(
     Column("rule", String(100), nullable=False),
     Column("indicator", String(10), nullable=False),
     Column("issued_at", DateTime(timezone=True), nullable=False),
+    Column("client", String(200)),  # the client that the card was issued to; not known of rows of earlier versions
     Index("issued_cards_by_time", "issued_at"),
 )
 
@@ -43,6 +46,7 @@ FEEDBACK = Table(
     Column("reason_system", String(500)),
     Column("reason_code", String(200)),
     Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("client", String(200)),  # the client that sent it
     UniqueConstraint("card", "outcome_at"),
     Index("feedback_by_time", "received_at"),
 )
@@ -81,6 +85,12 @@ USED_TOKENS = Table(
     Column("ends_at", BigInteger, nullable=False),
     Index("used_tokens_by_time", "ends_at"),
 )
+
+
+def is_of_client(column: ColumnElement[str | None], client: ColumnElement[str | None] | str) -> ColumnElement[bool]:
+    """The condition that a row is of a client; rows of earlier versions name none and count for any."""
+    return or_(column == client, column.is_(None))
+
 
 # Tables subject to retention, with the column that determines age. Comments are deleted with their feedback.
 AGING = {ISSUED_CARDS: ISSUED_CARDS.c.issued_at, FEEDBACK: FEEDBACK.c.received_at, AUDIT: AUDIT.c.at}

@@ -5,6 +5,7 @@ their own and can be disabled.
 """
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, select
 
-from cds_service.cdshooks.messages import Feedback
+from cds_service.cdshooks.messages import Feedback, ReasonCoding
 from cds_service.database.background_writer import GATHER_SECONDS, BackgroundWriter
 from cds_service.database.connections import INSERTS, Database
-from cds_service.database.schema import AGING, AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS
+from cds_service.database.schema import AGING, AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS, is_of_client
 from cds_service.telemetry.calls import CallSummary, IssuedCard
+from cds_service.telemetry.metrics import OTHER_REASON
 
 # How long feedback waits until its cards are stored, in seconds: by this worker, and by other workers.
 _FLUSH_SECONDS = 0.3
@@ -26,6 +28,8 @@ _OTHER_WORKERS_SECONDS = 2 * GATHER_SECONDS
 # Longer URIs of code systems are cut.
 _LONGEST_SYSTEM = 200
 _NO_URI = "not a URI"
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +42,45 @@ class AuditActor:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackReceipt:
-    """The result of storing feedback: the number of new items, and of items for unknown cards."""
+    """The result of storing feedback: the number of new items, of items for unknown cards, and the known cards.
+
+    A card that was issued to another client is unknown.
+    """
 
     new_items: int
     unknown_cards: int
+    own_cards: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReasons:
+    """Our own override reasons: their code system and their codes."""
+
+    system: str = ""
+    codes: frozenset[str] = frozenset()
+
+    def has(self, reason: ReasonCoding) -> bool:
+        """True if a reason is one of ours."""
+        return reason.code in self.codes and reason.system in {None, self.system}
 
 
 class Store:
-    """Stores issued cards, feedback and the audit log. `on_lost` is called with the number of lost rows."""
+    """Stores issued cards, feedback and the audit log.
+
+    Without `keep_comments` no text of a client's choice is stored: no comments, no override reasons but those in
+    `reasons`, and ids that are not UUIDs as digests. `on_lost` is called with the number of lost rows.
+    """
 
     def __init__(
-        self, database: Database, keep_comments: bool = True, on_lost: Callable[[int], None] = lambda _: None
+        self,
+        database: Database,
+        keep_comments: bool = True,
+        on_lost: Callable[[int], None] = lambda _: None,
+        reasons: KnownReasons = KnownReasons(),
     ) -> None:
         self._database = database
         self._keep_comments = keep_comments
+        self._reasons = reasons
         self._writer = BackgroundWriter(database, on_lost)
 
     def record_call(self, actor: AuditActor, call: CallSummary) -> None:
@@ -63,7 +92,8 @@ class Store:
             "not_checked": sorted(set(call.not_checked)),
             "not_understood": [[kind, _storable(system), number] for kind, system, number in call.not_understood],
         }
-        self._writer.add([(AUDIT, entry), *((ISSUED_CARDS, _card_row(card, call.service, now)) for card in call.cards)])
+        cards = [(ISSUED_CARDS, _card_row(card, call.service, actor, now)) for card in call.cards]
+        self._writer.add([(AUDIT, entry), *cards])
 
     def flush(self, seconds: float = _FLUSH_SECONDS) -> None:
         """Wait until the recorded calls were stored or failed, at most `seconds`."""
@@ -75,34 +105,33 @@ class Store:
         Raises StoreUnavailable if nothing was stored; the client should send all of it again.
         """
 
-        issued = self._stored_cards({item.card for item in items})
+        own = self._stored_cards(actor, {item.card for item in items})
 
         def save(connection: Connection) -> FeedbackReceipt:
-            known = [item.card in issued for item in items]
-            new = sum([self._insert_feedback(connection, service, *each) for each in zip(items, known, strict=True)])
+            row = {"service": service, "client": actor.client}
+            new = sum([self._insert_feedback(connection, row, item, item.card in own) for item in items])
             connection.execute(AUDIT.insert(), _audit_row(actor, "feedback", service, datetime.now(UTC), ()))
-            return FeedbackReceipt(new, known.count(False))
+            return FeedbackReceipt(new, sum(item.card not in own for item in items), frozenset(own))
 
         return self._database.run(save)
 
-    def _stored_cards(self, cards: set[str]) -> set[str]:
-        """The cards that are stored. Waits briefly, since recently issued cards may not be stored yet."""
+    def _stored_cards(self, actor: AuditActor, cards: set[str]) -> set[str]:
+        """The stored cards of this client. Waits briefly, since recently issued cards may not be stored yet."""
         self.flush()
-        found = self._database.run(lambda connection: _select_cards(connection, cards))
+        found = self._database.run(lambda connection: _select_cards(connection, actor.client, cards))
         if found != cards:
             time.sleep(_OTHER_WORKERS_SECONDS)
-            found = self._database.run(lambda connection: _select_cards(connection, cards))
+            found = self._database.run(lambda connection: _select_cards(connection, actor.client, cards))
         return found
 
-    def _insert_feedback(self, connection: Connection, service: str, item: Feedback, known: bool) -> bool:
-        reason = item.override_reason.reason if item.override_reason else None
-        row = {
-            "card": item.card,
-            "service": service,
+    def _insert_feedback(self, connection: Connection, common: dict[str, Any], item: Feedback, known: bool) -> bool:
+        reason = self._storable_reason(item.override_reason.reason if item.override_reason else None)
+        row = common | {
+            "card": self._storable_id(item.card),
             "is_known_card": known,
             "outcome": item.outcome,
             "outcome_at": item.outcome_timestamp.astimezone(UTC),
-            "accepted_suggestions": [each.id for each in item.accepted_suggestions or ()],
+            "accepted_suggestions": [self._storable_id(each.id) for each in item.accepted_suggestions or ()],
             "reason_system": reason.system if reason else None,
             "reason_code": reason.code if reason else None,
             "received_at": datetime.now(UTC),
@@ -115,6 +144,17 @@ class Store:
         if comment and self._keep_comments:
             connection.execute(COMMENTS.insert(), {"feedback": key, "comment": comment})
         return True
+
+    def _storable_reason(self, reason: ReasonCoding | None) -> ReasonCoding | None:
+        """The reason; without comments, `other` if it is not one of ours, since its code may be free text."""
+        if reason is None or self._keep_comments or self._reasons.has(reason):
+            return reason
+        return ReasonCoding(code=OTHER_REASON)
+
+    def _storable_id(self, written: str) -> str:
+        """The id of a card or a suggestion; without comments, a digest if it is not a UUID, as ours are."""
+        is_kept = self._keep_comments or _UUID.fullmatch(written)
+        return written if is_kept else hashlib.sha256(written.encode()).hexdigest()
 
 
 def purge(connection: Connection, before: datetime) -> dict[str, int]:
@@ -153,16 +193,18 @@ def _fingerprint(hook_instance: str | None) -> str | None:
     return hook_instance and hashlib.sha256(hook_instance.lower().encode()).hexdigest()
 
 
-def _card_row(card: IssuedCard, service: str, now: datetime) -> dict[str, Any]:
+def _card_row(card: IssuedCard, service: str, actor: AuditActor, now: datetime) -> dict[str, Any]:
     return {
         "card": card.uuid,
         "service": service,
         "rule": card.rule,
         "indicator": card.indicator,
         "issued_at": now,
+        "client": actor.client,
     }
 
 
-def _select_cards(connection: Connection, cards: Iterable[str]) -> set[str]:
-    """The given cards that are in the database."""
-    return set(connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card.in_(cards))).scalars())
+def _select_cards(connection: Connection, client: str, cards: Iterable[str]) -> set[str]:
+    """The given cards that are in the database and were issued to a client."""
+    own = is_of_client(ISSUED_CARDS.c.client, client)
+    return set(connection.execute(select(ISSUED_CARDS.c.card).where(ISSUED_CARDS.c.card.in_(cards), own)).scalars())

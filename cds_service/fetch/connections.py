@@ -28,6 +28,21 @@ def session(connections: int) -> requests.Session:
     return made
 
 
+def with_connections(session: requests.Session, mixin: type[HTTPConnection]) -> requests.Session:
+    """The session, its connections changed by a mixin."""
+    for adapter in set(session.adapters.values()):  # one adapter may serve both schemes
+        manager: Any = adapter.poolmanager  # type: ignore[attr-defined]
+        pools = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: _changed_pool(pool, mixin) for scheme, pool in pools.items()}
+    return session
+
+
+def _changed_pool(pool: type[HTTPConnectionPool], mixin: type[HTTPConnection]) -> type[HTTPConnectionPool]:
+    name = mixin.__name__.strip("_")
+    connection = type(f"{name}{pool.ConnectionCls.__name__}", (mixin, pool.ConnectionCls), {})
+    return type(f"{name}{pool.__name__}", (pool,), {"ConnectionCls": connection})
+
+
 class _DeadlineStream(io.RawIOBase):
     """A socket stream that times out a fixed time after its creation."""
 

@@ -5,23 +5,18 @@ no effect. Nothing is sent before the check.
 """
 
 import socket
-from typing import Any
 
 import requests
 from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from cds_service.fetch.connections import with_connections
 from cds_service.fhir.servers import is_public
 
 
 def public_only(session: requests.Session) -> requests.Session:
     """The session, changed to refuse connections to private addresses."""
-    for adapter in set(session.adapters.values()):  # one adapter may serve both schemes
-        manager: Any = adapter.poolmanager  # type: ignore[attr-defined]
-        pools = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = {scheme: _public_pool(pool) for scheme, pool in pools.items()}
-    return session
+    return with_connections(session, _PublicPeer)
 
 
 class _PublicPeer(HTTPConnection):
@@ -49,8 +44,3 @@ class _PublicPeer(HTTPConnection):
         if not all(map(is_public, addresses)):
             raise NewConnectionError(self, "the name resolves to a private address")
         return addresses
-
-
-def _public_pool(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    connection = type(f"Public{pool.ConnectionCls.__name__}", (_PublicPeer, pool.ConnectionCls), {})
-    return type(f"Public{pool.__name__}", (pool,), {"ConnectionCls": connection})

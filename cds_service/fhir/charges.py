@@ -79,6 +79,7 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
         "under_review": item.source.under_review,
         "claim": item.identity or item.source.path,
         "claim_type": claim_type_of(c),
+        "bill_type": _bill_type(c),
         "coverages": coverages,
         "payer_names": payer_names,
         "open": isinstance(c, r.Claim) and c.status in {"draft", "active"},
@@ -184,6 +185,17 @@ def claim_type_of(claim: r.BilledClaim) -> ClaimType:
     """Professional or institutional; unknown if the type says neither."""
     found = (claim_type(code.system, code.value) for code in concept(claim.type).codes)
     return next((each for each in found if each != "unknown"), "unknown")
+
+
+_BILL_TYPE = re.compile(r"0?([1-9]\d)[0-9A-Za-z]")
+
+
+def _bill_type(claim: r.BilledClaim) -> str | None:
+    """The first two digits of a hospital's type of bill (NUBC), without the leading zero: 13 of 0131."""
+    codes = [code for info in claim.supporting_info or () for code in concept(info.code).codes]
+    written = (_BILL_TYPE.fullmatch(code.value) for code in codes if code.system.lower().endswith("typeofbill"))
+    found = {match[1] for match in written if match}
+    return found.pop() if len(found) == 1 else None
 
 
 def _place_of_service(item: r.ClaimItem) -> str | None:

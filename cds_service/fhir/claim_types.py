@@ -93,6 +93,13 @@ class RelatedClaim(Element):
     reference: Identifier | None = None
 
 
+class SupportingInfo(Element):
+    """A fact about a claim, such as its type of bill."""
+
+    category: CodeableConcept | None = None
+    code: CodeableConcept | None = None
+
+
 class BilledClaim(Resource, kw_only=True):
     """The fields that a claim and its explanation of benefits share."""
 
@@ -107,6 +114,7 @@ class BilledClaim(Resource, kw_only=True):
     care_team: tuple[CareTeam, ...] | None = None
     procedure: tuple[ClaimProcedure, ...] | None = None
     insurance: tuple[Insurance, ...] | None = None
+    supporting_info: tuple[SupportingInfo, ...] | None = None
     item: tuple[ClaimItem, ...] | None = None
 
 

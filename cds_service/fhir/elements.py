@@ -180,6 +180,9 @@ _MICROLITERS = {"ul", "µl", "μl", "mcl", "microliter", "microliters", "microli
 _MILLILITERS = {"ml", "mls", "cc", "cm3", "cm^3", "cm³", "milliliter", "milliliters", "millilitre", "millilitres"}
 _MILLILITERS |= {f"cubic {each}" for each in ("cm", "centimeter", "centimeters", "centimetre", "centimetres")}
 _LITERS = {"l", "liter", "liters", "litre", "litres"}
+_MICROGRAMS = {"ug", "µg", "μg", "mcg", "microgram", "micrograms"}
+_MILLIGRAMS = {"mg", "mgs", "milligram", "milligrams"}
+_GRAMS = {"g", "gm", "gram", "grams"}
 
 
 def names_medication(administration: r.MedicationAdministration) -> bool:
@@ -192,15 +195,26 @@ def names_medication(administration: r.MedicationAdministration) -> bool:
 
 def milliliters(dose: r.Quantity | None) -> Decimal | None:
     """A dose in mL; None if it is not a volume. Raises OutOfRange."""
+    return _in_thousandths(dose, _MICROLITERS, _MILLILITERS, _LITERS)
+
+
+def milligrams(dose: r.Quantity | None) -> Decimal | None:
+    """A dose in mg; None if it is not a weight. Raises OutOfRange."""
+    return _in_thousandths(dose, _MICROGRAMS, _MILLIGRAMS, _GRAMS)
+
+
+def _in_thousandths(
+    dose: r.Quantity | None, millionths: set[str], thousandths: set[str], whole: set[str]
+) -> Decimal | None:
     value = amount(dose)
     if value is None or dose is None:
         return None
     units = {_unit(dose.code), _unit(dose.unit)}
-    if units & _MILLILITERS:
+    if units & thousandths:
         return value
-    if units & _MICROLITERS:
+    if units & millionths:
         return value / 1000
-    return value * 1000 if units & _LITERS else None
+    return value * 1000 if units & whole else None
 
 
 _REMARK = re.compile(r"\s*(?:\{[^{}]*\}|\(.*\)$|(?:/|per)\s*dose$|of\s.*$)")

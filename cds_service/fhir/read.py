@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from cds_service.core.case import Case, Days, Line, Record, Records, Stage
+from cds_service.cms.lookup import Snapshot
+from cds_service.core.case import NO_TABLES, Case, Days, Line, Record, Records, Stage
 from cds_service.core.concepts import Concept
 from cds_service.core.site import Site
 from cds_service.fhir import resources as r
@@ -74,11 +75,10 @@ def read_case(
     *,
     stage: Stage,
     complete: frozenset[str] = frozenset(),
-    site: Site = DEFAULT_SITE,
     **call: Any,
 ) -> ParsedCase:
     """Parse resources into a case in one step; `call` are further arguments of CaseReader."""
-    reader = CaseReader(stage=stage, site=site, **call)
+    reader = CaseReader(stage=stage, **call)
     reader.add(sources)
     return reader.parsed(complete)
 
@@ -87,7 +87,8 @@ class CaseReader:
     """Parses the resources of one call into a case; further resources may be taken after a fetch.
 
     `patient_id` is the patient of the call; if empty, all resources are used. With `review_encounter`, the charges
-    of the encounter are under review. `focus` names the records under review, None for all. No resource raises.
+    of the encounter are under review. `focus` names the records under review, None for all. `tables` are the loaded
+    tables of CMS. No resource raises.
     """
 
     def __init__(
@@ -99,9 +100,11 @@ class CaseReader:
         review_encounter: bool = False,
         focus: frozenset[str] | None = None,
         site: Site = DEFAULT_SITE,
+        tables: Snapshot = NO_TABLES,
     ) -> None:
         self.stage: Stage = stage
         self.site = site
+        self.tables = tables
         self.focus = focus
         self.resolver = Resolver(site.mappings, site.time_zone)
         self.patient = f"Patient/{patient_id}" if patient_id else ""
@@ -142,6 +145,7 @@ class CaseReader:
             unreadable_parts=parts_in(unparsed),
             focus=self.focus,
             site=self.site,
+            tables=self.tables,
             **records,
         )
 

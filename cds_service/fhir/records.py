@@ -12,7 +12,16 @@ from cds_service.core.concepts import Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.charges import contained_reference
 from cds_service.fhir.contained import contained_of, texts
-from cds_service.fhir.elements import concept, may_be_of, merged, milliliters, note_texts, practitioners, texts_or_codes
+from cds_service.fhir.elements import (
+    concept,
+    may_be_of,
+    merged,
+    milligrams,
+    milliliters,
+    note_texts,
+    practitioners,
+    texts_or_codes,
+)
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item, SourceResource
 
@@ -40,12 +49,13 @@ def _procedure(resolver: Resolver, item: Item) -> Procedure:
 def _administration(resolver: Resolver, item: Item) -> Administration:
     m: r.MedicationAdministration = item.resource
     statuses = {"completed": "given", "in-progress": "given", "not-done": "not given"}
-    parts = resolver.mixture(m)
+    parts, dose = resolver.mixture(m), m.dosage.dose if m.dosage else None
     return Administration(
         **resolver.common_fields(item),
         status=statuses.get(m.status, "unclear"),  # type: ignore[arg-type]
         concept=resolver.medication(m),
-        ml=None if parts else milliliters(m.dosage.dose if m.dosage else None),
+        ml=None if parts else milliliters(dose),
+        mg=None if parts else milligrams(dose),
         parts=parts,
         **resolver.days(m.effective_date_time, m.effective_period),
         encounter=resolver.ref(m.context) or None,

@@ -20,6 +20,7 @@ from cds_service.cdshooks.messages import (
 from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bundle
 from cds_service.cdshooks.selections import selected_orders
 from cds_service.cdshooks.services import Service, hook_name
+from cds_service.cms.lookup import Tables
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Readings, Unclear
 from cds_service.core.case import Stage
 from cds_service.core.review import Review, review
@@ -63,6 +64,9 @@ class Answer(ReviewResult):
     hook_instance: str | None = None
 
 
+WITHOUT_TABLES = Tables(None)
+
+
 @dataclass(frozen=True, slots=True)
 class Advisor:
     """Reviews calls and Bundles with the rules, the site's choices and a FHIR client.
@@ -70,6 +74,7 @@ class Advisor:
     `hook_namespace` is the site's prefix for our own hook, `canonical_base` the base URL of the code systems in cards,
     and `max_entries` the maximum length of a list in a request. `scope` is the subject of the rules: a case outside
     of it is empty, and no rule runs; without it every rule runs. `readings` know the records that were not understood.
+    `tables` are CMS's, as loaded.
     """
 
     rules: tuple[Rule, ...]
@@ -80,6 +85,7 @@ class Advisor:
     site: Site = DEFAULT_SITE
     scope: Scope | None = None
     readings: Readings = EVERYTHING_UNDERSTOOD
+    tables: Tables = WITHOUT_TABLES
 
     def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Answer:
         """Answer a call of a service; `page_base` is the base URL of the pages that cards link to.
@@ -145,7 +151,8 @@ class Advisor:
         reviewed = [structs.replace(each, under_review=True, key=key or "") for each, key in keys]
         if any(key is None for _, key in keys):
             complete = frozenset()
-        return read_case(reviewed, stage=stage, complete=complete, site=self.site)
+        tables = self.tables.snapshot()
+        return read_case(reviewed, stage=stage, complete=complete, site=self.site, tables=tables)
 
     def run_rules(self, parsed: ParsedCase, skipped: tuple[SkippedItem, ...] = ()) -> ReviewResult:
         """Run the rules over a parsed case. `skipped` are resources skipped before parsing."""
@@ -174,6 +181,7 @@ class Advisor:
             review_encounter=service.context_bundle is None,
             focus=focus,
             site=self.site,
+            tables=self.tables.snapshot(),
         )
 
     def _response(self, result: ReviewResult, page_base: str = "", read_only: bool = False) -> Response:

@@ -13,6 +13,7 @@ A case is a mapping; every key is optional:
     reported       [words ...]           reports, by their conclusion
     known          [procedures]          parts of the record that are complete, even if empty
     payer, place, day, hook              Medicare, or `SOPT 121`; 22; 2026-03-02; claim or order
+    bill                                 type of bill of the hospital claim: 0131, 0851
 
 After a line, an administration, a procedure or an order: `on DATE`, `for P1` (the record it refers to), `as P1` (its
 own id), `by NAME` (practitioner), `in ENCOUNTER`, `status WORD`, `planned DATE` (an order's own day), `bare` (a code
@@ -35,6 +36,8 @@ SYSTEMS = {
     "LOINC": "http://loinc.org",
 }
 SOPT_URI = "https://nahdo.org/sopt"
+CARIN_URI = "http://hl7.org/fhir/us/carin-bb/CodeSystem"
+BILL_TYPE_URI = "https://www.nubc.org/CodeSystem/TypeOfBill"
 
 WORDS = ("on", "for", "as", "by", "in", "status", "planned", "ndc")
 
@@ -57,7 +60,12 @@ class CaseWriter:
         resources = _Resources(str(case.get("day", DAY)), self)
         charges = [resources.charge(text) for text in _split(case.get("lines"))]
         charges += [
-            resources.claim(claim_type, case[claim_type], str(case.get("place", "")) or None)
+            resources.claim(
+                claim_type,
+                case[claim_type],
+                str(case.get("place", "")) or None,
+                str(case.get("bill", "")) if claim_type == "institutional" else "",
+            )
             for claim_type in ("professional", "institutional")
             if claim_type in case
         ]
@@ -115,6 +123,14 @@ def _coverage(payer: str) -> dict[str, Any]:
     }
 
 
+def _bill_type(code: str) -> dict[str, Any]:
+    return {
+        "sequence": 1,
+        "category": {"coding": [{"system": f"{CARIN_URI}/C4BBSupportingInfoType", "code": "typeofbill"}]},
+        "code": {"coding": [{"system": BILL_TYPE_URI, "code": code}]},
+    }
+
+
 class _Resources:
     """Makes resources, numbers them and reads the words after them."""
 
@@ -142,7 +158,7 @@ class _Resources:
             }
         )
 
-    def claim(self, claim_type: str, lines: str, place: str | None) -> dict[str, Any]:
+    def claim(self, claim_type: str, lines: str, place: str | None, bill: str) -> dict[str, Any]:
         self.count += 1
         parsed = [self._words(text) for text in _split(lines)]
         targets = sorted({words["for"] for _, words in parsed if "for" in words})
@@ -167,6 +183,7 @@ class _Resources:
                 "careTeam": team,
                 "procedure": procedures,
                 "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": "Coverage/coverage"}}],
+                "supportingInfo": [_bill_type(bill)] if bill else None,
                 "item": [{"sequence": i, **item} for i, item in enumerate(items, 1)],
             }
         )

@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import Flask, Response, g, request
 
+from cds_service.auth.surfaces import surface_of
 from cds_service.auth.tokens import Principal, TokenVerifier
 from cds_service.errors import NotAllowed, NotTrusted
 from cds_service.fhir.servers import is_loopback
@@ -20,11 +21,13 @@ def register(
     public_base: str,
     open_paths: tuple[str, ...] = (),
     password: page_password.PagePassword | None = None,
+    services: frozenset[str] = frozenset(),
 ) -> None:
     """Admit registered clients by their token; without a guard, admit localhost only.
 
     `public_base` is the address under which clients reach the service, behind any proxy; tokens name it as audience.
-    `password` admits users to the pages. GET requests of `open_paths` need neither.
+    `password` admits users to the pages. GET requests of `open_paths` need neither. `services` are the ids of all
+    services.
     """
 
     @app.before_request
@@ -39,12 +42,13 @@ def register(
             return None
         client = _localhost_client() if guard is None else guard.verify(_authorization(), public_base + request.path)
         g.principal = client
-        client.require_access((request.view_args or {}).get("service_id"))
+        client.require_access(_name_called())
         return None
 
     @app.errorhandler(NotTrusted)
     def on_not_trusted(error: NotTrusted) -> Response:
-        request_ids.note_refusal(error.message, **{name: value[:200] for name, value in error.claims.items()})
+        expected = {"expected_aud": _route_url(public_base, services)} if error.message.startswith("`aud`") else {}
+        request_ids.note_refusal(error.message, **error.named, **expected)
         issue = {"severity": "error", "code": error.code}
         answer = as_json({"resourceType": "OperationOutcome", "issue": [issue]}, 401, "application/fhir+json")
         answer.headers["WWW-Authenticate"] = "Bearer"
@@ -66,6 +70,21 @@ def is_exempt() -> bool:
     """True if the request needs no token and counts toward no limit: health, static files, CORS preflights."""
     is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
     return is_preflight or request.path.startswith(("/health/", "/static/"))
+
+
+def _name_called() -> str | None:
+    """The service or surface of the route, as registrations name it; None if every client may call it."""
+    if request.url_rule is None:
+        return None  # a 404
+    service: str | None = (request.view_args or {}).get("service_id")
+    return service or surface_of(request.path)
+
+
+def _route_url(public_base: str, services: frozenset[str]) -> str:
+    """The URL that tokens for this route name, for the log; only ids of services fill the free parts of its path."""
+    rule = request.url_rule.rule if request.url_rule else "/…"
+    service = (request.view_args or {}).get("service_id")
+    return public_base + (rule.replace("<service_id>", service) if service in services else rule)
 
 
 def _is_open(paths: tuple[str, ...]) -> bool:

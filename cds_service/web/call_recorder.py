@@ -62,13 +62,17 @@ class CallRecorder:
         )
 
     def record_feedback(self, actor: AuditActor, service: Service, items: Sequence[Feedback]) -> None:
-        """Store, count and log feedback. Raises StoreUnavailable if the database cannot store it."""
+        """Store and log feedback, and count that on the client's own cards.
+
+        Raises StoreUnavailable if the database cannot store it.
+        """
         try:
             receipt = self.store.save_feedback(actor, service.id, items)
         except StoreUnavailable:
             self.metrics.count_lost("feedback")
             raise
-        self.metrics.count_feedback(service.id, [(item.outcome, _reason(item)) for item in items])
+        own = [item for item in items if item.card in receipt.own_cards]
+        self.metrics.count_feedback(service.id, [(item.outcome, _reason(item)) for item in own])
         outcomes = dict(Counter(str(item.outcome) for item in items))
         log.info(
             "feedback",

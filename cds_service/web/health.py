@@ -4,12 +4,14 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from cds_service.database.connections import UPGRADE, Database, Health
+from cds_service.database.connections import UPGRADE, Database, State
 from cds_service.telemetry.metrics import Metrics
 from cds_service.web.responses import as_json
 
-_HINTS: dict[Health, str] = {
+_HINTS: dict[State, str] = {
     "down": "advice is still given, but feedback is refused and calls are not stored until the database is back",
+    "damaged": "advice is still given, but what is stored may be lost: stop the service and restore a backup, or move "
+    "the file away to start with an empty one",
     "outdated": f"run `{UPGRADE}`; until then advice is still given, but feedback is refused and calls are not stored",
 }
 
@@ -24,10 +26,15 @@ def blueprint(database: Database, metrics: Metrics) -> Blueprint:
 
     @routes.get("/health/ready")
     def ready() -> Response:
-        """Ready even without the database: rules and tables are loaded, and advice does not need it."""
-        state = database.health()
-        content: dict[str, Any] = {"status": "ready" if state == "up" else "degraded", "database": state}
-        return as_json(content | ({"hint": _HINTS[state]} if state in _HINTS else {}))
+        """Ready (status 200) even without the database: rules and tables are loaded, and advice does not need it.
+
+        `status` is `degraded` if writing to the database fails, with the name of the error as `reason`: an operator's
+        alarm reads it, while a load balancer goes on sending calls.
+        """
+        found = database.health()
+        content: dict[str, Any] = {"status": "ready" if found.state == "up" else "degraded", "database": found.state}
+        content |= {"reason": found.reason} if found.reason else {}
+        return as_json(content | ({"hint": _HINTS[found.state]} if found.state in _HINTS else {}))
 
     @routes.get("/metrics")
     def prometheus() -> Response:

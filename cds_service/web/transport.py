@@ -1,4 +1,4 @@
-"""HTTP transport: gzip in both directions, and CORS for listed origins."""
+"""HTTP transport: gzip in both directions."""
 
 import gzip
 import re
@@ -6,7 +6,6 @@ import zlib
 from io import BytesIO
 
 from flask import Flask, Response, request
-from flask_cors import CORS
 
 from cds_service.errors import BadRequest, TooLarge, UnknownEncoding
 
@@ -16,18 +15,9 @@ _COMPRESSED_TYPES = re.compile(r"^text/|json$|[/+]xml$|javascript$")
 _SMALLEST_COMPRESSED_BYTES = 1000
 
 
-def register(app: Flask, origins: tuple[str, ...]) -> None:
-    """Compress responses for clients that accept gzip, and answer CORS preflights of listed origins."""
+def register(app: Flask) -> None:
+    """Compress responses for clients that accept gzip."""
     app.after_request(_compress)
-    if origins:
-        CORS(
-            app,
-            origins=list(origins),
-            methods=["GET", "POST", "OPTIONS"],
-            allow_headers=["Authorization", "Content-Type", "Accept"],
-            supports_credentials=False,
-            max_age=600,
-        )
 
 
 def _compress(response: Response) -> Response:

@@ -15,6 +15,13 @@ MEDLEARN_2018 = Source(
     year=2018,
 )
 
+AAPC_STRESS_DRUGS = Source(
+    publisher="AAPC",
+    document="stress echo in a facility: who charges the drugs (secondary)",
+    year=2011,
+    url="https://www.aapc.com",
+)
+
 NORIDIAN_JZ_2024 = Source(
     publisher="Noridian Healthcare Solutions",
     document="Modifier JZ: units and waste of single-dose drugs",

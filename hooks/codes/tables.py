@@ -19,13 +19,14 @@ class CodeEntry(Entry, frozen=True, kw_only=True):
     """A code in scope, in our own words. A supply is charged per mL, except A9700, which is charged per study.
 
     `before` is the code charged before this one's first date, if known. `temporary` codes end unless renewed, so dates
-    of service after the last verification are unconfirmed.
+    of service after the last verification are unconfirmed. `hospital` codes are for hospital outpatient claims only.
     """
 
     kind: Literal["primary", "add-on", "supply", "stress-test", "ecg", "injection", "drug", "other"]
     words: str
     before: str | None = None
     temporary: bool = False
+    hospital: bool = False
 
 
 class Guidance(Entry, frozen=True, kw_only=True):
@@ -92,6 +93,16 @@ class Product(Entry, frozen=True, kw_only=True):
     discontinued: bool = False
 
 
+class StressDrug(Entry, frozen=True, kw_only=True):
+    """A drug of a stress test: `mg_per_unit` are the milligrams in one HCPCS unit, `words` its names in free text."""
+
+    name: str
+    mg_per_unit: Decimal
+    ndc: tuple[str, ...] = ()
+    rxnorm: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
 class Crosswalk(Entry, frozen=True, kw_only=True):
     """The hospital outpatient code that replaces a CPT code if the study was done with contrast."""
 
@@ -150,8 +161,12 @@ class WholeService(Entry, frozen=True, kw_only=True):
 
 
 class PaymentStatus(Entry, frozen=True, kw_only=True):
-    """The OPPS payment status of a code for a hospital outpatient department (Addendum B)."""
+    """The OPPS payment status of a code for a hospital outpatient department (Addendum B).
 
+    `instead` is the code that a hospital reports in its place, where one is known.
+    """
+
+    instead: str | None = None
     status: Literal["B", "M", "N", "Q1", "S"]
 
     @property
@@ -186,6 +201,7 @@ POLICIES = load_table(_FOLDER / "policies.yaml", Policy)
 ADD_ONS = load_table(_FOLDER / "add_ons.yaml", AddOn)
 STUDIES = load_table(_FOLDER / "studies.yaml", StudyCode)
 PRODUCTS = load_table(_FOLDER / "products.yaml", Product)
+STRESS_DRUGS = load_table(_FOLDER / "stress_drugs.yaml", StressDrug)
 CROSSWALK = load_table(_FOLDER / "crosswalk.yaml", Crosswalk)
 PC_TC = load_table(_FOLDER / "pc_tc.yaml", PcTc)
 PAIRS = load_table(_FOLDER / "pairs.yaml", PairRow)

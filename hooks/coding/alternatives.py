@@ -15,12 +15,14 @@ from msgspec.structs import asdict, replace
 from cds_service.core.alternatives import UNPARSED, Alternative, Readings, reading
 from cds_service.core.case import Administration, Case, Line, Origin, Procedure, Record, RecordT, cached_fact
 from cds_service.core.concepts import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
+from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.lines import relevant_lines
 from hooks.coding.other_days import other_days
 from hooks.coding.products import agent_in, name_of
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, with_payer
+from hooks.coding.stress_drugs import is_stress_drug
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
     procedures_with_unclear_use,
@@ -153,8 +155,17 @@ def _line_as(code: str, modifiers: tuple[str, ...], line: Line) -> Line:
 
 def _drugs(case: Case) -> Iterator[Alternative]:
     unclear = unclear_administrations(case)
-    for name, concept in _drugs_that_matter() if unclear else ():
+    for name, concept in (*_drugs_that_matter(), *_charged_stress_drugs(case)) if unclear else ():
         yield reading(case, unclear, partial(_as, concept), _may_be("drug", name))
+
+
+def _charged_stress_drugs(case: Case) -> Iterator[tuple[str, Concept]]:
+    for code in dict.fromkeys(line.code for line in case.lines.matching(_is_of_stress_drug)):
+        yield f"the drug charged as {code}", _billing(code)
+
+
+def _is_of_stress_drug(charged: Concept) -> bool:
+    return any(map(is_stress_drug, codes_without_modifiers(charged.values(BILLING))))
 
 
 def _named_drugs(case: Case) -> Iterator[Alternative]:

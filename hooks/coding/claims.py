@@ -12,6 +12,7 @@ from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import is_professional_in_facility, is_split
+from hooks.coding.stress_drugs import is_stress_drug
 from hooks.coding.studies import studies
 
 Component = Literal["professional", "technical"]
@@ -41,6 +42,12 @@ def lines_with_units(case: Case) -> tuple[Line, ...]:
 def echo_days(case: Case) -> frozenset[date | None]:
     """The days on which the reviewed lines charge an echo, an add-on or a stress test."""
     return echo_days_among(lines_with_units(case))
+
+
+@cached_fact
+def days_checked(case: Case) -> frozenset[date | None]:
+    """The days of which the rules of any code look at lines: those of an echo or, if the site wants so, all."""
+    return frozenset(line.day for line in lines_with_units(case)) if case.every_code else echo_days(case)
 
 
 @cached_fact
@@ -144,8 +151,8 @@ def same_day_and_practitioner(one: Line, other: Line) -> bool:
 
 
 def is_facility_supply(line: Line) -> bool:
-    """True if a professional claim charges the contrast agent of a facility; `supply-not-owner` flags it."""
-    return is_supply(line.code) and is_professional_in_facility(line)
+    """True if a professional claim charges the agent or stress drug of a facility; `supply-not-owner` flags it."""
+    return (is_supply(line.code) or is_stress_drug(line.code)) and is_professional_in_facility(line)
 
 
 def by_claim_type_and_component(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:

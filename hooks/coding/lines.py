@@ -12,7 +12,9 @@ KeyT = TypeVar("KeyT")
 
 @cached_fact
 def relevant_lines(case: Case) -> tuple[Line, ...]:
-    """Lines under review, and other lines whose code is in one of our tables."""
+    """Lines under review, and other lines whose code is in one of our tables; all, if the site wants every code."""
+    if case.every_code:
+        return tuple(case.lines)
     return tuple(case.lines.under_review_or_matching(lambda charged: charged.names_any(KNOWN_CODES)))
 
 

@@ -1,27 +1,29 @@
 """Primaries of add-on codes."""
 
+from collections.abc import Collection
+
 from cds_service.core.case import Case, Line, Order
 from cds_service.core.concepts import BILLING
 from cds_service.core.notation import codes_without_modifiers
-from hooks.codes.tables import ADD_ONS, AddOn
 from hooks.coding.lines import possible_lines_on
 from hooks.coding.practitioners import may_be_same_practitioner
+from hooks.coding.published import Primaries, primaries_of
 from hooks.coding.study_codes import study_kind
 
 
-def has_primary(line: Line, entry: AddOn, case: Case) -> bool:
+def has_primary(line: Line, primaries: Collection[str], case: Case) -> bool:
     """True if a primary is charged that day by the same practitioner or, at order time, ordered."""
-    if any(is_primary_of(other, line, entry) for other in possible_lines_on(line.day, case)):
+    if any(is_primary_of(other, line, primaries) for other in possible_lines_on(line.day, case)):
         return True
     return case.stage == "order" and any(
-        study_kind(order) == "stress" or ordered_codes(order) & set(entry.primaries) for order in case.orders
+        study_kind(order) == "stress" or ordered_codes(order) & set(primaries) for order in case.orders
     )
 
 
-def is_primary_of(other: Line, line: Line, entry: AddOn) -> bool:
+def is_primary_of(other: Line, line: Line, primaries: Collection[str]) -> bool:
     """True if `other` is a primary of the add-on on `line`, for the same day and practitioner."""
     same_day = other.day == line.day or None in (other.day, line.day)
-    return other.code in entry.primaries and same_day and may_be_same_practitioner(other.performers, line.performers)
+    return other.code in primaries and same_day and may_be_same_practitioner(other.performers, line.performers)
 
 
 def ordered_codes(order: Order) -> set[str]:
@@ -31,5 +33,5 @@ def ordered_codes(order: Order) -> set[str]:
 
 def lacks_primary(line: Line, case: Case) -> bool:
     """True if the line is an add-on without a primary; `add-on-without-primary` flags it."""
-    entry = ADD_ONS.on(line.code, line.day)
-    return entry is not None and not has_primary(line, entry, case)
+    found = primaries_of(line.code, line.day, case)
+    return isinstance(found, Primaries) and found.is_closed and not has_primary(line, found.codes, case)

@@ -19,6 +19,9 @@ Payer = Literal["medicare", "other", "unknown"]
 FACILITY_PLACES = frozenset({"19", "21", "22", "23"})
 OFFICE_PLACES = frozenset({"11", "15", "20", "49"})
 
+# Types of bill that Medicare pays under OPPS: hospital inpatient under Part B, outpatient, other.
+_OPPS_BILLS = frozenset({"12", "13", "14"})
+
 COMPONENT_MODIFIERS = ("26", "TC")
 
 SOPT = "https://nahdo.org/sopt"
@@ -97,10 +100,23 @@ def _answer_for(question: str, named: frozenset["NamedPayer"], case: Case) -> bo
 
 
 def takes_hospital_codes(case: Case, lines: Iterable[Line]) -> bool | None:
-    """True if the payer takes C codes: by the site file, else if it is Medicare; None if unknown."""
+    """True if the payer takes C codes: by the site file, else if it is Medicare under OPPS; None if unknown."""
     all_lines = tuple(lines)
     answer = payer_answer(case, all_lines, "c_codes")
-    return True if answer is None and payer_of(case, all_lines) == "medicare" else answer
+    by_opps = payer_of(case, all_lines) == "medicare" and not is_outside_opps(all_lines, case)
+    return True if answer is None and by_opps else answer
+
+
+def is_outside_opps(lines: Iterable[Line], case: Case) -> bool:
+    """True if Medicare pays one of the lines outside OPPS: by its type of bill, or by the site's kind of hospital.
+
+    A critical access hospital (85x) is paid otherwise, and so are inpatient stays (11x) and other providers.
+    """
+    by_site = case.site.hospital == "critical-access"
+    return any(
+        line.bill_type not in _OPPS_BILLS if line.bill_type else by_site and line.claim_type == "institutional"
+        for line in lines
+    )
 
 
 class NamedPayer(NamedTuple):

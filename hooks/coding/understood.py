@@ -18,6 +18,7 @@ from cds_service.core.concepts import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVEN
 from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import DOCUMENTATION, KNOWN_CODES, PRODUCTS
 from hooks.coding.products import agent_in, is_of_agents_labeler
+from hooks.coding.stress_drugs import names_stress_drug
 from hooks.coding.study_codes import names_study
 
 Kind = Literal["charge", "drug", "service"]
@@ -178,7 +179,7 @@ def _is_other_drug_code(concept: Concept) -> bool:
 
 
 def _is_stress_drug(concept: Concept) -> bool:
-    return not _STRESS_DRUGS.isdisjoint(concept.values(RXNORM))
+    return names_stress_drug(concept) or not _STRESS_DRUGS.isdisjoint(concept.values(RXNORM))
 
 
 def _is_clinical_code(concept: Concept) -> bool:
@@ -265,7 +266,7 @@ GROUNDS: tuple[Ground, ...] = (
     ),
     Ground("drug", "a CPT or HCPCS code of no agent", "all supply codes are in the table", _has_billing_code),
     Ground("drug", "a CVX code", "CVX lists vaccines only", _has(CVX)),
-    Ground("drug", "the RxNorm code of a drug for stress tests", "it is in the documentation table", _is_stress_drug),
+    Ground("drug", "an NDC or RxNorm code of a drug for stress tests", "the tables list it", _is_stress_drug),
     Ground(
         "drug",
         "a name of another drug, with a code of any system or in a form that drugs have",

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveModifier
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from cds_service.core.tables import Source
 from hooks.codes.tables import ADD_ONS, PC_TC
 from hooks.coding.claims import charge_evidence, is_submitted, reviewed_lines
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.published import component_indicator
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 
 
@@ -18,9 +20,10 @@ from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
     tables=(PC_TC, ADD_ONS),
     sources=(PC_TC.sources["fee-schedule"],),
     override_reasons=WRONG_CHARGE,
+    every_code=True,
 )
 def add_on_modifier(case: Case) -> Iterator[Finding | Undecided]:
-    """Modifier 26 or TC is reported on an add-on that has no components.
+    """Modifier 26 or TC is reported on a code that has no components.
 
     Why:
         The Medicare fee schedule does not split these add-ons (93352, 0439T, strain) into a professional and a
@@ -28,29 +31,32 @@ def add_on_modifier(case: Case) -> Iterator[Finding | Undecided]:
         even with a stress echo that carries 26.
 
     Flags:
-        26 or TC on an add-on with PC/TC indicator 0.
+        26 or TC on an add-on with PC/TC indicator 0; with every code of the claim checked, on any code with it.
 
     Passes:
         The add-on without 26 or TC; 26 or TC on the echo itself, on Doppler or on color flow, which are split.
     """
-    faulty = [line for line in reviewed_lines(case) if _is_never_split(line) and _component_modifiers(line)]
+    faulty = [line for line in reviewed_lines(case) if _component_modifiers(line) and _is_never_split(line, case)]
     by_day = grouped(faulty, lambda line: line.day)
     for day in sorted(by_day, key=str):
         lines = by_day[day]
         if is_submitted(lines, case):
-            yield _finding(lines)
+            yield _finding(lines, case)
 
 
-def _is_never_split(line: Line) -> bool:
-    entry = PC_TC.on(line.code, line.day)
-    return line.code in ADD_ONS and entry is not None and entry.indicator == 0
+def _is_never_split(line: Line, case: Case) -> bool:
+    found = component_indicator(line.code, line.day, case) if line.code in ADD_ONS or case.every_code else None
+    return found is not None and found.value == _NEVER_SPLIT
+
+
+_NEVER_SPLIT = "0"
 
 
 def _component_modifiers(line: Line) -> list[str]:
     return [modifier for modifier in COMPONENT_MODIFIERS if modifier in line.modifiers]
 
 
-def _finding(lines: list[Line]) -> Finding:
+def _finding(lines: list[Line], case: Case) -> Finding:
     codes = " and ".join(sorted({line.code for line in lines}))
     modifiers = " and ".join(each for each in COMPONENT_MODIFIERS if any(each in line.modifiers for line in lines))
     certain = all(line.certain for line in lines)
@@ -63,4 +69,10 @@ def _finding(lines: list[Line]) -> Finding:
         fixes=(fix,) if certain and all(line.open for line in lines) else (),
         day=lines[0].day,
         indicator=None if certain else INFO,
+        sources=tuple(_sources(lines, case)),
     )
+
+
+def _sources(lines: list[Line], case: Case) -> Iterator[Source]:
+    found = (component_indicator(line.code, line.day, case) for line in lines)
+    yield from dict.fromkeys(each.source for each in found if each)

@@ -6,13 +6,15 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line, Order
 from cds_service.core.changes import AddLine, RemoveLine, RemoveOrder
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
-from hooks.codes.tables import ADD_ONS, CODES, STUDIES, AddOn
+from hooks.codes.tables import ADD_ONS, CODES, STUDIES
+from hooks.coding.claims import charge_evidence, is_submitted, lines_with_units
 from hooks.coding.contrast import contrast_in
 from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines
 from hooks.coding.lines import days_under_review, lines_on
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.performed import code_to_charge
 from hooks.coding.primaries import has_primary, ordered_codes
+from hooks.coding.published import Primaries, Unknown, primaries_of
 from hooks.coding.studies import Study, procedure_codes, records_of_echo, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_kind
 
@@ -27,13 +29,15 @@ MOST_ALTERNATIVES = 5
     tables=(ADD_ONS,),
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,
+    every_code=True,
 )
 def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
     """An add-on code is charged without a primary.
 
     Why:
         Medicare pays an add-on only with one of its primaries, for the same patient, date of service and practitioner.
-        Its list of primaries for these add-ons is closed.
+        Its list of primaries for these add-ons is closed. Of other add-ons (types II and III) contractors define the
+        primaries, or some of them; without a listed primary that is not decided.
 
     Flags:
         An add-on (93352, 0439T, Doppler, color flow, strain) on a day on which the same practitioner charges none of
@@ -49,20 +53,18 @@ def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
                 yield from _verdict(line, study, case)
         for order in study.orders if case.stage == "order" else ():
             yield from _check_order(order, case)
+    if case.every_code:
+        yield from _other_add_ons(case)
 
 
 def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | Undecided]:
     if line.code not in ADD_ONS or (case.stage == "claim" and not _is_on_reviewed_day(line, case)):
         return
-    entry = ADD_ONS.on(line.code, line.day)
-    if entry is None:
-        yield Undecided(
-            "table",
-            f"the add-on table does not cover the date of service of {line.code}",
-            (Evidence("charged", line),),
-        )
-    elif not has_primary(line, entry, case):
-        yield _finding(line, entry, study, case)
+    found = primaries_of(line.code, line.day, case)
+    if isinstance(found, Unknown):
+        yield Undecided("table", found.reason, (Evidence("charged", line),))
+    elif found and not has_primary(line, found.codes, case):
+        yield _finding(line, found, study, case) if found.is_closed else _by_contractors([line])
 
 
 def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool:
@@ -75,7 +77,7 @@ def _is_on_reviewed_day(line: Line, case: Case) -> bool:
     return line.under_review or line.day in days_under_review(case)
 
 
-def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
+def _finding(line: Line, entry: Primaries, study: Study, case: Case) -> Finding:
     primaries = _possible_primaries(line, entry, study, case)
     return Finding(
         summary=f"{line.code} is charged without a primary: {_action(primaries)}.",
@@ -88,13 +90,14 @@ def _finding(line: Line, entry: AddOn, study: Study, case: Case) -> Finding:
             *_study_shown(study, primaries),
         ),
         fixes=_fixes(line, study, case, primaries) if line.certain and line.open else (),
-        notes=(f"Primaries of {line.code} on this date of service: {', '.join(entry.primaries)}.",),
+        notes=(f"Primaries of {line.code} on this date of service: {', '.join(entry.codes)}.",),
         day=line.day,
         indicator=None if line.certain else INFO,
+        sources=(entry.source,),
     )
 
 
-def _possible_primaries(line: Line, entry: AddOn, study: Study, case: Case) -> tuple[str, ...]:
+def _possible_primaries(line: Line, entry: Primaries, study: Study, case: Case) -> tuple[str, ...]:
     """Primaries that may have been performed: those on record, else all that the record does not rule out.
 
     Empty if another practitioner charges a primary, which must not be charged twice.
@@ -104,10 +107,10 @@ def _possible_primaries(line: Line, entry: AddOn, study: Study, case: Case) -> t
     contrast = contrast_in(study, case).given == "yes"
     hospital = line in medicare_hospital_lines(study, case)
     done = (code_to_charge(code, study, hospital, contrast) for code, _ in procedure_codes(study))
-    shown = tuple(dict.fromkeys(code for code in done if code in entry.primaries))
+    shown = tuple(dict.fromkeys(code for code in done if code in entry.codes))
     if shown:
         return shown
-    candidates = tuple(code for code in entry.primaries if _fits(code, line, contrast) and CODES.on(code, line.day))
+    candidates = tuple(code for code in entry.codes if _fits(code, line, contrast) and CODES.on(code, line.day))
     if hospital and contrast:
         candidates = tuple(code for code in candidates if hospital_code_for(code, line.day) not in candidates)
     kinds = {study_kind(each) for each in study.procedures if each.status == "done"} - {None}
@@ -118,9 +121,9 @@ def _possible_primaries(line: Line, entry: AddOn, study: Study, case: Case) -> t
     return () if case.is_complete("procedures", line.day) else candidates
 
 
-def _by_other_practitioners(line: Line, entry: AddOn, case: Case) -> list[Line]:
+def _by_other_practitioners(line: Line, entry: Primaries, case: Case) -> list[Line]:
     """Primaries that other practitioners charge on that day."""
-    return [other for other in lines_on(line.day, case) if other.code in entry.primaries]
+    return [other for other in lines_on(line.day, case) if other.code in entry.codes]
 
 
 def _fits(code: str, line: Line, contrast: bool) -> bool:
@@ -168,15 +171,16 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
 def _check_order(order: Order, case: Case) -> Iterator[Finding | Undecided]:
     """An unsigned order for an add-on while no primary is ordered, performed or charged."""
     for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_in_focus(order) else ():
-        entry = ADD_ONS.on(code, order.day)
-        if entry is None or _has_study(entry, case):
+        entry = primaries_of(code, order.day, case)
+        if not isinstance(entry, Primaries) or _has_study(entry, case):
             continue
         yield Finding(
             summary=f"{code} is ordered without a primary: order its primary study, or remove the order.",
             evidence=(Evidence(f"{code} is ordered", order),),
             fixes=(Fix(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _is_only_code(order) else (),
-            notes=(f"Primaries of {code}: {', '.join(entry.primaries)}.",),
+            notes=(f"Primaries of {code}: {', '.join(entry.codes)}.",),
             day=order.day,
+            sources=(entry.source,),
         )
 
 
@@ -184,7 +188,51 @@ def _is_only_code(order: Order) -> bool:
     return len(ordered_codes(order)) == 1 and "/" in order.identity
 
 
-def _has_study(entry: AddOn, case: Case) -> bool:
+def _has_study(entry: Primaries, case: Case) -> bool:
     return any(study_kind(each) == "stress" for each in records_of_echo(case)) or any(
-        ordered_codes(each) & set(entry.primaries) for each in case.orders
+        ordered_codes(each) & set(entry.codes) for each in case.orders
+    )
+
+
+# --- add-ons of other specialties -----------------------------------------------------------------------------------
+
+MOST_LISTED = 12
+
+
+def _other_add_ons(case: Case) -> Iterator[Finding | Undecided]:
+    """Add-ons that only the loaded tables know."""
+    lines = [line for line in lines_with_units(case) if line.code and line.code not in ADD_ONS]
+    unknown: dict[str, list[Line]] = {}
+    for line in lines:
+        found = primaries_of(line.code, line.day, case)
+        if not is_submitted([line], case) or found is None:
+            continue
+        if isinstance(found, Unknown):
+            unknown.setdefault(found.reason, []).append(line)
+        elif not has_primary(line, found.codes, case):
+            yield _other_finding(line, found, case) if found.is_closed else _by_contractors([line])
+    for reason, of_reason in unknown.items():
+        yield Undecided("table", reason, charge_evidence(of_reason))
+
+
+def _by_contractors(lines: list[Line]) -> Undecided:
+    reason = f"contractors define primaries of {lines[0].code}, and none of the listed ones is charged: ask your MAC"
+    return Undecided("table", reason, charge_evidence(lines))
+
+
+def _other_finding(line: Line, entry: Primaries, case: Case) -> Finding:
+    others = _by_other_practitioners(line, entry, case)
+    listed = sorted(entry.codes)
+    more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
+    return Finding(
+        summary=f"{line.code} is charged without a primary: remove it, or charge its primary.",
+        evidence=(
+            *charge_evidence([line]),
+            *(Evidence(f"{other} is charged by another practitioner", other) for other in others),
+        ),
+        fixes=(Fix(f"Remove {line.code}", (RemoveLine(line),)),) if line.certain and line.open else (),
+        notes=(f"Primaries of {line.code} on this date of service: {', '.join(listed[:MOST_LISTED])}{more}.",),
+        day=line.day,
+        indicator=None if line.certain else INFO,
+        sources=(entry.source,),
     )

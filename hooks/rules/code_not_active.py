@@ -10,11 +10,12 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
 from hooks.codes.tables import CODES, UNIT_LIMITS, CodeEntry
-from hooks.coding.claims import charge_evidence, claims, echo_days, is_submitted
+from hooks.coding.claims import charge_evidence, claims, days_checked, is_submitted
 from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import is_supply, name_of
+from hooks.coding.published import InForce, Unknown, level_ii_dates
 from hooks.coding.studies import study_of
 from hooks.coding.supplies import agents_of, is_discontinued, is_off_market, is_valid_supply, zero_limits
 
@@ -28,6 +29,7 @@ WASTE = ("JW", "JZ")
     tables=(CODES, UNIT_LIMITS),
     sources=(CODES.sources["hcpcs"], CODES.sources["ncci-add-ons"], UNIT_LIMITS.sources["mue-hospital"]),
     override_reasons=WRONG_CHARGE,
+    every_code=True,
 )
 def code_not_active(case: Case) -> Iterator[Finding | Undecided]:
     """A code is charged outside its effective dates, or for a discontinued drug.
@@ -41,22 +43,30 @@ def code_not_active(case: Case) -> Iterator[Finding | Undecided]:
         card offers it instead.
 
     Passes:
-        Codes within their dates; codes that are not in the table.
+        Codes within their dates; codes that are not in the tables.
     """
-    days = echo_days(case)
+    days = days_checked(case)
     for claim in claims(case):
-        known = grouped((line for line in claim if line.code in CODES), lambda line: (line.code, line.day))
-        for code, day in sorted(known, key=str):
-            lines = known[code, day]
-            if is_submitted(lines, case) and (is_supply(code) or day in days):
+        by_code = grouped(claim, lambda line: (line.code, line.day))
+        for code, day in sorted(by_code, key=str):
+            lines = by_code[code, day]
+            if not is_submitted(lines, case) or not (is_supply(code) or day in days):
+                continue
+            if code in CODES:
                 yield from _verdict(lines, claim, case)
+            elif case.every_code:
+                yield from _by_release(lines, level_ii_dates(code, day, case))
 
 
 def _verdict(lines: list[Line], claim: tuple[Line, ...], case: Case) -> Iterator[Finding | Undecided]:
     code, day = lines[0].code, lines[0].day
-    entry = CODES.on(code, day)
-    if entry is None:
+    entry, loaded = CODES.on(code, day), level_ii_dates(code, day, case)
+    if isinstance(loaded, InForce) and not loaded.on_day and entry is not None:
+        yield from _by_release(lines, loaded)
+    elif entry is None and not (isinstance(loaded, InForce) and loaded.on_day):
         yield _outside_dates(lines, claim, case)
+    elif entry is None:
+        return
     elif entry.temporary and day is not None and entry.verified_through and day > entry.verified_through:
         yield Undecided(
             "table",
@@ -70,6 +80,23 @@ def _verdict(lines: list[Line], claim: tuple[Line, ...], case: Case) -> Iterator
             "table",
             f"{name_of(code)} is discontinued; it is unknown if it was sold on this date",
             charge_evidence(lines),
+        )
+
+
+def _by_release(lines: list[Line], dates: InForce | Unknown | None) -> Iterator[Finding | Undecided]:
+    """The verdict on a code by its dates in a loaded release."""
+    code, certain = lines[0].code, all(line.certain for line in lines)
+    if isinstance(dates, Unknown):
+        yield Undecided("table", dates.reason, charge_evidence(lines))
+    elif dates is not None and not dates.on_day:
+        until = f" to {dates.last.isoformat()}" if dates.last else ""
+        yield Finding(
+            summary=f"{code} is not in effect on this date of service: charge a code in effect, or remove it.",
+            evidence=charge_evidence(lines),
+            notes=(f"{code}: in effect from {dates.first.isoformat()}{until}.",),
+            day=lines[0].day,
+            indicator=None if certain else INFO,
+            sources=(dates.source,),
         )
 
 

@@ -12,7 +12,7 @@ from hooks.coding.fixes import add_code, supply_notes
 from hooks.coding.hospital import hospital_code_for, hospital_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.performed import has_perfusion
-from hooks.coding.setting_and_payer import payer_of
+from hooks.coding.setting_and_payer import is_outside_opps, payer_of
 from hooks.coding.studies import Study, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
 
@@ -42,7 +42,8 @@ def hospital_contrast_code(case: Case) -> Iterator[Finding | Undecided]:
 
     Passes:
         The C code with the supply; an echo without contrast under its CPT code; a practitioner's claim; another payer,
-        which may or may not take C codes: ask the payer.
+        which may or may not take C codes: ask the payer. Not checked for a critical access hospital (type of bill 85x)
+        or an inpatient stay.
     """
     for study in studies(case):
         lines = hospital_lines(study)
@@ -64,6 +65,8 @@ def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case
     evidence = tuple(Evidence(f"{line} is charged", line) for line in wrong)
     if payer == "unknown":
         yield Undecided("claim", "the payer of this hospital claim is unknown; Medicare requires a C code", evidence)
+    elif is_outside_opps(lines, case):
+        yield Undecided("claim", "this hospital is not paid under OPPS: ask your MAC for its codes", evidence)
     else:
         yield _finding(study, use, lines, wrong, case)
 
@@ -119,7 +122,7 @@ def _finding(study: Study, use: ContrastUse, lines: tuple[Line, ...], wrong: tup
         notes=(
             *(supply_notes(study, case) if _lacks_supply(study, case) else ()),
             "Applies to hospital outpatient departments paid under OPPS; critical access hospitals and inpatient stays "
-            "are paid differently.",
+            "are paid differently: the claim's type of bill, or the site's file, says so.",
         ),
         day=study.day,
         indicator=None if certain else INFO,

@@ -3,37 +3,38 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
-from cds_service.core.case import Case, Line
+from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
-from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting, PairRow
+from cds_service.core.tables import Source
+from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting
 from hooks.coding.claims import (
     DISTINCT_SERVICE,
     charge_evidence,
-    echo_days,
+    days_checked,
     is_submitted,
     lines_with_units,
     same_day_and_practitioner,
     settings_of,
     share_a_claim,
 )
+from hooks.coding.hospital import is_of_other_setting
 from hooks.coding.lines import grouped, possible_lines_on, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.pairs import Edit
 from hooks.coding.primaries import is_primary_of, lacks_primary
-
-Edit = Literal["never", "with modifier", "none", "not known"]
+from hooks.coding.published import Primaries, listed_pairs, pair_edit, primaries_of, unread_pairs
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two lines of an NCCI pair: Medicare pays `paid` (column 1) and denies `denied` (column 2), as `rows` list it."""
+    """Two lines of an NCCI pair: Medicare pays `paid` (column 1) and denies `denied` (column 2), as `sources` list."""
 
     paid: Line
     denied: Line
     edit: Edit
-    rows: tuple[PairRow, ...]
+    sources: tuple[Source, ...]
 
     @property
     def lines(self) -> tuple[Line, Line]:
@@ -56,6 +57,7 @@ class Pair:
     tables=(PAIRS,),
     sources=tuple(PAIRS.sources.values()),
     override_reasons=WRONG_CHARGE,
+    every_code=True,
 )
 def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
     """Two codes are charged on one day that Medicare does not pay together.
@@ -71,12 +73,14 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
 
     Passes:
         The codes are on the practitioner's claim and the hospital's, on different days, or by different practitioners;
-        codes that are not a pair (93350 with 93016 or 93018; 93350 or 93351 with Doppler, color flow or strain).
+        a code of the other setting (see code-for-other-setting); codes that are not a pair (93350 with
+        93016 or 93018; 93350 or 93351 with Doppler, color flow or strain).
     """
-    days = echo_days(case)
+    days = days_checked(case)
+    lines = [line for line in lines_with_units(case) if line.day in days and not is_of_other_setting(line, case)]
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
-    for one, other in _candidate_pairs(line for line in lines_with_units(case) if line.day in days):
-        edit, rows = _edit_for(one, other)
+    for one, other in _candidate_pairs(lines, case):
+        edit, sources = _edit_for(one, other, case)
         if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
             continue
         uncertainty = _uncertainty(one, other, edit)
@@ -84,10 +88,12 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
             why: Why = "table" if edit == "not known" else "claim"
             yield Undecided(why, f"{one.code} with {other.code}: {uncertainty}", charge_evidence((one, other)))
         else:
-            pair = Pair(one, other, edit, rows)
+            pair = Pair(one, other, edit, sources)
             pairs.setdefault((one.day, pair.kind), []).append(pair)
     for (_, (kind, certain)), group in pairs.items():
         yield _FINDINGS[kind](sorted(group, key=str), certain, case)
+    if case.every_code:
+        yield from _unread(lines, case)
 
 
 # --- NCCI edits -----------------------------------------------------------------------------------------------------
@@ -95,37 +101,45 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
 
 _LISTED = frozenset((row.code, other) for row in PAIRS for other in (*row.never, *row.with_modifier))
 _PAID = frozenset(paid for paid, _ in _LISTED)
-_DENIED = frozenset(denied for _, denied in _LISTED)
 
 
-def _candidate_pairs(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
-    """Lines of one day whose codes are a listed pair; indexed by day, since a claim may be long."""
-    listed = [line for line in lines if line.code in _PAID or line.code in _DENIED]
-    denied = grouped((line for line in listed if line.code in _DENIED), lambda line: line.day)
-    for one in listed:
-        if one.code in _PAID:
-            yield from ((one, other) for other in denied.get(one.day, ()) if (one.code, other.code) in _LISTED)
+def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[tuple[Line, Line]]:
+    """Lines of one day whose codes are a listed pair; indexed by day and code, since a claim may be long."""
+    for day, of_day in grouped(lines, lambda line: line.day).items():
+        by_code = grouped(of_day, lambda line: line.code)
+        own = {(paid, denied) for paid in by_code.keys() & _PAID for denied in by_code if (paid, denied) in _LISTED}
+        loaded = listed_pairs(_codes_on(day, case), day, _SETTINGS, case)
+        for paid, denied in sorted(own | {pair for pair in loaded if pair[0] in by_code and pair[1] in by_code}):
+            yield from ((one, other) for one in by_code[paid] for other in by_code[denied] if one is not other)
 
 
-def _edit_for(one: Line, other: Line) -> tuple[Edit, tuple[PairRow, ...]]:
-    """The edit for two lines in this order, with its rows; `not known` if the tables of the two settings differ."""
+_SETTINGS: tuple[ClaimSetting, ...] = ("professional", "facility")
+
+
+@cached_fact
+def _codes_on(day: date | None, case: Case) -> frozenset[str]:
+    return frozenset(line.code for line in lines_with_units(case) if line.day == day and line.code)
+
+
+def _edit_for(one: Line, other: Line, case: Case) -> tuple[Edit, tuple[Source, ...]]:
+    """The edit for two lines in this order, with its sources; `not known` if the tables of the two settings differ."""
     if not same_day_and_practitioner(one, other) or share_a_claim(one, other) is False:
         return "none", ()
     settings = [setting for setting in settings_of(one) if setting in settings_of(other)] or settings_of(one)
-    found = [_edit_in_table(one.code, other.code, one.day, setting) for setting in settings]
+    codes = _codes_on(one.day, case)
+    found = [pair_edit(one.code, other.code, codes, one.day, setting, case) for setting in settings]
     edits = {edit for edit, _ in found}
-    return edits.pop() if len(edits) == 1 else "not known", tuple(row for _, row in found if row)
+    return edits.pop() if len(edits) == 1 else "not known", tuple(source for _, source in found if source)
 
 
-def _edit_in_table(one: str, other: str, day: date | None, setting: ClaimSetting) -> tuple[Edit, PairRow | None]:
-    rows = [row for row in PAIRS.history(one) if row.setting == setting and other in (*row.never, *row.with_modifier)]
-    if not rows:
-        return "none", None
-    row = next((row for row in rows if row.in_force(day)), None)
-    if row is None:
-        ended = day is not None and all(row.last and row.last < day for row in rows)
-        return ("none" if ended else "not known"), None
-    return ("never" if other in row.never else "with modifier"), row
+def _unread(lines: list[Line], case: Case) -> Iterator[Undecided]:
+    """The days on which pairs of other codes than those of our own tables are not known."""
+    for day, of_day in grouped(lines, lambda line: line.day).items():
+        submitted = [line for line in of_day if line.under_review]
+        settings = {setting for line in submitted for setting in settings_of(line)}
+        if day is not None and submitted:
+            for reason in unread_pairs(_codes_on(day, case), day, sorted(settings), case):
+                yield Undecided("table", reason, charge_evidence(submitted))
 
 
 def _uncertainty(one: Line, other: Line, edit: Edit) -> str:
@@ -175,10 +189,10 @@ def _removed(pairs: Iterable[Pair]) -> list[Line]:
 
 
 def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool:
-    entry = ADD_ONS.on(line.code, line.day)
-    if entry is None or line in removed:
+    found = primaries_of(line.code, line.day, case)
+    if not isinstance(found, Primaries) or line in removed:
         return False
-    primaries = [other for other in possible_lines_on(line.day, case) if is_primary_of(other, line, entry)]
+    primaries = [other for other in possible_lines_on(line.day, case) if is_primary_of(other, line, found.codes)]
     return bool(primaries) and all(other in removed for other in primaries)
 
 
@@ -225,13 +239,15 @@ def _finding(pairs: list[Pair], summary: str, certain: bool, notes: list[str], f
         notes=tuple(dict.fromkeys([*notes, *_more_notes(pairs)])),
         day=pairs[0].paid.day,
         indicator=None if certain else INFO,
-        sources=tuple(dict.fromkeys(PAIRS.source(row) for pair in pairs for row in pair.rows)),
+        sources=tuple(dict.fromkeys(source for pair in pairs for source in pair.sources)),
     )
 
 
 def _more_notes(pairs: list[Pair]) -> Iterator[str]:
+    """The remarks of our own table, whichever table lists the pair."""
     for pair in pairs:
-        yield from (row.notes[pair.denied.code] for row in pair.rows if pair.denied.code in row.notes)
+        rows = [row for row in PAIRS.history(pair.paid.code) if row.setting in settings_of(pair.paid)]
+        yield from (row.notes[pair.denied.code] for row in rows if pair.denied.code in row.notes)
 
 
 def _codes(lines: Iterable[Line]) -> list[str]:

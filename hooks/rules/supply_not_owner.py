@@ -1,41 +1,47 @@
-"""Rule: a professional claim charges a facility's contrast agent."""
+"""Rule: a professional claim charges a facility's contrast agent or stress drug."""
 
 from collections.abc import Iterator
+from datetime import date
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
-from hooks.codes.sources import MEDLEARN_2018
-from hooks.codes.tables import CODES
-from hooks.coding.claims import is_facility_supply, is_submitted, reviewed_lines, units_of
+from cds_service.core.tables import Source
+from hooks.codes.sources import AAPC_STRESS_DRUGS, MEDLEARN_2018
+from hooks.codes.tables import CODES, STRESS_DRUGS
+from hooks.coding.claims import echo_days, is_facility_supply, is_submitted, lines_with_units
 from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import is_facility
+from hooks.coding.stress_drugs import is_stress_drug
 
 
 @rule(
     order=WARNING,
     claim=WARNING,
-    tables=(CODES,),
-    sources=(MEDLEARN_2018, CODES.sources["hcpcs"]),
+    tables=(CODES, STRESS_DRUGS),
+    sources=(MEDLEARN_2018, AAPC_STRESS_DRUGS, CODES.sources["hcpcs"]),
     override_reasons=WRONG_CHARGE,
 )
 def supply_not_owner(case: Case) -> Iterator[Finding | Undecided]:
-    """A professional claim charges a contrast agent that the facility should charge.
+    """A professional claim charges a contrast agent or stress drug that the facility should charge.
 
     Why:
-        The owner of the technical component charges the agent. In a hospital's outpatient department, inpatient unit or
-        emergency room (places of service 19, 21, 22, 23) that is the hospital, on its own claim.
+        The owner of the technical component charges the agent, and the drugs of the stress test. In a hospital's
+        outpatient department, inpatient unit or emergency room (places of service 19, 21, 22, 23) that is the hospital,
+        on its own claim.
 
     Flags:
-        A supply code on a professional claim with place of service 19, 21, 22 or 23.
+        On a professional claim with place of service 19, 21, 22 or 23: a supply code of contrast; on the day of an
+        echo, adenosine, atropine, dipyridamole, dobutamine or regadenoson.
 
     Passes:
         The supply on the hospital's claim; the supply in an office (place of service 11); no place of service stated.
     """
-    supplies = [line for line in reviewed_lines(case) if is_supply(line.code) and units_of(line)]
+    days = echo_days(case)
+    supplies = [line for line in lines_with_units(case) if is_supply(line.code) or _is_drug(line, days)]
     wrong = [line for line in supplies if is_facility_supply(line)]
     by_day = grouped(wrong, lambda line: line.day)
     for day in sorted(by_day, key=str):
@@ -51,13 +57,17 @@ def supply_not_owner(case: Case) -> Iterator[Finding | Undecided]:
             )
 
 
+def _is_drug(line: Line, days: frozenset[date | None]) -> bool:
+    return is_stress_drug(line.code) and line.day in days
+
+
 def _finding(lines: list[Line]) -> Finding:
     codes = sorted({line.code for line in lines})
     places = sorted({line.place_of_service or "" for line in lines})
     certain = all(line.certain for line in lines)
     fix = Fix(f"Remove {' and '.join(codes)}", tuple(RemoveLine(line) for line in lines), recommended=True)
     return Finding(
-        summary=f"{' and '.join(codes)}: the facility charges the agent in place of service {', '.join(places)}. "
+        summary=f"{' and '.join(codes)}: the facility charges {_what(lines)} in place of service {', '.join(places)}. "
         f"Remove {'it' if len(codes) == 1 else 'them'}.",
         evidence=tuple(
             Evidence(f"{line} is charged on a professional claim, place of service {line.place_of_service}", line)
@@ -67,4 +77,17 @@ def _finding(lines: list[Line]) -> Finding:
         notes=tuple(f"{describe(code)} belongs on the facility's claim." for code in codes),
         day=lines[0].day,
         indicator=None if certain else INFO,
+        sources=tuple(_sources(lines)),
     )
+
+
+def _what(lines: list[Line]) -> str:
+    return "the agent" if all(is_supply(line.code) for line in lines) else "the drug"
+
+
+def _sources(lines: list[Line]) -> Iterator[Source]:
+    if any(is_supply(line.code) for line in lines):
+        yield MEDLEARN_2018
+    if any(is_stress_drug(line.code) for line in lines):
+        yield AAPC_STRESS_DRUGS
+    yield CODES.sources["hcpcs"]

@@ -89,7 +89,10 @@ def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
 def _reason(payment: str) -> str:
     if payment == "separate":
         return "the units are not entered yet; they decide between JW and JZ"
-    return "JW or JZ is required on a practice's own Medicare claim; payer or setting of this claim is unknown"
+    return (
+        "JW or JZ is required on a practice's own Medicare claim, and on a critical access hospital's (secondary "
+        "source); payer or setting of this claim is unknown"
+    )
 
 
 def _has_quantity(lines: tuple[Line, ...], study: Study) -> bool:

@@ -7,11 +7,11 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line
 from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
-from hooks.codes.tables import ADD_ONS, UNIT_LIMITS, ClaimSetting, UnitLimit
+from hooks.codes.tables import ADD_ONS, UNIT_LIMITS, ClaimSetting
 from hooks.coding.claims import (
     by_claim_type_and_component,
     charge_evidence,
-    echo_days_among,
+    days_checked,
     is_facility_supply,
     is_submitted,
     reviewed_lines,
@@ -24,11 +24,13 @@ from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
+from hooks.coding.published import Limit, Unknown, unit_limit
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 from hooks.coding.studies import Study, procedure_codes, study_of
 from hooks.coding.supplies import is_discontinued
 
 MAI_NOTES = {
+    1: "The limit is per line (MAI 1): a distinct service may be charged on another line with a modifier.",
     2: "The limit is absolute (MAI 2): additional units in a day are denied, whatever the record shows.",
     3: "The limit is per day (MAI 3): additional units may be paid on appeal if the record shows medical necessity.",
 }
@@ -45,6 +47,7 @@ _ZERO_NOTES = {
     tables=(UNIT_LIMITS,),
     sources=tuple(UNIT_LIMITS.sources.values()),
     override_reasons=WRONG_CHARGE,
+    every_code=True,
 )
 def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
     """More units of a code are charged for a day than Medicare's medically unlikely edit (MUE) allows.
@@ -61,23 +64,25 @@ def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
         Units up to the limit; the two components of one study (26 and TC); units of two practitioners; an add-on
         repeated within one study (see add-on-repeated); a discontinued drug (see code-not-active).
     """
-    lines = reviewed_lines(case)
-    days = echo_days_among(lines)
-    counted = [line for line in lines if _is_in_scope(line, days) and not is_facility_supply(line)]
+    days = days_checked(case)
+    counted = [line for line in reviewed_lines(case) if _is_in_scope(line, days, case) and not is_facility_supply(line)]
     for claim in by_claim_type_and_component(counted):
         by_code_and_day = grouped(claim, lambda line: (line.code, line.day))
         for key in sorted(by_code_and_day, key=str):
-            same_code = by_code_and_day[key]
-            if _may_exceed(same_code) and is_submitted(same_code, case) and not _belongs_to_one_study(same_code, case):
-                yield from _verdict(_most_by_one_practitioner(same_code), case)
+            lines = by_code_and_day[key]
+            if _may_exceed(lines, case) and is_submitted(lines, case) and not _belongs_to_one_study(lines, case):
+                yield from _verdict(_most_by_one_practitioner(lines), case)
 
 
-def _is_in_scope(line: Line, days: frozenset[date | None]) -> bool:
-    return line.code in UNIT_LIMITS and (is_supply(line.code) or line.day in days)
+def _is_in_scope(line: Line, days: frozenset[date | None], case: Case) -> bool:
+    is_known = line.code in UNIT_LIMITS or (case.every_code and bool(line.code))
+    return is_known and (is_supply(line.code) or line.day in days)
 
 
-def _may_exceed(lines: list[Line]) -> bool:
-    """False, as for nearly all lines, if the units are within the lowest limit of any date and claim type."""
+def _may_exceed(lines: list[Line], case: Case) -> bool:
+    """False, as for nearly all lines, if the units are within the lowest of our own limits, and no table is loaded."""
+    if case.tables.releases:
+        return True
     least = min((limit.units for limit in UNIT_LIMITS.history(lines[0].code)), default=None)
     return least is not None and sum(map(units_of, lines)) > least
 
@@ -123,33 +128,34 @@ def _total(lines: Iterable[Line]) -> Decimal:
 def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
     code, day, total = lines[0].code, lines[0].day, _total(lines)
     settings = [setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)]
-    limits = [_limit(code, day, setting) for setting in settings]
-    known = [limit for limit in limits if limit is not None]
-    limit = max(known, key=lambda each: each.units, default=None)
-    if limit is None or total <= limit.units or is_discontinued(code):
+    limits = [unit_limit(code, day, setting, case) for setting in settings]
+    known = [limit for limit in limits if isinstance(limit, Limit)]
+    unknown = [limit for limit in limits if isinstance(limit, Unknown)]
+    own = _other_days(code, settings) if unknown else []
+    highest = max([*(limit.units for limit in known), *own], default=None)
+    if is_discontinued(code) or (highest is not None and total <= highest) or not limits or None in limits:
         return
-    if day is None:
-        yield Undecided(
-            "claim", f"the date of service of {code} is not stated, but its limit is per day", charge_evidence(lines)
-        )
-    elif len(known) < len(limits) or not all(each.in_force(day) for each in known):
-        yield Undecided(
-            "table",
-            f"the MUE table does not cover {code} for this date of service and claim type",
-            charge_evidence(lines),
-        )
+    limit = max(known, key=lambda each: each.units, default=None)
+    if unknown or limit is None:
+        yield Undecided("table", unknown[0].reason, charge_evidence(lines))
+    elif day is None:
+        reason = f"the date of service of {code} is not stated, but its limit is per day"
+        yield Undecided("claim", reason, charge_evidence(lines))
     else:
-        yield _finding(lines, total, limit, known, case)
+        over = [line for line in lines if units_of(line) > limit.units] if limit.mai == _PER_LINE else lines
+        if over:
+            yield _finding(over, _total(over), limit, known, case)
 
 
-def _limit(code: str, day: date | None, setting: ClaimSetting) -> UnitLimit | None:
-    """The limit in force; before the first known limit, that one."""
-    limits = [entry for entry in UNIT_LIMITS.history(code) if entry.setting == setting]
-    later = [entry for entry in limits if day is None or (entry.start and entry.start > day)]
-    return next((entry for entry in limits if entry.in_force(day)), None) or next(iter(later), None)
+_PER_LINE = 1
 
 
-def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, known: list[UnitLimit], case: Case) -> Finding:
+def _other_days(code: str, settings: list[ClaimSetting]) -> list[Decimal]:
+    """Our own limits of other days: units within them need no answer for a day that no table covers."""
+    return [limit.units for limit in UNIT_LIMITS.history(code) if limit.setting in settings]
+
+
+def _finding(lines: list[Line], total: Decimal, limit: Limit, known: list[Limit], case: Case) -> Finding:
     certain = all(line.certain for line in lines)
     notes = [MAI_NOTES[limit.mai]] if limit.units else [_ZERO_NOTES[limit.setting]]
     if len(known) > 1:
@@ -162,11 +168,11 @@ def _finding(lines: list[Line], total: Decimal, limit: UnitLimit, known: list[Un
         notes=tuple(notes),
         day=lines[0].day,
         indicator=None if certain else INFO,
-        sources=tuple(dict.fromkeys(UNIT_LIMITS.source(each) for each in known)),
+        sources=tuple(dict.fromkeys(each.source for each in known)),
     )
 
 
-def _fixes(lines: list[Line], limit: UnitLimit, case: Case) -> Iterator[Fix]:
+def _fixes(lines: list[Line], limit: Limit, case: Case) -> Iterator[Fix]:
     """Only units that the record supports: from the dose given, or from the procedures performed."""
     study = _study_of_all(lines, case)
     units = _units_shown(limit.code, study, case) if study else None

@@ -1,14 +1,14 @@
 """The browser fixtures; without a browser the tests of this folder are skipped, and the run ends with a note."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browser.chromium import CHROMIUM, Looking, launched, looking
+from tests.browser.chromium import CHROMIUM, Looking, looking
 from tests.support.running import Service
 
 Look = Callable[..., AbstractContextManager[Looking]]
@@ -20,14 +20,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if here in item.path.parents]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launched(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,9 @@ from cds_service.cdshooks.messages import (
 from cds_service.cli.main import main
 from cds_service.database import migrate
 from cds_service.database.connections import Database, create
+from cds_service.database.insights import Filters, Outcomes, gather
 from cds_service.database.schema import AUDIT, COMMENTS, FEEDBACK, ISSUED_CARDS, METADATA
-from cds_service.database.store import AuditActor, FeedbackReceipt, Store, purge
+from cds_service.database.store import AuditActor, FeedbackReceipt, KnownReasons, Store, purge
 from cds_service.settings import Settings
 from cds_service.telemetry.calls import CallSummary, IssuedCard
 from tests.support.running import ROOT
@@ -67,6 +68,13 @@ MOST_SECONDS = 30.0
 def rows(engine: Engine, table: Any) -> list[dict[str, Any]]:
     with engine.connect() as connection:
         return [dict(row._mapping) for row in connection.execute(select(table))]
+
+
+def stored(engine: Engine, table: str) -> list[dict[str, Any]]:
+    """The rows of a table as it is, without the columns that later versions add."""
+    with engine.connect() as connection:
+        found = [dict(row._mapping) for row in connection.execute(text(f"SELECT * FROM {table}"))]
+    return [{name: value for name, value in row.items() if name != "client"} for row in found]
 
 
 def card(rule: str = "add-on-repeated") -> Card:
@@ -142,7 +150,7 @@ def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> 
     store.record_call(HERE, CallSummary(service=SERVICE, cards=(issued_card(one),)))
     store.flush(MOST_SECONDS)
     assert store.save_feedback(HERE, SERVICE, [accepted(one.uuid), overridden("unknown")]) == FeedbackReceipt(
-        new_items=2, unknown_cards=1
+        new_items=2, unknown_cards=1, own_cards=frozenset({one.uuid})
     )
     elsewhere = NOW.astimezone(datetime.strptime("-0500", "%z").tzinfo)
     assert store.save_feedback(HERE, SERVICE, [accepted(one.uuid, elsewhere), overridden("unknown")]).new_items == 0
@@ -156,10 +164,49 @@ def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> 
     assert [row["action"] for row in rows(engine, AUDIT)] == ["call", "feedback", "feedback"]
 
 
+def test_feedback_counts_for_cards_of_its_client_only(database: Database, engine: Engine) -> None:
+    """Whoever learns the id of another client's card changes nothing of what is counted for it."""
+    store, one, before = Store(database), card(), card()
+    store.record_call(HERE, CallSummary(service=SERVICE, cards=(issued_card(one), issued_card(before))))
+    store.flush(MOST_SECONDS)
+    with engine.begin() as connection:  # as stored by an earlier version
+        connection.execute(update(ISSUED_CARDS).where(ISSUED_CARDS.c.card == before.uuid).values(client=None))
+    stranger = AuditActor("stranger", HERE.request)
+    receipt = store.save_feedback(stranger, SERVICE, [accepted(one.uuid, NOW + timedelta(days=1))])
+    assert receipt == FeedbackReceipt(new_items=1, unknown_cards=1)
+    assert store.save_feedback(HERE, SERVICE, [overridden(one.uuid)]).unknown_cards == 0
+    assert store.save_feedback(stranger, SERVICE, [accepted(before.uuid)]).unknown_cards == 0
+    today = datetime.now(UTC).date()
+    with engine.connect() as connection:
+        found = gather(connection, Filters(today - timedelta(days=1), today))
+    assert found.total() == Outcomes(accepted=1, overridden=1, ignored=0)
+    assert list(found.reasons.values()) == [1]
+    known = {(row["card"], row["client"]): row["is_known_card"] for row in rows(engine, FEEDBACK)}
+    assert known == {(one.uuid, "stranger"): False, (one.uuid, "ehr"): True, (before.uuid, "stranger"): True}
+
+
 def test_comments_can_be_left_out(database: Database, engine: Engine) -> None:
-    Store(database, keep_comments=False).save_feedback(HERE, SERVICE, [overridden("c")])
+    """Nor does any other text of a client's choice stay, wherever it is written."""
+    ours = KnownReasons("https://ours", frozenset({"later"}))
+    store, one = Store(database, keep_comments=False, reasons=ours), str(uuid.uuid4())
+    codings = [
+        ("later", None), ("later", "https://ours"), ("later", "Mrs Smith"), ("Mrs Smith", "https://ours"), ("x", None),
+    ]  # fmt: skip
+    for number, (code, system) in enumerate(codings):
+        reason = FeedbackReason(reason=ReasonCoding(code=code, system=system, display="Smith"), user_comment="Smith")
+        at = NOW + timedelta(seconds=number)
+        item = Feedback(card=one, outcome="overridden", outcome_timestamp=at, override_reason=reason)
+        store.save_feedback(HERE, SERVICE, [item])
+    suggestion = AcceptedSuggestion(id="Mrs Smith")
+    named = Feedback(card="Mrs Smith", outcome="accepted", outcome_timestamp=NOW, accepted_suggestions=(suggestion,))
+    assert store.save_feedback(HERE, SERVICE, [named, named]).new_items == 1
+    kept = rows(engine, FEEDBACK)
+    assert [(row["reason_code"], row["reason_system"]) for row in kept] == [
+        ("later", None), ("later", "https://ours"), ("other", None), ("other", None), ("other", None), (None, None),
+    ]  # fmt: skip
+    assert {row["card"] for row in kept[:-1]} == {one}
     assert rows(engine, COMMENTS) == []
-    assert len(rows(engine, FEEDBACK)) == 1
+    assert "Smith" not in str(kept)
 
 
 def test_the_longest_texts_and_the_ends_of_the_calendar(database: Database, engine: Engine) -> None:
@@ -314,10 +361,11 @@ def test_up_and_down_with_data(engine: Engine) -> None:
         connection.execute(insert(ISSUED_CARDS), _card_row("c", NOW))
         key = connection.execute(insert(FEEDBACK).returning(FEEDBACK.c.id), feedback).scalar()
         connection.execute(insert(COMMENTS), {"feedback": key, "comment": "said"})
-    before = [rows(engine, table) for table in (ISSUED_CARDS, FEEDBACK, COMMENTS)]
+    before = [stored(engine, table) for table in ("issued_cards", "feedback", "feedback_comments")]
     for step, revision in (
         (migrate.upgrade, "0002"), (migrate.upgrade, "0003"), (migrate.downgrade, "0002"), (migrate.downgrade, "0001"),
-        (migrate.upgrade, "0003"), (migrate.upgrade, "0004"), (migrate.downgrade, "0003"), (migrate.upgrade, "0004"),
+        (migrate.upgrade, "0003"), (migrate.upgrade, "0004"), (migrate.downgrade, "0003"), (migrate.upgrade, "0005"),
+        (migrate.downgrade, "0004"), (migrate.upgrade, "0005"),
     ):  # fmt: skip
         with engine.begin() as connection:
             step(connection, revision)
@@ -325,7 +373,10 @@ def test_up_and_down_with_data(engine: Engine) -> None:
             assert inspect(connection).has_table("used_tokens") == (revision > "0002")
             columns = inspect(connection).get_columns("audit") if revision > "0001" else []
             assert ("not_understood" in {each["name"] for each in columns}) == (revision > "0003")
-        assert [rows(engine, table) for table in (ISSUED_CARDS, FEEDBACK, COMMENTS)] == before
+            for table in ("issued_cards", "feedback"):
+                columns = inspect(connection).get_columns(table)
+                assert ("client" in {each["name"] for each in columns}) == (revision > "0004")
+        assert [stored(engine, table) for table in ("issued_cards", "feedback", "feedback_comments")] == before
     with engine.begin() as connection:
         migrate.downgrade(connection, "base")
         assert set(inspect(connection).get_table_names()) == {"alembic_version"}
@@ -385,7 +436,7 @@ def test_sqlite_is_upgraded_when_it_is_needed(tmp_path: Path) -> None:
 def test_a_new_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'new.sqlite3'}")
     try:
-        assert database.health() == "up"
+        assert database.health().state == "up"
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("new.sqlite3*")}
         assert modes.pop("new.sqlite3") == 0o600
         assert set(modes.values()) <= {0o600}

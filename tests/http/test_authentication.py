@@ -1,5 +1,6 @@
 """Authentication of a production service with two workers, over real HTTP, behind a proxy's name."""
 
+import hashlib
 import json
 import os
 import re
@@ -17,11 +18,12 @@ import pytest
 import requests
 
 from cds_service.app import create_app
+from cds_service.auth.surfaces import surface_of
 from cds_service.settings import Settings
 from tests.conformance import verifies
 from tests.support.notation import bundle, request_of
 from tests.support.running import ROOT, Service, eventually, running
-from tests.support.tokens import BASE, ISSUER, P384, RSA, Published, jwk, key_set, published, token
+from tests.support.tokens import BASE, P384, RSA, Published, jwk, key_set, published, token
 
 CLAIM_REVIEW = "/cds-services/contrast-echo-claim-review"
 ORDER_SIGN = "/cds-services/contrast-echo-order-sign"
@@ -134,20 +136,43 @@ def test_a_refusal_says_nothing_and_is_the_same_for_every_fault(hospital: Produc
 
 @verifies("cds-hooks-74")
 def test_the_log_says_why_and_never_the_token(hospital: Production) -> None:
-    bearers = [token(jti="first-id", exp=1, tenant="t-7"), token(jti="second-id"), "x" * 200 + ".y.z"]
+    """Of a token that is not verified, the log has nothing in clear: anybody may have written anything into it."""
+    stranger = "https://Mrs-Smith.example.org"
+    bearers = [
+        token(jti="first-id", exp=1, tenant="t-7-Smith", aud=BASE + CLAIM_REVIEW),
+        token(jti="second-id", aud="https://Mrs-Smith.example.org/cds-services"),
+        token(jti="third-id", iss=stranger, tenant="t-7-Smith"),
+        "x" * 200 + ".y.z",
+    ]
+    before = len(hospital.log())
     for bearer in bearers:
-        assert hospital.get(CLAIM_REVIEW, bearer).status_code == 401
-    lines = [json.loads(line) for line in hospital.log().splitlines() if '"refused"' in line]
-    ended = next(line for line in lines if line.get("jti") == "first-id")
-    assert ended["reason"] == "`exp`: the token has expired"
-    assert (ended["issuer"], ended["tenant"]) == (ISSUER, "t-7")
-    assert any("`aud`" in line["reason"] for line in lines if line.get("jti") == "second-id")
+        assert hospital.post(CLAIM_REVIEW, bearer).status_code == 401
+    written = hospital.log()[before:]
+    ended, wrong, unknown, nonsense = [json.loads(line) for line in written.splitlines() if '"refused"' in line]
+    assert (ended["reason"], ended["claimed_client"]) == ("`exp`: the token has expired", "hospital")
+    assert wrong["reason"].startswith("`aud`")
+    assert wrong["expected_aud"] == BASE + CLAIM_REVIEW
+    assert unknown["issuer_sha256"] == hashlib.sha256(stranger.encode()).hexdigest()[:8]
+    assert set(nonsense) == {"event", "level", "timestamp", "request_id", "status", "route", "reason"}
+    for word in ("Smith", "first-id", "second-id", "third-id", "t-7"):
+        assert word not in written
     for bearer in bearers:
         assert not [part for part in bearer.split(".") if len(part) > 20 and part in hospital.log()]
 
 
+def test_a_path_is_no_way_into_the_log(hospital: Production) -> None:
+    before = len(hospital.log())
+    for method, path in (("POST", "/cds-services/Smith"), ("GET", "/fhir/Patient/Smith"), ("GET", "/Smith")):
+        assert hospital.send(method, path, token()).status_code == 401
+    lines = [json.loads(line) for line in hospital.log()[before:].splitlines() if '"refused"' in line]
+    assert [line["expected_aud"].removeprefix(BASE) for line in lines] == [
+        "/cds-services/<service_id>", "/fhir/<kind>/<name>", "/…",
+    ]  # fmt: skip
+    assert "Smith" not in str(lines)
+
+
 def test_who_is_turned_away_is_counted_and_who_calls_is_in_the_audit_log(tmp_path: Path) -> None:
-    registrations = REGISTRATIONS.replace("    tenants: [north]\n", "")
+    registrations = REGISTRATIONS.replace("    tenants: [north]\n", "").replace("order-sign]", "order-sign, review]")
     with production(tmp_path, registrations, CDS_OPEN_PATHS="/metrics") as run:
         assert run.post(CLAIM_REVIEW, token(aud=BASE + CLAIM_REVIEW)).status_code == 200
         assert run.post("/review", ward("/review", tenant=None), json.dumps(bundle([])).encode()).status_code == 200
@@ -232,6 +257,56 @@ def test_a_client_calls_the_services_that_it_is_registered_for(hospital: Product
         assert refused.status_code == 403
         assert refused.json()["issue"][0]["code"] == "forbidden"
         assert "service" in refused.json()["issue"][0]["diagnostics"]
+
+
+SURFACES = {"review": "/review", "reference": "/codes", "metrics": "/metrics", "insights": "/insights"}
+
+
+def test_a_registration_binds_everything(tmp_path: Path) -> None:
+    """Surfaces are names under `services` too; what is about all clients is open only where listed."""
+    listed = {"open": None, "one": "[contrast-echo-order-sign]", "operator": "[metrics, insights]", "none": "[]"}
+    entries = [
+        f"  - id: {name}\n    issuer: https://{name}\n    jwks_file: ward.json\n"
+        + (f"    services: {services}\n" if services else "")
+        for name, services in listed.items()
+    ]
+    allowed = {"open": {"review", "reference"}, "one": set(), "operator": {"metrics", "insights"}, "none": set()}
+    with production(tmp_path, "clients:\n" + "".join(entries), 1, CDS_PAGES_PASSWORD="a long pass phrase") as run:
+        for name, opened in allowed.items():
+            for surface, path in SURFACES.items():
+                bearer = token(iss=f"https://{name}", aud=BASE + path)
+                method = "POST" if surface == "review" else "GET"
+                status = run.send(method, path, bearer, data=json.dumps(bundle([])).encode()).status_code
+                assert status == (200 if surface in opened else 403), (name, surface)
+            for path in ("/cds-services", "/openapi.json", "/hooks/claim-review"):
+                assert run.get(path, token(iss=f"https://{name}", aud=BASE + path)).status_code == 200, (name, path)
+        for path in ("/insights/cards.csv", "/codes/93352", "/rules", "/fhir/CodeSystem/rule"):
+            assert run.get(path, token(iss="https://one", aud=BASE + path)).status_code == 403, path
+
+
+def test_every_route_has_its_place_in_a_registration() -> None:
+    """A new route is a service, a surface with a name, or open to all clients by decision."""
+    app = create_app(Settings(mode="development", sandbox=True))
+    left = [
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if not rule.rule.startswith(("/health/", "/static/", "/cds-services/")) and surface_of(rule.rule) == ""
+    ]
+    assert left == []
+
+
+def test_feedback_on_another_clients_card_counts_for_nothing(tmp_path: Path) -> None:
+    registrations = REGISTRATIONS.replace("    tenants: [north]\n    services: [contrast-echo-order-sign]\n", "")
+    path = f"{CLAIM_REVIEW}/feedback"
+    with production(tmp_path, registrations, 1, CDS_OPEN_PATHS="/metrics") as run:
+        card = run.post(CLAIM_REVIEW, token(aud=BASE + CLAIM_REVIEW)).json()["cards"][0]["uuid"]
+        for bearer, moment in ((ward(path, tenant=None), "11"), (token(aud=BASE + path), "10")):
+            said = {"card": card, "outcome": "overridden", "outcomeTimestamp": f"2026-03-02T{moment}:00:00Z"}
+            assert run.post(path, bearer, json.dumps({"feedback": [said]}).encode()).status_code == 200
+        unknown = [json.loads(line)["unknown_cards"] for line in run.log().splitlines() if '"feedback"' in line]
+        assert unknown == [1, 0]
+        counted = re.findall(r"^cds_feedback_total\{.*\} (\S+)$", run.get("/metrics").text, re.MULTILINE)
+        assert counted == ["1.0"]
 
 
 @pytest.mark.parametrize("tenant", ["south", None])

@@ -322,9 +322,14 @@ def test_workers_share_the_database(tmp_path: Path) -> None:
 
 def test_comments_can_be_dropped(tmp_path: Path) -> None:
     with running(tmp_path, CDS_KEEP_COMMENTS="false") as service:
-        assert send(service, item("c", overrideReason={"reason": {"code": "later"}, "userComment": "dropped"})).ok
-        assert kept(service, "c")[0]["reason_code"] == "later"
-        assert comments(service, "c") == []
+        one, other = str(uuid.uuid4()), str(uuid.uuid4())
+        system = "https://example.org/contrast-echo-cds/CodeSystem/override-reason"
+        ours = {"reason": {"code": "later", "system": system}, "userComment": "dropped"}
+        theirs = {"reason": {"code": "Mrs Smith", "system": "urn:mrs-smith", "display": "Mrs Smith"}}
+        assert send(service, item(one, overrideReason=ours), item(other, overrideReason=theirs)).ok
+        assert [(row["reason_code"], row["reason_system"]) for row in kept(service, one)] == [("later", system)]
+        assert [(row["reason_code"], row["reason_system"]) for row in kept(service, other)] == [("other", None)]
+        assert comments(service, one) == []
 
 
 # --- nothing of the patient -----------------------------------------------------------------------------------------

@@ -91,13 +91,14 @@ def published(content: bytes) -> Iterator[Published]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            state.asked += 1
-            self.send_response(state.status)
-            for name, value in state.headers.items():
+            status, headers, content = state.status, state.headers, state.content
+            state.asked += 1  # last: whoever waits for it may then change the rest
+            self.send_response(status)
+            for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(state.content)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(state.content)
+            self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -356,3 +356,27 @@ def test_the_payers_of_the_corpus_are_read_without_a_warning(advisor: Advisor) -
         "bfd-claimFissRead": {"institutional"},
         "bfd-idr-Coverage-FFS-PartB": set(),
     }
+
+
+def type_of_bill(*codes: str, system: str = "https://www.nubc.org/CodeSystem/TypeOfBill") -> dict[str, Any]:
+    coded = [{"system": system, "code": code} for code in codes]
+    return {"supportingInfo": [{"sequence": 1, "category": {"text": "bill"}, "code": {"coding": coded}}]}
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (type_of_bill("0131"), "13"),
+        (type_of_bill("131"), "13"),
+        (type_of_bill("085X"), "85"),
+        (type_of_bill("0131", "0137"), "13"),
+        (type_of_bill("0131", "0851"), None),
+        (type_of_bill("Dummy"), None),
+        (type_of_bill("1"), None),
+        (type_of_bill("0131", system="https://bluebutton.cms.gov/resources/variables/clm_freq_cd"), None),
+        ({"supportingInfo": [{"sequence": 1}]}, None),
+        ({}, None),
+    ],
+)
+def test_the_type_of_bill(info: dict[str, Any], expected: str | None) -> None:
+    assert [line.bill_type for line in case_of(claim("Claim", "93350", **info)).lines] == [expected]

@@ -29,21 +29,22 @@ def add(file: Path, name: str, *arguments: str) -> Result:
 
 
 FULL = (
-    "--jwks-url https://a/jwks --algorithm ES256 --algorithm RS384 --tenant t1 --tenant t2 --service s "
-    "--fhir-server https://a/fhir --private-fhir-server http://fhir.internal/r4"
+    "--jwks-url https://a/jwks --algorithm ES256 --algorithm RS384 --tenant t1 --tenant t2 --service review "
+    "--fhir-server https://a/fhir --private-fhir-server http://fhir.internal/r4 --token-seconds 900"
 ).split()
 
 
 def test_what_is_added_is_read_and_listed(file: Path) -> None:
     assert add(file, "a", *FULL).exit_code == 0
     (client,) = load_clients(file)
-    assert (client.algorithms, client.tenants, client.services) == (("ES256", "RS384"), ("t1", "t2"), ("s",))
+    assert (client.algorithms, client.tenants, client.services) == (("ES256", "RS384"), ("t1", "t2"), ("review",))
     assert [(each.url, each.private) for each in client.fhir_servers] == [
         ("https://a/fhir", False),
         ("http://fhir.internal/r4", True),
     ]
     listed = clients(file, "list").output
-    for word in ("https://a/jwks", "ES256, RS384", "t1, t2", "http://fhir.internal/r4 (private)"):
+    assert client.token_seconds == 900
+    for word in ("https://a/jwks", "ES256, RS384", "t1, t2", "http://fhir.internal/r4 (private)", "900 seconds"):
         assert word in listed
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
@@ -89,6 +90,31 @@ def test_what_could_not_be_read_is_not_written(file: Path, arguments: tuple[str,
     assert fault in add(file, "second", *arguments).output
 
 
+@pytest.mark.parametrize("seconds", ["9", "3601", "long"])
+def test_a_lifetime_beyond_what_can_be_allowed_is_refused(file: Path, seconds: str) -> None:
+    assert "--token-seconds" in add(file, "a", "--jwks-file", "a.json", "--token-seconds", seconds).output
+    assert not file.exists()
+
+
+def test_a_name_that_is_no_service_is_refused_with_those_that_are(file: Path) -> None:
+    output = add(file, "a", "--jwks-file", "a.json", "--service", "contrast-echo-order").output
+    assert "'contrast-echo-order-sign'" in output
+    assert "'metrics'" in output
+    assert not file.exists()
+
+
+def test_a_key_file_alone_is_said_to_refuse_a_jku(file: Path, tmp_path: Path) -> None:
+    """The CDS Hooks Sandbox, Inferno and Epic always send one."""
+    (tmp_path / "a.json").write_bytes(key_set(jwk(P384, "k1")))
+    hint = "tokens with a `jku` are refused"
+    assert hint in add(file, "a", "--jwks-file", "a.json").output
+    tested = clients(file, "test", "a")
+    assert (tested.exit_code, hint in tested.output) == (0, True)
+    assert "Epic's live 900 seconds (`token_seconds`)" in tested.output
+    both = add(file, "b", "--jwks-file", "a.json", "--jwks-url", "https://b/jwks")
+    assert (hint in both.output, hint in clients(file, "test", "b").output) == (False, False)
+
+
 def test_an_unknown_client_is_named(file: Path) -> None:
     add(file, "a", "--jwks-file", "a.json")
     assert "registered are a" in clients(file, "remove", "b").output
@@ -102,9 +128,9 @@ def test_a_registration_is_tested(file: Path) -> None:
         assert result.exit_code == 0
         lines = result.output.splitlines()
         assert "3 public keys" in lines[0]
-        assert lines[1].endswith("k1  EC P-384  ES384")
-        assert "cannot be used" in lines[2]
-        assert "cannot be used: the key is not published for RS384" in lines[3]
+        assert lines[2].endswith("k1  EC P-384  ES384")
+        assert "cannot be used" in lines[3]
+        assert "cannot be used: the key is not published for RS384" in lines[4]
         keys.content = key_set(jwk(P256, "small"))
         assert "none of the keys can be used" in clients(file, "test", "a").output
         keys.status = 500

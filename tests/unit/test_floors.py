@@ -10,6 +10,7 @@ from tests.support.running import ROOT
 
 FLOORS = (
     ("charts", "errors", "settings", "telemetry"),
+    ("cms",),
     ("core",),
     ("fhir",),
     ("cdshooks",),
@@ -33,7 +34,7 @@ KNOWLEDGE_FLOORS = (
 KNOWLEDGE_FLOOR = {room: number for number, rooms in enumerate(KNOWLEDGE_FLOORS) for room in rooms}
 
 # What the knowledge may use of the machine: the vocabulary of rules, and the shapes of what it hands over.
-OPEN_TO_KNOWLEDGE = {"core", "cdshooks", "review", "audit"}
+OPEN_TO_KNOWLEDGE = {"cms", "core", "cdshooks", "review", "audit"}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path

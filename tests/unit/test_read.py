@@ -290,6 +290,28 @@ def test_doses(dose: dict[str, Any] | None, expected: Decimal | None) -> None:
     assert case_of(given).administrations[0].ml == expected
 
 
+@pytest.mark.parametrize(
+    ("dose", "expected"),
+    [
+        ({"value": 0.4, "unit": "mg"}, Decimal("0.4")),
+        ({"value": 400, "code": "ug", "system": "http://unitsofmeasure.org"}, Decimal("0.4")),
+        ({"value": 400, "unit": "mcg"}, Decimal("0.4")),
+        ({"value": 0.25, "unit": "g"}, Decimal(250)),
+        ({"value": 20, "unit": "mL"}, None),
+        ({"value": 10, "unit": "mcg/kg/min"}, None),
+        ({"value": 1}, None),
+    ],
+)
+def test_a_dose_in_milligrams(dose: dict[str, Any], expected: Decimal | None) -> None:
+    given = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "dobutamine"},
+        "dosage": {"dose": dose},
+    }
+    assert case_of(given).administrations[0].mg == expected
+
+
 @pytest.mark.parametrize("what", [{}, {"medicationCodeableConcept": {}}, {"medicationCodeableConcept": {"coding": []}}])
 def test_what_was_given_may_be_anything_where_that_is_not_said(what: dict[str, Any]) -> None:
     parsed = read(administration(**what))

@@ -65,6 +65,7 @@ def test_the_example_is_valid_and_says_something_in_every_part() -> None:
     site = load_site(EXAMPLE, hooks.vocabulary())
     assert len(site.mappings) == 5
     assert len(site.payers) == 2
+    assert site.hospital == "outpatient"
     assert site.rules_lowered == {"add-on-repeated"}
     assert site.vial_units_of == {"Q9957": 2}
 
@@ -108,6 +109,7 @@ def test_the_example_explains_every_question() -> None:
             "rules:\n  switched_off: [add-on-repeated]\n  lowered_to_info: [add-on-repeated]\n",
             "line 3: the rule `add-on-repeated` is switched off above",
         ),
+        ("hospital: acute\n", "line 1: expected `hospital` to be outpatient or critical-access"),
         ("rules:\n  off: []\n", "line 2: unknown key `off`"),
         ('vial_units:\n  products:\n    "93350": 2\n', "line 3: expected a supply code: one of Q9950"),
         ('vial_units:\n  products: {"Q9957": 0}\n', "line 2: expected the HCPCS units of one vial"),
@@ -256,6 +258,15 @@ def test_a_hospital_claim_to_a_payer_that_takes_c_codes_is_not_told_to_add_93352
     takes = advisor_with(tmp_path, "payers:\n  - {names: [Aetna], c_codes: true}\n")
     case = {"institutional": "93350", "payer": "Aetna", "given": ["Definity 1.3 mL"]}
     assert "contrast-add-on-missing" not in found(advise(takes, case))
+
+
+def test_a_critical_access_hospital_is_not_told_the_codes_of_opps(tmp_path: Path) -> None:
+    case = {"institutional": "93350, 93352, Q9957x2", "payer": "Medicare"}
+    critical = advisor_with(tmp_path, "hospital: critical-access\n")
+    assert found(advise(critical, case)) == []
+    assert "hospital-contrast-code" in [rule.id for rule, _ in advise(critical, case).review.not_checked]
+    assert "hospital-contrast-code" in found(advise(critical, case | {"bill": "0131"})), "the claim says otherwise"
+    assert "hospital-contrast-code" in found(advise(advisor_with(tmp_path, "hospital: outpatient\n"), case))
 
 
 def test_a_payer_that_wants_a9700_is_not_told_otherwise(tmp_path: Path) -> None:

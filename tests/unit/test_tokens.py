@@ -12,16 +12,16 @@ from cds_service.auth.jwks import (
     FRESH_SECONDS,
     STALE_SECONDS,
     KeySource,
-    KeysUnavailable,
     read_keys,
 )
 from cds_service.auth.registrations import Client, load_clients
 from cds_service.auth.replay import MemoryReplayStore
 from cds_service.auth.tokens import Principal, TokenVerifier
-from cds_service.errors import NotAllowed, NotTrusted, SettingsError
+from cds_service.errors import KeysUnavailable, NotAllowed, NotTrusted, SettingsError
 from cds_service.fhir.servers import AllowedServer
 from tests.conformance import verifies
 from tests.support import tokens
+from tests.support.running import eventually
 from tests.support.tokens import (
     DISCOVERY,
     ISSUER,
@@ -90,6 +90,7 @@ def named(each: str | dict[str, Any]) -> str:
         {"key": RSA, "alg": "RS384", "header": {"kid": "r1"}},
         {"aud": ["https://elsewhere.example.org", DISCOVERY]},
         {"iat": int(NOW), "exp": int(NOW) + 300},
+        {"iat": int(NOW), "exp": int(NOW) + 301},
         {"iat": NOW + 5},
         {"iat": NOW - 68, "exp": NOW - 8},
         {"header": {"jku": f"{ISSUER}/jwks"}},
@@ -115,7 +116,12 @@ BAD: dict[str, list[dict[str, Any]]] = {
     ],
     "`exp`: the token has expired": [{"iat": NOW - 60, "exp": NOW - 10}, {"exp": 0, "iat": 0}],
     "not yet valid": [{"iat": NOW + 11, "exp": NOW + 60}, {"nbf": NOW + 11}],
-    "lifetime exceeds": [{"exp": NOW + 301}, {"iat": NOW - 250, "exp": NOW + 51}, {"iat": -1e300}],
+    "lifetime of 302 seconds exceeds 300; if this client's tokens live that long, set `token_seconds: 302`": [
+        {"exp": NOW + 302},
+        {"iat": NOW - 250, "exp": NOW + 52},
+        {"exp": NOW + 301.5},
+    ],
+    "lifetime exceeds 3600 seconds": [{"exp": NOW + 3602}, {"iat": -1e300}],
     "`iss`": [{"iss": "https://stranger.example.org"}, {"iss": f"{ISSUER}/"}],
     "missing required field `jti`": [{"jti": None}],
     "missing required field `exp`": [{"exp": None}],
@@ -200,6 +206,81 @@ def test_another_clients_key_signs_for_nobody_else(guard: TokenVerifier, folder:
         admit(guard, token(iss="https://other.example.org"))
 
 
+@pytest.mark.parametrize("name", ["iss", "aud", "jti", "ext"])
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_token_says_each_thing_once(guard: TokenVerifier, name: str, escaped: bool) -> None:
+    """Of two members of one name, one reader takes the first and another the last."""
+    content = json.dumps(claims(iat=NOW, exp=NOW + 60) | {"ext": 1})
+    again = f"\\u{ord(name[0]):04x}{name[1:]}" if escaped else name
+    with pytest.raises(NotTrusted, match="claims: not well-formed"):
+        admit(
+            guard,
+            signed_content(f'{content[:-1]}, "{again}": "x"}}'.replace('"aud": "x"', f'"aud": "{DISCOVERY}"').encode()),
+        )
+    nested = content[:-1] + ', "deep": [{"a": 1, "a": 2}]}'
+    with pytest.raises(NotTrusted, match="claims: not well-formed"):
+        admit(guard, signed_content(nested.encode()))
+    head = b'{"alg":"ES384","alg":"ES384","typ":"JWT","kid":"k1"}'
+    with pytest.raises(NotTrusted, match="header: not well-formed"):
+        admit(guard, raw_token(head, json.dumps(claims(iat=NOW, exp=NOW + 60)).encode()))
+
+
+def test_a_client_may_have_a_lifetime_of_its_own(folder: Path) -> None:
+    """Epic's tokens live 900 seconds."""
+    many = [
+        Client(id=i, issuer=f"https://{i}", jwks_file="keys.json", token_seconds=seconds)
+        for i, seconds in (("epic", 900), ("strict", 60))
+    ]
+    guard = TokenVerifier(many, folder, MemoryReplayStore(), now=lambda: NOW)
+    assert admit(guard, token(iss="https://epic", exp=NOW + 900)).client == "epic"
+    for issuer, seconds in (("epic", 902), ("strict", 62)):
+        with pytest.raises(NotTrusted, match=f"set `token_seconds: {seconds}` in its registration"):
+            admit(guard, token(iss=f"https://{issuer}", exp=NOW + seconds))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        (
+            {"algorithms": ("ES256",)},
+            {"key": P256, "alg": "ES256", "header": {"kid": "small"}, "exp": NOW + 300, "sub": "48163c5e"},
+        ),
+        ({}, {"exp": NOW + 301, "jti": "f" * 64}),
+        (
+            {"algorithms": ("RS384",), "token_seconds": 900},
+            {"key": RSA, "alg": "RS384", "header": {"kid": "r1"}, "nbf": NOW - 300, "exp": NOW + 900, "sub": "c"},
+        ),
+    ],
+    ids=["sandbox", "inferno", "epic"],
+)
+def test_tokens_as_clients_send_them(folder: Path, settings: dict[str, Any], sent: dict[str, Any]) -> None:
+    """Registered as `deploy/clients.md` says; each names the address of its keys in `jku`."""
+    client = Client(id="a", issuer=ISSUER, jwks_url=f"{ISSUER}/jwks", jwks_file="keys.json", **settings)
+    guard = TokenVerifier([client], folder, MemoryReplayStore(), now=lambda: NOW)
+    header = {"jku": f"{ISSUER}/jwks"} | sent.get("header", {})
+    assert admit(guard, token(**(sent | {"header": header}))).client == "a"
+
+
+@pytest.mark.parametrize("leeway", [0, 10, 60])
+def test_clocks_may_differ_by_the_leeway(folder: Path, leeway: int) -> None:
+    client = Client(id="hospital", issuer=ISSUER, jwks_file="keys.json")
+    guard = TokenVerifier([client], folder, MemoryReplayStore(), leeway=leeway, now=lambda: NOW)
+    for change in ({"iat": NOW + leeway}, {"nbf": NOW + leeway}, {"iat": NOW - 99, "exp": NOW - leeway + 1}):
+        assert admit(guard, token(**change)).client == "hospital"
+    for change in ({"iat": NOW + leeway + 1}, {"nbf": NOW + leeway + 1}, {"iat": NOW - 99, "exp": NOW - leeway}):
+        with pytest.raises(NotTrusted, match=r"not yet valid|expired"):
+            admit(guard, token(**change))
+
+
+def test_a_client_with_a_file_alone_is_told_how_to_register_its_jku(folder: Path) -> None:
+    """The CDS Hooks Sandbox, Inferno and Epic always send a `jku`."""
+    client = Client(id="hospital", issuer=ISSUER, jwks_file="keys.json")
+    guard = TokenVerifier([client], folder, MemoryReplayStore(), now=lambda: NOW)
+    with pytest.raises(NotTrusted, match="`jku`: this client is registered with `jwks_file` alone; add the `jwks_url`"):
+        admit(guard, token(header={"jku": f"{ISSUER}/jwks"}))
+    assert admit(guard, token()).client == "hospital"
+
+
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_a_changed_token_is_refused(guard: TokenVerifier, part: int) -> None:
     parts, others = token().split("."), token(tenant="t", header={"kid": "k1", "x": "y"}).split(".")
@@ -249,7 +330,7 @@ def test_a_token_is_taken_once(guard: TokenVerifier) -> None:
     admit(guard, bearer)
     with pytest.raises(NotTrusted, match="used before") as refused:
         admit(guard, bearer)
-    assert set(refused.value.claims) == {"issuer", "jti"}
+    assert refused.value.named == {"claimed_client": "hospital"}
 
 
 def test_a_token_that_is_refused_is_not_used_up(guard: TokenVerifier) -> None:
@@ -281,15 +362,25 @@ def test_tenants(tenants: tuple[str, ...], tenant: str | None, allowed: bool) ->
             caller.require_access(None)
 
 
-@pytest.mark.parametrize(("services", "allowed"), [(None, True), (("s",), True), (("t",), False), ((), False)])
-def test_services(services: tuple[str, ...] | None, allowed: bool) -> None:
+@pytest.mark.parametrize(
+    ("services", "name", "allowed"),
+    [
+        (None, "s", True), (("s",), "s", True), (("t",), "s", False), ((), "s", False),
+        (None, "review", True), (("s",), "review", False), (("review",), "review", True), (("review",), "s", False),
+        (None, "reference", True), (("s",), "reference", False), (("reference",), "reference", True),
+        (None, "metrics", False), (("s",), "metrics", False), (("metrics",), "metrics", True),
+        (None, "insights", False), (("metrics",), "insights", False), (("insights",), "insights", True),
+        (None, "sandbox", False), (("sandbox",), "sandbox", True),
+    ],
+)  # fmt: skip
+def test_services(services: tuple[str, ...] | None, name: str, allowed: bool) -> None:
     caller = Principal("c", None, Client(id="c", issuer="i", services=services))
     caller.require_access(None)
     if allowed:
-        caller.require_access("s")
+        caller.require_access(name)
     else:
-        with pytest.raises(NotAllowed):
-            caller.require_access("s")
+        with pytest.raises(NotAllowed, match="`services`"):
+            caller.require_access(name)
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
@@ -312,7 +403,7 @@ def test_keys_are_fetched_once_and_again_when_they_are_old() -> None:
         assert keys.asked == 1
         clock.now += FRESH_SECONDS
         assert source.key("k1")
-        assert keys.asked == 2
+        eventually(lambda: keys.asked == 2)
 
 
 def test_a_new_key_is_found_at_once_and_strangers_do_not_make_us_ask_again() -> None:
@@ -340,6 +431,7 @@ def test_known_keys_serve_on_for_a_day_while_the_address_is_down() -> None:
         keys.status = 503
         clock.now += FRESH_SECONDS
         assert source.key("k1")
+        eventually(lambda: source.refresh() is None)
         assert source.key("k1")
         assert keys.asked == 2, "an address that is down is left alone for a while"
     clock.now += STALE_SECONDS - FRESH_SECONDS - 1
@@ -413,6 +505,8 @@ def load(tmp_path: Path, text: str) -> tuple[Client, ...]:
 
 def test_a_registration(tmp_path: Path) -> None:
     (client,) = load(tmp_path, GOOD)
+    (other,) = load(tmp_path, GOOD.replace("[known]", "[known, review, metrics]\n    token_seconds: 900"))
+    assert (other.services, other.token_seconds) == (("known", "review", "metrics"), 900)
     assert (client.id, client.algorithms, client.services) == ("hospital", ("ES384",), ("known",))
     assert client.allowed_servers.find("http://fhir.internal/r4/") == AllowedServer("http://fhir.internal/r4", True)
     assert client.allowed_servers.find("https://ehr.example.org/fhir/more") is None
@@ -428,7 +522,10 @@ def test_a_registration(tmp_path: Path) -> None:
         ('["ES384"]', "[none]", "line 5: expected one of ES384, RS384"),
         ('["ES384"]', '["HS256"]', "line 5: expected one of ES384, RS384"),
         ('["ES384"]', "[]", "line 5: expected one or more of ES384, RS384"),
-        ("[known]", "[knwon]", "line 7: expected one of known"),
+        ("[known]", "[knwon]", "line 7: expected one of known, review, reference, metrics, insights, sandbox"),
+        ("[known]", "[known]\n    token_seconds: 3601", "line 8: expected 10 to 3600 seconds"),
+        ("[known]", "[known]\n    token_seconds: 9", "line 8: expected 10 to 3600 seconds"),
+        ("[known]", "[known]\n    token_seconds: long", "line 8: expected `int"),
         ("[main]", "main", "line 6: expected `array`, got `str`"),
         ("private: true", "private: yes", "line 11: put `yes` in quotes"),
         ("        private: true\n", "", "line 10: expected an https URL, since access tokens are sent there"),

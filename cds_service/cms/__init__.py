@@ -1,0 +1,1 @@
+"""CMS's quarterly tables: readers of the published layouts, and a read-only store."""

@@ -1,0 +1,257 @@
+"""Rule: a code, or TC, that only the other setting reports."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
+
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode
+from cds_service.core.rules import INFO, WARNING, Finding, Fix, Indicator, Undecided, rule
+from cds_service.core.tables import Source
+from hooks.codes.tables import CODES, CROSSWALK, OPPS, PC_TC
+from hooks.coding.claims import charge_evidence, days_checked, is_submitted, lines_with_units
+from hooks.coding.contrast import contrast_in
+from hooks.coding.fixes import add_code, describe
+from hooks.coding.hospital import cpt_code_for, is_hospital_code_of_practice, status_on_hospital_claim
+from hooks.coding.lines import grouped
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.pairs import edit_in_table
+from hooks.coding.published import (
+    InForce,
+    Status,
+    Unknown,
+    component_indicator,
+    level_ii_dates,
+    refuses_hospital,
+)
+from hooks.coding.setting_and_payer import is_outside_opps, is_professional_in_facility, payer_of
+from hooks.coding.studies import study_of
+from hooks.coding.study_codes import CONTRAST_ADD_ON
+
+
+@rule(
+    order=WARNING,
+    claim=WARNING,
+    tables=(OPPS, CROSSWALK, PC_TC),
+    sources=(OPPS.sources["opps"], CODES.sources["hcpcs"], PC_TC.sources["fee-schedule"]),
+    override_reasons=WRONG_CHARGE,
+    every_code=True,
+)
+def code_for_other_setting(case: Case) -> Iterator[Finding | Undecided]:
+    """A claim reports a code that belongs on the claim of the other setting.
+
+    Why:
+        The C codes for an echo with contrast are hospital outpatient codes: a practice reports the CPT code, and 93352
+        with it for contrast in a stress echo. Medicare in turn refuses some codes on a hospital outpatient claim: those
+        of a practitioner's work (OPPS status M), and those for which the hospital has another code (status B). A
+        hospital's charge is the technical part as it stands, so TC adds nothing to it.
+
+    Flags:
+        A hospital outpatient C code on a professional claim. On the day of an echo, a code of status B or M on a
+        hospital claim to fee-for-service Medicare. TC on a hospital claim, as information.
+
+    Passes:
+        The C code on the hospital's claim, the practitioner's code on the practitioner's; another payer; 93352 on a
+        hospital claim (see hospital-contrast-code). Not checked for a critical access hospital (type of bill 85x).
+    """
+    lines = lines_with_units(case)
+    yield from _by_day([line for line in lines if is_hospital_code_of_practice(line, case)], case, _hospital_codes)
+    days = days_checked(case)
+    on_hospital_claims = [line for line in lines if line.claim_type == "institutional" and line.day in days]
+    yield from _by_day([line for line in on_hospital_claims if _may_be_refused(line, case)], case, _refused)
+    yield from _by_day([line for line in on_hospital_claims if _has_needless_component(line, case)], case, _components)
+
+
+Verdict = Iterator[Finding | Undecided]
+
+
+def _by_day(lines: list[Line], case: Case, verdict: Callable[[list[Line], Case], Verdict]) -> Verdict:
+    by_day = grouped(lines, lambda line: line.day)
+    for day in sorted(by_day, key=str):
+        if is_submitted(by_day[day], case):
+            yield from verdict(by_day[day], case)
+
+
+def _finding(
+    summary: str,
+    lines: list[Line],
+    fixes: Iterator[Fix],
+    notes: tuple[str, ...],
+    source: Source,
+    indicator: Indicator | None = None,
+) -> Finding:
+    certain = all(line.certain for line in lines)
+    return Finding(
+        summary=summary,
+        evidence=charge_evidence(lines),
+        fixes=tuple(fixes) if certain and all(line.open for line in lines) else (),
+        notes=notes,
+        day=lines[0].day,
+        indicator=indicator if certain else INFO,
+        sources=(source,),
+    )
+
+
+def _joined(codes: list[str]) -> str:
+    return " and ".join(dict.fromkeys(codes))
+
+
+# --- hospital codes on a professional claim -------------------------------------------------------------------------
+
+
+def _hospital_codes(lines: list[Line], case: Case) -> Verdict:
+    """One finding for a day; none where `contrast-not-supported` replaces the code already."""
+    wrong = [line for line in lines if not _is_unsupported(line, case)]
+    if not wrong:
+        return
+    codes = _joined([line.code for line in wrong])
+    targets = _joined([target for line in wrong if (target := cpt_code_for(line.code, line.day))])
+    yield _finding(
+        f"{codes} on a practitioner's claim: a hospital outpatient code. Charge {targets or 'the CPT code'} instead.",
+        wrong,
+        _replacements(wrong, case),
+        tuple(f"{describe(code)}." for code in dict.fromkeys(line.code for line in wrong)),
+        _source_of_hospital_codes(wrong[0], case),
+    )
+
+
+def _source_of_hospital_codes(line: Line, case: Case) -> Source:
+    found = level_ii_dates(line.code, line.day, case)
+    return found.source if isinstance(found, InForce) else CODES.sources["hcpcs"]
+
+
+def _is_unsupported(line: Line, case: Case) -> bool:
+    study = study_of(line, case)
+    return (
+        case.stage == "claim"
+        and line.under_review
+        and study is not None
+        and contrast_in(study, case).given in {"no", "contradicted"}
+    )
+
+
+def _replacements(lines: list[Line], case: Case) -> Iterator[Fix]:
+    """The CPT codes, and 93352 with a stress echo in an office; without 93352 too, unless contrast is on record."""
+    targets = [cpt_code_for(line.code, line.day) for line in lines]
+    if None in targets:
+        return
+    changes: list[Change] = []
+    for line, target in zip(lines, targets, strict=True):
+        changes += _replaced(line, str(target), case)
+    added = [add for line in lines for add in _contrast_add_on(line, case)]
+    given = all(_contrast_is_given(line, case) for line in lines)
+    if added:
+        yield _fix([*changes, *added], recommended=given)
+    if not (added and given):
+        yield _fix(changes, recommended=not added)
+
+
+def _replaced(line: Line, target: str, case: Case) -> Iterator[Change]:
+    same_claim = [other for other in case.lines if other.claim == line.claim and other.day == line.day]
+    if any(other.code == target for other in same_claim):
+        yield RemoveLine(line)
+        return
+    if is_professional_in_facility(line) and "26" not in line.modifiers:
+        yield AddModifier(line, "26")
+    yield ReplaceCode(line, target)
+
+
+def _contrast_add_on(line: Line, case: Case) -> Iterator[Change]:
+    study = study_of(line, case)
+    if study is None or study.kind != "stress" or is_professional_in_facility(line) or "26" in line.modifiers:
+        return
+    if not study.lines_for(CONTRAST_ADD_ON):
+        yield add_code(study, case, CONTRAST_ADD_ON, Decimal(1), line)
+
+
+def _contrast_is_given(line: Line, case: Case) -> bool:
+    study = study_of(line, case)
+    return study is not None and contrast_in(study, case).given == "yes"
+
+
+def _fix(changes: list[Change], *, recommended: bool) -> Fix:
+    label = ", ".join(str(change) for change in changes)
+    return Fix(label[:1].upper() + label[1:], tuple(changes), recommended=recommended)
+
+
+# --- codes that Medicare refuses on a hospital claim ----------------------------------------------------------------
+
+
+def _may_be_refused(line: Line, case: Case) -> bool:
+    status = status_on_hospital_claim(line, case)
+    return isinstance(status, Unknown) or refuses_hospital(status)
+
+
+def _refused(lines: list[Line], case: Case) -> Verdict:
+    payer = payer_of(case, lines)
+    statuses = [status_on_hospital_claim(line, case) for line in lines]
+    codes = _joined([line.code for line in lines])
+    if payer == "other":
+        return
+    unknown = [each.reason for each in statuses if isinstance(each, Unknown)]
+    if payer == "unknown":
+        reason = f"the payer is unknown; Medicare may not take {codes} on a hospital outpatient claim"
+        yield Undecided("claim", reason, charge_evidence(lines))
+    elif is_outside_opps(lines, case):
+        reason = f"{codes}: this hospital is not paid under OPPS, so the statuses do not apply: ask your MAC"
+        yield Undecided("claim", reason, charge_evidence(lines))
+    elif unknown:
+        yield Undecided("table", unknown[0], charge_evidence(lines))
+    known = [(line, status) for line, status in zip(lines, statuses, strict=True) if refuses_hospital(status)]
+    if known and payer == "medicare" and not is_outside_opps(lines, case):
+        yield _refusal(known, case)
+
+
+def _refusal(refused: list[tuple[Line, Status]], case: Case) -> Finding:
+    lines = [line for line, _ in refused]
+    codes = _joined([line.code for line in lines])
+    return _finding(
+        f"{codes} {'is' if codes == lines[0].code else 'are'} not paid on a Medicare hospital outpatient claim.",
+        lines,
+        iter([_fix([_refused_change(line, status, case) for line, status in refused], recommended=False)]),
+        tuple(dict.fromkeys(_status_note(line, status) for line, status in refused)),
+        refused[0][1].source,
+    )
+
+
+def _status_note(line: Line, status: Status) -> str:
+    if status.instead:
+        return f"{line.code}: OPPS status {status.value}. The hospital reports {describe(status.instead)}."
+    if status.value == "B":
+        return f"{line.code}: OPPS status B. Another code may be due, or it belongs on the practitioner's claim."
+    return f"{line.code}: OPPS status {status.value}. It belongs on the practitioner's claim."
+
+
+def _refused_change(line: Line, status: Status, case: Case) -> Change:
+    """The hospital's own code, unless it is charged already or is never paid with another code of the claim."""
+    if status.instead is None:
+        return RemoveLine(line)
+    others = {other.code for other in case.lines if other.claim == line.claim and other.day == line.day} - {line.code}
+    excluded = status.instead in others or any(_is_never_paid(status.instead, other, line.day) for other in others)
+    return RemoveLine(line) if excluded else ReplaceCode(line, status.instead)
+
+
+def _is_never_paid(one: str, other: str, day: date | None) -> bool:
+    edits = (edit_in_table(one, other, day, "facility")[0], edit_in_table(other, one, day, "facility")[0])
+    return "never" in edits
+
+
+# --- TC on a hospital claim -----------------------------------------------------------------------------------------
+
+
+def _has_needless_component(line: Line, case: Case) -> bool:
+    found = component_indicator(line.code, line.day, case) if "TC" in line.modifiers else None
+    return found is not None and found.value == "1"
+
+
+def _components(lines: list[Line], case: Case) -> Verdict:
+    codes = _joined([line.code for line in lines])
+    found = component_indicator(lines[0].code, lines[0].day, case)
+    yield _finding(
+        f"{codes} with TC on a hospital claim: the hospital's charge is the technical part without it.",
+        lines,
+        iter([_fix([RemoveModifier(line, "TC") for line in lines], recommended=False)]),
+        ("TC separates the parts of a practitioner's fee; some payers reject it on a hospital claim.",),
+        found.source if found else PC_TC.sources["fee-schedule"],
+        INFO,
+    )

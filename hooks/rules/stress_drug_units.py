@@ -1,0 +1,132 @@
+"""Rule: units of a stress drug that do not match the milligrams given."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import ROUND_CEILING, Decimal
+
+from cds_service.core.case import Case, Line
+from cds_service.core.notation import plain
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from hooks.codes.tables import STRESS_DRUGS, StressDrug
+from hooks.coding.claims import (
+    by_claim_type,
+    charge_evidence,
+    echo_days,
+    is_facility_supply,
+    is_submitted,
+    lines_with_units,
+    units_of,
+)
+from hooks.coding.fixes import keep_units
+from hooks.coding.lines import grouped
+from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.stress_drugs import Given, given_of, is_stress_drug
+from hooks.coding.unclear import shifted_day
+from hooks.coding.waste import DISCARDED
+
+
+@rule(
+    order=INFO,
+    claim=WARNING,
+    tables=(STRESS_DRUGS,),
+    sources=(STRESS_DRUGS.sources["hcpcs"],),
+    override_reasons=WRONG_CHARGE,
+)
+def stress_drug_units(case: Case) -> Iterator[Finding | Undecided]:
+    """The units of a stress drug do not match the milligrams that were given.
+
+    Why:
+        Each drug has its own unit: 250 mg of dobutamine, 0.1 mg of regadenoson, 1 mg of adenosine, 10 mg of
+        dipyridamole, 0.01 mg of atropine. The milligrams given on the day are added up and rounded up once to a whole
+        unit; 0.4 mg of regadenoson are 4 units. The milligrams, entered as units, are the usual fault.
+
+    Flags:
+        On the day of an echo, the lines of a drug without JW total other units than the milligrams recorded as given.
+
+    Passes:
+        The units match; a day without an echo; no administration of the drug on record. Not checked if a dose is not
+        recorded in mg (an infusion rate, a volume), or if an administration was stopped or may be of another day.
+    """
+    days = echo_days(case)
+    charged = [
+        line
+        for line in lines_with_units(case)
+        if is_stress_drug(line.code) and line.day in days and not is_facility_supply(line)
+    ]
+    for claim in by_claim_type(charged):
+        by_code_and_day = grouped(claim, lambda line: (line.code, line.day))
+        for code, day in sorted(by_code_and_day, key=str):
+            lines = by_code_and_day[code, day]
+            if day is not None and is_submitted(lines, case):
+                yield from _verdict(lines, day, case)
+
+
+def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Finding | Undecided]:
+    given = [each for each in given_of(lines[0].code, case) if _may_be_of(each, day) and _counts(each)]
+    if not given:
+        return
+    reason = next((reason for each in given if (reason := _open_question(each, day))), "")
+    if reason:
+        records = tuple(Evidence(f"{each.drug.name} on record", each.record) for each in given)
+        yield Undecided("record", f"{lines[0].code}: {reason}", (*charge_evidence(lines), *records))
+        return
+    units = _units(given)
+    as_given = [line for line in lines if DISCARDED not in line.modifiers]
+    if as_given and sum(map(units_of, as_given), Decimal(0)) != units:
+        yield _finding(as_given, given, units)
+
+
+def _may_be_of(given: Given, day: date) -> bool:
+    """True on the day, the day before or after (another time zone), and without a date."""
+    return given.record.day in {None, *(shifted_day(day, by) for by in (-1, 0, 1))}
+
+
+def _counts(given: Given) -> bool:
+    return given.record.status != "not given"
+
+
+def _open_question(given: Given, day: date) -> str:
+    record = given.record
+    if record.status == "unclear":
+        return f"an administration of {given.drug.name} was stopped or is unclear"
+    if record.day != day or record.utc_hour is not None or record.last_day is not None:
+        return f"an administration of {given.drug.name} may be of another day"
+    return "" if record.mg else f"a dose of {given.drug.name} is not recorded in mg"
+
+
+def _units(given: list[Given]) -> Decimal:
+    """HCPCS units: the mg of a day, added up and rounded up once."""
+    total = sum(map(_mg, given), Decimal(0))
+    return (total / given[0].drug.mg_per_unit).to_integral_value(ROUND_CEILING)
+
+
+def _mg(given: Given) -> Decimal:
+    return given.record.mg or Decimal(0)
+
+
+def _finding(lines: list[Line], given: list[Given], units: Decimal) -> Finding:
+    drug, charged = given[0].drug, sum(map(units_of, lines), Decimal(0))
+    certain = all(line.certain for line in lines) and all(each.certain for each in given)
+    changes = keep_units(lines, units) if certain and units and _are_alike(lines) else ()
+    verb = "unit is" if charged == 1 else "units are"
+    return Finding(
+        summary=f"{drug.code}: {plain(charged)} {verb} charged, but the {drug.name} given equals {plain(units)}.",
+        evidence=(
+            *charge_evidence(lines),
+            *(Evidence(f"{plain(_mg(each))} mg of {drug.name} given", each.record) for each in given),
+        ),
+        fixes=(Fix(f"Set {drug.code} to {plain(units)}, as the record shows", changes, recommended=True),)
+        if changes
+        else (),
+        notes=(_note(drug), "A discarded amount is charged on a separate line with JW, if the payer accepts it."),
+        day=lines[0].day,
+        indicator=None if certain else INFO,
+    )
+
+
+def _are_alike(lines: list[Line]) -> bool:
+    return len({line.modifiers for line in lines}) == 1
+
+
+def _note(drug: StressDrug) -> str:
+    return f"One unit of {drug.code} is {plain(drug.mg_per_unit)} mg of {drug.name}; a part of a unit is rounded up."

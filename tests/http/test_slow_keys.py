@@ -1,0 +1,166 @@
+"""A client's key address that is slow or silent costs nobody else a call."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.auth import jwks
+from cds_service.auth.jwks import KeySource
+from cds_service.auth.key_fetch import fetch
+from cds_service.auth.registrations import Client
+from cds_service.auth.replay import MemoryReplayStore
+from cds_service.auth.tokens import TokenVerifier
+from cds_service.errors import KeysUnavailable, NotTrusted
+from tests.http.test_authentication import REGISTRATIONS, Production, production, ward
+from tests.support.dribbling import Dribbling, dribbling
+from tests.support.running import eventually
+from tests.support.tokens import DISCOVERY, ISSUER, P384, claims, jwk, key_set, published, raw_token, token
+
+SLOW = "https://slow.example.org"
+HEAD = json.dumps({"alg": "ES384", "typ": "JWT", "kid": "k1"}).encode()
+
+# The first bytes of a TLS record of 16,000 bytes: the handshake begins and does not end.
+TLS = b"\x16\x03\x03\x3e\x80" + b"\x02" * 400
+
+
+def registrations(port: int) -> str:
+    return f"{REGISTRATIONS}  - id: slow\n    issuer: {SLOW}\n    jwks_url: http://127.0.0.1:{port}/jwks\n"
+
+
+@pytest.fixture(scope="module")
+def silent() -> Iterator[Dribbling]:
+    with dribbling() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, silent: Dribbling) -> Iterator[Production]:
+    """A service with one worker, one of whose clients has an address for its keys that never answers."""
+    with production(tmp_path_factory.mktemp("slow"), registrations(silent.port), workers=1) as started:
+        yield started
+
+
+def unsigned() -> str:
+    return raw_token(HEAD, json.dumps(claims(iss=SLOW)).encode())
+
+
+def timed(run: Production, bearer: str) -> tuple[int, float]:
+    started = time.monotonic()
+    status = run.get("/cds-services", bearer).status_code
+    return status, time.monotonic() - started
+
+
+def test_unsigned_tokens_of_a_silent_client_take_no_slots(site: Production) -> None:
+    with ThreadPoolExecutor(30) as pool:
+        refused = [pool.submit(timed, site, unsigned()) for _ in range(20)]
+        time.sleep(0.2)
+        others = [timed(site, ward("/cds-services")) for _ in range(5)]
+        answers = [each.result() for each in refused]
+    assert {status for status, _ in answers} == {401}
+    assert {status for status, _ in others} == {200}
+    assert max(seconds for _, seconds in others) < 0.7, "nobody else waits"
+    waited = [seconds for _, seconds in answers if seconds > 0.7]
+    assert len(waited) <= 1, "one call of a client waits at most"
+    assert max(waited, default=0.0) < jwks.WAIT_SECONDS + 0.7
+    eventually(lambda: "did not respond within 3 seconds" in site.log())
+    assert any(word in site.log() for word in ("keys are being fetched", "keys are unavailable"))
+
+
+def test_what_is_wrong_without_keys_fetches_none(tmp_path: Path) -> None:
+    """Neither a malformed token nor one for another address or time makes the service fetch anything."""
+    heads = [b"{}", b'{"alg":"none","typ":"JWT","kid":"k1"}', b'{"alg":"ES384","typ":"JWT"}']
+    bad = [raw_token(head, json.dumps(claims()).encode()) for head in heads]
+    bad += [
+        token(aud="https://elsewhere.example.org"),
+        token(exp=1),
+        token(iat=1e10),
+        token(header={"jku": "https://x"}),
+    ]
+    with published(key_set(jwk(P384, "k1"))) as keys:
+        client = Client(id="hospital", issuer=ISSUER, jwks_url=keys.address)
+        verifier = TokenVerifier([client], tmp_path, MemoryReplayStore())
+        for bearer in bad:
+            with pytest.raises(NotTrusted):
+                verifier.verify(f"Bearer {bearer}", DISCOVERY)
+        assert keys.asked == 0
+        assert verifier.verify(f"Bearer {token()}", DISCOVERY).client == "hospital"
+        assert keys.asked == 1
+
+
+def test_the_first_calls_find_the_keys(tmp_path: Path) -> None:
+    """Keys are fetched at start: a burst right after it is answered as a whole."""
+    with production(tmp_path, workers=1) as run:
+        eventually(lambda: run.keys.asked == 1)
+        time.sleep(0.2)
+        with ThreadPoolExecutor(12) as pool:
+            statuses = list(pool.map(lambda _: run.get("/cds-services", token()).status_code, range(12)))
+    assert set(statuses) == {200}
+    assert run.keys.asked == 1
+
+
+def test_known_keys_work_while_new_ones_do_not_come() -> None:
+    """The address falls silent: known keys are used without a wait, and one call waits for an unknown one."""
+    now = [1000.0]
+    with published(key_set(jwk(P384, "k1"))) as keys:
+        source = KeySource(keys.address, lambda: now[0])
+        assert source.key("k1")
+    with dribbling() as server:
+        source._source = f"http://127.0.0.1:{server.port}/jwks"
+        now[0] += jwks.FRESH_SECONDS
+        started = time.monotonic()
+        assert source.key("k1")
+        eventually(lambda: server.connections == 1)
+        assert source.key("k1")
+        assert time.monotonic() - started < 0.5
+        with ThreadPoolExecutor(8) as pool:
+            waits = list(pool.map(lambda _: _wait(source, "k2"), range(8)))
+        assert len([each for each in waits if each > 0.5]) == 1
+        assert server.connections == 1, "one fetch at a time"
+
+
+def _wait(source: KeySource, kid: str) -> float:
+    started = time.monotonic()
+    with pytest.raises(KeysUnavailable, match="being fetched"):
+        source.key(kid)
+    return time.monotonic() - started
+
+
+def test_the_deadline_is_one_for_all_that_a_fetch_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow name server takes from the time of the response, which has no timeout of its own then."""
+    resolve = socket.getaddrinfo
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.9)
+        return resolve(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with dribbling() as server:
+        started = time.monotonic()
+        with pytest.raises(KeysUnavailable, match="did not respond within 1 seconds"):
+            fetch(f"http://localhost:{server.port}/jwks", seconds=1.0)
+        assert time.monotonic() - started < 1.6
+
+
+@pytest.mark.parametrize(
+    ("scheme", "content"),
+    [
+        ("http", b""),
+        ("http", b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 1000),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b" " * 1000),
+        ("https", b""),
+        ("https", TLS),
+    ],
+    ids=["silent", "headers", "body", "tls-silent", "tls"],
+)
+def test_a_server_that_dribbles_does_not_prolong_a_fetch(scheme: str, content: bytes) -> None:
+    with dribbling(content, pause=0.02) as server:
+        started = time.monotonic()
+        with pytest.raises(KeysUnavailable, match=r"did not respond within 0\.5 seconds"):
+            fetch(f"{scheme}://127.0.0.1:{server.port}/jwks", seconds=0.5)
+        assert time.monotonic() - started < 1.5
