@@ -28,6 +28,7 @@ from tests.fuzz.client import PATIENCE, Answer, InsideClient
 from tests.fuzz.document import Document, encoded
 from tests.fuzz.draw import Deck
 from tests.fuzz.envelope import BYTE_ORDER_MARK, reshaped
+from tests.fuzz.fetched import fetched
 from tests.fuzz.mutations import DAMAGED, MUTATIONS, SAME
 from tests.fuzz.oracles import lost_warnings, rules_that_may_miss
 from tests.fuzz.places import at, resources
@@ -394,6 +395,16 @@ def test_a_failure_is_kept_and_sent_again(tmp_path: Path) -> None:
     assert [each.exit_code for each in again] == [0, 1]
     assert "nothing is wrong" in again[0].output
     assert "answered 200, expected 400" in again[1].output
+
+
+def test_a_call_whose_data_were_fetched_is_sent_again_to_the_server_of_the_later_run(
+    good: tuple[Base, ...], tmp_path: Path
+) -> None:
+    base = next(each for each in good if b'"medicationAdministrations"' in each.body and each.path == CALL.path)
+    drawn = (fetched("http://127.0.0.1:1/fhir", base, random.Random(number)) for number in range(100))
+    (path,) = keep([Failure(next(case for case in drawn if case.served), ["why"])], tmp_path)
+    again = CliRunner().invoke(command.main, ["--replay", str(path)])
+    assert (again.exit_code, "nothing is wrong" in again.output) == (0, True), again.output
 
 
 def test_the_command_prints_what_came_of_it_and_ends_with_1_where_there_was_no_time(tmp_path: Path) -> None:

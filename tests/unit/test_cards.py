@@ -39,6 +39,22 @@ def test_equal_findings_are_numbered_and_the_order_of_evidence_does_not_matter(a
     assert third != one
 
 
+@pytest.mark.parametrize("name", [None, "x" * 5000])
+def test_the_id_of_a_finding_does_not_depend_on_the_place_of_a_record_that_is_cited_by_it(
+    advisor: Advisor, name: str | None
+) -> None:
+    ids = []
+    for other in ("99213", "99213, 99214"):
+        request = request_of({"lines": f"{other}, 93352 as x"})
+        charge = request["context"]["draftCharges"]["entry"][-1]["resource"]
+        charge |= {"id": name}
+        advice = advisor.answer(SERVICES["contrast-echo-claim-review"], json.dumps(request).encode())
+        (found,) = [each for each in report_of(advice).findings if each.rule == "add-on-without-primary"]
+        assert found.evidence[0].reference.startswith("ChargeItem in context.draftCharges.entry[")
+        ids.append(found.id)
+    assert ids[0] == ids[1]
+
+
 # --- whatever was sent, a card is short -----------------------------------------------------------------------------
 
 LONG = "x" * 5000
