@@ -199,6 +199,7 @@ def test_a_byte_order_mark_that_is_refused_is_found(
 
 # --- what an answer says, beside that to the good request ------------------------------------------------------------
 
+GOOD = Case(name="good", route="", path="/review")
 EOB_NOTICE = "ExplanationOfBenefit: reviewed as billed charges, which cannot be changed"
 PAYER_NOT_SENT = "not understood: Coverage/1 was not sent"
 PAYER = "Claim/1 item 1 names Coverage/1, which was not sent: it may be fee-for-service Medicare"
@@ -246,7 +247,22 @@ def test_a_warning_is_lost_unless_it_belongs_to_advice_that_is_not_given(
 ) -> None:
     cited = answer.pop("cited", None)
     given = report(*([("pair-conflict", "x", cited)] if cited else []), **answer)
-    assert bool(list(lost_warnings(Expected(), given, report(**base)))) is is_lost
+    assert bool(list(lost_warnings(GOOD, given, report(**base)))) is is_lost
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "is_lost"),
+    [("/review", "Rumour", False), ("/review", "ServiceRequest", True), ("/cds-services/x", "Rumour", True)],
+)
+def test_a_warning_of_an_order_is_lost_unless_the_bundle_may_hold_a_charge_now(
+    path: str, kind: str, is_lost: bool
+) -> None:
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": kind, "id": "1"}}]}
+    place = "Bundle.entry[0].resource"
+    case = Case(name="", route="", path=path, body=encoded(bundle), expected=Expected(damaged=(place,)))
+    base = report(warnings=[("Bundle.entry[1].resource", "not understood: an order has no code")])
+    given = report(warnings=[(place, "not a resource type of FHIR R4")])
+    assert bool(list(lost_warnings(case, given, base))) is is_lost
 
 
 PLAIN: dict[str, Any] = {"lines": "93351, 93352", "done": ["93351"]}
