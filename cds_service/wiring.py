@@ -3,10 +3,12 @@
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import hooks
 import sample_bundles
 from cds_service.audit.fees import FeeTable
+from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.cms.lookup import Tables
@@ -49,9 +51,14 @@ def codes_in_scope() -> frozenset[str]:
     return scope_of(hooks.all_rules()).codes
 
 
-def create_auditor(settings: Settings, fees: FeeTable, everything: bool) -> Auditor:
-    """An Auditor for exported records; each worker process builds its own. Raises SettingsError."""
-    return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
+def create_auditor(settings: Settings, fees: FeeTable | Literal["medicare"], everything: bool) -> Auditor:
+    """An Auditor for exported records; each worker process builds its own.
+
+    `fees` are the site's, or Medicare's from the loaded tables. Raises SettingsError, and UnreadableInput without them.
+    """
+    advisor = create_advisor(settings)
+    amounts = MedicareFees(advisor.tables.snapshot()) if isinstance(fees, str) else fees
+    return Auditor(advisor, hooks_audit.knowledge(), amounts, everything=everything)
 
 
 def service_directory(namespace: str) -> ServiceDirectory:

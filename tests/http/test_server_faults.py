@@ -20,7 +20,7 @@ from cds_service.server.connection_limit import OTHER_FILES
 from cds_service.server.granian import HEADER_SECONDS
 from tests.http.test_server import UNSURE, slow_fhir_server
 from tests.http.test_services import CLAIM_REVIEW, post
-from tests.support.running import ROOT, START_SECONDS, Service, free_port, eventually, running
+from tests.support.running import ROOT, START_SECONDS, Service, eventually, free_port, running
 
 IDLE = 1100
 PROMPT_SECONDS = 2.0
