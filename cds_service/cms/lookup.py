@@ -300,6 +300,7 @@ class Tables:
         self._open: dict[Path, TableFile | str] = {}
         self._snapshot = Snapshot(())
         self._next_look = 0.0
+        self._readable = True
 
     def snapshot(self) -> Snapshot:
         """The tables as they are now; a change of the folder is seen within a second."""
@@ -316,8 +317,11 @@ class Tables:
         try:
             paths = files_in(folder)
         except UnusableFile:
-            log.warning("tables-unreadable")
+            if self._readable:
+                log.warning("tables-unreadable")
+            self._readable = False
             return
+        self._readable = True
         was = self._open
         self._open = {path: was[path] if isinstance(was.get(path), TableFile) else _open(path) for path in paths}
         if was == self._open:

@@ -133,12 +133,15 @@ def worker(folder: Path) -> None:
     }
     for name, drawn in claims.items():
         took, found = [], 0
+        cpu = time.thread_time()
         for claim in drawn:
             start = time.perf_counter()
             found += len(tables.snapshot().pairs(claim, DAY, "facility").edits)
             took.append(1e3 * (time.perf_counter() - start))
+        cpu = 1e3 * (time.thread_time() - cpu) / CLAIMS
         centiles = quantiles(took, n=100)
-        print(f"{name}: p50 {centiles[49]:.2f} ms, p99 {centiles[98]:.2f} ms, {found / CLAIMS:.1f} edits in a claim")
+        times = f"CPU {cpu:.2f} ms, p50 {centiles[49]:.2f} ms, p99 {centiles[98]:.2f} ms"
+        print(f"{name}: {times}, {found / CLAIMS:.1f} edits in a claim")
     after = memory()
     print(f"memory of a worker: {after[0] - before[0]:+.1f} MB private, {after[1] - before[1]:+.1f} MB resident")
 
