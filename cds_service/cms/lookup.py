@@ -27,7 +27,7 @@ from cds_service.cms.answers import (
     UnitLimit,
 )
 from cds_service.cms.catalog import files_in, open_table
-from cds_service.cms.layouts import LAYOUTS, add_ons, ptp
+from cds_service.cms.layouts import LAYOUTS, add_ons, pair_groups, ptp
 from cds_service.cms.layouts.asp import plain_ndc
 from cds_service.cms.layouts.base import Group
 from cds_service.cms.text import CODE
@@ -179,15 +179,15 @@ class Snapshot:
 
     def pair(self, column_1: str, column_2: str, day: date, setting: ClaimSetting) -> PairEdit | NotLoaded | None:
         """The edit of two codes in this order on a day; None if there is none."""
-        found = self._edits([column_1], frozenset(_numbers([column_2])), day, setting)
+        found = self._edits([column_1], pair_groups.Sought(_codes([column_2])), day, setting)
         return found.not_loaded.get(column_1) or next(iter(found.edits), None)
 
     def pairs(self, codes: Collection[str], day: date, setting: ClaimSetting) -> PairsAmong:
         """All edits among the codes of a claim on a day, in either order; made for 50 codes at once."""
-        known = sorted({code for code in codes if CODE.fullmatch(code)})
-        return self._edits(known, frozenset(_numbers(known)), day, setting)
+        known = _codes(codes)
+        return self._edits(known, pair_groups.Sought(known), day, setting)
 
-    def _edits(self, columns_1: Sequence[str], wanted: frozenset[int], day: date, setting: str) -> PairsAmong:
+    def _edits(self, columns_1: Sequence[str], sought: pair_groups.Sought, day: date, setting: str) -> PairsAmong:
         """The edits of column 1 codes with others, each by the newest release that has its part and reaches the day."""
         series = self._series["ptp", setting]
         if day < ptp.FIRST_DAY or day > series.last:
@@ -199,7 +199,7 @@ class Snapshot:
                 break
             by_file, missing = edition.assigned(missing)
             for file, keys in by_file:
-                edits.extend(_in_force(file, keys, wanted, day))
+                edits.extend(_in_force(file, keys, sought, day))
         edits.sort(key=lambda edit: (edit.column_1, edit.column_2))
         return PairsAmong(tuple(edits), dict.fromkeys(missing, series.not_loaded(day, part=True)) if missing else {})
 
@@ -275,19 +275,19 @@ class Snapshot:
         return next((PaymentLimit(row, found.release) for row in found.rows(code)), None)
 
 
-def _numbers(codes: Iterable[str]) -> list[int]:
-    return [ptp.number_of(code) for code in codes if CODE.fullmatch(code)]
+def _codes(codes: Iterable[str]) -> list[str]:
+    """The codes in the form of a billing code, each once, sorted."""
+    return sorted({code for code in codes if CODE.fullmatch(code)})
 
 
-def _in_force(file: TableFile, keys: Sequence[str], wanted: frozenset[int], day: date) -> Iterator[PairEdit]:
-    """The edits of column 1 codes with wanted column 2 codes in force on a day."""
-    indexes = file.indexes(keys)
-    positions = {key: found for key, index in indexes.items() if (found := ptp.hits(index, wanted))}
-    if not positions:
+def _in_force(file: TableFile, keys: Sequence[str], sought: pair_groups.Sought, day: date) -> Iterator[PairEdit]:
+    """The edits of column 1 codes with sought column 2 codes in force on a day."""
+    candidates = {key: found for key, index in file.indexes(keys).items() if (found := sought.maybe_in(index))}
+    if not candidates:
         return
     release = file.release
-    for key, blob in file.blobs(tuple(positions)).items():
-        for row in ptp.in_force(Group(key, blob, 0, indexes[key]), positions[key], day, release.texts):
+    for key, blob in file.blobs(tuple(candidates)).items():
+        for row in pair_groups.in_force(Group(key, blob, 0), candidates[key], day, release.texts):
             yield PairEdit(row.column_1, row.column_2, row.indicator, row.first, row.last, row.rationale, release)
 
 
