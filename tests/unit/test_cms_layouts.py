@@ -290,6 +290,14 @@ def test_a_year_without_the_price_indicator_is_read_by_its_labels() -> None:
     assert read("fees", "\r\n".join(lines).encode())[0].conversion_factor == Decimal("33.4009")
 
 
+def test_titles_in_the_first_column_are_no_part_of_a_label() -> None:
+    row = ("93350", "", "A", "1", "1.46", "6.20", "6.20")
+    lines = cms.fees([row]).decode("cp1252").split("\r\n")
+    older = [*(line.replace(",,", "", 1) + ",," for line in lines[:5]), *lines[6:]]
+    assert older[4].startswith("RELEASED")
+    assert read("fees", "\r\n".join(older).encode()) == read("fees", cms.fees([row]))
+
+
 def test_the_fee_schedule_of_fixed_width_names_its_twin() -> None:
     content = b"HDR 2026 National Physician Fee Schedule Relative Value File October Release\r\nHDR\r\n93350 A\r\n"
     assert LAYOUTS["fees"].recognizes(decoded(content))
