@@ -36,6 +36,10 @@ from cds_service.telemetry.logs import log
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _MOST_KEYS = 500  # of one query
+_SMALL_CACHE, _LARGE_CACHE = (
+    -64,
+    -256,
+)  # KB of a file, as SQLite writes it; the large one keeps the inner pages of a tree
 
 
 class TableFile:
@@ -49,6 +53,7 @@ class TableFile:
         self._connection, self.release = open_table(path)
         self._lock = Lock()
         self._connection.execute(f"PRAGMA mmap_size={self.release.indexed}")
+        self._connection.execute(f"PRAGMA cache_size={_LARGE_CACHE if self.release.indexed else _SMALL_CACHE}")
         self._layout = LAYOUTS[self.release.kind]
 
     def indexes(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -287,8 +292,8 @@ def _in_force(file: TableFile, keys: Sequence[str], sought: pair_groups.Sought, 
         return
     release = file.release
     for key, blob in file.blobs(tuple(candidates)).items():
-        for row in pair_groups.in_force(Group(key, blob, 0), candidates[key], day, release.texts):
-            yield PairEdit(row.column_1, row.column_2, row.indicator, row.first, row.last, row.rationale, release)
+        for column_2, indicator, first, last, rationale in pair_groups.in_force(blob, candidates[key], sought, day):
+            yield PairEdit(key, column_2, indicator, first, last, release.texts[rationale], release)
 
 
 class Tables:

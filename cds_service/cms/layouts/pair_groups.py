@@ -94,8 +94,9 @@ class Sought:
     """The column 2 codes that a claim may have, prepared once for all of its groups."""
 
     def __init__(self, codes: Iterable[str]) -> None:
+        self.codes = {number_of(code): code for code in codes}
         self._numbers: dict[str, list[int]] = {}
-        for number in sorted(map(number_of, codes)):
+        for number in self.codes:
             self._numbers.setdefault(_character(number), []).append(number)
         self._characters = frozenset(self._numbers)
 
@@ -109,17 +110,36 @@ class Sought:
         return [number for character in found for number in self._numbers[character]]
 
 
-def in_force(group: Group, numbers: Iterable[int], day: date, texts: Sequence[str]) -> Iterator[PairRow]:
-    """The edits of a group with some column 2 codes that are in force on a day."""
-    codes, details = _parts(group.blob)
+class Hit(NamedTuple):
+    """An edit in force: its values but for column 1, and the index of its rationale."""
+
+    column_2: str
+    indicator: int
+    first: date
+    last: date | None
+    rationale: int
+
+
+def in_force(blob: bytes, numbers: Iterable[int], sought: Sought, day: date) -> Iterator[Hit]:
+    """The edits of a group with some of the sought codes that are in force on a day."""
+    codes, details = _parts(blob)
     wanted = day.toordinal() - EPOCH
+    count = len(codes)
     for number in numbers:
         position = bisect_left(codes, number)
-        while position < len(codes) and codes[position] == number:
-            detail = _DETAILS.unpack_from(details, _DETAILS.size * position)
-            if detail[0] <= wanted <= detail[1] and detail[2] & 0xF != NEVER_IN_FORCE:
-                yield _row(group.key, number, detail, texts)
+        while position < count and codes[position] == number:
+            first, last, flags, rationale = _DETAILS.unpack_from(details, _DETAILS.size * position)
+            if first <= wanted <= last and flags & 0xF != NEVER_IN_FORCE:
+                yield Hit(sought.codes[number], flags & 0xF, _day(first), _end(last), rationale)
             position += 1
+
+
+def _day(days: int) -> date:
+    return date.fromordinal(EPOCH + days)
+
+
+def _end(days: int) -> date | None:
+    return None if days == NO_END else date.fromordinal(EPOCH + days)
 
 
 def _character(number: int) -> str:
@@ -138,8 +158,8 @@ def _row(column_1: str, number: int, detail: tuple[int, ...], texts: Sequence[st
     return PairRow(
         column_1,
         code_of(number),
-        date.fromordinal(EPOCH + first),
-        None if last == NO_END else date.fromordinal(EPOCH + last),
+        _day(first),
+        _end(last),
         flags & 0xF,
         texts[rationale],
         bool(flags & BEFORE_1996),
