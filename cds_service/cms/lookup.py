@@ -36,10 +36,8 @@ from cds_service.telemetry.logs import log
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _MOST_KEYS = 500  # of one query
-_SMALL_CACHE, _LARGE_CACHE = (
-    -64,
-    -256,
-)  # KB of a file, as SQLite writes it; the large one keeps the inner pages of a tree
+_SMALL_CACHE, _LARGE_CACHE = -64, -256  # KB of a file, as SQLite writes it; a large table has inner pages
+_MOST_RECENT, _LARGEST_RECENT = 128, 4096  # values of a file that are kept, and bytes of each
 
 
 class TableFile:
@@ -55,14 +53,16 @@ class TableFile:
         self._connection.execute(f"PRAGMA mmap_size={self.release.indexed}")
         self._connection.execute(f"PRAGMA cache_size={_LARGE_CACHE if self.release.indexed else _SMALL_CACHE}")
         self._layout = LAYOUTS[self.release.kind]
+        self._recent_indexes: dict[str, bytes] = {}
+        self._recent_blobs: dict[str, bytes] = {}
 
     def indexes(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The indexes of several keys. Raises sqlite3.Error if the disk fails."""
-        return self._values("SELECT key, codes FROM indexes WHERE key IN", keys)
+        return self._values("SELECT key, codes FROM indexes WHERE key IN", keys, self._recent_indexes)
 
     def blobs(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded rows of several keys. Raises sqlite3.Error if the disk fails."""
-        return self._values("SELECT key, rows FROM groups WHERE key IN", keys)
+        return self._values("SELECT key, rows FROM groups WHERE key IN", keys, self._recent_blobs)
 
     def rows(self, key: str) -> list[Any]:
         """The rows of a key; none if it has none."""
@@ -77,14 +77,20 @@ class TableFile:
         for key, blob, index in self._connection.execute(query):
             yield key, self._layout.rows(Group(key, blob, 0, index or b""), self.release.texts)
 
-    def _values(self, query: str, keys: Sequence[str]) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for start in range(0, len(keys), _MOST_KEYS):
-            some = keys[start : start + _MOST_KEYS]
+    def _values(self, query: str, keys: Sequence[str], recent: dict[str, bytes]) -> dict[str, bytes]:
+        """The values of keys. Recent ones are kept, as a practice charges few codes; an empty one is a missing key."""
+        found = {key: value for key in keys if (value := recent.get(key)) is not None}
+        missing = [key for key in keys if key not in found]
+        for start in range(0, len(missing), _MOST_KEYS):
+            some = missing[start : start + _MOST_KEYS]
             places = ",".join("?" * len(some))
             with self._lock:
-                found.update(self._connection.execute(f"{query} ({places})", some))
-        return found
+                read = dict.fromkeys(some, b"") | dict(self._connection.execute(f"{query} ({places})", some))
+                if len(recent) >= _MOST_RECENT:
+                    recent.clear()
+                recent.update((key, value) for key, value in read.items() if len(value) <= _LARGEST_RECENT)
+            found.update(read)
+        return {key: value for key, value in found.items() if value}
 
 
 class _Series:

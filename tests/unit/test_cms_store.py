@@ -687,6 +687,21 @@ def test_a_folder_that_cannot_be_listed_any_more_leaves_the_tables_as_they_are(
     assert tables.snapshot() is before
 
 
+def test_values_that_are_kept_do_not_grow_and_keep_absence_too(tmp_path: Path) -> None:
+    add(tmp_path / "tables", write(tmp_path, "ccioph-v323r0-f1.txt", many(300 * 600)))
+    tables = snapshot(tmp_path / "tables")
+    codes = [f"{number:05d}" for number in range(1000, 5200, 7)]
+    absent = [f"{number:05d}" for number in range(1001, 5201, 7)]
+    for _ in range(2):
+        for code in codes:
+            assert isinstance(tables.pair(code, "01007", DAY, "facility"), PairEdit)
+        for code in absent[:-1]:
+            assert tables.pair(code, "01007", DAY, "facility") is None
+    (file,) = tables._series["ptp", "facility"].files
+    assert 0 < len(file._recent_indexes) <= 128
+    assert 0 < len(file._recent_blobs) <= 128
+
+
 def test_threads_share_a_snapshot(tmp_path: Path) -> None:
     path = write(tmp_path, "ccioph-v323r0-f1.txt", many(60_000))
     add(tmp_path / "tables", path)
