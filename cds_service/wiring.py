@@ -13,6 +13,7 @@ from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.cms.lookup import Tables
 from cds_service.core.rules import scope_of
+from cds_service.errors import SettingsError
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.review.advisor import Advisor
@@ -42,7 +43,9 @@ def create_advisor(settings: Settings) -> Advisor:
 
 
 def create_tables(settings: Settings) -> Tables:
-    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR."""
+    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR. Raises SettingsError for no folder."""
+    if settings.tables_dir and not settings.tables_dir.is_dir():
+        raise SettingsError("CDS_TABLES_DIR: expected a folder; `cds-service tables add` makes it")
     return Tables(settings.tables_dir)
 
 
