@@ -73,7 +73,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace)))
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))
-    app.register_blueprint(health.blueprint(database, metrics))
+    app.register_blueprint(health.blueprint(database, metrics, advisor.tables))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
     app.jinja_env.globals["has_insights"] = chosen.has_insights
     if chosen.has_insights:

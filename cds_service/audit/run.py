@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import msgspec
+from msgspec import to_builtins
 
 from cds_service.audit import html_report, output_files
 from cds_service.audit.chunks import Chunk, chunks_of
@@ -28,6 +29,7 @@ from cds_service.errors import UnreadableInput
 from cds_service.fhir.foreign import FOREIGN
 from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
 from cds_service.fhir.sources import PREFETCH_KEYS
+from cds_service.review.tables import loaded_tables
 
 WORK = "unfinished"
 
@@ -43,7 +45,6 @@ class Options:
     overwrite: bool = False
     strict: bool = False
     everything: bool = False
-    fees: str = ""
 
 
 def run_audit(export: Export, workers: Workers, options: Options, progress: Progress) -> dict[str, Any]:
@@ -109,7 +110,8 @@ def _fingerprint(export: Export, auditor: Auditor, options: Options) -> dict[str
         "tables": {name: each["version"] for name, each in tables_of(auditor.advisor.rules).items()},
         "site": site_version(auditor.advisor.site),
         "options": [sorted(options.complete), options.everything, options.strict],
-        "fees": sorted([code, claim_type, str(amount)] for (code, claim_type), amount in auditor.fees.amounts.items()),
+        "fees": auditor.fees.identity,
+        "loaded": sorted([each.name, each.sha256] for each in auditor.advisor.tables.snapshot().releases),
     }
 
 
@@ -179,10 +181,11 @@ def describe(
             "version": version("contrast-echo-cds"),
             "engine": engine,
             "complete": sorted(options.complete),
-            "fees": options.fees,
+            "fees": auditor.fees.name,
             "files": files,
             "site": site_version(auditor.advisor.site),
             "switchedOff": sorted(auditor.advisor.site.rules_off),
+            "loaded": [to_builtins(each) for each in loaded_tables(auditor.advisor.tables.snapshot())],
         },
         facts=counts.facts,
         rejects=counts.rejects,

@@ -4,7 +4,9 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from cds_service.cms.lookup import Tables
 from cds_service.database.connections import UPGRADE, Database, State
+from cds_service.review.tables import loaded_tables
 from cds_service.telemetry.metrics import Metrics
 from cds_service.web.responses import as_json
 
@@ -16,7 +18,7 @@ _HINTS: dict[State, str] = {
 }
 
 
-def blueprint(database: Database, metrics: Metrics) -> Blueprint:
+def blueprint(database: Database, metrics: Metrics, tables: Tables) -> Blueprint:
     """The routes for operators."""
     routes = Blueprint("operations", __name__)
 
@@ -28,11 +30,15 @@ def blueprint(database: Database, metrics: Metrics) -> Blueprint:
     def ready() -> Response:
         """Ready (status 200) even without the database: rules and tables are loaded, and advice does not need it.
 
-        `status` is `degraded` if writing to the database fails, with the name of the error as `reason`: an operator's
-        alarm reads it, while a load balancer goes on sending calls.
+        `status` is `degraded` if writing to the database fails, with the name of the error as `reason`, or if a file of
+        the loaded tables cannot be read: an operator's alarm reads it, while a load balancer goes on sending calls.
+        `tables` are the loaded releases of CMS that answer.
         """
-        found = database.health()
-        content: dict[str, Any] = {"status": "ready" if found.state == "up" else "degraded", "database": found.state}
+        found, loaded = database.health(), tables.snapshot()
+        is_sound = found.state == "up" and not loaded.faults
+        content: dict[str, Any] = {"status": "ready" if is_sound else "degraded", "database": found.state}
+        content |= {"tables": [each.table for each in loaded_tables(loaded)]} if loaded.releases else {}
+        content |= {"tableFaults": loaded.faults} if loaded.faults else {}
         content |= {"reason": found.reason} if found.reason else {}
         return as_json(content | ({"hint": _HINTS[found.state]} if found.state in _HINTS else {}))
 

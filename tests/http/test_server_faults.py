@@ -20,7 +20,7 @@ from cds_service.server.connection_limit import OTHER_FILES
 from cds_service.server.granian import HEADER_SECONDS
 from tests.http.test_server import UNSURE, slow_fhir_server
 from tests.http.test_services import CLAIM_REVIEW, post
-from tests.support.running import ROOT, START_SECONDS, Service, _free_port, eventually, running
+from tests.support.running import ROOT, START_SECONDS, Service, eventually, free_port, running
 
 IDLE = 1100
 PROMPT_SECONDS = 2.0
@@ -88,7 +88,7 @@ granian.run(load_settings(), "127.0.0.1", int(sys.argv[1]), 2)
 
 def test_a_service_whose_workers_never_start_ends(tmp_path: Path) -> None:
     environment = os.environ | {"CDS_DATABASE_URL": f"sqlite:///{tmp_path / 'x.sqlite3'}"}
-    command = [sys.executable, "-c", NEVER_STARTS, str(_free_port())]
+    command = [sys.executable, "-c", NEVER_STARTS, str(free_port())]
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
