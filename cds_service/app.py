@@ -44,7 +44,7 @@ from cds_service.web.call_recorder import CallRecorder
 from cds_service.web.flask_app import App
 from cds_service.web.openapi import DocumentedNames, document
 from cds_service.web.page_password import page_password_of
-from cds_service.wiring import create_advisor, samples, service_directory
+from cds_service.wiring import create_advisor, create_tables, samples, service_directory
 from hooks.coding import override_reasons
 from hooks.coding.studies import records_by_study
 from hooks.publish import reference as hooks_reference
@@ -147,8 +147,9 @@ def checked_settings() -> Settings:
     Raises SettingsError with all faults, in one line each.
     """
     settings, faults = settings_and_faults()
-    advisor = partial(create_advisor, settings)
+    advisor = partial(create_advisor, settings.model_copy(update={"tables_dir": None}))
     faults.attempt(advisor, "CDS_SITE_FILE: " if settings.site_file else "")
+    faults.attempt(partial(create_tables, settings))
     if settings.mode == "production":
         _judge_clients(settings, faults)
     if settings.sandbox_key:

@@ -145,7 +145,7 @@ def is_closed(connection: socket.socket, then: bytes) -> bool:
 
 
 def test_a_connection_is_used_again_after_a_pause(tmp_path: Path) -> None:
-    request = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+    request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with running(tmp_path) as service, connections(service, 1, request) as (connection,):
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         time.sleep(HEADER_SECONDS - 2)
