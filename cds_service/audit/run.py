@@ -100,11 +100,12 @@ def _prepare(export: Export, auditor: Auditor, options: Options) -> Path:
 
 
 def _fingerprint(export: Export, auditor: Auditor, options: Options) -> dict[str, Any]:
-    """The inputs that must be unchanged to resume: files, rules, site settings, and options that affect results."""
+    """The inputs that must be unchanged to resume: files, rules, tables, site settings, and options that count."""
     return {
         "files": [[each.name, each.size, each.path.stat().st_mtime_ns] for each in export.files],
         "rules": {name: each["version"] for name, each in rules_of(auditor.advisor.rules).items()},
         "tables": {name: each["version"] for name, each in tables_of(auditor.advisor.rules).items()},
+        "loaded": sorted(each.name for each in auditor.advisor.tables.snapshot().releases),
         "site": site_version(auditor.advisor.site),
         "options": [sorted(options.complete), options.everything, options.strict],
         "fees": sorted([code, claim_type, str(amount)] for (code, claim_type), amount in auditor.fees.amounts.items()),
