@@ -1,4 +1,4 @@
-"""What CMS publishes about codes: by the loaded tables where they reach, else by the tables of this package.
+"""Facts that CMS publishes about codes: by the loaded tables where they reach, else by the tables of this package.
 
 A loaded release of the day replaces our own entry, also where it lists nothing. Where neither reaches, the answer is a
 reason, never "nothing is listed".

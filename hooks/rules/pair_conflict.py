@@ -229,8 +229,8 @@ def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
         certain,
         notes=[f"{pair}: not paid together (indicator 1)." for pair in pairs]
         + [
-            f"Add a modifier (such as 59 or XS, or one of another site) to {it} only if {was} distinct and the record "
-            "supports that."
+            f"Add a modifier (59, XE, XS, XP, XU, or of another site) to {it} only if {was} a distinct service and the "
+            "record supports that."
         ],
     )
 
