@@ -1,14 +1,19 @@
 """Builds the rules with their settings, without HTTP: for the command line, the audit and the web app."""
 
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import hooks
+import sample_bundles
 from cds_service.audit.fees import FeeTable
+from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.cms.lookup import Tables
 from cds_service.core.rules import scope_of
+from cds_service.errors import SettingsError
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.review.advisor import Advisor
@@ -38,7 +43,9 @@ def create_advisor(settings: Settings) -> Advisor:
 
 
 def create_tables(settings: Settings) -> Tables:
-    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR."""
+    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR. Raises SettingsError for no folder."""
+    if settings.tables_dir and not settings.tables_dir.is_dir():
+        raise SettingsError("CDS_TABLES_DIR: expected a folder; `cds-service tables add` makes it")
     return Tables(settings.tables_dir)
 
 
@@ -47,9 +54,14 @@ def codes_in_scope() -> frozenset[str]:
     return scope_of(hooks.all_rules()).codes
 
 
-def create_auditor(settings: Settings, fees: FeeTable, everything: bool) -> Auditor:
-    """An Auditor for exported records; each worker process builds its own. Raises SettingsError."""
-    return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
+def create_auditor(settings: Settings, fees: FeeTable | Literal["medicare"], everything: bool) -> Auditor:
+    """An Auditor for exported records; each worker process builds its own.
+
+    `fees` are the site's, or Medicare's from the loaded tables. Raises SettingsError, and UnreadableInput without them.
+    """
+    advisor = create_advisor(settings)
+    amounts = MedicareFees(advisor.tables.snapshot()) if isinstance(fees, str) else fees
+    return Auditor(advisor, hooks_audit.knowledge(), amounts, everything=everything)
 
 
 def service_directory(namespace: str) -> ServiceDirectory:
@@ -58,8 +70,8 @@ def service_directory(namespace: str) -> ServiceDirectory:
 
 
 def samples(namespace: str) -> SampleLibrary:
-    """The sample requests of a checkout; an installed package has none, so its pages show no examples."""
-    return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(namespace))
+    """The sample requests: a package of data beside the rules, in a checkout and in a wheel alike."""
+    return SampleLibrary(Path(str(files(sample_bundles))), service_directory(namespace))
 
 
 def create_case_writer() -> CaseWriter:

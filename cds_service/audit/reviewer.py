@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from cds_service.audit.fees import FeeEstimate, FeeTable, estimate_of
+from cds_service.audit.fees import FeeEstimate, Fees, FeeTable, estimate_of
 from cds_service.audit.knowledge import Knowledge
 from cds_service.audit.patients import ExportedRecord, PatientCase, read_patient
 from cds_service.audit.sites import Sites, payer_of, practitioner_of, setting_of, sites_of
@@ -63,7 +63,7 @@ class Auditor:
 
     advisor: Advisor
     knowledge: Knowledge
-    fees: FeeTable = field(default_factory=FeeTable)
+    fees: Fees = field(default_factory=FeeTable)
     complete: frozenset[str] = frozenset()
     everything: bool = False
 

@@ -30,7 +30,8 @@ class Health(Message):
     """Health of the process; `degraded`: advice is given, but feedback cannot be stored."""
 
     status: Literal["live", "ready", "degraded"]
-    database: Literal["up", "outdated", "down"] | None = None
+    database: Literal["up", "outdated", "damaged", "down"] | None = None
+    reason: str | None = None
     hint: str | None = None
 
 
@@ -170,6 +171,7 @@ def _reference_pages(names: DocumentedNames) -> Json:
             "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
         },
         "/rules": {"get": _page("rules", "All rules")},
+        "/tables": {"get": _page("tables", "The built-in tables, and the loaded releases of CMS")},
         "/rules/{rule_id}": {
             "get": _page("rule", "A rule: what it flags, why, examples, sources", _in_path("rule_id", names.rules))
         },

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from markupsafe import Markup, escape
 
 from cds_service.review.advisor import Advisor
+from cds_service.review.payment import payments_of
 from cds_service.review.reference import CodePage, Footnotes, Reference, RulePage, rule_page
 from cds_service.review.samples import SampleLibrary
 from cds_service.web import page_headers
@@ -30,35 +31,43 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
         found = reference.search(query)
         if wants_json():
             return as_json({"query": query, "codes": [_listed(page) for page in found]})
-        return _page("codes.html", query=query, codes=found, example=next(iter(reference.pages), None))
+        return page("codes.html", query=query, codes=found, example=next(iter(reference.pages), None))
 
     @routes.get("/codes/<code>")
     def code(code: str) -> Response:
-        page = reference.page(code)
-        if page is None:
+        found = reference.page(code)
+        if found is None:
             return _missing("code", url_for("reference.codes"))
-        return as_json(page) if wants_json() else _page("code.html", page=page, sources=Footnotes())
+        payments = payments_of(found.code, advisor.tables.snapshot())
+        if wants_json():
+            return as_json({**_members(found), "payments": payments})
+        return page("code.html", page=found, payments=payments, sources=Footnotes())
 
     @routes.get("/rules")
     def all_rules() -> Response:
         pages = [rule_page(rule, advisor) for rule in advisor.rules]
-        return as_json({"rules": pages}) if wants_json() else _page("rules.html", rules=pages)
+        return as_json({"rules": pages}) if wants_json() else page("rules.html", rules=pages)
 
     @routes.get("/rules/<rule_id>")
     def rule(rule_id: str) -> Response:
         if rule_id not in rules:
             return _missing("rule", url_for("reference.all_rules"))
-        page, examples = rule_page(rules[rule_id], advisor), samples.run(rules[rule_id], advisor)
+        described, examples = rule_page(rules[rule_id], advisor), samples.run(rules[rule_id], advisor)
         if wants_json():
-            return as_json({**_members(page), "examples": examples})
-        return _page("rule.html", page=page, examples=examples)
+            return as_json({**_members(described), "examples": examples})
+        return page("rule.html", page=described, examples=examples)
+
+    vary_by_accept(routes)
+    return routes
+
+
+def vary_by_accept(routes: Blueprint) -> None:
+    """Tell caches that the answers depend on `Accept`."""
 
     @routes.after_request
     def vary(response: Response) -> Response:
         response.vary.add("Accept")
         return response
-
-    return routes
 
 
 def wants_json() -> bool:
@@ -67,7 +76,8 @@ def wants_json() -> bool:
     return request.accept_mimetypes.best_match(offered, "text/html") != "text/html"
 
 
-def _page(template: str, status: int = 200, **content: Any) -> Response:
+def page(template: str, status: int = 200, **content: Any) -> Response:
+    """A page of the reference's templates."""
     return Response(
         render_template(f"reference/{template}", **content), status, content_type="text/html; charset=utf-8"
     )
@@ -77,7 +87,7 @@ def _missing(what: str, back: str) -> Response:
     """The 404 page or JSON. It does not repeat the name, which may be anything."""
     if wants_json():
         return outcome(404, "not-found", f"no {what} has this name; {back} lists all")
-    return _page("missing.html", 404, what=what, back=back)
+    return page("missing.html", 404, what=what, back=back)
 
 
 def _listed(page: CodePage) -> dict[str, Any]:
@@ -90,7 +100,7 @@ def _listed(page: CodePage) -> dict[str, Any]:
     }
 
 
-def _members(page: RulePage) -> dict[str, Any]:
+def _members(page: RulePage | CodePage) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(page)
     return members
 

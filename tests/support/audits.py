@@ -14,9 +14,9 @@ import hooks
 from cds_service.audit.chunks import BrokenChunk, chunks_of, lines_of
 from cds_service.audit.exports import open_export
 from cds_service.audit.fees import FeeTable
+from cds_service.audit.lines import MEDICATION, read_line
 from cds_service.audit.patients import ExportedRecord, entries_of, read_patient
 from cds_service.audit.run import Options, run_audit
-from cds_service.audit.scan import MEDICATION, read_line
 from cds_service.audit.workers import Workers
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cds_service.cli.main import main
+from cds_service.errors import SettingsError
 from cds_service.settings import Settings
 from cds_service.wiring import codes_in_scope, create_tables
 from tests.support import cms_files as cms
@@ -172,3 +173,5 @@ def test_the_service_looks_up_in_the_folder_of_the_setting(folder: Path, tmp_pat
         "mue-professional-2026Q4"
     ]
     assert create_tables(Settings()).snapshot().releases == ()
+    with pytest.raises(SettingsError, match="CDS_TABLES_DIR: expected a folder"):
+        create_tables(Settings(tables_dir=tmp_path / "none"))

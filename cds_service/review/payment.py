@@ -1,0 +1,83 @@
+"""Medicare's payment for a code, by the newest loaded fee schedule and Addendum B: national, not adjusted."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+import msgspec
+
+from cds_service.cms.answers import Fee, OppsStatus
+from cds_service.cms.catalog import Release
+from cds_service.cms.lookup import Snapshot
+
+_MODIFIERS = ("", "26", "TC")
+_CENT = Decimal("0.01")
+
+
+class Payment(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A payment in US dollars, and how it comes about: relative values (RVU) or an OPPS rate.
+
+    `where` is an office, a facility (the practitioner's part) or a hospital outpatient department. `amount` None: not
+    paid there, or packaged, as `basis` says. `release` names CMS's file, `first` and `last` its days of service.
+    """
+
+    where: str
+    modifier: str
+    amount: Decimal | None
+    basis: str
+    release: str
+    first: date
+    last: date
+
+
+def payments_of(code: str, snapshot: Snapshot) -> tuple[Payment, ...]:
+    """The payments of a code by the newest loaded releases; empty if none is loaded or lists it."""
+    return (*_by_fee_schedule(code, snapshot), *_by_opps(code, snapshot))
+
+
+def _by_fee_schedule(code: str, snapshot: Snapshot) -> Iterator[Payment]:
+    day = _newest(snapshot, "fees")
+    for modifier in _MODIFIERS if day else ():
+        found = snapshot.fee(code, modifier, day) if day else None
+        if isinstance(found, Fee):
+            yield _practitioner(found, modifier, facility=False)
+            yield _practitioner(found, modifier, facility=True)
+
+
+def _practitioner(fee: Fee, modifier: str, *, facility: bool) -> Payment:
+    row = fee.row
+    total, not_paid = (row.facility_total, row.facility_na) if facility else (row.office_total, row.office_na)
+    is_paid = not not_paid and total > 0
+    basis = (
+        f"status {row.status}, {total} RVU at ${row.conversion_factor}" if is_paid else _why_not(row.status, not_paid)
+    )
+    return _payment(
+        "facility (practitioner)" if facility else "office",
+        modifier,
+        fee.amount(facility=facility) if is_paid else None,
+        basis,
+        fee.release,
+    )
+
+
+def _why_not(status: str, not_paid: bool) -> str:
+    return f"status {status}, not applicable (NA)" if not_paid else f"status {status}, no relative values"
+
+
+def _by_opps(code: str, snapshot: Snapshot) -> Iterator[Payment]:
+    day = _newest(snapshot, "opps")
+    found = snapshot.opps(code, day) if day else None
+    if isinstance(found, OppsStatus):
+        row = found.row
+        basis = f"status {row.status}" + (f", APC {row.apc}" if row.apc else "")
+        yield _payment("hospital outpatient department", "", row.rate, basis, found.release)
+
+
+def _payment(where: str, modifier: str, amount: Decimal | None, basis: str, release: Release) -> Payment:
+    rounded = None if amount is None else amount.quantize(_CENT, ROUND_HALF_UP)
+    return Payment(where, modifier, rounded, basis, f"{release.title} ({release.file})", release.first, release.last)
+
+
+def _newest(snapshot: Snapshot, kind: str) -> date | None:
+    """The last day of service that a loaded release of a kind has."""
+    return max((release.last for release in snapshot.releases if release.kind == kind), default=None)
