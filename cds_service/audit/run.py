@@ -108,7 +108,6 @@ def _fingerprint(export: Export, auditor: Auditor, options: Options) -> dict[str
         "files": [[each.name, each.size, each.path.stat().st_mtime_ns] for each in export.files],
         "rules": {name: each["version"] for name, each in rules_of(auditor.advisor.rules).items()},
         "tables": {name: each["version"] for name, each in tables_of(auditor.advisor.rules).items()},
-        "loaded": sorted(each.name for each in auditor.advisor.tables.snapshot().releases),
         "site": site_version(auditor.advisor.site),
         "options": [sorted(options.complete), options.everything, options.strict],
         "fees": auditor.fees.identity,
