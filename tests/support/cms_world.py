@@ -29,8 +29,19 @@ def releases(seed: int) -> tuple[Release, ...]:
     dice = random.Random(seed)
     universe = codes(dice)
     add_ons = dice.sample([code for code in universe if code[0].isdigit()], _ADD_ONS)
-    pairs = {setting: sorted(_pairs(dice, universe)) for setting in ("professional", "facility")}
+    professional, others = sorted(_pairs(dice, universe)), list(_pairs(dice, universe))
+    common = [row for row in professional if _number_of(row) % 2]
+    taken = {row[:2] for row in common}
+    pairs = {
+        "professional": professional,
+        "facility": sorted([*common, *(row for row in others if row[:2] not in taken)]),
+    }
     return tuple(_release(dice, quarter, universe, add_ons, pairs) for quarter in QUARTERS)
+
+
+def _number_of(row: tuple[str, ...]) -> int:
+    """A number of the pair, the same for all its periods and in every run."""
+    return sum(map(ord, row[0] + row[1]))
 
 
 def _release(
