@@ -5,7 +5,7 @@ from datetime import date
 
 from cds_service.core.case import Case, Line, cached_fact
 from hooks.codes.tables import CODES, CROSSWALK, OPPS
-from hooks.coding.published import Status, Unknown, is_of_echo, opps_status, refuses_hospital
+from hooks.coding.published import Status, Unknown, opps_status, refuses_hospital
 from hooks.coding.setting_and_payer import is_outside_opps, payer_of, takes_hospital_codes
 from hooks.coding.studies import Study
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
@@ -55,8 +55,7 @@ def status_on_hospital_claim(line: Line, case: Case) -> Status | Unknown | None:
     if line.claim_type != "institutional" or line.code == CONTRAST_ADD_ON:
         return None
     listed = any(entry.belongs_elsewhere for entry in OPPS.history(line.code))
-    is_asked = listed or case.every_code or (is_of_echo(line.code) and bool(case.tables.releases))
-    return opps_status(line.code, line.day, case) if is_asked else None
+    return opps_status(line.code, line.day, case) if listed or case.tables.releases else None
 
 
 def is_refused_by_medicare(line: Line, case: Case) -> bool:

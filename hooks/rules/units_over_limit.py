@@ -27,7 +27,7 @@ from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.published import Limit, Unknown, is_of_echo, unit_limit
-from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, payer_of
+from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, is_split, payer_of
 from hooks.coding.studies import Study, procedure_codes, study_of
 from hooks.coding.supplies import is_discontinued
 
@@ -182,7 +182,8 @@ def _settings(lines: list[Line]) -> list[LimitSetting]:
     found: list[LimitSetting] = [
         setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)
     ]
-    is_supplier = "professional" in found and lines[0].code not in UNIT_LIMITS and _SUPPLIERS.fullmatch(lines[0].code)
+    is_equipment = lines[0].code not in UNIT_LIMITS and _SUPPLIERS.fullmatch(lines[0].code)
+    is_supplier = is_equipment and "professional" in found and not any(map(is_split, lines))
     return [*found, _SUPPLIER] if is_supplier else found
 
 

@@ -172,6 +172,12 @@ FLAGS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "units of several lines": ("units-over-limit", {"professional": "97110x4, 97110x3-59"}, "7 units", MUE_Q4),
     "units of a line": ("units-over-limit", {"professional": "95115x2"}, "2 units", MUE_Q4),
     "limit of 0": ("units-over-limit", {"professional": "99999"} | MEDICARE, "Medicare pays none", MUE_Q4),
+    "a practitioner's part of equipment": (
+        "units-over-limit",
+        {"professional": "E0601-26"} | MEDICARE,
+        "Medicare pays none",
+        MUE_Q4,
+    ),
     "add-on of type I": (
         "add-on-without-primary",
         {"professional": "97598, 36415"},
