@@ -1,6 +1,8 @@
 """Builds the rules with their settings, without HTTP: for the command line, the audit and the web app."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -20,7 +22,7 @@ from cds_service.review.advisor import Advisor
 from cds_service.review.samples import SampleLibrary
 from cds_service.review.site_file import load_site
 from cds_service.sandbox.notation import CaseWriter
-from cds_service.settings import Settings
+from cds_service.settings import Settings, load_settings
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.alternatives import READINGS
 from hooks.publish import audit as hooks_audit
@@ -62,6 +64,12 @@ def create_auditor(settings: Settings, fees: FeeTable | Literal["medicare"], eve
     advisor = create_advisor(settings)
     amounts = MedicareFees(advisor.tables.snapshot()) if isinstance(fees, str) else fees
     return Auditor(advisor, hooks_audit.knowledge(), amounts, everything=everything)
+
+
+def auditor_with_tables(folder: Path) -> Callable[[], Auditor]:
+    """A maker of auditors that use the loaded tables of a folder, and otherwise the settings. Raises SettingsError."""
+    settings = load_settings().model_copy(update={"tables_dir": folder})
+    return partial(create_auditor, settings, FeeTable(), everything=False)
 
 
 def service_directory(namespace: str) -> ServiceDirectory:

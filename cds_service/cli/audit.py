@@ -72,7 +72,7 @@ def _diff(before: Path, after: Path, as_json: bool) -> None:
 
     Exit code 0: the same findings. 1: different findings. 2: a folder is not a finished audit.
     """
-    _require("embedded")
+    require_extra("embedded")
     from cds_service.audit.compare import compare, in_words, open_audit  # noqa: PLC0415  # needs the extra
 
     try:
@@ -126,7 +126,7 @@ def _run_command(create: CreateAuditor) -> click.Command:
 
         Exit code 0: done. 2: the export or an option cannot be used.
         """
-        _require(engine)
+        require_extra(engine)
         try:
             types = _types(complete)
             make = partial(create, load_settings(), _fees(fees), chosen["everything"])
@@ -143,7 +143,7 @@ def _run_command(create: CreateAuditor) -> click.Command:
     return run
 
 
-def _require(engine: str) -> None:
+def require_extra(engine: str) -> None:
     """Exit with code 2 and the install command if the packages of an engine are missing.
 
     They are not imported here, so that workers can still be forked.

@@ -21,7 +21,9 @@ from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
 from cds_service.review.reference import rule_page
 from cds_service.settings import load_settings, table
+from cds_service.telemetry.logs import configure
 from cds_service.wiring import (
+    auditor_with_tables,
     codes_in_scope,
     create_advisor,
     create_auditor,
@@ -46,6 +48,7 @@ _DEVELOPMENT = """\
 @click.version_option(package_name="contrast-echo-cds")
 def main() -> None:
     """Coding advice for contrast stress echocardiography."""
+    configure(sys.stderr)  # log lines never mix with what a command prints
 
 
 main.add_command(clients)
@@ -152,4 +155,4 @@ main.add_command(audit_group(create_auditor))
 main.add_command(check_command(_advisor, service_directory, _console))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
-main.add_command(tables_group(codes_in_scope))
+main.add_command(tables_group(codes_in_scope, auditor_with_tables))

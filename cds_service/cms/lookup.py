@@ -312,6 +312,7 @@ class Tables:
         self._snapshot = Snapshot(())
         self._next_look = 0.0
         self._readable = True
+        self._has_looked = False
 
     def snapshot(self) -> Snapshot:
         """The tables as they are now; a change of the folder is seen within a second."""
@@ -329,18 +330,22 @@ class Tables:
             paths = files_in(folder)
         except UnusableFile:
             if self._readable:
-                log.warning("tables-unreadable")
+                log.warning("tables unreadable", hint="the folder could not be listed; the tables stay as they were")
             self._readable = False
             return
         self._readable = True
-        was = self._open
+        was, is_first = self._open, not self._has_looked
+        self._has_looked = True
         self._open = {path: was[path] if isinstance(was.get(path), TableFile) else _open(path) for path in paths}
         if was == self._open:
             return
         files = [each for each in self._open.values() if isinstance(each, TableFile)]
         faults = tuple(each for each in self._open.values() if isinstance(each, str))
         self._snapshot = Snapshot(files, faults)
-        log.info("tables-loaded", tables=len(files), unreadable=len(faults))
+        if faults:
+            log.warning("tables unreadable", files=len(faults), hint="/tables names them")
+        if not is_first:
+            log.info("tables changed", tables=len(files))
 
 
 def _open(path: Path) -> TableFile | str:
