@@ -171,7 +171,7 @@ class Claims:
         by = dice.choice(("", "A"))
         for day in sorted({self.days[min(first + shift, len(self.days) - 1)] for shift in (0, dice.randrange(9))}):
             for _ in range(dice.randrange(1, 7)):
-                self._add(claim, day, by)
+                self.add_line(claim, day, by)
         return claim if claim.charges else self.sound()
 
     def broken(self, rule: str) -> Claim:
@@ -184,7 +184,8 @@ class Claims:
 
     # --- sound lines ----------------------------------------------------------------------------------------------
 
-    def _add(self, claim: Claim, day: date, by: str) -> None:
+    def add_line(self, claim: Claim, day: date, by: str) -> None:
+        """Add a line, or an add-on with its primary; none if the code that was drawn does not fit."""
         code = self.dice.choice(self.facts.codes)
         primaries = self.facts.closed_primaries(code, day)
         if self.facts.edits(code, day) and not primaries:
