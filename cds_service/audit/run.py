@@ -103,7 +103,7 @@ def _prepare(export: Export, auditor: Auditor, options: Options) -> Path:
 
 
 def _fingerprint(export: Export, auditor: Auditor, options: Options) -> dict[str, Any]:
-    """The inputs that must be unchanged to resume: files, rules, site settings, and options that affect results."""
+    """The inputs that must be unchanged to resume: files, rules, tables, site settings, and options that count."""
     return {
         "files": [[each.name, each.size, each.path.stat().st_mtime_ns] for each in export.files],
         "rules": {name: each["version"] for name, each in rules_of(auditor.advisor.rules).items()},

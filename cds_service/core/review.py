@@ -100,9 +100,14 @@ def _findings(verdicts: Iterable[Finding | Undecided]) -> list[Finding]:
 
 
 def _codes(rule: Rule, findings: Iterable[Finding]) -> tuple[str, ...]:
-    """The billing codes that matter to a rule: those its findings ask for, then its subject and tables."""
+    """The billing codes that matter to a rule: those its findings ask for or miss, then its subject and tables.
+
+    Any one of the codes that a finding misses takes it away, so the first stands for all of them.
+    """
+    findings = list(findings)
     changes = [change for finding in findings for fix in finding.fixes for change in fix.changes]
     asked = [change.code for change in changes if isinstance(change, AddLine | ReplaceCode)]
+    asked += [code for finding in findings for code in finding.absent[:1]]
     known = rule.about.codes.union(*(table.codes for table in rule.tables))
     return tuple(dict.fromkeys([*asked, *sorted(known)]))
 
