@@ -270,7 +270,7 @@ def test_check_says_that_nothing_of_an_echo_was_found(tmp_path: Path) -> None:
     text = result.stdout.decode()
     assert result.returncode == 0
     assert text.count("nothing of an echo was found, so nothing was checked\n") == 2
-    first, second, third = text.strip().split("\n\n")
+    first, second, third, _ = text.strip().split("\n\n")
     assert "passed" not in first + third
     assert "rules passed)" in second
     assert json.loads(run("check", "--json", str(visit)).stdout)["empty"] is True
