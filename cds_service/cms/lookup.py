@@ -26,6 +26,15 @@ from cds_service.cms.answers import (
     Product,
     UnitLimit,
 )
+from cds_service.cms.articles import (
+    Article,
+    Articles,
+    NoArticles,
+    Part,
+    articles_on,
+    first_listed,
+    newest_articles,
+)
 from cds_service.cms.catalog import files_in, open_table
 from cds_service.cms.layouts import LAYOUTS, add_ons, ptp
 from cds_service.cms.layouts.asp import plain_ndc
@@ -273,6 +282,18 @@ class Snapshot:
         if isinstance(found, NotLoaded):
             return found
         return next((PaymentLimit(row, found.release) for row in found.rows(code)), None)
+
+    def articles(self, part: Part, number: str, code: str, day: date) -> Articles | NoArticles:
+        """The articles of a Medicare contractor, by part and number, that list a code on a day."""
+        return articles_on(self._series["articles", ""].files, part, number, code, day)
+
+    def newest_articles(self, part: Part, number: str, code: str) -> tuple[Article, ...]:
+        """The articles of a Medicare contractor that list a code in the newest copy."""
+        return newest_articles(self._series["articles", ""].files, part, number, code)
+
+    def first_listed(self, diagnosis: str) -> date | None:
+        """The first day of the oldest version of any article that lists a diagnosis; None if none does."""
+        return first_listed(self._series["articles", ""].files, diagnosis)
 
 
 def _numbers(codes: Iterable[str]) -> list[int]:
