@@ -12,6 +12,7 @@ from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
 from tests.browser.chromium import CHROMIUM, launched
+from tests.support import mcd_articles
 from tests.support.ehr import FHIR_TOKEN, load_corpus
 from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.postgresql import PostgreSQL, running_postgresql
@@ -30,14 +31,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def advisor() -> Advisor:
-    return create_advisor(Settings())
+def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of loaded tables with the articles of contractors, and beside it the file of a site of one of them."""
+    return mcd_articles.loaded(tmp_path_factory.mktemp("articles"))
 
 
 @pytest.fixture(scope="session")
-def service_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def advisor(articles: Path) -> Advisor:
+    return create_advisor(Settings(tables_dir=articles, site_file=articles.parent / "site.yaml"))
+
+
+@pytest.fixture(scope="session")
+def service_process(tmp_path_factory: pytest.TempPathFactory, articles: Path) -> Iterator[Service]:
     """A server process, started as `cds-service serve` starts it."""
-    with running(tmp_path_factory.mktemp("server")) as started:
+    tables = {"CDS_TABLES_DIR": str(articles), "CDS_SITE_FILE": str(articles.parent / "site.yaml")}
+    with running(tmp_path_factory.mktemp("server"), 1, **tables) as started:
         yield started
 
 

@@ -12,6 +12,7 @@ from cds_service.core.concepts import BILLING, CVX, ICD_10_CM, LOINC, NDC, NO_SY
 CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NDC_URI = "http://hl7.org/fhir/sid/ndc"
+ICD_10_CM_URI = "http://hl7.org/fhir/sid/icd-10-cm"
 
 # The code systems of HL7 that say why a value is missing: their codes say nothing.
 ABSENT = "absent"

@@ -56,8 +56,12 @@ def compared(
     if answer.unknown:
         return Open("table", answer.unknown[0])
     speaking = tuple(each for each in answer.found if _lists_for(code, each))
-    if not speaking:
-        return None
+    return _by_articles(code, speaking, diagnoses, day, case) if speaking else None
+
+
+def _by_articles(
+    code: str, speaking: tuple[Article, ...], diagnoses: Collection[str], day: date, case: Case
+) -> NotListed | Open | None:
     if not diagnoses:
         return Open("claim", f"{code}: no diagnosis is stated")
     if prose := next((each for each in speaking if any(group.prose for group in _lists_for(code, each))), None):

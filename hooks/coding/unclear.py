@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import chain
 
 from cds_service.core.alternatives import Unclear
 from cds_service.core.case import Administration, Case, Diagnosis, Line, Order, Procedure, Record, cached_fact
@@ -64,7 +65,8 @@ def unclear_orders(case: Case) -> tuple[Order, ...]:
 @cached_fact
 def records_with_unclear_diagnosis(case: Case) -> tuple[Line | Order | Procedure, ...]:
     """The lines and orders under review, and the echo procedures, with a diagnosis that was not understood."""
-    every = (*case.lines.under_review(), *case.orders.under_review(), *case.procedures.matching(names_study))
+    lines, orders = case.lines.under_review(), case.orders.under_review()
+    every: Iterable[Line | Order | Procedure] = chain(lines, orders, case.procedures.matching(names_study))
     return tuple(each for each in every if unclear_diagnosis(each))
 
 
