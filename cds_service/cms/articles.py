@@ -1,7 +1,7 @@
 """Articles of a contractor in force on a day, by the weekly copies that are loaded.
 
 A copy has the newest version of an article only, which may begin in the future. So a day is answered by the first copy
-after it, where the version began by then, else by the last copy up to it, if no other version may lie between.
+after it, where the version began by then, else by an older copy, if it has the version just before.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -50,18 +50,19 @@ def articles_on(copies: Sequence[Copy], part: Part, number: str, code: str, day:
     """The articles of a contractor, by part and number, that list a billing code on a day; copies newest first."""
     if not copies:
         return NoArticles("Medicare articles (MCD): no copy is loaded")
-    after = next((copy for copy in reversed(copies) if copy.release.first > day), None)
-    before = next((copy for copy in copies if copy.release.first <= day <= copy.release.last), None)
-    used = [copy for copy in (after, before) if copy]
-    if not used:
+    after = [copy for copy in copies if copy.release.first > day][-1:]
+    until = [copy for copy in copies if copy.release.first <= day]
+    if not after and (not until or day > until[0].release.last):
         newest = copies[0].release.first.isoformat()
         return NoArticles(f"Medicare articles (MCD): the newest loaded copy, of {newest}, is older than 14 days")
-    if not any(copy.rows(f"contractor {part} {number}") for copy in used):
+    near = [*after, *until[:1]]
+    if not any(copy.rows(f"contractor {part} {number}") for copy in near):
         return NoArticles(f"Medicare articles (MCD): no MAC for Part {part} with the number {number} has an article")
+    history = until if until and until[0].release.first == day else [*after, *until]
     found: list[Article] = []
     unknown: list[str] = []
-    for each in sorted({each for copy in used for each in _listing(copy, part, number, code)}):
-        answer = _on(each, after, before, day)
+    for each in sorted({each for copy in near for each in _listing(copy, part, number, code)}):
+        answer = _on(each, history, day)
         if isinstance(answer, str):
             unknown.append(answer)
         elif answer and answer.row.lists(code) and (part, number) in answer.row.contractors:
@@ -92,29 +93,37 @@ def _listing(copy: Copy, part: Part, number: str, code: str) -> set[int]:
     return of_code & of_contractor
 
 
-def _versions(copy: Copy | None, number: int) -> list[ArticleRow]:
-    return copy.rows(f"article {number}") if copy else []
+def _versions(copy: Copy, number: int) -> list[ArticleRow]:
+    rows: list[ArticleRow] = copy.rows(f"article {number}")
+    return sorted(rows, key=lambda row: row.version, reverse=True)
 
 
-def _in_force(copy: Copy | None, number: int, day: date) -> Article | None:
-    rows = [row for row in _versions(copy, number) if row.in_force(day)]
-    return Article(max(rows, key=lambda row: row.version), copy.release) if copy and rows else None
+def _on(number: int, history: Sequence[Copy], day: date) -> Article | str | None:
+    """The version of an article on a day, by the first copy after it and those up to it, newest first.
+
+    None if the article has ended or does not exist yet, a sentence if the version is not known.
+    """
+    following: ArticleRow | None = None
+    gone = False
+    for copy in history:
+        row = next(iter(_versions(copy, number)), None)
+        if row is None:
+            if following and day <= copy.release.last:
+                return None
+            if following or gone:
+                break
+            gone = True
+        elif row.in_force(day):
+            is_next = following is None or following.version == row.version + 1
+            return Article(row, copy.release) if is_next and not gone else _not_known(row.name, day)
+        elif row.last is not None and row.last < day:
+            return None
+        elif gone or row.first is None or row.first <= day:
+            break
+        else:
+            following = row
+    return _not_known(following.name if following else f"A{number}", day)
 
 
-def _begins_after(day: date, row: ArticleRow) -> bool:
-    return row.first is not None and row.first > day
-
-
-def _on(number: int, after: Copy | None, before: Copy | None, day: date) -> Article | str | None:
-    """The version of an article on a day; None if the article has ended, a sentence if the version is not known."""
-    later, earlier = _in_force(after, number, day), _in_force(before, number, day)
-    if later or (earlier and after is None):
-        return later or earlier
-    newer = _versions(after, number)
-    if earlier and any(row.version == earlier.row.version + 1 and _begins_after(day, row) for row in newer):
-        return earlier
-    rows = newer or _versions(before, number)
-    if rows and all(row.last is not None and row.last < day for row in rows):
-        return None
-    name = rows[0].name if rows else f"A{number}"
+def _not_known(name: str, day: date) -> str:
     return f"{name}: the version in force on {day.isoformat()} is not among the loaded copies"

@@ -45,6 +45,11 @@ class Source:
         """CMS's name of the table: the name of the text, or of the download that has all of its texts."""
         return self.text.path.name if self.beside else self.text.name
 
+    @property
+    def place(self) -> str:
+        """The name for errors; those of a table in several texts name the text themselves."""
+        return self.text.place.removesuffix(f": {self.text.member}") if self.beside else self.text.place
+
 
 class _Recognized(NamedTuple):
     text: Text
@@ -130,18 +135,15 @@ def _beside(text: Text, layout: Layout[Any], texts: list[Text]) -> dict[str, Tex
 
 
 def openers(texts: Mapping[str, Text]) -> dict[str, Opener]:
-    """Functions that open texts, by name; errors name the text."""
+    """Functions that open texts, by name."""
     return {name: _opener(text) for name, text in texts.items()}
 
 
 def _opener(text: Text) -> Opener:
     @contextmanager
     def opened() -> Iterator[TextIO]:
-        try:
-            with text.opened() as (stream, _):
-                yield stream
-        except UnusableFile as error:
-            raise UnusableFile(f"{text.name}: {error}") from None
+        with text.opened() as (stream, _):
+            yield stream
 
     return opened
 

@@ -129,7 +129,7 @@ def _write(path: Path, source: Source) -> Release:
         try:
             release = _fill(connection, source)
         except UnusableFile as error:
-            raise UnusableFile(f"{source.text.place}: {error}") from None
+            raise UnusableFile(f"{source.place}: {error}") from None
         connection.execute("INSERT INTO release VALUES (?, ?)", (FORM, msgspec.json.encode(release)))
         connection.execute("COMMIT")
     return release

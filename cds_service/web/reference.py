@@ -40,13 +40,13 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
         if found is None:
             return _missing("code", url_for("reference.codes"))
         snapshot = advisor.tables.snapshot()
-        loaded = {
+        loaded: dict[str, Any] = {
             "payments": payments_of(found.code, snapshot),
             "articles": articles_on_code(found.code, advisor.site, snapshot),
         }
         if wants_json():
             return as_json({**_members(found), **loaded})
-        return page("code.html", page=found, **loaded, sources=Footnotes())
+        return page("code.html", page=found, sources=Footnotes(), **loaded)
 
     @routes.get("/rules")
     def all_rules() -> Response:

@@ -69,6 +69,8 @@ class ArticleText:
     ends: str = ""
     retired: str = ""
     revised: str = ""
+    retires: str = ""
+    revision_ends: str = ""
     status: str = "A"
     display: str = ""
     macs: str = "B 15102"
@@ -114,11 +116,14 @@ def _add_article(texts: dict[str, list[list[str]]], each: ArticleText, numbers: 
     cells = dict.fromkeys(columns, "") | {
         "article_id": key[0], "article_version": key[1], "title": "Billing and Coding", "status": each.status,
         "article_eff_date": _time(each.first), "article_end_date": _time(each.ends), "display_id": each.display,
-        "date_retired": _time(each.retired), "description": f"<p>{PROSE}</p>\r\n<ul>\n<li>Words</li></ul>",
+        "date_retired": _time(each.retired), "article_rev_end_date": _time(each.revision_ends),
+        "description": f"<p>{PROSE}</p>\r\n<ul>\n<li>Words</li></ul>",
     }  # fmt: skip
     texts["article"].append([cells[name] for name in columns])
     texts["article_x_revision_history"].append([*key, "1", _time(each.revised), PROSE, ""])
     texts["article_related_documents"].append([*key, "1", "", "", each.lcd, "1", "", ""])
+    if each.retires:
+        texts["article_future_retire"].append([key[0], _time(each.retires)])
     if each.state:
         texts["article_x_primary_jurisdiction"].append([*key, each.state, ""])
     for mac in each.macs.split(","):
@@ -160,11 +165,13 @@ def mcd_zip(
     end_column: str = "end_date",
     served: Mapping[str, str] | None = None,
     inner_only: bool = False,
+    without: str = "",
 ) -> Path:
     """A download: `current_article.zip` with the zip of CSV, and a copy in another form beside it; or the inner zip."""
     headers = HEADERS | {"update_period": HEADERS["update_period"].replace("dis_end_date", end_column)}
     texts = texts_of(articles, edition, served)
     members = {f"{name}.csv": written(headers[name], rows, encoding) for name, rows in texts.items()}
+    members.pop(without, None)
     members["article_x_requestor_letters.csv"] = b'"1","2","no header"\r\n'
     inner = io.BytesIO()
     with zipfile.ZipFile(path if inner_only else inner, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -54,35 +54,36 @@ def stamp(_head: str, _name: str) -> Stamp:
     return Stamp("")
 
 
-def _wanted(*columns: str) -> tuple[Wanted, ...]:
-    """Columns by name; alternatives are separated by `|`."""
-    return tuple(Wanted(each.split("|")[0], each, place, each.split("|")[0]) for place, each in enumerate(columns))
+def _wanted(text: str, *columns: str) -> tuple[Wanted, ...]:
+    """Columns of a text by name; alternatives are separated by `|`."""
+    names = [each.split("|")[0] for each in columns]
+    both = zip(names, columns, strict=True)
+    return tuple(Wanted(name, each, place, f"{text}.{name}") for place, (name, each) in enumerate(both))
 
 
 _ARTICLE = _wanted(
-    "article_id", "article_version", "article_eff_date", "article_end_date", "article_rev_end_date", "date_retired",
-    "status", "display_id",
+    "article", "article_id", "article_version", "article_eff_date", "article_end_date", "article_rev_end_date",
+    "date_retired", "status", "display_id",
 )  # fmt: skip
 _OF_ARTICLE = ("article_id", "article_version")
-_TABLES = {
-    "article_x_hcpc_code": _wanted(*_OF_ARTICLE, "hcpc_code_id", "hcpc_code_group"),
-    "article_x_icd10_covered": _wanted(*_OF_ARTICLE, "icd10_code_id", "icd10_covered_group", "asterisk"),
-    "article_x_icd10_covered_group": _wanted(*_OF_ARTICLE, "icd10_covered_group", "paragraph"),
-    "article_x_icd10_noncovered": _wanted(*_OF_ARTICLE, "icd10_code_id", "icd10_noncovered_group"),
-    "article_x_icd10_noncovered_group": _wanted(*_OF_ARTICLE, "icd10_noncovered_group", "paragraph"),
-    "article_x_contractor": _wanted(*_OF_ARTICLE, "contractor_id", "contractor_type_id", "contractor_version"),
-    "article_x_primary_jurisdiction": _wanted(*_OF_ARTICLE, "state_id"),
-    "article_related_documents": _wanted(*_OF_ARTICLE, "r_lcd_id"),
-    "article_x_revision_history": _wanted(*_OF_ARTICLE, "rev_hist_date"),
-    "article_future_retire": _wanted("article_id", "retire_dt"),
-    "contractor": _wanted("contractor_id", "contractor_type_id", "contractor_version", "contractor_number"),
-    "contractor_type_lookup": _wanted("contractor_type_id", "description"),
-    "contractor_jurisdiction": _wanted(
-        "contractor_id", "contractor_type_id", "contractor_version", "state_id", "term_date"
-    ),
-    "state_lookup": _wanted("state_id", "state_abbrev"),
-    "update_period": _wanted("period_id", "end_date|dis_end_date"),
+_COLUMNS = {
+    "article_x_hcpc_code": (*_OF_ARTICLE, "hcpc_code_id", "hcpc_code_group"),
+    "article_x_icd10_covered": (*_OF_ARTICLE, "icd10_code_id", "icd10_covered_group", "asterisk"),
+    "article_x_icd10_covered_group": (*_OF_ARTICLE, "icd10_covered_group", "paragraph"),
+    "article_x_icd10_noncovered": (*_OF_ARTICLE, "icd10_code_id", "icd10_noncovered_group"),
+    "article_x_icd10_noncovered_group": (*_OF_ARTICLE, "icd10_noncovered_group", "paragraph"),
+    "article_x_contractor": (*_OF_ARTICLE, "contractor_id", "contractor_type_id", "contractor_version"),
+    "article_x_primary_jurisdiction": (*_OF_ARTICLE, "state_id"),
+    "article_related_documents": (*_OF_ARTICLE, "r_lcd_id"),
+    "article_x_revision_history": (*_OF_ARTICLE, "rev_hist_date"),
+    "article_future_retire": ("article_id", "retire_dt"),
+    "contractor": ("contractor_id", "contractor_type_id", "contractor_version", "contractor_number"),
+    "contractor_type_lookup": ("contractor_type_id", "description"),
+    "contractor_jurisdiction": ("contractor_id", "contractor_type_id", "contractor_version", "state_id", "term_date"),
+    "state_lookup": ("state_id", "state_abbrev"),
+    "update_period": ("period_id", "end_date|dis_end_date"),
 }
+_TABLES = {name: _wanted(name, *columns) for name, columns in _COLUMNS.items()}
 
 
 def _rows(name: str, beside: Mapping[str, Opener]) -> Iterator[Record]:
@@ -261,8 +262,11 @@ def groups(text: OpenText) -> Iterator[Group]:
     """The articles, and what names them. Raises UnusableFile."""
     with long_cells():
         database = _Database(text.beside)
-        records = table_of(text.stream, _ARTICLE, longest=LONGEST_PROSE)
-        articles = [_article(record, database) for record in records]
+        try:
+            records = table_of(text.stream, _ARTICLE, longest=LONGEST_PROSE)
+            articles = [_article(record, database) for record in records]
+        except UnusableFile as error:
+            raise UnusableFile(f"article.csv: {error}") from None
     yield from sorted(_grouped(articles), key=lambda group: group.key)
 
 
