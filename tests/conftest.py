@@ -42,11 +42,18 @@ def advisor(articles: Path) -> Advisor:
 
 
 @pytest.fixture(scope="session")
-def service_process(tmp_path_factory: pytest.TempPathFactory, articles: Path) -> Iterator[Service]:
+def service_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A server process, started as `cds-service serve` starts it."""
-    tables = {"CDS_TABLES_DIR": str(articles), "CDS_SITE_FILE": str(articles.parent / "site.yaml")}
-    with running(tmp_path_factory.mktemp("server"), 1, **tables) as started:
+    with running(tmp_path_factory.mktemp("server")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def server_with_articles(tmp_path_factory: pytest.TempPathFactory, articles: Path) -> Iterator[str]:
+    """The address of a server with the articles of contractors, at a site of one of them."""
+    tables = {"CDS_TABLES_DIR": str(articles), "CDS_SITE_FILE": str(articles.parent / "site.yaml")}
+    with running(tmp_path_factory.mktemp("articles-server"), 1, **tables) as started:
+        yield started.address
 
 
 @pytest.fixture(scope="session")

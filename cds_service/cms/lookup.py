@@ -186,6 +186,10 @@ class Snapshot:
             found.setdefault(file.release.quarter, []).append(file)
         return [_Parts(files) for _, files in sorted(found.items(), reverse=True)]
 
+    def has(self, kind: str) -> bool:
+        """True if a release of a kind of table is loaded; of another kind, it says nothing."""
+        return any(release.kind == kind for release in self.releases)
+
     def pair(self, column_1: str, column_2: str, day: date, setting: ClaimSetting) -> PairEdit | NotLoaded | None:
         """The edit of two codes in this order on a day; None if there is none."""
         found = self._edits([column_1], frozenset(_numbers([column_2])), day, setting)
