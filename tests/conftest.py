@@ -13,6 +13,7 @@ from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
 from tests.browser.chromium import CHROMIUM, launched
+from tests.support import mcd_articles
 from tests.support.ehr import FHIR_TOKEN, load_corpus
 from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.postgresql import PostgreSQL, running_postgresql
@@ -37,8 +38,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def advisor() -> Advisor:
-    return create_advisor(Settings())
+def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of loaded tables with the articles of contractors, and beside it the file of a site of one of them."""
+    return mcd_articles.loaded(tmp_path_factory.mktemp("articles"))
+
+
+@pytest.fixture(scope="session")
+def advisor(articles: Path) -> Advisor:
+    return create_advisor(Settings(tables_dir=articles, site_file=articles.parent / "site.yaml"))
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +53,14 @@ def service_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
     """A server process, started as `cds-service serve` starts it."""
     with running(tmp_path_factory.mktemp("server")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def server_with_articles(tmp_path_factory: pytest.TempPathFactory, articles: Path) -> Iterator[str]:
+    """The address of a server with the articles of contractors, at a site of one of them."""
+    tables = {"CDS_TABLES_DIR": str(articles), "CDS_SITE_FILE": str(articles.parent / "site.yaml")}
+    with running(tmp_path_factory.mktemp("articles-server"), 1, **tables) as started:
+        yield started.address
 
 
 @pytest.fixture(scope="session")

@@ -63,14 +63,14 @@ def tables_group(scope: Callable[[], Collection[str]], auditor_of: MakeAuditorOf
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(dir_okay=True, exists=False, path_type=Path)
 )
-@click.option("--release", help="Release of files that state none, such as 2026Q3.")
+@click.option("--release", help="Release of files that state none, such as 2026Q3; of weekly copies, the date.")
 @click.option("--setting", help="Setting of files that state none: professional, facility or dme; qpp or nonqpp.")
 @click.option("--replace", is_flag=True, help="Replace a table of the same release that has other content.")
 def add_tables(folder: Path, files: tuple[Path, ...], release: str | None, setting: str | None, replace: bool) -> None:
     """Load CMS's files as downloaded (zip, txt, csv): PTP edits, MUE, add-on codes, fee schedule, OPPS Addendum B,
-    HCPCS Level II, ASP crosswalk and payment limits.
+    HCPCS Level II, ASP crosswalk and payment limits, Medicare articles (current_article.zip, all_article.zip).
 
-    The kind is told by the content. Descriptors are not kept. If one file is refused, none is loaded.
+    The kind is told by the content. Descriptors and prose are not kept. If one file is refused, none is loaded.
 
     Exit code 0: loaded, or loaded before. 1: refused; nothing was changed.
     """

@@ -5,8 +5,8 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -16,6 +16,7 @@ from cds_service.errors import UnusableFile
 HEAD = 64 * 1024  # characters by which a kind is told
 MOST_MEMBERS = 200
 MOST_BYTES = 1 << 30  # of one text; the largest that CMS publishes has some 50 MB
+MOST_PACKED = 256 << 20  # of a zip in a zip; the largest that CMS publishes has some 25 MB
 MOST_RATIO = 150  # of a text's size to its size in the zip; true tables stay under 30
 _RATIO_FROM = 8 << 20  # bytes; small texts may be all blanks
 
@@ -56,22 +57,35 @@ class _Stream(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of a download. `name` is its own name, `member` its path in a zip, empty for a plain file."""
+    """A text of a download. `name` is its own name, `member` its path in a zip, empty for a plain file.
+
+    `inside` is the path of the zip in the zip that has the member, empty for the outer one; `packed` are its bytes.
+    """
 
     path: Path
     name: str
     member: str = ""
+    inside: str = ""
+    packed: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def place(self) -> str:
         """The name for errors: the file, and its member."""
-        return f"{self.path.name}: {self.member}" if self.member else self.path.name
+        return ": ".join(each for each in (self.path.name, self.inside, self.member) if each)
 
     def head(self) -> str:
         """The first characters."""
         with self._bytes() as stream:
             data = io.BufferedReader(stream).read(HEAD)
         return data.decode("utf-8-sig", CP1252_BYTES)
+
+    def packed_bytes(self) -> bytes:
+        """All bytes, as those of a zip. Raises UnusableFile if there are too many."""
+        with self._bytes() as stream:
+            data = io.BufferedReader(stream).read(MOST_PACKED + 1)
+        if len(data) > MOST_PACKED:
+            raise UnusableFile(f"expected a zip of at most {MOST_PACKED >> 20} MB in the zip")
+        return data
 
     @contextmanager
     def opened(self) -> Iterator[tuple[TextIO, "hashlib._Hash"]]:
@@ -87,10 +101,13 @@ class Text:
                 with self.path.open("rb") as source:
                     yield _Stream(source, MOST_BYTES, f"expected at most {MOST_BYTES >> 20} MB")
                 return
-            with zipfile.ZipFile(self.path) as archive, _unpacked(archive, self.member) as source:
+            with ExitStack() as opened:
+                whole = io.BytesIO(self.packed) if self.inside else self.path
+                archive = opened.enter_context(zipfile.ZipFile(whole))
+                member = opened.enter_context(_unpacked(archive, self.member))
                 size = archive.getinfo(self.member).compress_size
                 limit = min(MOST_BYTES, max(_RATIO_FROM, MOST_RATIO * size))
-                yield _Stream(source, limit, f"expected a text that unpacks to less than {MOST_RATIO} times its size")
+                yield _Stream(member, limit, f"expected a text that unpacks to less than {MOST_RATIO} times its size")
         except (zipfile.BadZipFile, zlib.error, EOFError):
             raise UnusableFile("expected a complete zip; download it again") from None
         except OSError as error:
@@ -124,9 +141,27 @@ def texts_in(path: Path) -> list[Text]:
 
 
 def _members(path: Path) -> list[Text]:
-    """The texts of a zip by content, whatever their names; raises UnusableFile if there is none."""
+    """The texts of a zip by content, whatever their names, and of the zips of CSV in it.
+
+    Raises UnusableFile if there is none.
+    """
+    members = [Text(path, Path(name).name, name) for name in _names(path)]
+    texts = [text for text in members if not text.head().startswith(("PK\x03\x04", "%PDF-"))]
+    for text in members:
+        if text.name.lower().endswith("_csv.zip"):
+            packed = text.packed_bytes()
+            names = _names(io.BytesIO(packed))
+            texts += [Text(path, Path(name).name, name, text.member, packed) for name in names]
+    if not texts:
+        named = ", ".join(text.name for text in members[:3]) or "nothing"
+        raise UnusableFile(f"expected a .txt or .csv in the zip, found {named}")
+    return texts
+
+
+def _names(whole: Path | io.BytesIO) -> list[str]:
+    """The paths of the files in a zip. Raises UnusableFile."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(whole) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             if any(info.filename == "[Content_Types].xml" for info in infos):
                 raise UnusableFile(f"expected {_WORKBOOK}")
@@ -136,9 +171,4 @@ def _members(path: Path) -> list[Text]:
         raise UnusableFile("expected a complete zip; download it again") from None
     except OSError as error:
         raise UnusableFile(f"could not be read: {error.strerror or 'input/output error'}") from None
-    members = [Text(path, Path(info.filename).name, info.filename) for info in infos]
-    texts = [text for text in members if not text.head().startswith(("PK\x03\x04", "%PDF-"))]
-    if not texts:
-        named = ", ".join(text.name for text in members[:3]) or "nothing"
-        raise UnusableFile(f"expected a .txt or .csv in the zip, found {named}")
-    return texts
+    return [info.filename for info in infos]

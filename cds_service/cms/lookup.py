@@ -26,6 +26,15 @@ from cds_service.cms.answers import (
     Product,
     UnitLimit,
 )
+from cds_service.cms.articles import (
+    Article,
+    Articles,
+    NoArticles,
+    Part,
+    articles_on,
+    first_listed,
+    newest_articles,
+)
 from cds_service.cms.catalog import files_in, open_table
 from cds_service.cms.layouts import LAYOUTS, add_ons, pair_groups, ptp
 from cds_service.cms.layouts.asp import plain_ndc
@@ -188,6 +197,10 @@ class Snapshot:
             found.setdefault(file.release.quarter, []).append(file)
         return [_Parts(files) for _, files in sorted(found.items(), reverse=True)]
 
+    def has(self, kind: str) -> bool:
+        """True if a release of a kind of table is loaded; of another kind, it says nothing."""
+        return any(release.kind == kind for release in self.releases)
+
     def pair(self, column_1: str, column_2: str, day: date, setting: ClaimSetting) -> PairEdit | NotLoaded | None:
         """The edit of two codes in this order on a day; None if there is none."""
         found = self._edits([column_1], pair_groups.Sought(_codes([column_2])), day, setting)
@@ -284,6 +297,18 @@ class Snapshot:
         if isinstance(found, NotLoaded):
             return found
         return next((PaymentLimit(row, found.release) for row in found.rows(code)), None)
+
+    def articles(self, part: Part, number: str, code: str, day: date) -> Articles | NoArticles:
+        """The articles of a Medicare contractor, by part and number, that list a code on a day."""
+        return articles_on(self._series["articles", ""].files, part, number, code, day)
+
+    def newest_articles(self, part: Part, number: str, code: str) -> tuple[Article, ...]:
+        """The articles of a Medicare contractor that list a code in the newest copy."""
+        return newest_articles(self._series["articles", ""].files, part, number, code)
+
+    def first_listed(self, diagnosis: str) -> date | None:
+        """The first day of the oldest version of any article that lists a diagnosis; None if none does."""
+        return first_listed(self._series["articles", ""].files, diagnosis)
 
 
 def _codes(codes: Iterable[str]) -> list[str]:

@@ -1,10 +1,11 @@
-"""Calendar quarters: CMS's releases, such as 2026Q3."""
+"""CMS's releases: calendar quarters, such as 2026Q3, and weekly editions, by their date."""
 
 import re
 from datetime import date, timedelta
 from typing import NamedTuple
 
 _NAME = re.compile(r"(19|20)(\d\d)-?[qQ]([1-4])")
+_EDITION_LASTS = timedelta(days=14)
 _MONTHS = {"jan": 1, "apr": 2, "jul": 3, "oct": 4}
 
 
@@ -27,6 +28,31 @@ class Quarter(NamedTuple):
         """The last day."""
         following = date(self.year + 1, 1, 1) if self.number == 4 else date(self.year, 3 * self.number + 1, 1)
         return following - timedelta(days=1)
+
+
+class Edition(NamedTuple):
+    """A copy of a database that changes weekly; written as its date, 2026-09-28."""
+
+    first: date
+
+    def __str__(self) -> str:
+        return self.first.isoformat()
+
+    @property
+    def last(self) -> date:
+        """The last day that it tells about; after two weeks it has changed."""
+        return min(self.first, date.max - _EDITION_LASTS) + _EDITION_LASTS
+
+
+ReleaseDate = Quarter | Edition
+
+
+def parse_release(text: str) -> ReleaseDate | None:
+    """The quarter (2026Q3) or edition (2026-09-28) that a text names; None for any other text."""
+    try:
+        return parse_quarter(text) or Edition(date.fromisoformat(text))
+    except ValueError:
+        return None
 
 
 def quarter_of(day: date) -> Quarter:

@@ -1,14 +1,16 @@
 """The tables in a download: kind by content, release and setting by content, by CMS's names, or as the user says."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 from cds_service.cms.archive import Text, texts_in
 from cds_service.cms.layouts import LAYOUTS
-from cds_service.cms.layouts.base import Layout, Stamp
-from cds_service.cms.quarters import Quarter, parse_quarter, quarter_in
+from cds_service.cms.layouts.base import Layout, Opener, Stamp
+from cds_service.cms.quarters import ReleaseDate, parse_release, quarter_in
 from cds_service.errors import UnusableFile
 
 _MOST_TITLES = 100  # lines before the header of a table
@@ -18,34 +20,49 @@ _MOST_TITLES = 100  # lines before the header of a table
 class Given:
     """Release and setting as the user gives them, for texts that state neither."""
 
-    quarter: Quarter | None = None
+    quarter: ReleaseDate | None = None
     setting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text with a table, its first characters, its layout, and its complete stamp."""
+    """A text with a table, its first characters, its layout, and its complete stamp.
+
+    `beside` are the other texts that the table is made of, by name.
+    """
 
     text: Text
     head: str
     layout: Layout[Any]
     setting: str
-    quarter: Quarter
+    quarter: ReleaseDate
     first: date
     part: int | None
+    beside: Mapping[str, Text] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """CMS's name of the table: the name of the text, or of the download that has all of its texts."""
+        return self.text.path.name if self.beside else self.text.name
+
+    @property
+    def place(self) -> str:
+        """The name for errors; those of a table in several texts name the text themselves."""
+        return self.text.place.removesuffix(f": {self.text.member}") if self.beside else self.text.place
 
 
 class _Recognized(NamedTuple):
     text: Text
     layout: Layout[Any]
     head: str
+    beside: Mapping[str, Text]
 
 
 def given(release: str | None, setting: str | None) -> Given:
-    """The user's options. Raises UnusableFile for a release that is no quarter."""
-    quarter = parse_quarter(release) if release else None
+    """The user's options. Raises UnusableFile for a release that is neither a quarter nor a date."""
+    quarter = parse_release(release) if release else None
     if release and quarter is None:
-        raise UnusableFile("--release: expected a quarter such as 2026Q3")
+        raise UnusableFile("--release: expected a quarter such as 2026Q3, or the date of a weekly copy")
     return Given(quarter, setting)
 
 
@@ -59,8 +76,10 @@ def sources_in(path: Path, options: Given, skipped: list[str]) -> list[Source]:
         found = _recognized(texts)
     except UnusableFile as error:
         raise UnusableFile(f"{path.name}: {error}") from None
-    places = {each.text for each in found}
-    skipped.extend(f"{text.place}: not one of CMS's tables" for text in texts if text not in places)
+    used = {each.text for each in found}
+    whole = {text.inside for each in found if each.layout.beside for text in (each.text,)}  # parts of one database
+    others = (text for text in texts if text not in used and text.inside not in whole)
+    skipped.extend(f"{text.place}: not one of CMS's tables" for text in others)
     reasons: list[str] = []
     sources: dict[tuple[Any, ...], Source] = {}
     for each in found:
@@ -91,7 +110,11 @@ def _is_csv(source: Source) -> bool:
 def _recognized(texts: list[Text]) -> list[_Recognized]:
     """The texts with tables, all of one kind. Raises UnusableFile."""
     heads = [(text, text.head()) for text in texts]
-    found = [_Recognized(text, layout, head) for text, head in heads if (layout := layout_of(head))]
+    found = [
+        _Recognized(text, layout, head, _beside(text, layout, texts))
+        for text, head in heads
+        if (layout := layout_of(head))
+    ]
     if not found:
         titles = ", ".join(layout.title for layout in LAYOUTS.values())
         raise UnusableFile(f"line 1: expected one of CMS's tables as .txt or .csv ({titles})")
@@ -100,6 +123,29 @@ def _recognized(texts: list[Text]) -> list[_Recognized]:
         named = " and ".join(f"{each.layout.title} ({each.text.name})" for each in kinds.values())
         raise UnusableFile(f"expected tables of one kind, found {named}; add them one by one")
     return found
+
+
+def _beside(text: Text, layout: Layout[Any], texts: list[Text]) -> dict[str, Text]:
+    """The further texts of a table, by name. Raises UnusableFile for the first that the zip lacks."""
+    named = {each.name.lower(): each for each in texts if each.inside == text.inside}
+    for name in layout.beside:
+        if name not in named:
+            raise UnusableFile(f"expected {name} beside {text.name}: add the zip as CMS publishes it")
+    return {name: named[name] for name in layout.beside}
+
+
+def openers(texts: Mapping[str, Text]) -> dict[str, Opener]:
+    """Functions that open texts, by name."""
+    return {name: _opener(text) for name, text in texts.items()}
+
+
+def _opener(text: Text) -> Opener:
+    @contextmanager
+    def opened() -> Iterator[TextIO]:
+        with text.opened() as (stream, _):
+            yield stream
+
+    return opened
 
 
 def layout_of(head: str) -> Layout[Any] | None:
@@ -115,17 +161,20 @@ def layout_of(head: str) -> Layout[Any] | None:
 
 def _source(found: _Recognized, own: Stamp, options: Given) -> Source:
     """The source, its stamp completed by the download's name and the user. Raises UnusableFile."""
-    text, layout, head = found
+    text, layout, head, beside = found
     try:
         around = layout.stamp(head, text.path.name) if text.member else Stamp()
         setting = _agreed("setting", own.setting, around.setting, options.setting)
-        quarter = _agreed("release", own.quarter, around.quarter, options.quarter)
-        quarter = quarter or quarter_in(text.name) or quarter_in(text.path.name) or _no_release()
+        if layout.edition:
+            quarter = _agreed("release", layout.edition(openers(beside)), options.quarter)
+        else:
+            quarter = _agreed("release", own.quarter, around.quarter, options.quarter)
+            quarter = quarter or quarter_in(text.name) or quarter_in(text.path.name) or _no_release()
         _require_setting(layout, setting)
     except UnusableFile as error:
         raise UnusableFile(f"{text.place}: {error}") from None
     first = own.first or around.first or quarter.first
-    return Source(text, head, layout, setting, quarter, first, own.part or around.part)
+    return Source(text, head, layout, setting, quarter, first, own.part or around.part, beside)
 
 
 def _no_release() -> NoReturn:

@@ -7,6 +7,7 @@ were read without a fault.
 """
 
 import fcntl
+import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ import msgspec
 
 from cds_service.cms.catalog import ENDING, FORM, Release, catalog
 from cds_service.cms.layouts.base import OpenText
-from cds_service.cms.recognize import Given, Source, sources_in
+from cds_service.cms.recognize import Given, Source, openers, sources_in
 from cds_service.errors import UnusableFile
 
 PAGE = 8192  # bytes
@@ -128,7 +129,7 @@ def _write(path: Path, source: Source) -> Release:
         try:
             release = _fill(connection, source)
         except UnusableFile as error:
-            raise UnusableFile(f"{source.text.place}: {error}") from None
+            raise UnusableFile(f"{source.place}: {error}") from None
         connection.execute("INSERT INTO release VALUES (?, ?)", (FORM, msgspec.json.encode(release)))
         connection.execute("COMMIT")
     return release
@@ -138,8 +139,8 @@ def _fill(connection: sqlite3.Connection, source: Source) -> Release:
     """Insert the groups of a text and return its description."""
     shared: list[str] = []
     with source.text.opened() as (stream, digest):
-        groups = list(source.layout.groups(OpenText(source.head, stream, shared)))
-        sha256 = digest.hexdigest()
+        groups = list(source.layout.groups(OpenText(source.head, stream, shared, openers(source.beside))))
+        sha256 = _digest_of(source) if source.beside else digest.hexdigest()
     if not groups:
         raise UnusableFile("expected rows after the header")
     indexes = [(group.key, group.codes) for group in groups if group.codes]
@@ -157,11 +158,19 @@ def _fill(connection: sqlite3.Connection, source: Source) -> Release:
         high=groups[-1].key,
         rows=sum(group.rows for group in groups),
         indexed=pages * PAGE,
-        file=source.text.name,
+        file=source.file,
         sha256=sha256,
         added=datetime.now(UTC).isoformat(timespec="microseconds"),
         texts=tuple(shared),
     )
+
+
+def _digest_of(source: Source) -> str:
+    """The SHA-256 of a table in several texts: of their bytes, in the order of their names."""
+    whole = hashlib.sha256()
+    for _, text in sorted({source.text.name: source.text, **source.beside}.items()):
+        whole.update(text.packed_bytes())
+    return whole.hexdigest()
 
 
 def _judged(written: dict[Path, Release], loaded: dict[Path, Release], replace: bool) -> dict[Path, Loaded]:

@@ -4,6 +4,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple, TextIO
@@ -12,6 +13,7 @@ from cds_service.errors import UnusableFile
 
 CODE = re.compile(r"[0-9A-Z]{5}")
 LONGEST_LINE = 64 * 1024  # characters
+LONGEST_PROSE = 16 << 20  # characters of a line or a cell in tables that hold the text of documents
 _NUMBER = re.compile(r"-?\$?\s*-?(\d[\d,]*)?(\.\d+)?")
 
 
@@ -133,22 +135,32 @@ def julian_day(text: str) -> date:
     return found
 
 
-def lines_of(text: TextIO) -> Iterator[tuple[int, str]]:
+def lines_of(text: TextIO, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     """The lines without their ends, with their numbers from 1. Raises UnusableFile for an endless one."""
     number = 0
-    while line := text.readline(LONGEST_LINE):
+    while line := text.readline(longest):
         number += 1
-        if len(line) == LONGEST_LINE:
-            raise fault(number, None, "", f"lines of fewer than {LONGEST_LINE} characters")
+        if len(line) == longest:
+            raise fault(number, None, "", f"lines of fewer than {longest} characters")
         yield number, line.rstrip("\r\n")
 
 
-def records_of(text: TextIO, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+@contextmanager
+def long_cells() -> Iterator[None]:
+    """Let `records_of` read cells of more than the 128 KB to which Python's reader limits them."""
+    usual = csv.field_size_limit(LONGEST_PROSE)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
+
+
+def records_of(text: TextIO, delimiter: str = ",", longest: int = LONGEST_LINE) -> Iterator[tuple[int, list[str]]]:
     """The records of a CSV text with the numbers of their first lines; cells may hold line breaks.
 
     Empty records are skipped. Raises UnusableFile where quotes do not match.
     """
-    reader = csv.reader((f"{line}\n" for _, line in lines_of(text)), delimiter=delimiter, strict=True)
+    reader = csv.reader((f"{line}\n" for _, line in lines_of(text, longest)), delimiter=delimiter, strict=True)
     while True:
         first = reader.line_num + 1
         try:
@@ -156,7 +168,8 @@ def records_of(text: TextIO, delimiter: str = ",") -> Iterator[tuple[int, list[s
         except StopIteration:
             return
         except csv.Error:
-            raise fault(first, None, "", "cells in matching quotes, of less than 128 KB") from None
+            most = f"{csv.field_size_limit() // 1024:,} KB"
+            raise fault(first, None, "", f"cells in matching quotes, of less than {most}") from None
         if any(cell.strip() for cell in cells):
             yield first, cells
 
@@ -172,12 +185,14 @@ def columns_of(line: int, labels: Sequence[str], wanted: Sequence[Wanted]) -> di
     return found
 
 
-def table_of(text: TextIO, wanted: Sequence[Wanted], delimiter: str = ",") -> Iterator[Record]:
+def table_of(
+    text: TextIO, wanted: Sequence[Wanted], delimiter: str = ",", longest: int = LONGEST_LINE
+) -> Iterator[Record]:
     """The records after the header: the first record whose first cell is the label of the first wanted column.
 
     Raises UnusableFile if there is no such header, if it lacks a column, or for a record with fewer cells.
     """
-    records = records_of(text, delimiter)
+    records = records_of(text, delimiter, longest)
     for line, cells in records:
         if wanted[0].is_label(cells[0]):
             columns = columns_of(line, cells, wanted)

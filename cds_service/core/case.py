@@ -55,6 +55,22 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     under_review: bool = False
 
 
+class Diagnosis(msgspec.Struct, frozen=True, gc=False):
+    """A diagnosis as stated on a claim, an order or a procedure.
+
+    `code` is its ICD-10-CM code in upper case with the dot, empty if it was not understood: a code of another system,
+    a text, a reference to a resource that was not sent. `reference` cites it: `Claim/7 diagnosis 1`.
+    """
+
+    code: str
+    concept: Concept
+    reference: str
+
+
+# In place of a code, in a reading of a diagnosis that was not understood: any diagnosis.
+ANY_DIAGNOSIS = "*"
+
+
 class Line(Record, frozen=True, kw_only=True, gc=False):
     """A charge or a claim line.
 
@@ -64,6 +80,8 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     status says that it is ready to be billed. `unclear_modifiers` are modifiers in a form that was not understood.
     `bill_type` are the first two digits of a hospital claim's type of bill: 13 outpatient, 85 critical access hospital.
     `coverages` are references and identifiers, `payer_names` the names of coverages that have neither.
+    `diagnoses` are those that the line names, or all of its claim, if it names none or is on a hospital claim;
+    `claim_diagnoses` are all of its claim.
     """
 
     code: str
@@ -81,6 +99,8 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
     payer_names: tuple[str, ...] = ()
     open: bool = True
     billable: bool = False
+    diagnoses: tuple[Diagnosis, ...] = ()
+    claim_diagnoses: tuple[Diagnosis, ...] = ()
 
     def __str__(self) -> str:
         return notation(self.code, self.modifiers, self.units)
@@ -89,7 +109,8 @@ class Line(Record, frozen=True, kw_only=True, gc=False):
 class Procedure(Record, frozen=True, kw_only=True, gc=False):
     """A procedure on the record; `used` are the materials and medications listed as used.
 
-    `reasons` are its indications, `notes` its free-text notes, `reports` references to its reports.
+    `reasons` are its indications, `diagnoses` the same as diagnoses, `notes` its free-text notes, `reports` references
+    to its reports.
     """
 
     status: Literal["done", "not done", "unclear"]
@@ -98,6 +119,7 @@ class Procedure(Record, frozen=True, kw_only=True, gc=False):
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
@@ -123,13 +145,14 @@ class Administration(Record, frozen=True, kw_only=True, gc=False):
 class Order(Record, frozen=True, kw_only=True, gc=False):
     """An order for a service or a medication. Without a planned day, `day` is the day it was written.
 
-    `reasons` are its indications.
+    `reasons` are its indications, `diagnoses` the same as diagnoses.
     """
 
     kind: Literal["service", "medication"]
     concept: Concept
     planned: bool = False
     reasons: tuple[str, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
 class Observation(Record, frozen=True, kw_only=True, gc=False):

@@ -10,6 +10,7 @@ SNOMED = "snomed"
 LOINC = "loinc"
 REVENUE = "revenue"  # revenue codes name a cost center; a line without any other code charges no procedure
 CVX = "cvx"  # vaccines
+ICD_10_CM = "icd-10-cm"  # diagnoses, with the dot
 NO_SYSTEM = ""  # a coding that names no system: weak evidence
 # Not a code system: the `value` is a reference to a resource that was not sent.
 REFERENCE = "reference"

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from cds_service.core.concepts import Code
 
 CodeScope = Literal["echo", "all"]
+MedicarePart = Literal["A", "B"]
 HospitalKind = Literal["outpatient", "critical-access"]
 
 
@@ -35,6 +36,7 @@ class Site:
     but the dose is not, charge one vial, of the usual size or of the size in `vial_units_of` (HCPCS units).
     `scope`: the codes of claims that rules look at, those of the echo or, with loaded tables, all.
     `hospital` is the site's kind of hospital, for claims that state no type of bill.
+    `medicare`: the number of the site's Medicare contractor (MAC), by part: A for hospital claims, B for professional.
     `order_suggestions`: the resource that a suggestion creates at order time.
     """
 
@@ -46,6 +48,7 @@ class Site:
     rules_lowered: frozenset[str] = frozenset()
     scope: CodeScope = "echo"
     hospital: HospitalKind = "outpatient"
+    medicare: Mapping[MedicarePart, str] = field(default_factory=dict)
     vial_units: bool = False
     vial_units_of: Mapping[str, Decimal] = field(default_factory=dict)
     order_suggestions: Literal["ChargeItem", "ServiceRequest"] = "ChargeItem"

@@ -1,6 +1,6 @@
 """The names of code systems, for people."""
 
-from cds_service.core.concepts import BILLING, CVX, LOINC, NDC, REVENUE, RXNORM, SNOMED
+from cds_service.core.concepts import BILLING, CVX, ICD_10_CM, LOINC, NDC, REVENUE, RXNORM, SNOMED
 
 SYSTEM_NAMES = {
     BILLING: "CPT or HCPCS",
@@ -10,4 +10,5 @@ SYSTEM_NAMES = {
     LOINC: "LOINC",
     REVENUE: "revenue codes",
     CVX: "CVX",
+    ICD_10_CM: "ICD-10-CM",
 }

@@ -8,6 +8,7 @@ from cds_service.core.case import ClaimType, Line, Origin
 from cds_service.core.concepts import REVENUE, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.contained import fragment_of
+from cds_service.fhir.diagnoses import claim_diagnoses, line_diagnoses, reason_diagnoses
 from cds_service.fhir.elements import (
     code_and_modifiers,
     concept,
@@ -65,6 +66,7 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
         links=resolver.refs(c.service, c.supporting_information),
         open=c.status != "billed" and not is_extended,
         billable=c.status == "billable",
+        diagnoses=reason_diagnoses(resolver, c.reason, (), item),
     )
 
 
@@ -75,14 +77,17 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
     """
     c: r.BilledClaim = item.resource
     coverages, payer_names = _claim_coverages(resolver, item)
+    diagnoses = claim_diagnoses(resolver, item)
+    type_of_claim = claim_type_of(c)
     of_claim = {
         "under_review": item.source.under_review,
         "claim": item.identity or item.source.path,
-        "claim_type": claim_type_of(c),
+        "claim_type": type_of_claim,
         "bill_type": _bill_type(c),
         "coverages": coverages,
         "payer_names": payer_names,
         "open": isinstance(c, r.Claim) and c.status in {"draft", "active"},
+        "claim_diagnoses": tuple(diagnoses.values()),
     }
     for position, claim_item in enumerate(c.item or ()):
         of_item = {
@@ -91,6 +96,9 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
             "encounter": next(iter(resolver.refs(claim_item.encounter)), None),
             "links": _claim_procedures(resolver, c, claim_item),
             "place_of_service": _place_of_service(claim_item),
+            "diagnoses": of_claim["claim_diagnoses"]
+            if type_of_claim == "institutional" or not claim_item.diagnosis_sequence
+            else line_diagnoses(claim_item.diagnosis_sequence, diagnoses, item),
         }
         for within, number, part in parts_of(position, claim_item):
             yield _claim_line(resolver, item, part, within, number, of_claim | of_item)

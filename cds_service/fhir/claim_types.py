@@ -31,6 +31,14 @@ class ClaimProcedure(Element, kw_only=True):
     procedure_reference: Reference | None = None
 
 
+class ClaimDiagnosis(Element):
+    """A diagnosis that a claim states; its lines name it by its sequence."""
+
+    sequence: PositiveInt | None = None
+    diagnosis_codeable_concept: CodeableConcept | None = None
+    diagnosis_reference: Reference | None = None
+
+
 class Insurance(Element):
     """A coverage of a claim."""
 
@@ -78,6 +86,7 @@ class ClaimItem(ClaimLine):
 
     care_team_sequence: tuple[PositiveInt, ...] | None = None
     procedure_sequence: tuple[PositiveInt, ...] | None = None
+    diagnosis_sequence: tuple[PositiveInt, ...] | None = None
     serviced_date: str | None = None
     serviced_period: Period | None = None
     location_codeable_concept: CodeableConcept | None = None
@@ -113,6 +122,7 @@ class BilledClaim(Resource, kw_only=True):
     related: tuple[RelatedClaim, ...] | None = None
     care_team: tuple[CareTeam, ...] | None = None
     procedure: tuple[ClaimProcedure, ...] | None = None
+    diagnosis: tuple[ClaimDiagnosis, ...] | None = None
     insurance: tuple[Insurance, ...] | None = None
     supporting_info: tuple[SupportingInfo, ...] | None = None
     item: tuple[ClaimItem, ...] | None = None

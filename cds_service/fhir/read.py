@@ -240,6 +240,7 @@ class CaseReader:
         """
         self.resolver.medications = self._received(r.Medication)
         self.resolver.organizations = self._received(r.Organization)
+        self.resolver.conditions = self._received(r.Condition)
         lines: list[Line | Item] = []
         found: dict[str, list[Item]] = {}
         others = self._of_other_patients()

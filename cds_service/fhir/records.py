@@ -12,6 +12,7 @@ from cds_service.core.concepts import Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.charges import contained_reference
 from cds_service.fhir.contained import contained_of, texts
+from cds_service.fhir.diagnoses import reason_diagnoses
 from cds_service.fhir.elements import (
     concept,
     may_be_of,
@@ -43,6 +44,7 @@ def _procedure(resolver: Resolver, item: Item) -> Procedure:
         reasons=resolver.reasons(p.reason_code, p.reason_reference),
         notes=note_texts(p.note),
         reports=tuple(sorted(resolver.refs(p.report))),
+        diagnoses=reason_diagnoses(resolver, p.reason_code, p.reason_reference, item),
     )
 
 
@@ -76,6 +78,7 @@ def _service_request(resolver: Resolver, item: Item) -> Order:
         encounter=resolver.ref(s.encounter) or None,
         links=resolver.refs(s.based_on),
         reasons=resolver.reasons(s.reason_code, s.reason_reference),
+        diagnoses=reason_diagnoses(resolver, s.reason_code, s.reason_reference, item),
     )
 
 

@@ -25,8 +25,8 @@ from cds_service.fhir.sources import Item
 class Resolver:
     """Resolves references, medications, concepts and days, with the site's mappings and time zone applied.
 
-    `aliases` map the fullUrl of Bundle entries to identities; `medications` and `organizations` are those received, by
-    identity.
+    `aliases` map the fullUrl of Bundle entries to identities; `medications`, `organizations` and `conditions` are those
+    received, by identity.
     """
 
     def __init__(self, mappings: Mapping[Code, str], zone: ZoneInfo | None = None) -> None:
@@ -35,6 +35,7 @@ class Resolver:
         self.aliases: dict[str, str] = {}
         self.medications: dict[str, Item] = {}
         self.organizations: dict[str, Item] = {}
+        self.conditions: dict[str, Item] = {}
         self._refs: dict[str, str] = {}
         # By the element's id; keeping the element alive prevents Python from reusing the id.
         self._concepts: dict[int, tuple[r.CodeableConcept | None, Concept]] = {}

@@ -13,6 +13,7 @@ from cds_service.fhir.claim_types import (
     CareTeam,
     Claim,
     ClaimDetail,
+    ClaimDiagnosis,
     ClaimItem,
     ClaimLine,
     ClaimSubDetail,
@@ -43,6 +44,7 @@ __all__ = [
     "CareTeam",
     "Claim",
     "ClaimDetail",
+    "ClaimDiagnosis",
     "ClaimItem",
     "ClaimLine",
     "ClaimSubDetail",
@@ -174,6 +176,7 @@ class ChargeItem(Resource, tag="ChargeItem", kw_only=True):
     quantity: Quantity | None = None
     service: tuple[Reference, ...] | None = None
     supporting_information: tuple[Reference, ...] | None = None
+    reason: tuple[CodeableConcept, ...] | None = None
     product_codeable_concept: CodeableConcept | None = None
     extension: tuple[Extension, ...] | None = None
 

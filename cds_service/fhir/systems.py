@@ -7,11 +7,12 @@ import re
 from functools import lru_cache
 
 from cds_service.core.case import ClaimType
-from cds_service.core.concepts import BILLING, CVX, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED
+from cds_service.core.concepts import BILLING, CVX, ICD_10_CM, LOINC, NDC, NO_SYSTEM, REVENUE, RXNORM, SNOMED
 
 CPT_URI = "http://www.ama-assn.org/go/cpt"
 HCPCS_URI = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 NDC_URI = "http://hl7.org/fhir/sid/ndc"
+ICD_10_CM_URI = "http://hl7.org/fhir/sid/icd-10-cm"
 
 # The code systems of HL7 that say why a value is missing: their codes say nothing.
 ABSENT = "absent"
@@ -26,6 +27,7 @@ _OIDS = {
     "2.16.840.1.113883.6.96": SNOMED,
     "2.16.840.1.113883.6.1": LOINC,
     "2.16.840.1.113883.12.292": CVX,
+    "2.16.840.1.113883.6.90": ICD_10_CM,
     "2.16.840.1.113883.6.301.3": REVENUE,
 }
 
@@ -46,6 +48,7 @@ _NAMES = {
     **dict.fromkeys(("sct", "snomedct", "snomed"), SNOMED),
     **dict.fromkeys(("loinc", "loincorg"), LOINC),
     "cvx": CVX,
+    **dict.fromkeys(("icd10cm", "icd10cmcode", "icd10cmcodes", "icd10cmdiagnosis"), ICD_10_CM),
     **dict.fromkeys(("dataabsentreason", "nullflavor", "v3nullflavor"), ABSENT),
     **dict.fromkeys(
         ("revenuecode", "revenuecodes", "revenuecenter", "nubcrevenuecode", "nubcrevenuecodes", "clmrevcntrcd",
@@ -54,8 +57,9 @@ _NAMES = {
     ),
 }  # fmt: skip
 
-# X12's qualifier of HCPCS codes; as the last part of a URI it could be anything.
-_SHORT_NAMES = {"hc": BILLING}
+# Names that mean this only alone. X12's qualifiers: as the last part of a URI they could be anything. `ICD-10` alone is
+# how senders here call ICD-10-CM; at the end of a URI it is the code system of the WHO, which is another.
+_SHORT_NAMES = {"hc": BILLING, **dict.fromkeys(("icd-10", "icd10", "abk", "abf", "abj", "apr"), ICD_10_CM)}
 
 # CMS's claim type codes (NCH): 10 to 64 are institutional claims, 71 to 82 those of physicians and suppliers.
 _NCH_TYPES: dict[str, ClaimType] = {
@@ -94,8 +98,13 @@ _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # soft hyphens, zero-
 
 
 def normalized(kind: str, written: str) -> str:
-    """A code in the form that all readers see: a billing code in upper case, without signs before and behind it."""
+    """A code in the form that all readers see: a billing code in upper case, without signs before and behind it, and a
+    diagnosis in upper case with its dot.
+    """
     value = written.strip()
+    if kind == ICD_10_CM:
+        plain = _UNSEEN.sub("", value).upper().replace(".", "").strip()
+        return f"{plain[:3]}.{plain[3:]}" if len(plain) > 3 else plain
     if kind != BILLING:
         return value
     value = _UNSEEN.sub("", value).strip().upper()

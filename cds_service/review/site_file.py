@@ -1,4 +1,4 @@
-"""Loads the site's file: code mappings, time zone, kind of hospital, payers, rule settings and vial sizes.
+"""Loads the site's file: code mappings, time zone, kind of hospital, payers and MACs, rule settings, vial sizes.
 
 A YAML file named by `CDS_SITE_FILE`, validated at startup: errors name the file, the line and the expected value.
 `deploy/site.example.yaml` explains every part.
@@ -17,7 +17,7 @@ import msgspec
 
 from cds_service.core import strict_yaml
 from cds_service.core.concepts import BILLING, LOINC, NDC, RXNORM, SNOMED, Code
-from cds_service.core.site import CodeScope, HospitalKind, Payer, Site
+from cds_service.core.site import CodeScope, HospitalKind, MedicarePart, Payer, Site
 from cds_service.errors import Faults, SettingsError
 from cds_service.fhir.systems import code_kind, normalized
 
@@ -61,10 +61,16 @@ class _VialUnits(_Part):
     products: dict[str, int] = {}
 
 
+class _Medicare(_Part):
+    part_a: Any = None
+    part_b: Any = None
+
+
 class _File(_Part):
     time_zone: str | None = None
     scope: str = "echo"
     hospital: str = "outpatient"
+    medicare: _Medicare = msgspec.field(default_factory=_Medicare)
     mappings: list[_Mapping] = []
     systems: list[_System] = []
     payers: list[dict[str, Any]] = []
@@ -108,6 +114,7 @@ class _Loader:
         time_zone = faults.attempt(partial(self._time_zone, file.time_zone))
         scope = faults.attempt(partial(self._one_of, get_args(CodeScope), "scope", file.scope))
         hospital = faults.attempt(partial(self._one_of, get_args(HospitalKind), "hospital", file.hospital))
+        contractors = faults.attempt(partial(self._contractors, file.medicare))
         payers = [faults.attempt(partial(self._payer, raw, f"$.payers[{i}]")) for i, raw in enumerate(file.payers)]
         rules_off = faults.attempt(partial(self._rules, file.rules.switched_off, "$.rules.switched_off"))
         lowered = faults.attempt(partial(self._lowered, file.rules))
@@ -119,6 +126,7 @@ class _Loader:
             time_zone=time_zone,
             scope=cast(CodeScope, scope or "echo"),
             hospital=cast(HospitalKind, hospital or "outpatient"),
+            medicare=contractors or {},
             payers=tuple(payer for payer in payers if payer),
             rules_off=rules_off or frozenset(),
             rules_lowered=lowered or frozenset(),
@@ -160,6 +168,15 @@ class _Loader:
         if value not in allowed:
             raise self._fault(f"$.{key}", f"expected `{key}` to be {' or '.join(allowed)}")
         return value
+
+    def _contractors(self, medicare: _Medicare) -> dict[MedicarePart, str]:
+        """The numbers of the contractors by part. A number without quotes may have lost its zeros."""
+        stated: dict[MedicarePart, Any] = {"A": medicare.part_a, "B": medicare.part_b}
+        for part, number in stated.items():
+            if number is not None and not (isinstance(number, str) and re.fullmatch(r"\d{5}", number, re.ASCII)):
+                text = f'expected the number of the MAC for Part {part}, five digits in quotes, such as "15102"'
+                raise self._fault(f"$.medicare.part_{part.lower()}", text)
+        return {part: number for part, number in stated.items() if number is not None}
 
     def _mapping(self, each: _Mapping, path: str) -> tuple[Code, str]:
         system = _system(each.system)

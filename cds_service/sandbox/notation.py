@@ -14,20 +14,22 @@ A case is a mapping; every key is optional:
     known          [procedures]          parts of the record that are complete, even if empty
     payer, place, day, hook              Medicare, or `SOPT 121`; 22; 2026-03-02; claim or order
     bill                                 type of bill of the hospital claim: 0131, 0851
+    diagnoses      [I10, R07.9]          diagnoses of the claims (ICD-10-CM) that no line names
 
 After a line, an administration, a procedure or an order: `on DATE`, `for P1` (the record it refers to), `as P1` (its
 own id), `by NAME` (practitioner), `in ENCOUNTER`, `status WORD`, `planned DATE` (an order's own day), `bare` (a code
-without a system), `ndc CODE` (the product of a line). Two codes of one agent: `RxNorm 1234 + PRODUCT`.
+without a system), `ndc CODE` (the product of a line), `dx I10+R07.9` (the diagnoses of a line, order or procedure). Two
+codes of one agent: `RxNorm 1234 + PRODUCT`.
 """
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.errors import UnreadableInput
-from cds_service.fhir.systems import CLAIM_TYPE_URI, NDC_URI, billing_uri
+from cds_service.fhir.systems import CLAIM_TYPE_URI, ICD_10_CM_URI, NDC_URI, billing_uri
 
 SYSTEMS = {
     "RxNorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
@@ -39,7 +41,7 @@ SOPT_URI = "https://nahdo.org/sopt"
 CARIN_URI = "http://hl7.org/fhir/us/carin-bb/CodeSystem"
 BILL_TYPE_URI = "https://www.nubc.org/CodeSystem/TypeOfBill"
 
-WORDS = ("on", "for", "as", "by", "in", "status", "planned", "ndc")
+WORDS = ("on", "for", "as", "by", "in", "status", "planned", "ndc", "dx")
 
 PATIENT = "p1"
 DAY = "2026-03-02"
@@ -65,6 +67,7 @@ class CaseWriter:
                 case[claim_type],
                 str(case.get("place", "")) or None,
                 str(case.get("bill", "")) if claim_type == "institutional" else "",
+                case.get("diagnoses", ()),
             )
             for claim_type in ("professional", "institutional")
             if claim_type in case
@@ -154,11 +157,14 @@ class _Resources:
                 "quantity": {"value": units} if units else None,
                 "service": [_reference("Procedure", words.get("for"))] if "for" in words else None,
                 "performer": [{"actor": _reference("Practitioner", words.get("by"))}] if "by" in words else None,
+                "reason": [_diagnosis(code) for code in _diagnoses_in(words)],
                 "productCodeableConcept": self._concept(f"NDC {words['ndc']}") if "ndc" in words else None,
             }
         )
 
-    def claim(self, claim_type: str, lines: str, place: str | None, bill: str) -> dict[str, Any]:
+    def claim(
+        self, claim_type: str, lines: str, place: str | None, bill: str, diagnoses: Sequence[str]
+    ) -> dict[str, Any]:
         self.count += 1
         parsed = [self._words(text) for text in _split(lines)]
         targets = sorted({words["for"] for _, words in parsed if "for" in words})
@@ -168,7 +174,12 @@ class _Resources:
             {"sequence": i, "procedureReference": _reference("Procedure", name)} for i, name in enumerate(targets, 1)
         ]
         coding = {"system": CLAIM_TYPE_URI, "code": claim_type}
+        named = (code for _, words in parsed for code in _diagnoses_in(words))
+        every = list(dict.fromkeys((*named, *diagnoses)))
         items = [self._item(head, words, place, targets, doctors) for head, words in parsed]
+        for item, (_, words) in zip(items, parsed, strict=True):
+            if "dx" in words:
+                item["diagnosisSequence"] = [every.index(code) + 1 for code in _diagnoses_in(words)]
         return _without_empty(
             {
                 "resourceType": "Claim",
@@ -181,6 +192,9 @@ class _Resources:
                 "provider": {"reference": "Organization/clinic"},
                 "priority": {"coding": [{"code": "normal"}]},
                 "careTeam": team,
+                "diagnosis": [
+                    {"sequence": i, "diagnosisCodeableConcept": _diagnosis(code)} for i, code in enumerate(every, 1)
+                ],
                 "procedure": procedures,
                 "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": "Coverage/coverage"}}],
                 "supportingInfo": [_bill_type(bill)] if bill else None,
@@ -240,6 +254,7 @@ class _Resources:
                 "performedDateTime": words.get("on", self.day),
                 "performer": [{"actor": _reference("Practitioner", words.get("by"))}] if "by" in words else None,
                 "basedOn": [_reference("ServiceRequest", words.get("for"))] if "for" in words else None,
+                "reasonCode": [_diagnosis(code) for code in _diagnoses_in(words)],
             }
         )
 
@@ -258,7 +273,8 @@ class _Resources:
             return _without_empty(
                 {"resourceType": "MedicationRequest", **common, "medicationCodeableConcept": self._concept(head)}
             )
-        planned = {"occurrenceDateTime": words.get("planned"), "code": self._concept(head)}
+        reasons = [_diagnosis(code) for code in _diagnoses_in(words)]
+        planned = {"occurrenceDateTime": words.get("planned"), "code": self._concept(head), "reasonCode": reasons}
         return _without_empty({"resourceType": "ServiceRequest", **common, **planned})
 
     def observation(self, text: str) -> dict[str, Any]:
@@ -329,6 +345,14 @@ def parse_line(head: str) -> tuple[str, float | None, list[str]]:
         raise UnreadableInput(f"`{head}`: expected a line such as CODE, CODE-26, CODEx2 or CODEx2-JZ")
     code, before, units, after = match.groups()
     return code, float(units) if units else None, [*before.split("-")[1:], *after.split("-")[1:]]
+
+
+def _diagnoses_in(words: Mapping[str, str]) -> list[str]:
+    return words["dx"].split("+") if "dx" in words else []
+
+
+def _diagnosis(code: str) -> dict[str, Any]:
+    return {"coding": [{"system": ICD_10_CM_URI, "code": code}]}
 
 
 def _reference(kind: str, name: str | None) -> dict[str, str] | None:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from markupsafe import Markup, escape
 
 from cds_service.review.advisor import Advisor
+from cds_service.review.articles import articles_on_code
 from cds_service.review.payment import payments_of
 from cds_service.review.reference import CodePage, Footnotes, Reference, RulePage, rule_page
 from cds_service.review.samples import SampleLibrary
@@ -38,10 +39,14 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
         found = reference.page(code)
         if found is None:
             return _missing("code", url_for("reference.codes"))
-        payments = payments_of(found.code, advisor.tables.snapshot())
+        snapshot = advisor.tables.snapshot()
+        loaded: dict[str, Any] = {
+            "payments": payments_of(found.code, snapshot),
+            "articles": articles_on_code(found.code, advisor.site, snapshot),
+        }
         if wants_json():
-            return as_json({**_members(found), "payments": payments})
-        return page("code.html", page=found, payments=payments, sources=Footnotes())
+            return as_json({**_members(found), **loaded})
+        return page("code.html", page=found, sources=Footnotes(), **loaded)
 
     @routes.get("/rules")
     def all_rules() -> Response:

@@ -29,6 +29,13 @@ NORIDIAN_JZ_2024 = Source(
     url="https://med.noridianmedicare.com",
 )
 
+MCD_EDITIONS = Source(
+    publisher="CMS",
+    document="Medicare Coverage Database, weekly copies of the articles (as loaded)",
+    year=2026,
+    url="https://www.cms.gov/medicare-coverage-database",
+)
+
 L38786 = Source(
     publisher="Medicare contractors",
     document="local coverage determination L38786, myocardial contrast perfusion echo (title seen only: verify)",

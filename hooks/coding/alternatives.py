@@ -13,7 +13,19 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from cds_service.core.alternatives import UNPARSED, Alternative, Readings, reading
-from cds_service.core.case import Administration, Case, Line, Origin, Procedure, Record, RecordT, cached_fact
+from cds_service.core.case import (
+    ANY_DIAGNOSIS,
+    Administration,
+    Case,
+    Diagnosis,
+    Line,
+    Order,
+    Origin,
+    Procedure,
+    Record,
+    RecordT,
+    cached_fact,
+)
 from cds_service.core.concepts import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
 from cds_service.core.notation import codes_without_modifiers
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
@@ -26,7 +38,9 @@ from hooks.coding.stress_drugs import is_stress_drug
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
     procedures_with_unclear_use,
+    records_with_unclear_diagnosis,
     unclear_administrations,
+    unclear_diagnosis,
     unclear_lines,
     unclear_modifiers,
     unclear_of,
@@ -78,6 +92,7 @@ def _of_same_days(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     yield from _payers(case)
     yield from _modifiers(case)
     yield from _units(case)
+    yield from _diagnoses(case)
     yield from _roles(case)
     yield from _unparsed(case)
 
@@ -276,6 +291,28 @@ def _modifier_may_be(modifier: str, line: Line) -> str:
 
 def _with_modifier(modifier: str, line: Line) -> Line:
     return replace(line, modifiers=(*line.modifiers, modifier))
+
+
+def _diagnoses(case: Case) -> Iterator[Alternative]:
+    """All diagnoses that were not understood, as any."""
+    if unclear := records_with_unclear_diagnosis(case):
+        yield reading(case, unclear, _with_any_diagnosis, _diagnosis_may_be)
+
+
+def _diagnosis_may_be(record: Line | Order | Procedure) -> str:
+    stated = unclear_diagnosis(record)
+    return f"{unclear_of(record, stated.concept if stated else Concept(), 'diagnosis')}: it may be any diagnosis"
+
+
+def _with_any_diagnosis(record: Line | Order | Procedure) -> Line | Order | Procedure:
+    diagnoses = tuple(map(_as_any, record.diagnoses))
+    if isinstance(record, Line):
+        return replace(record, diagnoses=diagnoses, claim_diagnoses=tuple(map(_as_any, record.claim_diagnoses)))
+    return replace(record, diagnoses=diagnoses)
+
+
+def _as_any(stated: Diagnosis) -> Diagnosis:
+    return stated if stated.code else replace(stated, code=ANY_DIAGNOSIS)
 
 
 # --- records that could not be parsed -------------------------------------------------------------------------------

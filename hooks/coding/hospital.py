@@ -55,7 +55,7 @@ def status_on_hospital_claim(line: Line, case: Case) -> Status | Unknown | None:
     if line.claim_type != "institutional" or line.code == CONTRAST_ADD_ON:
         return None
     listed = any(entry.belongs_elsewhere for entry in OPPS.history(line.code))
-    return opps_status(line.code, line.day, case) if listed or case.tables.releases else None
+    return opps_status(line.code, line.day, case) if listed or case.tables.has("opps") else None
 
 
 def is_refused_by_medicare(line: Line, case: Case) -> bool:

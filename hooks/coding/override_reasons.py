@@ -21,11 +21,13 @@ DISTINCT = OverrideReason("distinct-service", "Distinct services, as documented"
 PAYER_RULE = OverrideReason("payer-rule", "This payer has a different rule", "policy-contradicts")
 RECORD_WRONG = OverrideReason("record-incorrect", "The record is wrong and will be corrected", "need-more-info")
 LATER = OverrideReason("later", "Too early: will be charged after the study", "wrong-time-workflow", only="order")
+ARTICLE_READ = OverrideReason("article-read", "Article and record were read", "recipient-disagrees-evidence")
 NOT_COVERED = OverrideReason("not-covered", "Not covered by the payer", "too-costly-uncovered")
 
 MISSING_CHARGE = (
     NOT_PERFORMED, CHARGED_ELSEWHERE, NOT_PLANNED, LATER, NOT_OURS, PAYER_RULE, NOT_COVERED, RECORD_WRONG,
 )  # fmt: skip
 WRONG_CHARGE = (PERFORMED, DISTINCT, CHARGED_ELSEWHERE, ORDERED_ELSEWHERE, PAYER_RULE, RECORD_WRONG)
+COVERAGE = (ARTICLE_READ, PAYER_RULE, NOT_OURS, RECORD_WRONG)
 
-ALL = tuple(dict.fromkeys((*MISSING_CHARGE, *WRONG_CHARGE)))
+ALL = tuple(dict.fromkeys((*MISSING_CHARGE, *WRONG_CHARGE, *COVERAGE)))

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import chain
 
 from cds_service.core.alternatives import Unclear
-from cds_service.core.case import Administration, Case, Line, Order, Procedure, Record, cached_fact
+from cds_service.core.case import Administration, Case, Diagnosis, Line, Order, Procedure, Record, cached_fact
 from cds_service.core.concepts import BILLING, MODIFIER, REFERENCE, REVENUE, Code, Concept
 from cds_service.core.system_names import SYSTEM_NAMES
 from hooks.coding.lines import days_under_review
@@ -21,6 +22,7 @@ _KIND_NAMES = {
     "procedure": "a procedure",
     "material": "a material used",
     "order": "an order",
+    "diagnosis": "a diagnosis",
 }
 _TOKEN = re.compile(r"[^\s<>\"'`]{1,200}")
 _SYSTEM_NAMES = SYSTEM_NAMES | {REVENUE: "revenue code"}
@@ -58,6 +60,20 @@ def unclear_orders(case: Case) -> tuple[Order, ...]:
     if case.stage != "order":
         return ()
     return tuple(each for each in case.orders if not is_understood(_kind_of(each), each.concept, case))
+
+
+@cached_fact
+def records_with_unclear_diagnosis(case: Case) -> tuple[Line | Order | Procedure, ...]:
+    """The lines and orders under review, and the echo procedures, with a diagnosis that was not understood."""
+    lines, orders = case.lines.under_review(), case.orders.under_review()
+    every: Iterable[Line | Order | Procedure] = chain(lines, orders, case.procedures.matching(names_study))
+    return tuple(each for each in every if unclear_diagnosis(each))
+
+
+def unclear_diagnosis(record: Line | Order | Procedure) -> Diagnosis | None:
+    """The first diagnosis of a record, or of its claim, that was not understood."""
+    of_claim = record.claim_diagnoses if isinstance(record, Line) else ()
+    return next((each for each in (*record.diagnoses, *of_claim) if not each.code), None)
 
 
 def _kind_of(order: Order) -> Kind:

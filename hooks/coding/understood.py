@@ -130,10 +130,10 @@ def _is_nearly_an_agent(word: str) -> bool:
 class Ground:
     """A ground on which a record of a kind is understood, in words, and the reason why it suffices.
 
-    `covers` tests a concept; None where another module reads the fact (payers, days, practitioners).
+    `covers` tests a concept; None where another module reads the fact (payers, days, practitioners, diagnoses).
     """
 
-    kind: Kind | Literal["payer", "day", "practitioner"]
+    kind: Kind | Literal["payer", "day", "practitioner", "diagnosis"]
     words: str
     why: str
     covers: Callable[[Concept], object] | None = None
@@ -302,6 +302,7 @@ GROUNDS: tuple[Ground, ...] = (
     Ground("day", "an instant in UTC, if the site's time zone is set", "the zone tells the local day"),
     Ground("day", "an instant in UTC at noon or later", "no part of the Americas is half a day behind"),
     Ground("practitioner", "a reference to a Practitioner", "a role or an identifier may be of the same person"),
+    Ground("diagnosis", "one ICD-10-CM code, stated or by a Condition that was received", "contractors list these"),
 )  # fmt: skip
 
 _BY_KIND: dict[Kind, tuple[Callable[[Concept], object], ...]] = {

@@ -107,6 +107,37 @@ def test_a_codes_page_tells_what_medicare_pays_by_the_newest_releases(tmp_path: 
         ]
 
 
+def test_a_codes_page_names_the_articles_of_the_sites_contractors_without_their_lists(
+    server: str, server_with_articles: str
+) -> None:
+    (found,) = get(server_with_articles, "/codes/93351", **JSON).json()["articles"]
+    assert found == {
+        "article": "A57306",
+        "version": 44,
+        "parts": ["Part A (15101)", "Part B (15102)"],
+        "restricts": True,
+        "copy": "Medicare articles (MCD), 2026-09-28 (current_article.zip)",
+        "first": "2026-10-01",
+        "lcds": ["L34338"],
+    }
+    text = page_of(get(server_with_articles, "/codes/93351")).text
+    assert "Medicare articles of the site's contractors" in text
+    for words in ("A57306", "Part A (15101), Part B (15102)", "L34338", "from 2026-10-01"):
+        assert words in text
+    for code in ("I20.0", "I25.10", "R94.31"):
+        assert code not in text
+    assert get(server_with_articles, "/codes/0439T", **JSON).json()["articles"] == []
+    assert get(server, "/codes/93351", **JSON).json()["articles"] == []
+    assert "Medicare articles" not in page_of(get(server, "/codes/93351")).text
+
+
+def test_the_page_of_tables_lists_the_copies_of_articles(server_with_articles: str) -> None:
+    content = get(server_with_articles, "/tables", **JSON).json()
+    assert [each["table"] for each in content["loaded"]] == ["articles-2026-02-27", "articles-2026-09-28"]
+    text = page_of(get(server_with_articles, "/tables")).text
+    assert all(each["title"] in text for each in content["loaded"])
+
+
 def test_without_loaded_tables_no_payment_is_told(server: str) -> None:
     assert get(server, "/codes/93352", **JSON).json()["payments"] == []
     assert "Medicare payment" not in page_of(get(server, "/codes/93352")).text

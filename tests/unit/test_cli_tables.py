@@ -70,11 +70,17 @@ def test_the_list_names_parts_that_are_missing_and_files_that_cannot_be_read(fol
     assert "broken.sqlite3: expected a table written by `cds-service tables add`" in listed.stderr
 
 
+NO_RELEASE = "expected a quarter such as 2026Q3, or the date of a weekly copy"
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
         (["add", "none.zip"], "Error: none.zip: could not be read: No such file or directory"),
-        (["add", "--release", "Q3", "none.zip"], "Error: --release: expected a quarter such as 2026Q3"),
+        (
+            ["add", "--release", "Q3", "none.zip"],
+            f"Error: --release: {NO_RELEASE}",
+        ),
         (["remove", "mue"], "Error: mue: no such table; `cds-service tables list` names them"),
         (["diff", "2026Q3", "2026Q4"], "Error: 2026Q3: no such release or table; `cds-service tables list` names them"),
     ],

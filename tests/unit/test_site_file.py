@@ -58,6 +58,27 @@ def found(advice: Answer) -> list[str]:
     return [rule.id for rule, _ in advice.review.findings]
 
 
+# --- contractors -----------------------------------------------------------------------------------------------------
+
+
+def test_contractors_are_named_by_part(tmp_path: Path) -> None:
+    assert load(tmp_path, 'medicare: {part_b: "01112"}\n').medicare == {"B": "01112"}
+    assert load(tmp_path, "medicare:\n").medicare == {}
+
+
+@pytest.mark.parametrize("written", ["15102", "01112", '"1510"', '"A5102"', '""', "[]", "true"])
+def test_a_contractor_is_five_digits_in_quotes(tmp_path: Path, written: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load(tmp_path, f"hospital: outpatient\nmedicare:\n  part_b: {written}\n")
+    expected = 'expected the number of the MAC for Part B, five digits in quotes, such as "15102"'
+    assert str(error.value) == f"site.yaml: line 3: {expected}"
+
+
+def test_another_part_of_medicare_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="line 1: unknown key `part_c`"):
+        load(tmp_path, 'medicare: {part_c: "15102"}\n')
+
+
 # --- the file -------------------------------------------------------------------------------------------------------
 
 
@@ -66,6 +87,7 @@ def test_the_example_is_valid_and_says_something_in_every_part() -> None:
     assert len(site.mappings) == 5
     assert len(site.payers) == 2
     assert site.hospital == "outpatient"
+    assert site.medicare == {"A": "15101", "B": "15102"}
     assert site.rules_lowered == {"add-on-repeated"}
     assert site.vial_units_of == {"Q9957": 2}
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cds_service.cms.layouts import add_ons, addendum_b, asp, fee_schedule, hcpcs, mue, ptp
+from cds_service.cms.layouts import add_ons, addendum_b, articles, asp, fee_schedule, hcpcs, mue, ptp
 from cds_service.cms.layouts.base import Layout
 
 LAYOUTS: dict[str, Layout[Any]] = {
@@ -16,5 +16,6 @@ LAYOUTS: dict[str, Layout[Any]] = {
         hcpcs.LAYOUT,
         asp.CROSSWALK,
         asp.LIMITS,
+        articles.LAYOUT,
     )
 }

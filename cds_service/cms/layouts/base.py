@@ -1,13 +1,14 @@
 """The form of a layout: a reader of one kind of table, and the rows that it stores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Generic, NamedTuple, Protocol, TextIO, TypeVar
 
 import msgspec
 
-from cds_service.cms.quarters import Quarter
+from cds_service.cms.quarters import Edition, Quarter
 from cds_service.cms.text import fault
 
 
@@ -24,12 +25,20 @@ class Stamp(NamedTuple):
     part: int | None = None
 
 
+# Opens a text that belongs to another one, to be read once.
+Opener = Callable[[], AbstractContextManager[TextIO]]
+
+
 class OpenText(NamedTuple):
-    """A text to be read once: its first characters, its stream, and a list for texts that many rows share."""
+    """A text to be read once: its first characters, its stream, and a list for texts that many rows share.
+
+    `beside` opens the other texts of the table, by name.
+    """
 
     head: str
     stream: TextIO
     shared: list[str]
+    beside: Mapping[str, Opener] = {}
 
 
 class Group(NamedTuple):
@@ -61,6 +70,8 @@ class Layout(Generic[RowT]):
     file's name. `settings` are the possible ones, with their titles; a single empty one if there is no choice. `parts`
     is the number of files of a release. `since` is the first day for which any release answers, None if each answers
     for its own quarter only. `groups` reads a text, `rows` decodes a group, with the texts that rows share.
+    `beside` are the names of further texts that the table is made of, in the same zip. `edition` reads the date of a
+    weekly copy from them; None for a table of quarters.
     """
 
     kind: str
@@ -72,6 +83,8 @@ class Layout(Generic[RowT]):
     rows: Callable[[Group, Sequence[str]], list[RowT]]
     parts: int = 1
     since: date | None = None
+    beside: tuple[str, ...] = ()
+    edition: Callable[[Mapping[str, Opener]], Edition] | None = None
 
     def title_of(self, setting: str) -> str:
         """The title with the setting: `MUE, practitioner`."""

@@ -1,0 +1,146 @@
+"""Rule: none of the diagnoses is on the list of the contractor's article."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.cms.articles import Article
+from cds_service.core.case import Case, ClaimType, Diagnosis, Line, Order, Procedure
+from cds_service.core.concepts import BILLING
+from cds_service.core.notation import codes_without_modifiers
+from cds_service.core.rules import INFO, Evidence, Finding, Undecided, rule
+from hooks.codes.sources import MCD_EDITIONS
+from hooks.codes.tables import POLICIES
+from hooks.coding.articles import NotListed, Open, compared, parts_of
+from hooks.coding.override_reasons import COVERAGE
+from hooks.coding.published import source_of
+from hooks.coding.setting_and_payer import payer_of
+
+CODES = ("93350", "93351", "93352", "C8928", "C8930", "0439T")
+CAUTION = "Listing is not coverage, and not listed is not a denial: read the article and the record."
+
+
+@dataclass(frozen=True, slots=True)
+class _Charged:
+    """A code that is charged or ordered, with its diagnoses and all of its claim, and the records that state them."""
+
+    code: str
+    day: date | None
+    claim: str
+    claim_type: ClaimType
+    own: tuple[Diagnosis, ...]
+    every: tuple[Diagnosis, ...]
+    record: Line | Order
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes of all diagnoses; an empty one was not understood."""
+        return frozenset(each.code for each in self.every)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The code with the diagnoses beside it."""
+        verb = "charged" if isinstance(self.record, Line) else "ordered"
+        beside = ", ".join(dict.fromkeys(each.code for each in self.own if each.code))
+        return Evidence(f"{self.code} is {verb}" + (f" with {beside}" if beside else ""), self.record)
+
+
+@rule(
+    order=INFO,
+    claim=INFO,
+    tables=(POLICIES,),
+    sources=(MCD_EDITIONS,),
+    override_reasons=COVERAGE,
+    about=CODES,
+)
+def diagnosis_not_listed(case: Case) -> Iterator[Finding | Undecided]:
+    """No diagnosis on the claim is on the list of the Medicare contractor's article.
+
+    Why:
+        Medicare contractors (MACs) publish articles with lists of diagnoses for a procedure, and look at a claim
+        without any of them more closely. A list is not all of an article, so it is for a person to read the article
+        and the record.
+
+    Flags:
+        For fee-for-service Medicare, a code of stress echo or contrast perfusion for which an article of the site's
+        contractor, in force on the day, has a list, if none of the diagnoses of the line or its claim is on one. The
+        articles are those of the loaded weekly copies, the contractor is the one in the site's file.
+
+    Passes:
+        Nothing found: a diagnosis is on a list, or no article restricts the code. This is not an approval.
+    """
+    found: dict[tuple[str, date | None, tuple[Article, ...]], list[_Charged]] = {}
+    undecided: dict[Open, list[_Charged]] = {}
+    for each in _charged(case):
+        verdict = _verdict(each, case)
+        if isinstance(verdict, Open):
+            undecided.setdefault(verdict, []).append(each)
+        elif verdict:
+            found.setdefault((each.claim, each.day, verdict.articles), []).append(each)
+    for (_, day, articles), charged in found.items():
+        yield _finding(charged, day, articles)
+    for question, charged in undecided.items():
+        yield Undecided(question.why, question.reason, tuple(each.evidence for each in charged))
+
+
+def _charged(case: Case) -> Iterator[_Charged]:
+    if case.stage == "order":
+        for order in case.orders:
+            for code in codes_without_modifiers(order.concept.values(BILLING)):
+                if code in CODES and case.is_in_focus(order):
+                    yield _Charged(code, order.day, "", "unknown", order.diagnoses, order.diagnoses, order)
+        return
+    for line in case.lines.under_review():
+        if line.code in CODES:
+            own = line.diagnoses or _of_linked(line, case)
+            every = (*own, *line.claim_diagnoses)
+            yield _Charged(line.code, line.day, line.claim, line.claim_type, own, every, line)
+
+
+def _of_linked(line: Line, case: Case) -> tuple[Diagnosis, ...]:
+    """For a charge on no claim: the reasons of the procedure and the order that it refers to."""
+    linked: Iterable[Procedure | Order] = (*case.procedures, *case.orders) if not line.claim and line.links else ()
+    return tuple(stated for each in linked if each.identity in line.links for stated in each.diagnoses)
+
+
+def _verdict(charged: _Charged, case: Case) -> NotListed | Open | None:
+    payer = payer_of(case, (charged.record,) if isinstance(charged.record, Line) else ())
+    if payer == "other":
+        return None
+    if payer == "unknown":
+        return Open("claim", "the payer is not known: only Medicare's contractors publish these articles")
+    if not case.site.medicare:
+        return Open("claim", "the site's file names no Medicare contractor (`medicare`)")
+    if charged.day is None:
+        return Open("claim", f"{charged.code} has no date of service")
+    return _by_part(charged, charged.day, case)
+
+
+def _by_part(charged: _Charged, day: date, case: Case) -> NotListed | Open | None:
+    """The verdict by the contractor of the claim; of an unknown claim type, one that holds for each part."""
+    parts = parts_of(charged.claim_type, case)
+    verdicts = [compared(charged.code, day, part, charged.codes, case) for part in parts]
+    if question := next((each for each in verdicts if isinstance(each, Open)), None):
+        return question
+    listless = [each for each in verdicts if isinstance(each, NotListed)]
+    if len(listless) < len(verdicts):
+        return None
+    return NotListed(tuple(dict.fromkeys(article for each in listless for article in each.articles)))
+
+
+def _finding(charged: list[_Charged], day: date | None, articles: tuple[Article, ...]) -> Finding:
+    codes = ", ".join(dict.fromkeys(each.code for each in charged))
+    named = " and ".join(dict.fromkeys(each.row.name for each in articles))
+    return Finding(
+        summary=f"{codes}: no diagnosis is on the list of {named}; read the article and the record.",
+        evidence=tuple(each.evidence for each in charged),
+        notes=(*(_in_force(each) for each in articles), CAUTION),
+        day=day,
+        sources=tuple(dict.fromkeys(source_of(each.release) for each in articles)),
+    )
+
+
+def _in_force(article: Article) -> str:
+    row, release = article.row, article.release
+    since = f", in force since {row.first.isoformat()}" if row.first else ""
+    return f"{row.name} version {row.version}{since}, by {release.file} of {release.quarter}."
