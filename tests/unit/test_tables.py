@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.core.tables import Entry, load_table
+from cds_service.core.tables import Entry, Table, load_table
 from cds_service.errors import TableError
-from hooks.codes.tables import ADD_ONS, CODES, PairRow
+from cds_service.review.reference import cited
+from hooks.codes.tables import ADD_ONS, CODES, MODIFIERS, OPPS, PairRow
 
 HEAD = """title: A table
 sources:
@@ -92,3 +93,31 @@ def test_an_entry_ends_with_its_last_date() -> None:
     assert after
     assert "C8930" not in before.primaries
     assert "C8930" in after.primaries
+
+
+@pytest.mark.parametrize(
+    ("table", "code", "day", "is_in_force"),
+    [
+        (MODIFIERS, "JW", date(2016, 12, 31), False),
+        (MODIFIERS, "JW", date(2017, 1, 1), True),
+        (MODIFIERS, "JZ", date(2023, 6, 30), False),
+        (MODIFIERS, "JZ", date(2023, 7, 1), True),
+        (OPPS, "93015", date(2026, 3, 31), False),
+        (OPPS, "93015", date(2026, 4, 1), True),
+        (CODES, "0439T", date(2016, 6, 30), False),
+        (CODES, "0439T", date(2016, 7, 1), True),
+    ],
+)
+def test_facts_begin_on_their_days(table: Table[Entry], code: str, day: date, is_in_force: bool) -> None:
+    assert (table.on(code, day) is not None) is is_in_force
+
+
+def test_the_release_of_a_source_is_where_its_entries_begin_and_no_change(tmp_path: Path) -> None:
+    head = HEAD.replace("year: 2026,", "year: 2026, release: 2026-04-01,")
+    listed, dated = load(tmp_path, '  - {code: "93350"}\n  - {code: "93351", first: 2020-01-01}\n', head=head)
+    assert (listed.first, listed.start) == (None, date(2026, 4, 1))
+    assert (dated.release, dated.start) == (None, date(2020, 1, 1))
+    assert not listed.in_force(date(2026, 3, 31))
+    table = load_table(tmp_path / "table.yaml", Entry)
+    assert cited(table, listed).dates == "in the release of 2026-04-01; since when is not known"
+    assert cited(table, dated).dates == "from 2020-01-01"
