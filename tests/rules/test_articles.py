@@ -222,6 +222,14 @@ def test_an_unknown_claim_type_is_decided_if_both_parts_agree(advisor: Advisor, 
     assert verdict(replace(service, site=replace(service.site, medicare=both)), case) == "nothing"
 
 
+@pytest.mark.parametrize(("line", "part"), [("93351-26", "B"), ("C8930", "A")])
+def test_a_charge_that_tells_its_claim_type_is_compared_with_that_part(advisor: Advisor, line: str, part: str) -> None:
+    numbers: dict[MedicarePart, str] = {"A": "15101", "B": CGS}
+    for named, number in numbers.items():
+        expected = "found" if named == part else f"the site's file names no Medicare contractor for Part {part}"
+        assert verdict(at(advisor, number, part=named), {"lines": f"{line} dx I10"}) == expected
+
+
 @pytest.mark.parametrize(
     "stated",
     [
