@@ -18,7 +18,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: help docs screenshot install run test fuzz soak test-spark java browser bench bench-peer bench-audit blur conformance lint format lock clean
+.PHONY: help docs screenshot install run image test fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code conformance lint format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,15 @@ run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until in
 test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+BASE ?= python:3.11-slim-bookworm
+IMAGE ?= contrast-echo-cds
+IMAGE_OPTIONS ?=
+BUILDER ?= $(firstword $(foreach name,docker podman buildah,$(if $(shell command -v $(name)),$(name))))
+image:  ## build the image IMAGE from BASE, with docker, podman or buildah and with IMAGE_OPTIONS
+	@test -n "$(BUILDER)" || { echo "an image needs docker, podman or buildah: install one of them" >&2; exit 1; }
+	$(BUILDER) build --build-arg BASE=$(BASE) $(IMAGE_OPTIONS) $(if $(filter docker,$(notdir $(BUILDER))),,--ignorefile deploy/Dockerfile.dockerignore) \
+	  --file deploy/Dockerfile --tag $(IMAGE) .
+
 REQUESTS ?= 100000
 SEED ?= 1
 fuzz: $(VENV)/.dev  ## send REQUESTS damaged requests, made of SEED, to the service and judge each answer; some six minutes
@@ -39,8 +48,19 @@ fuzz: $(VENV)/.dev  ## send REQUESTS damaged requests, made of SEED, to the serv
 blur: $(VENV)/.dev  ## blur every record of every case and sample in every way, and look for advice that comes of it; some four minutes
 	BLUR=all $(BIN)/python -m pytest --numprocesses auto tests/rules/test_blur.py
 
+every-code: $(VENV)/.dev  ## judge 10,000 sound claims of any specialty and 10,000 broken ones, with every code checked; some fifteen minutes
+	EVERY_CODE=10000 $(BIN)/python -m pytest tests/audit/test_every_code.py
+
 test-spark: $(SPARK_VENV)/.installed java  ## compare the audit on Spark with the embedded one
 	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/audit/spark
+
+test-image: $(VENV)/.dev image-tools  ## build the image on Debian, run it without rights, send it the samples; some two minutes, as root
+	$(BIN)/python -m pytest --override-ini addopts=-ra tests/image
+
+image-tools:  ## install Debian's tools for images, as root and where they are missing
+	@for name in mmdebstrap buildah podman runc; do command -v $$name >/dev/null || missing=1; done; test -z "$$missing" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap buildah podman runc; fi
 
 bench-audit: $(VENV)/.dev $(SPARK_VENV)/.installed  ## measure the audit: speed, memory, growth
 	$(BIN)/python -m tests.bench.audit --spark $(SPARK_VENV)/bin/python

@@ -7,15 +7,18 @@ from typing import Any
 from flask import Flask
 
 import hooks
+from cds_service.auth.key_files import key_faults
+from cds_service.auth.registrations import load_clients
 from cds_service.auth.tokens import TokenVerifier, verifier_of
 from cds_service.cdshooks.cards import reason_system
 from cds_service.database.connections import Database
 from cds_service.database.store import KnownReasons, Store
+from cds_service.errors import Faults
 from cds_service.fhir.terminology import resources
 from cds_service.review.advisor import Advisor
 from cds_service.sandbox.requests import RequestBuilder
 from cds_service.sandbox.signing import Signer
-from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings
+from cds_service.settings import EXAMPLE_NAMESPACE, Settings, load_settings, settings_and_faults
 from cds_service.telemetry.logs import configure, log
 from cds_service.telemetry.metrics import Metrics
 from cds_service.telemetry.tracing import Tracing
@@ -41,7 +44,7 @@ from cds_service.web.call_recorder import CallRecorder
 from cds_service.web.flask_app import App
 from cds_service.web.openapi import DocumentedNames, document
 from cds_service.web.page_password import page_password_of
-from cds_service.wiring import create_advisor, samples, service_directory
+from cds_service.wiring import create_advisor, create_tables, samples, service_directory
 from hooks.coding import override_reasons
 from hooks.coding.studies import records_by_study
 from hooks.publish import reference as hooks_reference
@@ -70,7 +73,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace)))
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))
-    app.register_blueprint(health.blueprint(database, metrics))
+    app.register_blueprint(health.blueprint(database, metrics, advisor.tables))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
     app.jinja_env.globals["has_insights"] = chosen.has_insights
     if chosen.has_insights:
@@ -135,4 +138,36 @@ def fhir_resources(advisor: Advisor) -> dict[str, dict[str, Any]]:
 
 def create_verifier(settings: Settings) -> TokenVerifier | None:
     """The verifier of client tokens; None in development. Raises SettingsError."""
-    return verifier_of(settings, [service.id for service in hooks.all_services()])
+    return verifier_of(settings, _service_ids())
+
+
+def checked_settings() -> Settings:
+    """The settings for serving, after every source of configuration was judged: settings, files and keys.
+
+    Raises SettingsError with all faults, in one line each.
+    """
+    settings, faults = settings_and_faults()
+    advisor = partial(create_advisor, settings.model_copy(update={"tables_dir": None}))
+    faults.attempt(advisor, "CDS_SITE_FILE: " if settings.site_file else "")
+    faults.attempt(partial(create_tables, settings))
+    if settings.mode == "production":
+        _judge_clients(settings, faults)
+    if settings.sandbox_key:
+        faults.attempt(partial(Signer.from_file, settings.sandbox_key), "CDS_SANDBOX_KEY: ")
+    faults.raise_all()
+    return settings
+
+
+def _judge_clients(settings: Settings, faults: Faults) -> None:
+    """Judge the file of clients with its key files, and what the verifier of tokens needs beside it."""
+    in_file, in_verifier = Faults(), Faults()
+    if settings.clients_file:
+        clients = in_file.attempt(partial(load_clients, settings.clients_file, _service_ids()))
+        in_file.add(key_faults(clients or (), settings.clients_file.parent))
+    in_verifier.attempt(partial(create_verifier, settings))
+    faults.add(f"CDS_CLIENTS_FILE: {line}" for line in in_file.lines)
+    faults.add(line for line in in_verifier.lines if line not in in_file.lines)
+
+
+def _service_ids() -> list[str]:
+    return [service.id for service in hooks.all_services()]

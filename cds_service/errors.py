@@ -24,7 +24,10 @@
 Messages name the field and the expected value. They never repeat a client's value, which may be patient data.
 """
 
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar, TypeVar
+
+T = TypeVar("T")
 
 
 class ServiceError(Exception):
@@ -164,3 +167,32 @@ class SettingsError(ServiceError):
 
 class RuleError(ServiceError):
     """An invalid rule file; the message names the file and the expected form."""
+
+
+class Faults:
+    """Collects faults of configuration, in one line each, so that an operator sees all of them at once."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Add faults; those that are known already are left out."""
+        self.lines += [line for line in dict.fromkeys(map(_printable, lines)) if line not in self.lines]
+
+    def attempt(self, make: Callable[[], T], prefix: str = "") -> T | None:
+        """The result of a function; None if it raised SettingsError, whose lines are added after a prefix."""
+        try:
+            return make()
+        except SettingsError as error:
+            self.add(prefix + line for line in str(error).splitlines())
+            return None
+
+    def raise_all(self) -> None:
+        """Raise SettingsError with all faults, if there are any."""
+        if self.lines:
+            raise SettingsError("\n".join(self.lines))
+
+
+def _printable(line: str) -> str:
+    """A line with other characters escaped: names of files may have any, and a terminal cannot show them all."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)

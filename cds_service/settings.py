@@ -1,6 +1,9 @@
 """Settings with their defaults, read from the environment and validated at startup."""
 
+import difflib
+import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -11,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from cds_service.errors import SettingsError
+from cds_service.errors import Faults
 from cds_service.telemetry import tracing
 
 EXAMPLE_NAMESPACE = "org.example"
@@ -44,7 +47,11 @@ def _database_url(value: str) -> str:
         address = make_url(named)
     except (ArgumentError, ValueError):
         raise ValueError(_DATABASES) from None
-    is_file = address.drivername == "sqlite" and address.database not in {None, "", ":memory:"}
+    is_file = (
+        address.drivername == "sqlite"
+        and address.database not in {None, "", ":memory:"}
+        and not (address.query or address.host)
+    )
     if not is_file and address.drivername != "postgresql+psycopg":
         raise ValueError(_DATABASES)
     return named
@@ -66,10 +73,19 @@ def _page_paths(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ValueError("expected an absolute http or https URL")
+    """A base URL, to which paths are appended: without user, query and fragment."""
+    try:
+        parts = urlsplit(value)
+        is_base = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_base = False
+    if not is_base or re.search(r"[\s@?#\\]", value):
+        raise ValueError("expected an absolute http or https URL without user, query or fragment")
     return value.rstrip("/")
+
+
+def _web_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_web_address, value))
 
 
 class Settings(BaseSettings):
@@ -130,6 +146,7 @@ class Settings(BaseSettings):
     calls_per_second: float = Field(
         default=50.0,
         gt=0,
+        allow_inf_nan=False,
         description="Sustained calls per second per client and worker; bursts may be twice as large.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
@@ -137,7 +154,7 @@ class Settings(BaseSettings):
         description="Comma-separated origins of browser-based clients (CORS). In development, pages of loopback "
         "origins may call the services and /review without it.",
     )
-    fhir_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+    fhir_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_web_addresses)] = Field(
         default=(),
         description="In development: comma-separated base URLs of FHIR servers to query for data missing from "
         "prefetch; if empty, only servers on localhost. In production, each client's registration lists its own.",
@@ -238,17 +255,43 @@ def table() -> str:
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
-    Raises SettingsError with one line per invalid setting.
+    Raises SettingsError with one line per invalid or unknown setting.
     """
-    try:
-        return Settings()
-    except ValidationError as error:
-        faults = [_fault(each) for each in error.errors()]
-        raise SettingsError("\n".join(faults)) from None
+    settings, faults = settings_and_faults()
+    faults.raise_all()
+    return settings
+
+
+def settings_and_faults() -> tuple[Settings, Faults]:
+    """The settings, with defaults in place of invalid ones, and all faults; other sources are then judged too."""
+    faults, replaced = Faults(), dict[str, Any]()
+    faults.add(_unknown_names(os.environ))
+    while True:
+        try:
+            return Settings(**replaced), faults
+        except ValidationError as error:
+            for each in error.errors():
+                faults.add([_fault(each)])
+                name = str(each["loc"][0]).lower().removeprefix("cds_") if each["loc"] else "sandbox"
+                replaced[name] = Settings.model_fields[name].default
+
+
+# Kubernetes and Docker add such variables for a service that is named `cds`.
+_OF_A_SERVICE = re.compile(r"CDS_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\w+)?|NAME|ENV_\w+)")
+
+
+def _unknown_names(names: Iterable[str]) -> Iterator[str]:
+    """A line for each variable that is named like a setting and is none."""
+    known = [variable(name) for name in Settings.model_fields]
+    for name in sorted(names):
+        written = name.upper()
+        if written.startswith("CDS_") and written not in known and not _OF_A_SERVICE.fullmatch(written):
+            near = difflib.get_close_matches(written, known, n=1)
+            shown = re.sub(r"[^\w.-]", "?", name, flags=re.ASCII)
+            yield f"{shown}: no such setting; " + (f"did you mean {near[0]}?" if near else "see `cds-service settings`")
 
 
 def _fault(error: ErrorDetails) -> str:
     """The error in one line; errors across several settings already name them."""
-    if not error["loc"]:
-        return error["msg"].removeprefix("Value error, ")
-    return f"{variable(str(error['loc'][0]))}: {error['msg']}"
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{variable(str(error['loc'][0]))}: {text}" if error["loc"] else text

@@ -1,21 +1,29 @@
 """Builds the rules with their settings, without HTTP: for the command line, the audit and the web app."""
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import hooks
+import sample_bundles
 from cds_service.audit.fees import FeeTable
+from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.cms.lookup import Tables
 from cds_service.core.rules import scope_of
+from cds_service.errors import SettingsError
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.review.advisor import Advisor
 from cds_service.review.samples import SampleLibrary
 from cds_service.review.site_file import load_site
 from cds_service.sandbox.notation import CaseWriter
-from cds_service.settings import Settings
+from cds_service.settings import Settings, load_settings
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.alternatives import READINGS
 from hooks.publish import audit as hooks_audit
@@ -38,7 +46,9 @@ def create_advisor(settings: Settings) -> Advisor:
 
 
 def create_tables(settings: Settings) -> Tables:
-    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR."""
+    """The loaded CMS tables, for lookup; none without CDS_TABLES_DIR. Raises SettingsError for no folder."""
+    if settings.tables_dir and not os.path.isdir(settings.tables_dir):  # noqa: PTH112  # false for a name that is too long
+        raise SettingsError("CDS_TABLES_DIR: expected a folder; `cds-service tables add` makes it")
     return Tables(settings.tables_dir)
 
 
@@ -47,9 +57,20 @@ def codes_in_scope() -> frozenset[str]:
     return scope_of(hooks.all_rules()).codes
 
 
-def create_auditor(settings: Settings, fees: FeeTable, everything: bool) -> Auditor:
-    """An Auditor for exported records; each worker process builds its own. Raises SettingsError."""
-    return Auditor(create_advisor(settings), hooks_audit.knowledge(), fees, everything=everything)
+def create_auditor(settings: Settings, fees: FeeTable | Literal["medicare"], everything: bool) -> Auditor:
+    """An Auditor for exported records; each worker process builds its own.
+
+    `fees` are the site's, or Medicare's from the loaded tables. Raises SettingsError, and UnreadableInput without them.
+    """
+    advisor = create_advisor(settings)
+    amounts = MedicareFees(advisor.tables.snapshot()) if isinstance(fees, str) else fees
+    return Auditor(advisor, hooks_audit.knowledge(), amounts, everything=everything)
+
+
+def auditor_with_tables(folder: Path) -> Callable[[], Auditor]:
+    """A maker of auditors that use the loaded tables of a folder, and otherwise the settings. Raises SettingsError."""
+    settings = load_settings().model_copy(update={"tables_dir": folder})
+    return partial(create_auditor, settings, FeeTable(), everything=False)
 
 
 def service_directory(namespace: str) -> ServiceDirectory:
@@ -58,8 +79,8 @@ def service_directory(namespace: str) -> ServiceDirectory:
 
 
 def samples(namespace: str) -> SampleLibrary:
-    """The sample requests of a checkout; an installed package has none, so its pages show no examples."""
-    return SampleLibrary(Path(hooks.__file__).parents[1] / "sample_bundles", service_directory(namespace))
+    """The sample requests: a package of data beside the rules, in a checkout and in a wheel alike."""
+    return SampleLibrary(Path(str(files(sample_bundles))), service_directory(namespace))
 
 
 def create_case_writer() -> CaseWriter:

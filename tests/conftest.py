@@ -1,6 +1,7 @@
 """Shared fixtures: an advisor in this process, a running server, and a FHIR server."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,9 +26,15 @@ SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The last line of a run, said by the process that others may have worked for."""
-    if CHROMIUM is None and not hasattr(config, "workerinput"):
+    """The last lines of a run, said by the process that others may have worked for."""
+    if hasattr(config, "workerinput"):
+        return
+    if CHROMIUM is None:
         sys.stdout.write("\ntests in a browser were left out: install `chromium` (apt-get install chromium)\n")
+    if not any(map(shutil.which, ("docker", "podman", "buildah"))):
+        sys.stdout.write(
+            "\nthe image cannot be built here: install docker, podman or buildah, then `make test-image`\n"
+        )
 
 
 @pytest.fixture(scope="session")

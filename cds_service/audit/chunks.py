@@ -1,12 +1,12 @@
 """Chunks of export files that can be read in parallel: ranges of a plain file, or a whole gzip file."""
 
 import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
 from cds_service.audit.exports import ExportFile
+from cds_service.fhir.files import GZIP_ERRORS
 
 CHUNK_BYTES = 32 * 1024 * 1024
 
@@ -56,7 +56,7 @@ def lines_of(chunk: Chunk) -> Iterator[str | BrokenChunk]:
     with opener(chunk.source.path, "rb") as file:
         try:
             yield from _lines(file, chunk)  # type: ignore[arg-type]  # a GzipFile reads like any binary file
-        except (EOFError, gzip.BadGzipFile, zlib.error):
+        except GZIP_ERRORS:
             yield BrokenChunk("the gzip file is corrupt or truncated here; the rest is missing")
 
 

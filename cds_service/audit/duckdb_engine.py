@@ -24,9 +24,10 @@ import pyarrow.parquet as pq
 from cds_service.audit import output_files
 from cds_service.audit.charged_systems import CHARGE_TYPES
 from cds_service.audit.chunks import BrokenChunk, Chunk, lines_of
+from cds_service.audit.lines import MEDICATION
 from cds_service.audit.patients import ExportedRecord, by_patient
 from cds_service.audit.reviewer import AuditTally
-from cds_service.audit.scan import MEDICATION, ROWS, batches, scan
+from cds_service.audit.scan import ROWS, batches, scan
 from cds_service.audit.workers import Workers, auditor
 from cds_service.errors import UnreadableInput
 

@@ -1,5 +1,6 @@
 """The files of an export: a folder of NDJSON files, or the files that a Bulk Data manifest lists, on disk."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from cds_service.errors import UnreadableInput
+from cds_service.fhir.files import LINE_ENDINGS, MANIFEST, files_under, is_gzip_file, is_gzip_of_json, is_named, once
 
-ENDINGS = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
+_MOST_NAMES = 5  # of files in a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,13 @@ class ExportFile:
 
     @property
     def is_gzip(self) -> bool:
-        """True if the file is gzip."""
-        return self.path.suffix == ".gz"
+        """True if the file is gzip, by its first bytes. Raises OSError."""
+        return is_gzip_file(self.path)
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The files, and notes from the manifest."""
+    """The files, and notes from the manifest and on files that are not read."""
 
     files: tuple[ExportFile, ...]
     notes: tuple[str, ...] = ()
@@ -37,62 +39,81 @@ class Export:
 
 class _Output(msgspec.Struct):
     url: str
-    type: str = ""
+    type: str | None = None
     count: int | None = None
 
 
 class _Manifest(msgspec.Struct):
-    output: list[_Output]
-    deleted: list[Any] = []
-    error: list[Any] = []
+    """A manifest; null is the same as an absent member."""
+
+    output: list[_Output] | None
+    deleted: list[Any] | None = None
+    error: list[Any] | None = None
 
 
 def open_export(source: Path) -> Export:
-    """The files of a folder or of a manifest. Raises UnreadableInput with what was expected."""
-    if source.is_dir():
-        manifest = source / "manifest.json"
-        return _of_manifest(manifest) if manifest.is_file() else _of_folder(source)
-    if source.is_file():
-        return _of_manifest(source)
+    """The files of a folder or of a manifest, each real file once. Raises UnreadableInput with what was expected."""
+    try:
+        if source.is_dir():
+            manifest = source / MANIFEST
+            return _of_manifest(manifest) if manifest.is_file() else _of_folder(source)
+        if source.is_file():
+            return _of_manifest(source)
+    except OSError as error:
+        raise UnreadableInput(f"{error.filename or source}: {error.strerror or 'cannot be read'}") from None
     raise UnreadableInput(f"{source}: no such folder or manifest")
 
 
 def _of_folder(folder: Path) -> Export:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(ENDINGS))
-    if not files:
-        raise UnreadableInput(f"{folder}: expected files that end in {', '.join(ENDINGS)}, or a manifest.json")
-    return Export(tuple(ExportFile(path, str(path.relative_to(folder)), path.stat().st_size) for path in files))
+    seen = set[tuple[int, int]]()
+    every = [path for path in files_under(folder) if not path.name.startswith(".")]
+    read = list(once((path for path in every if is_named(path, LINE_ENDINGS) or is_gzip_of_json(path)), seen))
+    if not read:
+        raise UnreadableInput(f"{folder}: expected files that end in {', '.join(LINE_ENDINGS)}, or a {MANIFEST}")
+    unread = [str(path.relative_to(folder)) for path in once(every, seen)]
+    return Export(tuple(_file(path, folder) for path in read), tuple(_unread_note(unread)))
+
+
+def _file(path: Path, folder: Path, expected: int | None = None) -> ExportFile:
+    return ExportFile(path, str(path.relative_to(folder)), path.stat().st_size, expected)
+
+
+def _unread_note(names: list[str]) -> Iterator[str]:
+    """A note on the files of a folder that are not read, since they may hold part of the export."""
+    if names:
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        named = f"{', '.join(names[:_MOST_NAMES])}{more}"
+        yield f"Not read: {named}; expected files that end in {', '.join(LINE_ENDINGS)}, or gzip of NDJSON."
 
 
 def _of_manifest(path: Path) -> Export:
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableInput(f"{path.name}: expected a Bulk Data manifest: {error}") from None
-    files = tuple(_listed(path, position, each) for position, each in enumerate(manifest.output))
-    if not files:
+    listed = {_listed(path, position, each): each.count for position, each in enumerate(manifest.output or ())}
+    if not listed:
         raise UnreadableInput(f"{path.name}: expected `output` to list files")
+    files = tuple(_file(each, path.parent, listed[each]) for each in once(listed))
     return Export(files, tuple(_notes(manifest)))
 
 
-def _listed(manifest: Path, position: int, output: _Output) -> ExportFile:
+def _listed(manifest: Path, position: int, output: _Output) -> Path:
     """The file of an entry, found next to the manifest by the end of its URL, plain or gzip."""
     parts = [part for part in unquote(urlsplit(output.url).path).split("/") if part not in {"", ".", ".."}]
     for start in range(len(parts)):
         for ending in ("", ".gz"):
             path = manifest.parent.joinpath(*parts[start:-1], parts[-1] + ending)
             if path.is_file():
-                return ExportFile(path, str(path.relative_to(manifest.parent)), path.stat().st_size, output.count)
+                return path
     name = parts[-1] if parts else ""
     raise UnreadableInput(
         f"{manifest.name}: output[{position}]: no file `{name}` next to the manifest; download it first"
     )
 
 
-def _notes(manifest: _Manifest) -> list[str]:
-    notes = []
+def _notes(manifest: _Manifest) -> Iterator[str]:
     if manifest.deleted:
-        notes.append("The manifest lists deleted resources, which are not removed: audit a full export instead.")
+        yield "The manifest lists deleted resources, which are not removed: audit a full export instead."
     if manifest.error:
-        notes.append("The manifest lists server errors: part of the record may be missing from the export.")
-    return notes
+        yield "The manifest lists server errors: part of the record may be missing from the export."

@@ -1,14 +1,16 @@
-"""Dollar estimates of findings, from the site's fee table and the fix of each finding.
+"""Dollar estimates of findings, from a fee table and the fix of each finding.
 
-The table is CSV with the columns `code`, `setting` (professional, facility, or empty for both) and `amount` (per HCPCS
-unit). The site supplies it: this project contains no fees.
+The site's table is CSV with the columns `code`, `setting` (professional, facility, or empty for both) and `amount` (per
+HCPCS unit); this project contains no fees. Medicare's amounts are in `medicare_fees`.
 """
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Protocol
 
 from cds_service.core.case import Line
 from cds_service.core.changes import AddLine, Change, RemoveLine, ReplaceCode, SetUnits
@@ -20,14 +22,48 @@ SETTINGS = {"professional": "professional", "facility": "institutional", "": ""}
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """The facts about a charge that its amount depends on."""
+
+    claim_type: str = ""
+    day: date | None = None
+    modifiers: tuple[str, ...] = ()
+    place_of_service: str | None = None
+
+
+class Fees(Protocol):
+    """Amounts of charges."""
+
+    @property
+    def name(self) -> str:
+        """The name for the report; empty for no table."""
+        ...
+
+    @property
+    def identity(self) -> list[list[str]]:
+        """The contents, to tell if they changed."""
+        ...
+
+    def of(self, code: str, charge: Charge) -> Decimal | None:
+        """The amount per unit in US dollars; None if it is not known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class FeeTable:
-    """Amounts by code and claim type; an empty claim type stands for all."""
+    """The site's amounts by code and claim type; an empty claim type stands for all. `name` is empty for no table."""
 
     amounts: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    name: str = ""
 
-    def of(self, code: str, claim_type: str) -> Decimal | None:
+    @property
+    def identity(self) -> list[list[str]]:
+        """The amounts, in order."""
+        return sorted([code, claim_type, str(amount)] for (code, claim_type), amount in self.amounts.items())
+
+    def of(self, code: str, charge: Charge) -> Decimal | None:
         """The amount per unit; None if the table has none."""
-        return self.amounts.get((code, claim_type), self.amounts.get((code, "")))
+        return self.amounts.get((code, charge.claim_type), self.amounts.get((code, "")))
 
 
 def load_fees(path: Path) -> FeeTable:
@@ -45,7 +81,7 @@ def load_fees(path: Path) -> FeeTable:
                 amounts[key] = amount
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableInput(f"{path.name}: expected a CSV file in UTF-8: {error}") from None
-    return FeeTable(amounts)
+    return FeeTable(amounts, path.name)
 
 
 def _entry(path: Path, line: int, row: Mapping[str, str | None]) -> tuple[tuple[str, str], Decimal]:
@@ -77,7 +113,7 @@ class FeeEstimate:
     value: Decimal | None
 
 
-def estimate_of(fixes: Iterable[Fix], fees: FeeTable) -> FeeEstimate:
+def estimate_of(fixes: Iterable[Fix], fees: Fees) -> FeeEstimate:
     """The estimate of the recommended fix; among open alternatives the overcharge, else the smallest amount.
 
     An add-on without a primary can be fixed by adding or by removing a charge; the charge at risk counts.
@@ -95,7 +131,7 @@ def _size(estimate: FeeEstimate) -> Decimal:
     return abs(estimate.value or Decimal(0))
 
 
-def _estimate(changes: Iterable[Change], fees: FeeTable) -> FeeEstimate:
+def _estimate(changes: Iterable[Change], fees: Fees) -> FeeEstimate:
     every = tuple(changes)
     directions = {_direction(change) for change in every} - {"none"}
     values = [_value(change, fees) for change in every]
@@ -117,19 +153,28 @@ def _direction(change: Change) -> str:
     return "either" if isinstance(change, ReplaceCode) else "none"
 
 
-def _value(change: Change, fees: FeeTable) -> Decimal | None:
+def _value(change: Change, fees: Fees) -> Decimal | None:
     """The amount by which a change alters the charges; units still to be entered count as one."""
     if isinstance(change, AddLine):
-        fee = fees.of(change.code, change.sibling.claim_type if change.sibling else "")
+        fee = fees.of(change.code, _added(change))
         return None if fee is None else fee * (change.units if change.units is not None else 1)
     if isinstance(change, ReplaceCode):
-        old, new = (fees.of(code, change.line.claim_type) for code in (change.line.code, change.code))
+        old, new = (fees.of(code, _charged(change.line)) for code in (change.line.code, change.code))
         return None if old is None or new is None else (new - old) * _units(change.line)
     if isinstance(change, RemoveLine | SetUnits):
-        fee = fees.of(change.line.code, change.line.claim_type)
+        fee = fees.of(change.line.code, _charged(change.line))
         left = change.units if isinstance(change, SetUnits) else Decimal(0)
         return None if fee is None else fee * (left - _units(change.line))
     return Decimal(0)
+
+
+def _charged(line: Line) -> Charge:
+    return Charge(line.claim_type, line.day, line.modifiers, line.place_of_service)
+
+
+def _added(change: AddLine) -> Charge:
+    beside = _charged(change.sibling) if change.sibling else Charge()
+    return replace(beside, day=change.day or beside.day, modifiers=change.modifiers)
 
 
 def _units(line: Line) -> Decimal:

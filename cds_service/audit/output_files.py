@@ -28,7 +28,11 @@ _FINDINGS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("encounter", pa.string(), "reference to the encounter; null if none"),
     ("site", pa.string(), "provider of the encounter or claim, by name if the export has it"),
     ("practitioner", pa.string(), "billing practitioner, by name if the export has it"),
-    ("payer", pa.string(), "payer, as named in the coverage"),
+    (
+        "payer",
+        pa.string(),
+        "payer, as named in the coverage; `not in the export` if its coverage or organization is not",
+    ),
     ("setting", pa.string(), "`professional`, `facility` or `unknown`, by claim type"),
     ("product", pa.string(), "contrast product charged or due; `several`; null if none"),
     ("codes", pa.list_(pa.string()), "codes of the lines in evidence"),

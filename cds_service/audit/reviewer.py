@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from cds_service.audit.fees import FeeEstimate, FeeTable, estimate_of
+from cds_service.audit.fees import FeeEstimate, Fees, FeeTable, estimate_of
 from cds_service.audit.knowledge import Knowledge
 from cds_service.audit.patients import ExportedRecord, PatientCase, read_patient
 from cds_service.audit.sites import Sites, payer_of, practitioner_of, setting_of, sites_of
 from cds_service.core.case import Line
 from cds_service.core.changes import AddLine, ReplaceCode
 from cds_service.core.rules import Finding, Fix
+from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.advisor import Advisor, ReviewResult
 from cds_service.review.report import FindingView, findings_with_views
 
@@ -26,6 +27,9 @@ OUTCOMES = (REVIEWED, EMPTY, "passed", "finding", "not checked")
 
 NO_DAY = "no date"
 CENT = Decimal("0.01")
+
+_CHARGES = sorted(kind for kind, key in PREFETCH_KEYS.items() if key == PREFETCH_KEYS["Claim"])
+_ANY_CHARGE = rf'"resourceType"\s*:\s*"(?:{"|".join(_CHARGES)})"'
 
 
 class MakeAuditor(Protocol):
@@ -59,15 +63,16 @@ class Auditor:
 
     advisor: Advisor
     knowledge: Knowledge
-    fees: FeeTable = field(default_factory=FeeTable)
+    fees: Fees = field(default_factory=FeeTable)
     complete: frozenset[str] = frozenset()
     everything: bool = False
 
     @property
     def relevant(self) -> str:
-        """The pattern of relevant records, with the codes that the site maps to billing codes."""
+        """The pattern of relevant records, with the codes that the site maps, and all charges if each code counts."""
         mapped = sorted(re.escape(code.value) for code in self.advisor.site.mappings)
-        return "|".join([self.knowledge.relevant, *mapped])
+        every = [_ANY_CHARGE] if self.advisor.checks_every_code else []
+        return "|".join([self.knowledge.relevant, *mapped, *every])
 
     def audit(self, patient: str, records: Sequence[ExportedRecord], tally: AuditTally) -> None:
         """Review the cases of a patient and add the results to the tally."""

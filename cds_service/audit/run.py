@@ -13,19 +13,23 @@ from typing import Any
 
 import duckdb
 import msgspec
+from msgspec import to_builtins
 
 from cds_service.audit import html_report, output_files
 from cds_service.audit.chunks import Chunk, chunks_of
 from cds_service.audit.duckdb_engine import ChunkResult, Engine, PartitionResult, Progress, quoted
 from cds_service.audit.exports import Export, ExportFile
+from cds_service.audit.lines import NAMED_TYPES
 from cds_service.audit.reviewer import Auditor
-from cds_service.audit.scan import NAMED_TYPES
+from cds_service.audit.sites import NOT_IN_EXPORT, PAYER_REFERENCE
 from cds_service.audit.summary import DRILL_DOWN, Run, summarize
 from cds_service.audit.versions import rules_of, site_version, tables_of
 from cds_service.audit.workers import Workers
 from cds_service.errors import UnreadableInput
+from cds_service.fhir.foreign import FOREIGN
 from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
 from cds_service.fhir.sources import PREFETCH_KEYS
+from cds_service.review.tables import loaded_tables
 
 WORK = "unfinished"
 
@@ -41,7 +45,6 @@ class Options:
     overwrite: bool = False
     strict: bool = False
     everything: bool = False
-    fees: str = ""
 
 
 def run_audit(export: Export, workers: Workers, options: Options, progress: Progress) -> dict[str, Any]:
@@ -100,14 +103,15 @@ def _prepare(export: Export, auditor: Auditor, options: Options) -> Path:
 
 
 def _fingerprint(export: Export, auditor: Auditor, options: Options) -> dict[str, Any]:
-    """The inputs that must be unchanged to resume: files, rules, site settings, and options that affect results."""
+    """The inputs that must be unchanged to resume: files, rules, tables, site settings, and options that count."""
     return {
         "files": [[each.name, each.size, each.path.stat().st_mtime_ns] for each in export.files],
         "rules": {name: each["version"] for name, each in rules_of(auditor.advisor.rules).items()},
         "tables": {name: each["version"] for name, each in tables_of(auditor.advisor.rules).items()},
         "site": site_version(auditor.advisor.site),
         "options": [sorted(options.complete), options.everything, options.strict],
-        "fees": sorted([code, claim_type, str(amount)] for (code, claim_type), amount in auditor.fees.amounts.items()),
+        "fees": auditor.fees.identity,
+        "loaded": sorted([each.name, each.sha256] for each in auditor.advisor.tables.snapshot().releases),
     }
 
 
@@ -132,9 +136,15 @@ def complete_parts(complete: Iterable[str], rejected: frozenset[str]) -> tuple[f
     return frozenset(PREFETCH_KEYS[each] for each in declared) - flawed, warnings
 
 
-def unread_notes(types: Iterable[str]) -> tuple[str, ...]:
-    """A note for each resource type of the export that states charges and is not read."""
-    return tuple(f"{unread_charges(each)}." for each in sorted(UNREAD_CHARGES.intersection(types)))
+def unread_notes(types: Mapping[str, int]) -> tuple[str, ...]:
+    """A note for each resource type that states charges and is not read, and one for lines that are no resources.
+
+    `types` are the lines of the export by resource type.
+    """
+    notes = [f"{unread_charges(each)}." for each in sorted(UNREAD_CHARGES.intersection(types))]
+    if foreign := types.get(FOREIGN):
+        notes.append(f"Lines that are not FHIR resources, as in the log of an exporter, were not read: {foreign:,}.")
+    return tuple(notes)
 
 
 def _rejected_types(chunks: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> frozenset[str]:
@@ -171,10 +181,11 @@ def describe(
             "version": version("contrast-echo-cds"),
             "engine": engine,
             "complete": sorted(options.complete),
-            "fees": options.fees,
+            "fees": auditor.fees.name,
             "files": files,
             "site": site_version(auditor.advisor.site),
             "switchedOff": sorted(auditor.advisor.site.rules_off),
+            "loaded": [to_builtins(each) for each in loaded_tables(auditor.advisor.tables.snapshot())],
         },
         facts=counts.facts,
         rejects=counts.rejects,
@@ -230,7 +241,7 @@ def _create_views(database: duckdb.DuckDBPyConnection, work: Path) -> None:
         f"WHERE kind IN ({kinds}) AND raw <> '' GROUP BY ALL",
         "CREATE TABLE names AS SELECT one.ref, coalesce(two.name, one.name) AS name "
         "FROM named one LEFT JOIN named two ON one.name = two.ref",
-        f"CREATE VIEW findings AS SELECT f.* REPLACE ({_named('site', 'practitioner', 'payer')}) "  # noqa: S608
+        f"CREATE VIEW findings AS SELECT f.* REPLACE ({_named('site', 'practitioner')}, {_PAYER}) "  # noqa: S608
         f"FROM read_parquet('{parts}/*/findings.parquet') f {_joined('site', 'practitioner', 'payer')}",
         f"CREATE VIEW counts AS SELECT rule, outcome, reason, month, coalesce(n_site.name, site) AS site, "  # noqa: S608
         f"sum(cases)::BIGINT AS cases FROM read_parquet('{parts}/*/counts.parquet') f {_joined('site')} "
@@ -238,6 +249,12 @@ def _create_views(database: duckdb.DuckDBPyConnection, work: Path) -> None:
         f"CREATE VIEW left_out AS FROM read_parquet('{parts}/*/left_out.parquet') ORDER BY ALL",
     ):
         database.execute(statement)
+
+
+_PAYER = (
+    f"CASE WHEN n_payer.name IS NULL AND f.payer LIKE '{PAYER_REFERENCE}%' THEN '{NOT_IN_EXPORT}' "
+    "ELSE coalesce(n_payer.name, f.payer) END AS payer"
+)
 
 
 def _named(*columns: str) -> str:

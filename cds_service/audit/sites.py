@@ -14,6 +14,10 @@ from cds_service.core.case import Case, Coverage, Line, Record
 from cds_service.fhir.resources import Reference
 
 NOT_NAMED = "not named"
+NOT_IN_EXPORT = "not in the export"
+
+# References to payers that are replaced by names at the end of a run, or by NOT_IN_EXPORT.
+PAYER_REFERENCE = "Organization/"
 _CLAIMS = frozenset({"Claim", "ExplanationOfBenefit"})
 
 
@@ -95,19 +99,24 @@ def practitioner_of(lines: Iterable[Line]) -> str:
 
 
 def payer_of(lines: Iterable[Line], case: Case) -> str:
-    """The name of the payer: by the coverage that the lines reference, else the patient's first."""
-    named = [name for line in lines for name in (*line.coverages, *line.payer_names)]
-    coverages = {coverage.identity: coverage for coverage in case.coverages}
-    for name in named:
-        if name not in coverages:
-            return name
-        return _payer_name(coverages[name])
+    """The name of the payer: by the first coverage that the lines name, else the patient's first.
+
+    A coverage that the lines reference and the export lacks says nothing of its payer: NOT_IN_EXPORT.
+    """
+    for line in lines:
+        for reference in line.coverages:
+            found = (each for each in case.coverages if reference in (each.identity, *each.identifiers))
+            return next(map(_payer_name, found), NOT_IN_EXPORT)
+        if line.payer_names:
+            return line.payer_names[0]
     return _payer_name(case.coverages[0]) if case.coverages else NOT_NAMED
 
 
 def _payer_name(coverage: Coverage) -> str:
-    codes = [f"{code.value}" for code in coverage.concept.codes]
-    return next(iter((*coverage.payors, *coverage.concept.words, *codes)), NOT_NAMED)
+    """The payor's name, else the plan's, else the reference of the organization that pays."""
+    codes = [code.value for code in coverage.concept.codes]
+    organizations = [each for each in coverage.identifiers if each.startswith(PAYER_REFERENCE)]
+    return next(iter((*coverage.payors, *coverage.concept.words, *codes, *organizations)), NOT_NAMED)
 
 
 def setting_of(lines: Iterable[Line]) -> str:

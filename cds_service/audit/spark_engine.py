@@ -4,15 +4,17 @@ Spark reads and writes the paths, shuffles by patient, and retries failed tasks;
 `mapInArrow` and `mapInPandas`. Every executor needs this package with its extra `spark`.
 """
 
+import gzip
 import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import pyarrow as pa
@@ -24,13 +26,16 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from cds_service.audit import html_report, output_files
 from cds_service.audit.charged_systems import CHARGE_TYPES
 from cds_service.audit.duckdb_engine import Progress
-from cds_service.audit.exports import ENDINGS, Export, open_export
+from cds_service.audit.exports import Export, ExportFile, open_export
+from cds_service.audit.lines import MEDICATION, NAMED_TYPES
 from cds_service.audit.patients import by_patient
 from cds_service.audit.reviewer import Auditor, AuditTally, MakeAuditor
 from cds_service.audit.run import Options, RunCounts, as_json, complete_parts, describe, type_in, unread_notes
-from cds_service.audit.scan import BATCH_LINES, MEDICATION, NAMED_TYPES, ROWS, scan
+from cds_service.audit.scan import BATCH_LINES, ROWS, scan
+from cds_service.audit.sites import NOT_IN_EXPORT, PAYER_REFERENCE
 from cds_service.audit.summary import DRILL_DOWN, summarize
 from cds_service.errors import UnreadableInput
+from cds_service.fhir.files import LINE_ENDINGS, is_gzip_file
 
 _SCANNED = pa.schema([*ROWS, ("file", pa.string()), ("reason", pa.string()), ("number", pa.int64())])
 _COUNTED = "counted"  # the reason of rows that hold the number of lines of a type
@@ -104,17 +109,38 @@ def _is_remote(path: str) -> bool:
 def _scanned(spark: SparkSession, export: str, opened: Export | None, relevant: str) -> DataFrame:
     reader = spark.read.option("lineSep", "\n")
     if opened:
-        lines = reader.text([file.path.absolute().as_uri() for file in opened.files])
+        by_name = [file for file in opened.files if _is_read_by_name(file)]
+        others = [file.path for file in opened.files if not _is_read_by_name(file)]
+        lines = reader.text([file.path.absolute().as_uri() for file in by_name]) if by_name else None
     else:
-        patterns = ",".join(ending.removeprefix(".") for ending in ENDINGS)
+        patterns = ",".join(ending.removeprefix(".") for ending in LINE_ENDINGS)
         lines = reader.option("recursiveFileLookup", "true").option("pathGlobFilter", f"*.{{{patterns}}}").text(export)
-    with_file = lines.select("value", f.col("_metadata.file_path").alias("file"))
+        others = []
+    parts = [lines.select("value", f.col("_metadata.file_path").alias("file"))] if lines is not None else []
+    if others:
+        rows = spark.sparkContext.parallelize(others, len(others)).flatMap(_lines_by_content)
+        parts.append(spark.createDataFrame(rows, "value string, file string"))
+    with_file = reduce(DataFrame.union, parts)
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             yield from _scan_batch(batch.column("value").to_pylist(), batch.column("file").to_pylist(), relevant)
 
     return with_file.mapInArrow(read, from_arrow_schema(_SCANNED))
+
+
+def _is_read_by_name(file: ExportFile) -> bool:
+    """True if Spark reads a file as it is: it knows gzip by the ending only."""
+    return file.is_gzip == file.path.name.endswith(".gz")
+
+
+def _lines_by_content(path: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a file whose ending does not tell whether it is gzip, each with the file's address."""
+    address = path.absolute().as_uri()
+    opener = gzip.open if is_gzip_file(path) else open
+    with opener(path, "rb") as file:
+        for line in file:
+            yield line.decode("utf-8", "replace").removesuffix("\n"), address
 
 
 def _scan_batch(lines: list[str], files: list[str], relevant: str) -> Iterator[pa.RecordBatch]:
@@ -163,7 +189,7 @@ def _placed(spark: SparkSession, rejected: DataFrame) -> DataFrame:
     files = sorted(row["file"] for row in rejected.select("file").distinct().collect())
     places = spark.createDataFrame([], "file string, line long, key string")
     for file in files:
-        numbered = spark.sparkContext.textFile(unquote(file)).zipWithIndex()
+        numbered = _lines_in(spark, file).zipWithIndex()
         rows = numbered.map(lambda pair, file=file: (file, pair[1] + 1, pair[0].strip("\ufeff \t\r\n")))
         places = places.union(spark.createDataFrame(rows, "file string, line long, key string"))
     texts = rejected.select(
@@ -172,6 +198,14 @@ def _placed(spark: SparkSession, rejected: DataFrame) -> DataFrame:
     found = places.join(texts.distinct(), ["file", "key"])
     name = f.regexp_extract("file", "[^/]+$", 0)
     return found.select(f.concat(name, f.lit(":"), "line").alias("place"), "reason", f.col("key").alias("text"))
+
+
+def _lines_in(spark: SparkSession, address: str) -> Any:
+    """The lines of a file in order."""
+    path = Path(unquote(urlsplit(address).path))
+    if address.startswith("file:") and not _is_read_by_name(ExportFile(path, address, 0)):
+        return spark.sparkContext.parallelize([path], 1).flatMap(_lines_by_content).map(itemgetter(0))
+    return spark.sparkContext.textFile(unquote(address))
 
 
 # --- grouping and reviewing -----------------------------------------------------------------------------------------
@@ -266,6 +300,8 @@ def _write_tables(results: DataFrame, names: DataFrame, rejects: DataFrame, addr
     counts = _renamed(_typed(results, "count", output_files.COUNTS), "site", names)
     for column in ("site", "practitioner", "payer"):
         findings = _renamed(findings, column, names)
+    unresolved = f.col("payer").startswith(PAYER_REFERENCE)  # what has a name was renamed
+    findings = findings.withColumn("payer", f.when(unresolved, f.lit(NOT_IN_EXPORT)).otherwise(f.col("payer")))
     sums = counts.groupBy("rule", "outcome", "reason", "month", "site").agg(f.sum("cases").alias("cases"))
     skipped = _typed(results, "skipped", output_files.SKIPPED)
     ordered = findings.select(*output_files.FINDINGS.names).orderBy("rule", "day", "id")

@@ -20,7 +20,8 @@ a token with a `jku` is refused. Errors name the file, the line and the expected
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ import msgspec
 
 from cds_service.auth.surfaces import SURFACES
 from cds_service.core import strict_yaml
-from cds_service.errors import SettingsError
+from cds_service.errors import Faults, SettingsError
 from cds_service.fhir.servers import AllowedServer, AllowList, is_secure
 
 # Allowed signature algorithms: no shared secrets and no `none`.
@@ -80,51 +81,62 @@ class _Loader:
 
     def clients(self) -> tuple[Client, ...]:
         written = self._convert(self.document.data, _File, "$").clients or []
-        found = [self._client(raw, f"$.clients[{number}]") for number, raw in enumerate(written)]
+        faults = Faults()
+        made = [faults.attempt(partial(self._client, raw, f"$.clients[{i}]")) for i, raw in enumerate(written)]
+        faults.add(self._repeated(made))
+        faults.raise_all()
+        return tuple(client for client in made if client)
+
+    def _repeated(self, clients: list[Client | None]) -> Iterator[str]:
         for name in ("id", "issuer"):
-            values = [getattr(client, name) for client in found]
+            values = [client and getattr(client, name) for client in clients]
             for number, value in enumerate(values):
-                if value in values[:number]:
-                    raise self._fault(f"$.clients[{number}].{name}", f"another client has this `{name}`")
-        return tuple(found)
+                if value and value in values[:number]:
+                    yield self._at(f"$.clients[{number}].{name}", f"another client has this `{name}`")
 
     def _client(self, raw: dict[str, Any], path: str) -> Client:
+        """The client as written. Raises SettingsError with all its faults."""
+        faults = Faults()
+        types = {field.name: field.type for field in msgspec.structs.fields(Client)}
+        for name, value in raw.items():
+            if name in types:
+                faults.attempt(partial(self._convert, value, types[name], f"{path}.{name}"))
+            else:
+                faults.add([self._at(f"{path}.{name}", f"unknown key `{name}`")])
+        faults.raise_all()
         client: Client = self._convert(raw, Client, path)
+        faults.add(self._faults(client, path))
+        faults.raise_all()
+        return client
+
+    def _faults(self, client: Client, path: str) -> Iterator[str]:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", client.id):
-            raise self._fault(f"{path}.id", "expected `id` to have only letters, digits, dots and hyphens")
+            yield self._at(f"{path}.id", "expected `id` to have only letters, digits, dots and hyphens")
         if not client.issuer.strip():
-            raise self._fault(f"{path}.issuer", "expected `issuer` to be the `iss` of the client's tokens")
-        self._require_keys(client, path)
-        self._require_known(client, path)
+            yield self._at(f"{path}.issuer", "expected `issuer` to be the `iss` of the client's tokens")
+        yield from self._key_faults(client, path)
+        known = None if self.known_services is None else (*self.known_services, *SURFACES)
+        for number, service in enumerate(client.services or ()):
+            if known is not None and service not in known:
+                yield self._at(f"{path}.services[{number}]", f"expected one of {', '.join(known)}")
         seconds = client.token_seconds
         if seconds is not None and not LEAST_TOKEN_SECONDS <= seconds <= MOST_TOKEN_SECONDS:
-            raise self._fault(
-                f"{path}.token_seconds", f"expected {LEAST_TOKEN_SECONDS} to {MOST_TOKEN_SECONDS} seconds"
-            )
+            yield self._at(f"{path}.token_seconds", f"expected {LEAST_TOKEN_SECONDS} to {MOST_TOKEN_SECONDS} seconds")
         for number, server in enumerate(client.fhir_servers):
             fault = server.fault()
             if fault:
-                raise self._fault(f"{path}.fhir_servers[{number}].url", fault)
-        return client
+                yield self._at(f"{path}.fhir_servers[{number}].url", fault)
 
-    def _require_keys(self, client: Client, path: str) -> None:
+    def _key_faults(self, client: Client, path: str) -> Iterator[str]:
         if not (client.jwks_url or client.jwks_file):
-            raise self._fault(path, "expected `jwks_url` or `jwks_file`")
+            yield self._at(path, "expected `jwks_url` or `jwks_file`")
         if client.jwks_url and not is_secure(client.jwks_url):
-            raise self._fault(f"{path}.jwks_url", "expected an https URL; keys sent over http could be altered")
+            yield self._at(f"{path}.jwks_url", "expected an https URL; keys sent over http could be altered")
         if not client.algorithms:
-            raise self._fault(f"{path}.algorithms", f"expected one or more of {', '.join(ALGORITHMS)}")
+            yield self._at(f"{path}.algorithms", f"expected one or more of {', '.join(ALGORITHMS)}")
         for number, algorithm in enumerate(client.algorithms):
             if algorithm not in ALGORITHMS:
-                raise self._fault(f"{path}.algorithms[{number}]", f"expected one of {', '.join(ALGORITHMS)}")
-
-    def _require_known(self, client: Client, path: str) -> None:
-        if self.known_services is None:
-            return
-        known = (*self.known_services, *SURFACES)
-        for number, service in enumerate(client.services or ()):
-            if service not in known:
-                raise self._fault(f"{path}.services[{number}]", f"expected one of {', '.join(known)}")
+                yield self._at(f"{path}.algorithms[{number}]", f"expected one of {', '.join(ALGORITHMS)}")
 
     def _convert(self, data: Any, form: Any, path: str) -> Any:
         try:
@@ -140,4 +152,7 @@ class _Loader:
             raise self._fault(within, words) from None
 
     def _fault(self, path: str, text: str) -> SettingsError:
-        return SettingsError(f"{self.document.name}: line {self.document.line_of(path)}: {text}")
+        return SettingsError(self._at(path, text))
+
+    def _at(self, path: str, text: str) -> str:
+        return f"{self.document.name}: line {self.document.line_of(path)}: {text}"

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from cds_service.database.connections import INSERTS, Database
 from cds_service.database.schema import USED_TOKENS
 from cds_service.errors import StoreUnavailable
-from cds_service.telemetry.logs import log
+from cds_service.telemetry.logs import Seldom, log
 
 PURGE_SECONDS = 60.0
 
@@ -64,6 +64,7 @@ class SharedReplayStore:
         self._database = database
         self._purged_at = 0.0
         self._own = MemoryReplayStore()
+        self._seldom = Seldom()
 
     def record_use(self, issuer: str, jti: str, ends_at: float) -> bool:
         """Record a token; True if this is its first use."""
@@ -73,7 +74,8 @@ class SharedReplayStore:
         try:
             return self._database.run(partial(self._insert, entry), WAIT_SECONDS)
         except StoreUnavailable:
-            log.error("used tokens not shared between workers")
+            if self._seldom.allows():
+                log.error("used tokens not shared between workers")
             return True
 
     def _insert(self, entry: dict[str, Any], connection: Connection) -> bool:

@@ -26,6 +26,7 @@ from cds_service.core.changes import (
     ReplaceCode,
     SetUnits,
 )
+from cds_service.core.notation import shortened
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.systems import billing_uri, code_kind
 
@@ -77,7 +78,7 @@ def fhir_actions(changes: Iterable[Change], case: Case, raw: Mapping[str, msgspe
     updates = [
         Action(
             type="update",
-            description=_capitalized("; ".join(described[path] + _amounts_note(resource))),
+            description="; ".join([shortened(_capitalized("; ".join(described[path]))), *_amounts_note(resource)]),
             resource=resource,
         )
         for path, resource in updated.items()

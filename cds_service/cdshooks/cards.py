@@ -13,11 +13,13 @@ from cds_service.cdshooks.messages import Card, CardSource, Coding, Link, Sugges
 from cds_service.core.case import Case
 from cds_service.core.changes import AddLine, Change
 from cds_service.core.finding_ids import finding_ids
+from cds_service.core.notation import shortened
 from cds_service.core.review import Review
 from cds_service.core.rules import Finding, Fix, Rule
 from cds_service.core.tables import Source
 
-SUMMARY_LIMIT = 139
+MOST_SEEN = 50  # pieces of evidence in a detail
+NOTE_LIMIT = 1000  # characters of a note in a detail
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
 _NOT_IN_CODE = re.compile(r"[`\s<>]+")
@@ -92,7 +94,7 @@ class CardMaker:
             actions = fhir_actions(changes, self.case, self.raw)
             if actions:
                 yield Suggestion(
-                    label=fix.label if len(changes) == len(fix.changes) else _label(changes),
+                    label=shortened(fix.label if len(changes) == len(fix.changes) else _label(changes)),
                     uuid=str(uuid.uuid4()),
                     is_recommended=fix.recommended,
                     actions=actions,
@@ -116,24 +118,25 @@ def reason_system(canonical_base: str) -> str:
     return f"{canonical_base}/CodeSystem/override-reason"
 
 
-def shortened(text: str) -> str:
-    """The text, cut at a word to fewer than 140 characters."""
-    if len(text) <= SUMMARY_LIMIT:
-        return text
-    return text[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0] + "…"
-
-
 def detail_of(rule: Rule, finding: Finding) -> str:
-    """The card's detail: evidence, rationale and sources, as Markdown without HTML."""
-    seen = dict.fromkeys(
-        f"- {escape_markdown(each.seen)} ({_code_span(each.record.origin.reference)})" for each in finding.evidence
+    """The card's detail: evidence, rationale and sources, as Markdown without HTML.
+
+    It stays short, whatever was sent: long texts are cut, and of much evidence only the first is listed.
+    """
+    seen = list(
+        dict.fromkeys(
+            f"- {escape_markdown(shortened(each.seen))} ({_code_span(each.record.origin.reference)})"
+            for each in finding.evidence
+        )
     )
+    if len(seen) > MOST_SEEN:
+        seen[MOST_SEEN:] = [f"- and {len(seen) - MOST_SEEN} more"]
     day = f" on {finding.day.isoformat()}" if finding.day else ""
     parts = [f"**Seen{day}**\n\n" + "\n".join(seen)]
     if finding.checklist:
         parts.append(_table(finding.checklist))
     if finding.notes:
-        parts.append("\n\n".join(escape_markdown(note) for note in finding.notes))
+        parts.append("\n\n".join(escape_markdown(shortened(note, NOTE_LIMIT)) for note in finding.notes))
     parts.append(f"**Why**\n\n{rule.why}")
     sources = rule.sources_of(finding)
     parts.append("**Source**\n\n" + "\n".join(f"- {_citation(rule, each, finding.day)}" for each in sources))

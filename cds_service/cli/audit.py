@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from cds_service.audit.exports import open_export
 from cds_service.audit.fees import FeeTable, load_fees
+from cds_service.audit.medicare_fees import MEDICARE
 from cds_service.audit.workers import Workers
 from cds_service.cli import examples
 from cds_service.errors import ServiceError, UnreadableInput
@@ -34,6 +35,14 @@ class _Group(click.Group):
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of the default command, which are those that people look for here."""
+        options = [each for each in self.commands["run"].get_params(ctx) if isinstance(each, click.Option)]
+        records = [record for each in options if (record := each.get_help_record(ctx)) is not None]
+        with formatter.section("Options"):
+            formatter.write_dl(records)
+        self.format_commands(ctx, formatter)
 
 
 def audit_group(create: CreateAuditor) -> click.Group:
@@ -63,7 +72,7 @@ def _diff(before: Path, after: Path, as_json: bool) -> None:
 
     Exit code 0: the same findings. 1: different findings. 2: a folder is not a finished audit.
     """
-    _require("embedded")
+    require_extra("embedded")
     from cds_service.audit.compare import compare, in_words, open_audit  # noqa: PLC0415  # needs the extra
 
     try:
@@ -90,7 +99,9 @@ def _run_command(create: CreateAuditor) -> click.Command:
         f"count as absent. Of {', '.join(PREFETCH_KEYS)}.",
     )
     @click.option(
-        "--fees", type=click.Path(path_type=Path), help="Fee table (CSV: code, setting, amount) for the estimate."
+        "--fees",
+        metavar="FILE|medicare",
+        help="Fee table (CSV: code, setting, amount) for the estimate; or `medicare`, national by the loaded tables.",
     )
     @click.option(
         "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Processes; default one per core."
@@ -110,16 +121,18 @@ def _run_command(create: CreateAuditor) -> click.Command:
         help="Embedded DuckDB, or Spark.",
     )
     @click.option("--master", help="Spark master, such as local[*]; only with --engine spark.")
-    def run(export: str, complete: str, fees: Path | None, engine: str, **chosen: Any) -> None:
+    def run(export: str, complete: str, fees: str | None, engine: str, **chosen: Any) -> None:
         """Run the rules over EXPORT: a folder of NDJSON files, plain or gzip, or a Bulk Data manifest with its files.
 
         Exit code 0: done. 2: the export or an option cannot be used.
         """
-        _require(engine)
+        require_extra(engine)
         try:
             types = _types(complete)
-            make = partial(create, load_settings(), load_fees(fees) if fees else FeeTable(), chosen["everything"])
-            summary = _start(engine, export, make, types, fees, dict(chosen))
+            make = partial(create, load_settings(), _fees(fees), chosen["everything"])
+            if fees == MEDICARE:
+                make()  # refuse before any worker starts
+            summary = _start(engine, export, make, types, dict(chosen))
         except UnreadableInput as error:
             click.echo(str(error), err=True)
             sys.exit(2)
@@ -130,7 +143,7 @@ def _run_command(create: CreateAuditor) -> click.Command:
     return run
 
 
-def _require(engine: str) -> None:
+def require_extra(engine: str) -> None:
     """Exit with code 2 and the install command if the packages of an engine are missing.
 
     They are not imported here, so that workers can still be forked.
@@ -145,6 +158,12 @@ def _require(engine: str) -> None:
         sys.exit(2)
 
 
+def _fees(written: str | None) -> FeeTable | Literal["medicare"]:
+    if written == MEDICARE:
+        return MEDICARE
+    return load_fees(Path(written)) if written else FeeTable()
+
+
 def _types(written: str) -> tuple[str, ...]:
     types = tuple(each.strip() for each in written.split(",") if each.strip())
     if not set(types) <= set(PREFETCH_KEYS):
@@ -152,11 +171,9 @@ def _types(written: str) -> tuple[str, ...]:
     return types
 
 
-def _start(
-    engine: str, export: str, make: Any, types: tuple[str, ...], fees: Path | None, chosen: dict[str, Any]
-) -> dict[str, Any]:
+def _start(engine: str, export: str, make: Any, types: tuple[str, ...], chosen: dict[str, Any]) -> dict[str, Any]:
     master, out, jobs = chosen.pop("master"), chosen.pop("out"), chosen.pop("jobs")
-    options = {"out": Path(out), "complete": types, "fees": fees.name if fees else "", **chosen}
+    options = {"out": Path(out), "complete": types, **chosen}
     if engine == "embedded" and master:
         raise UnreadableInput("--master: only with --engine spark")
     if engine == "spark" and chosen["resume"]:

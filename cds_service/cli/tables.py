@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from cds_service.audit.preview import MakeAuditorOf, preview
 from cds_service.cli import examples
+from cds_service.cli.audit import require_extra
 from cds_service.cms.catalog import Release, catalog, missing_parts
 from cds_service.cms.changes import TableChanges, between
 from cds_service.cms.recognize import given
@@ -40,8 +42,8 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-def tables_group(scope: Callable[[], Collection[str]]) -> click.Group:
-    """The commands. `scope` gives the codes whose changes are shown in full."""
+def tables_group(scope: Callable[[], Collection[str]], auditor_of: MakeAuditorOf) -> click.Group:
+    """The commands. `scope` gives the codes whose changes are shown in full, `auditor_of` the auditor of a preview."""
 
     @click.group("tables", cls=_Commands, epilog=examples("tables add ccipra-v323r0-f1.zip", "tables list"))
     def tables() -> None:
@@ -50,7 +52,7 @@ def tables_group(scope: Callable[[], Collection[str]]) -> click.Group:
     tables.add_command(add_tables)
     tables.add_command(list_tables)
     tables.add_command(remove_tables)
-    tables.add_command(_diff_command(scope))
+    tables.add_command(_diff_command(scope, auditor_of))
     return tables
 
 
@@ -136,27 +138,53 @@ def remove_tables(folder: Path, names: tuple[str, ...]) -> None:
         click.echo(f"removed {release.name}")
 
 
-def _diff_command(scope: Callable[[], Collection[str]]) -> click.Command:
-    @click.command("diff", epilog=examples("tables diff 2026Q3 2026Q4", "tables diff mue-dme-2026Q3 mue-dme-2026Q4"))
+def _diff_command(scope: Callable[[], Collection[str]], auditor_of: MakeAuditorOf) -> click.Command:
+    @click.command("diff", epilog=examples("tables diff 2026Q3 2026Q4", "tables diff 2026Q3 2026Q4 --audit export/"))
     @_FOLDER
     @click.argument("old", metavar="OLD")
     @click.argument("new", metavar="NEW")
     @click.option("--all", "everything", is_flag=True, help=f"Print all changes, not only {_MOST_LINES} of each table.")
+    @click.option(
+        "--audit",
+        "export",
+        type=click.Path(exists=True, path_type=Path),
+        metavar="EXPORT",
+        help="Also audit an export without NEW and with it, and print the findings that come, go and change.",
+    )
     @_JSON
-    def diff(folder: Path, old: str, new: str, everything: bool, as_json: bool) -> None:
+    def diff(folder: Path, old: str, new: str, everything: bool, export: Path | None, as_json: bool) -> None:
         """Print the changes from release OLD to NEW: each row of a code in scope, and the number of other rows.
 
         OLD and NEW are quarters, or names of tables without the SHA-256. `+` is a new row, `-` a removed one, `~` a
-        changed one.
+        changed one. Each claim of an export is judged by the tables of its own date of service, so that a release of
+        limits or statuses changes the findings of its own quarter only.
         """
         found = between(folder, old, new, scope())
         if as_json:
-            click.echo(json.dumps([_as_json(table) for table in found], indent=2, ensure_ascii=False))
+            content = {"tables": [_as_json(table) for table in found]} | _findings(export, folder, new, auditor_of)
+            click.echo(json.dumps(content, indent=2, ensure_ascii=False))
             return
         for table in found:
             _print_changes(table, sys.maxsize if everything else _MOST_LINES)
+        for difference in _findings(export, folder, new, auditor_of).values():
+            for line in _in_words(difference):
+                click.echo(line)
 
     return diff
+
+
+def _findings(export: Path | None, folder: Path, new: str, auditor_of: MakeAuditorOf) -> dict[str, Any]:
+    """The comparison under the name `audit`; empty without an export."""
+    if export is None:
+        return {}
+    require_extra("embedded")
+    return {"audit": preview(export, folder, new, auditor_of, ())}
+
+
+def _in_words(difference: dict[str, Any]) -> Iterable[str]:
+    from cds_service.audit.compare import in_words  # noqa: PLC0415  # needs the extra
+
+    return in_words(difference)
 
 
 def _as_json(table: TableChanges) -> dict[str, Any]:

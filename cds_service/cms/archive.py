@@ -104,16 +104,22 @@ class Text:
             with ExitStack() as opened:
                 whole = io.BytesIO(self.packed) if self.inside else self.path
                 archive = opened.enter_context(zipfile.ZipFile(whole))
-                member = opened.enter_context(archive.open(self.member))
+                member = opened.enter_context(_unpacked(archive, self.member))
                 size = archive.getinfo(self.member).compress_size
                 limit = min(MOST_BYTES, max(_RATIO_FROM, MOST_RATIO * size))
                 yield _Stream(member, limit, f"expected a text that unpacks to less than {MOST_RATIO} times its size")
         except (zipfile.BadZipFile, zlib.error, EOFError):
             raise UnusableFile("expected a complete zip; download it again") from None
-        except (RuntimeError, NotImplementedError):
-            raise UnusableFile("expected a zip without password, packed as CMS packs it (deflate)") from None
         except OSError as error:
             raise UnusableFile(f"could not be read: {error.strerror or 'input/output error'}") from None
+
+
+def _unpacked(archive: zipfile.ZipFile, member: str) -> IO[bytes]:
+    """The stream of a member. Raises UnusableFile for a password or an unknown method."""
+    try:
+        return archive.open(member)
+    except (RuntimeError, NotImplementedError):
+        raise UnusableFile("expected a zip without password, packed as CMS packs it (deflate)") from None
 
 
 def texts_in(path: Path) -> list[Text]:

@@ -69,7 +69,6 @@ def open_table(path: Path) -> tuple[sqlite3.Connection, Release]:
     address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     try:
         connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
-        connection.execute("PRAGMA cache_size=-64")
         form, content = connection.execute("SELECT form, content FROM release").fetchone()
     except (sqlite3.Error, TypeError):
         raise UnusableFile("expected a table written by `cds-service tables add`") from None

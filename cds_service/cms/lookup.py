@@ -36,7 +36,7 @@ from cds_service.cms.articles import (
     newest_articles,
 )
 from cds_service.cms.catalog import files_in, open_table
-from cds_service.cms.layouts import LAYOUTS, add_ons, ptp
+from cds_service.cms.layouts import LAYOUTS, add_ons, pair_groups, ptp
 from cds_service.cms.layouts.asp import plain_ndc
 from cds_service.cms.layouts.base import Group
 from cds_service.cms.text import CODE
@@ -45,6 +45,8 @@ from cds_service.telemetry.logs import log
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _MOST_KEYS = 500  # of one query
+_SMALL_CACHE, _LARGE_CACHE = -64, -256  # KB of a file, as SQLite writes it; a large table has inner pages
+_MOST_RECENT, _LARGEST_RECENT = 128, 4096  # values of a file that are kept, and bytes of each
 
 
 class TableFile:
@@ -58,15 +60,18 @@ class TableFile:
         self._connection, self.release = open_table(path)
         self._lock = Lock()
         self._connection.execute(f"PRAGMA mmap_size={self.release.indexed}")
+        self._connection.execute(f"PRAGMA cache_size={_LARGE_CACHE if self.release.indexed else _SMALL_CACHE}")
         self._layout = LAYOUTS[self.release.kind]
+        self._recent_indexes: dict[str, bytes] = {}
+        self._recent_blobs: dict[str, bytes] = {}
 
     def indexes(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The indexes of several keys. Raises sqlite3.Error if the disk fails."""
-        return self._values("SELECT key, codes FROM indexes WHERE key IN", keys)
+        return self._values("SELECT key, codes FROM indexes WHERE key IN", keys, self._recent_indexes)
 
     def blobs(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The encoded rows of several keys. Raises sqlite3.Error if the disk fails."""
-        return self._values("SELECT key, rows FROM groups WHERE key IN", keys)
+        return self._values("SELECT key, rows FROM groups WHERE key IN", keys, self._recent_blobs)
 
     def rows(self, key: str) -> list[Any]:
         """The rows of a key; none if it has none."""
@@ -81,14 +86,20 @@ class TableFile:
         for key, blob, index in self._connection.execute(query):
             yield key, self._layout.rows(Group(key, blob, 0, index or b""), self.release.texts)
 
-    def _values(self, query: str, keys: Sequence[str]) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for start in range(0, len(keys), _MOST_KEYS):
-            some = keys[start : start + _MOST_KEYS]
+    def _values(self, query: str, keys: Sequence[str], recent: dict[str, bytes]) -> dict[str, bytes]:
+        """The values of keys. Recent ones are kept, as a practice charges few codes; an empty one is a missing key."""
+        found = {key: value for key in keys if (value := recent.get(key)) is not None}
+        missing = [key for key in keys if key not in found]
+        for start in range(0, len(missing), _MOST_KEYS):
+            some = missing[start : start + _MOST_KEYS]
             places = ",".join("?" * len(some))
             with self._lock:
-                found.update(self._connection.execute(f"{query} ({places})", some))
-        return found
+                read = dict.fromkeys(some, b"") | dict(self._connection.execute(f"{query} ({places})", some))
+                if len(recent) >= _MOST_RECENT:
+                    recent.clear()
+                recent.update((key, value) for key, value in read.items() if len(value) <= _LARGEST_RECENT)
+            found.update(read)
+        return {key: value for key, value in found.items() if value}
 
 
 class _Series:
@@ -192,15 +203,15 @@ class Snapshot:
 
     def pair(self, column_1: str, column_2: str, day: date, setting: ClaimSetting) -> PairEdit | NotLoaded | None:
         """The edit of two codes in this order on a day; None if there is none."""
-        found = self._edits([column_1], frozenset(_numbers([column_2])), day, setting)
+        found = self._edits([column_1], pair_groups.Sought(_codes([column_2])), day, setting)
         return found.not_loaded.get(column_1) or next(iter(found.edits), None)
 
     def pairs(self, codes: Collection[str], day: date, setting: ClaimSetting) -> PairsAmong:
         """All edits among the codes of a claim on a day, in either order; made for 50 codes at once."""
-        known = sorted({code for code in codes if CODE.fullmatch(code)})
-        return self._edits(known, frozenset(_numbers(known)), day, setting)
+        known = _codes(codes)
+        return self._edits(known, pair_groups.Sought(known), day, setting)
 
-    def _edits(self, columns_1: Sequence[str], wanted: frozenset[int], day: date, setting: str) -> PairsAmong:
+    def _edits(self, columns_1: Sequence[str], sought: pair_groups.Sought, day: date, setting: str) -> PairsAmong:
         """The edits of column 1 codes with others, each by the newest release that has its part and reaches the day."""
         series = self._series["ptp", setting]
         if day < ptp.FIRST_DAY or day > series.last:
@@ -212,7 +223,7 @@ class Snapshot:
                 break
             by_file, missing = edition.assigned(missing)
             for file, keys in by_file:
-                edits.extend(_in_force(file, keys, wanted, day))
+                edits.extend(_in_force(file, keys, sought, day))
         edits.sort(key=lambda edit: (edit.column_1, edit.column_2))
         return PairsAmong(tuple(edits), dict.fromkeys(missing, series.not_loaded(day, part=True)) if missing else {})
 
@@ -300,20 +311,20 @@ class Snapshot:
         return first_listed(self._series["articles", ""].files, diagnosis)
 
 
-def _numbers(codes: Iterable[str]) -> list[int]:
-    return [ptp.number_of(code) for code in codes if CODE.fullmatch(code)]
+def _codes(codes: Iterable[str]) -> list[str]:
+    """The codes in the form of a billing code, each once, sorted."""
+    return sorted({code for code in codes if CODE.fullmatch(code)})
 
 
-def _in_force(file: TableFile, keys: Sequence[str], wanted: frozenset[int], day: date) -> Iterator[PairEdit]:
-    """The edits of column 1 codes with wanted column 2 codes in force on a day."""
-    indexes = file.indexes(keys)
-    positions = {key: found for key, index in indexes.items() if (found := ptp.hits(index, wanted))}
-    if not positions:
+def _in_force(file: TableFile, keys: Sequence[str], sought: pair_groups.Sought, day: date) -> Iterator[PairEdit]:
+    """The edits of column 1 codes with sought column 2 codes in force on a day."""
+    candidates = {key: found for key, index in file.indexes(keys).items() if (found := sought.maybe_in(index))}
+    if not candidates:
         return
     release = file.release
-    for key, blob in file.blobs(tuple(positions)).items():
-        for row in ptp.in_force(Group(key, blob, 0, indexes[key]), positions[key], day, release.texts):
-            yield PairEdit(row.column_1, row.column_2, row.indicator, row.first, row.last, row.rationale, release)
+    for key, blob in file.blobs(tuple(candidates)).items():
+        for column_2, indicator, first, last, rationale in pair_groups.in_force(blob, candidates[key], sought, day):
+            yield PairEdit(key, column_2, indicator, first, last, release.texts[rationale], release)
 
 
 class Tables:
@@ -325,6 +336,8 @@ class Tables:
         self._open: dict[Path, TableFile | str] = {}
         self._snapshot = Snapshot(())
         self._next_look = 0.0
+        self._readable = True
+        self._has_looked = False
 
     def snapshot(self) -> Snapshot:
         """The tables as they are now; a change of the folder is seen within a second."""
@@ -341,16 +354,23 @@ class Tables:
         try:
             paths = files_in(folder)
         except UnusableFile:
-            log.warning("tables-unreadable")
+            if self._readable:
+                log.warning("tables unreadable", hint="the folder could not be listed; the tables stay as they were")
+            self._readable = False
             return
-        was = self._open
+        self._readable = True
+        was, is_first = self._open, not self._has_looked
+        self._has_looked = True
         self._open = {path: was[path] if isinstance(was.get(path), TableFile) else _open(path) for path in paths}
         if was == self._open:
             return
         files = [each for each in self._open.values() if isinstance(each, TableFile)]
         faults = tuple(each for each in self._open.values() if isinstance(each, str))
         self._snapshot = Snapshot(files, faults)
-        log.info("tables-loaded", tables=len(files), unreadable=len(faults))
+        if faults:
+            log.warning("tables unreadable", files=len(faults), hint="/tables names them")
+        if not is_first:
+            log.info("tables changed", tables=len(files))
 
 
 def _open(path: Path) -> TableFile | str:

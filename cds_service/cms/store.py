@@ -203,8 +203,14 @@ def _publish(folder: Path, written: dict[Path, Release], loaded: dict[Path, Rele
         path.chmod(0o444)
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    for path, release in written.items():
-        path.rename(folder / f"{release.name}{ENDING}")
+    published: list[Path] = []
+    try:
+        for path, release in written.items():
+            published.append(path.rename(folder / f"{release.name}{ENDING}"))
+    except OSError:
+        for path in published:
+            path.unlink()
+        raise
     for path, earlier in loaded.items():
         if any(_same_place(earlier, release) for release in written.values()):
             path.unlink()

@@ -218,6 +218,6 @@ def fixed_records(text: TextIO, places: Mapping[str, tuple[int, int]], width: in
     for number, line in lines_of(text):
         if not line.strip():
             continue
-        if not needed <= len(line) <= width and len(line.rstrip()) != width:
+        if len(line) < needed or len(line.rstrip()) > width:
             raise fault(number, min(len(line), width) + 1, "", f"{width} characters of fixed width")
         yield Record(number, [line[start:end] for start, end in places.values()], columns)

@@ -123,27 +123,51 @@ def _with_read(case: Case, records: tuple[RecordT, ...], read: Callable[[RecordT
 def unparsed_charges(case: Case, billing_system: str, codes: Iterable[str]) -> Iterator[Alternative]:
     """A reading for each code found in a charge or an order that could not be parsed: charged or ordered everywhere.
 
-    A charge that could not be parsed and holds no such code may be any charge: then a reading for each of `codes`.
+    A charge that could not be parsed and holds no such code may be any charge: then a reading for each of `codes`. In
+    a last reading, all of them are charged apart from the other charges, as another study would be.
     """
     unknown = codes if "chargeItems" in case.unreadable_parts else ()
-    for code in dict.fromkeys([*sorted(case.unreadable_codes), *unknown]):
+    found = tuple(dict.fromkeys([*sorted(case.unreadable_codes), *unknown]))
+    for code in found:
         concept = Concept((Code(billing_system, code),))
         yield Alternative(
             f"{code} may already be charged, on a charge that {UNPARSED}",
             partial(_with_code_everywhere, case, code, concept),
             why="record",
         )
+    if found:
+        reason = f"a charge that {UNPARSED} may be of another study"
+        yield Alternative(reason, partial(_with_codes_apart, case, billing_system, found), why="record")
+
+
+def _with_codes_apart(case: Case, billing_system: str, codes: tuple[str, ...]) -> Case:
+    """The case with undated charges of codes that nothing links to the other charges."""
+    apart = [
+        Line(origin=_unnamed(number), code=code, concept=Concept((Code(billing_system, code),)))
+        for number, code in enumerate(codes)
+    ]
+    return case.with_records(lines=[*case.lines, *apart])
 
 
 def _with_code_everywhere(case: Case, code: str, concept: Concept) -> Case:
-    """The case with a code beside each line and each order, and undated."""
+    """The case with a code beside each line and each order, and undated.
+
+    What stands beside a line is linked to it, so that it is of the same study even if the line has no day.
+    """
+    sent = [replace(line, identity=line.identity or "#".join(_place(line.origin))) for line in case.lines]
     lines = [Line(origin=_unnamed(-1), code=code, concept=concept)]
-    for number, line in enumerate(case.lines):
-        lines.append(replace(line, origin=_unnamed(number), identity="", code=code, concept=concept, units=None))
+    for number, line in enumerate(sent):
+        links = line.links | {line.identity}
+        beside = replace(line, origin=_unnamed(number), identity="", links=links, code=code, concept=concept)
+        lines.append(replace(beside, units=None))
     orders = [Order(origin=_unnamed(-1), kind="service", concept=concept)] if case.stage == "order" else []
     for number, order in enumerate(case.orders):
         orders.append(replace(order, origin=_unnamed(number), identity="", concept=concept))
-    return case.with_records(lines=[*case.lines, *lines], orders=[*case.orders, *orders])
+    return case.with_records(lines=[*sent, *lines], orders=[*case.orders, *orders])
+
+
+def _place(origin: Origin) -> tuple[str, str]:
+    return origin.resource, origin.within
 
 
 def _unnamed(number: int) -> Origin:

@@ -17,6 +17,16 @@ def plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
+SUMMARY_LIMIT = 139  # characters of a card's summary: fewer than 140
+
+
+def shortened(text: str, limit: int = SUMMARY_LIMIT) -> str:
+    """The text, cut at a word to so many characters."""
+    if len(text) <= limit:
+        return text
+    return text[: limit - 1].rsplit(" ", 1)[0] + "…"
+
+
 # A code of five characters. A modifier follows a separator, or begins with a letter: a longer number is no code.
 _SEPARATOR = "[-:/^|,_ ]"
 _CODE_WITH_MODIFIERS = re.compile(

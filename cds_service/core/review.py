@@ -3,12 +3,12 @@
 A finding counts only if it holds under every reading of the records that were not understood; see `core.alternatives`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, Unclear, unparsed_charges
-from cds_service.core.case import Case, Record
+from cds_service.core.case import Case, Line, Record
 from cds_service.core.changes import AddLine, Change, RemoveOrder, ReplaceCode
 from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.notation import codes_without_modifiers
@@ -100,9 +100,14 @@ def _findings(verdicts: Iterable[Finding | Undecided]) -> list[Finding]:
 
 
 def _codes(rule: Rule, findings: Iterable[Finding]) -> tuple[str, ...]:
-    """The billing codes that matter to a rule: those its findings ask for, then its subject and tables."""
+    """The billing codes that matter to a rule: those its findings ask for or miss, then its subject and tables.
+
+    Any one of the codes that a finding misses takes it away, so the first stands for all of them.
+    """
+    findings = list(findings)
     changes = [change for finding in findings for fix in finding.fixes for change in fix.changes]
     asked = [change.code for change in changes if isinstance(change, AddLine | ReplaceCode)]
+    asked += [code for finding in findings for code in finding.absent[:1]]
     known = rule.about.codes.union(*(table.codes for table in rule.tables))
     return tuple(dict.fromkeys([*asked, *sorted(known)]))
 
@@ -120,21 +125,42 @@ def _holds_under(alternative: Alternative, rule: Rule, verdict: Finding | Undeci
     others = list(rule.check(alternative.case))
     if isinstance(verdict, Undecided):
         return any(isinstance(each, Undecided) and each.reason == verdict.reason for each in others)
-    return any(_holds_in(verdict, each) for each in _findings(others))
+    return _holds_in(verdict, [each for each in _findings(others) if _records(verdict) & _records(each)])
 
 
 # --- comparing findings ---------------------------------------------------------------------------------------------
 
 
-def _holds_in(finding: Finding, other: Finding) -> bool:
-    """True if another finding of the same rule cites one of the records and offers at least as much.
+def _holds_in(finding: Finding, others: Sequence[Finding]) -> bool:
+    """True if other findings of the same rule that cite its records offer at least as much.
 
-    Every recommended fix must be among its fixes, alone or with further changes; if none is recommended, every fix.
+    Alternative fixes must be among the fixes of one of them: if some are recommended, these, else all. A single fix
+    holds if they make its changes together, since a reading may divide a study. Without a fix, they must cite all its
+    charges.
     """
-    if not _records(finding) & _records(other):
-        return False
     wanted = [each for each in finding.fixes if each.recommended] or list(finding.fixes)
-    return all(any(_is_part_of(each, theirs) for theirs in other.fixes) for each in wanted)
+    if not wanted:
+        return bool(others) and _charges(finding) <= frozenset().union(*map(_charges, others))
+    if len(wanted) == 1:
+        return _is_made_by(wanted[0], others)
+    return any(all(any(_is_part_of(each, theirs) for theirs in other.fixes) for each in wanted) for other in others)
+
+
+def _is_made_by(fix: Fix, others: Iterable[Finding]) -> bool:
+    """True if other findings together make all changes of a fix, each with one of its own fixes."""
+    left = list(fix.changes)
+    for other in others:
+        left = min((_not_in(theirs, left) for theirs in other.fixes), key=len, default=left)
+    return not left
+
+
+def _not_in(other: Fix, changes: Iterable[Change]) -> list[Change]:
+    return [each for each in changes if not any(_includes(theirs, each) for theirs in other.changes)]
+
+
+def _charges(finding: Finding) -> frozenset[tuple[str, str]]:
+    """The charges that a finding cites: without a fix, it is said of each of them."""
+    return frozenset(_place(each.record) for each in finding.evidence if isinstance(each.record, Line))
 
 
 def _records(finding: Finding) -> set[tuple[str, str]]:
@@ -143,7 +169,7 @@ def _records(finding: Finding) -> set[tuple[str, str]]:
 
 def _is_part_of(fix: Fix, other: Fix) -> bool:
     """True if another fix makes all changes of this one."""
-    return all(any(_includes(theirs, change) for theirs in other.changes) for change in fix.changes)
+    return not _not_in(other, fix.changes)
 
 
 def _includes(theirs: Change, change: Change) -> bool:

@@ -52,6 +52,7 @@ class Finding:
 
     `summary` is one sentence with the action to take, `notes` are further sentences for the card's detail. `day` is
     the date of service, compared with the tables' verification dates. `checklist` rows are item, state and reference.
+    `absent` are codes of which none is charged, and any one would take the finding away, beside those its fixes add.
     `sources` are those that applied, where the rule rests on several of which only some did; empty for all of them.
     """
 
@@ -62,6 +63,7 @@ class Finding:
     day: date | None = None
     indicator: Indicator | None = None
     checklist: tuple[tuple[str, str, str], ...] = ()
+    absent: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
 
 

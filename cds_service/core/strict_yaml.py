@@ -43,7 +43,7 @@ def read(path: Path, fault: Fault) -> Document:
     except UnicodeDecodeError:
         raise fault(f"{path.name}: expected text in UTF-8") from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise fault(f"{path.name}: invalid YAML: {error}") from None
+        raise fault(f"{path.name}: invalid YAML: {' '.join(str(error).split())}") from None
     if node is None:
         raise fault(f"{path.name}: expected a mapping, found an empty file")
     return Document(path.name, _Reader(path.name, fault).plain(node), dict(_lines(node, "$")))

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table
 
 from cds_service.database.connections import Database
 from cds_service.errors import StoreUnavailable
-from cds_service.telemetry.logs import log
+from cds_service.telemetry.logs import Seldom, log
 
 # Delay before a batch is written, in seconds: a transaction per call would cost more than the call.
 GATHER_SECONDS = 0.05
@@ -40,7 +40,8 @@ class BackgroundWriter:
         self._writing_since: float | None = None
         self._lock = Lock()
         self._changed = Condition(self._lock)
-        self._added = self._tried = 0
+        self._added = self._tried = self._lost = 0
+        self._seldom_waiting, self._seldom_lost = Seldom(), Seldom()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database-notes")
         Finalize(None, self._close, exitpriority=10)  # Granian workers do not run `atexit`
 
@@ -94,17 +95,22 @@ class BackgroundWriter:
             too_many = max(0, len(self._rows) - MAX_WAITING)
             del self._rows[:too_many]
             waiting = len(self._rows)
-        log.warning("calls not kept yet", rows=waiting)
-        self._report_lost(too_many)
+        if self._seldom_waiting.allows():
+            log.warning("calls not kept yet", rows=waiting)
+        self._report_lost(too_many, self._seldom_lost.allows)
 
     def _close(self) -> None:
         self._thread.shutdown()
-        self._report_lost(len(self._rows))
+        self._report_lost(len(self._rows), lambda: True)
 
-    def _report_lost(self, number: int) -> None:
+    def _report_lost(self, number: int, may_log: Callable[[], bool]) -> None:
+        """Count lost rows; log them together if the line may be written now, else with a later one."""
+        self._lost += number
         if number:
-            log.error("calls not kept", rows=number)
             self._on_lost(number)
+        if self._lost and may_log():
+            log.error("calls not kept", rows=self._lost)
+            self._lost = 0
 
 
 def _insert(connection: Connection, rows: list[Row]) -> None:

@@ -7,22 +7,27 @@ import contextvars
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from cds_service.database.outage import Outage, error_name
+from cds_service.database.sqlite_file import FILES, FileCheck, FileReplaced, Identity, identity
+from cds_service.database.write_check import write_and_delete
 from cds_service.errors import StoreUnavailable
 from cds_service.telemetry.logs import log
 
 T = TypeVar("T")
-Health = Literal["up", "outdated", "down"]
+State = Literal["up", "outdated", "damaged", "down"]
 
 # Lock timeout and statement timeout, in milliseconds.
 _LOCK_MILLISECONDS = 2000
@@ -33,7 +38,13 @@ _CONNECT_SECONDS = 2
 WORK_SECONDS = 6.0
 
 # Timeout of a health check, in seconds; shorter than that of a probe.
-_HEALTH_SECONDS = 0.5
+_HEALTH_SECONDS = 0.8
+
+# Time for which a good health check holds, in seconds, since each writes to the disk.
+_SAME_HEALTH_SECONDS = 1.0
+
+# SQLite's errors of a damaged file.
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 # Time without attempts after the database could not be reached, in seconds.
 PAUSE_SECONDS = 5.0
@@ -43,9 +54,24 @@ INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgres
 
 UPGRADE = "cds-service database upgrade"
 
+# The reason of a failure if the schema is of an older version.
+OUTDATED = "schema outdated"
 
-class SchemaOutdated(StoreUnavailable):
-    """The database schema is of an older version."""
+
+class DatabaseFailed(StoreUnavailable):
+    """The database failed to do a piece of work; `reason` is the name of its error."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the database cannot store this at the moment; retry later")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of the database, and the name of the error that it follows from, if any."""
+
+    state: State
+    reason: str = ""
 
 
 class Database:
@@ -56,89 +82,183 @@ class Database:
     """
 
     def __init__(self, url: str, connections: int = 4, is_durable: bool = True) -> None:
-        connections = 2 if make_url(url).get_backend_name() == "sqlite" else connections
+        address = make_url(url)
+        is_file = address.get_backend_name() == "sqlite"
+        connections = 2 if is_file else connections
         self.engine = create(url, is_durable, pool_size=connections, max_overflow=0, pool_timeout=_CONNECT_SECONDS)
+        self._fresh = create(url, is_durable, poolclass=NullPool) if is_file else self.engine
+        self._path = str(address.database) if is_file else ""
+        self._file = FileCheck(self._path) if is_file else None
+        self._opened: Identity | None = None  # the file of the last connection
         self._threads = ThreadPoolExecutor(connections - 1, thread_name_prefix="database")
         self._breaker = _CircuitBreaker(PAUSE_SECONDS)
-        self._is_ready = False
+        self._outage = Outage()
+        self._is_ready = False  # the schema was found to be current, and nothing has failed since
+        self._is_upgraded = False  # this file was upgraded once; if it is outdated later, someone downgraded it
+        self._up_until = 0.0
 
     def run(self, work: Callable[[Connection], T], seconds: float = WORK_SECONDS) -> T:
-        """Run work and return its result.
+        """Run work and return its result. On SQLite it has a new connection, which sees the file as it is on disk.
 
-        Raises StoreUnavailable on failure or timeout. Timed-out work may still complete, so it must be idempotent.
+        Raises StoreUnavailable on failure or timeout. Timed-out work may still complete, and work is repeated if the
+        database's file was replaced, so it must be idempotent.
         """
-        future = self._submit(work)
+        self._require_closed_breaker()
+        future = self._submit(partial(self._do, work, self._fresh))
         try:
             return future.result(seconds)
         except TimeoutError:
             future.cancel()
             self._breaker.open()
+            self._outage.failed("timeout")
             raise StoreUnavailable("the database is too slow at the moment; retry later") from None
 
     def run_inline(self, work: Callable[[Connection], T]) -> T:
         """Run work in the current thread, without a timeout. Raises StoreUnavailable."""
         self._require_closed_breaker()
-        return self._execute(work)
+        return self._do(work, self.engine)
 
     def health(self) -> Health:
-        """The state of the database; `outdated` if its schema must be upgraded first."""
-        try:
-            self._submit(lambda _: None).result(_HEALTH_SECONDS)
-        except SchemaOutdated:
-            return "outdated"
-        except (StoreUnavailable, TimeoutError):
-            return "down"
-        return "up"
+        """The state of the database, from what writing does: a write to every table and the last real attempt.
+
+        `outdated`: the schema must be upgraded first. `damaged`: pages of the file are not what SQLite wrote.
+        """
+        if time.monotonic() < self._up_until and not self._outage.reason:
+            return Health("up")
+        found = self._check()
+        self._up_until = time.monotonic() + _SAME_HEALTH_SECONDS if found.state == "up" else 0.0
+        return found
 
     def close(self) -> None:
         """Finish running work and close the connections."""
         self._threads.shutdown()
         self.engine.dispose()
+        self._fresh.dispose()
+
+    def _check(self) -> Health:
+        if self._file:
+            self._file.start_if_due()
+        if not self._breaker.allows_attempt():
+            return _health_of(self._outage.last_error or "unreachable")
+        try:
+            self._submit(self._check_writing).result(_HEALTH_SECONDS)
+        except DatabaseFailed as error:
+            self._outage.failed(error.reason, _hint(error), is_check=True)
+            return _health_of(error.reason)
+        except TimeoutError:
+            return Health("down", "timeout")
+        self._outage.succeeded(is_check=True)
+        return _health_of(self._outage.reason or (self._file.fault if self._file else ""))
 
     # --- in a database thread ----------------------------------------------------------------------------------------
 
-    def _submit(self, work: Callable[[Connection], T]) -> "Future[T]":
-        self._require_closed_breaker()
-        return self._threads.submit(contextvars.copy_context().run, self._execute, work)
+    def _submit(self, function: Callable[[], T]) -> "Future[T]":
+        return self._threads.submit(contextvars.copy_context().run, function)
 
     def _require_closed_breaker(self) -> None:
         if not self._breaker.allows_attempt():
+            self._outage.refused()
             raise StoreUnavailable("the database is unreachable; retry later")
 
-    def _execute(self, work: Callable[[Connection], T]) -> T:
+    def _do(self, work: Callable[[Connection], T], engine: Engine) -> T:
         try:
-            with self._connect() as connection:
-                self._ensure_schema(connection)
-                with connection.begin():
-                    result = work(connection)
+            result = self._execute(work, engine)
+        except DatabaseFailed as error:
+            self._outage.failed(error.reason, _hint(error))
+            raise
+        self._outage.succeeded()
+        return result
+
+    def _check_writing(self) -> None:
+        """Look at the schema again, then write."""
+        self._is_ready = False
+        self._execute(write_and_delete, self._fresh)
+
+    def _execute(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        """Run work, once more if the file was replaced meanwhile. Raises DatabaseFailed."""
+        try:
+            try:
+                return self._attempt(work, engine)
+            except FileReplaced:
+                self._reopen()
+                return self._attempt(work, engine)
+        except FileReplaced:
+            reason = "file replaced"
         except SQLAlchemyError as error:
             if isinstance(error, DBAPIError) and error.connection_invalidated:
                 self._breaker.open()
-            log.error("database", error=type(error).__name__, cause=type(getattr(error, "orig", None)).__name__)
-            raise StoreUnavailable("the database cannot store this at the moment; retry later") from None
+            reason = error_name(error)
+        self._is_ready = False
+        if self._path:
+            self.engine.dispose()  # what its connections have in memory may not be on disk
+        raise DatabaseFailed(reason)
+
+    def _attempt(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        with self._connection(engine) as connection:
+            opened = connection.info.get(FILES)
+            if opened != self._opened:
+                self._is_ready = self._is_upgraded = False
+                self._opened = opened
+            self._ensure_schema(connection)
+            with connection.begin():
+                self._require_same_file(connection)
+                result = work(connection)
+            self._require_same_file(connection)
         self._breaker.close()
         return result
 
-    def _connect(self) -> Connection:
+    def _require_same_file(self, connection: Connection) -> None:
+        """Raise FileReplaced if the file at the path is not the one that is open, which would be gone after a restart.
+
+        Called within each transaction and after it.
+        """
+        if self._path and identity(self._path) != connection.info[FILES]:
+            raise FileReplaced
+
+    @contextmanager
+    def _connection(self, engine: Engine) -> Iterator[Connection]:
+        """A connection; beside a new one, another stays open, without which SQLite would clear its log each time."""
+        with ExitStack() as stack:
+            if engine is not self.engine:
+                self._require_same_file(stack.enter_context(self._connect(self.engine)))
+            yield stack.enter_context(self._connect(engine))
+
+    def _reopen(self) -> None:
+        log.warning("database", state="replaced", hint="the file was deleted or replaced; the one at its path is used")
+        self.engine.dispose()
+
+    def _connect(self, engine: Engine) -> Connection:
         try:
-            return self.engine.connect()
+            return engine.connect()
         except SQLAlchemyError:
             self._breaker.open()
             raise
 
     def _ensure_schema(self, connection: Connection) -> None:
-        """Upgrade SQLite on first use. PostgreSQL may be shared, so it is upgraded by hand only."""
+        """Upgrade a SQLite file on first use. PostgreSQL may be shared, so it is upgraded by hand only."""
         if self._is_ready:
             return
         from cds_service.database import migrate  # noqa: PLC0415  # Alembic loads slowly; no call waits here
 
         with connection.begin():
-            if connection.dialect.name == "sqlite":
+            self._require_same_file(connection)
+            if connection.dialect.name == "sqlite" and not self._is_upgraded:
                 migrate.upgrade(connection)
+                self._is_upgraded = True
             elif migrate.state_of(connection) == "behind":
-                log.error("database outdated", hint=f"run `{UPGRADE}`")
-                raise SchemaOutdated("the database is being upgraded; retry later")
+                raise DatabaseFailed(OUTDATED)
         self._is_ready = True
+
+
+def _health_of(reason: str) -> Health:
+    """The state that follows from the name of an error; `up` without one."""
+    if reason == OUTDATED:
+        return Health("outdated")
+    return Health("damaged" if reason.startswith(_DAMAGE) else "down", reason) if reason else Health("up")
+
+
+def _hint(error: DatabaseFailed) -> str:
+    return f"run `{UPGRADE}`" if error.reason == OUTDATED else ""
 
 
 class _CircuitBreaker:
@@ -173,7 +293,7 @@ def create(url: str, is_durable: bool = True, **options: Any) -> Engine:
     engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_arguments(url, is_durable), **options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", _create_private_file)
-        event.listen(engine, "connect", partial(_set_up_sqlite, is_durable))
+        event.listen(engine, "connect", partial(_set_up_sqlite, is_durable, str(engine.url.database)))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -196,13 +316,15 @@ def _create_private_file(_dialect: object, _record: object, arguments: list[Any]
             Path(path).touch(0o600)
 
 
-def _set_up_sqlite(is_durable: bool, connection: sqlite3.Connection, _: object) -> None:
-    """Set lock waits, write-ahead logging and durability for several workers."""
+def _set_up_sqlite(is_durable: bool, path: str, connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    """Set lock waits, write-ahead logging and durability for several workers; note which files are open."""
     connection.isolation_level = None  # transactions are started explicitly below, not by the driver
     synchronous = "FULL" if is_durable else "NORMAL"
     settings = (f"busy_timeout={_LOCK_MILLISECONDS}", "journal_mode=WAL", f"synchronous={synchronous}")
     for pragma in (*settings, "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the log
+    record.info[FILES] = identity(path)
 
 
 def _begin_sqlite(connection: Connection) -> None:

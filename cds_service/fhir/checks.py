@@ -106,12 +106,13 @@ def _date_faults(element: Any) -> Iterator[str]:
     for attribute, name in _DATED_FIELDS[type(element)]:
         value = getattr(element, attribute)
         if isinstance(value, str) and not is_date(value):
-            yield _date_expected(name)
+            yield date_expected(name)
         elif isinstance(value, r.Period):
-            yield from (_date_expected(f"{name}.{end}") for end in ("start", "end") if not is_date(getattr(value, end)))
+            yield from (date_expected(f"{name}.{end}") for end in ("start", "end") if not is_date(getattr(value, end)))
 
 
-def _date_expected(name: str) -> str:
+def date_expected(name: str) -> str:
+    """The fault of an element that is not a date."""
     return f"{name}: expected a date such as 2026-03-17"
 
 

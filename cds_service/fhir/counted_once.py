@@ -13,6 +13,7 @@ from typing import Any
 from cds_service.core.union_find import DisjointSet
 from cds_service.fhir import resources as r
 from cds_service.fhir.charges import claim_type_of
+from cds_service.fhir.checks import is_date
 from cds_service.fhir.elements import concept
 from cds_service.fhir.records import KINDS
 from cds_service.fhir.resolver import Resolver
@@ -24,11 +25,12 @@ from cds_service.fhir.unlinked import beside_claims
 @dataclass(frozen=True, slots=True)
 class Uncounted:
     """The paths of resources whose charges count as nothing; of them, those that may be of a claim that counts, with
-    the codes that are not charged there.
+    the codes that are not charged there. `undated` are those of which it could not be read that an equal one is later.
     """
 
     paths: frozenset[str]
     doubtful: Mapping[str, frozenset[str]]
+    undated: frozenset[str]
 
 
 def uncounted(items: Iterable[Item], resolver: Resolver) -> Uncounted:
@@ -37,9 +39,13 @@ def uncounted(items: Iterable[Item], resolver: Resolver) -> Uncounted:
     claims = [item for item in every if isinstance(item.resource, r.BilledClaim) and _is_billed(item.resource)]
     replaced = _replaced(claims, resolver) if len(claims) > 1 else set()
     left = [item for item in claims if item.source.path not in replaced]
-    twice = _stated_twice(left, resolver) if len(left) > 1 else set()
+    twice = _stated_twice(left, resolver) if len(left) > 1 else {}
     doubtful = beside_claims([item for item in left if item.source.path not in twice], resolver)
-    return Uncounted(frozenset(reversed_charges(every, resolver) | replaced | twice | doubtful.keys()), doubtful)
+    return Uncounted(
+        frozenset(reversed_charges(every, resolver) | replaced | twice.keys() | doubtful.keys()),
+        doubtful,
+        frozenset(path for path, is_dated in twice.items() if not is_dated),
+    )
 
 
 def _is_billed(claim: r.BilledClaim) -> bool:
@@ -73,8 +79,11 @@ def _relationship(related: r.RelatedClaim) -> str:
     return next((each for each in ("prior", "replacedby") if each in written), "")
 
 
-def _stated_twice(claims: list[Item], resolver: Resolver) -> set[str]:
-    """Of several resources for one claim all but one: that under review, the Claim itself, the latest."""
+def _stated_twice(claims: list[Item], resolver: Resolver) -> dict[str, bool]:
+    """Of several resources for one claim all but one: that under review, the Claim itself, the latest.
+
+    False for one that would be the one if its `created`, which is no date, were the latest.
+    """
     same = DisjointSet()
     for item in claims:
         for name in _names(item, resolver):
@@ -82,22 +91,26 @@ def _stated_twice(claims: list[Item], resolver: Resolver) -> set[str]:
     groups: dict[Any, list[Item]] = {}
     for item in claims:
         groups.setdefault(same.find(item.source.path), []).append(item)
-    return {item.source.path for alike in groups.values() for item in _all_but_best(alike)}
+    return dict(each for alike in groups.values() for each in _all_but_best(alike))
 
 
-def _all_but_best(alike: list[Item]) -> Iterator[Item]:
+def _all_but_best(alike: list[Item]) -> Iterator[tuple[str, bool]]:
     if all(type(item.resource) is r.Claim for item in alike):
         return  # two claims with one number are two claims: both were made here
-    best = max(
-        alike,
-        key=lambda item: (
-            item.source.under_review,
-            type(item.resource) is r.Claim,
-            item.resource.created or "",
-            item.identity,
-        ),
-    )
-    yield from (item for item in alike if item is not best and not _are_claims(item, best))
+    best = max(alike, key=lambda item: (_rank(item), _created(item), item.identity))
+    for item in alike:
+        if item is not best and not _are_claims(item, best):
+            yield item.source.path, _rank(item) != _rank(best) or is_date(item.resource.created)
+
+
+def _rank(item: Item) -> tuple[bool, bool]:
+    return item.source.under_review, type(item.resource) is r.Claim
+
+
+def _created(item: Item) -> str:
+    """The day on which a claim was made; empty if it is not a date."""
+    created: str | None = item.resource.created
+    return created if created and is_date(created) else ""
 
 
 def _are_claims(one: Item, other: Item) -> bool:

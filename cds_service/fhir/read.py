@@ -19,7 +19,7 @@ from cds_service.core.site import Site
 from cds_service.fhir import resources as r
 from cds_service.fhir.bundle import HEAD
 from cds_service.fhir.charges import charge_item, charged_concept, claim_lines
-from cds_service.fhir.checks import DECODE_ERRORS, element_faults, types_with_faults
+from cds_service.fhir.checks import DECODE_ERRORS, date_expected, element_faults, types_with_faults
 from cds_service.fhir.counted_once import uncounted
 from cds_service.fhir.elements import OutOfRange, amount, names_medication, subject_of, without_values
 from cds_service.fhir.patient_identity import PatientIdentity, identity_of, of_patient, told_apart
@@ -27,7 +27,15 @@ from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
 from cds_service.fhir.records import KINDS, ChargeKind, contained_coverages, may_date_from, record_kind
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.salvage import codes_in, parts_in
-from cds_service.fhir.sources import Item, OriginalJson, SkippedItem, SourceResource, original_json_of, type_name
+from cds_service.fhir.sources import (
+    PREFETCH_KEYS,
+    Item,
+    OriginalJson,
+    SkippedItem,
+    SourceResource,
+    original_json_of,
+    type_name,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ def _differ(one: Any, other: Any) -> bool:
 DEFAULT_SITE = Site()
 
 _MAY_BE_COUNTED = "may be of the same claim as another resource of the same type, code and day; counted once"
+
+_CHARGES = PREFETCH_KEYS["ChargeItem"]
 
 _ALL_DAYS: Mapping[str, Days] = {}
 
@@ -158,9 +168,13 @@ class CaseReader:
         self.items.append(item)
 
     def _report_conflict(self, item: Item, first: Item) -> None:
-        """Report a different resource with the same id; one under review may differ from the record."""
+        """Report a different resource with the same id; one under review may differ from the record.
+
+        The codes of both may be charged: a reference to the id may be to the one that is not read.
+        """
         if item.source.under_review == first.source.under_review and _differ(item.resource, first.resource):
             self._report(item.source, f"{type_name(item)}: a different resource with the same id came first")
+            self.unparsed[id(first.source)] = first.source
             self.flawed.add(first.source.key)
 
     def _decoded(self, source: SourceResource) -> Any:
@@ -187,7 +201,8 @@ class CaseReader:
             self._report(source, "not a resource type of FHIR R4")
         elif resource_type in UNREAD_CHARGES and resource_type not in self._unread_types:
             self._unread_types.add(resource_type)
-            self._report(source, unread_charges(resource_type))
+            self.skipped.append(SkippedItem(source.path, unread_charges(resource_type)))
+            self.flawed.add(_CHARGES)  # wherever they came: they are no part of another list
 
     def _report(self, source: SourceResource, reason: str) -> None:
         """Report a resource that was not fully parsed, and keep it for salvaging its codes."""
@@ -231,16 +246,19 @@ class CaseReader:
         others = self._of_other_patients()
         counted = [item for item in self.items if item.source.path not in others] if others else self.items
         left_out = uncounted(counted, self.resolver)
-        ignored = left_out.paths | others
         self._doubtful_codes = frozenset().union(*left_out.doubtful.values())
         self.skipped += [SkippedItem(path, _MAY_BE_COUNTED) for path in left_out.doubtful]
         faulty_types = self.faulty_types | types_with_faults([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
-            if ignored and item.source.path in ignored:
+            if others and item.source.path in others:
                 continue
             if faulty_types and type(resource) in faulty_types:
                 self._report_faults(item)
+            if left_out.paths and item.source.path in left_out.paths:
+                if item.source.path in left_out.undated:
+                    self._report(item.source, f"{type_name(item)}.{date_expected('created')}")
+                continue
             if (kind := KINDS.get(type(resource))) is None or not kind.is_active(resource):
                 continue
             if isinstance(kind, ChargeKind):

@@ -58,6 +58,9 @@ def _raw_json(source: SourceResource) -> msgspec.Raw:
     return source.raw if isinstance(source.raw, msgspec.Raw) else source.raw()
 
 
+LONGEST_CITED = 200  # characters of an identity; an id of FHIR has 64 at most
+
+
 class Item(msgspec.Struct, frozen=True, gc=False):
     """A decoded resource and its source. `identity` is empty if the resource has neither id nor fullUrl."""
 
@@ -67,8 +70,9 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def label(self) -> str:
-        """The resource's citation: its identity, or its type and path."""
-        return self.identity or f"{type(self.resource).__name__} in {self.source.path}"
+        """The resource's citation: its identity, or its type and path; the latter if the identity is too long."""
+        is_short = 0 < len(self.identity) <= LONGEST_CITED
+        return self.identity if is_short else f"{type(self.resource).__name__} in {self.source.path}"
 
 
 def type_name(item: Item) -> str:

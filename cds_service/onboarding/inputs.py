@@ -4,9 +4,7 @@ A batch is one document, or some lines of an NDJSON file, so that no export is h
 """
 
 import gzip
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,20 +12,27 @@ from typing import Any
 import msgspec
 
 from cds_service.audit.chunks import BrokenChunk, Chunk, lines_of
-from cds_service.audit.exports import ENDINGS, ExportFile
+from cds_service.audit.exports import ExportFile
 from cds_service.errors import BadRequest, UnreadableInput
 from cds_service.fhir.checks import DECODE_ERRORS
+from cds_service.fhir.files import (
+    DOCUMENT_ENDINGS,
+    GZIP_ERRORS,
+    LINE_ENDINGS,
+    MANIFEST,
+    files_under,
+    is_gzip_of_json,
+    is_named,
+    once,
+)
+from cds_service.fhir.foreign import cannot_be_resource
 from cds_service.fhir.sources import SourceResource
 from cds_service.fhir.text_faults import utf8_json
 
 BATCH_RESOURCES = 500
 
-# Files that exporters write next to the data.
-_NOT_DATA = frozenset({"manifest.json", "log.ndjson"})
-_DOCUMENT_ENDINGS = (".json", ".json.gz")
 _BLANK = "\ufeff \t\r\n"
 _CORRUPT = "the file is corrupt"
-_GZIP_MAGIC = b"\x1f\x8b"
 _EXPECTED = "expected a FHIR resource, a Bundle or a CDS Hooks request in JSON"
 _EXPECTED_LINE = "expected a FHIR resource in JSON"
 
@@ -40,48 +45,38 @@ class _Head(msgspec.Struct, rename="camel"):
     hook: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile(ExportFile):
-    """A file of samples or of an export; `name` is its path as the user wrote it."""
-
-    @property
-    def is_gzip(self) -> bool:
-        """True if the file is gzip by its first bytes: some exporters leave the ending out, some proxies decompress."""
-        with self.path.open("rb") as file:
-            return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-
-
-def files_in(names: Iterable[str]) -> tuple[InputFile, ...]:
+def files_in(names: Iterable[str]) -> tuple[ExportFile, ...]:
     """The files of a command's arguments: files, and folders with all of their JSON and NDJSON files.
 
-    A file that is reached twice, by a link or by two arguments, is read once. Raises UnreadableInput.
+    A file that is reached twice, by a link or by two arguments, is read once; its name is its path as the user wrote
+    it. Raises UnreadableInput.
     """
-    found: dict[Path, InputFile] = {}
-    for name in names:
-        path = Path(name)
-        if not path.exists():
-            raise UnreadableInput(f"{name}: no such file or folder")
-        for each in _files_of(path) if path.is_dir() else [path]:
-            found.setdefault(each.resolve(), InputFile(each, str(each), each.stat().st_size))
-    return tuple(found.values())
+    paths = [path for name in names for path in paths_in(name)]
+    return tuple(ExportFile(each, str(each), each.stat().st_size) for each in once(paths))
 
 
-def _files_of(folder: Path) -> list[Path]:
-    every = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in _NOT_DATA)
-    files = [path for path in every if path.name.lower().endswith((*ENDINGS, *_DOCUMENT_ENDINGS))]
+def paths_in(name: str) -> list[Path]:
+    """A file, or the JSON and NDJSON files of a folder, plain or gzip. Raises UnreadableInput if there is none."""
+    path = Path(name)
+    if not path.exists():
+        raise UnreadableInput(f"{name}: no such file or folder")
+    if not path.is_dir():
+        return [path]
+    endings = (*LINE_ENDINGS, *DOCUMENT_ENDINGS)
+    every = (each for each in files_under(path) if each.name != MANIFEST)
+    files = [each for each in every if is_named(each, endings) or is_gzip_of_json(each)]
     if not files:
-        expected = ", ".join((*ENDINGS, *_DOCUMENT_ENDINGS))
-        raise UnreadableInput(f"{folder}: expected files that end in {expected}")
+        raise UnreadableInput(f"{path}: expected files that end in {', '.join(endings)}")
     return files
 
 
-def batches_of(file: InputFile, on_fault: OnFault, words: Collection[str] = ()) -> Iterator[list[SourceResource]]:
+def batches_of(file: ExportFile, on_fault: OnFault, words: Collection[str] = ()) -> Iterator[list[SourceResource]]:
     """The resources of a file in batches; a part that cannot be read is reported and skipped.
 
     With `words`, only the lines of NDJSON that hold one of them are parsed.
     """
     try:
-        if file.path.name.lower().endswith(ENDINGS) or _is_ndjson(file):
+        if is_named(file.path, LINE_ENDINGS) or _is_ndjson(file):
             sources = _sources_of_lines(file, on_fault, words)
             while batch := list(islice(sources, BATCH_RESOURCES)):
                 yield batch
@@ -91,7 +86,7 @@ def batches_of(file: InputFile, on_fault: OnFault, words: Collection[str] = ()) 
         on_fault(file.name, None, error.strerror or _CORRUPT)
 
 
-def _is_ndjson(file: InputFile) -> bool:
+def _is_ndjson(file: ExportFile) -> bool:
     """True if the first line is a JSON document of its own, and more follows: NDJSON under another name."""
     lines = (line for line in lines_of(Chunk(0, file)) if isinstance(line, BrokenChunk) or line.strip())
     first, second = next(lines, ""), next(lines, None)
@@ -104,12 +99,12 @@ def _is_ndjson(file: InputFile) -> bool:
     return True
 
 
-def _sources_of_document(file: InputFile, on_fault: OnFault) -> list[SourceResource]:
+def _sources_of_document(file: ExportFile, on_fault: OnFault) -> list[SourceResource]:
     try:
         content = file.path.read_bytes()
         text = utf8_json(gzip.decompress(content) if file.is_gzip else content)
         resources = list(_resources_in(msgspec.json.decode(text)))
-    except (EOFError, gzip.BadGzipFile, zlib.error):
+    except GZIP_ERRORS:
         on_fault(file.name, None, _CORRUPT)
     except BadRequest:
         on_fault(file.name, None, "expected JSON in UTF-8, found another encoding")
@@ -120,7 +115,7 @@ def _sources_of_document(file: InputFile, on_fault: OnFault) -> list[SourceResou
     return []
 
 
-def _sources_of_lines(file: InputFile, on_fault: OnFault, words: Collection[str]) -> Iterator[SourceResource]:
+def _sources_of_lines(file: ExportFile, on_fault: OnFault, words: Collection[str]) -> Iterator[SourceResource]:
     for number, line in enumerate(lines_of(Chunk(0, file)), 1):
         if isinstance(line, BrokenChunk):
             on_fault(file.name, number, line.reason)
@@ -137,7 +132,8 @@ def _sources_of_line(name: str, number: int, line: str, on_fault: OnFault) -> li
             return [SourceResource(path, msgspec.Raw(line.encode()))]
         resources = list(_resources_in(msgspec.json.decode(line)))
     except DECODE_ERRORS:
-        on_fault(name, number, _EXPECTED_LINE)
+        if not cannot_be_resource(line):
+            on_fault(name, number, _EXPECTED_LINE)
         return []
     return [_source(f"{path}[{position}]", *each) for position, each in enumerate(resources)]
 

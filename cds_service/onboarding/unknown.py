@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from cds_service.audit.exports import ExportFile
 from cds_service.core.alternatives import Unclear
 from cds_service.core.case import Case, Stage
 from cds_service.core.concepts import NO_SYSTEM, REFERENCE, Code
@@ -16,7 +17,7 @@ from cds_service.fhir.r4_types import UNREAD_CHARGES
 from cds_service.fhir.resources import DECODED_TYPES
 from cds_service.fhir.sources import SourceResource
 from cds_service.fhir.systems import code_kind, normalized
-from cds_service.onboarding.inputs import InputFile, OnFault, batches_of
+from cds_service.onboarding.inputs import OnFault, batches_of
 from cds_service.review.advisor import Advisor
 
 # The billing codes whose words a display has, with their descriptions, best first; the arguments are kind and display.
@@ -67,7 +68,7 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def suggestions(
-    files: tuple[InputFile, ...], advisor: Advisor, candidates: Candidates, on_fault: OnFault
+    files: tuple[ExportFile, ...], advisor: Advisor, candidates: Candidates, on_fault: OnFault
 ) -> Suggestions:
     """The suggestions for some files. What cannot be read is reported to `on_fault` once."""
     survey = _Survey(advisor, _Targets(files))
@@ -104,7 +105,7 @@ class _Targets:
     Of coverages only the references are held, of Medications, which are few and name no patient, the JSON.
     """
 
-    def __init__(self, files: Iterable[InputFile]) -> None:
+    def __init__(self, files: Iterable[ExportFile]) -> None:
         self.medications: dict[str, SourceResource] = {}
         self.coverages: set[str] = set()
         for file in files:

@@ -87,6 +87,11 @@ class Advisor:
     readings: Readings = EVERYTHING_UNDERSTOOD
     tables: Tables = WITHOUT_TABLES
 
+    @property
+    def checks_every_code(self) -> bool:
+        """True if rules look at every code of a claim: by the site's file, with loaded tables."""
+        return self.site.scope == "all" and bool(self.tables.snapshot().releases)
+
     def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Answer:
         """Answer a call of a service; `page_base` is the base URL of the pages that cards link to.
 

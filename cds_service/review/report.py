@@ -14,6 +14,7 @@ from cds_service.cdshooks.cards import detail_of
 from cds_service.cdshooks.messages import Action, Message
 from cds_service.core.case import Case
 from cds_service.core.finding_ids import finding_ids
+from cds_service.core.notation import shortened
 from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Rule, Undecided, Why
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import ReviewResult
@@ -134,7 +135,7 @@ def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewR
         id=finding_id,
         rule=rule.id,
         indicator=rule.indicator_of(finding, result.stage),
-        summary=finding.summary,
+        summary=shortened(finding.summary),
         detail=detail_of(rule, finding),
         evidence=tuple(_evidence_view(each) for each in finding.evidence),
         fixes=tuple(_fix_view(fix, case, raw) for fix in finding.fixes),
@@ -150,7 +151,7 @@ def _evidence_view(evidence: Evidence) -> EvidenceView:
 
 def _fix_view(fix: Fix, case: Case, raw: Mapping[str, msgspec.Raw]) -> FixView:
     return FixView(
-        label=fix.label,
+        label=shortened(fix.label),
         recommended=fix.recommended,
         changes=tuple(str(change) for change in fix.changes),
         actions=fhir_actions(fix.changes, case, raw),

@@ -5,9 +5,10 @@ A YAML file named by `CDS_SITE_FILE`, validated at startup: errors name the file
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ import msgspec
 from cds_service.core import strict_yaml
 from cds_service.core.concepts import BILLING, LOINC, NDC, RXNORM, SNOMED, Code
 from cds_service.core.site import CodeScope, HospitalKind, MedicarePart, Payer, Site
-from cds_service.errors import SettingsError
+from cds_service.errors import Faults, SettingsError
 from cds_service.fhir.systems import code_kind, normalized
 
 LARGEST_VIAL = 100  # HCPCS units; a larger number is a typing error
@@ -98,23 +99,48 @@ class _Loader:
         self.vocabulary = vocabulary
 
     def site(self) -> Site:
-        data = self.document.data
+        """The site's settings. Raises SettingsError with the faults of all sections."""
+        data, faults = self.document.data, Faults()
         if isinstance(data, dict):  # an empty section is the same as none
             data = {part: value for part, value in data.items() if value is not None}
+            for part in list(data):
+                faults.attempt(partial(self._convert, {part: data[part]}, _File, "$"))
+            data = data if not faults.lines else self._valid(data)
         file = self._convert(data, _File, "$")
+        found = [
+            faults.attempt(partial(self._mapping, each, f"$.mappings[{i}]")) for i, each in enumerate(file.mappings)
+        ]
+        faults.add(self._repeated(found))
+        time_zone = faults.attempt(partial(self._time_zone, file.time_zone))
+        scope = faults.attempt(partial(self._one_of, get_args(CodeScope), "scope", file.scope))
+        hospital = faults.attempt(partial(self._one_of, get_args(HospitalKind), "hospital", file.hospital))
+        contractors = faults.attempt(partial(self._contractors, file.medicare))
+        payers = [faults.attempt(partial(self._payer, raw, f"$.payers[{i}]")) for i, raw in enumerate(file.payers)]
+        rules_off = faults.attempt(partial(self._rules, file.rules.switched_off, "$.rules.switched_off"))
+        lowered = faults.attempt(partial(self._lowered, file.rules))
+        vials = faults.attempt(partial(self._vials, file.vial_units.products))
+        faults.raise_all()
         return Site(
-            mappings=self._mappings(file.mappings),
+            mappings=dict(each for each in found if each),
             mapped_systems=frozenset(_system(each.system) for each in file.systems if each.all_mapped),
-            time_zone=self._time_zone(file.time_zone),
-            scope=cast(CodeScope, self._one_of(get_args(CodeScope), "scope", file.scope)),
-            hospital=cast(HospitalKind, self._one_of(get_args(HospitalKind), "hospital", file.hospital)),
-            medicare=self._contractors(file.medicare),
-            payers=tuple(self._payer(raw, f"$.payers[{i}]") for i, raw in enumerate(file.payers)),
-            rules_off=self._rules(file.rules.switched_off, "$.rules.switched_off"),
-            rules_lowered=self._lowered(file.rules),
+            time_zone=time_zone,
+            scope=cast(CodeScope, scope or "echo"),
+            hospital=cast(HospitalKind, hospital or "outpatient"),
+            medicare=contractors or {},
+            payers=tuple(payer for payer in payers if payer),
+            rules_off=rules_off or frozenset(),
+            rules_lowered=lowered or frozenset(),
             vial_units=file.vial_units.usual,
-            vial_units_of=self._vials(file.vial_units.products),
+            vial_units_of=vials or {},
         )
+
+    def _valid(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The sections that can be converted; the faults of the others are known."""
+        return {
+            part: data[part]
+            for part in data
+            if Faults().attempt(partial(self._convert, {part: data[part]}, _File, "$"))
+        }
 
     def _fault(self, path: str, text: str) -> SettingsError:
         return SettingsError(f"{self.document.name}: line {self.document.line_of(path)}: {text}")
@@ -152,19 +178,20 @@ class _Loader:
                 raise self._fault(f"$.medicare.part_{part.lower()}", text)
         return {part: number for part, number in stated.items() if number is not None}
 
-    def _mappings(self, written: list[_Mapping]) -> dict[Code, str]:
-        found: dict[Code, str] = {}
-        for number, each in enumerate(written):
-            path, system = f"$.mappings[{number}]", _system(each.system)
-            code = Code(system, normalized(system, each.code))
-            if each.to not in self.vocabulary.codes:
-                raise self._fault(f"{path}.to", f"`{each.to}` is not a code in scope; `cds-service codes` lists them")
-            if code.system == BILLING and code.value in self.vocabulary.codes:
-                raise self._fault(f"{path}.code", f"`{code.value}` is a billing code in scope and cannot be mapped")
-            if code in found:
-                raise self._fault(f"{path}.code", f"the code `{code.value}` is mapped twice")
-            found[code] = each.to
-        return found
+    def _mapping(self, each: _Mapping, path: str) -> tuple[Code, str]:
+        system = _system(each.system)
+        code = Code(system, normalized(system, each.code))
+        if each.to not in self.vocabulary.codes:
+            raise self._fault(f"{path}.to", f"`{each.to}` is not a code in scope; `cds-service codes` lists them")
+        if code.system == BILLING and code.value in self.vocabulary.codes:
+            raise self._fault(f"{path}.code", f"`{code.value}` is a billing code in scope and cannot be mapped")
+        return code, each.to
+
+    def _repeated(self, mappings: list[tuple[Code, str] | None]) -> Iterator[str]:
+        codes = [each and each[0] for each in mappings]
+        for number, code in enumerate(codes):
+            if code and code in codes[:number]:
+                yield str(self._fault(f"$.mappings[{number}].code", f"the code `{code.value}` is mapped twice"))
 
     def _payer(self, raw: dict[str, Any], path: str) -> Payer:
         questions = self.vocabulary.questions
@@ -183,11 +210,12 @@ class _Loader:
         )
 
     def _rules(self, ids: list[str], path: str) -> frozenset[str]:
+        faults = Faults()
         for number, each in enumerate(ids):
             if each not in self.vocabulary.rules:
-                raise self._fault(
-                    f"{path}[{number}]", f"unknown rule `{each}`; expected one of {_listed(self.vocabulary.rules)}"
-                )
+                text = f"unknown rule `{each}`; expected one of {_listed(self.vocabulary.rules)}"
+                faults.add([str(self._fault(f"{path}[{number}]", text))])
+        faults.raise_all()
         return frozenset(ids)
 
     def _lowered(self, rules: _Rules) -> frozenset[str]:
@@ -198,13 +226,18 @@ class _Loader:
         return lowered
 
     def _vials(self, products: dict[str, int]) -> dict[str, Decimal]:
+        faults = Faults()
         for code, units in products.items():
-            path = f"$.vial_units.products.{code}"
-            if code not in self.vocabulary.supplies:
-                raise self._fault(path, f"expected a supply code: one of {_listed(self.vocabulary.supplies)}")
-            if not 0 < units <= LARGEST_VIAL:
-                raise self._fault(path, f"expected the HCPCS units of one vial, from 1 to {LARGEST_VIAL}")
+            faults.attempt(partial(self._require_vial, code, units))
+        faults.raise_all()
         return {code: Decimal(units) for code, units in products.items()}
+
+    def _require_vial(self, code: str, units: int) -> None:
+        path = f"$.vial_units.products.{code}"
+        if code not in self.vocabulary.supplies:
+            raise self._fault(path, f"expected a supply code: one of {_listed(self.vocabulary.supplies)}")
+        if not 0 < units <= LARGEST_VIAL:
+            raise self._fault(path, f"expected the HCPCS units of one vial, from 1 to {LARGEST_VIAL}")
 
 
 def _lower_first(text: str) -> str:

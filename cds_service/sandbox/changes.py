@@ -188,7 +188,7 @@ def _actions(changes: Sequence[Change], answer: Answer) -> tuple[Action, ...]:
         return ()
     actions = fhir_actions(changes, answer.parsed.case, answer.parsed.raw)
     if not actions:
-        raise BadRequest("this charge has no id and cannot be changed", "path")
+        raise BadRequest("`path`: this charge has no id and cannot be changed", "path")
     return actions
 
 

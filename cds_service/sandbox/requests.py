@@ -129,7 +129,8 @@ def _require_record(request: Json, service: Service) -> None:
     for key in service.required:
         if key not in request["prefetch"] and "fhirServer" not in request:
             kind = re.split(r"[/?]", service.prefetch[key])[0]
-            raise BadRequest(f"this hook requires {kind} resources; the case has none", f"prefetch.{key}")
+            place = f"prefetch.{key}"
+            raise BadRequest(f"`{place}`: this hook requires {kind} resources; the case has none", place)
 
 
 def _keys(service: Service) -> dict[str, str]:
@@ -189,7 +190,7 @@ def _patient(resources: Iterable[Json]) -> str:
     named = {_bare(reference) for each in resources for reference in _subjects(each)} - {""}
     if len(named) != 1:
         found = "none" if not named else f"{len(named)} patients"
-        raise BadRequest(f"expected a Bundle with the records of one patient, found {found}", "entry")
+        raise BadRequest(f"`entry`: expected the records of one patient, found {found}", "entry")
     return named.pop()
 
 
@@ -208,7 +209,8 @@ def _encounter(resources: Iterable[Json], service: Service, known: Json | None =
         return {}
     found = next((str(each.get("id", "")) for each in resources if each["resourceType"] == "Encounter"), "")
     if not found and _has_context(service, "encounterId", required=True):
-        raise BadRequest("this hook requires an Encounter; the case has none", "context.encounterId")
+        place = "context.encounterId"
+        raise BadRequest(f"`{place}`: this hook requires an Encounter; the case has none", place)
     return {"encounterId": found} if found else {}
 
 

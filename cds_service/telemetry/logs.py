@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any, TextIO
@@ -72,3 +73,19 @@ def configure(stream: TextIO = sys.stderr) -> None:
 
 
 log: Any = structlog.get_logger()
+
+
+class Seldom:
+    """Lets a log line be written at most once in so many seconds, such as one that each call would write."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._seconds = seconds
+        self._next_at = 0.0
+
+    def allows(self) -> bool:
+        """True if the line is to be written now."""
+        now = time.monotonic()
+        if now < self._next_at:
+            return False
+        self._next_at = now + self._seconds
+        return True

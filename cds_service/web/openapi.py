@@ -30,7 +30,8 @@ class Health(Message):
     """Health of the process; `degraded`: advice is given, but feedback cannot be stored."""
 
     status: Literal["live", "ready", "degraded"]
-    database: Literal["up", "outdated", "down"] | None = None
+    database: Literal["up", "outdated", "damaged", "down"] | None = None
+    reason: str | None = None
     hint: str | None = None
 
 

@@ -182,6 +182,16 @@ class Modifier(Entry, frozen=True, kw_only=True):
     refused_from: date
 
 
+class PairModifier(Entry, frozen=True, kw_only=True):
+    """A modifier with which Medicare pays both codes of an NCCI pair of indicator 1 as billed, on either line.
+
+    `group`: a distinct service, another encounter or a repeated test, another site of the body, or a visit or surgery
+    outside of a global period.
+    """
+
+    group: Literal["distinct", "repeated", "anatomic", "global"]
+
+
 class DocumentationItem(Entry, frozen=True, kw_only=True):
     """An item that the record should contain, identified by codes or by words in the text.
 
@@ -209,6 +219,7 @@ UNIT_LIMITS = load_table(_FOLDER / "unit_limits.yaml", UnitLimit)
 WHOLE_SERVICES = load_table(_FOLDER / "whole_services.yaml", WholeService)
 OPPS = load_table(_FOLDER / "opps.yaml", PaymentStatus)
 MODIFIERS = load_table(_FOLDER / "modifiers.yaml", Modifier)
+PAIR_MODIFIERS = load_table(_FOLDER / "pair_modifiers.yaml", PairModifier)
 DOCUMENTATION = load_table(_FOLDER / "documentation.yaml", DocumentationItem)
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.rules import Evidence
-from hooks.codes.tables import CODES, PC_TC, ClaimSetting
+from hooks.codes.tables import CODES, PAIR_MODIFIERS, PC_TC, ClaimSetting
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
@@ -18,7 +18,7 @@ from hooks.coding.studies import studies
 Component = Literal["professional", "technical"]
 
 # Modifiers that identify a distinct service, on either line of a pair.
-DISTINCT_SERVICE = frozenset({"59", "XE", "XS", "XP", "XU"})
+DISTINCT_SERVICE = frozenset(entry.code for entry in PAIR_MODIFIERS if entry.group == "distinct")
 
 _ECHO_KINDS = frozenset({"primary", "add-on", "stress-test"})
 _BOTH_SETTINGS: tuple[ClaimSetting, ...] = ("professional", "facility")
@@ -83,6 +83,12 @@ def units_of(line: Line) -> Decimal:
     return Decimal(1) if line.units is None else line.units
 
 
+def units_of_a_day(line: Line) -> Decimal:
+    """The units of one day of a line: those of a period over several days are divided, in whole units."""
+    days = (line.last_day - line.day).days + 1 if line.last_day and line.day else 1
+    return units_of(line) if days < 2 else (units_of(line) / days).to_integral_value(ROUND_HALF_UP)
+
+
 def echo_days_among(lines: Iterable[Line]) -> frozenset[date | None]:
     """The days on which the lines charge an echo, an add-on or a stress test; other days are out of scope."""
     return frozenset(line.day for line in lines if any(entry.kind in _ECHO_KINDS for entry in CODES.history(line.code)))
@@ -140,6 +146,11 @@ def _same_party(one: Line, other: Line) -> bool | None:
     if "professional" in parts and (_is_c_code(one) or _is_c_code(other)):
         return False
     return None if None in parts and is_split(one) != is_split(other) else True
+
+
+def bypasses_pairs(line: Line) -> bool:
+    """True if the line carries a modifier with which both codes of a pair of indicator 1 are paid as billed."""
+    return any(PAIR_MODIFIERS.on(modifier, line.day) for modifier in line.modifiers)
 
 
 def same_day_and_practitioner(one: Line, other: Line) -> bool:

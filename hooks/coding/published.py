@@ -1,4 +1,4 @@
-"""What CMS publishes about codes: by the loaded tables where they reach, else by the tables of this package.
+"""Facts that CMS publishes about codes: by the loaded tables where they reach, else by the tables of this package.
 
 A loaded release of the day replaces our own entry, also where it lists nothing. Where neither reaches, the answer is a
 reason, never "nothing is listed".
@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, TypeGuard
 
-from cds_service.cms.answers import AddOn, Fee, HcpcsCode, NotLoaded, OppsStatus, PairsAmong, UnitLimit
+from cds_service.cms.answers import AddOn, Fee, HcpcsCode, LimitSetting, NotLoaded, OppsStatus, PairsAmong, UnitLimit
 from cds_service.cms.catalog import Release
 from cds_service.cms.text import CODE
 from cds_service.core.case import Case, cached_fact
@@ -39,6 +39,19 @@ def source_of(release: Release) -> Source:
     return Source(publisher="CMS", document=document, year=release.first.year, verified_through=release.last)
 
 
+def is_of_echo(code: str) -> bool:
+    """True for the codes that rules look at wherever they are: those that our own tables name."""
+    return code in KNOWN_CODES
+
+
+def _day_to_ask(code: str, day: date | None, case: Case) -> date | None:
+    """The day for which to ask the loaded tables; None where none is loaded, or the site wants no other code checked.
+
+    The one place that keeps `scope: echo`, and order time, to the codes of an echo.
+    """
+    return day if case.tables.releases and (case.every_code or is_of_echo(code)) else None
+
+
 # --- NCCI pairs -----------------------------------------------------------------------------------------------------
 
 
@@ -53,7 +66,8 @@ def listed_pairs(
     """The pairs of codes that a loaded table lists on a day, column 1 first."""
     if day is None or not case.tables.releases:
         return set()
-    every = [_pairs_among(codes, day, setting, case).edits for setting in settings]
+    asked = frozenset(code for code in codes if _day_to_ask(code, day, case))
+    every = [_pairs_among(asked, day, setting, case).edits for setting in settings]
     return {(edit.column_1, edit.column_2) for edits in every for edit in edits}
 
 
@@ -62,7 +76,7 @@ def pair_edit(
 ) -> tuple[Edit, Source | None]:
     """The edit of a column 1 and a column 2 code, and its source; `codes` are all codes of the day."""
     if day is not None and case.tables.releases:
-        among = _pairs_among(codes, day, setting, case)
+        among = _pairs_among(frozenset(code for code in codes if _day_to_ask(code, day, case)), day, setting, case)
         if one not in among.not_loaded:
             found = next((each for each in among.edits if (each.column_1, each.column_2) == (one, other)), None)
             if found is None:
@@ -92,13 +106,15 @@ class Limit:
     code: str
     units: Decimal
     mai: int
-    setting: ClaimSetting
+    setting: LimitSetting
     source: Source
 
 
-def unit_limit(code: str, day: date | None, setting: ClaimSetting, case: Case) -> Limit | Unknown | None:
+@cached_fact
+def unit_limit(code: str, day: date | None, setting: LimitSetting, case: Case) -> Limit | Unknown | None:
     """The unit limit of a code on a day; None if CMS publishes none. Unknown without a day."""
-    loaded = case.tables.unit_limit(code, day, setting) if day and case.tables.releases else NO_RELEASE
+    asked = _day_to_ask(code, day, case)
+    loaded = case.tables.unit_limit(code, asked, setting) if asked else NO_RELEASE
     if isinstance(loaded, UnitLimit):
         return Limit(code, Decimal(loaded.units), loaded.mai, setting, source_of(loaded.release))
     if loaded is None:
@@ -124,9 +140,11 @@ class Primaries:
     source: Source
 
 
+@cached_fact
 def primaries_of(code: str, day: date | None, case: Case) -> Primaries | Unknown | None:
     """The primaries of an add-on; None if the code is no add-on."""
-    loaded = case.tables.add_on(code, day) if day and case.tables.releases else NO_RELEASE
+    asked = _day_to_ask(code, day, case)
+    loaded = case.tables.add_on(code, asked) if asked else NO_RELEASE
     if isinstance(loaded, AddOn):
         codes = tuple(each.code for each in loaded.primaries if CODE.fullmatch(each.code))
         return Primaries(codes, not loaded.contractor_defined, source_of(loaded.release))
@@ -152,9 +170,11 @@ class Status:
     instead: str | None = None
 
 
+@cached_fact
 def opps_status(code: str, day: date | None, case: Case) -> Status | Unknown | None:
     """The OPPS status of a code; None if Addendum B does not list it."""
-    loaded = case.tables.opps(code, day) if day and case.tables.releases else NO_RELEASE
+    asked = _day_to_ask(code, day, case)
+    loaded = case.tables.opps(code, asked) if asked else NO_RELEASE
     own = OPPS.history(code)
     instead = own[-1].instead if own else None
     if isinstance(loaded, OppsStatus):
@@ -189,9 +209,10 @@ def level_ii_dates(code: str, day: date | None, case: Case) -> InForce | Unknown
 
     A code that the day's own release does not list may have ended long ago, or be no code of CMS.
     """
-    if not _LEVEL_II.fullmatch(code) or day is None or not case.tables.releases:
+    asked = _day_to_ask(code, day, case)
+    if asked is None or not _LEVEL_II.fullmatch(code):
         return None
-    loaded = case.tables.hcpcs(code, day)
+    loaded = case.tables.hcpcs(code, asked)
     if isinstance(loaded, HcpcsCode):
         return InForce(loaded.in_force, loaded.row.added, loaded.row.terminated, source_of(loaded.release))
     if loaded is None:
@@ -203,13 +224,17 @@ def level_ii_dates(code: str, day: date | None, case: Case) -> InForce | Unknown
 _LEVEL_II = re.compile(r"[A-CE-V]\d{4}")
 
 
-def component_indicator(code: str, day: date | None, case: Case) -> Status | None:
-    """The PC/TC indicator of a code in the fee schedule; None if it is not known."""
-    loaded = case.tables.fee(code, "", day) if day and case.tables.releases else NO_RELEASE
+@cached_fact
+def component_indicator(code: str, day: date | None, case: Case) -> Status | Unknown | None:
+    """The PC/TC indicator of a code; None if the fee schedule does not list it."""
+    asked = _day_to_ask(code, day, case)
+    loaded = case.tables.fee(code, "", asked) if asked else NO_RELEASE
     if isinstance(loaded, Fee):
         return Status(loaded.row.pc_tc, source_of(loaded.release))
     entry = PC_TC.on(code, day)
-    return Status(str(entry.indicator), PC_TC.source(entry)) if entry else None
+    if entry is not None:
+        return Status(str(entry.indicator), PC_TC.source(entry))
+    return None if code in PC_TC else _not_loaded(loaded, case)
 
 
 # --- loaded or not --------------------------------------------------------------------------------------------------

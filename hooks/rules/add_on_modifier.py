@@ -10,7 +10,7 @@ from hooks.codes.tables import ADD_ONS, PC_TC
 from hooks.coding.claims import charge_evidence, is_submitted, reviewed_lines
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.published import component_indicator
+from hooks.coding.published import Status, Unknown, component_indicator
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 
 
@@ -36,17 +36,25 @@ def add_on_modifier(case: Case) -> Iterator[Finding | Undecided]:
     Passes:
         The add-on without 26 or TC; 26 or TC on the echo itself, on Doppler or on color flow, which are split.
     """
-    faulty = [line for line in reviewed_lines(case) if _component_modifiers(line) and _is_never_split(line, case)]
-    by_day = grouped(faulty, lambda line: line.day)
+    with_component = [line for line in reviewed_lines(case) if _component_modifiers(line) and _is_in_scope(line, case)]
+    by_day = grouped(with_component, lambda line: line.day)
     for day in sorted(by_day, key=str):
-        lines = by_day[day]
-        if is_submitted(lines, case):
-            yield _finding(lines, case)
+        for verdict, lines in grouped(by_day[day], lambda line: _verdict(line, case)).items():
+            if not is_submitted(lines, case):
+                continue
+            if verdict == _NEVER_SPLIT:
+                yield _finding(lines, case)
+            elif isinstance(verdict, Unknown):
+                yield Undecided("table", verdict.reason, charge_evidence(lines))
 
 
-def _is_never_split(line: Line, case: Case) -> bool:
-    found = component_indicator(line.code, line.day, case) if line.code in ADD_ONS or case.every_code else None
-    return found is not None and found.value == _NEVER_SPLIT
+def _is_in_scope(line: Line, case: Case) -> bool:
+    return line.code in ADD_ONS or (case.every_code and bool(line.code))
+
+
+def _verdict(line: Line, case: Case) -> str | Unknown | None:
+    found = component_indicator(line.code, line.day, case)
+    return found.value if isinstance(found, Status) else found
 
 
 _NEVER_SPLIT = "0"
@@ -75,4 +83,4 @@ def _finding(lines: list[Line], case: Case) -> Finding:
 
 def _sources(lines: list[Line], case: Case) -> Iterator[Source]:
     found = (component_indicator(line.code, line.day, case) for line in lines)
-    yield from dict.fromkeys(each.source for each in found if each)
+    yield from dict.fromkeys(each.source for each in found if isinstance(each, Status))

@@ -45,7 +45,8 @@ def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
 
     Passes:
         A primary is charged that day or, at order time, ordered; 93352 on a Medicare hospital claim (see
-        hospital-contrast-code).
+        hospital-contrast-code). With every code of the claim checked, not decided if another practitioner charges the
+        primary of another code: practitioners of one group may share a service.
     """
     for study in studies(case):
         for line in study.lines if study.under_review else ():
@@ -210,7 +211,7 @@ def _other_add_ons(case: Case) -> Iterator[Finding | Undecided]:
         if isinstance(found, Unknown):
             unknown.setdefault(found.reason, []).append(line)
         elif not has_primary(line, found.codes, case):
-            yield _other_finding(line, found, case) if found.is_closed else _by_contractors([line])
+            yield _other_verdict(line, found, case)
     for reason, of_reason in unknown.items():
         yield Undecided("table", reason, charge_evidence(of_reason))
 
@@ -220,17 +221,25 @@ def _by_contractors(lines: list[Line]) -> Undecided:
     return Undecided("table", reason, charge_evidence(lines))
 
 
-def _other_finding(line: Line, entry: Primaries, case: Case) -> Finding:
+def _other_verdict(line: Line, entry: Primaries, case: Case) -> Finding | Undecided:
+    """Practitioners of one group and specialty may share a service, such as the hours of critical care."""
     others = _by_other_practitioners(line, entry, case)
+    if not entry.is_closed:
+        return _by_contractors([line])
+    if others:
+        reason = f"another practitioner charges the primary of {line.code}: paid only if both are of one group"
+        return Undecided("claim", reason, charge_evidence([line, *others]))
+    return _other_finding(line, entry)
+
+
+def _other_finding(line: Line, entry: Primaries) -> Finding:
     listed = sorted(entry.codes)
     more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
     return Finding(
         summary=f"{line.code} is charged without a primary: remove it, or charge its primary.",
-        evidence=(
-            *charge_evidence([line]),
-            *(Evidence(f"{other} is charged by another practitioner", other) for other in others),
-        ),
+        evidence=charge_evidence([line]),
         fixes=(Fix(f"Remove {line.code}", (RemoveLine(line),)),) if line.certain and line.open else (),
+        absent=entry.codes,
         notes=(f"Primaries of {line.code} on this date of service: {', '.join(listed[:MOST_LISTED])}{more}.",),
         day=line.day,
         indicator=None if line.certain else INFO,

@@ -41,10 +41,10 @@ def code_for_other_setting(case: Case) -> Iterator[Finding | Undecided]:
     """A claim reports a code that belongs on the claim of the other setting.
 
     Why:
-        The C codes for an echo with contrast are hospital outpatient codes: a practice reports the CPT code, and 93352
-        with it for contrast in a stress echo. Medicare in turn refuses some codes on a hospital outpatient claim: those
-        of a practitioner's work (OPPS status M), and those for which the hospital has another code (status B). A
-        hospital's charge is the technical part as it stands, so TC adds nothing to it.
+        C codes are codes of hospital outpatient departments: a practice reports the CPT code for the same service.
+        Medicare in turn refuses some codes on a hospital outpatient claim: those of a practitioner's work (OPPS status
+        M), and those for which the hospital has another code (status B). A hospital's charge is the technical part as
+        it stands, so TC adds nothing to it.
 
     Flags:
         A hospital outpatient C code on a professional claim. On the day of an echo, a code of status B or M on a
@@ -241,7 +241,10 @@ def _is_never_paid(one: str, other: str, day: date | None) -> bool:
 
 def _has_needless_component(line: Line, case: Case) -> bool:
     found = component_indicator(line.code, line.day, case) if "TC" in line.modifiers else None
-    return found is not None and found.value == "1"
+    return isinstance(found, Status) and found.value == _SPLIT
+
+
+_SPLIT = "1"
 
 
 def _components(lines: list[Line], case: Case) -> Verdict:
@@ -252,6 +255,6 @@ def _components(lines: list[Line], case: Case) -> Verdict:
         lines,
         iter([_fix([RemoveModifier(line, "TC") for line in lines], recommended=False)]),
         ("TC separates the parts of a practitioner's fee; some payers reject it on a hospital claim.",),
-        found.source if found else PC_TC.sources["fee-schedule"],
+        found.source if isinstance(found, Status) else PC_TC.sources["fee-schedule"],
         INFO,
     )

@@ -10,7 +10,7 @@ from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, 
 from cds_service.core.tables import Source
 from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting
 from hooks.coding.claims import (
-    DISTINCT_SERVICE,
+    bypasses_pairs,
     charge_evidence,
     days_checked,
     is_submitted,
@@ -24,7 +24,8 @@ from hooks.coding.lines import grouped, possible_lines_on, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import Edit
 from hooks.coding.primaries import is_primary_of, lacks_primary
-from hooks.coding.published import Primaries, listed_pairs, pair_edit, primaries_of, unread_pairs
+from hooks.coding.published import Primaries, is_of_echo, listed_pairs, pair_edit, primaries_of, unread_pairs
+from hooks.coding.setting_and_payer import is_outside_opps
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Pair:
     @property
     def kind(self) -> tuple[str, bool]:
         """Pairs of one kind and certainty share a card: never together, modifier missing, modifier present."""
-        bypassed = self.edit == "with modifier" and any(DISTINCT_SERVICE & set(line.modifiers) for line in self.lines)
+        bypassed = self.edit == "with modifier" and _is_bypassed(self.lines)
         return "bypassed" if bypassed else self.edit, all(line.certain for line in self.lines)
 
     def __str__(self) -> str:
@@ -64,14 +65,16 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
 
     Why:
         NCCI lists pairs of codes of which Medicare pays one and denies the other, because one includes or excludes the
-        other. Some pairs are never paid together (indicator 0). Others are paid if a modifier (59, XE, XS, XP, XU)
-        identifies the second as a distinct service, which the record must support (indicator 1).
+        other. Some pairs are never paid together (indicator 0). Others are paid with a modifier of NCCI's list, such
+        as 59 or XS for a distinct service, 25 on a visit or RT for another site, which the record must support
+        (indicator 1).
 
     Flags:
-        Both codes of a pair on one date of service, by one practitioner, on one claim type. With such a modifier the
-        card only asks for documentation.
+        Both codes of a pair on one date of service, by one practitioner, on one claim type. With such a modifier on
+        codes of an echo, the card only asks for documentation.
 
     Passes:
+        With every code of the claim checked, other codes with such a modifier on either line: they are paid as billed;
         The codes are on the practitioner's claim and the hospital's, on different days, or by different practitioners;
         a code of the other setting (see code-for-other-setting); codes that are not a pair (93350 with
         93016 or 93018; 93350 or 93351 with Doppler, color flow or strain).
@@ -83,12 +86,12 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
         edit, sources = _edit_for(one, other, case)
         if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
             continue
-        uncertainty = _uncertainty(one, other, edit)
+        pair = Pair(one, other, edit, sources)
+        uncertainty = _uncertainty(pair, case)
         if uncertainty:
             why: Why = "table" if edit == "not known" else "claim"
-            yield Undecided(why, f"{one.code} with {other.code}: {uncertainty}", charge_evidence((one, other)))
+            yield Undecided(why, f"{pair}: {uncertainty}", charge_evidence(pair.lines))
         else:
-            pair = Pair(one, other, edit, sources)
             pairs.setdefault((one.day, pair.kind), []).append(pair)
     for (_, (kind, certain)), group in pairs.items():
         yield _FINDINGS[kind](sorted(group, key=str), certain, case)
@@ -128,8 +131,19 @@ def _edit_for(one: Line, other: Line, case: Case) -> tuple[Edit, tuple[Source, .
     settings = [setting for setting in settings_of(one) if setting in settings_of(other)] or settings_of(one)
     codes = _codes_on(one.day, case)
     found = [pair_edit(one.code, other.code, codes, one.day, setting, case) for setting in settings]
-    edits = {edit for edit, _ in found}
+    is_paid_as_billed = not _is_of_echo((one, other)) and _is_bypassed((one, other))
+    edits: set[Edit] = {"none" if edit == "with modifier" and is_paid_as_billed else edit for edit, _ in found}
     return edits.pop() if len(edits) == 1 else "not known", tuple(source for _, source in found if source)
+
+
+def _is_bypassed(lines: tuple[Line, Line]) -> bool:
+    """True if a modifier on either line lets Medicare pay both codes of a pair of indicator 1."""
+    return any(map(bypasses_pairs, lines))
+
+
+def _is_of_echo(lines: tuple[Line, Line]) -> bool:
+    """True if both codes are in our own tables: then a card asks for the documentation that the modifier needs."""
+    return all(is_of_echo(line.code) for line in lines)
 
 
 def _unread(lines: list[Line], case: Case) -> Iterator[Undecided]:
@@ -142,13 +156,15 @@ def _unread(lines: list[Line], case: Case) -> Iterator[Undecided]:
                 yield Undecided("table", reason, charge_evidence(submitted))
 
 
-def _uncertainty(one: Line, other: Line, edit: Edit) -> str:
-    if edit == "not known":
+def _uncertainty(pair: Pair, case: Case) -> str:
+    if pair.edit == "not known":
         return "the NCCI tables do not cover this date of service and claim type"
-    if one.day is None:
+    if pair.paid.day is None:
         return "the date of service is not stated"
-    if share_a_claim(one, other) is None:
+    if share_a_claim(*pair.lines) is None:
         return "one line carries 26 or TC, and the other may be on another party's claim"
+    if not _is_of_echo(pair.lines) and is_outside_opps(pair.lines, case):
+        return "this hospital is not paid under OPPS, and NCCI's pairs may not apply: ask your MAC"
     return ""
 
 
@@ -213,8 +229,8 @@ def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
         certain,
         notes=[f"{pair}: not paid together (indicator 1)." for pair in pairs]
         + [
-            f"Add a modifier (59, XE, XS, XP or XU) to {it} only if {was} a distinct service and the record supports "
-            "that."
+            f"Add a modifier (59, XE, XS, XP, XU, or of another site) to {it} only if {was} a distinct service and the "
+            "record supports that."
         ],
     )
 

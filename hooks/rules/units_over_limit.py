@@ -1,13 +1,15 @@
 """Rule: more units of a code in a day than Medicare pays (MUE)."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 
+from cds_service.cms.answers import LimitSetting
 from cds_service.core.case import Case, Line
 from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
-from hooks.codes.tables import ADD_ONS, UNIT_LIMITS, ClaimSetting
+from hooks.codes.tables import ADD_ONS, UNIT_LIMITS
 from hooks.coding.claims import (
     by_claim_type_and_component,
     charge_evidence,
@@ -16,7 +18,7 @@ from hooks.coding.claims import (
     is_submitted,
     reviewed_lines,
     settings_of,
-    units_of,
+    units_of_a_day,
 )
 from hooks.coding.contrast import supplies_due
 from hooks.coding.fixes import keep_units
@@ -24,8 +26,8 @@ from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
-from hooks.coding.published import Limit, Unknown, unit_limit
-from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
+from hooks.coding.published import Limit, Unknown, is_of_echo, unit_limit
+from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, is_split, payer_of
 from hooks.coding.studies import Study, procedure_codes, study_of
 from hooks.coding.supplies import is_discontinued
 
@@ -35,10 +37,18 @@ MAI_NOTES = {
     3: "The limit is per day (MAI 3): additional units may be paid on appeal if the record shows medical necessity.",
 }
 
-_ZERO_NOTES = {
+_ZERO_NOTES: dict[LimitSetting, str] = {
     "professional": "A limit of 0: practitioners are never paid for the code; it may belong on the hospital's claim.",
     "facility": "A limit of 0: hospitals are never paid for the code; it may belong on the practitioner's claim.",
+    "dme": "A limit of 0: neither practitioners nor suppliers are ever paid for the code.",
 }
+
+# Codes of supplies and equipment: a professional claim with one may be a supplier's, who has limits of his own.
+_SUPPLIERS = re.compile(r"[ABEKLV]\d{4}")
+# Units of anesthesia are minutes or parts of an hour; the limit counts the service.
+_ANESTHESIA = re.compile(r"0[01]\d{3}")
+# A second surgeon, a team or an assistant charges the same code; each has the limit to himself.
+_OTHER_SURGEONS = frozenset({"62", "66", "80", "81", "82", "AS"})
 
 
 @rule(
@@ -62,7 +72,9 @@ def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
 
     Passes:
         Units up to the limit; the two components of one study (26 and TC); units of two practitioners; an add-on
-        repeated within one study (see add-on-repeated); a discontinued drug (see code-not-active).
+        repeated within one study (see add-on-repeated); a discontinued drug (see code-not-active). Of a period over
+        several days, the units of one day. With every code of the claim checked: anesthesia, whose units are minutes;
+        an assistant's or a second surgeon's line beside the surgeon's; a limit of 0 with another payer than Medicare.
     """
     days = days_checked(case)
     counted = [line for line in reviewed_lines(case) if _is_in_scope(line, days, case) and not is_facility_supply(line)]
@@ -75,8 +87,8 @@ def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
 
 
 def _is_in_scope(line: Line, days: frozenset[date | None], case: Case) -> bool:
-    is_known = line.code in UNIT_LIMITS or (case.every_code and bool(line.code))
-    return is_known and (is_supply(line.code) or line.day in days)
+    is_asked = line.code in UNIT_LIMITS or (case.every_code and line.code and not _ANESTHESIA.fullmatch(line.code))
+    return bool(is_asked) and (is_supply(line.code) or line.day in days)
 
 
 def _may_exceed(lines: list[Line], case: Case) -> bool:
@@ -84,7 +96,7 @@ def _may_exceed(lines: list[Line], case: Case) -> bool:
     if case.tables.releases:
         return True
     least = min((limit.units for limit in UNIT_LIMITS.history(lines[0].code)), default=None)
-    return least is not None and sum(map(units_of, lines)) > least
+    return least is not None and sum(map(units_of_a_day, lines)) > least
 
 
 def _belongs_to_one_study(lines: list[Line], case: Case) -> bool:
@@ -107,8 +119,9 @@ def _study_of_all(lines: list[Line], case: Case) -> Study | None:
 def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
     practitioners = {line.performers for line in lines if line.performers} or {frozenset()}
     groups = [
-        [line for line in lines if may_be_same_practitioner(line.performers, each)]
+        [line for line in of_share if may_be_same_practitioner(line.performers, each)]
         for each in sorted(practitioners, key=sorted)
+        for of_share in grouped(lines, lambda line: _OTHER_SURGEONS & set(line.modifiers)).values()
     ]
     return max(groups, key=_total)
 
@@ -118,7 +131,7 @@ def _total(lines: Iterable[Line]) -> Decimal:
     split = {"26": Decimal(0), "TC": Decimal(0), "": Decimal(0)}
     for line in lines:
         part = next((modifier for modifier in COMPONENT_MODIFIERS if modifier in line.modifiers), "")
-        split[part] += units_of(line)
+        split[part] += units_of_a_day(line)
     return split[""] + max(split["26"], split["TC"])
 
 
@@ -127,8 +140,10 @@ def _total(lines: Iterable[Line]) -> Decimal:
 
 def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
     code, day, total = lines[0].code, lines[0].day, _total(lines)
-    settings = [setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)]
+    settings = _settings(lines)
     limits = [unit_limit(code, day, setting, case) for setting in settings]
+    if settings[-1] == _SUPPLIER and limits[-1] is None:
+        limits.pop()  # no code of suppliers
     known = [limit for limit in limits if isinstance(limit, Limit)]
     unknown = [limit for limit in limits if isinstance(limit, Unknown)]
     own = _other_days(code, settings) if unknown else []
@@ -141,16 +156,38 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
     elif day is None:
         reason = f"the date of service of {code} is not stated, but its limit is per day"
         yield Undecided("claim", reason, charge_evidence(lines))
+    elif not limit.units and (verdict := _may_be_paid_by_others(lines, case)) is not None:
+        yield from verdict
     else:
-        over = [line for line in lines if units_of(line) > limit.units] if limit.mai == _PER_LINE else lines
+        over = [line for line in lines if units_of_a_day(line) > limit.units] if limit.mai == _PER_LINE else lines
         if over:
             yield _finding(over, _total(over), limit, known, case)
 
 
 _PER_LINE = 1
+_SUPPLIER: LimitSetting = "dme"
 
 
-def _other_days(code: str, settings: list[ClaimSetting]) -> list[Decimal]:
+def _may_be_paid_by_others(lines: list[Line], case: Case) -> list[Undecided] | None:
+    """None if the limit of 0 counts: Medicare is billed, or the code is one of an echo. Else the verdict, if any."""
+    payer = payer_of(case, lines)
+    if payer == "medicare" or is_of_echo(lines[0].code):
+        return None
+    reason = f"the payer is unknown; Medicare never pays for {lines[0].code} on this claim"
+    return [Undecided("claim", reason, charge_evidence(lines))] if payer == "unknown" else []
+
+
+def _settings(lines: list[Line]) -> list[LimitSetting]:
+    """The settings of which all the lines may be; a supplier's last."""
+    found: list[LimitSetting] = [
+        setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)
+    ]
+    is_equipment = lines[0].code not in UNIT_LIMITS and _SUPPLIERS.fullmatch(lines[0].code)
+    is_supplier = is_equipment and "professional" in found and not any(map(is_split, lines))
+    return [*found, _SUPPLIER] if is_supplier else found
+
+
+def _other_days(code: str, settings: list[LimitSetting]) -> list[Decimal]:
     """Our own limits of other days: units within them need no answer for a day that no table covers."""
     return [limit.units for limit in UNIT_LIMITS.history(code) if limit.setting in settings]
 
@@ -159,7 +196,8 @@ def _finding(lines: list[Line], total: Decimal, limit: Limit, known: list[Limit]
     certain = all(line.certain for line in lines)
     notes = [MAI_NOTES[limit.mai]] if limit.units else [_ZERO_NOTES[limit.setting]]
     if len(known) > 1:
-        notes.append("Claim type unknown; the larger MUE limit was used.")
+        unknown = "Practitioner or supplier" if known[-1].setting == _SUPPLIER else "Claim type"
+        notes.append(f"{unknown} unknown; the larger MUE limit was used.")
     paid = f"pays at most {plain(limit.units)}" if limit.units else "pays none on this claim"
     return Finding(
         summary=f"{limit.code}: {plain(total)} {'unit' if total == 1 else 'units'} on one day, but Medicare {paid}.",

@@ -15,8 +15,10 @@ import pytest
 
 from cds_service.audit.chunks import CHUNK_BYTES, Chunk, chunks_of, lines_of
 from cds_service.audit.exports import open_export
+from cds_service.cms.recognize import given
+from cds_service.cms.store import add
 from tests.http.test_review import as_bundle
-from tests.support import synth
+from tests.support import cms_files, synth
 from tests.support.audits import audited, confusion, counts, findings
 from tests.support.notation import request_of
 from tests.support.running import ROOT
@@ -290,6 +292,38 @@ def test_a_fee_table_is_read_strictly(tmp_path: Path, content: str, expected: st
     export = write_export(tmp_path / "export", CLEAN)
     (tmp_path / "fees.csv").write_text(content)
     assert expected in refused(export, tmp_path / "out", "--fees", str(tmp_path / "fees.csv"))
+
+
+def test_findings_are_valued_by_medicares_national_amounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tables"
+    fees, opps = tmp_path / "PPRRVU2026_Jan_nonQPP.csv", tmp_path / "addendum-b.csv"
+    title = "2026 National Physician Fee Schedule Relative Value File January Release"
+    rows = [("93352", "", "A", "0", "0.19", "1.07", "1.07"), ("93350", "", "A", "1", "1", "5.55", "5.55")]
+    fees.write_bytes(cms_files.fees(rows, title=title))
+    titles = ("Addendum B.-OPPS Payment by HCPCS Code for CY 2026", "January 2026", "")
+    rates = [("93350", "S", "5524", "$558.25"), ("93351", "S", "5524", "$558.25")]
+    opps.write_bytes(cms_files.addendum_b(rates, titles=titles))
+    add(folder, [fees, opps], given(None, None))
+    monkeypatch.setenv("CDS_TABLES_DIR", str(folder))
+    office = DEFINITY | {"professional": "93350, Q9957x2", "place": "11"}
+    hospital = {"institutional": "93351, 93350"}
+    export = write_export(tmp_path / "export", office, hospital)
+    result = run("audit", str(export), "--out", str(tmp_path / "out"), "--fees", "medicare")
+    assert result.returncode == 0, result.stderr
+    found = {(row["patient"][-1], row["rule"]): (row["direction"], row["value"]) for row in findings(tmp_path / "out")}
+    assert found["0", "contrast-add-on-missing"] == ("under", Decimal("35.74"))
+    assert found["1", "pair-conflict"] == ("over", Decimal("-558.25"))
+    about = json.loads((tmp_path / "out" / "summary.json").read_text())["about"]
+    assert about["fees"] == "Medicare, national and not adjusted, by fees-nonqpp-2026Q1, opps-2026Q1"
+    assert [each["table"] for each in about["loaded"]] == ["fees-nonqpp-2026Q1", "opps-2026Q1"]
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "national and not adjusted" in report
+    assert about["loaded"][0]["files"][0]["sha256"][:16] in report
+
+
+def test_medicares_amounts_need_loaded_tables(tmp_path: Path) -> None:
+    export = write_export(tmp_path / "export", CLEAN)
+    assert "--fees medicare: load the fee schedule" in refused(export, tmp_path / "out", "--fees", "medicare")
 
 
 # --- two audits -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 from tests.bench.calls import Call
-from tests.support.running import ROOT, _free_port
+from tests.support.running import ROOT, free_port
 
 Tokens = Callable[[str, int], Sequence[str]]
 
@@ -88,7 +88,7 @@ class Running:
 @contextmanager
 def running(server: Server, folder: Path, cores: Iterable[int], first: Call) -> Iterator[Running]:
     """Run a server on some cores for the time of the block. It is up when it has answered the first call."""
-    port = _free_port()
+    port = free_port()
     command = [part.format(port=port) for part in server.command]
     defaults = {"CDS_DATABASE_URL": f"sqlite:///{folder / f'{port}.sqlite3'}"}
     wanted = ",".join(map(str, cores))

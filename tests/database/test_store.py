@@ -436,7 +436,7 @@ def test_sqlite_is_upgraded_when_it_is_needed(tmp_path: Path) -> None:
 def test_a_new_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'new.sqlite3'}")
     try:
-        assert database.health() == "up"
+        assert database.health().state == "up"
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("new.sqlite3*")}
         assert modes.pop("new.sqlite3") == 0o600
         assert set(modes.values()) <= {0o600}

@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from cds_service.cli.main import main
-from cds_service.server.granian import STOP_SECONDS
+from cds_service.server.lifetime import STOP_SECONDS
 from cds_service.settings import Settings, variable
 from tests.support.running import ROOT
 
@@ -32,6 +32,30 @@ def test_the_dockerfile() -> None:
     assert "USER 10001" in text
     assert "HEALTHCHECK" in text
     assert text.count("\nFROM ") == 2
+
+
+@pytest.mark.parametrize(
+    ("builder", "expected"),
+    [
+        ("docker", "docker build --build-arg BASE=debian --network host --file deploy/Dockerfile --tag echo:1 ."),
+        ("/bin/buildah", "/bin/buildah build --build-arg BASE=debian --network host "
+         "--ignorefile deploy/Dockerfile.dockerignore --file deploy/Dockerfile --tag echo:1 ."),
+    ],
+)  # fmt: skip
+def test_the_image_is_built_by_what_is_there(builder: str, expected: str) -> None:
+    options = ("BASE=debian", "IMAGE=echo:1", "IMAGE_OPTIONS=--network host")
+    result = make("--dry-run", "image", f"BUILDER={builder}", *options)
+    assert expected in " ".join(result.stdout.replace("\\\n", " ").split())
+
+
+def test_without_a_builder_make_image_says_what_to_install() -> None:
+    result = make("image", "BUILDER=")
+    assert result.returncode != 0
+    assert "docker, podman or buildah: install one of them" in result.stderr
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_the_yaml() -> None:
@@ -118,6 +142,6 @@ def test_the_package_holds_what_the_service_reads(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    sources = [path for folder in ("cds_service", "hooks") for path in (ROOT / folder).rglob("*")]
+    sources = [path for folder in ("cds_service", "hooks", "sample_bundles") for path in (ROOT / folder).rglob("*")]
     expected = {str(path.relative_to(ROOT)) for path in sources if path.is_file() and "__pycache__" not in path.parts}
     assert expected <= names

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.running import ROOT, _free_port
+from tests.support.running import ROOT, free_port
 
 LINES = 10
 
@@ -22,7 +22,7 @@ def test_production_in_ten_lines(tmp_path: Path) -> None:
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cds_service "$@"\n')
     command.chmod(0o755)
-    port = str(_free_port())
+    port = str(free_port())
     script = "\n".join(["set -eu", *lines[1:], "echo"]).replace(":8000", f":{port}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     variables = kept | {"PATH": f"{command.parent}:{kept['PATH']}", "PYTHONPATH": str(ROOT), "PORT": port}

@@ -241,7 +241,7 @@ def _faults_of_update(case: Case, resource: Json) -> Iterator[str]:
 
 def _sent(case: Case) -> Iterator[Json]:
     """Every resource of a call, be it sent along or fetched."""
-    served = {key: EXACT.decode(body) for key, body in case.served.items() if key != "token"}
+    served = {key: EXACT.decode(body) for key, body in case.served.items() if key not in {"token", "address"}}
     for request in (EXACT.decode(case.body), {"prefetch": served}):
         yield from (at(request, place.steps) for place in resources(request))
 

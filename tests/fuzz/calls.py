@@ -169,9 +169,26 @@ def one_more_that_is_not_needed(base: Base, document: Document, rng: Random) -> 
     if not found:
         return None
     _, bundle = rng.choice(found)
-    kind = rng.choice(["Organization", "Basic", "Location", "Invoice", "Provenance", "Parameters", "Binary"])
+    kind = rng.choice(["Organization", "Basic", "Location", "Provenance", "Parameters", "Binary"])
     bundle["entry"].append({"resource": {"resourceType": kind, "id": MARK, "code": 5, "status": [], "subject": MARK}})
     return f"one more {kind}", _like(base)
+
+
+_UNREAD = ("Account", "ClaimResponse", "Invoice", "PaymentReconciliation")
+
+
+@change
+def one_more_whose_charges_are_not_read(base: Base, document: Document, rng: Random) -> tuple[str, Expected] | None:
+    """A list of charges of another kind: that it is not read is said, once for each kind."""
+    found = _bundles(base, document.tree)
+    sent = {at(document.tree, place.steps)["resourceType"] for place in resources(document.tree)}
+    kinds = [each for each in _UNREAD if each not in sent]
+    if not found or not kinds:
+        return None
+    place, bundle = rng.choice(found)
+    kind = rng.choice(kinds)
+    bundle["entry"].append({"resource": {"resourceType": kind, "id": MARK, "code": 5, "status": [], "subject": MARK}})
+    return f"one more {kind}", _like(base, f"{place}.entry[{len(bundle['entry']) - 1}]")
 
 
 @change

@@ -31,7 +31,8 @@ class Expected:
 class Case:
     """A request, and what must hold of its answer. `route` is the address without what varies, `name` what was done.
 
-    `served` is what a FHIR server has for it by prefetch key, and the `token` with which it is asked for.
+    `served` is what a FHIR server has for it by prefetch key, the `token` with which it is asked for, and the `address`
+    of the server: that of a later run is another.
     """
 
     name: str

@@ -4,7 +4,7 @@ import gzip
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -47,6 +47,8 @@ class HttpClient:
         """Send a case; once more where the server closed a connection that was kept."""
         if case.served and self._shelf:
             self._shelf.put(case.served["token"].decode(), case.served)
+            body = case.body.replace(case.served["address"], self._shelf.address.encode())
+            case = replace(case, body=body)
         for attempt in (1, 2):
             started = time.perf_counter()
             try:

@@ -14,6 +14,8 @@ from tests.support.ehr import PATHS
 
 Random = random.Random
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 def enveloped(base: Base, rng: Random) -> Case:
     """A call with a member of the message changed; a Bundle that is sent alone has no message around it."""
@@ -145,12 +147,14 @@ def _flipped(case: Case, rng: Random) -> Case:
 
 
 def _prefixed(case: Case, rng: Random) -> Case:
-    space, junk = [b" ", b"\n\r\t ", b" " * 50_000], [b"\xef\xbb\xbf", b"//\n", b")]}',\n", b"\x00", b"x", b"{}"]
+    """White space, and before all of it a byte order mark, are no part of the message; anything else is."""
+    space, junk = [b" ", b"\n\r\t ", b" " * 50_000], [BYTE_ORDER_MARK, b"//\n", b")]}',\n", b"\x00", b"x", b"{}"]
     if rng.random() < 0.5:
         return _with(case, "in white space", rng.choice(space) + case.body + rng.choice(space), _same(case))
-    more = rng.choice(junk)
-    body = more + case.body if rng.random() < 0.5 else case.body + more
-    return _with(case, "with junk around it", body, _REFUSED)
+    more, is_before = rng.choice(junk), rng.random() < 0.5
+    if is_before and more == BYTE_ORDER_MARK:
+        return _with(case, "after a byte order mark", more + case.body, _same(case))
+    return _with(case, "with junk around it", more + case.body if is_before else case.body + more, _REFUSED)
 
 
 def _packed(case: Case, rng: Random) -> Case:

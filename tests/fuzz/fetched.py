@@ -75,11 +75,12 @@ def fetched(address: str, base: Base, rng: random.Random) -> Case:
     left = {key: value for key, value in whole["prefetch"].items() if key in FETCHED and value is not None}
     rest = {key: value for key, value in sent_along["prefetch"].items() if key not in left}
     token = f"{rng.getrandbits(64):x}"
+    served = {"token": token.encode(), "address": address.encode()}
     return replace(
         changed,
         name=f"{changed.name}, fetched",
         body=encoded(whole | {"prefetch": rest} | access(address, token)),
-        served={"token": token.encode()} | {key: encoded(value) for key, value in left.items()},
+        served=served | {key: encoded(value) for key, value in left.items()},
         expected=Expected(statuses=changed.expected.statuses, like=(encoded(sent_along),)),
     )
 

@@ -3,16 +3,26 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from tests.fuzz.answers import Shapes, faults
 from tests.fuzz.bases import REVIEW
-from tests.fuzz.case import JSON_TYPE, Case, Expected
+from tests.fuzz.case import JSON_TYPE, Case
 from tests.fuzz.client import Answer, Client
-from tests.fuzz.places import CHARGES, at, related, resources
-from tests.fuzz.spoken import Spoken, spoken
+from tests.fuzz.places import CHARGES, RECORDS, at, related, resources
+from tests.fuzz.spoken import ABOUT_ABSENCE, NO_CONTRAST_ON_RECORD, Spoken, spoken
 from tests.support.ehr import PATHS
+
+Json = dict[str, Any]
+
+# What may show contrast: any administration, and any procedure but these codes without what was used.
+_SHOWS_CONTRAST = frozenset({"MedicationAdministration", "Medication"})
+_PLAIN_ECHOES = frozenset({"93350", "93351", "93306", "93307", "93308"})
+
+# Warnings of what is used at order time only.
+_OF_ORDERS = "not understood: an order "
 
 _CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
 
@@ -54,7 +64,7 @@ class Judge:
         if others and answer.advice not in [other.advice for other in others]:
             yield from _faults_of_change(case, answer, others[0])
         if expected.kept:
-            yield from _lost_warnings(expected, answer, self._answer_to(case.path, expected.kept))
+            yield from lost_warnings(case, answer, self._answer_to(case.path, expected.kept))
 
     def _answer_to(self, path: str, body: bytes) -> Spoken:
         if (path, body) not in self._answers:
@@ -88,8 +98,43 @@ def _taken_for_absent(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]
     for code in sorted((answer.additions - base.additions) & left):
         yield f"adds {code}, which stands in what could not be read"
     if before <= left:  # of what not even the type or the code is left, nobody can know what it was
-        for code in sorted(answer.removals_for_absence - base.removals - left):
+        absent = answer.removals_for_lack_of(rules_that_may_miss(case))
+        for code in sorted(absent - base.removals - base.removals_for_lack_of(ABOUT_ABSENCE) - left):
             yield f"takes off {code}, since something else could not be read"
+
+
+def rules_that_may_miss(case: Case) -> frozenset[str]:
+    """The rules of absence whose finding may come of what is damaged.
+
+    A charge is no administration: where the request itself holds no record of contrast, every record is read, and only
+    charges are damaged, contrast is absent whatever these say.
+    """
+    damaged = [_types_at(case.expected.like[0], each) for each in case.expected.damaged]
+    if all(types and types <= CHARGES for types in damaged) and not any(
+        map(_may_show_contrast, _resources_of(case.expected.like[0]))
+    ):
+        return ABOUT_ABSENCE - {NO_CONTRAST_ON_RECORD}
+    return ABOUT_ABSENCE
+
+
+def _may_show_contrast(resource: Json) -> bool:
+    if resource["resourceType"] != "Procedure":
+        return resource["resourceType"] in _SHOWS_CONTRAST
+    codes = [each.get("code") for each in (resource.get("code") or {}).get("coding") or [{}]]
+    is_plain = all(isinstance(each, str) and each in _PLAIN_ECHOES for each in codes)
+    return not is_plain or any(name.startswith("used") for name in resource)
+
+
+def _resources_of(body: bytes) -> list[Json]:
+    tree = msgspec.json.decode(body)
+    return [at(tree, place.steps) for place in resources(tree)]
+
+
+def _types_at(body: bytes, place: str) -> set[str]:
+    """The types of the resources at a path; none where something was added."""
+    tree = msgspec.json.decode(body)
+    found = [each for each in resources(tree) if related(each.location, place)]
+    return {at(tree, each.steps)["resourceType"] for each in found}
 
 
 def _left_of(body: bytes, places: tuple[str, ...]) -> set[str]:
@@ -105,11 +150,23 @@ def _left_of(body: bytes, places: tuple[str, ...]) -> set[str]:
     return codes | {each["resourceType"] for each in every}
 
 
-def _lost_warnings(expected: Expected, answer: Spoken, base: Spoken) -> Iterator[str]:
+def lost_warnings(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]:
+    """Warnings of the answer to the good request that this one lacks, though it gives the advice they belong to."""
     for location, message in base.warnings:
-        touched = any(related(location, place) for place in expected.touched)
-        if not touched and (location, message) not in answer.warnings:
+        touched = any(related(location, place) for place in case.expected.touched)
+        if touched or (location, message) in answer.warnings or answer.has_no_need_of(message, base):
+            continue
+        if not (message.startswith(_OF_ORDERS) and _may_hold_a_charge_now(case, answer)):
             yield f"no longer warns of {location}"
+
+
+def _may_hold_a_charge_now(case: Case, answer: Spoken) -> bool:
+    """True if a Bundle holds something of which not even the type is left, and that is said.
+
+    It may be a charge, so the Bundle is reviewed as charges, and no longer as orders.
+    """
+    untyped = [place for place in case.expected.damaged if not _left_of(case.body, (place,)) & RECORDS]
+    return case.path == REVIEW and any(map(answer.warns_of, untyped))
 
 
 def again(case: Case) -> Case:

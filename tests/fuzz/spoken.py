@@ -16,9 +16,16 @@ Json = dict[str, Any]
 
 _ADDED = re.compile(r"\badd ([0-9A-Z]{5})\b", re.IGNORECASE)
 _REMOVED = re.compile(r"\b(?:remove|replace) ([0-9A-Z]{5})\b", re.IGNORECASE)
+_CHARGED = re.compile(r"(.*?) (?:is )?(?:charged|ordered)\b")
+_CODE = re.compile(r"\b[0-9A-Z]{5}\b")
 
 # The rules that take a charge off because something is not there; it may be what could not be read.
-_OF_ABSENCE = {"add-on-without-primary", "contrast-not-supported"}
+NO_CONTRAST_ON_RECORD = "contrast-not-supported"
+ABOUT_ABSENCE = frozenset({"add-on-without-primary", NO_CONTRAST_ON_RECORD})
+
+_BILLED = "ExplanationOfBenefit: reviewed as billed charges"
+_NOT_SENT = re.compile(r"not understood: (.*) was not sent")
+_UNNAMED_PAYER = "states neither a type of plan nor a payor's name"
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,25 @@ class Spoken:
         """True if a warning names a path, or one around or within it."""
         return any(related(location, place) for location, _ in self.warnings)
 
+    def has_no_need_of(self, message: str, base: "Spoken") -> bool:
+        """True if a warning of the base belongs to advice that this answer does not give, or is given elsewhere.
+
+        That billed charges cannot be changed is said once, where a finding cites some. A payer that was not understood
+        is told if advice depends on it.
+        """
+        if message.startswith(_BILLED):
+            cites = "ExplanationOfBenefit" in _text(self.advised)
+            return not cites or any(each == message for _, each in self.warnings)
+        of_reference = _NOT_SENT.match(message)
+        reason = f"names {of_reference[1]}, which was not sent" if of_reference else _UNNAMED_PAYER
+        return (of_reference is not None or _UNNAMED_PAYER in message) and (
+            base.leaves_open(reason) and not self.leaves_open(reason)
+        )
+
+    def leaves_open(self, reason: str) -> bool:
+        """True if a rule was not checked for a reason with these words."""
+        return any(reason in each["reason"] for each in self.advice["notChecked"])
+
     @cached_property
     def additions(self) -> frozenset[str]:
         """The codes that it would add."""
@@ -42,10 +68,14 @@ class Spoken:
         """The codes that it would take off."""
         return frozenset(_REMOVED.findall(_text(self.advice)))
 
-    @cached_property
-    def removals_for_absence(self) -> frozenset[str]:
-        """The codes that it would take off because something is not there."""
-        return frozenset(_REMOVED.findall(_text([each for each in self.advised if _rule(each) in _OF_ABSENCE])))
+    def removals_for_lack_of(self, rules: frozenset[str]) -> frozenset[str]:
+        """The codes that rules of absence would take off: those of a fix, and those of a finding that says "remove
+        them" of all that it names as charged.
+        """
+        found = [each for each in self.advised if _rule(each) in rules]
+        named = (_CHARGED.match(each["summary"]) for each in found)
+        charged = (code for match in named if match for code in _CODE.findall(match[1]))
+        return frozenset(_REMOVED.findall(_text(found))) | frozenset(charged)
 
     @property
     def advised(self) -> list[Json]:

@@ -15,20 +15,25 @@ from click.testing import CliRunner
 import hooks
 from cds_service.app import create_app, openapi_document
 from cds_service.database import connections, migrate
-from cds_service.fhir import elements, read
+from cds_service.fhir import elements, read, text_faults
+from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from tests.fuzz import __main__ as command
 from tests.fuzz.answers import Shapes, faults
 from tests.fuzz.bases import MARK, Base, bases
-from tests.fuzz.calls import mutated_by
+from tests.fuzz.calls import Change, mutated_by, one_more_whose_charges_are_not_read
 from tests.fuzz.case import Case, Expected, load
 from tests.fuzz.client import PATIENCE, Answer, InsideClient
 from tests.fuzz.document import Document, encoded
 from tests.fuzz.draw import Deck
+from tests.fuzz.envelope import BYTE_ORDER_MARK, reshaped
+from tests.fuzz.fetched import fetched
 from tests.fuzz.mutations import DAMAGED, MUTATIONS, SAME
+from tests.fuzz.oracles import lost_warnings, rules_that_may_miss
 from tests.fuzz.places import at, resources
 from tests.fuzz.run import Failure, Hammer, Plan, Tally, faults_of_log, hammer, keep
+from tests.fuzz.spoken import ABOUT_ABSENCE, Spoken, spoken
 from tests.support.notation import request_of
 
 CASES = 2500
@@ -137,6 +142,148 @@ def test_a_value_that_a_warning_repeats_is_found(
 ) -> None:
     monkeypatch.setattr(read, "without_values", lambda message: message)
     assert "a warning repeats what was sent" in findings_with_views(settings, damaged(good, "junk_status"))
+
+
+def test_a_record_taken_for_absent_is_found(
+    settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administration that cannot be read is named, and the list is taken for complete all the same."""
+
+    def named_only(reader: read.CaseReader, source: Any, reason: str) -> None:
+        reader.skipped.append(SkippedItem(source.path, reason))
+
+    monkeypatch.setattr(read.CaseReader, "_report", named_only)
+    monkeypatch.setattr(read, "parts_in", lambda *_: frozenset())
+    monkeypatch.setattr(read, "codes_in", lambda *_: frozenset())
+    some = [base for base in good if base.origin == "cases" and b"MedicationAdministration" in base.body]
+    assert "takes off" in findings_with_views(settings, changed(some, _without_status_of_administrations))
+
+
+def changed(good: Iterable[Base], change: Change) -> list[Case]:
+    """Requests with their entries or keys changed in this way, where it can be done."""
+    cases = []
+    for base in good:
+        document = Document(base.body)
+        if done := change(base, document, random.Random(base.name)):
+            cases.append(Case(name=done[0], route="", path=base.path, body=document.encode(), expected=done[1]))
+    return cases
+
+
+def _without_status_of_administrations(base: Base, document: Document, _: random.Random) -> tuple[str, Expected] | None:
+    found = [place for place in resources(document.tree) if place.location.startswith("prefetch.medicationAdmin")]
+    for place in found:
+        at(document.tree, place.steps)["status"] = MARK
+    damaged = tuple(place.location for place in found)
+    return ("junk status", Expected(like=(base.body,), damaged=damaged)) if found else None
+
+
+def test_charges_that_are_not_read_and_not_named_are_found(
+    settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [base for base in good if base.origin == "cases"][::4]
+    cases = changed(some, one_more_whose_charges_are_not_read)
+    assert findings_with_views(settings, cases) == ""
+    monkeypatch.setattr(read, "UNREAD_CHARGES", frozenset())
+    assert "nothing is said of" in findings_with_views(settings, cases)
+
+
+def test_a_byte_order_mark_that_is_refused_is_found(
+    settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = [reshaped(good[number % len(good)], random.Random(number)) for number in range(20_000)]
+    cases = [case for case in drawn if case.body[:3] == BYTE_ORDER_MARK]
+    assert findings_with_views(settings, cases) == ""
+    monkeypatch.setattr(text_faults, "BYTE_ORDER_MARK", b"none")
+    assert "answered 400, expected 200" in findings_with_views(settings, cases)
+
+
+# --- what an answer says, beside that to the good request ------------------------------------------------------------
+
+GOOD = Case(name="good", route="", path="/review")
+EOB_NOTICE = "ExplanationOfBenefit: reviewed as billed charges, which cannot be changed"
+PAYER_NOT_SENT = "not understood: Coverage/1 was not sent"
+PAYER = "Claim/1 item 1 names Coverage/1, which was not sent: it may be fee-for-service Medicare"
+
+
+def report(*findings: Any, warnings: Any = (), open_questions: Any = ()) -> Spoken:
+    """A report of `/review` with findings as (rule, summary, evidence), warnings and reasons of open questions."""
+    content = {
+        "findings": [{"rule": rule, "summary": words, "evidence": [seen]} for rule, words, seen in findings],
+        "passed": [],
+        "notChecked": [{"rule": "x", "reason": each} for each in open_questions],
+        "warnings": [{"location": place, "message": message} for place, message in warnings],
+    }
+    return spoken("/review", encoded(content))
+
+
+@pytest.mark.parametrize(
+    ("summary", "codes"),
+    [
+        ("93352 and Q9957 charged, but the record lists no contrast given: remove them.", {"93352", "Q9957"}),
+        ("Q9950 charged, but the record lists no contrast given: remove it.", {"Q9950"}),
+        ("93352 is charged without a primary: add 93350 or 93351 if performed, or remove it.", {"93352"}),
+    ],
+)
+def test_every_code_that_is_to_be_removed_counts_as_removed(summary: str, codes: set[str]) -> None:
+    answer = report(("contrast-not-supported", summary, "ChargeItem/1"))
+    assert answer.removals_for_lack_of(ABOUT_ABSENCE) == codes
+    assert answer.removals_for_lack_of(frozenset({"add-on-without-primary"})) == set()
+
+
+@pytest.mark.parametrize(
+    ("base", "answer", "is_lost"),
+    [
+        ({"warnings": [("a", EOB_NOTICE)]}, {"warnings": [("b", EOB_NOTICE)]}, False),
+        ({"warnings": [("a", EOB_NOTICE)]}, {}, False),
+        ({"warnings": [("a", EOB_NOTICE)]}, {"cited": "ExplanationOfBenefit/1 item 1"}, True),
+        ({"warnings": [("a", PAYER_NOT_SENT)], "open_questions": [PAYER]}, {}, False),
+        ({"warnings": [("a", PAYER_NOT_SENT)], "open_questions": [PAYER]}, {"open_questions": [PAYER]}, True),
+        ({"warnings": [("a", "not understood: Medication/1 was not sent")]}, {}, True),
+        ({"warnings": [("a", "Claim.item.servicedDate: expected a date such as 2026-03-17")]}, {}, True),
+    ],
+)
+def test_a_warning_is_lost_unless_it_belongs_to_advice_that_is_not_given(
+    base: dict[str, Any], answer: dict[str, Any], is_lost: bool
+) -> None:
+    cited = answer.pop("cited", None)
+    given = report(*([("pair-conflict", "x", cited)] if cited else []), **answer)
+    assert bool(list(lost_warnings(GOOD, given, report(**base)))) is is_lost
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "is_lost"),
+    [("/review", "Rumour", False), ("/review", "ServiceRequest", True), ("/cds-services/x", "Rumour", True)],
+)
+def test_a_warning_of_an_order_is_lost_unless_the_bundle_may_hold_a_charge_now(
+    path: str, kind: str, is_lost: bool
+) -> None:
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": kind, "id": "1"}}]}
+    place = "Bundle.entry[0].resource"
+    case = Case(name="", route="", path=path, body=encoded(bundle), expected=Expected(damaged=(place,)))
+    base = report(warnings=[("Bundle.entry[1].resource", "not understood: an order has no code")])
+    given = report(warnings=[(place, "not a resource type of FHIR R4")])
+    assert bool(list(lost_warnings(case, given, base))) is is_lost
+
+
+PLAIN: dict[str, Any] = {"lines": "93351, 93352", "done": ["93351"]}
+
+
+@pytest.mark.parametrize(
+    ("case", "damaged", "counts"),
+    [
+        (PLAIN, "context.draftCharges.entry[0].resource", False),
+        (PLAIN, "prefetch.procedures.entry[0].resource", True),
+        (PLAIN, "context.draftCharges.entry[9]", True),
+        (PLAIN | {"given": ["Definity 1.3 mL"]}, "context.draftCharges.entry[0].resource", True),
+        (PLAIN | {"done": ["C8930"]}, "context.draftCharges.entry[0].resource", True),
+    ],
+)
+def test_no_contrast_on_record_is_blamed_on_a_charge_only_where_some_record_may_show_contrast(
+    case: dict[str, Any], damaged: str, counts: bool
+) -> None:
+    body = encoded(request_of(case))
+    expected = Expected(like=(body,), damaged=(damaged,))
+    assert ("contrast-not-supported" in rules_that_may_miss(replace(CALL, expected=expected))) is counts
 
 
 # --- what is wrong with an answer by itself -------------------------------------------------------------------------
@@ -264,6 +411,16 @@ def test_a_failure_is_kept_and_sent_again(tmp_path: Path) -> None:
     assert [each.exit_code for each in again] == [0, 1]
     assert "nothing is wrong" in again[0].output
     assert "answered 200, expected 400" in again[1].output
+
+
+def test_a_call_whose_data_were_fetched_is_sent_again_to_the_server_of_the_later_run(
+    good: tuple[Base, ...], tmp_path: Path
+) -> None:
+    base = next(each for each in good if b'"medicationAdministrations"' in each.body and each.path == CALL.path)
+    drawn = (fetched("http://127.0.0.1:1/fhir", base, random.Random(number)) for number in range(100))
+    (path,) = keep([Failure(next(case for case in drawn if case.served), ["why"])], tmp_path)
+    again = CliRunner().invoke(command.main, ["--replay", str(path)])
+    assert (again.exit_code, "nothing is wrong" in again.output) == (0, True), again.output
 
 
 def test_the_command_prints_what_came_of_it_and_ends_with_1_where_there_was_no_time(tmp_path: Path) -> None:

@@ -262,14 +262,15 @@ def test_check_prints_the_review_of_a_bundle() -> None:
 
 
 def test_check_says_that_nothing_of_an_echo_was_found(tmp_path: Path) -> None:
-    visit, echo = tmp_path / "visit.json", tmp_path / "echo.json"
+    visit, echo, other = (tmp_path / name for name in ("visit.json", "echo.json", "other.json"))
     visit.write_text(json.dumps(as_bundle(request_of({"lines": "99213"}))))
     echo.write_text(json.dumps(as_bundle(request_of({"lines": "93350"}))))
-    result = run("check", str(visit), str(echo), str(visit))
+    other.write_text(json.dumps(as_bundle(request_of({"lines": "99214"}))))
+    result = run("check", str(visit), str(echo), str(other))
     text = result.stdout.decode()
     assert result.returncode == 0
     assert text.count("nothing of an echo was found, so nothing was checked\n") == 2
-    first, second, third = text.strip().split("\n\n")
+    first, second, third, _ = text.strip().split("\n\n")
     assert "passed" not in first + third
     assert "rules passed)" in second
     assert json.loads(run("check", "--json", str(visit)).stdout)["empty"] is True

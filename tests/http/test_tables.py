@@ -60,6 +60,8 @@ def test_a_running_service_takes_new_tables_and_drops_removed_ones(tmp_path: Pat
         )
         assert [file["rows"] for file in loaded["files"]] == [2]
         assert loaded["files"][0]["sha256"][:16] in page_of(get(service.address, "/tables")).text
+        health = get(service.address, "/health/ready").json()
+        assert (health["status"], health["tables"]) == ("ready", ["mue-professional-2027Q1"])
         remove(folder, ["mue-professional-2027Q1"])
         eventually(lambda: not cards(service))
 
@@ -72,6 +74,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         (fault,) = get(service.address, "/tables", **JSON).json()["faults"]
         assert fault.startswith("mue-professional-2027Q1-00000000.sqlite3: ")
         assert fault in page_of(get(service.address, "/tables")).text
+        health = get(service.address, "/health/ready").json()
+        assert (health["status"], health["tableFaults"]) == ("degraded", [fault])
 
 
 def test_a_codes_page_tells_what_medicare_pays_by_the_newest_releases(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from cds_service.core.rules import Finding, Undecided
 from cds_service.core.tables import Source, Table
 from hooks.codes.tables import PairRow
 from hooks.coding import pairs as pairs_module
+from hooks.coding import published as published_module
 from hooks.coding.claims import component, settings_of, share_a_claim
 from hooks.rules import pair_conflict as pair_conflict_module
 from hooks.rules.pair_conflict import pair_conflict
@@ -100,7 +101,7 @@ def row(setting: str, last: date | None = None, **lists: tuple[str, ...]) -> Pai
 
 
 def verdicts(table: Table[PairRow], monkeypatch: pytest.MonkeyPatch, claim_type: str = "unknown") -> list[type]:
-    for module in (pairs_module, pair_conflict_module):
+    for module in (pairs_module, pair_conflict_module, published_module):
         monkeypatch.setattr(module, "PAIRS", table)
     claim = "a" if claim_type != "unknown" else ""
     case = Case(stage="claim", lines=Records([line("93350", claim_type, claim), line("93351", claim_type, claim)]))

@@ -2,23 +2,26 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+import hooks
 from cds_service.audit.chunks import BrokenChunk, chunks_of, lines_of
 from cds_service.audit.exports import open_export
 from cds_service.audit.fees import FeeTable
+from cds_service.audit.lines import MEDICATION, read_line
 from cds_service.audit.patients import ExportedRecord, entries_of, read_patient
 from cds_service.audit.run import Options, run_audit
-from cds_service.audit.scan import MEDICATION, read_line
 from cds_service.audit.workers import Workers
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_auditor
+from tests.support.sound_claims import Claim
 
 MAKE = partial(create_auditor, Settings(), FeeTable(), everything=False)
 KEPT_WITH_EVERY_CASE = {"Coverage", "Patient", "Encounter", "Medication", "Organization"}
@@ -106,3 +109,57 @@ def bundle_of(entries: Iterable[Any], paths: frozenset[str] | None = None) -> di
         if paths is None or source.path in paths or each.kind in KEPT_WITH_EVERY_CASE
     ]
     return {"resourceType": "Bundle", "type": "collection", "entry": chosen}
+
+
+# --- claims with one known fault, or none ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The patients of an audit by the rule that should speak (`sound` for none) and those that did, as (due, found).
+
+    Of findings on other lines than those at fault, the rule's name has `elsewhere` behind it. `not_checked` are the
+    cases with an open question, by rule and reason.
+    """
+
+    cells: Counter[tuple[str, str]]
+    not_checked: dict[tuple[str, str], int]
+    examples: dict[tuple[str, str], list[str]]
+
+    @property
+    def off_diagonal(self) -> dict[tuple[str, str], int]:
+        """The patients for whom another rule spoke than the one due, or none."""
+        return {cell: count for cell, count in self.cells.items() if cell[0] != cell[1]}
+
+    def __str__(self) -> str:
+        cells = [
+            f"{due:26} {found:26} {count:6} {', '.join(self.examples[due, found][:3]) if due != found else ''}"
+            for (due, found), count in sorted(self.cells.items())
+        ]
+        return "\n".join([f"{'due':26} {'found':26}  count", *cells, *map(str, self.not_checked.items())])
+
+
+SOUND = "sound"
+
+
+def confusion_of(claims: Mapping[str, Claim], out: Path) -> Confusion:
+    """The confusion table of an audit of claims by the name of their patients."""
+    found: dict[str, list[str]] = {}
+    for row in findings(out):
+        patient = row["patient"].removeprefix("Patient/")
+        cited = frozenset(each["reference"] for each in row["evidence"])
+        is_at_fault = cited == claims[patient].cited(patient)
+        found.setdefault(patient, []).append(row["rule"] + ("" if is_at_fault else " elsewhere"))
+    cells: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], list[str]] = {}
+    for name, claim in claims.items():
+        cell = (claim.rule or SOUND, " + ".join(found.get(name, [SOUND])))
+        cells[cell] += 1
+        examples.setdefault(cell, []).append(f"{name} [{', '.join(map(str, claim.charges))}]")
+    unread = rows(out / "counts.parquet", "SELECT rule, reason, cases FROM data WHERE outcome = 'not checked'")
+    every_code = {rule.id for rule in hooks.all_rules() if rule.every_code}
+    not_checked: Counter[tuple[str, str]] = Counter()
+    for row in unread:
+        if row["rule"] in every_code:
+            not_checked[row["rule"], row["reason"]] += row["cases"]
+    return Confusion(cells, dict(not_checked), examples)

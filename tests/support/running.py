@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 
@@ -44,7 +44,7 @@ def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
 @contextmanager
 def running(folder: Path, workers: int = 1, **environment: str) -> Iterator[Service]:
     """Run the service for the time of the block, with its database and its log in a folder."""
-    port, database, log_file = _free_port(), folder / "feedback.sqlite3", folder / "log.txt"
+    port, database, log_file = free_port(), folder / "feedback.sqlite3", folder / "log.txt"
     command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port), "--workers", str(workers)]
     defaults = {"PYTHONWARNINGS": "error", "CDS_DATABASE_URL": f"sqlite:///{database}"}
     with log_file.open("ab") as log:
@@ -58,7 +58,8 @@ def running(folder: Path, workers: int = 1, **environment: str) -> Iterator[Serv
         process.wait(timeout=STOP_SECONDS)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -101,6 +101,15 @@ PLANTED = (
     Scenario(
         "three units", 1, OFFICE | DEFINITY | {"professional": "93350, 93352, Q9957x3-JZ"}, ("supply-units-mismatch",)
     ),
+    Scenario(
+        "mg as units",
+        1,
+        CHARGES | {"lines": "93350, J2785", "given": ["NDC 00407-5034-05 0.4 mg"]},
+        ("stress-drug-units",),
+    ),
+    Scenario(
+        "C code in an office", 1, OFFICE | DEFINITY | {"professional": "C8928, Q9957x2-JZ"}, ("code-for-other-setting",)
+    ),
     Scenario("no JZ", 2, OFFICE | DEFINITY | {"professional": "93350, 93352, Q9957x2"}, ("supply-waste-modifier",)),
     Scenario("not billed", 1, CHARGES, ("performed-not-charged",), True),
     Scenario(

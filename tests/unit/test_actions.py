@@ -11,10 +11,11 @@ from fhir.resources.R4B.claim import Claim
 
 import hooks
 from cds_service.cdshooks.actions import fhir_actions
-from cds_service.cdshooks.cards import SUMMARY_LIMIT, escape_markdown, shortened
+from cds_service.cdshooks.cards import escape_markdown
 from cds_service.cdshooks.messages import Response
 from cds_service.core.case import Case
 from cds_service.core.changes import AddModifier, RemoveModifier, SetUnits
+from cds_service.core.notation import SUMMARY_LIMIT, shortened
 from cds_service.fhir.read import read_case
 from cds_service.fhir.sources import SourceResource
 from cds_service.review.advisor import Advisor

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from cds_service.core.alternatives import Alternative, Readings, Unclear
+from cds_service.core.alternatives import Alternative, Readings, Unclear, unparsed_charges
 from cds_service.core.case import Case, Line, Origin
 from cds_service.core.changes import AddLine, RemoveLine, SetUnits
 from cds_service.core.concepts import BILLING, Code, Concept
@@ -184,3 +184,75 @@ def test_a_code_in_a_charge_that_could_not_be_parsed_counts_as_charged() -> None
         "record",
         "B0001 may already be charged, on a charge that could not be parsed",
     )
+
+
+def test_such_a_code_stands_beside_each_line_and_is_of_its_study_even_without_a_day() -> None:
+    lines = [replace(line(1, "A0001"), identity="ChargeItem/1"), replace(line(2, "A0001"), day=None)]
+    case = Case(stage="claim", unreadable_codes=frozenset({"B0001"})).with_records(lines=lines)
+    beside, _ = unparsed_charges(case, BILLING, ())
+    added = [each for each in beside.case.lines if each.code == "B0001"]
+    linked = [each for each in beside.case.lines if {each.identity} & frozenset().union(*(one.links for one in added))]
+    assert [(each.origin, each.day) for each in linked] == [(each.origin, each.day) for each in lines]
+    assert {each.day for each in added} == {DAY, None}
+
+
+def test_it_may_be_of_another_study_too() -> None:
+    case = Case(stage="claim", unreadable_codes=frozenset({"B0001", "C0001"})).with_records(lines=[line(1, "A0001")])
+    *_, apart = unparsed_charges(case, BILLING, ())
+    assert [(each.code, each.day, each.links) for each in apart.case.lines] == [
+        ("A0001", DAY, frozenset()),
+        ("B0001", None, frozenset()),
+        ("C0001", None, frozenset()),
+    ]
+    assert (apart.why, apart.reason) == ("record", "a charge that could not be parsed may be of another study")
+
+
+# --- a reading that divides what a finding is about -----------------------------------------------------------------
+
+
+@rule(order=WARNING, claim=WARNING, about=("A0001",), tables=(), sources=(L38786,), override_reasons=WRONG_CHARGE)
+def none_is_due(case: Case) -> Iterator[Finding | Undecided]:
+    """A rule for this test.
+
+    Why:
+        A0001 is never due.
+
+    Flags:
+        The A0001 of a day; a fix takes them off unless one is submitted.
+
+    Passes:
+        Without A0001.
+    """
+    charged = [each for each in case.lines if each.code == "A0001"]
+    for day in sorted({each.day for each in charged if each.day}):
+        of_day = [each for each in charged if each.day == day]
+        fix = Fix("Remove A0001", tuple(map(RemoveLine, of_day)))
+        evidence = tuple(Evidence("charged", each) for each in of_day)
+        fixes = (fix,) if all(each.open for each in of_day) else ()
+        yield Finding(summary=f"remove A0001 of {day}.", evidence=evidence, fixes=fixes)
+
+
+def readings_of(**members: object) -> Readings:
+    """The second line may be another in these members."""
+
+    def alternatives(case: Case, _: tuple[str, ...]) -> Iterator[Alternative]:
+        first, second = case.lines
+        changed = replace(second, **members)
+        yield Alternative("r2 may be another", lambda: case.with_records(lines=[first, changed]), second)
+
+    return Readings(lambda _: (), alternatives)
+
+
+LATER = date(2026, 3, 3)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_finding_stays_if_a_reading_divides_it_between_two(is_open: bool) -> None:
+    case = case_of(line(1, "A0001"), line(2, "A0001", open=is_open))
+    assert reviewed(case, readings_of(day=LATER), none_is_due)[0] == ["remove A0001 of 2026-03-02."]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_finding_does_not_stay_if_a_reading_leaves_one_of_its_charges_out(is_open: bool) -> None:
+    case = case_of(line(1, "A0001"), line(2, "A0001", open=is_open))
+    assert reviewed(case, readings_of(code="C0001"), none_is_due)[:2] == ([], ["r2 may be another"])

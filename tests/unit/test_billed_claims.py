@@ -316,6 +316,24 @@ def test_a_code_on_an_invoice_may_be_charged() -> None:
     assert "93352" in read(invoice).case.unreadable_codes
 
 
+def test_charges_that_are_not_read_leave_no_other_list_incomplete() -> None:
+    raw = msgspec.Raw(b'{"resourceType": "Invoice"}')
+    key = "medicationAdministrations"
+    parsed = read_case([SourceResource("here", raw, key=key)], stage="claim", complete=frozenset({key, "chargeItems"}))
+    assert parsed.case.complete == {key}
+
+
+def test_faults_of_a_claim_that_another_resource_states_are_told() -> None:
+    """Junk in the day on which it was made decides which of the two counts."""
+    same = {"identifier": [GROUP]}
+    parsed = read(eob("93351", id="b0", created="2026-13-09", **same), eob("93350", created="2026-04-09", **same))
+    assert [(each.path, each.reason) for each in parsed.skipped] == [
+        ("entry[0]", "ExplanationOfBenefit.created: expected a date such as 2026-03-17")
+    ]
+    assert [line.code for line in parsed.case.lines] == ["93350"]
+    assert "93351" in parsed.case.unreadable_codes, "it may be the one that counts"
+
+
 # --- CMS's own files ------------------------------------------------------------------------------------------------
 
 

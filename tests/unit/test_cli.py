@@ -100,7 +100,7 @@ def test_a_missing_file_is_exit_code_2_and_the_others_are_still_read(tmp_path: P
     good.write_bytes(FLAGS)
     result = run("check", str(tmp_path / "none.json"), str(good))
     assert result.returncode == 2
-    assert b"No such file" in result.stderr
+    assert b"no such file" in result.stderr
     assert b"add 93352" in result.stdout
 
 
@@ -163,4 +163,5 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 def test_every_help_text_has_an_example(path: tuple[str, ...]) -> None:
     text = CliRunner().invoke(main, [*path, "--help"]).output
     assert re.search(r"^  Examples?:$", text, re.MULTILINE), text
-    assert f"    cds-service {' '.join(path[:1])}".rstrip() in text
+    typed = ("audit",) if path == ("audit", "run") else path  # its default command is not typed
+    assert f"    cds-service {' '.join(typed)}".rstrip() in text

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.cms.layouts import LAYOUTS, ptp
+from cds_service.cms.layouts import LAYOUTS, pair_groups
 from cds_service.cms.layouts.base import OpenText, Stamp
 from cds_service.cms.quarters import Quarter, parse_quarter, quarter_in, quarter_of
 from cds_service.cms.text import CP1252_BYTES
@@ -100,8 +100,8 @@ def test_pairs_keep_every_period_with_both_days_and_the_mark_of_before_1996() ->
 
 def test_numbers_of_codes_sort_as_their_texts() -> None:
     codes = ["00100", "0001A", "0439T", "93350", "A9700", "C8928", "Z9999"]
-    assert [ptp.code_of(ptp.number_of(code)) for code in codes] == codes
-    assert sorted(codes, key=ptp.number_of) == sorted(codes)
+    assert [pair_groups.code_of(pair_groups.number_of(code)) for code in codes] == codes
+    assert sorted(codes, key=pair_groups.number_of) == sorted(codes)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +288,14 @@ def test_a_year_without_the_price_indicator_is_read_by_its_labels() -> None:
         [*cells[:23], "", cms.fees([row]).decode("cp1252").split("\r\n")[10].split(",")[25], *cells[25:]]
     )
     assert read("fees", "\r\n".join(lines).encode())[0].conversion_factor == Decimal("33.4009")
+
+
+def test_titles_in_the_first_column_are_no_part_of_a_label() -> None:
+    row = ("93350", "", "A", "1", "1.46", "6.20", "6.20")
+    lines = cms.fees([row]).decode("cp1252").split("\r\n")
+    older = [*(line.replace(",,", "", 1) + ",," for line in lines[:5]), *lines[6:]]
+    assert older[4].startswith("RELEASED")
+    assert read("fees", "\r\n".join(older).encode()) == read("fees", cms.fees([row]))
 
 
 def test_the_fee_schedule_of_fixed_width_names_its_twin() -> None:

@@ -671,6 +671,37 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_answer(folder: Path)
     assert isinstance(tables.unit_limit("93352", DAY, "facility"), NotLoaded)
 
 
+def test_a_folder_that_cannot_be_listed_any_more_leaves_the_tables_as_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("cds_service.cms.lookup.time.monotonic", lambda: now[0])
+    tables = Tables(folder)
+    before = tables.snapshot()
+    folder.rename(folder.parent / "away")
+    now[0] += 1.01
+    assert tables.snapshot() is before
+    assert isinstance(tables.snapshot().unit_limit("93352", DAY, "professional"), UnitLimit)
+    (folder.parent / "away").rename(folder)
+    now[0] += 1.01
+    assert tables.snapshot() is before
+
+
+def test_values_that_are_kept_do_not_grow_and_keep_absence_too(tmp_path: Path) -> None:
+    add(tmp_path / "tables", write(tmp_path, "ccioph-v323r0-f1.txt", many(300 * 600)))
+    tables = snapshot(tmp_path / "tables")
+    codes = [f"{number:05d}" for number in range(1000, 5200, 7)]
+    absent = [f"{number:05d}" for number in range(1001, 5201, 7)]
+    for _ in range(2):
+        for code in codes:
+            assert isinstance(tables.pair(code, "01007", DAY, "facility"), PairEdit)
+        for code in absent[:-1]:
+            assert tables.pair(code, "01007", DAY, "facility") is None
+    (file,) = tables._series["ptp", "facility"].files
+    assert 0 < len(file._recent_indexes) <= 128
+    assert 0 < len(file._recent_blobs) <= 128
+
+
 def test_threads_share_a_snapshot(tmp_path: Path) -> None:
     path = write(tmp_path, "ccioph-v323r0-f1.txt", many(60_000))
     add(tmp_path / "tables", path)

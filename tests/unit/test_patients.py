@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.audit.scan import read_line
+from cds_service.audit.lines import read_line
 from cds_service.errors import BadRequest
 from cds_service.fhir.patient_identity import PatientIdentity, told_apart
 from cds_service.fhir.read import ParsedCase, read_case

@@ -119,8 +119,9 @@ def test_requests_bundles_resources_and_exports_are_read(tmp_path: Path) -> None
     saved(tmp_path, "one.json", charge(1, STRESS))
     saved(tmp_path, "export/ChargeItem.ndjson", *(charge(number, STRESS) for number in range(1200)))
     saved(tmp_path, "export/more/ChargeItem.ndjson.gz", charge(2000, STRESS), charge(2001, AGENT))
-    saved(tmp_path, "export/log.ndjson", {"exportId": "x", "eventId": "kickoff"})
+    saved(tmp_path, "export/job-7.ndjson", {"exportId": "x", "eventId": "kickoff"})
     saved(tmp_path, "export/manifest.json", {"output": []})
+    saved(tmp_path, "export/part.gz", charge(2002, STRESS), charge(2003, STRESS)).rename(tmp_path / "export" / "part-1")
     zipped = saved(tmp_path, "zipped.gz", charge(3000, STRESS), charge(3001, STRESS))
     zipped.rename(tmp_path / "plain")
     saved(tmp_path, "gateway.ndjson", bundle(charge(4000, STRESS)), json.loads(text))
@@ -129,7 +130,7 @@ def test_requests_bundles_resources_and_exports_are_read(tmp_path: Path) -> None
         *(tmp_path / name for name in ("request.json", "one.json", "export", "plain", "bom.json", "gateway.ndjson"))
     )
     assert [each[2:] for each in found] == [
-        ("615215", "STRESS ECHO W CONTRAST", 1 + 1 + 1200 + 1 + 2 + 1 + 2),
+        ("615215", "STRESS ECHO W CONTRAST", 1 + 1 + 1200 + 1 + 2 + 2 + 1 + 2),
         ("700", "DEFINITY PER ML", 1),
     ]
 
@@ -137,6 +138,7 @@ def test_requests_bundles_resources_and_exports_are_read(tmp_path: Path) -> None
 def test_a_file_that_is_reached_twice_is_read_once(tmp_path: Path) -> None:
     path = saved(tmp_path, "export/a.ndjson", charge(1, STRESS))
     (tmp_path / "export" / "link.ndjson").symlink_to(path)
+    (tmp_path / "export" / "hard.ndjson").hardlink_to(path)
     assert [each[4] for each in listed(tmp_path / "export", path)] == [1]
 
 

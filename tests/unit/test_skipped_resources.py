@@ -72,6 +72,30 @@ def test_dates_of_claim_lines_and_periods_are_looked_at(advisor: Advisor, member
     assert reason.startswith(f"Claim.item.{member}")
 
 
+def test_a_charge_whose_day_is_not_read_is_not_taken_for_a_study_without_a_supply(advisor: Advisor) -> None:
+    request = request_of({"professional": "93351-26, 93352", "institutional": "C8930, Q9957x2"})
+    assert topics(answer(advisor, request)) == []
+    drafts(request)[1]["item"][0]["servicedDate"] = "2026-3-2"
+    found = answer(advisor, request)
+    assert list(warnings(found)) == ["context.draftCharges.entry[1].resource"]
+    assert topics(found) == []
+
+
+def test_a_charge_that_is_not_read_may_be_of_a_study_of_its_own(advisor: Advisor) -> None:
+    """An add-on of no day may belong to either study, read or not: nothing is said of it in both cases."""
+    request = request_of({"lines": "93351, 93352, 93350", "given": []})
+    request["prefetch"]["medicationAdministrations"] = bundle([])
+    for number, each in enumerate(drafts(request)):
+        each["performer"] = [{"actor": {"reference": f"PractitionerRole/{number}"}}]
+    for each in drafts(request)[1:]:
+        del each["occurrenceDateTime"]
+    assert "contrast-not-supported" not in topics(answer(advisor, request))
+    drafts(request)[2]["status"] = "billed?"
+    found = answer(advisor, request)
+    assert list(warnings(found)) == ["context.draftCharges.entry[2].resource"]
+    assert "contrast-not-supported" not in topics(found)
+
+
 # --- numbers --------------------------------------------------------------------------------------------------------
 
 NO_AMOUNTS = [
@@ -198,6 +222,16 @@ def test_a_broken_medication_inside_a_record_is_named(advisor: Advisor) -> None:
 def test_a_second_resource_of_the_same_id_is_named(advisor: Advisor) -> None:
     request = request_of({"lines": "93350 as x, 93352 as x"})
     assert list(warnings(answer(advisor, request))) == ["context.draftCharges.entry[1].resource"]
+
+
+def test_the_codes_of_both_may_be_charged(advisor: Advisor) -> None:
+    """The reversal of the one is not taken for that of the other, which would have no primary left."""
+    request = request_of({"lines": "93351 as x, 93352, 93352 as x, 93352"})
+    reversal = {"url": "https://ehr.example.org/r4/offset-by", "valueReference": {"reference": "ChargeItem/x"}}
+    drafts(request)[1]["extension"] = [reversal]
+    found = answer(advisor, request)
+    assert list(warnings(found)) == ["context.draftCharges.entry[2].resource"]
+    assert "add-on-without-primary" not in topics(found)
 
 
 def test_the_same_resource_twice_and_the_draft_of_one_on_record_are_no_fault(advisor: Advisor) -> None:

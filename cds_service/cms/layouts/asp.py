@@ -18,6 +18,7 @@ from cds_service.cms.text import Record, Wanted, table_of
 from cds_service.errors import UnusableFile
 
 _PERIOD = re.compile(r"Effective ([A-Z][a-z]+) (\d{1,2}), (\d{4}) through", re.IGNORECASE)
+_NONE = ("", "N/A")
 _MONTHS = "january february march april may june july august september october november december".split()
 _CROSSWALK = re.compile(r"\bASP NDC ?- ?HCPCS Crosswalk", re.IGNORECASE)
 _OTHER_CROSSWALK = re.compile(r"\b(AWP|OPPS|NOC)\b.*Crosswalk", re.IGNORECASE)
@@ -44,7 +45,8 @@ _LIMIT_COLUMNS = (
 class ProductRow(msgspec.Struct, frozen=True, array_like=True):
     """A drug product and its billing code. `units` are HCPCS units per item, `package_units` per package.
 
-    `ndc` has 11 digits (5-4-2), or the digits as published if they are no NDC. `dosage` is the amount of one unit.
+    `ndc` has 11 digits (5-4-2), or is as published if it is no NDC. `dosage` is the amount of one unit. Amounts that
+    the file does not state are None.
     """
 
     ndc: str
@@ -52,10 +54,10 @@ class ProductRow(msgspec.Struct, frozen=True, array_like=True):
     drug: str
     labeler: str
     dosage: str
-    package_size: Decimal
-    package_quantity: Decimal
-    units: Decimal
-    package_units: Decimal
+    package_size: Decimal | None
+    package_quantity: Decimal | None
+    units: Decimal | None
+    package_units: Decimal | None
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -132,15 +134,16 @@ def limits(text: OpenText) -> Iterator[Group]:
 
 def _product(record: Record) -> ProductRow:
     ndc = plain_ndc(record.text("ndc"))
-    if not re.fullmatch(r"\d{8,14}", ndc, re.ASCII):
+    if not re.fullmatch(r"[0-9A-Z]{8,14}", ndc):
         raise record.fault("ndc", "an NDC such as 12345-6789-01")
     numbers = ("package_size", "package_quantity", "units", "package_units")
     drug, labeler, dosage = (record.text(name) for name in ("drug", "labeler", "dosage"))
-    return ProductRow(ndc, record.code("code"), drug, labeler, dosage, *(record.amount(name) for name in numbers))
+    amounts = (record.number(name, _NONE) for name in numbers)
+    return ProductRow(ndc, record.code("code"), drug, labeler, dosage, *amounts)
 
 
 def _limit(record: Record) -> PaymentLimitRow:
-    limit, coinsurance = (record.number(name, ("", "N/A")) for name in ("limit", "coinsurance"))
+    limit, coinsurance = (record.number(name, _NONE) for name in ("limit", "coinsurance"))
     return PaymentLimitRow(record.code("code"), record.text("dosage"), limit, coinsurance)
 
 

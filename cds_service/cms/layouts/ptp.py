@@ -5,30 +5,24 @@ indicator, rationale. The labels of the header are wrapped over four lines. A re
 column 1; a pair has a row for each period. A release also lists all ended edits, so it answers for every day since
 1996.
 
-Millions of rows are read with one pattern per line and stored by column 1: the sorted column 2 codes as numbers (the
-index), and the other columns in the same order. A claim needs the indexes of its codes, and more only for its edits.
+Millions of rows are read with one pattern per line; `pair_groups.py` has their stored form.
 """
 
 import re
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from struct import Struct
-from typing import NamedTuple, NoReturn
-
-import msgspec
+from typing import NoReturn
 
 from cds_service.cms.layouts.base import Group, Layout, OpenText, Stamp
+from cds_service.cms.layouts.pair_groups import BEFORE_1996, EPOCH, NO_END, Edit, group_of, number_of, rows
 from cds_service.cms.quarters import Quarter
 from cds_service.cms.text import CODE, day_of, fault, lines_of
 from cds_service.errors import UnusableFile
 
 FIRST_DAY = date(1996, 1, 1)
 PARTS = 4
-NEVER_IN_FORCE = 9  # the indicator of an edit whose deletion date is its effective date
 
 _LABELS = (
     "Column 1",
@@ -48,46 +42,7 @@ _NAME = re.compile(r"cci(pra|oph)-?v(\d\d)([0-3])r\d+(?:-f(\d))?", re.IGNORECASE
 _QUARTERLY_CHANGES = re.compile(r"(?<![a-z])(add|del|rev|chang)", re.IGNORECASE)
 _SETTINGS = {"pra": "professional", "oph": "facility"}
 _VERSION_0 = 1994  # version 32.0 is 2026Q1
-_BASE_36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-_DETAILS = Struct("=HHBH")  # days of service since 1990 (first, last), flags, index of the rationale
-_EPOCH = date(1990, 1, 1).toordinal()
-_NO_END = 0xFFFF
 _MOST_RATIONALES = 1000  # some twenty are in use; more of them are another column's texts
-_BEFORE_1996 = 0x10
-_FEW = 16  # column 2 codes for each wanted one, up to which a set is faster than a search
-
-
-class PairRow(msgspec.Struct, frozen=True, array_like=True):
-    """An edit of one period. `last` is its last day of service, None if there is no end."""
-
-    column_1: str
-    column_2: str
-    first: date
-    last: date | None
-    indicator: int
-    rationale: str
-    before_1996: bool = False
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """The pair and the first day of the period."""
-        return (self.column_1, self.column_2, self.first.isoformat())
-
-    def in_force(self, day: date) -> bool:
-        """True on the days of its period; an edit with indicator 9 was never in force."""
-        within = self.first <= day and (self.last is None or day <= self.last)
-        return within and self.indicator != NEVER_IN_FORCE
-
-
-class _Edit(NamedTuple):
-    """An edit in its stored form; sorts by column 2 and first day."""
-
-    column_2: int
-    first: int
-    last: int
-    flags: int
-    rationale: int
 
 
 def recognizes(head: str) -> bool:
@@ -109,32 +64,18 @@ def stamp(_head: str, name: str) -> Stamp:
     return Stamp(_SETTINGS[found[1].lower()], quarter, None, int(found[4]) if found[4] else None)
 
 
-def number_of(code: str) -> int:
-    """A code as a number, in the order of the texts."""
-    return int(code, 36)
-
-
-def code_of(number: int) -> str:
-    """The code of a number."""
-    digits = []
-    for _ in range(5):
-        number, digit = divmod(number, 36)
-        digits.append(_BASE_36[digit])
-    return "".join(reversed(digits))
-
-
 def groups(text: OpenText) -> Iterator[Group]:
     """The edits by column 1; rationales are shared texts. Raises UnusableFile."""
     lines = lines_of(text.stream)
     header = _skip_header(lines)
     parser = _Parser(text.shared)
     earlier = ""
-    for column_1, rows in groupby(parser.edits(lines, header), key=itemgetter(0)):
+    for column_1, alike in groupby(parser.edits(lines, header), key=itemgetter(0)):
         if column_1 < earlier:
             raise fault(parser.line, 1, _SHOWN[0], "rows sorted by column 1")
         earlier = column_1
-        edits = sorted({edit for _, edit in rows})
-        yield _group(column_1, edits)
+        edits = sorted({edit for _, edit in alike})
+        yield group_of(column_1, edits)
 
 
 def _skip_header(lines: Iterator[tuple[int, str]]) -> int:
@@ -165,8 +106,8 @@ class _Days(dict[str, int]):
     """Dates as days since 1990. Raises ValueError for what is none."""
 
     def __missing__(self, text: str) -> int:
-        days = day_of(text).toordinal() - _EPOCH
-        if not 0 <= days < _NO_END:
+        days = day_of(text).toordinal() - EPOCH
+        if not 0 <= days < NO_END:
             raise ValueError(text)
         self[text] = days
         return days
@@ -191,10 +132,10 @@ class _Parser:
     def __init__(self, texts: list[str]) -> None:
         self.line = 0
         self._indexes = _Indexes(texts)
-        self._days = _Days({"*": _NO_END})
+        self._days = _Days({"*": NO_END})
         self._numbers = _Numbers()
 
-    def edits(self, lines: Iterator[tuple[int, str]], header: int) -> Iterator[tuple[str, _Edit]]:
+    def edits(self, lines: Iterator[tuple[int, str]], header: int) -> Iterator[tuple[str, Edit]]:
         """Column 1 and the edit of each line."""
         match, days, numbers, indexes = _ROW.fullmatch, self._days, self._numbers, self._indexes
         self.line = header
@@ -205,9 +146,9 @@ class _Parser:
                     continue
                 found = self._explain(line)
             column_1, column_2, before, first, last, indicator, rationale = found.groups()
-            flags = int(indicator) | (_BEFORE_1996 if before else 0)
+            flags = int(indicator) | (BEFORE_1996 if before else 0)
             try:
-                edit = _Edit(numbers[column_2], days[first], days[last], flags, indexes[rationale])
+                edit = Edit(numbers[column_2], days[first], days[last], flags, indexes[rationale])
             except ValueError:
                 self._explain_dates(first)
             if edit.last < edit.first:
@@ -243,55 +184,6 @@ class _Parser:
         if found is None:
             raise fault(self.line, 7, _SHOWN[6], "a text")
         return found
-
-
-def _group(column_1: str, edits: list[_Edit]) -> Group:
-    """The edits of a column 1 code; the index is the sorted column 2 codes."""
-    index = array("I", [edit.column_2 for edit in edits])
-    return Group(column_1, b"".join(_DETAILS.pack(*edit[1:]) for edit in edits), len(edits), index.tobytes())
-
-
-def rows(group: Group, texts: Sequence[str]) -> list[PairRow]:
-    """All edits of a group."""
-    codes = array("I", group.codes)
-    details = _DETAILS.iter_unpack(group.blob)
-    return [_row(group.key, number, detail, texts) for number, detail in zip(codes, details, strict=True)]
-
-
-def hits(index: bytes, wanted: frozenset[int]) -> list[int]:
-    """The positions of the edits with the wanted column 2 codes, given as numbers."""
-    codes = array("I", index)
-    found = wanted.intersection(codes) if len(codes) <= _FEW * len(wanted) else wanted
-    positions = []
-    for number in sorted(found):
-        position = bisect_left(codes, number)
-        while position < len(codes) and codes[position] == number:
-            positions.append(position)
-            position += 1
-    return positions
-
-
-def in_force(group: Group, positions: Iterable[int], day: date, texts: Sequence[str]) -> Iterator[PairRow]:
-    """The edits at some positions that are in force on a day."""
-    codes = memoryview(group.codes).cast("I")
-    wanted = day.toordinal() - _EPOCH
-    for position in positions:
-        detail = _DETAILS.unpack_from(group.blob, _DETAILS.size * position)
-        if detail[0] <= wanted <= detail[1] and detail[2] & 0xF != NEVER_IN_FORCE:
-            yield _row(group.key, codes[position], detail, texts)
-
-
-def _row(column_1: str, number: int, detail: tuple[int, ...], texts: Sequence[str]) -> PairRow:
-    first, last, flags, rationale = detail
-    return PairRow(
-        column_1,
-        code_of(number),
-        date.fromordinal(_EPOCH + first),
-        None if last == _NO_END else date.fromordinal(_EPOCH + last),
-        flags & 0xF,
-        texts[rationale],
-        bool(flags & _BEFORE_1996),
-    )
 
 
 LAYOUT = Layout(

@@ -16,7 +16,17 @@ from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
+from tests.audit.test_exports import (
+    AETNA,
+    BY_ORGANIZATION,
+    BY_REFERENCE,
+    COMPLETE,
+    billed,
+    log_lines,
+    odd_names,
+)
 from tests.audit.test_no_case import CVX, SNOMED, claim
+from tests.audit.test_runs import DEFINITY, MISSING, REPEATED, write_export
 from tests.support import synth
 from tests.support.audits import audited, case_bundles, confusion, counts, findings, patients_of
 from tests.support.running import ROOT
@@ -138,6 +148,32 @@ def test_a_manifest_and_other_peoples_records_are_read(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr[-2000:]
     assert findings(tmp_path / "spark") == findings(tmp_path / "embedded")
     assert counts(tmp_path / "spark") == counts(tmp_path / "embedded")
+
+
+def test_an_export_as_exporters_leave_it_is_read_alike(tmp_path: Path) -> None:
+    """A log, a link, gzip under any name, a damaged line in such a file, and payers that are elsewhere."""
+    export = write_export(tmp_path / "export", DEFINITY, MISSING, REPEATED)
+    with (export / "MedicationAdministration.ndjson").open("a") as given:
+        given.write('{"resourceType": "Observation", "id": "cut')
+    odd_names(export)
+    (export / "log.ndjson").write_text(log_lines())
+    (export / "again.ndjson").symlink_to(export / "ChargeItem.ndjson")
+    known = [billed(BY_REFERENCE), BY_ORGANIZATION, AETNA]
+    elsewhere = [each | {"id": "other", "patient": {"reference": "Patient/q"}} for each in [billed(BY_REFERENCE)]]
+    (export / "Claims.jsonl").write_text("\n".join(map(json.dumps, [*known, *elsewhere])))
+    audited(export, tmp_path / "embedded", COMPLETE)
+    result = on_spark(export, tmp_path / "spark", "--complete", ",".join(COMPLETE))
+    assert result.returncode == 0, result.stderr[-2000:]
+    for out in (tmp_path / "embedded", tmp_path / "spark"):
+        assert {"Aetna", "not in the export"} <= {row["payer"] for row in findings(out)}
+    assert findings(tmp_path / "spark") == findings(tmp_path / "embedded")
+    assert counts(tmp_path / "spark") == counts(tmp_path / "embedded")
+    embedded, spark = (json.loads((tmp_path / each / "summary.json").read_text()) for each in ("embedded", "spark"))
+    assert embedded["notes"] == spark["notes"]
+    assert embedded["facts"] == spark["facts"]
+    (reject,) = _rejects(tmp_path / "spark")
+    assert reject["place"].startswith("part-00001:")
+    assert _rejects(tmp_path / "embedded") == [reject]
 
 
 def add_corpus(folder: Path, corpus: Path) -> None:
