@@ -170,7 +170,7 @@ class _Loader:
         return value
 
     def _contractors(self, medicare: _Medicare) -> dict[MedicarePart, str]:
-        """The numbers of the contractors by part. A number without quotes may have lost its zeros."""
+        """The numbers of the contractors by part."""
         stated: dict[MedicarePart, Any] = {"A": medicare.part_a, "B": medicare.part_b}
         for part, number in stated.items():
             if number is not None and not (isinstance(number, str) and re.fullmatch(r"\d{5}", number, re.ASCII)):

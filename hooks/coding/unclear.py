@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import chain
 
 from cds_service.core.alternatives import Unclear
 from cds_service.core.case import Administration, Case, Diagnosis, Line, Order, Procedure, Record, cached_fact
@@ -64,10 +63,14 @@ def unclear_orders(case: Case) -> tuple[Order, ...]:
 
 @cached_fact
 def records_with_unclear_diagnosis(case: Case) -> tuple[Line | Order | Procedure, ...]:
-    """The lines and orders under review, and the echo procedures, with a diagnosis that was not understood."""
-    lines, orders = case.lines.under_review(), case.orders.under_review()
-    every: Iterable[Line | Order | Procedure] = chain(lines, orders, case.procedures.matching(names_study))
-    return tuple(each for each in every if unclear_diagnosis(each))
+    """The lines and orders under review, and the records that the lines refer to, with a diagnosis not understood."""
+    lines = tuple(case.lines.under_review())
+    links = frozenset[str]().union(*(line.links for line in lines))
+    every: list[Line | Order | Procedure] = [*lines, *case.orders.under_review()]
+    if links:
+        every += [each for each in case.procedures if each.identity in links]
+        every += [each for each in case.orders if each.identity in links]
+    return tuple({id(each): each for each in every if unclear_diagnosis(each)}.values())
 
 
 def unclear_diagnosis(record: Line | Order | Procedure) -> Diagnosis | None:

@@ -12,6 +12,7 @@ from cds_service.core.rules import INFO, Evidence, Finding, Undecided, rule
 from hooks.codes.sources import MCD_EDITIONS
 from hooks.codes.tables import POLICIES
 from hooks.coding.articles import NotListed, Open, compared, parts_of
+from hooks.coding.claims import settings_of
 from hooks.coding.override_reasons import COVERAGE
 from hooks.coding.published import source_of
 from hooks.coding.setting_and_payer import payer_of
@@ -94,7 +95,15 @@ def _charged(case: Case) -> Iterator[_Charged]:
         if line.code in CODES:
             own = line.diagnoses or _of_linked(line, case)
             every = (*own, *line.claim_diagnoses)
-            yield _Charged(line.code, line.day, line.claim, line.claim_type, own, every, line)
+            yield _Charged(line.code, line.day, line.claim, _claim_type(line), own, every, line)
+
+
+def _claim_type(line: Line) -> ClaimType:
+    """The claim type, for a charge on no claim as its code or modifier tells."""
+    settings = settings_of(line)
+    if len(settings) > 1:
+        return "unknown"
+    return "professional" if settings[0] == "professional" else "institutional"
 
 
 def _of_linked(line: Line, case: Case) -> tuple[Diagnosis, ...]:

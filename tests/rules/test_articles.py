@@ -222,6 +222,14 @@ def test_an_unknown_claim_type_is_decided_if_both_parts_agree(advisor: Advisor, 
     assert verdict(replace(service, site=replace(service.site, medicare=both)), case) == "nothing"
 
 
+@pytest.mark.parametrize(("line", "part"), [("93351-26", "B"), ("C8930", "A")])
+def test_a_charge_that_tells_its_claim_type_is_compared_with_that_part(advisor: Advisor, line: str, part: str) -> None:
+    numbers: dict[MedicarePart, str] = {"A": "15101", "B": CGS}
+    for named, number in numbers.items():
+        expected = "found" if named == part else f"the site's file names no Medicare contractor for Part {part}"
+        assert verdict(at(advisor, number, part=named), {"lines": f"{line} dx I10"}) == expected
+
+
 @pytest.mark.parametrize(
     "stated",
     [
@@ -248,6 +256,25 @@ def test_a_diagnosis_that_is_not_understood_may_be_on_the_list(
     assert undecided.reason.startswith("Claim/claim-professional item 1 ")
     assert undecided.reason.endswith("it may be any diagnosis")
     assert "unstable" not in undecided.reason
+
+
+@pytest.mark.parametrize("kind", ["done", "ordered"])
+def test_a_reason_of_a_linked_record_that_is_not_understood_may_be_on_the_list(advisor: Advisor, kind: str) -> None:
+    """Whatever the record is of: here, of a code that only the site knows."""
+    request = request_of(
+        {"lines": "93351 for P1", kind: ["93351 as P1 dx I10"], "payer": "Medicare", "day": DAY}
+        | ({"done": []} if kind == "ordered" else {})
+    )
+    (entry,) = request["prefetch"]["procedures"]["entry"]
+    charge = request["context"]["draftCharges"]["entry"][0]["resource"]
+    charge["service"] = [{"reference": f"{entry['resource']['resourceType']}/P1"}]
+    service = SERVICES["contrast-echo-claim-review"]
+    assert findings(advisor.answer(service, json.dumps(request).encode()), RULE)
+    entry["resource"]["reasonCode"] = [{"text": "angina"}]
+    entry["resource"]["code"] = {"coding": [{"system": "https://ehr.example.org/codes", "code": "7"}]}
+    found = advisor.answer(service, json.dumps(request).encode())
+    assert findings(found, RULE) == []
+    assert "has a text and no code: it may be any diagnosis" in not_checked(found, RULE)[0].reason
 
 
 def test_an_order_whose_reason_was_not_sent_is_not_decided(advisor: Advisor) -> None:

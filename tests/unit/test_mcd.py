@@ -220,7 +220,7 @@ def test_a_number_that_lost_its_zero_is_found(tmp_path: Path) -> None:
 
 def test_states_are_those_of_one_contractor_s_article_or_of_several_contractors(tmp_path: Path) -> None:
     one = replace(PLAIN, macs="B 13202", state="2")
-    several = replace(PLAIN, id=50002, macs="B 13202,A 13201")
+    several = replace(PLAIN, id=50002, macs="B 13202,A 13201", state="4")
     served = {"13202": "1 3", "13201": "6"}
     snapshot = loaded(tmp_path, (SPRING, [one, several]), served=served)
     states = [each.row.states for each in snapshot.newest_articles("B", "13202", "93350")]
@@ -300,6 +300,16 @@ def test_an_article_that_has_ended_restricts_nothing(tmp_path: Path, changes: di
 def test_a_later_copy_tells_that_the_version_has_ended(tmp_path: Path) -> None:
     snapshot = loaded(tmp_path, (SPRING, [V1]), ("2026-03-06", [replace(V1, ends="2026-03-01")]))
     assert on(snapshot, "2026-03-02") == ""
+
+
+@pytest.mark.parametrize("changes", [{"lists": {1: "93306"}}, {"macs": f"B {NGS}"}], ids=str)
+def test_a_version_that_no_longer_names_the_code_or_the_contractor_says_nothing(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    other = replace(PLAIN, id=50002, first="2026-01-01")
+    snapshot = loaded(tmp_path, ("2026-03-06", [V1, other]), ("2026-03-13", [replace(V2, **changes), other]))
+    assert on(snapshot, "2026-03-09") == ["A50001 1", "A50002 1"]
+    assert on(snapshot, "2026-03-11") == ["A50002 1"]
 
 
 def test_a_draft_is_no_version_and_a_revision_counts_from_its_own_day(tmp_path: Path) -> None:

@@ -66,12 +66,18 @@ def test_contractors_are_named_by_part(tmp_path: Path) -> None:
     assert load(tmp_path, "medicare:\n").medicare == {}
 
 
-@pytest.mark.parametrize("written", ["15102", "01112", '"1510"', '"A5102"', '""', "[]", "true"])
+@pytest.mark.parametrize("written", ['"1510"', '"A5102"', '""', "[]", "true"])
 def test_a_contractor_is_five_digits_in_quotes(tmp_path: Path, written: str) -> None:
     with pytest.raises(SettingsError) as error:
         load(tmp_path, f"hospital: outpatient\nmedicare:\n  part_b: {written}\n")
     expected = 'expected the number of the MAC for Part B, five digits in quotes, such as "15102"'
     assert str(error.value) == f"site.yaml: line 3: {expected}"
+
+
+@pytest.mark.parametrize("written", ["15102", "01112"])
+def test_a_number_without_quotes_may_have_lost_its_zeros(tmp_path: Path, written: str) -> None:
+    with pytest.raises(SettingsError, match=f"line 1: put `{written}` in quotes"):
+        load(tmp_path, f"medicare: {{part_b: {written}}}\n")
 
 
 def test_another_part_of_medicare_is_refused(tmp_path: Path) -> None:
