@@ -14,6 +14,7 @@ from cds_service.review.reference import rule_page
 from cds_service.review.samples import SampleLibrary
 from hooks.codes.tables import CODES, GUIDANCE, POLICIES
 from hooks.publish.reference import all_tables, reference
+from tests.conftest import BY_LOADED_TABLES
 from tests.support.running import ROOT
 from tests.unit.test_cli import run
 
@@ -269,10 +270,6 @@ def test_unknown_is_a_404(server: str, path: str) -> None:
 
 
 # --- rules ----------------------------------------------------------------------------------------------------------
-
-
-# The samples of these flag only at a site that has loaded CMS's tables: about.yaml says so.
-BY_LOADED_TABLES = {"diagnosis-not-listed"}
 
 
 @pytest.mark.parametrize("rule_id", RULE_IDS)
