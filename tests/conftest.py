@@ -51,6 +51,12 @@ def advisor(articles: Path) -> Advisor:
 
 
 @pytest.fixture(scope="session")
+def plain_advisor() -> Advisor:
+    """An advisor of a site that has set up nothing: without loaded tables and without a site file."""
+    return create_advisor(Settings())
+
+
+@pytest.fixture(scope="session")
 def service_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A server process, started as `cds-service serve` starts it."""
     with running(tmp_path_factory.mktemp("server")) as started:

@@ -19,7 +19,8 @@ from cds_service.core.rules import INFO, Evidence, Finding, Fix, Rule, Scope, Un
 class Review:
     """The result of running rules over a case.
 
-    `passed` are the rules without findings or open questions, `switched_off` those that the site switched off.
+    `passed` are the rules without findings or open questions, `switched_off` those that the site switched off or has
+    not set up.
     `unclear` are the records to warn of, since they were not understood. `empty`: the case holds the subject of no
     rule, so that no rule was run, and none passed.
     """
@@ -41,8 +42,8 @@ def review(
     code run.
     """
     every = tuple(rules)
-    off = tuple(each for each in every if each.id in case.site.rules_off)
-    wanted = tuple(each for each in every if each.id not in case.site.rules_off)
+    off = tuple(each for each in every if _is_off(each, case))
+    wanted = tuple(each for each in every if each not in off)
     if scope is not None and not scope.covers(case):
         wanted = tuple(each for each in wanted if each.every_code and case.every_code)
         if not wanted or not case.lines.has_match_under_review(_has_billing_code):
@@ -60,6 +61,11 @@ def review(
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
     unclear = _worth_a_warning(readings.unclear(case), (undecided for _, undecided in not_checked))
     return Review(tuple(findings), tuple(not_checked), tuple(passed), off, unclear)
+
+
+def _is_off(rule: Rule, case: Case) -> bool:
+    """True if the site switched the rule off, or has set up nothing of what it rests on."""
+    return rule.id in case.site.rules_off or (rule.set_up is not None and not rule.set_up.is_there(case))
 
 
 def _has_billing_code(charged: Concept) -> bool:

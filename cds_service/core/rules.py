@@ -130,11 +130,20 @@ def scope_of(rules: Iterable["Rule"]) -> Scope:
     return Scope(frozenset[str]().union(*(scope.codes for scope in every)), tuple(topics))
 
 
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """The set-up that a rule needs of the site: a test of a case, and the words for what is missing."""
+
+    is_there: Topic
+    missing: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A rule and its description. `id` is its public name: `add-on-without-primary`.
 
-    `every_code`: with the loaded tables of CMS, it speaks of any code of a claim.
+    `every_code`: with the loaded tables of CMS, it speaks of any code of a claim. `set_up`: it runs only where the site
+    has set up what it rests on, and is otherwise off.
     """
 
     id: str
@@ -149,6 +158,7 @@ class Rule:
     about: Scope
     check: Check
     every_code: bool = False
+    set_up: SetUp | None = None
 
     def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
         """The finding's indicator: at most the rule's own for the stage."""
@@ -177,6 +187,7 @@ def rule(
     override_reasons: Iterable[OverrideReason],
     about: "Iterable[str | Table[Any] | Topic] | None" = None,
     every_code: bool = False,
+    set_up: SetUp | None = None,
 ) -> Callable[[Check], Rule]:
     """Declare a rule: its indicators at order and claim time, its tables, sources and override reasons.
 
@@ -203,6 +214,7 @@ def rule(
             about=_scope(rests_on if about is None else about),
             check=check,
             every_code=every_code,
+            set_up=set_up,
         )
 
     return declare

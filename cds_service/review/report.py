@@ -64,7 +64,7 @@ class PassedRule(Message):
 
 
 class UndecidedRule(Message):
-    """A question that a rule could not decide, with the kind of reason and its text; `site`: rule switched off."""
+    """A question that a rule could not decide, with the kind of reason and its text; `site`: rule off."""
 
     rule: str
     title: str
@@ -98,7 +98,7 @@ def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Rep
     review = result.review
     found = [each for _, each in findings_with_views(result)]
     off = [
-        UndecidedRule(rule=rule.id, title=rule.title, why="site", reason=SWITCHED_OFF, evidence=())
+        UndecidedRule(rule=rule.id, title=rule.title, why="site", reason=_off_because(rule, result), evidence=())
         for rule in review.switched_off
     ]
     return Report(
@@ -108,6 +108,11 @@ def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Rep
         not_checked=(*(_unchecked(rule, each) for rule, each in review.not_checked), *off),
         warnings=tuple(InputWarning(location=each.path, message=each.reason) for each in (*result.skipped, *faults)),
     )
+
+
+def _off_because(rule: Rule, result: ReviewResult) -> str:
+    is_chosen = rule.id in result.parsed.case.site.rules_off or rule.set_up is None
+    return SWITCHED_OFF if is_chosen or rule.set_up is None else rule.set_up.missing
 
 
 def empty_sentence(result: ReviewResult) -> str:

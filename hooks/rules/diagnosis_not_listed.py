@@ -8,7 +8,7 @@ from cds_service.cms.articles import Article
 from cds_service.core.case import Case, ClaimType, Diagnosis, Line, Order, Procedure
 from cds_service.core.concepts import BILLING
 from cds_service.core.notation import codes_without_modifiers
-from cds_service.core.rules import INFO, Evidence, Finding, Undecided, rule
+from cds_service.core.rules import INFO, Evidence, Finding, SetUp, Undecided, rule
 from hooks.codes.sources import MCD_EDITIONS
 from hooks.codes.tables import POLICIES
 from hooks.coding.articles import NotListed, Open, compared, parts_of
@@ -53,6 +53,10 @@ class _Charged:
     sources=(MCD_EDITIONS,),
     override_reasons=COVERAGE,
     about=CODES,
+    set_up=SetUp(
+        lambda case: bool(case.site.medicare) or case.tables.has("articles"),
+        "not set up: name the Medicare contractor in the site's file and load its articles",
+    ),
 )
 def diagnosis_not_listed(case: Case) -> Iterator[Finding | Undecided]:
     """No diagnosis on the claim is on the list of the Medicare contractor's article.
@@ -68,7 +72,8 @@ def diagnosis_not_listed(case: Case) -> Iterator[Finding | Undecided]:
         articles are those of the loaded weekly copies, the contractor is the one in the site's file.
 
     Passes:
-        Nothing found: a diagnosis is on a list, or no article restricts the code. This is not an approval.
+        Nothing found: a diagnosis is on a list, or no article restricts the code. This is not an approval. The rule is
+        off where the site's file names no contractor and no articles are loaded.
     """
     found: dict[tuple[str, date | None, tuple[Article, ...]], list[_Charged]] = {}
     undecided: dict[Open, list[_Charged]] = {}

@@ -14,19 +14,21 @@ CALLS = [pytest.param(size, number, id=f"{size}-{number}") for size in SIZES for
 
 
 @pytest.mark.parametrize(("size", "number"), CALLS)
-def test_each_call_is_answered_with_its_cards_and_nothing_is_left_out(advisor: Advisor, size: int, number: int) -> None:
+def test_each_call_is_answered_with_its_cards_and_nothing_is_left_out(
+    plain_advisor: Advisor, size: int, number: int
+) -> None:
     call = calls.measured(size)[number]
-    advice = advisor.answer(SERVICES[call.path.rsplit("/", 1)[-1]], call.body)
+    advice = plain_advisor.answer(SERVICES[call.path.rsplit("/", 1)[-1]], call.body)
     assert [bool(card.suggestions) for card in advice.response.cards] == [True] * call.cards
     assert not advice.skipped
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_half_of_the_requests_name_a_fhir_server_that_need_not_be_asked(advisor: Advisor, number: int) -> None:
+def test_half_of_the_requests_name_a_fhir_server_that_need_not_be_asked(plain_advisor: Advisor, number: int) -> None:
     call = calls.measured(SIZES[0])[number]
     plain, named = (json.loads(body) for body in call.bodies)
     assert named == plain | {"fhirServer": "http://127.0.0.1:9/fhir"}
-    advice = advisor.answer(SERVICES[call.path.rsplit("/", 1)[-1]], call.bodies[1])
+    advice = plain_advisor.answer(SERVICES[call.path.rsplit("/", 1)[-1]], call.bodies[1])
     assert (advice.fetched, advice.skipped, len(advice.response.cards)) == ((), (), call.cards)
 
 
@@ -41,9 +43,9 @@ def test_the_calls_are_the_same_on_every_run() -> None:
 
 
 @pytest.mark.parametrize("make", [calls.other_lines, calls.echo_lines, calls.supply_lines])
-def test_lines_are_of_the_number_that_is_said(advisor: Advisor, make: calls.MakeLine) -> None:
+def test_lines_are_of_the_number_that_is_said(plain_advisor: Advisor, make: calls.MakeLine) -> None:
     call = calls.of_lines(40, make)
-    advice = advisor.answer(SERVICES["contrast-echo-claim-review"], call.body)
+    advice = plain_advisor.answer(SERVICES["contrast-echo-claim-review"], call.body)
     assert len(advice.parsed.case.lines) == 40
 
 

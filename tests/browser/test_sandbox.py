@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 import hooks
 from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, Looking
 from tests.browser.conftest import Look
-from tests.conftest import SAMPLES
+from tests.conftest import BY_LOADED_TABLES, SAMPLES
 from tests.support.notation import request_of
 from tests.support.running import ROOT, Service
 
@@ -57,7 +57,8 @@ def test_the_first_look_tells_what_the_service_says_and_why(look: Look, width: i
         assert "Contrast was given at this stress echo: add 93352 and Q9957 (2 units)." in card
         assert "Definity (Q9957), 1.3 mL given" in card
         assert re.search("ORDERED .* DONE .* GIVEN Definity vial .* CHARGED 93351", seen.text("#timeline"))
-        assert seen.text(".tally") == f"1 with findings 0 not checked {len(hooks.all_rules()) - 1} passed"
+        passed = sum(rule.set_up is None for rule in hooks.all_rules()) - 1
+        assert seen.text(".tally") == f"1 with findings 1 not checked {passed} passed"
         assert not seen.is_wider_than_the_screen()
         assert seen.barriers() == []
         seen.keep(f"sandbox-{width}-{scheme}")
@@ -89,7 +90,7 @@ def test_the_cases_to_start_with_show_what_they_promise(look: Look) -> None:
 def test_what_could_not_be_decided_is_no_pass(look: Look) -> None:
     with look() as seen:
         opened(seen, UNDECIDED)
-        assert "1 rule was not checked" in seen.text("#verdict")
+        assert "2 rules were not checked" in seen.text("#verdict"), "one is not set up"
         assert "unknown: the record is incomplete" in seen.text("#timeline")
         assert "no dose in mL is recorded" in seen.text("#checked div.undecided")
         seen.keep("sandbox-undecided")
@@ -427,6 +428,8 @@ def test_every_sample_shows_what_its_name_says(look: Look) -> None:
     with look() as seen:
         seen.go("/sandbox")
         for path in SAMPLES:
+            if path.parent.name in BY_LOADED_TABLES:
+                continue  # a server without the tables has nothing to say
             name = f"{path.parent.name}/{path.stem}"
             about = seen.page.locator(f"a[data-sample='{name}'][data-about]").get_attribute("data-about")
             opened(seen, name)

@@ -87,7 +87,7 @@ def test_a_period_past_midnight_may_be_of_its_last_day(advisor: Advisor) -> None
     assert found(review(advisor, request)) == []
 
 
-def test_a_correct_claim_of_an_afternoon_is_judged(advisor: Advisor) -> None:
-    answer = review(advisor, dated(good(), "2026-03-02T20:10:00Z", *RECORDS))
+def test_a_correct_claim_of_an_afternoon_is_judged(plain_advisor: Advisor) -> None:
+    answer = review(plain_advisor, dated(good(), "2026-03-02T20:10:00Z", *RECORDS))
     assert found(answer) == []
     assert [each.reason for _, each in answer.review.not_checked] == []
