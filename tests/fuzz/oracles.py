@@ -23,6 +23,8 @@ _PLAIN_ECHOES = frozenset({"93350", "93351", "93306", "93307", "93308"})
 
 # Warnings of what is used at order time only.
 _OF_ORDERS = "not understood: an order "
+# Warnings of records that count on the days of a study or a charge under review only.
+_NEAR_CHARGES = ("not understood: an administration ", "not understood: a procedure ")
 
 _CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
 
@@ -156,8 +158,21 @@ def lost_warnings(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]:
         touched = any(related(location, place) for place in case.expected.touched)
         if touched or (location, message) in answer.warnings or answer.has_no_need_of(message, base):
             continue
-        if not (message.startswith(_OF_ORDERS) and _may_hold_a_charge_now(case, answer)):
+        if message.startswith(_OF_ORDERS) and _may_hold_a_charge_now(case, answer):
+            continue
+        if not (message.startswith(_NEAR_CHARGES) and _no_charge_is_left(case, answer)):
             yield f"no longer warns of {location}"
+
+
+def _no_charge_is_left(case: Case, answer: Spoken) -> bool:
+    """True if every charge that the body still holds is damaged, and each is warned of: no day is under review."""
+    try:
+        tree = msgspec.json.decode(case.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    charges = [place.location for place in resources(tree) if at(tree, place.steps)["resourceType"] in CHARGES]
+    damaged = [each for each in case.expected.damaged if answer.warns_of(each)]
+    return bool(damaged) and all(any(related(charge, each) for each in damaged) for charge in charges)
 
 
 def _may_hold_a_charge_now(case: Case, answer: Spoken) -> bool:
