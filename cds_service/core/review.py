@@ -47,7 +47,8 @@ def review(
     if scope is not None and not scope.covers(case):
         wanted = tuple(each for each in wanted if each.every_code and case.every_code)
         if not wanted or not case.lines.has_match_under_review(_has_billing_code):
-            return Review((), (), (), off, _worth_a_warning(readings.unclear(case), ()), empty=True)
+            chosen = tuple(each for each in off if each.id in case.site.rules_off)
+            return Review((), (), (), chosen, _worth_a_warning(readings.unclear(case), ()), empty=True)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []
     passed: list[Rule] = []

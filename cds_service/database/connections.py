@@ -242,7 +242,8 @@ class Database:
 
         with connection.begin():
             self._require_same_file(connection)
-            if connection.dialect.name == "sqlite" and not self._is_upgraded:
+            is_new = migrate.revision_of(connection) is None  # also a new file under the number of the deleted one
+            if connection.dialect.name == "sqlite" and (is_new or not self._is_upgraded):
                 migrate.upgrade(connection)
                 self._is_upgraded = True
             elif migrate.state_of(connection) == "behind":

@@ -95,7 +95,7 @@ def test_feedback_is_in_the_file_that_a_restart_reads(tmp_path: Path, change: Ca
 def test_a_file_that_is_missing_is_made_again_by_a_health_check(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         delete(service.database)
-        eventually(lambda: ready(service)["database"] == "up" and service.database.exists())
+        eventually(lambda: ready(service)["database"] == "up" and service.database.exists(), seconds=30.0)
         assert service.database.stat().st_mode & 0o777 == 0o600
 
 

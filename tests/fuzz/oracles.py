@@ -165,14 +165,13 @@ def lost_warnings(case: Case, answer: Spoken, base: Spoken) -> Iterator[str]:
 
 
 def _no_charge_is_left(case: Case, answer: Spoken) -> bool:
-    """True if every charge that the body still holds is damaged, and each is warned of: no day is under review."""
+    """True if each charge that the body still holds is warned of, as not read: no day is under review."""
     try:
         tree = msgspec.json.decode(case.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     charges = [place.location for place in resources(tree) if at(tree, place.steps)["resourceType"] in CHARGES]
-    damaged = [each for each in case.expected.damaged if answer.warns_of(each)]
-    return bool(damaged) and all(any(related(charge, each) for each in damaged) for charge in charges)
+    return bool(answer.warnings) and all(map(answer.warns_of, charges))
 
 
 def _may_hold_a_charge_now(case: Case, answer: Spoken) -> bool:
