@@ -1,10 +1,11 @@
 """Medicare's national amounts for the estimate, from the loaded tables: not adjusted to a place or a claim."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
 from cds_service.audit.fees import Charge
-from cds_service.cms.answers import Fee, OppsStatus, PaymentLimit
+from cds_service.cms.answers import COMPONENTS, Fee, OppsStatus, PaymentLimit
 from cds_service.cms.lookup import Snapshot
 from cds_service.errors import UnreadableInput
 
@@ -15,7 +16,6 @@ _PAID = frozenset({"S", "T", "V", "K", "G", "R", "U"})
 _NOT_PAID = frozenset({"N", "B", "M", "E1", "E2"})
 
 _FACILITIES = frozenset({"19", "21", "22", "23", "24"})
-_COMPONENTS = ("26", "TC")
 
 
 class MedicareFees:
@@ -46,29 +46,28 @@ class MedicareFees:
         if charge.day is None:
             return None
         if charge.claim_type == "institutional":
-            return self._of_hospital(code, charge)
-        return self._of_practitioner(code, charge) if charge.claim_type == "professional" else None
+            return self._of_hospital(code, charge.day)
+        return self._of_practitioner(code, charge, charge.day) if charge.claim_type == "professional" else None
 
-    def _of_hospital(self, code: str, charge: Charge) -> Decimal | None:
-        found = self._tables.opps(code, charge.day) if charge.day else None
+    def _of_hospital(self, code: str, day: date) -> Decimal | None:
+        found = self._tables.opps(code, day)
         if not isinstance(found, OppsStatus):
             return None
         if found.row.status in _NOT_PAID:
             return Decimal(0)
         return found.row.rate if found.row.status in _PAID else None
 
-    def _of_practitioner(self, code: str, charge: Charge) -> Decimal | None:
-        if charge.day is None:
-            return None
-        modifier = next((each for each in _COMPONENTS if each in charge.modifiers), "")
-        found = self._tables.fee(code, modifier, charge.day)
+    def _of_practitioner(self, code: str, charge: Charge, day: date) -> Decimal | None:
+        modifier = next((each for each in COMPONENTS if each in charge.modifiers), "")
+        found = self._tables.fee(code, modifier, day)
         if isinstance(found, Fee):
             in_facility = charge.place_of_service in _FACILITIES
-            is_paid = not (found.row.facility_na if in_facility else found.row.office_na)
-            amount = found.amount(facility=in_facility) if is_paid else Decimal(0)
-            return amount if amount or not is_paid else self._of_drug(code, charge)
-        return self._of_drug(code, charge)
+            if found.is_not_applicable(facility=in_facility):
+                return Decimal(0)
+            if amount := found.amount(facility=in_facility):
+                return amount
+        return self._of_drug(code, day)
 
-    def _of_drug(self, code: str, charge: Charge) -> Decimal | None:
-        found = self._tables.payment_limit(code, charge.day) if charge.day else None
+    def _of_drug(self, code: str, day: date) -> Decimal | None:
+        found = self._tables.payment_limit(code, day)
         return found.row.limit if isinstance(found, PaymentLimit) else None

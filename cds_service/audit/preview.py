@@ -16,7 +16,7 @@ from cds_service.errors import UnusableFile
 MakeAuditorOf = Callable[[Path], Callable[[], Auditor]]
 
 
-def preview(export: Path, folder: Path, new: str, make: MakeAuditorOf, complete: tuple[str, ...]) -> dict[str, Any]:
+def preview(export: Path, folder: Path, new: str, make: MakeAuditorOf) -> dict[str, Any]:
     """The comparison of two audits as `compare` returns it: without the release `new`, and with all loaded tables.
 
     `new` is a quarter or a table by name. Raises UnusableFile if it is not loaded, UnreadableInput for the export.
@@ -31,16 +31,16 @@ def preview(export: Path, folder: Path, new: str, make: MakeAuditorOf, complete:
         audits = []
         for name, tables in (("without", without), ("with", folder)):
             out = Path(work) / name
-            _audit(export, out, make(tables), complete)
+            _audit(export, out, make(tables))
             audits.append(open_audit(out))
         return compare(*audits)
 
 
-def _audit(export: Path, out: Path, make: Callable[[], Auditor], complete: tuple[str, ...]) -> None:
+def _audit(export: Path, out: Path, make: Callable[[], Auditor]) -> None:
     with Workers(make, jobs=1) as workers:
         from cds_service.audit.run import Options, run_audit  # noqa: PLC0415  # needs the extra
 
-        run_audit(open_export(export), workers, Options(out=out, complete=complete), _NoProgress())
+        run_audit(open_export(export), workers, Options(out=out), _NoProgress())
 
 
 @contextmanager

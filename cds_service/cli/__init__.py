@@ -1,5 +1,20 @@
 """The command line `cds-service`."""
 
+import click
+
+from cds_service.errors import ServiceError
+
+
+class OneLineErrors(click.Group):
+    """Commands that report errors in one line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; an error of ours ends it with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except ServiceError as error:
+            raise click.ClickException(str(error)) from None
+
 
 def examples(*arguments: str) -> str:
     """The last paragraph of a command's help: one example per line, in the form that click does not rewrap."""

@@ -17,22 +17,11 @@ from cds_service.auth.registrations import (
 )
 from cds_service.auth.surfaces import ONLY_WHERE_LISTED, SURFACES
 from cds_service.auth.tokens import key_source
-from cds_service.cli import examples
-from cds_service.errors import KeysUnavailable, ServiceError
+from cds_service.cli import OneLineErrors, examples
+from cds_service.errors import KeysUnavailable
 from cds_service.fhir.servers import AllowedServer
 from cds_service.settings import EXAMPLE_NAMESPACE
 from cds_service.wiring import service_directory
-
-
-class _Commands(click.Group):
-    """Commands that report errors in one line."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except ServiceError as error:
-            raise click.ClickException(str(error)) from None
-
 
 _FILE = click.option(
     "--file",
@@ -47,7 +36,7 @@ _KEY = click.option(
 )
 
 
-@click.group(cls=_Commands, epilog=examples("clients list --file clients.yaml"))
+@click.group(cls=OneLineErrors, epilog=examples("clients list --file clients.yaml"))
 def clients() -> None:
     """Manage the registered clients. A running service must be restarted to read changes."""
 

@@ -11,13 +11,12 @@ from typing import Any
 import click
 
 from cds_service.audit.preview import MakeAuditorOf, preview
-from cds_service.cli import examples
+from cds_service.cli import OneLineErrors, examples
 from cds_service.cli.audit import require_extra
 from cds_service.cms.catalog import Release, catalog, missing_parts
 from cds_service.cms.changes import TableChanges, between
 from cds_service.cms.recognize import given
 from cds_service.cms.store import Loaded, add, remove
-from cds_service.errors import ServiceError
 
 _MOST_LINES = 50  # of one table's changes; --all prints every one
 
@@ -32,20 +31,10 @@ _FOLDER = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 
-class _Commands(click.Group):
-    """Commands that report errors in one line."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except ServiceError as error:
-            raise click.ClickException(str(error)) from None
-
-
 def tables_group(scope: Callable[[], Collection[str]], auditor_of: MakeAuditorOf) -> click.Group:
     """The commands. `scope` gives the codes whose changes are shown in full, `auditor_of` the auditor of a preview."""
 
-    @click.group("tables", cls=_Commands, epilog=examples("tables add ccipra-v323r0-f1.zip", "tables list"))
+    @click.group("tables", cls=OneLineErrors, epilog=examples("tables add ccipra-v323r0-f1.zip", "tables list"))
     def tables() -> None:
         """Manage the loaded CMS tables (CDS_TABLES_DIR). Running workers take changes without a restart."""
 
@@ -178,7 +167,7 @@ def _findings(export: Path | None, folder: Path, new: str, auditor_of: MakeAudit
     if export is None:
         return {}
     require_extra("embedded")
-    return {"audit": preview(export, folder, new, auditor_of, ())}
+    return {"audit": preview(export, folder, new, auditor_of)}
 
 
 def _in_words(difference: dict[str, Any]) -> Iterable[str]:

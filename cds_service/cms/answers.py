@@ -15,6 +15,9 @@ from cds_service.cms.layouts.asp import PaymentLimitRow, ProductRow
 from cds_service.cms.layouts.fee_schedule import FeeRow
 from cds_service.cms.layouts.hcpcs import HcpcsRow
 
+# Modifiers of the professional and the technical component, which have rows of their own in the fee schedule.
+COMPONENTS = ("26", "TC")
+
 ClaimSetting = Literal["professional", "facility"]
 LimitSetting = Literal["professional", "facility", "dme"]
 
@@ -107,6 +110,10 @@ class Fee(msgspec.Struct, frozen=True):
 
     row: FeeRow
     release: Release
+
+    def is_not_applicable(self, *, facility: bool) -> bool:
+        """True if the fee schedule has no amount in an office, or in a facility (NA)."""
+        return self.row.facility_na if facility else self.row.office_na
 
     def amount(self, *, facility: bool) -> Decimal:
         """The national payment in US dollars before locality adjustment, in an office or in a facility."""

@@ -43,7 +43,8 @@ def review(
     """
     every = tuple(rules)
     off = tuple(each for each in every if _is_off(each, case))
-    wanted = tuple(each for each in every if each not in off)
+    ids_off = {each.id for each in off}
+    wanted = tuple(each for each in every if each.id not in ids_off)
     if scope is not None and not scope.covers(case):
         wanted = tuple(each for each in wanted if each.every_code and case.every_code)
         if not wanted or not case.lines.has_match_under_review(_has_billing_code):

@@ -74,11 +74,17 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _parts(url: str) -> SplitResult | None:
-    """The parts of an absolute http or https URL; None for anything else."""
+def split_url(url: str) -> SplitResult | None:
+    """The parts of a URL; None if it cannot be parsed."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises ValueError if invalid
     except ValueError:
         return None
-    return parts if parts.scheme in {"http", "https"} and parts.hostname else None
+    return parts
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an absolute http or https URL; None for anything else."""
+    parts = split_url(url)
+    return parts if parts and parts.scheme in {"http", "https"} and parts.hostname else None

@@ -6,11 +6,10 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
-from cds_service.cms.answers import Fee, OppsStatus
+from cds_service.cms.answers import COMPONENTS, Fee, OppsStatus
 from cds_service.cms.catalog import Release
 from cds_service.cms.lookup import Snapshot
 
-_MODIFIERS = ("", "26", "TC")
 _CENT = Decimal("0.01")
 
 
@@ -37,16 +36,18 @@ def payments_of(code: str, snapshot: Snapshot) -> tuple[Payment, ...]:
 
 def _by_fee_schedule(code: str, snapshot: Snapshot) -> Iterator[Payment]:
     day = _newest(snapshot, "fees")
-    for modifier in _MODIFIERS if day else ():
-        found = snapshot.fee(code, modifier, day) if day else None
+    if day is None:
+        return
+    for modifier in ("", *COMPONENTS):
+        found = snapshot.fee(code, modifier, day)
         if isinstance(found, Fee):
             yield _practitioner(found, modifier, facility=False)
             yield _practitioner(found, modifier, facility=True)
 
 
 def _practitioner(fee: Fee, modifier: str, *, facility: bool) -> Payment:
-    row = fee.row
-    total, not_paid = (row.facility_total, row.facility_na) if facility else (row.office_total, row.office_na)
+    row, not_paid = fee.row, fee.is_not_applicable(facility=facility)
+    total = row.facility_total if facility else row.office_total
     is_paid = not not_paid and total > 0
     basis = (
         f"status {row.status}, {total} RVU at ${row.conversion_factor}" if is_paid else _why_not(row.status, not_paid)

@@ -111,8 +111,9 @@ def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Rep
 
 
 def _off_because(rule: Rule, result: ReviewResult) -> str:
-    is_chosen = rule.id in result.parsed.case.site.rules_off or rule.set_up is None
-    return SWITCHED_OFF if is_chosen or rule.set_up is None else rule.set_up.missing
+    if rule.set_up is None or rule.id in result.parsed.case.site.rules_off:
+        return SWITCHED_OFF
+    return rule.set_up.missing
 
 
 def empty_sentence(result: ReviewResult) -> str:

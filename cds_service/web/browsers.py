@@ -8,13 +8,12 @@ name. Pages of loopback origins, such as a local CDS Hooks Sandbox, may call the
 import re
 from threading import Lock
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Response, request
 from flask_cors import CORS
 
 from cds_service.errors import WrongHost
-from cds_service.fhir.servers import is_loopback
+from cds_service.fhir.servers import is_loopback, split_url
 from cds_service.settings import Settings, variable
 from cds_service.telemetry.logs import log
 from cds_service.web import request_ids
@@ -45,7 +44,7 @@ def register_hosts(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def require_loopback_name() -> None:
-        parts = _parts(f"//{request.host}")
+        parts = split_url(f"//{request.host}")
         if parts is None or not _is_loopback_name(parts.hostname or ""):
             raise WrongHost(
                 "in development mode only loopback names are answered: expected `Host` to be localhost or 127.0.0.1; "
@@ -77,7 +76,7 @@ class _RefusedOrigins:
     def __init__(self, settings: Settings) -> None:
         self._lock = Lock()
         self._seen: set[str] = set()
-        public = _parts(settings.public_base_url or "")
+        public = split_url(settings.public_base_url or "")
         self._own = {public.netloc} if public and public.netloc else set()
 
     def note(self, response: Response) -> Response:
@@ -96,7 +95,7 @@ class _RefusedOrigins:
 
     def _is_own(self, origin: str) -> bool:
         """True for this service's own pages: browsers name the origin of a POST also where it is the same."""
-        parts = _parts(origin)
+        parts = split_url(origin)
         return parts is not None and parts.netloc in {request.host, *self._own}
 
 
@@ -115,13 +114,3 @@ def _is_loopback_name(host: str) -> bool:
     """True for localhost, names below it, and loopback addresses."""
     name = host.lower().rstrip(".")
     return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
-
-
-def _parts(url: str) -> SplitResult | None:
-    """The parts of a URL; None if it cannot be parsed."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises ValueError if invalid
-    except ValueError:
-        return None
-    return parts

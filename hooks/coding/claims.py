@@ -21,7 +21,7 @@ Component = Literal["professional", "technical"]
 DISTINCT_SERVICE = frozenset(entry.code for entry in PAIR_MODIFIERS if entry.group == "distinct")
 
 _ECHO_KINDS = frozenset({"primary", "add-on", "stress-test"})
-_BOTH_SETTINGS: tuple[ClaimSetting, ...] = ("professional", "facility")
+BOTH_SETTINGS: tuple[ClaimSetting, ...] = ("professional", "facility")
 
 
 @cached_fact
@@ -116,7 +116,7 @@ def settings_of(line: Line) -> tuple[ClaimSetting, ...]:
         return ("facility",)
     if component(line) == "professional":
         return ("professional",)
-    return ("facility",) if _is_c_code(line) else _BOTH_SETTINGS
+    return ("facility",) if _is_c_code(line) else BOTH_SETTINGS
 
 
 def _is_c_code(line: Line) -> bool:

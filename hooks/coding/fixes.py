@@ -41,6 +41,13 @@ def study_evidence(study: Study) -> tuple[Evidence, ...]:
     return charged or done or ordered
 
 
+def named_fix(changes: Iterable[Change], *, recommended: bool, remark: str = "") -> Fix:
+    """Changes as one fix, whose label lists them; a remark follows."""
+    every = tuple(changes)
+    label = ", ".join(map(str, every)) + remark
+    return Fix(label[:1].upper() + label[1:], every, recommended=recommended)
+
+
 def describe(code: str) -> str:
     """A code with our description: `93352 (echo contrast agent used during a stress echo)`."""
     entries = CODES.history(code)

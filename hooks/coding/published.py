@@ -5,14 +5,14 @@ reason, never "nothing is listed".
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, TypeGuard
 
-from cds_service.cms.answers import AddOn, Fee, HcpcsCode, LimitSetting, NotLoaded, OppsStatus, PairsAmong, UnitLimit
+from cds_service.cms.answers import AddOn, Fee, HcpcsCode, LimitSetting, NotLoaded, OppsStatus, PairEdit, UnitLimit
 from cds_service.cms.catalog import Release
 from cds_service.cms.text import CODE
 from cds_service.core.case import Case, cached_fact
@@ -55,9 +55,19 @@ def _day_to_ask(code: str, day: date | None, case: Case) -> date | None:
 # --- NCCI pairs -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedPairs:
+    """The loaded edits among the codes of a day, by column 1 and 2, and the reasons for column 1 codes not loaded."""
+
+    edits: Mapping[tuple[str, str], PairEdit]
+    not_loaded: Mapping[str, NotLoaded]
+
+
 @cached_fact
-def _pairs_among(codes: frozenset[str], day: date, setting: ClaimSetting, case: Case) -> PairsAmong:
-    return case.tables.pairs(codes, day, setting)
+def _pairs_among(codes: frozenset[str], day: date, setting: ClaimSetting, case: Case) -> LoadedPairs:
+    asked = [code for code in codes if _day_to_ask(code, day, case)]
+    found = case.tables.pairs(asked, day, setting)
+    return LoadedPairs({(each.column_1, each.column_2): each for each in found.edits}, found.not_loaded)
 
 
 def listed_pairs(
@@ -66,9 +76,7 @@ def listed_pairs(
     """The pairs of codes that a loaded table lists on a day, column 1 first."""
     if day is None or not case.tables.releases:
         return set()
-    asked = frozenset(code for code in codes if _day_to_ask(code, day, case))
-    every = [_pairs_among(asked, day, setting, case).edits for setting in settings]
-    return {(edit.column_1, edit.column_2) for edits in every for edit in edits}
+    return {pair for setting in settings for pair in _pairs_among(codes, day, setting, case).edits}
 
 
 def pair_edit(
@@ -76,9 +84,9 @@ def pair_edit(
 ) -> tuple[Edit, Source | None]:
     """The edit of a column 1 and a column 2 code, and its source; `codes` are all codes of the day."""
     if day is not None and case.tables.releases:
-        among = _pairs_among(frozenset(code for code in codes if _day_to_ask(code, day, case)), day, setting, case)
+        among = _pairs_among(codes, day, setting, case)
         if one not in among.not_loaded:
-            found = next((each for each in among.edits if (each.column_1, each.column_2) == (one, other)), None)
+            found = among.edits.get((one, other))
             if found is None:
                 return "none", None
             return ("with modifier" if found.indicator else "never"), source_of(found.release)

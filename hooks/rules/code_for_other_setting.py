@@ -1,6 +1,6 @@
 """Rule: a code, or TC, that only the other setting reports."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -11,9 +11,9 @@ from cds_service.core.tables import Source
 from hooks.codes.tables import CODES, CROSSWALK, OPPS, PC_TC
 from hooks.coding.claims import charge_evidence, days_checked, is_submitted, lines_with_units
 from hooks.coding.contrast import contrast_in
-from hooks.coding.fixes import add_code, describe
+from hooks.coding.fixes import add_code, describe, named_fix
 from hooks.coding.hospital import cpt_code_for, is_hospital_code_of_practice, status_on_hospital_claim
-from hooks.coding.lines import grouped
+from hooks.coding.lines import grouped, lines_on
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import edit_in_table
 from hooks.coding.published import (
@@ -75,7 +75,7 @@ def _by_day(lines: list[Line], case: Case, verdict: Callable[[list[Line], Case],
 def _finding(
     summary: str,
     lines: list[Line],
-    fixes: Iterator[Fix],
+    fixes: Iterable[Fix],
     notes: tuple[str, ...],
     source: Source,
     indicator: Indicator | None = None,
@@ -90,6 +90,11 @@ def _finding(
         indicator=indicator if certain else INFO,
         sources=(source,),
     )
+
+
+def _codes_beside(line: Line, case: Case) -> frozenset[str]:
+    """The codes on the line's claim and day that our tables know, or that are under review."""
+    return frozenset(other.code for other in lines_on(line.day, case) if other.claim == line.claim)
 
 
 def _joined(codes: list[str]) -> str:
@@ -141,14 +146,13 @@ def _replacements(lines: list[Line], case: Case) -> Iterator[Fix]:
     added = [add for line in lines for add in _contrast_add_on(line, case)]
     given = all(_contrast_is_given(line, case) for line in lines)
     if added:
-        yield _fix([*changes, *added], recommended=given)
+        yield named_fix([*changes, *added], recommended=given)
     if not (added and given):
-        yield _fix(changes, recommended=not added)
+        yield named_fix(changes, recommended=not added)
 
 
 def _replaced(line: Line, target: str, case: Case) -> Iterator[Change]:
-    same_claim = [other for other in case.lines if other.claim == line.claim and other.day == line.day]
-    if any(other.code == target for other in same_claim):
+    if target in _codes_beside(line, case):
         yield RemoveLine(line)
         return
     if is_professional_in_facility(line) and "26" not in line.modifiers:
@@ -169,11 +173,6 @@ def _contrast_is_given(line: Line, case: Case) -> bool:
     return study is not None and contrast_in(study, case).given == "yes"
 
 
-def _fix(changes: list[Change], *, recommended: bool) -> Fix:
-    label = ", ".join(str(change) for change in changes)
-    return Fix(label[:1].upper() + label[1:], tuple(changes), recommended=recommended)
-
-
 # --- codes that Medicare refuses on a hospital claim ----------------------------------------------------------------
 
 
@@ -184,21 +183,23 @@ def _may_be_refused(line: Line, case: Case) -> bool:
 
 def _refused(lines: list[Line], case: Case) -> Verdict:
     payer = payer_of(case, lines)
-    statuses = [status_on_hospital_claim(line, case) for line in lines]
     codes = _joined([line.code for line in lines])
     if payer == "other":
         return
-    unknown = [each.reason for each in statuses if isinstance(each, Unknown)]
     if payer == "unknown":
         reason = f"the payer is unknown; Medicare may not take {codes} on a hospital outpatient claim"
         yield Undecided("claim", reason, charge_evidence(lines))
-    elif is_outside_opps(lines, case):
+        return
+    if is_outside_opps(lines, case):
         reason = f"{codes}: this hospital is not paid under OPPS, so the statuses do not apply: ask your MAC"
         yield Undecided("claim", reason, charge_evidence(lines))
-    elif unknown:
+        return
+    statuses = [status_on_hospital_claim(line, case) for line in lines]
+    unknown = [each.reason for each in statuses if isinstance(each, Unknown)]
+    if unknown:
         yield Undecided("table", unknown[0], charge_evidence(lines))
     known = [(line, status) for line, status in zip(lines, statuses, strict=True) if refuses_hospital(status)]
-    if known and payer == "medicare" and not is_outside_opps(lines, case):
+    if known:
         yield _refusal(known, case)
 
 
@@ -208,7 +209,7 @@ def _refusal(refused: list[tuple[Line, Status]], case: Case) -> Finding:
     return _finding(
         f"{codes} {'is' if codes == lines[0].code else 'are'} not paid on a Medicare hospital outpatient claim.",
         lines,
-        iter([_fix([_refused_change(line, status, case) for line, status in refused], recommended=False)]),
+        [named_fix([_refused_change(line, status, case) for line, status in refused], recommended=False)],
         tuple(dict.fromkeys(_status_note(line, status) for line, status in refused)),
         refused[0][1].source,
     )
@@ -226,7 +227,7 @@ def _refused_change(line: Line, status: Status, case: Case) -> Change:
     """The hospital's own code, unless it is charged already or is never paid with another code of the claim."""
     if status.instead is None:
         return RemoveLine(line)
-    others = {other.code for other in case.lines if other.claim == line.claim and other.day == line.day} - {line.code}
+    others = _codes_beside(line, case) - {line.code}
     excluded = status.instead in others or any(_is_never_paid(status.instead, other, line.day) for other in others)
     return RemoveLine(line) if excluded else ReplaceCode(line, status.instead)
 
@@ -253,7 +254,7 @@ def _components(lines: list[Line], case: Case) -> Verdict:
     yield _finding(
         f"{codes} with TC on a hospital claim: the hospital's charge is the technical part without it.",
         lines,
-        iter([_fix([RemoveModifier(line, "TC") for line in lines], recommended=False)]),
+        [named_fix([RemoveModifier(line, "TC") for line in lines], recommended=False)],
         ("TC separates the parts of a practitioner's fee; some payers reject it on a hospital claim.",),
         found.source if isinstance(found, Status) else PC_TC.sources["fee-schedule"],
         INFO,

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Undecided, rule
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
 from hooks.coding.contrast import ContrastUse, contrast_in
+from hooks.coding.fixes import named_fix
 from hooks.coding.hospital import cpt_code_for
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import is_supply
@@ -54,11 +55,10 @@ def _finding(study: Study, use: ContrastUse, charged: tuple[Line, ...]) -> Findi
     fixable = certain and all(line.open for line in charged)
     changes = tuple(_change(line, study) for line in charged)
     codes = " and ".join(sorted({line.code for line in charged}))
-    label = ", ".join(str(change) for change in changes)
     return Finding(
         summary=f"{codes} charged, but the record {_record_states(use)}: {_action(changes)}.",
         evidence=(*(Evidence(f"{line} is charged", line) for line in charged), *use.against),
-        fixes=(Fix(label[:1].upper() + label[1:], changes, recommended=bool(use.against)),) if fixable else (),
+        fixes=(named_fix(changes, recommended=bool(use.against)),) if fixable else (),
         notes=() if use.against else (_COMPLETE_RECORD_NOTE,),
         day=study.day,
         indicator=None if certain else INFO,

@@ -8,7 +8,7 @@ from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undeci
 from hooks.codes.tables import CROSSWALK, OPPS
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.contrast import ContrastUse, contrast_in, contrast_is_charged, supplies_due
-from hooks.coding.fixes import add_code, supply_notes
+from hooks.coding.fixes import add_code, named_fix, supply_notes
 from hooks.coding.hospital import hospital_code_for, hospital_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.performed import has_perfusion
@@ -145,13 +145,13 @@ def _summary(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...]) -> 
 
 def _fixes(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Iterator[Fix]:
     if any(is_hospital_code(line) for line in lines):
-        yield _fix("", tuple(RemoveLine(line) for line in wrong), decided=True)
+        yield named_fix(tuple(RemoveLine(line) for line in wrong), recommended=True)
         return
     replaced = [line for line in wrong if _target(line, study)]
     if replaced:
         yield from _replacements(study, lines, wrong, replaced, case)
     elif any(_target(line, study) for line in lines):
-        yield _fix("", tuple(RemoveLine(line) for line in wrong), decided=True)
+        yield named_fix(tuple(RemoveLine(line) for line in wrong), recommended=True)
     else:
         yield from _without_primary(study, wrong, case)
 
@@ -166,7 +166,7 @@ def _replacements(
     changes += [RemoveLine(line) for line in wrong if line not in replaced]
     choices = _supply_lines(study, lines, case)
     for supplies in choices:
-        yield _fix("", (*changes, *supplies), decided=len(choices) == 1)
+        yield named_fix((*changes, *supplies), recommended=len(choices) == 1)
 
 
 def _without_primary(study: Study, wrong: tuple[Line, ...], case: Case) -> Iterator[Fix]:
@@ -178,13 +178,8 @@ def _without_primary(study: Study, wrong: tuple[Line, ...], case: Case) -> Itera
     shown = [entry for entry in possible if {entry.code, entry.hospital_code} & done]
     if study.kind != "rest" and (shown or not case.is_complete("procedures", study.day)):
         for entry in shown or possible:
-            yield _fix("", (ReplaceCode(first, entry.hospital_code), *rest), decided=len(shown) == 1)
-    yield _fix("", tuple(RemoveLine(line) for line in wrong), decided=False)
-
-
-def _fix(label: str, changes: tuple[Change, ...], *, decided: bool) -> Fix:
-    words = label or ", ".join(str(change) for change in changes)
-    return Fix(words[:1].upper() + words[1:], changes, recommended=decided)
+            yield named_fix((ReplaceCode(first, entry.hospital_code), *rest), recommended=len(shown) == 1)
+    yield named_fix(tuple(RemoveLine(line) for line in wrong), recommended=False)
 
 
 def _lacks_supply(study: Study, case: Case) -> bool:

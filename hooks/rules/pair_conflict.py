@@ -8,8 +8,9 @@ from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
 from cds_service.core.tables import Source
-from hooks.codes.tables import ADD_ONS, PAIRS, ClaimSetting
+from hooks.codes.tables import ADD_ONS, PAIRS
 from hooks.coding.claims import (
+    BOTH_SETTINGS,
     bypasses_pairs,
     charge_evidence,
     days_checked,
@@ -74,10 +75,10 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
         codes of an echo, the card only asks for documentation.
 
     Passes:
-        With every code of the claim checked, other codes with such a modifier on either line: they are paid as billed;
         The codes are on the practitioner's claim and the hospital's, on different days, or by different practitioners;
-        a code of the other setting (see code-for-other-setting); codes that are not a pair (93350 with
-        93016 or 93018; 93350 or 93351 with Doppler, color flow or strain).
+        a code of the other setting (see code-for-other-setting); codes that are not a pair (93350 with 93016 or 93018;
+        93350 or 93351 with Doppler, color flow or strain). With every code of the claim checked, other codes with such
+        a modifier on either line: they are paid as billed.
     """
     days = days_checked(case)
     lines = [line for line in lines_with_units(case) if line.day in days and not is_of_other_setting(line, case)]
@@ -111,17 +112,19 @@ def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[tuple[Line, 
     for day, of_day in grouped(lines, lambda line: line.day).items():
         by_code = grouped(of_day, lambda line: line.code)
         own = {(paid, denied) for paid in by_code.keys() & _PAID for denied in by_code if (paid, denied) in _LISTED}
-        loaded = listed_pairs(_codes_on(day, case), day, _SETTINGS, case)
+        loaded = listed_pairs(_codes_on(day, case), day, BOTH_SETTINGS, case)
         for paid, denied in sorted(own | {pair for pair in loaded if pair[0] in by_code and pair[1] in by_code}):
             yield from ((one, other) for one in by_code[paid] for other in by_code[denied] if one is not other)
 
 
-_SETTINGS: tuple[ClaimSetting, ...] = ("professional", "facility")
+def _codes_on(day: date | None, case: Case) -> frozenset[str]:
+    return _codes_by_day(case).get(day, frozenset())
 
 
 @cached_fact
-def _codes_on(day: date | None, case: Case) -> frozenset[str]:
-    return frozenset(line.code for line in lines_with_units(case) if line.day == day and line.code)
+def _codes_by_day(case: Case) -> dict[date | None, frozenset[str]]:
+    by_day = grouped((line for line in lines_with_units(case) if line.code), lambda line: line.day)
+    return {day: frozenset(line.code for line in lines) for day, lines in by_day.items()}
 
 
 def _edit_for(one: Line, other: Line, case: Case) -> tuple[Edit, tuple[Source, ...]]:

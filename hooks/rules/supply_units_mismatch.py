@@ -6,12 +6,12 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, RemoveModifier, SetUnits
 from cds_service.core.notation import plain
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Undecided, rule
 from hooks.codes.sources import NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import by_claim_type
 from hooks.coding.contrast import administrations_of, agents_given, ambiguous_agents, contrast_in, documented_units
-from hooks.coding.fixes import add_code, waste_modifier_changes
+from hooks.coding.fixes import add_code, named_fix, waste_modifier_changes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import agent_ml
 from hooks.coding.studies import Study, studies
@@ -135,7 +135,7 @@ def _kept_first(lines: Iterable[Line], units: Decimal) -> list[Line]:
 def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], study: Study) -> Finding:
     certain = all(line.certain for line in lines)
     fixable = certain and all(line.open and line.under_review for line in lines)
-    code, label = lines[0].code, ", ".join(str(change) for change in changes)
+    code = lines[0].code
     return Finding(
         summary=f"{code}: {_fault(lines, units)}.",
         evidence=(
@@ -145,7 +145,7 @@ def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], stu
                 for each in administrations_of(code, study)
             ),
         ),
-        fixes=(Fix(label[:1].upper() + label[1:], tuple(changes), recommended=True),) if fixable else (),
+        fixes=(named_fix(changes, recommended=True),) if fixable else (),
         notes=(f"{code}: {documented_units(code, study).reason}.",),
         day=study.day,
         indicator=None if certain else INFO,

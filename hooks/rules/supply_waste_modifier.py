@@ -9,7 +9,7 @@ from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undeci
 from hooks.codes.tables import MODIFIERS, OPPS, PRODUCTS
 from hooks.coding.claims import by_claim_type
 from hooks.coding.contrast import administrations_of, contrast_in, documented_units
-from hooks.coding.fixes import discarded_line, waste_notes
+from hooks.coding.fixes import discarded_line, named_fix, waste_notes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.products import UNSPECIFIED, agent_ml
 from hooks.coding.studies import Study, studies
@@ -201,7 +201,6 @@ def _unprocessable_note(line: Line, study: Study) -> Iterator[str]:
 def _fixes(changes: list[Change], lines: tuple[Line, ...], *, recommended: bool) -> tuple[Fix, ...]:
     if not changes or not all(line.certain and line.open for line in lines):
         return ()
-    label = ", ".join(str(change) for change in changes)
-    if not recommended and not all(isinstance(change, RemoveModifier | RemoveLine) for change in changes):
-        label += ", only if the amount was discarded and documented"
-    return (Fix(label[:1].upper() + label[1:], tuple(changes), recommended),)
+    only_removes = all(isinstance(change, RemoveModifier | RemoveLine) for change in changes)
+    remark = "" if recommended or only_removes else ", only if the amount was discarded and documented"
+    return (named_fix(changes, recommended=recommended, remark=remark),)
