@@ -1,31 +1,27 @@
 """`cds-service check`: cards for CDS Hooks requests and reviews of FHIR Bundles, in files and folders."""
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 from rich.console import Console
 
 from cds_service.audit.lines import MEDICATION, NAMED_TYPES, read_line
-from cds_service.cdshooks.messages import Response
 from cds_service.cdshooks.services import ServiceDirectory
-from cds_service.cli import examples, terminal
+from cds_service.cli import as_line, examples, terminal
 from cds_service.errors import BadRequest, UnreadableInput
 from cds_service.fhir.files import once
 from cds_service.fhir.r4_types import UNREAD_CHARGES
 from cds_service.fhir.validate import faults_in
+from cds_service.intake.writer import CaseWriter
 from cds_service.onboarding.inputs import paths_in
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.documents import EXPECTED, Document, documents_in
-from cds_service.review.report import Report, empty_sentence, report_of
-
-_SINGLE = "expected a FHIR Bundle or a CDS Hooks request, found a single resource"
+from cds_service.review.report import empty_sentence, report_of
 
 # Types that are no patient's own and join the Bundles of the patients whose resources reference them.
 _SHARED = frozenset({MEDICATION, *NAMED_TYPES})
@@ -33,9 +29,15 @@ _REFERENCE = re.compile(rf'"(?:[^"\s]*/)?((?:{"|".join(sorted(_SHARED))})/[A-Za-
 
 
 def check_command(
-    create: Callable[[], Advisor], services: Callable[[str], ServiceDirectory], console: Callable[[], Console]
+    create: Callable[[], Advisor],
+    services: Callable[[str], ServiceDirectory],
+    console: Callable[[], Console],
+    writer: CaseWriter,
 ) -> click.Command:
-    """The command. `create` makes the advisor with the site's settings, `services` the services of its namespace."""
+    """The command. `create` makes the advisor with the site's settings, `services` the services of its namespace.
+
+    `writer` makes Bundles of cases in billers' notation.
+    """
 
     @click.command(
         "check",
@@ -48,12 +50,13 @@ def check_command(
         """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
 
         Reads JSON and NDJSON, also compressed with gzip, and all such files of a folder. Single resources in NDJSON or
-        in a folder are reviewed together, by patient; for an export of many patients see `cds-service audit`.
+        in a folder are reviewed together, by patient; for an export of many patients see `cds-service audit`. Also
+        reads a claim or a charge of its own, and a case in billers' notation.
 
         Exit code 0: no warnings. 1: at least one warning. 2: something could not be read.
         """
         advisor = create()
-        run = _Run(advisor, services(advisor.hook_namespace), console(), as_json, strict)
+        run = _Run(advisor, services(advisor.hook_namespace), writer, console(), as_json, strict)
         run.check(files)
         sys.exit(run.exit_code)
 
@@ -66,6 +69,7 @@ class _Run:
 
     advisor: Advisor
     services: ServiceDirectory
+    writer: CaseWriter
     console: Console
     as_json: bool
     strict: bool
@@ -97,17 +101,17 @@ class _Run:
         for document in self._documents(name):
             if not document.is_single:
                 self._check_document(document)
-            elif document.is_line or Path(name).is_dir():
+            elif document.is_line or Path(name).is_dir() or document.is_charge:
                 singles.append(document)
             else:
-                self._report_fault(document.name, _SINGLE if document.resource_type else EXPECTED)
+                self._report_fault(document.name, f"{EXPECTED}; found {document.found}")
         for bundle in _bundles(name, singles):
             self._check_document(bundle)
 
     def _documents(self, name: str) -> Iterator[Document]:
         if name == "-":
             self.files += 1
-            yield from documents_in(name, sys.stdin.buffer.read(), self._report_fault)
+            yield from documents_in(name, sys.stdin.buffer.read(), self._report_fault, self.writer)
             return
         try:
             paths = list(once(paths_in(name), self.seen))
@@ -121,7 +125,7 @@ class _Run:
             except OSError as error:
                 self._report_fault(str(path), error.strerror or "could not be read")
             else:
-                yield from documents_in(str(path), content, self._report_fault)
+                yield from documents_in(str(path), content, self._report_fault, self.writer)
 
     def _report_fault(self, place: str, reason: str) -> None:
         self.faults += 1
@@ -142,14 +146,14 @@ class _Run:
         """The answer to a CDS Hooks request or a Bundle. Raises BadRequest."""
         if document.resource_type is None:
             return self.advisor.answer(*self.services.localized(document.body))
-        return self.advisor.review_bundle(document.body)
+        return self.advisor.review_bundle(document.body, document.stage, document.complete)
 
     def _print(self, document: Document, answer: Answer) -> None:
         faults = faults_in(document.body) if self.strict else ()
         is_call = document.resource_type is None
         report = None if is_call else report_of(answer, faults)
         if self.as_json:
-            click.echo(_as_line(report or answer.response))
+            click.echo(as_line(report or answer.response))
             for fault in faults if is_call else ():
                 click.echo(f"{document.name}: {fault.path}: {fault.reason}", err=True)
         elif report:
@@ -180,8 +184,3 @@ def _bundles(name: str, singles: list[Document]) -> Iterator[Document]:
         bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
         title = patient if patient.startswith(name) else f"{name} ({patient})"
         yield Document(title, msgspec.json.encode(bundle), "Bundle")
-
-
-def _as_line(response: Response | Report) -> str:
-    content: Any = json.loads(msgspec.json.Encoder(decimal_format="number").encode(response))
-    return json.dumps(content, ensure_ascii=False)

@@ -16,7 +16,7 @@ from cds_service.web.responses import outcome
 from cds_service.web.token_bucket import TokenBucket
 
 # The pages, with all paths below them.
-PAGES = ("/sandbox", "/insights", "/codes", "/rules", "/tables", "/fhir")
+PAGES = ("/claim", "/sandbox", "/insights", "/codes", "/rules", "/tables", "/fhir")
 
 # Wrong passwords allowed per second, of all users together.
 _WRONG_PER_SECOND = 1.0

@@ -167,12 +167,17 @@ def _missing(unmarked: tuple[Line, ...], study: Study, case: Case) -> Finding:
     elif left is not None:
         changes += [AddModifier(line, NOTHING_DISCARDED) for line in unmarked]
     tail = "add JZ" if left is not None and not left.least else "add JW for a discarded amount, or JZ if none"
+    if left is not None and left.least and left.recorded_ml is not None:
+        tail = f"add a line with JW for {plain(left.recorded_ml)} mL discarded"
     return _finding(f"Medicare requires JW or JZ on {code}: {tail}.", unmarked, study, case, changes)
 
 
 def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, changes: list[Change]) -> Finding:
     code = lines[0].code
-    decided = all(isinstance(change, AddModifier | RemoveModifier | RemoveLine) for change in changes)
+    left = leftover_of(code, study)
+    decided = (left is not None and left.recorded_ml is not None) or all(
+        isinstance(change, AddModifier | RemoveModifier | RemoveLine) for change in changes
+    )
     return Finding(
         summary=summary,
         evidence=(

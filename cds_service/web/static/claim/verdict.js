@@ -1,0 +1,70 @@
+// The verdict on a claim: findings with their fixes, questions that are open, and the rules that passed.
+import { el, many, markup } from "../sandbox/dom.js";
+
+const INDICATOR = { info: "For information", warning: "Warning", critical: "Critical" };
+
+/** The result in one sentence. */
+export function headOf(answer) {
+  const { findings, notChecked, empty, sentence } = answer;
+  const warnings = findings.filter((each) => each.indicator !== "info").length;
+  const open = new Set(notChecked.map((each) => each.rule)).size;
+  const undecided = open ? ` ${many(open, "rule")} could not decide; see below.` : "";
+  if (warnings) return box("warning", many(findings.length, "finding"), `If submitted unchanged, this may be denied or paid incorrectly.${undecided}`);
+  if (findings.length) return box("info", many(findings.length, "finding"), `No errors; for information.${undecided}`);
+  if (empty) return box("info", "Nothing to check", `${sentence[0].toUpperCase()}${sentence.slice(1)}.`);
+  return box("pass", "No findings", open ? undecided.trim() : "All rules passed; nothing to correct.");
+}
+
+const box = (kind, head, text) => el("div", { class: `verdict ${kind}` }, el("p", { class: "head" }, head), el("p", {}, text));
+
+/** A finding, its fix first. */
+export function findingOf(finding, number, accept) {
+  const title = `finding-${number}`;
+  return el("article", { class: `advice ${finding.indicator}`, "aria-labelledby": title },
+    el("p", { class: "from" }, el("span", { class: `indicator ${finding.indicator}` }, INDICATOR[finding.indicator]), el("a", { class: "origin", href: `/rules/${finding.rule}` }, finding.rule)),
+    el("h3", { id: title }, finding.summary),
+    fixes(finding.remedies ?? [], accept),
+    el("details", { class: "why" }, el("summary", {}, "Why"), el("div", { class: "detail" }, detail(finding.html))));
+}
+
+/** The detail; cells of its tables name their column, for narrow screens. */
+function detail(html) {
+  const nodes = markup(html);
+  for (const table of nodes.filter((each) => each.matches?.("table"))) {
+    const heads = [...table.querySelectorAll("th")].map((each) => each.textContent);
+    for (const line of table.querySelectorAll("tbody tr")) [...line.cells].forEach((cell, at) => { cell.dataset.label = heads[at] ?? ""; });
+  }
+  return nodes;
+}
+
+function fixes(remedies, accept) {
+  if (!remedies.length) return el("p", { class: "about" }, "No fix: this needs a decision, or data that only a person can enter.");
+  const main = remedies.find((each) => each.recommended) ?? remedies[0];
+  return el("div", { class: "offers" }, remedies.map((each) => el("div", { class: "offer" },
+    each.notation
+      ? el("button", { type: "button", class: each === main ? "main" : "", onclick: () => accept(each) }, each.label)
+      : el("span", {}, each.label),
+    each.recommended ? el("span", { class: "recommended" }, "the record supports it") : null,
+    el("p", { class: "about" }, `${capital(each.changes.join("; "))}.`))));
+}
+
+const capital = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+
+/** The questions that are open, with buttons where an answer decides them. */
+export function undecidedOf(notChecked, answerWith) {
+  const asked = notChecked.filter((each) => each.question);
+  const rest = notChecked.filter((each) => !each.question);
+  return [asked.map((each) => el("div", { class: "question", role: "group", "aria-label": each.question.text },
+    el("p", { class: "ask" }, each.question.text),
+    el("p", { class: "answers" }, (each.question.answers ?? []).map((option) => el("button", { type: "button", onclick: () => answerWith(option, each.question.text) }, option.label))),
+    el("p", { class: "about" }, `${capital(each.reason)}. `, el("a", { href: `/rules/${each.rule}` }, each.rule)))),
+  rest.length ? el("ul", { class: "rules" }, rest.map((each) => ruleOf(each.rule, each.reason))) : null];
+}
+
+/** The rules that passed, each with its reason. */
+export function passedOf(passed) {
+  return el("details", { class: "passed", open: passed.length < 4 }, el("summary", {}, `${many(passed.length, "rule")} passed: reasons`),
+    el("ul", { class: "rules" }, passed.map((each) => ruleOf(each.rule, each.reason ?? each.title))));
+}
+
+const ruleOf = (rule, text) => el("li", {}, el("span", {}, `${capital(text)} `), el("a", { href: `/rules/${rule}` }, rule));
