@@ -14,7 +14,7 @@ from msgspec import structs
 from cds_service.core.case import Administration, Case, Coverage, Line, Order, Procedure, Record
 from cds_service.core.concepts import BILLING, LOINC, NDC, RXNORM, SNOMED, Concept
 from cds_service.core.notation import is_billing_code
-from cds_service.intake.fields import LONGEST_TEXT
+from cds_service.intake.fields import LONGEST_PAYER, LONGEST_TEXT
 from cds_service.intake.items import SYSTEM_FORMS
 from cds_service.intake.typed import CLAIM_TYPES, NO_WORDS, ChargeLine, Entry, Given, Named, TypedCase, Words
 
@@ -75,7 +75,7 @@ class _Describer:
             done=tuple(self._done(each) for each in case.procedures if self._is_told(each)),
             ordered=tuple(self._ordered(each) for each in case.orders if self._is_told(each)),
             observed=tuple(
-                Entry(names=self._names(each.concept), words=self._words(each))
+                Entry(names=self._names(each.concept), words=self._words(each, Procedure="target"))
                 for each in case.observations
                 if self._is_told(each)
             ),
@@ -148,14 +148,14 @@ class _Describer:
         is_whole_claim = line.claim and line.diagnoses == line.claim_diagnoses
         product = next((code for code in line.concept.values(NDC) if SYSTEM_FORMS["NDC"].fullmatch(code)), "")
         product = product or self.products.get((line.origin.resource, line.origin.within), "")
-        is_billed = bool(not line.claim and not line.billable and line.under_review)
+        is_unbilled = not line.claim and not line.billable
         words = structs.replace(
             words,
             by=self._practitioner(line),
             ndc=product,
             dx=() if is_whole_claim else diagnoses,
             bare=not line.certain,
-            status="planned" if is_billed and line.open else "billed" if is_billed else "",
+            status=("planned" if line.open else "billed") if is_unbilled else "",
         )
         return ChargeLine(code=line.code, modifiers=line.modifiers, units=line.units, words=words)
 
@@ -241,7 +241,7 @@ class _Describer:
         for each in self.case.documents:
             text = _text_of(each.words)
             if each.kind == "report" and text:
-                yield Entry(names=(Named("words", text),), words=structs.replace(self._words(each), encounter=""))
+                yield Entry(names=(Named("words", text),), words=self._words(each))
             else:
                 self.omit(_KIND_OF_DOCUMENT[each.kind])
 
@@ -302,9 +302,10 @@ def _text_of(words: Iterable[str]) -> str:
 
 
 def _payer_of(coverage: Coverage) -> str:
-    name = next((each for each in map(_text_of, ([name] for name in coverage.payors)) if each), "")
+    names = (_text_of([name])[:LONGEST_PAYER].strip() for name in coverage.payors)
+    name = next((each for each in names if each and each != "a plan" and not each.startswith("SOPT")), "")
     code = next((each.value for each in coverage.concept.codes if re.fullmatch(r"[0-9]{1,5}", each.value)), "")
-    return f"SOPT {code}" if code else name
+    return " + ".join(each for each in (name.replace("+", " "), f"SOPT {code}" if code else "") if each)
 
 
 def _days(case: Case) -> Iterator[date]:

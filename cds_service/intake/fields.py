@@ -29,7 +29,7 @@ NONE = "none"
 _PLACE = re.compile(r"[0-9]{2}", re.ASCII)
 _BILL = re.compile(r"0?[1-9][0-9]{1,2}[0-9A-Z]?", re.ASCII)
 _SOPT = re.compile(r"SOPT [0-9]{1,5}", re.ASCII)
-_LONGEST_PAYER = 100
+LONGEST_PAYER = 100
 _OUTSIDE_QUOTES = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*\Z)')
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -56,7 +56,7 @@ class _Parser:
         lines, professional, institutional = self._charges(claim_type)
         case = TypedCase(
             hook=self._one("hook", _choice(HOOKS)),
-            claim_type=claim_type,
+            claim_type="" if professional or institutional else claim_type,
             day=self._one("day", day_of),
             place=self._one("place", _place_of),
             payer=self._one("payer", _payer_of),
@@ -187,10 +187,14 @@ def _bill_of(text: str) -> str:
 
 
 def _payer_of(text: str) -> str:
-    if text.split(" ", 1)[0] == "SOPT" and not _SOPT.fullmatch(text):
-        raise UnreadableCase(text, "expected a code of the payer typology behind SOPT, such as SOPT 121")
-    if len(text) > _LONGEST_PAYER:
-        raise UnreadableCase(text, f"expected a payer's name of at most {_LONGEST_PAYER} characters")
+    parts = text.split(" + ")
+    for each in parts:
+        if each.split(" ", 1)[0] == "SOPT" and not _SOPT.fullmatch(each):
+            raise UnreadableCase(each, "expected a code of the payer typology behind SOPT, such as SOPT 121")
+    if len(parts) > len({each.startswith("SOPT ") for each in parts}):
+        raise UnreadableCase(text, "expected a payer's name, a code such as SOPT 121, or both with a + between them")
+    if len(text) > LONGEST_PAYER:
+        raise UnreadableCase(text, f"expected a payer's name of at most {LONGEST_PAYER} characters")
     return text
 
 

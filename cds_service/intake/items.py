@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?|\.[0-9]{1,6}", re.ASCII)
 _TOKEN = re.compile(r'"[^"]*"|[^\s"]+|"')
 _GLUED_UNIT = re.compile(r"([0-9]*\.?[0-9]+)([^\W\d_]+)")
 _DAY = re.compile(r"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_MONTH = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 _DIAGNOSIS = re.compile(r"[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?", re.IGNORECASE | re.ASCII)
 _WORDS = {"words", "word"}
@@ -53,8 +54,8 @@ ALLOWED = {
     "given": ("on", "for", "as", "in", "status"),
     "done": ("on", "for", "as", "by", "in", "status", "dx"),
     "ordered": ("on", "as", "in", "status", "planned", "dx"),
-    "observed": ("on", "as"),
-    "reported": ("on", "as"),
+    "observed": ("on", "for", "as", "in"),
+    "reported": ("on", "as", "in"),
 }
 _EVERY_WORD = frozenset(word for words in ALLOWED.values() for word in words)
 
@@ -69,11 +70,16 @@ def day_of(written: str) -> str:
     raise UnreadableCase(written, "expected a date such as 2026-11-03")
 
 
+def _day_or_month_of(written: str) -> str:
+    """A date, or a month where the day is not known. Raises UnreadableCase."""
+    return written if _MONTH.fullmatch(written) else day_of(written)
+
+
 def diagnosis_of(written: str) -> str:
-    """An ICD-10-CM code in capital letters. Raises UnreadableCase."""
+    """An ICD-10-CM code as it is typed. Raises UnreadableCase."""
     if not _DIAGNOSIS.fullmatch(written):
         raise UnreadableCase(written, "expected an ICD-10-CM code such as I10 or R07.9")
-    return written.upper()
+    return written
 
 
 def amount_of(written: str) -> Decimal:
@@ -274,8 +280,8 @@ _EXPECTED = {
     "in": "the name of a visit", "status": "a status", "ndc": "an NDC", "dx": "a diagnosis",
 }  # fmt: skip
 _READERS = {
-    "on": day_of, "planned": day_of, "for": _name_of, "as": _name_of, "by": _name_of, "in": _name_of, "ndc": _ndc_of,
-    "dx": _diagnoses_of,
+    "on": _day_or_month_of, "planned": day_of, "for": _name_of, "as": _name_of, "by": _name_of, "in": _name_of,
+    "ndc": _ndc_of, "dx": _diagnoses_of,
 }  # fmt: skip
 
 

@@ -162,7 +162,8 @@ class ResourceWriter:
 
     def observation(self, observed: Entry) -> Json:
         """An Observation."""
-        return self._statement("Observation", "observed", observed) | {"code": self._concept(observed.names)}
+        members = {"code": self._concept(observed.names), "partOf": _references("Procedure", observed.words.target)}
+        return self._statement("Observation", "observed", observed) | _without_empty(members)
 
     def report(self, reported: Entry) -> Json:
         """A DiagnosticReport, by its conclusion."""
@@ -173,25 +174,32 @@ class ResourceWriter:
         }
 
     def coverage(self, payer: str) -> Json:
-        """A Coverage, by the payer's name or its code in the payer typology."""
-        kind, _, code = payer.partition(" ")
-        by_type = {"type": _concept_of(SOPT_URI, code)} if kind == "SOPT" else {}
-        return by_type | {
-            "resourceType": "Coverage",
-            "id": "coverage",
-            "status": "active",
-            "beneficiary": {"reference": f"Patient/{PATIENT}"},
-            "payor": [{"display": "a plan" if by_type else payer}],
-        }
+        """A Coverage, by the payer's name, its code in the payer typology, or both."""
+        parts = payer.split(" + ")
+        codes = [each.removeprefix("SOPT ") for each in parts if each.startswith("SOPT ")]
+        name = next((each for each in parts if not each.startswith("SOPT ")), "a plan")
+        return _without_empty(
+            {
+                "resourceType": "Coverage",
+                "id": "coverage",
+                "status": "active",
+                "type": _concept_of(SOPT_URI, codes[0]) if codes else None,
+                "beneficiary": {"reference": f"Patient/{PATIENT}"},
+                "payor": [{"display": name}],
+            }
+        )
 
     def _statement(self, kind: str, prefix: str, entry: Entry) -> Json:
-        return {
-            "resourceType": kind,
-            "id": self._id(prefix, entry.words),
-            "status": "final",
-            "subject": {"reference": f"Patient/{PATIENT}"},
-            "effectiveDateTime": entry.words.on or self.day,
-        }
+        return _without_empty(
+            {
+                "resourceType": kind,
+                "id": self._id(prefix, entry.words),
+                "status": "final",
+                "subject": {"reference": f"Patient/{PATIENT}"},
+                "encounter": _reference("Encounter", entry.words.encounter),
+                "effectiveDateTime": entry.words.on or self.day,
+            }
+        )
 
     def _id(self, prefix: str, words: Words) -> str:
         self.count += 1
@@ -262,4 +270,4 @@ def _actors(name: str) -> list[Json] | None:
 
 
 def _without_empty(resource: Json) -> Json:
-    return {member: value for member, value in resource.items() if value not in (None, [])}
+    return {member: value for member, value in resource.items() if value not in (None, [], "")}

@@ -37,10 +37,10 @@ function detail(html) {
   return nodes;
 }
 
-function fixes(remedies, accept) {
-  if (!remedies.length) return el("p", { class: "about" }, "No fix: this needs a decision, or data that only a person can enter.");
-  const main = remedies.find((each) => each.recommended) ?? remedies[0];
-  return el("div", { class: "offers" }, remedies.map((each) => el("div", { class: "offer" },
+function fixes(offered, accept) {
+  if (!offered.length) return el("p", { class: "about" }, "No fix: this needs a decision, or data that only a person can enter.");
+  const main = offered.find((each) => each.recommended) ?? offered[0];
+  return el("div", { class: "offers" }, offered.map((each) => el("div", { class: "offer" },
     each.notation
       ? el("button", { type: "button", class: each === main ? "main" : "", onclick: () => accept(each) }, each.label)
       : el("span", {}, each.label),
