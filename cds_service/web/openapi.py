@@ -192,9 +192,9 @@ def _claim() -> Json:
         _BODY_ERRORS,
     )
     page = _operation("claim-page", "The page on which coders type a claim", "HTML", None)
-    page["responses"]["200"]["content"] = {"text/html": {"schema": {"type": "string"}}}
     guide = _operation("notation", "The notation in which coders type a claim", "HTML", None)
-    guide["responses"]["200"]["content"] = page["responses"]["200"]["content"]
+    for each in (page, guide):
+        each["responses"]["200"] = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
     return {
         "/claim/notation": {"get": guide},
         "/claim": {"get": page, "post": review | {"requestBody": _body(CLAIM_CASE)}},

@@ -18,6 +18,7 @@ from schemathesis.config import (
     ProjectsConfig,
     SchemathesisConfig,
 )
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 import hooks
 from cds_service.app import create_app
@@ -61,7 +62,11 @@ api = schemathesis.openapi.from_dict(described_service(), config=configured())
 @EXAMPLES_OF_EACH
 def test_the_service_does_what_the_document_says(case: Any, service: str) -> None:
     """Allowed calls are taken, others refused, every answer is as described, and nothing is a defect."""
-    case.call_and_validate(base_url=service, timeout=30)
+    # A schema cannot tell which texts are billers' notation: others get a 400, as the document says.
+    is_notation = (case.method, case.path) == ("POST", "/claim")
+    case.call_and_validate(
+        base_url=service, timeout=30, excluded_checks=[positive_data_acceptance] if is_notation else []
+    )
 
 
 @pytest.fixture(scope="module")
