@@ -2,6 +2,7 @@
 import { $, el, show } from "../sandbox/dom.js";
 
 const SHOWN = ["claim_type", "place", "payer", "day", "bill", "lines", "given", "done", "ordered", "observed"];
+const OTHERS = ["done", "ordered", "observed"];
 const NONE = "none";
 
 const field = (label, attributes) => el("input", { "aria-label": label, autocomplete: "off", spellcheck: "false", autocapitalize: "characters", ...attributes });
@@ -65,7 +66,7 @@ export function fieldsOf(before) {
     day: $("day").value,
     lines: rowsOf("lines").map(lineOf).filter(Boolean),
     given: $("none-given").checked ? NONE : rowsOf("given").map(doseOf).filter(Boolean),
-    ...Object.fromEntries(["done", "ordered", "observed"].map((key) => [key, $(key).value.trim()])),
+    ...Object.fromEntries(OTHERS.map((key) => [key, $(`in-${key}`).value.trim()])),
   };
   if (kept.professional || kept.institutional) delete typed.claim_type;
   return { ...kept, ...Object.fromEntries(Object.entries(typed).filter(([, value]) => value.length)) };
@@ -76,7 +77,7 @@ export function drawForm(fields, { lines, given }) {
   const type = fields.claim_type ?? (fields.professional ? "professional" : fields.institutional ? "institutional" : fields.lines ? "" : "professional");
   for (const each of document.querySelectorAll("[name=claim_type]")) each.checked = each.value === type;
   for (const key of ["place", "bill", "payer", "day"]) $(key).value = fields[key] ?? "";
-  for (const key of ["done", "ordered", "observed"]) $(key).value = [fields[key] ?? []].flat().join(", ");
+  for (const key of OTHERS) $(`in-${key}`).value = [fields[key] ?? []].flat().join(", ");
   $("more").open ||= Boolean(fields.ordered || fields.observed);
   $("none-given").checked = fields.given === NONE;
   show($("lines").tBodies[0], [...lines, {}].map(lineRow));
@@ -89,7 +90,7 @@ export function drawForm(fields, { lines, given }) {
 
 /** Show the fields that the type of claim has. */
 export function showParts() {
-  $("of-place").hidden = !claimType();
+  $("of-place").hidden = !(claimType() === "professional" || (claimType() && $("place").value));
   $("of-bill").hidden = claimType() !== "institutional";
   $("given").classList.toggle("off", $("none-given").checked);
 }
@@ -128,7 +129,7 @@ export function markFault(key, message) {
   for (const each of document.querySelectorAll("#claim [aria-invalid]")) each.removeAttribute("aria-invalid");
   if (!key) return;
   const inRow = { lines: ["lines", lineOf], professional: ["lines", lineOf], institutional: ["lines", lineOf], charged: ["lines", lineOf], given: ["given", doseOf] }[key];
-  const found = inRow ? rowsOf(inRow[0]).find((each) => inRow[1](each) && message.includes(inRow[1](each).split(/[ ,]/)[0]))?.querySelector("input") : $(key);
+  const found = inRow ? rowsOf(inRow[0]).find((each) => inRow[1](each) && message.includes(inRow[1](each).split(/[ ,]/)[0]))?.querySelector("input") : $(OTHERS.includes(key) ? `in-${key}` : key);
   found?.setAttribute?.("aria-invalid", "true");
 }
 

@@ -54,10 +54,11 @@ function draw() {
   show($("verdict"), headOf(state.answer));
   show($("findings"), findings.map((each, at) => findingOf(each, at + 1, acceptFix)),
     warnings.length ? el("ul", { class: "warnings" }, warnings.map((each) => el("li", {}, each.message))) : null);
-  $("undecided-part").hidden = !notChecked.length;
-  show($("undecided"), undecidedOf(notChecked, answerQuestion));
+  const undecided = undecidedOf(notChecked, answerQuestion);
+  $("undecided-part").hidden = !undecided.length;
+  show($("undecided"), undecided);
   $("passed-part").hidden = !passed.length;
-  show($("passed"), passed.length ? passedOf(passed) : null);
+  show($("passed"), passedOf(passed, notChecked));
   markCited(findings);
   $("printed").textContent = state.text;
   $("jump").hidden = false;
@@ -148,6 +149,8 @@ $("lines").addEventListener("paste", (event) => {
 $("add-line").addEventListener("click", () => addRow("lines").focus());
 $("add-given").addEventListener("click", () => addRow("given").focus());
 $("jump").addEventListener("click", () => { $("answer-title").scrollIntoView({ block: "start" }); $("answer-title").focus({ preventScroll: true }); });
+
+new IntersectionObserver(([entry]) => $("jump").classList.toggle("seen", entry.isIntersecting)).observe($("verdict"));
 
 // --- the claim as a whole -------------------------------------------------------------------------------------------
 

@@ -7,13 +7,16 @@ const INDICATOR = { info: "For information", warning: "Warning", critical: "Crit
 export function headOf(answer) {
   const { findings, notChecked, empty, sentence } = answer;
   const warnings = findings.filter((each) => each.indicator !== "info").length;
-  const open = new Set(notChecked.map((each) => each.rule)).size;
+  const open = new Set(notChecked.filter(isOpen).map((each) => each.rule)).size;
   const undecided = open ? ` ${many(open, "rule")} could not decide; see below.` : "";
   if (warnings) return box("warning", many(findings.length, "finding"), `If submitted unchanged, this may be denied or paid incorrectly.${undecided}`);
   if (findings.length) return box("info", many(findings.length, "finding"), `No errors; for information.${undecided}`);
   if (empty) return box("info", "Nothing to check", `${sentence[0].toUpperCase()}${sentence.slice(1)}.`);
   return box("pass", "No findings", open ? undecided.trim() : "All rules passed; nothing to correct.");
 }
+
+/** True for a question of this claim; a rule that this site has not set up, or switched off, asks none. */
+const isOpen = (each) => each.why !== "site";
 
 const box = (kind, head, text) => el("div", { class: `verdict ${kind}` }, el("p", { class: "head" }, head), el("p", {}, text));
 
@@ -39,32 +42,42 @@ function detail(html) {
 
 function fixes(offered, accept) {
   if (!offered.length) return el("p", { class: "about" }, "No fix: this needs a decision, or data that only a person can enter.");
-  const main = offered.find((each) => each.recommended) ?? offered[0];
+  const main = offered.find((each) => each.recommended) ?? (offered.length === 1 ? offered[0] : null);
   return el("div", { class: "offers" }, offered.map((each) => el("div", { class: "offer" },
     each.notation
       ? el("button", { type: "button", class: each === main ? "main" : "", onclick: () => accept(each) }, each.label)
       : el("span", {}, each.label),
     each.recommended ? el("span", { class: "recommended" }, "the record supports it") : null,
-    el("p", { class: "about" }, `${capital(each.changes.join("; "))}.`))));
+    changesOf(each))));
+}
+
+/** The changes of a fix, unless its label says the same. */
+function changesOf(fix) {
+  const changes = capital(fix.changes.join("; "));
+  return changes === fix.label ? null : el("p", { class: "about" }, `${changes}.`);
 }
 
 const capital = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 
-/** The questions that are open, with buttons where an answer decides them. */
+/** The questions that are open, with buttons where an answer decides them; empty if there is none. */
 export function undecidedOf(notChecked, answerWith) {
-  const asked = notChecked.filter((each) => each.question);
-  const rest = notChecked.filter((each) => !each.question);
-  return [asked.map((each) => el("div", { class: "question", role: "group", "aria-label": each.question.text },
+  const open = notChecked.filter(isOpen);
+  const rest = open.filter((each) => !each.question);
+  return [...open.filter((each) => each.question).map((each) => el("div", { class: "question", role: "group", "aria-label": each.question.text },
     el("p", { class: "ask" }, each.question.text),
     el("p", { class: "answers" }, (each.question.answers ?? []).map((option) => el("button", { type: "button", onclick: () => answerWith(option, each.question.text) }, option.label))),
     el("p", { class: "about" }, `${capital(each.reason)}. `, el("a", { href: `/rules/${each.rule}` }, each.rule)))),
-  rest.length ? el("ul", { class: "rules" }, rest.map((each) => ruleOf(each.rule, each.reason))) : null];
+  ...(rest.length ? [el("ul", { class: "rules" }, rest.map((each) => ruleOf(each.rule, each.reason)))] : [])];
 }
 
-/** The rules that passed, each with its reason. */
-export function passedOf(passed) {
-  return el("details", { class: "passed", open: passed.length < 4 }, el("summary", {}, `${many(passed.length, "rule")} passed: reasons`),
-    el("ul", { class: "rules" }, passed.map((each) => ruleOf(each.rule, each.reason ?? each.title))));
+/** The rules that passed, each with its reason, and those that this site does not use. */
+export function passedOf(passed, notChecked) {
+  const off = notChecked.filter((each) => !isOpen(each));
+  return [
+    fold(`${many(passed.length, "rule")} passed: reasons`, passed.map((each) => ruleOf(each.rule, each.reason ?? each.title)), passed.length < 4),
+    off.length ? fold(`${many(off.length, "rule")} not used at this site`, off.map((each) => ruleOf(each.rule, each.reason))) : null,
+  ];
 }
 
+const fold = (title, rules, open = false) => el("details", { class: "passed", open }, el("summary", {}, title), el("ul", { class: "rules" }, rules));
 const ruleOf = (rule, text) => el("li", {}, el("span", {}, `${capital(text)} `), el("a", { href: `/rules/${rule}` }, rule));
