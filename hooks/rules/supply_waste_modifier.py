@@ -1,6 +1,7 @@
 """Rule: JW and JZ, which report the remainder of a single-dose vial to Medicare."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModifier
@@ -43,8 +44,8 @@ def supply_waste_modifier(case: Case) -> Iterator[Finding | Undecided]:
 
     Flags:
         A practice's Medicare claim from 2023-07-01 with a supply line that carries neither and has no JW line with it;
-        both on one line; JW if nothing was left; either on a hospital claim, where the agent is packaged, or on A9700,
-        which is charged per study.
+        both on one line; JW if nothing was left; JZ if the record states a discarded amount; either on a hospital
+        claim, where the agent is packaged, or on A9700, which is charged per study.
 
     Passes:
         One of the two on every line, or the amount given together with a JW line; another payer; a facility place of
@@ -137,6 +138,8 @@ def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterat
         unmarked = tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)
         if unmarked:
             yield _missing(unmarked, study, case)
+        elif left is not None and left.least and left.recorded_ml is not None:
+            yield _unreported(given, left.recorded_ml, study, case)
 
 
 def _contradiction(contradictory: tuple[Line, ...], study: Study, case: Case) -> Finding:
@@ -152,10 +155,22 @@ def _contradiction(contradictory: tuple[Line, ...], study: Study, case: Case) ->
     )
 
 
+def _unreported(given: tuple[Line, ...], recorded_ml: Decimal, study: Study, case: Case) -> Finding:
+    """JZ on every line, although the record states a discarded amount of whole units."""
+    changes: list[Change] = [RemoveModifier(line, NOTHING_DISCARDED) for line in given]
+    changes += discarded_line(given[0], given[0].code, study, case)
+    summary = f"{given[0].code} carries JZ, but the record states {plain(recorded_ml)} mL discarded: charge it with JW."
+    return _finding(summary, given, study, case, changes)
+
+
 def _nothing_left(given: tuple[Line, ...], discarded: tuple[Line, ...], study: Study, case: Case) -> Finding:
     changes: list[Change] = [RemoveLine(line) for line in discarded]
     changes += [AddModifier(line, NOTHING_DISCARDED) for line in given if NOTHING_DISCARDED not in line.modifiers]
-    summary = f"{discarded[0].code}: the units given cover the whole vial, so JW is not allowed; report JZ."
+    left = leftover_of(discarded[0].code, study)
+    why = "the units given cover the whole vial"
+    if left is not None and left.recorded_ml is not None:
+        why = f"the record states {plain(left.recorded_ml)} mL discarded, which leaves no unit to charge"
+    summary = f"{discarded[0].code}: {why}, so JW is not allowed; report JZ."
     return _finding(summary, (*given, *discarded), study, case, changes)
 
 
