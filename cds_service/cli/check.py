@@ -17,6 +17,8 @@ from cds_service.errors import BadRequest, UnreadableInput
 from cds_service.fhir.files import once
 from cds_service.fhir.r4_types import UNREAD_CHARGES
 from cds_service.fhir.validate import faults_in
+from cds_service.intake.described import ProductNames, described
+from cds_service.intake.text import text_of
 from cds_service.intake.writer import CaseWriter
 from cds_service.onboarding.inputs import paths_in
 from cds_service.review.advisor import Advisor, Answer
@@ -33,10 +35,11 @@ def check_command(
     services: Callable[[str], ServiceDirectory],
     console: Callable[[], Console],
     writer: CaseWriter,
+    product_of: ProductNames,
 ) -> click.Command:
     """The command. `create` makes the advisor with the site's settings, `services` the services of its namespace.
 
-    `writer` makes Bundles of cases in billers' notation.
+    `writer` makes Bundles of cases in billers' notation, and `product_of` knows contrast products by their codes.
     """
 
     @click.command(
@@ -46,7 +49,8 @@ def check_command(
     @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-...")
     @click.option("--json", "as_json", is_flag=True, help="Print the responses as JSON, one line per case.")
     @click.option("--strict", is_flag=True, help="Validate all resources against FHIR R4 and print the errors.")
-    def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
+    @click.option("--notation", is_flag=True, help="Print each case in billers' notation too, unless with --json.")
+    def check(files: tuple[str, ...], as_json: bool, strict: bool, notation: bool) -> None:
         """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
 
         Reads JSON and NDJSON, also compressed with gzip, and all such files of a folder. Single resources in NDJSON or
@@ -56,7 +60,15 @@ def check_command(
         Exit code 0: no warnings. 1: at least one warning. 2: something could not be read.
         """
         advisor = create()
-        run = _Run(advisor, services(advisor.hook_namespace), writer, console(), as_json, strict)
+        run = _Run(
+            advisor,
+            services(advisor.hook_namespace),
+            writer,
+            console(),
+            as_json,
+            strict,
+            product_of if notation else None,
+        )
         run.check(files)
         sys.exit(run.exit_code)
 
@@ -73,6 +85,7 @@ class _Run:
     console: Console
     as_json: bool
     strict: bool
+    product_of: ProductNames | None = None
     seen: set[tuple[int, int]] = field(default_factory=set)
     files: int = 0
     cases: int = 0
@@ -160,6 +173,11 @@ class _Run:
             terminal.show_report(self.console, document.name, report, empty_sentence(answer) if report.empty else "")
         else:
             terminal.show(self.console, document.name, answer, faults)
+        if self.product_of is not None and not self.as_json:
+            told = described(answer.parsed.case, self.product_of)
+            click.echo(text_of(told.case))
+            for each in told.left_out:
+                click.echo(f"# left out: {each}")
 
 
 def _count(number: int, what: str) -> str:

@@ -29,6 +29,7 @@ from cds_service.wiring import (
     create_advisor,
     create_auditor,
     create_case_writer,
+    product_of,
     samples,
     service_directory,
 )
@@ -153,7 +154,7 @@ def _console() -> Console:
 
 
 main.add_command(audit_group(create_auditor))
-main.add_command(check_command(_advisor, service_directory, _console, create_case_writer()))
+main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
 main.add_command(claim_command(_advisor, create_case_writer(), _console))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))

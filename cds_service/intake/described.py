@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain, count
 from typing import Any
 
 from msgspec import structs
@@ -23,7 +24,7 @@ ProductNames = Callable[[Concept], str]
 
 _SYSTEMS = {NDC: "NDC", RXNORM: "RxNorm", SNOMED: "SNOMED", LOINC: "LOINC"}
 _STATUS = {"not done": "not-done", "not given": "not-done", "unclear": "unknown"}
-_SHORT = 12  # characters of a name that is kept as it is
+_SHORT = 5  # characters of a name that is kept as it is
 _PREFIXES = {"Procedure": "P", "ServiceRequest": "O", "Encounter": "E", "Practitioner": "D"}
 _KIND_OF_DOCUMENT = {
     "images": "imaging studies",
@@ -271,14 +272,16 @@ class _Describer:
         return self._name(min(record.performers)) if record.performers else ""
 
     def _name(self, reference: str) -> str:
-        """The name of a record: its id, or a short name for a long one."""
-        kind, _, written = reference.rpartition("/")
-        if len(written) <= _SHORT and re.fullmatch(r"[A-Za-z0-9\-.]+", written):
-            return written
+        """The name of a record: its id, or a short name in place of a long one."""
         if reference not in self.names:
+            kind, _, written = reference.rpartition("/")
             prefix = _PREFIXES.get(kind.rpartition("/")[2], "R")
-            number = sum(each.startswith(prefix) for each in self.names.values()) + 1
-            self.names[reference] = f"{prefix}{number}"
+            numbered = (f"{prefix}{number}" for number in count(1))
+            is_short = len(written) <= _SHORT and re.fullmatch(r"[A-Za-z0-9\-.]+", written, re.ASCII)
+            taken = set(self.names.values())
+            self.names[reference] = next(
+                each for each in chain([written] if is_short else [], numbered) if each not in taken
+            )
         return self.names[reference]
 
     def _names(self, concept: Concept) -> tuple[Named, ...]:

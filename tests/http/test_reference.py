@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -285,7 +286,10 @@ def test_a_rules_page_runs_its_samples(request: pytest.FixtureRequest, rule_id: 
     for example in content["examples"]:
         rules = [card["rule"] for card in example["cards"]]
         assert rule_id in rules if example["expected"] == "flags" else rules == []
-        assert example["holds"]
+        assert example["holds"] == example["notation"].splitlines()
+    page = get(server, f"/rules/{rule_id}").text
+    for example in content["examples"]:
+        assert f'href="/claim#{quote(example["notation"])}"' in page
     text = page_of(get(server, f"/rules/{rule_id}")).text
     for example in content["examples"]:
         assert all(card["summary"] in text for card in example["cards"])
