@@ -177,7 +177,7 @@ class _Run:
             told = described(answer.parsed.case, self.product_of)
             click.echo(text_of(told.case))
             for each in told.left_out:
-                click.echo(f"# left out: {each}")
+                click.echo(f"# no words for: {each}")
 
 
 def _count(number: int, what: str) -> str:

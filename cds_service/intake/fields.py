@@ -205,9 +205,8 @@ def _require_consistent(case: TypedCase) -> None:
         raise UnreadableCase(case.place, "a place of service belongs to a claim: add `claim_type`", "place")
     if case.bill and case.lines and not case.institutional:
         raise UnreadableCase(case.bill, "a type of bill belongs to an institutional claim", "bill")
-    names = [each.words.name for key in ("lines", "earlier") for each in getattr(case, key)]
-    for group in (names, *([each.words.name for each in getattr(case, key)] for key in ("given", *_ENTRIES))):
-        named = [name for name in group if name]
+    for key in ("lines", "earlier", "given", *_ENTRIES):
+        named = [each.words.name for each in getattr(case, key) if each.words.name]
         if twice := next((name for name in named if named.count(name) > 1), None):
             raise UnreadableCase(twice, "two records have this name behind `as`")
 

@@ -132,7 +132,7 @@ def test_check_writes_a_case_in_notation_and_says_what_that_leaves_out() -> None
     sample = "sample_bundles/contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border.json"
     lines = run_check("--notation", sample).output.splitlines()
     assert "given: Definity 1.3 mL for P1 in E1" in lines
-    assert "# left out: imaging studies" in lines
+    assert "# no words for: imaging studies" in lines
     text = "\n".join(line for line in lines[lines.index(next(each for each in lines if each.startswith("charged"))) :])
     again = run_check("-", stdin=text)
     assert again.exit_code == 1, "what it wrote is read again, with the things that were left out as comments"
