@@ -49,6 +49,7 @@ from hooks.coding import override_reasons
 from hooks.coding.studies import records_by_study
 from hooks.publish import reference as hooks_reference
 from hooks.publish import terminology as hooks_terminology
+from hooks.publish.glossary import glossary
 
 
 def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
@@ -70,7 +71,9 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     definitions = hooks.hook_definitions()
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, recorder, chosen))
-    app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace)))
+    app.register_blueprint(
+        reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace), glossary())
+    )
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))
     app.register_blueprint(health.blueprint(database, metrics, advisor.tables))
