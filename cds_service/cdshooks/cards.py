@@ -3,12 +3,12 @@
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import msgspec
 
-from cds_service.cdshooks.actions import allowed_changes, fhir_actions
+from cds_service.cdshooks.actions import ActionRoom, allowed_changes, fhir_actions
 from cds_service.cdshooks.messages import Card, CardSource, Coding, Link, Suggestion
 from cds_service.core.case import Case
 from cds_service.core.changes import AddLine, Change
@@ -18,7 +18,8 @@ from cds_service.core.review import Review
 from cds_service.core.rules import Finding, Fix, Rule
 from cds_service.core.tables import Source
 
-MOST_SEEN = 50  # pieces of evidence in a detail
+MOST_CARDS = 50  # of one answer, the warnings first
+MOST_SEEN = 12  # pieces of evidence in a detail
 NOTE_LIMIT = 1000  # characters of a note in a detail
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
@@ -40,13 +41,14 @@ class CardMaker:
     page_base: str = ""
     read_only: bool = False
     extension: str = ""
+    room: ActionRoom = field(default_factory=ActionRoom)
 
     def cards(self, review: Review) -> tuple[Card, ...]:
-        """One card per finding, warnings first."""
+        """One card per finding, warnings first, as far as an answer goes."""
         stage = self.case.stage
         named = zip(finding_ids(review.findings), review.findings, strict=True)
         ranked = sorted(named, key=lambda each: each[1][0].indicator_of(each[1][1], stage) != "warning")
-        return tuple(self._card(finding_id, rule, finding) for finding_id, (rule, finding) in ranked)
+        return tuple(self._card(finding_id, rule, finding) for finding_id, (rule, finding) in ranked[:MOST_CARDS])
 
     def _card(self, finding_id: str, rule: Rule, finding: Finding) -> Card:
         suggestions = tuple(self._suggestions(finding.fixes))
@@ -91,7 +93,7 @@ class CardMaker:
             if changes in offered or (self.read_only and any(_lacks_details(change) for change in changes)):
                 continue
             offered.append(changes)
-            actions = fhir_actions(changes, self.case, self.raw)
+            actions = fhir_actions(changes, self.case, self.raw, self.room)
             if actions:
                 yield Suggestion(
                     label=shortened(fix.label if len(changes) == len(fix.changes) else _label(changes)),

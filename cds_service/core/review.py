@@ -5,8 +5,10 @@ A finding counts only if it holds under every reading of the records that were n
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
+from cds_service.core import work_limit
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, Unclear, unparsed_charges
 from cds_service.core.case import Case, Line, Record
 from cds_service.core.changes import AddLine, Change, RemoveOrder, ReplaceCode
@@ -92,7 +94,9 @@ def _verdicts(rule: Rule, case: Case, readings: Readings) -> list[Finding | Unde
         return verdicts
     codes = _codes(rule, _findings(verdicts))
     for alternative in chain(readings.alternatives(case, codes), unparsed_charges(case, BILLING, codes)):
-        verdicts = [_undecided_unless_in(alternative, rule, each) for each in verdicts]
+        work_limit.check()
+        read = _Reread(alternative, rule)
+        verdicts = [read.undecided_unless_held(each) for each in verdicts]
         if not any(map(_depends_on_reading, verdicts)):
             break
     return verdicts
@@ -120,20 +124,47 @@ def _codes(rule: Rule, findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*asked, *sorted(known)]))
 
 
-def _undecided_unless_in(alternative: Alternative, rule: Rule, verdict: Finding | Undecided) -> Finding | Undecided:
-    """The verdict; undecided if it does not hold under another reading."""
-    if not _depends_on_reading(verdict) or _holds_under(alternative, rule, verdict):
-        return verdict
-    cause = next((each for each in alternative.parts if not _holds_under(each, rule, verdict)), alternative)
-    seen = () if cause.record is None else (Evidence("not understood", cause.record),)
-    return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen))
+class _Reread:
+    """The verdicts of a rule under another reading of a case, made once for all that they are compared with."""
 
+    def __init__(self, alternative: Alternative, rule: Rule) -> None:
+        self._alternative = alternative
+        self._rule = rule
 
-def _holds_under(alternative: Alternative, rule: Rule, verdict: Finding | Undecided) -> bool:
-    others = list(rule.check(alternative.case))
-    if isinstance(verdict, Undecided):
-        return any(isinstance(each, Undecided) and each.reason == verdict.reason for each in others)
-    return _holds_in(verdict, [each for each in _findings(others) if _records(verdict) & _records(each)])
+    def undecided_unless_held(self, verdict: Finding | Undecided) -> Finding | Undecided:
+        """The verdict; undecided if it does not hold under this reading."""
+        if not _depends_on_reading(verdict) or self._holds(verdict):
+            return verdict
+        cause = next((each._alternative for each in self._parts if not each._holds(verdict)), self._alternative)
+        seen = () if cause.record is None else (Evidence("not understood", cause.record),)
+        return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen))
+
+    def _holds(self, verdict: Finding | Undecided) -> bool:
+        if isinstance(verdict, Undecided):
+            return verdict.reason in self._reasons
+        found = self._by_record
+        alike = {id(each): each for place in _records(verdict) for each in found.get(place, ())}
+        return _holds_in(verdict, list(alike.values()))
+
+    @cached_property
+    def _verdicts(self) -> list[Finding | Undecided]:
+        return list(self._rule.check(self._alternative.case))
+
+    @cached_property
+    def _reasons(self) -> set[str]:
+        return {each.reason for each in self._verdicts if isinstance(each, Undecided)}
+
+    @cached_property
+    def _by_record(self) -> dict[tuple[str, str], list[Finding]]:
+        found: dict[tuple[str, str], list[Finding]] = {}
+        for each in _findings(self._verdicts):
+            for place in _records(each):
+                found.setdefault(place, []).append(each)
+        return found
+
+    @cached_property
+    def _parts(self) -> "list[_Reread]":
+        return [_Reread(each, self._rule) for each in self._alternative.parts]
 
 
 # --- comparing findings ---------------------------------------------------------------------------------------------
@@ -163,7 +194,11 @@ def _is_made_by(fix: Fix, others: Iterable[Finding]) -> bool:
 
 
 def _not_in(other: Fix, changes: Iterable[Change]) -> list[Change]:
-    return [each for each in changes if not any(_includes(theirs, each) for theirs in other.changes)]
+    """The changes that another fix does not make; compared by target, since a fix may have thousands."""
+    made: dict[object, list[Change]] = {}
+    for each in other.changes:
+        made.setdefault(_target(each), []).append(each)
+    return [each for each in changes if not any(_includes(theirs, each) for theirs in made.get(_target(each), ()))]
 
 
 def _charges(finding: Finding) -> frozenset[tuple[str, str]]:
@@ -182,15 +217,18 @@ def _is_part_of(fix: Fix, other: Fix) -> bool:
 
 def _includes(theirs: Change, change: Change) -> bool:
     """True if two changes are of one kind and record; a line to add may have other units and further modifiers."""
+    if isinstance(change, AddLine) and isinstance(theirs, AddLine):
+        return set(theirs.modifiers) >= set(change.modifiers)
+    return True
+
+
+def _target(change: Change) -> object:
+    """The kind of a change with the code that it adds or the record that it is made to, and its words."""
     if isinstance(change, AddLine):
-        if not isinstance(theirs, AddLine):
-            return False
-        return theirs.code == change.code and set(theirs.modifiers) >= set(change.modifiers)
+        return "add", change.code
     if isinstance(change, RemoveOrder):
-        return isinstance(theirs, RemoveOrder) and _place(theirs.order) == _place(change.order)
-    if isinstance(theirs, AddLine | RemoveOrder):
-        return False
-    return str(theirs) == str(change) and _place(theirs.line) == _place(change.line)
+        return "order", _place(change.order)
+    return str(change), _place(change.line)
 
 
 def _place(record: Record) -> tuple[str, str]:

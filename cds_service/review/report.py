@@ -4,13 +4,13 @@ Used by `/review`, for billing systems without CDS Hooks, and by the command lin
 no uuids or timestamps, and a finding's id is a hash of its content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-from cds_service.cdshooks.actions import fhir_actions
-from cds_service.cdshooks.cards import detail_of
+from cds_service.cdshooks.actions import ActionRoom, fhir_actions
+from cds_service.cdshooks.cards import MOST_SEEN, detail_of
 from cds_service.cdshooks.messages import Action, Message
 from cds_service.core.case import Case
 from cds_service.core.finding_ids import finding_ids
@@ -34,7 +34,7 @@ class EvidenceView(Message):
 class FixView(Message):
     """A fix, in billers' notation and as FHIR actions.
 
-    `actions` is empty if the changes cannot be expressed on the received resources.
+    `actions` is empty if the changes cannot be expressed on the received resources, or if the answer would be too long.
     """
 
     label: str
@@ -128,14 +128,14 @@ def empty_sentence(result: ReviewResult) -> str:
 def findings_with_views(result: ReviewResult) -> list[tuple[Finding, FindingView]]:
     """The findings of a review, each with its view, in rule order."""
     findings = result.review.findings
-    ids = finding_ids(findings)
+    ids, room = finding_ids(findings), ActionRoom()
     return [
-        (finding, _finding_view(finding_id, rule, finding, result))
+        (finding, _finding_view(finding_id, rule, finding, result, room))
         for finding_id, (rule, finding) in zip(ids, findings, strict=True)
     ]
 
 
-def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult) -> FindingView:
+def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult, room: ActionRoom) -> FindingView:
     case, raw = result.parsed.case, result.parsed.raw
     return FindingView(
         id=finding_id,
@@ -143,10 +143,15 @@ def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewR
         indicator=rule.indicator_of(finding, result.stage),
         summary=shortened(finding.summary),
         detail=detail_of(rule, finding),
-        evidence=tuple(_evidence_view(each) for each in finding.evidence),
-        fixes=tuple(_fix_view(fix, case, raw) for fix in finding.fixes),
+        evidence=_evidence_views(finding.evidence),
+        fixes=tuple(_fix_view(fix, case, raw, room) for fix in finding.fixes),
         day=finding.day.isoformat() if finding.day else None,
     )
+
+
+def _evidence_views(evidence: Sequence[Evidence]) -> tuple[EvidenceView, ...]:
+    """The first pieces of evidence; the detail of a finding counts the others."""
+    return tuple(map(_evidence_view, evidence[:MOST_SEEN]))
 
 
 def _evidence_view(evidence: Evidence) -> EvidenceView:
@@ -155,12 +160,13 @@ def _evidence_view(evidence: Evidence) -> EvidenceView:
     return EvidenceView(seen=evidence.seen, reference=origin.reference, location=location)
 
 
-def _fix_view(fix: Fix, case: Case, raw: Mapping[str, msgspec.Raw]) -> FixView:
+def _fix_view(fix: Fix, case: Case, raw: Mapping[str, msgspec.Raw], room: ActionRoom) -> FixView:
+    more = len(fix.changes) - MOST_SEEN
     return FixView(
         label=shortened(fix.label),
         recommended=fix.recommended,
-        changes=tuple(str(change) for change in fix.changes),
-        actions=fhir_actions(fix.changes, case, raw),
+        changes=(*map(str, fix.changes[:MOST_SEEN]), *([f"and {more} more"] if more > 0 else [])),
+        actions=fhir_actions(fix.changes, case, raw, room),
     )
 
 
@@ -170,5 +176,5 @@ def _unchecked(rule: Rule, each: Undecided) -> UndecidedRule:
         title=rule.title,
         why=each.why,
         reason=each.reason,
-        evidence=tuple(_evidence_view(item) for item in each.evidence),
+        evidence=_evidence_views(each.evidence),
     )

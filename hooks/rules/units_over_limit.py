@@ -24,7 +24,7 @@ from hooks.coding.contrast import supplies_due
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.practitioners import may_be_same_practitioner
+from hooks.coding.practitioners import ByPractitioner
 from hooks.coding.products import is_supply
 from hooks.coding.published import Limit, Unknown, is_of_echo, unit_limit
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, is_split, payer_of
@@ -117,13 +117,12 @@ def _study_of_all(lines: list[Line], case: Case) -> Study | None:
 
 
 def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
-    practitioners = {line.performers for line in lines if line.performers} or {frozenset()}
-    groups = [
-        [line for line in of_share if may_be_same_practitioner(line.performers, each)]
-        for each in sorted(practitioners, key=sorted)
-        for of_share in grouped(lines, lambda line: _OTHER_SURGEONS & set(line.modifiers)).values()
-    ]
-    return max(groups, key=_total)
+    practitioners = sorted({line.performers for line in lines if line.performers} or {frozenset()}, key=sorted)
+    by_share = grouped(lines, lambda line: _OTHER_SURGEONS & set(line.modifiers)).values()
+    shares = [ByPractitioner(of_share, lambda line: line.performers) for of_share in by_share]
+    every = (share.may_be_of(each) for each in practitioners for share in shares)
+    groups = ({id(line): line for line in found} for found in every)
+    return list(max(groups, key=lambda group: _total(group.values())).values())
 
 
 def _total(lines: Iterable[Line]) -> Decimal:
