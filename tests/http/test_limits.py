@@ -342,7 +342,7 @@ def test_a_burst_within_the_limits_is_answered_whole(tmp_path: Path) -> None:
 # --- memory ---------------------------------------------------------------------------------------------------------
 
 ROUNDS = 4
-AT_ONCE = 24
+AT_ONCE = 12
 MOST_MEGABYTES = 1000
 
 
