@@ -1,5 +1,6 @@
 """`cds-service check`: cards for CDS Hooks requests and reviews of FHIR Bundles, in files and folders."""
 
+import difflib
 import json
 import re
 import sys
@@ -23,7 +24,7 @@ from cds_service.fhir.validate import faults_in
 from cds_service.onboarding.inputs import paths_in
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.documents import EXPECTED, Document, documents_in
-from cds_service.review.report import Report, empty_sentence, report_of
+from cds_service.review.report import Report, empty_sentence, of_rule, report_of
 
 _SINGLE = "expected a FHIR Bundle or a CDS Hooks request, found a single resource"
 
@@ -39,12 +40,18 @@ def check_command(
 
     @click.command(
         "check",
-        epilog=examples("check request.json", "check --json - < bundle.json", "check export/ more.ndjson.gz"),
+        epilog=examples(
+            "check request.json",
+            "check --json - < bundle.json",
+            "check --why pair-conflict request.json",
+            "check export/ more.ndjson.gz",
+        ),
     )
     @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-...")
     @click.option("--json", "as_json", is_flag=True, help="Print the responses as JSON, one line per case.")
     @click.option("--strict", is_flag=True, help="Validate all resources against FHIR R4 and print the errors.")
-    def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
+    @click.option("--why", metavar="RULE", help="Print the verdict of one rule only, with its reason and evidence.")
+    def check(files: tuple[str, ...], as_json: bool, strict: bool, why: str | None) -> None:
         """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
 
         Reads JSON and NDJSON, also compressed with gzip, and all such files of a folder. Single resources in NDJSON or
@@ -53,7 +60,8 @@ def check_command(
         Exit code 0: no warnings. 1: at least one warning. 2: something could not be read.
         """
         advisor = create()
-        run = _Run(advisor, services(advisor.hook_namespace), console(), as_json, strict)
+        _require_rule(why, advisor)
+        run = _Run(advisor, services(advisor.hook_namespace), console(), as_json, strict, why)
         run.check(files)
         sys.exit(run.exit_code)
 
@@ -69,6 +77,7 @@ class _Run:
     console: Console
     as_json: bool
     strict: bool
+    why: str | None
     seen: set[tuple[int, int]] = field(default_factory=set)
     files: int = 0
     cases: int = 0
@@ -147,15 +156,28 @@ class _Run:
     def _print(self, document: Document, answer: Answer) -> None:
         faults = faults_in(document.body) if self.strict else ()
         is_call = document.resource_type is None
-        report = None if is_call else report_of(answer, faults)
+        report = None if is_call and not self.why else report_of(answer, faults)
+        if self.why and report:
+            report = of_rule(report, self.why)
         if self.as_json:
             click.echo(_as_line(report or answer.response))
             for fault in faults if is_call else ():
                 click.echo(f"{document.name}: {fault.path}: {fault.reason}", err=True)
+        elif report and self.why:
+            terminal.show_why(self.console, document.name, self.why, report)
         elif report:
             terminal.show_report(self.console, document.name, report, empty_sentence(answer) if report.empty else "")
         else:
             terminal.show(self.console, document.name, answer, faults)
+
+
+def _require_rule(rule_id: str | None, advisor: Advisor) -> None:
+    """Exit with code 2 if no rule has this id."""
+    known = [each.id for each in advisor.rules]
+    if rule_id is not None and rule_id not in known:
+        near = difflib.get_close_matches(rule_id, known, n=1)
+        click.echo(f"--why: expected the id of a rule{f', such as {near[0]}' if near else ': see `rules`'}", err=True)
+        sys.exit(2)
 
 
 def _count(number: int, what: str) -> str:

@@ -3,36 +3,44 @@
 A finding counts only if it holds under every reading of the records that were not understood; see `core.alternatives`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
 from cds_service.core import work_limit
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, Unclear, unparsed_charges
-from cds_service.core.case import Case, Line, Record
-from cds_service.core.changes import AddLine, Change, RemoveOrder, ReplaceCode
+from cds_service.core.case import Case
+from cds_service.core.changes import AddLine, ReplaceCode
+from cds_service.core.comparison import holds_in, records_of
 from cds_service.core.concepts import BILLING, Concept
+from cds_service.core.folding import folded
 from cds_service.core.notation import codes_without_modifiers
-from cds_service.core.rules import INFO, Evidence, Finding, Fix, Rule, Scope, Undecided
+from cds_service.core.rules import INFO, Evidence, Finding, Passed, Rule, Scope, Undecided, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
     """The result of running rules over a case.
 
-    `passed` are the rules without findings or open questions, `switched_off` those that the site switched off or has
-    not set up.
+    `findings` that one fix repairs are folded into one, see `core.folding`.
+    `passed` are the rules without findings or open questions, each with what it found right; `switched_off` are those
+    that the site switched off or has not set up.
     `unclear` are the records to warn of, since they were not understood. `empty`: the case holds the subject of no
     rule, so that no rule was run, and none passed.
     """
 
     findings: tuple[tuple[Rule, Finding], ...]
     not_checked: tuple[tuple[Rule, Undecided], ...]
-    passed: tuple[Rule, ...]
+    passed: tuple[tuple[Rule, tuple[Passed, ...]], ...]
     switched_off: tuple[Rule, ...] = ()
     unclear: tuple[Unclear, ...] = ()
     empty: bool = False
+
+    @property
+    def unfolded(self) -> tuple[tuple[Rule, Finding], ...]:
+        """All findings, also those that are folded into another one."""
+        return tuple(each for rule, finding in self.findings for each in ((rule, finding), *finding.also))
 
 
 def review(
@@ -54,17 +62,17 @@ def review(
             return Review((), (), (), chosen, _worth_a_warning(readings.unclear(case), ()), empty=True)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []
-    passed: list[Rule] = []
+    passed: list[tuple[Rule, tuple[Passed, ...]]] = []
     for each in wanted:
-        verdicts = list(_verdicts(each, case, readings))
+        verdicts, passes = _verdicts(each, case, readings)
         if not verdicts:
-            passed.append(each)
+            passed.append((each, passes))
             continue
         found = _findings(verdicts)
         findings += [(each, _with_site_indicator(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
     unclear = _worth_a_warning(readings.unclear(case), (undecided for _, undecided in not_checked))
-    return Review(tuple(findings), tuple(not_checked), tuple(passed), off, unclear)
+    return Review(folded(findings, case), tuple(not_checked), tuple(passed), off, unclear)
 
 
 def _is_off(rule: Rule, case: Case) -> bool:
@@ -87,11 +95,13 @@ def _with_site_indicator(rule: Rule, finding: Finding, case: Case) -> Finding:
     return replace(finding, indicator=INFO) if rule.id in case.site.rules_lowered else finding
 
 
-def _verdicts(rule: Rule, case: Case, readings: Readings) -> list[Finding | Undecided]:
-    """The verdicts of a rule; one that fails under another reading of the case is undecided."""
-    verdicts = list(rule.check(case))
+def _verdicts(rule: Rule, case: Case, readings: Readings) -> tuple[list[Finding | Undecided], tuple[Passed, ...]]:
+    """The verdicts of a rule, and what it found right; a verdict that fails under another reading is undecided."""
+    every = list(rule.check(case))
+    passes = tuple(each for each in every if isinstance(each, Passed))
+    verdicts = [each for each in every if not isinstance(each, Passed)]
     if not any(map(_depends_on_reading, verdicts)):
-        return verdicts
+        return verdicts, passes
     codes = _codes(rule, _findings(verdicts))
     for alternative in chain(readings.alternatives(case, codes), unparsed_charges(case, BILLING, codes)):
         work_limit.check()
@@ -99,7 +109,7 @@ def _verdicts(rule: Rule, case: Case, readings: Readings) -> list[Finding | Unde
         verdicts = [read.undecided_unless_held(each) for each in verdicts]
         if not any(map(_depends_on_reading, verdicts)):
             break
-    return verdicts
+    return verdicts, passes
 
 
 def _depends_on_reading(verdict: Finding | Undecided) -> bool:
@@ -107,7 +117,7 @@ def _depends_on_reading(verdict: Finding | Undecided) -> bool:
     return isinstance(verdict, Finding) or verdict.why == "contradiction"
 
 
-def _findings(verdicts: Iterable[Finding | Undecided]) -> list[Finding]:
+def _findings(verdicts: Iterable[Verdict]) -> list[Finding]:
     return [each for each in verdicts if isinstance(each, Finding)]
 
 
@@ -137,18 +147,18 @@ class _Reread:
             return verdict
         cause = next((each._alternative for each in self._parts if not each._holds(verdict)), self._alternative)
         seen = () if cause.record is None else (Evidence("not understood", cause.record),)
-        return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen))
+        return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen), cause.question)
 
     def _holds(self, verdict: Finding | Undecided) -> bool:
         if isinstance(verdict, Undecided):
             return verdict.reason in self._reasons
         found = self._by_record
-        alike = {id(each): each for place in _records(verdict) for each in found.get(place, ())}
-        return _holds_in(verdict, list(alike.values()))
+        near = {id(each): each for place in records_of(verdict) for each in found.get(place, ())}
+        return holds_in(verdict, list(near.values()))
 
     @cached_property
     def _verdicts(self) -> list[Finding | Undecided]:
-        return list(self._rule.check(self._alternative.case))
+        return [each for each in self._rule.check(self._alternative.case) if not isinstance(each, Passed)]
 
     @cached_property
     def _reasons(self) -> set[str]:
@@ -158,78 +168,10 @@ class _Reread:
     def _by_record(self) -> dict[tuple[str, str], list[Finding]]:
         found: dict[tuple[str, str], list[Finding]] = {}
         for each in _findings(self._verdicts):
-            for place in _records(each):
+            for place in records_of(each):
                 found.setdefault(place, []).append(each)
         return found
 
     @cached_property
     def _parts(self) -> "list[_Reread]":
         return [_Reread(each, self._rule) for each in self._alternative.parts]
-
-
-# --- comparing findings ---------------------------------------------------------------------------------------------
-
-
-def _holds_in(finding: Finding, others: Sequence[Finding]) -> bool:
-    """True if other findings of the same rule that cite its records offer at least as much.
-
-    Alternative fixes must be among the fixes of one of them: if some are recommended, these, else all. A single fix
-    holds if they make its changes together, since a reading may divide a study. Without a fix, they must cite all its
-    charges.
-    """
-    wanted = [each for each in finding.fixes if each.recommended] or list(finding.fixes)
-    if not wanted:
-        return bool(others) and _charges(finding) <= frozenset().union(*map(_charges, others))
-    if len(wanted) == 1:
-        return _is_made_by(wanted[0], others)
-    return any(all(any(_is_part_of(each, theirs) for theirs in other.fixes) for each in wanted) for other in others)
-
-
-def _is_made_by(fix: Fix, others: Iterable[Finding]) -> bool:
-    """True if other findings together make all changes of a fix, each with one of its own fixes."""
-    left = list(fix.changes)
-    for other in others:
-        left = min((_not_in(theirs, left) for theirs in other.fixes), key=len, default=left)
-    return not left
-
-
-def _not_in(other: Fix, changes: Iterable[Change]) -> list[Change]:
-    """The changes that another fix does not make; compared by target, since a fix may have thousands."""
-    made: dict[object, list[Change]] = {}
-    for each in other.changes:
-        made.setdefault(_target(each), []).append(each)
-    return [each for each in changes if not any(_includes(theirs, each) for theirs in made.get(_target(each), ()))]
-
-
-def _charges(finding: Finding) -> frozenset[tuple[str, str]]:
-    """The charges that a finding cites: without a fix, it is said of each of them."""
-    return frozenset(_place(each.record) for each in finding.evidence if isinstance(each.record, Line))
-
-
-def _records(finding: Finding) -> set[tuple[str, str]]:
-    return {_place(each.record) for each in finding.evidence}
-
-
-def _is_part_of(fix: Fix, other: Fix) -> bool:
-    """True if another fix makes all changes of this one."""
-    return not _not_in(other, fix.changes)
-
-
-def _includes(theirs: Change, change: Change) -> bool:
-    """True if two changes are of one kind and record; a line to add may have other units and further modifiers."""
-    if isinstance(change, AddLine) and isinstance(theirs, AddLine):
-        return set(theirs.modifiers) >= set(change.modifiers)
-    return True
-
-
-def _target(change: Change) -> object:
-    """The kind of a change with the code that it adds or the record that it is made to, and its words."""
-    if isinstance(change, AddLine):
-        return "add", change.code
-    if isinstance(change, RemoveOrder):
-        return "order", _place(change.order)
-    return str(change), _place(change.line)
-
-
-def _place(record: Record) -> tuple[str, str]:
-    return record.origin.resource, record.origin.within

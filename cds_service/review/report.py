@@ -10,12 +10,12 @@ from typing import Literal
 import msgspec
 
 from cds_service.cdshooks.actions import ActionRoom, fhir_actions
-from cds_service.cdshooks.cards import MOST_SEEN, detail_of
+from cds_service.cdshooks.cards import MOST_SEEN, also_rules, detail_of
 from cds_service.cdshooks.messages import Action, Message
 from cds_service.core.case import Case
 from cds_service.core.finding_ids import finding_ids
 from cds_service.core.notation import shortened
-from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Rule, Undecided, Why
+from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Passed, Question, Rule, Undecided, Why
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import ReviewResult
 
@@ -43,8 +43,28 @@ class FixView(Message):
     actions: tuple[Action, ...]
 
 
+class AnswerView(Message):
+    """An answer to a question, and the keys of billers' notation that it sets in the case.
+
+    A value of null is for a person to enter.
+    """
+
+    label: str
+    set: Mapping[str, str | tuple[str, ...] | None]
+
+
+class QuestionView(Message):
+    """A question to a person, with the answers that decide what is open or lead to the next question."""
+
+    text: str
+    answers: tuple[AnswerView, ...]
+
+
 class FindingView(Message):
-    """A finding. `id` stays the same while rule, evidence and fixes do."""
+    """A finding. `id` stays the same while rule, evidence and fixes do.
+
+    `also_rules` are rules with a finding that its fixes repair too: one fix, one finding.
+    """
 
     id: str
     rule: str
@@ -54,23 +74,31 @@ class FindingView(Message):
     evidence: tuple[EvidenceView, ...]
     fixes: tuple[FixView, ...] = msgspec.field(name="remedies")  # public name, part of the /review format
     day: str | None = None
+    question: QuestionView | None = None
+    also_rules: tuple[str, ...] = ()
 
 
 class PassedRule(Message):
-    """A rule without findings."""
+    """A rule without findings, and the reason for that in this case."""
 
     rule: str
     title: str
+    reason: str
+    evidence: tuple[EvidenceView, ...]
 
 
 class UndecidedRule(Message):
-    """A question that a rule could not decide, with the kind of reason and its text; `site`: rule off."""
+    """An open question of a rule, with the kind of reason and its text; `site`: rule off.
+
+    `question` asks for what is missing, if an answer would decide it.
+    """
 
     rule: str
     title: str
     why: Why | Literal["site"]
     reason: str
     evidence: tuple[EvidenceView, ...]
+    question: QuestionView | None = None
 
 
 class InputWarning(Message):
@@ -104,9 +132,20 @@ def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Rep
     return Report(
         empty=review.empty,
         findings=tuple(sorted(found, key=lambda each: (each.indicator != WARNING, each.rule))),
-        passed=tuple(PassedRule(rule=rule.id, title=rule.title) for rule in review.passed),
+        passed=tuple(_passed(rule, passes) for rule, passes in review.passed),
         not_checked=(*(_unchecked(rule, each) for rule, each in review.not_checked), *off),
         warnings=tuple(InputWarning(location=each.path, message=each.reason) for each in (*result.skipped, *faults)),
+    )
+
+
+def of_rule(report: Report, rule_id: str) -> Report:
+    """The part of a report that one rule has a say in."""
+    return msgspec.structs.replace(
+        report,
+        findings=tuple(each for each in report.findings if rule_id in (each.rule, *each.also_rules)),
+        passed=tuple(each for each in report.passed if each.rule == rule_id),
+        not_checked=tuple(each for each in report.not_checked if each.rule == rule_id),
+        warnings=(),
     )
 
 
@@ -143,9 +182,11 @@ def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewR
         indicator=rule.indicator_of(finding, result.stage),
         summary=shortened(finding.summary),
         detail=detail_of(rule, finding),
-        evidence=_evidence_views(finding.evidence),
+        evidence=_evidence_views(finding.cited),
         fixes=tuple(_fix_view(fix, case, raw, room) for fix in finding.fixes),
         day=finding.day.isoformat() if finding.day else None,
+        question=_question_view(finding.question),
+        also_rules=also_rules(finding),
     )
 
 
@@ -170,6 +211,19 @@ def _fix_view(fix: Fix, case: Case, raw: Mapping[str, msgspec.Raw], room: Action
     )
 
 
+def _question_view(question: Question | None) -> QuestionView | None:
+    if question is None:
+        return None
+    answers = tuple(AnswerView(label=each.label, set=each.set) for each in question.answers)
+    return QuestionView(text=question.text, answers=answers)
+
+
+def _passed(rule: Rule, passes: Sequence[Passed]) -> PassedRule:
+    because = rule.reason_of(passes)
+    evidence = tuple(map(_evidence_view, because.evidence))
+    return PassedRule(rule=rule.id, title=rule.title, reason=because.text, evidence=evidence)
+
+
 def _unchecked(rule: Rule, each: Undecided) -> UndecidedRule:
     return UndecidedRule(
         rule=rule.id,
@@ -177,4 +231,5 @@ def _unchecked(rule: Rule, each: Undecided) -> UndecidedRule:
         why=each.why,
         reason=each.reason,
         evidence=_evidence_views(each.evidence),
+        question=_question_view(each.question),
     )

@@ -6,16 +6,18 @@ from itertools import islice
 
 from cds_service.core.case import Case, Line, Order
 from cds_service.core.changes import AddLine, RemoveLine, RemoveOrder
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import ADD_ONS, CODES, STUDIES
 from hooks.coding.claims import charge_evidence, is_submitted, lines_with_units
 from hooks.coding.contrast import contrast_in
 from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines
 from hooks.coding.lines import alike, days_under_review
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, left_to, on_day
 from hooks.coding.performed import code_to_charge
-from hooks.coding.primaries import has_primary, ordered_codes, primaries_of_anybody
+from hooks.coding.primaries import has_primary, ordered_codes, primaries_charged, primaries_of_anybody
 from hooks.coding.published import Primaries, Unknown, primaries_of
+from hooks.coding.questions import not_in_tables
 from hooks.coding.studies import Study, procedure_codes, records_of_echo, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_kind
 
@@ -31,9 +33,10 @@ MOST_LISTED = 12  # codes or charges that a finding lists
     tables=(ADD_ONS,),
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,
+    if_none="no add-on is under review",
     every_code=True,
 )
-def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
+def add_on_without_primary(case: Case) -> Iterator[Verdict]:
     """An add-on code is charged without a primary.
 
     Why:
@@ -52,7 +55,10 @@ def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
     """
     for study in studies(case):
         for lines in alike(line for line in study.lines if line.code in ADD_ONS) if study.under_review else ():
-            if not _is_on_medicare_hospital_claim(lines[0], study, case):
+            if _is_on_medicare_hospital_claim(lines[0], study, case):
+                because = f"{lines[0].code} is on a Medicare hospital claim"
+                yield Passed(left_to, "hospital-contrast-code", because, lines)
+            else:
                 yield from _verdict(lines, study, case)
         for order in study.orders if case.stage == "order" else ():
             yield from _check_order(order, case)
@@ -60,16 +66,32 @@ def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
         yield from _other_add_ons(case)
 
 
-def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Verdict]:
     """The verdict on lines that are alike."""
     line = lines[0]
     if case.stage == "claim" and not _is_on_reviewed_day(line, case):
         return
     found = primaries_of(line.code, line.day, case)
     if isinstance(found, Unknown):
-        yield Undecided("table", found.reason, tuple(Evidence("charged", each) for each in lines))
-    elif found and not has_primary(line, found.codes, case):
+        yield not_in_tables(found.reason, lines)
+    elif found is None:
+        yield Passed(_no_add_on, line)
+    elif has_primary(line, found.codes, case):
+        yield Passed(_beside_primary, line, found, case)
+    else:
         yield _finding(lines, found, study, case) if found.is_closed else _by_contractors(lines)
+
+
+def _no_add_on(line: Line) -> Because:
+    return because_of(f"{line.code} is no add-on{on_day(line.day)}", [line])
+
+
+def _beside_primary(line: Line, entry: Primaries, case: Case) -> Because:
+    """The add-on with the primary that it stands beside; at order time, the primary may be ordered."""
+    beside = next(primaries_charged(line, entry.codes, case), None)
+    if beside is None:
+        return because_of(f"the primary of {line.code} is ordered", [line])
+    return because_of(f"{line.code} stands beside {beside.code}{on_day(line.day)}", [line, beside])
 
 
 def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool:
@@ -175,11 +197,14 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
     )
 
 
-def _check_order(order: Order, case: Case) -> Iterator[Finding | Undecided]:
+def _check_order(order: Order, case: Case) -> Iterator[Verdict]:
     """An unsigned order for an add-on while no primary is ordered, performed or charged."""
     for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_in_focus(order) else ():
         entry = primaries_of(code, order.day, case)
-        if not isinstance(entry, Primaries) or _has_study(entry, case):
+        if not isinstance(entry, Primaries):
+            continue
+        if _has_study(entry, case):
+            yield Passed(_ordered_with_primary, code, order)
             continue
         yield Finding(
             summary=f"{code} is ordered without a primary: order its primary study, or remove the order.",
@@ -189,6 +214,10 @@ def _check_order(order: Order, case: Case) -> Iterator[Finding | Undecided]:
             day=order.day,
             sources=(entry.source,),
         )
+
+
+def _ordered_with_primary(code: str, order: Order) -> Because:
+    return Because(f"{code} is ordered with a study that may be its primary", (Evidence(f"{code} is ordered", order),))
 
 
 def _is_only_code(order: Order) -> bool:
@@ -204,7 +233,7 @@ def _has_study(entry: Primaries, case: Case) -> bool:
 # --- add-ons of other specialties -----------------------------------------------------------------------------------
 
 
-def _other_add_ons(case: Case) -> Iterator[Finding | Undecided]:
+def _other_add_ons(case: Case) -> Iterator[Verdict]:
     """Add-ons that only the loaded tables know."""
     others = (line for line in lines_with_units(case) if line.code and line.code not in ADD_ONS)
     unknown: dict[str, list[Line]] = {}
@@ -215,10 +244,12 @@ def _other_add_ons(case: Case) -> Iterator[Finding | Undecided]:
             continue
         if isinstance(found, Unknown):
             unknown.setdefault(found.reason, []).extend(lines)
-        elif not has_primary(line, found.codes, case):
+        elif has_primary(line, found.codes, case):
+            yield Passed(_beside_primary, line, found, case)
+        else:
             yield _other_verdict(lines, found, case)
     for reason, of_reason in unknown.items():
-        yield Undecided("table", reason, charge_evidence(of_reason))
+        yield not_in_tables(reason, of_reason)
 
 
 def _by_contractors(lines: Sequence[Line]) -> Undecided:

@@ -6,7 +6,7 @@ from datetime import date
 
 from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.changes import RemoveLine
-from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Question, Undecided, Verdict, Why, rule
 from cds_service.core.tables import Source
 from hooks.codes.tables import ADD_ONS, PAIRS
 from hooks.coding.claims import (
@@ -24,9 +24,11 @@ from hooks.coding.hospital import is_of_other_setting
 from hooks.coding.lines import alike, grouped, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import Edit
+from hooks.coding.passing import because_of, codes_of, left_to, on_day
 from hooks.coding.practitioners import ByPractitioner
 from hooks.coding.primaries import lacks_primary, primaries_charged
 from hooks.coding.published import Primaries, is_of_echo, listed_pairs, pair_edit, primaries_of, unread_pairs
+from hooks.coding.questions import WHEN, whose_claim
 from hooks.coding.setting_and_payer import is_outside_opps
 
 
@@ -68,9 +70,10 @@ class Pair:
     tables=(PAIRS,),
     sources=tuple(PAIRS.sources.values()),
     override_reasons=WRONG_CHARGE,
+    if_none="no two codes that this rule compares are under review on one day",
     every_code=True,
 )
-def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
+def pair_conflict(case: Case) -> Iterator[Verdict]:
     """Two codes are charged on one day that Medicare does not pay together.
 
     Why:
@@ -92,22 +95,27 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
     days = days_checked(case)
     lines = [line for line in lines_with_units(case) if line.day in days and not is_of_other_setting(line, case)]
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
+    is_paired, apart = False, list[tuple[Line, Line]]()
     for paid, denied in _candidate_pairs(lines, case):
         one, other = paid[0], denied[0]
         edit, sources = _edit_for(one, other, case)
         if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
+            apart.append((one, other))
             continue
+        is_paired = True
         pair = Pair(paid, denied, edit, sources)
         uncertainty = _uncertainty(pair, case)
         if uncertainty:
             why: Why = "table" if edit == "not known" else "claim"
-            yield Undecided(why, f"{pair}: {uncertainty}", charge_evidence(pair.every_line))
+            yield Undecided(why, f"{pair}: {uncertainty}", charge_evidence(pair.every_line), _question(pair, case))
         else:
             pairs.setdefault((one.day, pair.kind), []).append(pair)
     for (_, (kind, certain)), group in pairs.items():
         yield _FINDINGS[kind](sorted(group, key=str), certain, case)
     if case.every_code:
         yield from _unread(lines, case)
+    if not is_paired:
+        yield from _passes(lines, apart, case)
 
 
 # --- NCCI edits -----------------------------------------------------------------------------------------------------
@@ -132,11 +140,18 @@ def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[tuple[tuple[
 def _by_practitioner(
     paid: list[tuple[Line, ...]], denied: list[tuple[Line, ...]]
 ) -> Iterator[tuple[tuple[Line, ...], tuple[Line, ...]]]:
-    """Each group of column 1 with those of column 2 that a practitioner of it may have charged."""
+    """Each group of column 1 with those of column 2 that a practitioner of it may have charged.
+
+    If nobody may have charged both, the first of either, so that the rule can say so.
+    """
     charged = ByPractitioner(denied, lambda same: same[0].performers)
+    is_paired = False
     for one in paid:
         found = {id(other): other for other in charged.may_be_of(one[0].performers)}
         yield from ((one, other) for other in found.values())
+        is_paired |= bool(found)
+    if not is_paired:
+        yield paid[0], denied[0]
 
 
 def _codes_on(day: date | None, case: Case) -> frozenset[str]:
@@ -153,12 +168,17 @@ def _edit_for(one: Line, other: Line, case: Case) -> tuple[Edit, tuple[Source, .
     """The edit for two lines in this order, with its sources; `not known` if the tables of the two settings differ."""
     if not same_day_and_practitioner(one, other) or share_a_claim(one, other) is False:
         return "none", ()
-    settings = [setting for setting in settings_of(one) if setting in settings_of(other)] or settings_of(one)
-    codes = _codes_on(one.day, case)
-    found = [pair_edit(one.code, other.code, codes, one.day, setting, case) for setting in settings]
+    found = _edits_by_setting(one, other, case)
     is_paid_as_billed = not _is_of_echo((one, other)) and _is_bypassed((one, other))
     edits: set[Edit] = {"none" if edit == "with modifier" and is_paid_as_billed else edit for edit, _ in found}
     return edits.pop() if len(edits) == 1 else "not known", tuple(source for _, source in found if source)
+
+
+def _edits_by_setting(one: Line, other: Line, case: Case) -> list[tuple[Edit, Source | None]]:
+    """The edit in each setting that both lines may be of."""
+    settings = [setting for setting in settings_of(one) if setting in settings_of(other)] or settings_of(one)
+    codes = _codes_on(one.day, case)
+    return [pair_edit(one.code, other.code, codes, one.day, setting, case) for setting in settings]
 
 
 def _is_bypassed(lines: tuple[Line, Line]) -> bool:
@@ -191,6 +211,41 @@ def _uncertainty(pair: Pair, case: Case) -> str:
     if not _is_of_echo(pair.lines) and is_outside_opps(pair.lines, case):
         return "this hospital is not paid under OPPS, and NCCI's pairs may not apply: ask your MAC"
     return ""
+
+
+def _question(pair: Pair, case: Case) -> Question | None:
+    """Asks for the day or, if the edit is known for each setting, whose claim it is."""
+    if pair.lines[0].day is None:
+        return WHEN
+    edits = [edit for edit, _ in _edits_by_setting(*pair.lines, case)]
+    return whose_claim(pair.lines) if "not known" not in edits else None
+
+
+def _passes(lines: list[Line], apart: list[tuple[Line, Line]], case: Case) -> Iterator[Passed]:
+    """One for each pair that is not on one claim, or for each day with several codes and no pair."""
+    for one, other in apart:
+        yield Passed(_apart, one, other, case)
+    for day, of_day in grouped(lines, lambda line: line.day).items() if not apart else ():
+        asked = [line for line in of_day if line.code and (case.every_code or is_of_echo(line.code))]
+        if len({line.code for line in asked}) > 1:
+            yield Passed(_no_pair, day, asked)
+
+
+def _no_pair(day: date | None, lines: list[Line]) -> Because:
+    return because_of(f"no NCCI pair is among {codes_of(lines)}{on_day(day)}", lines)
+
+
+def _apart(one: Line, other: Line, case: Case) -> Because:
+    both = f"{one.code} and {other.code}"
+    if not same_day_and_practitioner(one, other):
+        return because_of(f"{both} are charged by different practitioners", (one, other))
+    if share_a_claim(one, other) is False:
+        return because_of(f"{both} are not on one party's claim", (one, other))
+    if not is_submitted((one, other), case):
+        return because_of(f"neither {one.code} nor {other.code} is under review", (one, other))
+    if _lacks_primary(one, other, case):
+        return left_to("add-on-without-primary", f"{other.code} stands without a primary", (other,))
+    return because_of(f"{both} are paid together as billed{on_day(one.day)}", (one, other))
 
 
 def _lacks_primary(one: Line, other: Line, case: Case) -> bool:

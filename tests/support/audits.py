@@ -73,7 +73,9 @@ def counts(out: Path) -> list[tuple[Any, ...]]:
 def confusion(export: Path, out: Path) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """Planted errors that were not found, and findings that were not planted, as (patient, rule)."""
     planted = Counter(map(tuple, json.loads((export.parent / f"{export.name}.planted.json").read_text())))
-    found = Counter((row["patient"], row["rule"]) for row in rows(out / "findings.parquet"))
+    found = Counter(
+        (row["patient"], rule) for row in rows(out / "findings.parquet") for rule in (row["rule"], *row["also_rules"])
+    )
     return planted - found, found - planted
 
 
