@@ -58,6 +58,7 @@ from hooks.coding.studies import records_by_study
 from hooks.publish import claims as hooks_claims
 from hooks.publish import reference as hooks_reference
 from hooks.publish import terminology as hooks_terminology
+from hooks.publish.glossary import glossary
 
 
 def create_app(settings: Settings | None = None, traces: Tracing | None = None) -> Flask:
@@ -80,7 +81,9 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
     app.register_blueprint(claim.blueprint(advisor, create_case_writer(), recorder, chosen, hooks_claims.page()))
-    app.register_blueprint(reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace)))
+    app.register_blueprint(
+        reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace), glossary())
+    )
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))
     app.register_blueprint(health.blueprint(database, metrics, advisor.tables))

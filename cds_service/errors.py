@@ -8,6 +8,7 @@
     │   ├── NotAllowed         403  the client is not registered for this tenant or service
     │   ├── DataMissing        412  required data was not sent and cannot be fetched
     │   ├── TooLarge           413  the body exceeds the size limit
+    │   │   └── TooMuchWork    413  its records take too much time to compare
     │   ├── NotJson            415  the content type is not JSON
     │   ├── UnknownEncoding    415  unsupported content encoding
     │   ├── WrongHost          421  in development: not a loopback name
@@ -78,6 +79,12 @@ class TooLarge(RequestError):
 
     status = 413
     code = "too-long"
+
+
+class TooMuchWork(TooLarge):
+    """The records of a call take more CPU time to compare than a call may take."""
+
+    code = "too-costly"
 
 
 class StoreUnavailable(RequestError):

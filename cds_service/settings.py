@@ -139,6 +139,16 @@ class Settings(BaseSettings):
         ge=100,
         description="Maximum number of elements in one list of a request, such as a Bundle's entries.",
     )
+    max_lines: int = Field(
+        default=10_000,
+        ge=100,
+        description="Maximum number of charges and claim lines in one call.",
+    )
+    max_cpu_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Maximum CPU time for comparing the records of one call, in seconds; a longer call gets 413.",
+    )
     max_calls: int = Field(default=16, ge=1, le=256, description="Maximum number of concurrent calls per worker.")
     max_calls_per_client: int = Field(
         default=12, ge=1, description="Maximum number of concurrent calls per client and worker."

@@ -40,6 +40,8 @@ def create_advisor(settings: Settings) -> Advisor:
         hook_namespace=settings.hook_namespace,
         canonical_base=settings.canonical_base,
         max_entries=settings.max_entries,
+        max_lines=settings.max_lines,
+        max_cpu_seconds=settings.max_cpu_seconds,
         site=replace(site, order_suggestions=settings.order_suggestions),
         scope=scope_of(hooks.all_rules()),
         readings=READINGS,

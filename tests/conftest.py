@@ -19,8 +19,12 @@ from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.running import ROOT, Service, running
 
-# Who may call is shown by tests of its own; all others call from this machine.
-os.environ.setdefault("CDS_MODE", "development")
+# No setting of whoever runs the tests reaches them. Who may call is shown by tests of its own; all others call from
+# this machine. Services that the tests start keep what they compile: there are hundreds of them.
+for name in [name for name in os.environ if name.startswith("CDS_")]:
+    del os.environ[name]
+os.environ["CDS_MODE"] = "development"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 # The samples of these rules flag only at a site that has loaded CMS's tables: about.yaml says so.

@@ -12,8 +12,8 @@ from typing import Any
 
 import duckdb
 
-from cds_service.audit import output_files
-from cds_service.audit.duckdb_engine import quoted
+from cds_service.audit import output_files, work_list
+from cds_service.audit.duckdb_engine import quoted, rows_of
 from cds_service.errors import UnreadableInput
 
 # A finding with the same subject is "changed" if one of these columns differs.
@@ -77,6 +77,8 @@ _JOIN = """CREATE TABLE compared AS
 _DIFFERS = " OR ".join(f"a.{name} IS DISTINCT FROM b.{name}" for name in COMPARED)
 _COUNTS = """SELECT rule, count(*) FILTER (state = 'new'), count(*) FILTER (state = 'gone'),
  count(*) FILTER (state = 'changed'), count(*) FILTER (state = 'same') FROM compared GROUP BY rule ORDER BY rule"""
+_NEW = """CREATE VIEW findings AS FROM '{after}'
+ WHERE id IN (SELECT id_after FROM compared WHERE state = 'new')"""
 _ROWS = "SELECT * FROM compared WHERE state <> 'same' ORDER BY state, rule, day, patient, id_before, id_after"
 
 
@@ -115,6 +117,33 @@ def _by_rule(
         "ruleChanged": rule in rules,
         "tablesChanged": [name for name in rests_on if name in tables],
     }
+
+
+# --- a work list ----------------------------------------------------------------------------------------------------
+
+
+def write_new(before: Audit, after: Audit, path: Path) -> None:
+    """Write the findings that are new in the second audit as a work list. Raises UnreadableInput.
+
+    A finding that only changed is on the list of the first audit already.
+    """
+    with duckdb.connect() as database:
+        database.execute(_JOIN.format(before=before.findings, after=after.findings, differs=_DIFFERS))
+        database.execute(_NEW.format(after=after.findings))
+        answer = database.execute(work_list.QUERY)
+        missing = {"also_rules", "claims", "lines"} - {column[0] for column in answer.description}
+        if missing:
+            raise UnreadableInput(f"{after.folder}: an audit of an earlier version; run it again for a work list")
+        parts = work_list.encoded(rows_of(answer))
+        try:
+            output_files.write_atomically(path, lambda partial: _write_parts(partial, parts))
+        except OSError as error:
+            raise UnreadableInput(f"{path}: {error.strerror}") from None
+
+
+def _write_parts(path: Path, parts: Iterator[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(parts)
 
 
 # --- in words -------------------------------------------------------------------------------------------------------

@@ -316,3 +316,10 @@ _GROUPING = (
 def quoted(path: Path) -> str:
     """A path quoted for an SQL statement."""
     return str(path).replace("'", "''")
+
+
+def rows_of(answer: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
+    """The rows of a query's result, a thousand at a time."""
+    names = [column[0] for column in answer.description]
+    while rows := answer.fetchmany(1000):
+        yield from (dict(zip(names, row, strict=True)) for row in rows)

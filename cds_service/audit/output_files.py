@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FINDINGS_FILE, COUNTS_FILE, REJECTS_FILE = "findings.parquet", "counts.parquet", "rejects.ndjson"
-SUMMARY_FILE, REPORT_FILE = "summary.json", "report.html"
+SUMMARY_FILE, REPORT_FILE, WORK_LIST_FILE = "summary.json", "report.html", "findings.csv"
 
 _EVIDENCE = pa.struct([("seen", pa.string()), ("reference", pa.string())])
 _REMEDY = pa.struct([("label", pa.string()), ("recommended", pa.bool_()), ("changes", pa.list_(pa.string()))])
@@ -20,6 +20,7 @@ _FINDINGS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("id", pa.string(), "the id in `/review`; stable as long as rule, evidence and fixes are the same"),
     ("subject", pa.string(), "hash of rule and evidence, without the fixes; `audit diff` matches by it"),
     ("rule", pa.string(), "the rule's id"),
+    ("also_rules", pa.list_(pa.string()), "rules with a finding that the same fix repairs"),
     ("indicator", pa.string(), "`warning`: likely denial or incorrect payment; `info`: advice"),
     ("summary", pa.string(), "the action, in one sentence"),
     ("day", pa.date32(), "date of service; null if no record has one"),
@@ -35,6 +36,12 @@ _FINDINGS: tuple[tuple[str, pa.DataType, str], ...] = (
     ),
     ("setting", pa.string(), "`professional`, `facility` or `unknown`, by claim type"),
     ("product", pa.string(), "contrast product charged or due; `several`; null if none"),
+    ("claims", pa.list_(pa.string()), "references to the claims in evidence"),
+    (
+        "lines",
+        pa.list_(pa.string()),
+        "lines in evidence with their codes, `Claim/7 item 3: …`, or charges, `ChargeItem/5: …`",
+    ),
     ("codes", pa.list_(pa.string()), "codes of the lines in evidence"),
     ("direction", pa.string(), "`under`: undercharged; `over`: overcharged; `either`; `none`: no fix"),
     ("value", pa.decimal128(14, 2), "estimate: change of the charges in dollars; null if a fee is missing"),
@@ -48,7 +55,11 @@ _COUNTS: tuple[tuple[str, pa.DataType, str], ...] = (
         pa.string(),
         "of the case itself `reviewed` or `empty` (nothing of an echo); `passed`, `finding` or `not checked`",
     ),
-    ("reason", pa.string(), "reason if not checked; else empty"),
+    (
+        "reason",
+        pa.string(),
+        "reason if not checked; if passed, the sentence of a rule that found nothing to look at; else empty",
+    ),
     ("month", pa.string(), "month of the first charge of the case, or `no date`"),
     ("site", pa.string(), "as in findings"),
     ("cases", pa.int64(), "number of cases"),

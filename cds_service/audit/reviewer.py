@@ -91,7 +91,7 @@ class Auditor:
         result = self.advisor.run_rules(each.parsed)
         fixes_if_open = self._fixes_if_open(result)
         for finding, found in findings_with_views(result):
-            estimate = estimate_of(finding.fixes or fixes_if_open.get(subject_of(found), ()), self.fees)
+            estimate = estimate_of(finding.fixes or fixes_if_open.get(subject_of(found.rule, finding), ()), self.fees)
             tally.findings.append(self._row(patient, each, sites, finding, found, estimate))
         if not each.related and not result.review.empty:
             return  # not counted: without a relevant record, only --everything reviews it
@@ -108,20 +108,21 @@ class Auditor:
             return {}
         lines = [structs.replace(line, open=True) for line in case.lines]
         reopened = self.advisor.run_rules(replace(result.parsed, case=case.with_records(lines=lines)))
-        return {subject_of(found): finding.fixes for finding, found in findings_with_views(reopened)}
+        return {subject_of(rule.id, finding): finding.fixes for rule, finding in reopened.review.findings}
 
     def _row(
         self, patient: str, each: PatientCase, sites: Sites, finding: Finding, found: FindingView, estimate: FeeEstimate
     ) -> dict[str, Any]:
-        records = [evidence.record for evidence in finding.evidence]
+        records = [evidence.record for evidence in finding.cited]
         lines = [record for record in records if isinstance(record, Line)]
         dates = [finding.day, *(record.day for record in records), each.day]
         day = next((date for date in dates if date), None)
         case = each.parsed.case
         return {
             "id": found.id,
-            "subject": subject_of(found),
+            "subject": subject_of(found.rule, finding),
             "rule": found.rule,
+            "also_rules": list(found.also_rules),
             "indicator": found.indicator,
             "summary": found.summary,
             "day": day.isoformat() if day else None,
@@ -133,6 +134,8 @@ class Auditor:
             "payer": payer_of(lines or case.lines, case),
             "setting": setting_of(lines or case.lines),
             "product": self._product(finding, lines),
+            "claims": sorted({line.claim for line in lines if line.claim}),
+            "lines": [f"{line.origin.reference}: {line}" for line in dict.fromkeys(lines)],
             "codes": sorted({line.code for line in lines}),
             "direction": estimate.direction,
             "value": None if estimate.value is None else estimate.value.quantize(CENT),
@@ -159,12 +162,13 @@ class Auditor:
 def _outcomes(result: ReviewResult) -> Iterator[tuple[str, str, str]]:
     """Rule, outcome and reason, each once for a case."""
     yield "", EMPTY if result.review.empty else REVIEWED, ""
-    yield from ((rule.id, "passed", "") for rule in result.review.passed)
-    yield from {(rule.id, "finding", "") for rule, _ in result.review.findings}
+    yield from ((rule.id, "passed", "" if passes else rule.if_none) for rule, passes in result.review.passed)
+    found = ((rule, *(other for other, _ in finding.also)) for rule, finding in result.review.findings)
+    yield from {(rule.id, "finding", "") for rules in found for rule in rules}
     yield from {(rule.id, "not checked", each.reason) for rule, each in result.review.not_checked}
 
 
-def subject_of(found: FindingView) -> str:
+def subject_of(rule_id: str, finding: Finding) -> str:
     """A hash of rule and evidence, by which two audits match findings."""
-    places = sorted({seen.reference for seen in found.evidence})
-    return hashlib.sha256("\n".join([found.rule, *places]).encode()).hexdigest()[:16]
+    places = sorted({seen.record.origin.reference for seen in finding.evidence})
+    return hashlib.sha256("\n".join([rule_id, *places]).encode()).hexdigest()[:16]

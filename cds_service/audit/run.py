@@ -15,9 +15,9 @@ import duckdb
 import msgspec
 from msgspec import to_builtins
 
-from cds_service.audit import html_report, output_files
+from cds_service.audit import html_report, output_files, work_list
 from cds_service.audit.chunks import Chunk, chunks_of
-from cds_service.audit.duckdb_engine import ChunkResult, Engine, PartitionResult, Progress, quoted
+from cds_service.audit.duckdb_engine import ChunkResult, Engine, PartitionResult, Progress, quoted, rows_of
 from cds_service.audit.exports import Export, ExportFile
 from cds_service.audit.lines import NAMED_TYPES
 from cds_service.audit.reviewer import Auditor
@@ -86,7 +86,7 @@ def _prepare(export: Export, auditor: Auditor, options: Options) -> Path:
             raise UnreadableInput(f"{options.out}: the audit is finished; nothing to resume")
         if not options.overwrite:
             raise UnreadableInput(f"{options.out}: contains an audit; choose another folder or use --overwrite")
-        for name in (output_files.SUMMARY_FILE, output_files.REPORT_FILE):
+        for name in (output_files.SUMMARY_FILE, output_files.REPORT_FILE, output_files.WORK_LIST_FILE):
             (options.out / name).unlink(missing_ok=True)
     if options.resume and state.exists():
         if json.loads(state.read_text()) != fingerprint:
@@ -266,12 +266,7 @@ def _joined(*columns: str) -> str:
 
 
 def _querying(database: duckdb.DuckDBPyConnection) -> Callable[[str], list[dict[str, Any]]]:
-    def run(query: str) -> list[dict[str, Any]]:
-        answer = database.execute(query)
-        names = [column[0] for column in answer.description]
-        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
-
-    return run
+    return lambda query: list(rows_of(database.execute(query)))
 
 
 def _write(
@@ -283,11 +278,12 @@ def _write(
 ) -> None:
     """Write the output files; the summary last, since it marks the audit as finished."""
     for query, name in (
-        ("findings ORDER BY rule, day, id", output_files.FINDINGS_FILE),
-        ("counts", output_files.COUNTS_FILE),
+        (work_list.QUERY, output_files.FINDINGS_FILE),
+        ("FROM counts", output_files.COUNTS_FILE),
     ):
         output_files.write_atomically(out / name, partial(_copy, database, query))
     output_files.write_atomically(out / output_files.REJECTS_FILE, partial(_write_rejects, database, work, positions))
+    output_files.write_atomically(out / output_files.WORK_LIST_FILE, partial(_write_work_list, database))
     drill_down = _querying(database)(DRILL_DOWN)
     html = html_report.render(summary, drill_down)
     output_files.write_atomically(out / output_files.REPORT_FILE, lambda path: path.write_text(html, encoding="utf-8"))
@@ -295,7 +291,12 @@ def _write(
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    database.execute(f"COPY (FROM {query}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
+    database.execute(f"COPY ({query}) TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
+
+
+def _write_work_list(database: duckdb.DuckDBPyConnection, path: Path) -> None:
+    with path.open("wb") as file:
+        file.writelines(work_list.encoded(rows_of(database.execute(work_list.QUERY))))
 
 
 def _write_rejects(

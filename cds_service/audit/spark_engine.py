@@ -8,7 +8,7 @@ import gzip
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial, reduce
 from operator import itemgetter
@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from cds_service.audit import html_report, output_files
+from cds_service.audit import html_report, output_files, work_list
 from cds_service.audit.charged_systems import CHARGE_TYPES
 from cds_service.audit.duckdb_engine import Progress
 from cds_service.audit.exports import Export, ExportFile, open_export
@@ -74,9 +74,10 @@ def run_on_spark(
     query = _querying(spark, address)
     run = describe(auditor, files, options, counts, notes, "spark")
     summary = summarize(replace(run, charges=partial(_charges, scanned)), query)
+    _save(spark, f"{out}/{output_files.WORK_LIST_FILE}", work_list.encoded(_streamed(spark, work_list.QUERY)))
     html = html_report.render(summary, query(DRILL_DOWN))
-    _save(spark, f"{out}/{output_files.REPORT_FILE}", html.encode())
-    _save(spark, f"{out}/{output_files.SUMMARY_FILE}", as_json(summary))  # last: it marks the audit as finished
+    _save(spark, f"{out}/{output_files.REPORT_FILE}", [html.encode()])
+    _save(spark, f"{out}/{output_files.SUMMARY_FILE}", [as_json(summary)])  # last: it marks the audit as finished
     progress.advance(1)
     return summary
 
@@ -304,7 +305,7 @@ def _write_tables(results: DataFrame, names: DataFrame, rejects: DataFrame, addr
     findings = findings.withColumn("payer", f.when(unresolved, f.lit(NOT_IN_EXPORT)).otherwise(f.col("payer")))
     sums = counts.groupBy("rule", "outcome", "reason", "month", "site").agg(f.sum("cases").alias("cases"))
     skipped = _typed(results, "skipped", output_files.SKIPPED)
-    ordered = findings.select(*output_files.FINDINGS.names).orderBy("rule", "day", "id")
+    ordered = findings.select(*output_files.FINDINGS.names).orderBy("rule", f.col("day").asc_nulls_last(), "id")
     ordered.write.mode("overwrite").parquet(f"{address}/{output_files.FINDINGS_FILE}")
     sums.coalesce(1).write.mode("overwrite").parquet(f"{address}/{output_files.COUNTS_FILE}")
     every = rejects.union(skipped.select("place", "reason", f.lit(None).cast("string")))
@@ -345,6 +346,11 @@ def _querying(spark: SparkSession, address: str) -> Callable[[str], list[dict[st
     return lambda query: [row.asDict(recursive=True) for row in spark.sql(query).collect()]
 
 
+def _streamed(spark: SparkSession, query: str) -> Iterator[dict[str, Any]]:
+    """The rows of a query in order, one part of the table at a time."""
+    return (row.asDict(recursive=True) for row in spark.sql(query).toLocalIterator())
+
+
 def _refuse_to_overwrite(spark: SparkSession, out: str, options: Options) -> None:
     if not options.overwrite and _exists(spark, f"{out}/{output_files.SUMMARY_FILE}"):
         raise UnreadableInput(f"{out}: contains an audit; choose another folder or use --overwrite")
@@ -362,8 +368,9 @@ def _exists(spark: SparkSession, path: str) -> bool:
     return bool(system.exists(hadoop))
 
 
-def _save(spark: SparkSession, path: str, content: bytes) -> None:
+def _save(spark: SparkSession, path: str, parts: Iterable[bytes]) -> None:
     system, hadoop = _file_system(spark, path)
     stream = system.create(hadoop, True)
-    stream.write(bytearray(content))
+    for part in parts:
+        stream.write(bytearray(part))
     stream.close()

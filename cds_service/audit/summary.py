@@ -12,7 +12,7 @@ from cds_service.audit.knowledge import Question
 RunQuery = Callable[[str], list[dict[str, Any]]]
 
 DIMENSIONS = ("rule", "month", "site", "practitioner", "product", "payer", "setting")
-DRILL_DOWN_ROWS = 500
+DRILL_DOWN_ROWS = 1000
 
 _AMOUNTS = """count(*) AS findings,
  sum(CASE WHEN indicator = 'warning' THEN 1 ELSE 0 END) AS warnings,
@@ -62,14 +62,15 @@ def summarize(run: Run, query: RunQuery) -> dict[str, Any]:
     }
 
 
-_PASSED = """SELECT rule, sum(cases) AS cases FROM counts WHERE outcome = 'passed' GROUP BY rule ORDER BY rule"""
+_PASSED = """SELECT rule, sum(cases) AS cases, sum(CASE WHEN reason <> '' THEN cases ELSE 0 END) AS nothing_there
+ FROM counts WHERE outcome = 'passed' GROUP BY rule ORDER BY rule"""
 _NOT_CHECKED = """SELECT rule, reason, sum(cases) AS cases FROM counts WHERE outcome = 'not checked'
  GROUP BY rule, reason ORDER BY cases DESC, rule, reason"""
 _LEFT_OUT = """SELECT reason, count(*) AS records FROM left_out GROUP BY reason ORDER BY records DESC, reason"""
 _REVIEWED = """SELECT month, sum(cases) AS cases FROM counts WHERE outcome = 'reviewed' GROUP BY month ORDER BY month"""
 _BY_MONTH = """SELECT month, rule, count(*) AS findings FROM findings GROUP BY month, rule ORDER BY month, rule"""
 DRILL_DOWN = f"""SELECT * FROM findings
- ORDER BY CASE WHEN indicator = 'warning' THEN 0 ELSE 1 END, abs(coalesce(value, 0)) DESC, rule, day, id
+ ORDER BY CASE WHEN indicator = 'warning' THEN 0 ELSE 1 END, abs(coalesce(value, 0)) DESC, rule, day NULLS LAST, id
  LIMIT {DRILL_DOWN_ROWS}"""  # noqa: S608
 
 

@@ -7,7 +7,8 @@ second at startup.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -50,11 +51,42 @@ _SHARED_MEMBERS = (
 _SERVICE_TYPES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/", "MedicationAdministration/", "Observation/")
 
 
-def fhir_actions(changes: Iterable[Change], case: Case, raw: Mapping[str, msgspec.Raw]) -> tuple[Action, ...]:
-    """The actions for a set of changes; empty if one of the changes cannot be expressed.
+MOST_ACTIONS = 50  # of one fix: nobody looks through more of them
+MOST_BYTES = 4_000_000  # of the resources in the actions of one answer, which repeat a whole claim for each fix
+LONG_ANSWER = f"an answer holds {MOST_ACTIONS} actions of a fix, and {MOST_BYTES:,} bytes of changed resources"
+
+
+@dataclass(slots=True)
+class ActionRoom:
+    """Room for the actions of one answer: the bytes of changed resources that are left, and the fixes left without.
+
+    The first fix has room, however large its claim.
+    """
+
+    left: int = MOST_BYTES
+    refused: int = 0
+
+    def takes(self, changes: Collection[Change], raw: Mapping[str, msgspec.Raw]) -> bool:
+        """True if the actions of these changes have room; their bytes are then taken."""
+        paths = [_resource_changed_by(change) for change in changes]
+        updated = set(paths) - {None}
+        size = sum(len(bytes(raw[path])) for path in updated if path is not None)
+        if len(updated) + paths.count(None) > MOST_ACTIONS or (size > self.left < MOST_BYTES):
+            self.refused += 1
+            return False
+        self.left -= size
+        return True
+
+
+def fhir_actions(
+    changes: Collection[Change], case: Case, raw: Mapping[str, msgspec.Raw], room: ActionRoom | None = None
+) -> tuple[Action, ...]:
+    """The actions for a set of changes; empty if one of the changes cannot be expressed, or has no `room`.
 
     `raw` is the original JSON of each resource by path. All changes to a resource become one update.
     """
+    if room and not room.takes(changes, raw):
+        return ()
     updated: dict[str, dict[str, Any]] = {}
     described: dict[str, list[str]] = {}
     actions: list[Action] = []

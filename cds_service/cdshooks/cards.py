@@ -3,12 +3,13 @@
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import msgspec
 
-from cds_service.cdshooks.actions import allowed_changes, fhir_actions
+from cds_service.cdshooks.actions import ActionRoom, allowed_changes, fhir_actions
 from cds_service.cdshooks.messages import Card, CardSource, Coding, Link, Suggestion
 from cds_service.core.case import Case
 from cds_service.core.changes import AddLine, Change
@@ -18,7 +19,9 @@ from cds_service.core.review import Review
 from cds_service.core.rules import Finding, Fix, Rule
 from cds_service.core.tables import Source
 
-MOST_SEEN = 50  # pieces of evidence in a detail
+MOST_CARDS = 50  # of one answer, the warnings first
+MOST_SEEN = 12  # pieces of evidence in a detail
+MOST_FOLDED = 10  # findings that share a card, in its detail
 NOTE_LIMIT = 1000  # characters of a note in a detail
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
@@ -40,13 +43,14 @@ class CardMaker:
     page_base: str = ""
     read_only: bool = False
     extension: str = ""
+    room: ActionRoom = field(default_factory=ActionRoom)
 
     def cards(self, review: Review) -> tuple[Card, ...]:
-        """One card per finding, warnings first."""
+        """One card per finding, warnings first, as far as an answer goes."""
         stage = self.case.stage
         named = zip(finding_ids(review.findings), review.findings, strict=True)
         ranked = sorted(named, key=lambda each: each[1][0].indicator_of(each[1][1], stage) != "warning")
-        return tuple(self._card(finding_id, rule, finding) for finding_id, (rule, finding) in ranked)
+        return tuple(self._card(finding_id, rule, finding) for finding_id, (rule, finding) in ranked[:MOST_CARDS])
 
     def _card(self, finding_id: str, rule: Rule, finding: Finding) -> Card:
         suggestions = tuple(self._suggestions(finding.fixes))
@@ -58,9 +62,9 @@ class CardMaker:
             source=self._source(rule, finding),
             suggestions=suggestions or None,
             selection_behavior="at-most-one" if suggestions else None,
-            override_reasons=self._reasons(rule),
-            links=self._links(rule),
-            extension={self.extension: {"finding": finding_id}} if self.extension else None,
+            override_reasons=self._reasons(rule, finding),
+            links=self._links(rule, finding),
+            extension={self.extension: _names(finding_id, finding)} if self.extension else None,
         )
 
     def _source(self, rule: Rule, finding: Finding) -> CardSource:
@@ -68,17 +72,20 @@ class CardMaker:
         topic = Coding(system=f"{self.canonical_base}/CodeSystem/rule", code=rule.id, display=rule.title)
         return CardSource(label=source.label, url=source.url, topic=topic)
 
-    def _reasons(self, rule: Rule) -> tuple[Coding, ...] | None:
+    def _reasons(self, rule: Rule, finding: Finding) -> tuple[Coding, ...] | None:
         system = reason_system(self.canonical_base)
-        reasons = rule.reasons_at(self.case.stage)
+        reasons = rule.overrides_of(finding, self.case.stage)
         return tuple(Coding(system=system, code=each.code, display=each.display) for each in reasons) or None
 
-    def _links(self, rule: Rule) -> tuple[Link, ...] | None:
+    def _links(self, rule: Rule, finding: Finding) -> tuple[Link, ...] | None:
         if not self.page_base:
             return None
-        url = f"{self.page_base}/rules/{rule.id}"
         label = "About this rule: rationale, triggers and sources"
-        return (Link(label=label, url=url, type="absolute", auto_launchable=False),)
+        labels = {rule.id: label} | {other.id: f"About {other.id}" for other, _ in finding.also}
+        return tuple(
+            Link(label=label, url=f"{self.page_base}/rules/{rule_id}", type="absolute", auto_launchable=False)
+            for rule_id, label in labels.items()
+        )
 
     def _suggestions(self, fixes: tuple[Fix, ...]) -> Iterator[Suggestion]:
         """The suggestions for fixes that can be expressed as actions.
@@ -91,7 +98,7 @@ class CardMaker:
             if changes in offered or (self.read_only and any(_lacks_details(change) for change in changes)):
                 continue
             offered.append(changes)
-            actions = fhir_actions(changes, self.case, self.raw)
+            actions = fhir_actions(changes, self.case, self.raw, self.room)
             if actions:
                 yield Suggestion(
                     label=shortened(fix.label if len(changes) == len(fix.changes) else _label(changes)),
@@ -99,6 +106,17 @@ class CardMaker:
                     is_recommended=fix.recommended,
                     actions=actions,
                 )
+
+
+def _names(finding_id: str, finding: Finding) -> dict[str, Any]:
+    """The finding's id, and the rules of the findings folded into it."""
+    also = also_rules(finding)
+    return {"finding": finding_id} | ({"alsoRules": also} if also else {})
+
+
+def also_rules(finding: Finding) -> tuple[str, ...]:
+    """The rules of the findings folded into one."""
+    return tuple(dict.fromkeys(rule.id for rule, _ in finding.also))
 
 
 def _label(changes: Iterable[Change]) -> str:
@@ -126,7 +144,7 @@ def detail_of(rule: Rule, finding: Finding) -> str:
     seen = list(
         dict.fromkeys(
             f"- {escape_markdown(shortened(each.seen))} ({_code_span(each.record.origin.reference)})"
-            for each in finding.evidence
+            for each in finding.cited
         )
     )
     if len(seen) > MOST_SEEN:
@@ -135,9 +153,17 @@ def detail_of(rule: Rule, finding: Finding) -> str:
     parts = [f"**Seen{day}**\n\n" + "\n".join(seen)]
     if finding.checklist:
         parts.append(_table(finding.checklist))
-    if finding.notes:
-        parts.append("\n\n".join(escape_markdown(shortened(note, NOTE_LIMIT)) for note in finding.notes))
-    parts.append(f"**Why**\n\n{rule.why}")
+    folded_notes = (note for _, each in finding.also[:MOST_FOLDED] for note in each.notes)
+    notes = tuple(dict.fromkeys((*finding.notes, *folded_notes)))
+    if notes:
+        parts.append("\n\n".join(escape_markdown(shortened(note, NOTE_LIMIT)) for note in notes))
+    if finding.also:
+        said = [f"- {escape_markdown(shortened(each.summary))}" for _, each in finding.also]
+        if len(said) > MOST_FOLDED:
+            said[MOST_FOLDED:] = [f"- and {len(said) - MOST_FOLDED} more"]
+        parts.append("**The same fix also repairs**\n\n" + "\n".join(said))
+    why = dict.fromkeys((rule.why, *(other.why for other, _ in finding.also)))
+    parts.append("**Why**\n\n" + "\n\n".join(why))
     sources = rule.sources_of(finding)
     parts.append("**Source**\n\n" + "\n".join(f"- {_citation(rule, each, finding.day)}" for each in sources))
     return "\n\n".join(parts)

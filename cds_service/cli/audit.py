@@ -53,7 +53,7 @@ def audit_group(create: CreateAuditor) -> click.Group:
         cls=_Group,
         options_metavar="EXPORT --out DIR [OPTIONS]",
         subcommand_metavar="| diff A B",
-        epilog=examples("audit export/ --out audit/", "audit diff before/ after/"),
+        epilog=examples("audit export/ --out audit/", "audit diff before/ after/ --csv new.csv"),
     )
     def audit() -> None:
         """Run the rules over a FHIR Bulk Data export, or compare two audits (`diff`)."""
@@ -67,16 +67,20 @@ def audit_group(create: CreateAuditor) -> click.Group:
 @click.argument("before", type=click.Path(path_type=Path), metavar="A")
 @click.argument("after", type=click.Path(path_type=Path), metavar="B")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole comparison as JSON.")
-def _diff(before: Path, after: Path, as_json: bool) -> None:
+@click.option("--csv", "work_list", type=click.Path(path_type=Path), help="Write the new findings as a work list.")
+def _diff(before: Path, after: Path, as_json: bool, work_list: Path | None) -> None:
     """Compare two audits: findings that are new, gone or changed in B, by rule and table version.
 
     Exit code 0: the same findings. 1: different findings. 2: a folder is not a finished audit.
     """
     require_extra("embedded")
-    from cds_service.audit.compare import compare, in_words, open_audit  # noqa: PLC0415  # needs the extra
+    from cds_service.audit.compare import compare, in_words, open_audit, write_new  # noqa: PLC0415  # needs the extra
 
     try:
-        difference = compare(open_audit(before), open_audit(after))
+        audits = open_audit(before), open_audit(after)
+        difference = compare(*audits)
+        if work_list:
+            write_new(*audits, work_list)
     except UnreadableInput as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -260,3 +264,4 @@ def _print_summary(summary: dict[str, Any], out: str) -> None:
     for note in summary["notes"]:
         click.echo(f"  note: {note}")
     click.echo(f"{out}/report.html")
+    click.echo(f"{out}/findings.csv")

@@ -1,5 +1,6 @@
 """`cds-service check`: cards for CDS Hooks requests and reviews of FHIR Bundles, in files and folders."""
 
+import difflib
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from cds_service.intake.writer import CaseWriter
 from cds_service.onboarding.inputs import paths_in
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.documents import EXPECTED, Document, documents_in
-from cds_service.review.report import empty_sentence, report_of
+from cds_service.review.report import empty_sentence, of_rule, report_of
 
 # Types that are no patient's own and join the Bundles of the patients whose resources reference them.
 _SHARED = frozenset({MEDICATION, *NAMED_TYPES})
@@ -44,13 +45,19 @@ def check_command(
 
     @click.command(
         "check",
-        epilog=examples("check request.json", "check --json - < bundle.json", "check export/ more.ndjson.gz"),
+        epilog=examples(
+            "check request.json",
+            "check --json - < bundle.json",
+            "check --why pair-conflict request.json",
+            "check export/ more.ndjson.gz",
+        ),
     )
     @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-...")
     @click.option("--json", "as_json", is_flag=True, help="Print the responses as JSON, one line per case.")
     @click.option("--strict", is_flag=True, help="Validate all resources against FHIR R4 and print the errors.")
+    @click.option("--why", metavar="RULE", help="Print the verdict of one rule only, with its reason and evidence.")
     @click.option("--notation", is_flag=True, help="Print each case in billers' notation too, unless with --json.")
-    def check(files: tuple[str, ...], as_json: bool, strict: bool, notation: bool) -> None:
+    def check(files: tuple[str, ...], as_json: bool, strict: bool, why: str | None, notation: bool) -> None:
         """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
 
         Reads JSON and NDJSON, also compressed with gzip, and all such files of a folder. Single resources in NDJSON or
@@ -60,15 +67,9 @@ def check_command(
         Exit code 0: no warnings. 1: at least one warning. 2: something could not be read.
         """
         advisor = create()
-        run = _Run(
-            advisor,
-            services(advisor.hook_namespace),
-            writer,
-            console(),
-            as_json,
-            strict,
-            product_of if notation else None,
-        )
+        _require_rule(why, advisor)
+        told = product_of if notation else None
+        run = _Run(advisor, services(advisor.hook_namespace), writer, console(), as_json, strict, why, told)
         run.check(files)
         sys.exit(run.exit_code)
 
@@ -85,6 +86,7 @@ class _Run:
     console: Console
     as_json: bool
     strict: bool
+    why: str | None = None
     product_of: ProductNames | None = None
     seen: set[tuple[int, int]] = field(default_factory=set)
     files: int = 0
@@ -164,11 +166,15 @@ class _Run:
     def _print(self, document: Document, answer: Answer) -> None:
         faults = faults_in(document.body) if self.strict else ()
         is_call = document.resource_type is None
-        report = None if is_call else report_of(answer, faults)
+        report = None if is_call and not self.why else report_of(answer, faults)
+        if self.why and report:
+            report = of_rule(report, self.why)
         if self.as_json:
             click.echo(as_line(report or answer.response))
             for fault in faults if is_call else ():
                 click.echo(f"{document.name}: {fault.path}: {fault.reason}", err=True)
+        elif report and self.why:
+            terminal.show_why(self.console, document.name, self.why, report)
         elif report:
             terminal.show_report(self.console, document.name, report, empty_sentence(answer) if report.empty else "")
         else:
@@ -178,6 +184,15 @@ class _Run:
             click.echo(text_of(told.case))
             for each in told.left_out:
                 click.echo(f"# no words for: {each}")
+
+
+def _require_rule(rule_id: str | None, advisor: Advisor) -> None:
+    """Exit with code 2 if no rule has this id."""
+    known = [each.id for each in advisor.rules]
+    if rule_id is not None and rule_id not in known:
+        near = difflib.get_close_matches(rule_id, known, n=1)
+        click.echo(f"--why: expected the id of a rule{f', such as {near[0]}' if near else ': see `rules`'}", err=True)
+        sys.exit(2)
 
 
 def _count(number: int, what: str) -> str:

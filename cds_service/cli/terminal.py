@@ -11,7 +11,14 @@ from cds_service.cdshooks.messages import Action, Card
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import Answer
 from cds_service.review.reference import Citation, CodePage, Footnotes, Grid, RulePage
-from cds_service.review.report import FindingView, Report, empty_sentence
+from cds_service.review.report import (
+    NOTHING_FOUND,
+    EvidenceView,
+    FindingView,
+    QuestionView,
+    Report,
+    empty_sentence,
+)
 from cds_service.review.samples import Example
 
 _COLORS = {"info": "cyan", "warning": "yellow", "critical": "red"}
@@ -37,9 +44,10 @@ def show_report(console: Console, name: str, report: Report, empty: str = "") ->
     for found in report.findings:
         _show_finding(console, found)
     for each in report.passed:
-        console.print(Text(f"  passed       {each.rule}", style="green"))
+        console.print(Text(f"  passed       {each.rule}: {each.reason}", style="green"))
     for unchecked in report.not_checked:
         console.print(Text(f"  not checked  {unchecked.rule}: {unchecked.reason}"))
+        _show_question(console, unchecked.question)
     for warned in report.warnings:
         console.print(Text(f"  skipped      {warned.location}: {warned.message}"))
     if empty:
@@ -56,7 +64,37 @@ def _show_finding(console: Console, found: FindingView) -> None:
         _show_fix(console, number, fix.label, fix.recommended, fix.actions)
         if not fix.actions:
             console.print(Text(f"      {'; '.join(fix.changes)}"))
-    console.print(Text(f"  finding {found.id} ({found.rule})"))
+    _show_question(console, found.question)
+    console.print(Text(f"  finding {found.id} ({', '.join((found.rule, *found.also_rules))})"))
+
+
+def show_why(console: Console, name: str, rule_id: str, report: Report) -> None:
+    """Print the verdict of one rule in full; `report` is its part of the review."""
+    console.print(Text(name, style="bold"))
+    for found in report.findings:
+        _show_finding(console, found)
+    for each in report.passed:
+        console.print(Text(f"PASSED: {rule_id}: {each.reason}", style="bold green"))
+        _show_evidence(console, each.evidence)
+    for unchecked in report.not_checked:
+        console.print(Text(f"NOT CHECKED: {rule_id}: {unchecked.reason}", style="bold"))
+        _show_evidence(console, unchecked.evidence)
+        _show_question(console, unchecked.question)
+    if report.empty:
+        console.print(Text(f"  {NOTHING_FOUND}"))
+    console.print()
+
+
+def _show_evidence(console: Console, evidence: Iterable[EvidenceView]) -> None:
+    for seen in evidence:
+        console.print(Text(f"  - {seen.seen} ({seen.reference})"))
+
+
+def _show_question(console: Console, question: QuestionView | None) -> None:
+    """The question that would decide, and the labels of its answers."""
+    if question:
+        answers = " / ".join(each.label for each in question.answers)
+        console.print(Text(f"               {question.text} ({answers})", style="cyan"))
 
 
 def _no_findings(answer: Answer) -> Text:

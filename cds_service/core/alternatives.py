@@ -24,7 +24,7 @@ from cds_service.core.case import (
     RecordT,
 )
 from cds_service.core.concepts import Code, Concept
-from cds_service.core.rules import Why
+from cds_service.core.rules import Question, Why
 
 UNPARSED = "could not be parsed"
 
@@ -59,7 +59,7 @@ class Alternative:
 
     `reason` says why a finding that does not hold under it is not decided, `record` is the unclear record it names. If
     several records are read in another way, `parts` are the readings of one of them at a time: the reason of the first
-    part that takes a finding away is the better one.
+    part that takes a finding away is the better one. `question` asks a person for what the record does not state.
     """
 
     reason: str
@@ -67,6 +67,7 @@ class Alternative:
     record: Record | None = None
     why: Why = "not-understood"
     parts: "tuple[Alternative, ...]" = ()
+    question: Question | None = None
 
     @cached_property
     def case(self) -> Case:

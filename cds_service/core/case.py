@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 import msgspec
 
 from cds_service.cms.lookup import Snapshot
+from cds_service.core import work_limit
 from cds_service.core.concepts import Concept
 from cds_service.core.notation import notation
 from cds_service.core.site import Site
@@ -358,6 +359,7 @@ def cached_fact(derive: Callable[P, T]) -> Callable[P, T]:
         try:
             return facts[key]
         except KeyError:
+            work_limit.check()
             facts[key] = found = derive(*arguments)  # type: ignore[call-arg]
             return found
 

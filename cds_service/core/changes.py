@@ -1,10 +1,15 @@
 """Changes to a case that rules propose: lines to add, remove or correct."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import assert_never
 
-from cds_service.core.case import Line, Order
+from msgspec import structs
+
+from cds_service.core.case import Case, Line, Order, Origin
+from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.notation import notation, plain
 
 
@@ -97,3 +102,56 @@ class RemoveModifier:
 
 
 Change = AddLine | RemoveLine | RemoveOrder | ReplaceCode | SetUnits | AddModifier | RemoveModifier
+
+
+# --- changes made ---------------------------------------------------------------------------------------------------
+
+
+def made(case: Case, changes: Iterable[Change]) -> Case:
+    """The case with changes made, one after the other."""
+    lines = {line.origin: line for line in case.lines}
+    orders = list(case.orders)
+    for number, change in enumerate(changes):
+        if isinstance(change, AddLine):
+            added = _added(change, number)
+            lines[added.origin] = added
+        elif isinstance(change, RemoveOrder):
+            orders = [order for order in orders if order.origin != change.order.origin]
+        elif isinstance(change, RemoveLine):
+            lines.pop(change.line.origin, None)
+        elif change.line.origin in lines:
+            lines[change.line.origin] = _changed(lines[change.line.origin], change)
+    return case.with_records(lines=list(lines.values()), orders=orders)
+
+
+def _added(change: AddLine, number: int) -> Line:
+    """The new line, on the claim of its sibling."""
+    origin = Origin("", f"{change.code} added", str(number))
+    beside = change.sibling or Line(origin=origin, code=change.code, under_review=True)
+    return structs.replace(
+        beside,
+        origin=origin,
+        identity="",
+        code=change.code,
+        concept=Concept((Code(BILLING, change.code),)),
+        modifiers=change.modifiers,
+        units=change.units,
+        day=change.day or beside.day,
+        performers=change.performers,
+        encounter=change.encounter,
+        links=frozenset(change.references) | beside.links,
+    )
+
+
+def _changed(line: Line, change: ReplaceCode | SetUnits | AddModifier | RemoveModifier) -> Line:
+    if isinstance(change, ReplaceCode):
+        others = tuple(code for code in line.concept.codes if code.system != BILLING)
+        concept = Concept((Code(BILLING, change.code), *others), line.concept.words)
+        return structs.replace(line, code=change.code, concept=concept)
+    if isinstance(change, SetUnits):
+        return structs.replace(line, units=change.units)
+    if isinstance(change, AddModifier):
+        return structs.replace(line, modifiers=(*line.modifiers, change.modifier))
+    if isinstance(change, RemoveModifier):
+        return structs.replace(line, modifiers=tuple(each for each in line.modifiers if each != change.modifier))
+    assert_never(change)

@@ -3,34 +3,44 @@
 A finding counts only if it holds under every reading of the records that were not understood; see `core.alternatives`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
+from cds_service.core import work_limit
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, Unclear, unparsed_charges
-from cds_service.core.case import Case, Line, Record
-from cds_service.core.changes import AddLine, Change, RemoveOrder, ReplaceCode
+from cds_service.core.case import Case
+from cds_service.core.changes import AddLine, ReplaceCode
+from cds_service.core.comparison import holds_in, records_of
 from cds_service.core.concepts import BILLING, Concept
+from cds_service.core.folding import folded
 from cds_service.core.notation import codes_without_modifiers
-from cds_service.core.rules import INFO, Evidence, Finding, Fix, Rule, Scope, Undecided
+from cds_service.core.rules import INFO, Evidence, Finding, Passed, Rule, Scope, Undecided, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
     """The result of running rules over a case.
 
-    `passed` are the rules without findings or open questions, `switched_off` those that the site switched off or has
-    not set up.
+    `findings` that one fix repairs are folded into one, see `core.folding`.
+    `passed` are the rules without findings or open questions, each with what it found right; `switched_off` are those
+    that the site switched off or has not set up.
     `unclear` are the records to warn of, since they were not understood. `empty`: the case holds the subject of no
     rule, so that no rule was run, and none passed.
     """
 
     findings: tuple[tuple[Rule, Finding], ...]
     not_checked: tuple[tuple[Rule, Undecided], ...]
-    passed: tuple[Rule, ...]
+    passed: tuple[tuple[Rule, tuple[Passed, ...]], ...]
     switched_off: tuple[Rule, ...] = ()
     unclear: tuple[Unclear, ...] = ()
     empty: bool = False
+
+    @property
+    def unfolded(self) -> tuple[tuple[Rule, Finding], ...]:
+        """All findings, also those that are folded into another one."""
+        return tuple(each for rule, finding in self.findings for each in ((rule, finding), *finding.also))
 
 
 def review(
@@ -52,17 +62,17 @@ def review(
             return Review((), (), (), chosen, _worth_a_warning(readings.unclear(case), ()), empty=True)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []
-    passed: list[Rule] = []
+    passed: list[tuple[Rule, tuple[Passed, ...]]] = []
     for each in wanted:
-        verdicts = list(_verdicts(each, case, readings))
+        verdicts, passes = _verdicts(each, case, readings)
         if not verdicts:
-            passed.append(each)
+            passed.append((each, passes))
             continue
         found = _findings(verdicts)
         findings += [(each, _with_site_indicator(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
     unclear = _worth_a_warning(readings.unclear(case), (undecided for _, undecided in not_checked))
-    return Review(tuple(findings), tuple(not_checked), tuple(passed), off, unclear)
+    return Review(folded(findings, case), tuple(not_checked), tuple(passed), off, unclear)
 
 
 def _is_off(rule: Rule, case: Case) -> bool:
@@ -85,17 +95,21 @@ def _with_site_indicator(rule: Rule, finding: Finding, case: Case) -> Finding:
     return replace(finding, indicator=INFO) if rule.id in case.site.rules_lowered else finding
 
 
-def _verdicts(rule: Rule, case: Case, readings: Readings) -> list[Finding | Undecided]:
-    """The verdicts of a rule; one that fails under another reading of the case is undecided."""
-    verdicts = list(rule.check(case))
+def _verdicts(rule: Rule, case: Case, readings: Readings) -> tuple[list[Finding | Undecided], tuple[Passed, ...]]:
+    """The verdicts of a rule, and what it found right; a verdict that fails under another reading is undecided."""
+    every = list(rule.check(case))
+    passes = tuple(each for each in every if isinstance(each, Passed))
+    verdicts = [each for each in every if not isinstance(each, Passed)]
     if not any(map(_depends_on_reading, verdicts)):
-        return verdicts
+        return verdicts, passes
     codes = _codes(rule, _findings(verdicts))
     for alternative in chain(readings.alternatives(case, codes), unparsed_charges(case, BILLING, codes)):
-        verdicts = [_undecided_unless_in(alternative, rule, each) for each in verdicts]
+        work_limit.check()
+        read = _Reread(alternative, rule)
+        verdicts = [read.undecided_unless_held(each) for each in verdicts]
         if not any(map(_depends_on_reading, verdicts)):
             break
-    return verdicts
+    return verdicts, passes
 
 
 def _depends_on_reading(verdict: Finding | Undecided) -> bool:
@@ -103,7 +117,7 @@ def _depends_on_reading(verdict: Finding | Undecided) -> bool:
     return isinstance(verdict, Finding) or verdict.why == "contradiction"
 
 
-def _findings(verdicts: Iterable[Finding | Undecided]) -> list[Finding]:
+def _findings(verdicts: Iterable[Verdict]) -> list[Finding]:
     return [each for each in verdicts if isinstance(each, Finding)]
 
 
@@ -120,78 +134,44 @@ def _codes(rule: Rule, findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*asked, *sorted(known)]))
 
 
-def _undecided_unless_in(alternative: Alternative, rule: Rule, verdict: Finding | Undecided) -> Finding | Undecided:
-    """The verdict; undecided if it does not hold under another reading."""
-    if not _depends_on_reading(verdict) or _holds_under(alternative, rule, verdict):
-        return verdict
-    cause = next((each for each in alternative.parts if not _holds_under(each, rule, verdict)), alternative)
-    seen = () if cause.record is None else (Evidence("not understood", cause.record),)
-    return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen))
+class _Reread:
+    """The verdicts of a rule under another reading of a case, made once for all that they are compared with."""
 
+    def __init__(self, alternative: Alternative, rule: Rule) -> None:
+        self._alternative = alternative
+        self._rule = rule
 
-def _holds_under(alternative: Alternative, rule: Rule, verdict: Finding | Undecided) -> bool:
-    others = list(rule.check(alternative.case))
-    if isinstance(verdict, Undecided):
-        return any(isinstance(each, Undecided) and each.reason == verdict.reason for each in others)
-    return _holds_in(verdict, [each for each in _findings(others) if _records(verdict) & _records(each)])
+    def undecided_unless_held(self, verdict: Finding | Undecided) -> Finding | Undecided:
+        """The verdict; undecided if it does not hold under this reading."""
+        if not _depends_on_reading(verdict) or self._holds(verdict):
+            return verdict
+        cause = next((each._alternative for each in self._parts if not each._holds(verdict)), self._alternative)
+        seen = () if cause.record is None else (Evidence("not understood", cause.record),)
+        return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen), cause.question)
 
+    def _holds(self, verdict: Finding | Undecided) -> bool:
+        if isinstance(verdict, Undecided):
+            return verdict.reason in self._reasons
+        found = self._by_record
+        near = {id(each): each for place in records_of(verdict) for each in found.get(place, ())}
+        return holds_in(verdict, list(near.values()))
 
-# --- comparing findings ---------------------------------------------------------------------------------------------
+    @cached_property
+    def _verdicts(self) -> list[Finding | Undecided]:
+        return [each for each in self._rule.check(self._alternative.case) if not isinstance(each, Passed)]
 
+    @cached_property
+    def _reasons(self) -> set[str]:
+        return {each.reason for each in self._verdicts if isinstance(each, Undecided)}
 
-def _holds_in(finding: Finding, others: Sequence[Finding]) -> bool:
-    """True if other findings of the same rule that cite its records offer at least as much.
+    @cached_property
+    def _by_record(self) -> dict[tuple[str, str], list[Finding]]:
+        found: dict[tuple[str, str], list[Finding]] = {}
+        for each in _findings(self._verdicts):
+            for place in records_of(each):
+                found.setdefault(place, []).append(each)
+        return found
 
-    Alternative fixes must be among the fixes of one of them: if some are recommended, these, else all. A single fix
-    holds if they make its changes together, since a reading may divide a study. Without a fix, they must cite all its
-    charges.
-    """
-    wanted = [each for each in finding.fixes if each.recommended] or list(finding.fixes)
-    if not wanted:
-        return bool(others) and _charges(finding) <= frozenset().union(*map(_charges, others))
-    if len(wanted) == 1:
-        return _is_made_by(wanted[0], others)
-    return any(all(any(_is_part_of(each, theirs) for theirs in other.fixes) for each in wanted) for other in others)
-
-
-def _is_made_by(fix: Fix, others: Iterable[Finding]) -> bool:
-    """True if other findings together make all changes of a fix, each with one of its own fixes."""
-    left = list(fix.changes)
-    for other in others:
-        left = min((_not_in(theirs, left) for theirs in other.fixes), key=len, default=left)
-    return not left
-
-
-def _not_in(other: Fix, changes: Iterable[Change]) -> list[Change]:
-    return [each for each in changes if not any(_includes(theirs, each) for theirs in other.changes)]
-
-
-def _charges(finding: Finding) -> frozenset[tuple[str, str]]:
-    """The charges that a finding cites: without a fix, it is said of each of them."""
-    return frozenset(_place(each.record) for each in finding.evidence if isinstance(each.record, Line))
-
-
-def _records(finding: Finding) -> set[tuple[str, str]]:
-    return {_place(each.record) for each in finding.evidence}
-
-
-def _is_part_of(fix: Fix, other: Fix) -> bool:
-    """True if another fix makes all changes of this one."""
-    return not _not_in(other, fix.changes)
-
-
-def _includes(theirs: Change, change: Change) -> bool:
-    """True if two changes are of one kind and record; a line to add may have other units and further modifiers."""
-    if isinstance(change, AddLine):
-        if not isinstance(theirs, AddLine):
-            return False
-        return theirs.code == change.code and set(theirs.modifiers) >= set(change.modifiers)
-    if isinstance(change, RemoveOrder):
-        return isinstance(theirs, RemoveOrder) and _place(theirs.order) == _place(change.order)
-    if isinstance(theirs, AddLine | RemoveOrder):
-        return False
-    return str(theirs) == str(change) and _place(theirs.line) == _place(change.line)
-
-
-def _place(record: Record) -> tuple[str, str]:
-    return record.origin.resource, record.origin.within
+    @cached_property
+    def _parts(self) -> "list[_Reread]":
+        return [_Reread(each, self._rule) for each in self._alternative.parts]

@@ -2,18 +2,21 @@
 
 A rule is a function decorated with `@rule`, alone in a file of the same name. Its docstring is its published
 description: a title line and the sections `Why`, `Flags` and `Passes`. It checks a Case and yields a Finding for each
-fault, an Undecided for each question that it cannot answer from the case, and nothing if the case passes.
+fault, an Undecided for each question that it cannot answer from the case, and a Passed for what it has looked at and
+found right. It passes if it yields neither of the first two.
 """
 
 import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
+from itertools import islice
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVarTuple
 
 from cds_service.core.case import Case, Record, Stage
 from cds_service.core.changes import Change
@@ -46,6 +49,25 @@ class Fix:
         return ", ".join(str(change) for change in self.changes)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to a question, and what it adds to the case: keys of billers' notation (`payer`, `lines`) and values.
+
+    A value of None is for a person to enter.
+    """
+
+    label: str
+    set: Mapping[str, str | tuple[str, ...] | None] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to a person; each of its answers decides what is open, or leads to the next question."""
+
+    text: str
+    answers: tuple[Answer, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A fault. Several fixes are alternatives. `indicator` may lower the rule's indicator.
@@ -54,6 +76,8 @@ class Finding:
     the date of service, compared with the tables' verification dates. `checklist` rows are item, state and reference.
     `absent` are codes of which none is charged, and any one would take the finding away, beside those its fixes add.
     `sources` are those that applied, where the rule rests on several of which only some did; empty for all of them.
+    `question` is one whose answer would decide between fixes that the record does not support. `also` are the findings
+    of other rules that its fixes repair too, which `core.folding` folds into it.
     """
 
     summary: str
@@ -65,6 +89,14 @@ class Finding:
     checklist: tuple[tuple[str, str, str], ...] = ()
     absent: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    question: Question | None = None
+    also: "tuple[tuple[Rule, Finding], ...]" = ()
+
+    @property
+    def cited(self) -> tuple[Evidence, ...]:
+        """Its evidence, and that of the findings folded into it."""
+        folded = (seen for _, each in self.also for seen in each.evidence)
+        return tuple(dict.fromkeys((*self.evidence, *folded))) if self.also else self.evidence
 
 
 # Why a rule cannot decide: the `table` does not cover the date of service; the `record` is incomplete or unclear; a
@@ -76,14 +108,42 @@ Why = Literal["table", "record", "studies", "contradiction", "claim", "not-under
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """A question that a rule could not decide, with the kind of reason and its text. Never shown as a pass."""
+    """An open question of a rule, with the kind of reason and its text. Never shown as a pass.
+
+    `question` asks a person for what is missing, if an answer would decide it.
+    """
 
     why: Why
     reason: str
     evidence: tuple[Evidence, ...] = ()
+    question: Question | None = None
 
 
-Check = Callable[[Case], Iterator[Finding | Undecided]]
+@dataclass(frozen=True, slots=True)
+class Because:
+    """The reason for a pass: one clause about the case, and the evidence for it."""
+
+    text: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+Ts = TypeVarTuple("Ts")
+
+
+class Passed:
+    """Something that a rule has looked at and found right: `Passed(reason, *about)`.
+
+    `reason(*about)` words it. Most calls need no reasons, so it is only called where a report asks for them.
+    """
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: Callable[[*Ts], Because], *about: *Ts) -> None:
+        self.reason: Callable[[], Because] = partial(reason, *about)
+
+
+Verdict = Finding | Undecided | Passed
+Check = Callable[[Case], Iterator[Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +202,9 @@ class SetUp:
 class Rule:
     """A rule and its description. `id` is its public name: `add-on-without-primary`.
 
-    `every_code`: with the loaded tables of CMS, it speaks of any code of a claim. `set_up`: it runs only where the site
-    has set up what it rests on, and is otherwise off.
+    `if_none` is the reason for a pass where it found nothing to look at. `every_code`: with the loaded tables of CMS,
+    it speaks of any code of a claim. `set_up`: it runs only where the site has set up what it rests on, and is
+    otherwise off.
     """
 
     id: str
@@ -157,28 +218,62 @@ class Rule:
     override_reasons: tuple[OverrideReason, ...]
     about: Scope
     check: Check
+    if_none: str
     every_code: bool = False
     set_up: SetUp | None = None
 
+    def reason_of(self, passes: Sequence[Passed]) -> Because:
+        """The reason for a pass as one sentence, with the evidence; of many reasons, the first that fit.
+
+        At most REASON_LIMIT characters, unless a single reason has more.
+        """
+        if not passes:
+            return Because(self.if_none)
+        reasons = [each.reason() for each in islice(passes, MOST_REASONS)]
+        first, *others = dict.fromkeys(each.text for each in reasons)
+        text = first
+        for number, other in enumerate(others):
+            left = len(others) - number
+            if len(text) + len(other) > REASON_LIMIT - len(_and_more(left)):
+                text += _and_more(left)
+                break
+            text += f"; {other}"
+        return Because(text, tuple(dict.fromkeys(seen for each in reasons for seen in each.evidence)))
+
     def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
-        """The finding's indicator: at most the rule's own for the stage."""
-        if finding.indicator == INFO:
-            return INFO
-        return self.indicator[stage]
+        """The finding's indicator, at most the rule's own for the stage; of findings folded into one, the highest."""
+        if any(rule.indicator_of(each, stage) == WARNING for rule, each in finding.also):
+            return WARNING
+        return INFO if finding.indicator == INFO else self.indicator[stage]
 
     def sources_of(self, finding: Finding) -> tuple[Source, ...]:
-        """The sources that a finding cites, the card's own first."""
-        return finding.sources or self.sources
+        """The sources that a finding cites, the card's own first, with those of findings folded into it."""
+        folded = (source for rule, each in finding.also for source in rule.sources_of(each))
+        return tuple(dict.fromkeys((*(finding.sources or self.sources), *folded)))
 
     def reasons_at(self, stage: Stage) -> tuple[OverrideReason, ...]:
         """The override reasons that apply at a stage."""
         return tuple(reason for reason in self.override_reasons if reason.only in (None, stage))
 
+    def overrides_of(self, finding: Finding, stage: Stage) -> tuple[OverrideReason, ...]:
+        """The override reasons of a finding at a stage, with those of findings folded into it."""
+        folded = (reason for rule, _ in finding.also for reason in rule.reasons_at(stage))
+        return tuple(dict.fromkeys((*self.reasons_at(stage), *folded)))
+
+
+MOST_REASONS = 50  # passes of a rule of which a report gives the reasons
+REASON_LIMIT = 180  # characters
+
+
+def _and_more(number: int) -> str:
+    return f"; and {number} more"
+
 
 SECTIONS = ("Why", "Flags", "Passes")
+NOTHING_IN_SCOPE = "nothing that this rule is about is charged or ordered"
 
 
-def rule(
+def rule(  # noqa: PLR0913  # a declaration, all by name
     *,
     order: Indicator,
     claim: Indicator,
@@ -186,6 +281,7 @@ def rule(
     sources: Iterable[Source],
     override_reasons: Iterable[OverrideReason],
     about: "Iterable[str | Table[Any] | Topic] | None" = None,
+    if_none: str = NOTHING_IN_SCOPE,
     every_code: bool = False,
     set_up: SetUp | None = None,
 ) -> Callable[[Check], Rule]:
@@ -193,7 +289,8 @@ def rule(
 
     The first source is the card's source. `about` is the subject of the rule: codes, tables (for the codes in them) and
     topics; without it, the codes of `tables`. Rules run only for cases that hold the subject of at least one rule, and
-    rules of `every_code` also where the site wants every code of a claim checked.
+    rules of `every_code` also where the site wants every code of a claim checked. `if_none` is the reason for a pass
+    without a Passed, such as "no add-on is charged": it has to be true of any case in which the rule yields nothing.
     Raises RuleError if the docstring lacks a section.
     """
     rests_on = tuple(tables)
@@ -213,6 +310,7 @@ def rule(
             override_reasons=tuple(override_reasons),
             about=_scope(rests_on if about is None else about),
             check=check,
+            if_none=if_none,
             every_code=every_code,
             set_up=set_up,
         )

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from cds_service.cdshooks.cards import CardMaker
+from cds_service.cdshooks.actions import LONG_ANSWER, ActionRoom
+from cds_service.cdshooks.cards import MOST_CARDS, MOST_SEEN, CardMaker
 from cds_service.cdshooks.messages import (
     Context,
     Response,
@@ -21,12 +22,13 @@ from cds_service.cdshooks.prefetch import Intake, add_prefetch, add_reviewed_bun
 from cds_service.cdshooks.selections import selected_orders
 from cds_service.cdshooks.services import Service, hook_name
 from cds_service.cms.lookup import Tables
+from cds_service.core import work_limit
 from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Readings, Unclear
 from cds_service.core.case import Stage
 from cds_service.core.review import Review, review
 from cds_service.core.rules import Rule, Scope
 from cds_service.core.site import Site
-from cds_service.errors import BadRequest
+from cds_service.errors import BadRequest, TooLarge
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE, CaseReader, ParsedCase, read_case
 from cds_service.fhir.salvage import codes_in, parts_in
@@ -74,7 +76,8 @@ class Advisor:
     `hook_namespace` is the site's prefix for our own hook, `canonical_base` the base URL of the code systems in cards,
     and `max_entries` the maximum length of a list in a request. `scope` is the subject of the rules: a case outside
     of it is empty, and no rule runs; without it every rule runs. `readings` know the records that were not understood.
-    `tables` are CMS's, as loaded.
+    `tables` are CMS's, as loaded. `max_lines` is the maximum number of charge and claim lines of a call, and
+    `max_cpu_seconds` its CPU time; None: no limit.
     """
 
     rules: tuple[Rule, ...]
@@ -86,6 +89,8 @@ class Advisor:
     scope: Scope | None = None
     readings: Readings = EVERYTHING_UNDERSTOOD
     tables: Tables = WITHOUT_TABLES
+    max_lines: int = 10_000
+    max_cpu_seconds: float | None = None
 
     @property
     def checks_every_code(self) -> bool:
@@ -97,8 +102,13 @@ class Advisor:
 
         `servers` are the FHIR servers allowed for this client; None: those of the settings.
 
-        Raises BadRequest if the call is invalid, and DataMissing if required data was not sent and cannot be fetched.
+        Raises BadRequest if the call is invalid, DataMissing if required data was not sent and cannot be fetched, and
+        TooLarge or TooMuchWork if the call holds more than its limits allow.
         """
+        with work_limit.at_most(self.max_cpu_seconds):
+            return self._answer(service, body, page_base, servers)
+
+    def _answer(self, service: Service, body: bytes, page_base: str, servers: AllowList | None) -> Answer:
         request = decode_request(body, hook_name(service, self.hook_namespace), self.max_entries)
         context = decode_context(request, service.context)
         intake = Intake(skipped=[*lenient_faults(request, context)])
@@ -124,8 +134,12 @@ class Advisor:
         """Review a Bundle sent without a CDS Hooks call; all of it is under review.
 
         Without a `stage`, a Bundle without charges is reviewed as at order time. `complete` names the parts of the
-        record that the Bundle holds in full. Raises BadRequest if it is not a Bundle.
+        record that the Bundle holds in full. Raises BadRequest if it is not a Bundle, and TooLarge or TooMuchWork.
         """
+        with work_limit.at_most(self.max_cpu_seconds):
+            return self._review_bundle(body, stage, complete)
+
+    def _review_bundle(self, body: bytes, stage: Stage | None, complete: frozenset[str]) -> Answer:
         intake = Intake()
         add_reviewed_bundle(intake, msgspec.Raw(body), "Bundle", self.max_entries)
         if intake.skipped:
@@ -167,6 +181,8 @@ class Advisor:
         return ReviewResult(review=outcome, parsed=parsed, skipped=warnings)
 
     def _review(self, parsed: ParsedCase, intake: Intake) -> ReviewResult:
+        if len(parsed.case.lines) > self.max_lines:
+            raise TooLarge(f"expected at most {self.max_lines} charges and claim lines in one call")
         if intake.unreadable or intake.unreadable_parts:
             parsed = _with_salvaged(parsed, intake)
         return self.run_rules(parsed, tuple(intake.skipped))
@@ -190,12 +206,13 @@ class Advisor:
         )
 
     def _response(self, result: ReviewResult, page_base: str = "", read_only: bool = False) -> Response:
-        extension = self._extension(result.skipped, result.review)
         if not result.review.findings:
-            return Response(cards=(), extension=extension)
+            return Response(cards=(), extension=self._extension(result.skipped, result.review))
         parsed = result.parsed
         maker = CardMaker(parsed.case, parsed.raw, self.canonical_base, page_base, read_only, self._extension_name)
-        return Response(cards=maker.cards(result.review), extension=extension)
+        cards = maker.cards(result.review)
+        shortened = (*result.skipped, *_left_out(len(result.review.findings) - len(cards), maker.room))
+        return Response(cards=cards, extension=self._extension(shortened, result.review))
 
     @property
     def _extension_name(self) -> str:
@@ -212,7 +229,7 @@ class Advisor:
                     "rule": rule.id,
                     "why": each.why,
                     "reason": each.reason,
-                    "evidence": [item.record.origin.reference for item in each.evidence],
+                    "evidence": [item.record.origin.reference for item in each.evidence[:MOST_SEEN]],
                 }
                 for rule, each in outcome.not_checked
             ],
@@ -227,6 +244,14 @@ def _with_salvaged(parsed: ParsedCase, intake: Intake) -> ParsedCase:
     unreadable_codes = case.unreadable_codes | codes_in(intake.unreadable, case.stage)
     parts = case.unreadable_parts | ((parts_in(intake.unreadable) | intake.unreadable_parts) - intake.complete)
     return replace(parsed, case=replace(case, unreadable_codes=unreadable_codes, unreadable_parts=parts, facts={}))
+
+
+def _left_out(findings: int, room: ActionRoom) -> Iterator[SkippedItem]:
+    """Warnings about what a long answer leaves out."""
+    if findings:
+        yield SkippedItem("cards", f"{findings} more findings have no card: an answer has {MOST_CARDS}")
+    if room.refused:
+        yield SkippedItem("cards", f"{room.refused} fixes have no actions: {LONG_ANSWER}")
 
 
 def _billed_notice(result: ReviewResult) -> Iterator[SkippedItem]:

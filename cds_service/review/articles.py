@@ -26,6 +26,12 @@ class ArticleOnCode(msgspec.Struct, rename="camel", omit_defaults=True):
     last: date | None = None
     lcds: tuple[str, ...] = ()
 
+    @property
+    def dates(self) -> str:
+        """The dates of service between which the version is in force, in words."""
+        since = f"from {self.first}" if self.first else "not stated"
+        return f"{since} to {self.last}" if self.last else since
+
 
 def articles_on_code(code: str, site: Site, snapshot: Snapshot) -> tuple[ArticleOnCode, ...]:
     """The articles on a code; empty if no copy is loaded, or if the site's file names no contractor."""
@@ -37,6 +43,15 @@ def articles_on_code(code: str, site: Site, snapshot: Snapshot) -> tuple[Article
             found[key] = each.row, each.release
             parts.setdefault(key, []).append(_contractor(part, number))
     return tuple(_article(code, *found[key], tuple(parts[key])) for key in sorted(found))
+
+
+def without_articles(site: Site, snapshot: Snapshot) -> str:
+    """The reason why no articles of the site's contractors are known, in words."""
+    if not site.medicare:
+        return "the site's file names no Medicare contractor"
+    if not any(release.kind == "articles" for release in snapshot.releases):
+        return "no copy of the articles is loaded"
+    return "the loaded copies have none of them on these codes"
 
 
 def _contractor(part: MedicarePart, number: str) -> str:

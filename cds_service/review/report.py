@@ -4,18 +4,18 @@ Used by `/review`, for billing systems without CDS Hooks, and by the command lin
 no uuids or timestamps, and a finding's id is a hash of its content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-from cds_service.cdshooks.actions import fhir_actions
-from cds_service.cdshooks.cards import detail_of
+from cds_service.cdshooks.actions import ActionRoom, fhir_actions
+from cds_service.cdshooks.cards import MOST_SEEN, also_rules, detail_of
 from cds_service.cdshooks.messages import Action, Message
 from cds_service.core.case import Case
 from cds_service.core.finding_ids import finding_ids
 from cds_service.core.notation import shortened
-from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Rule, Undecided, Why
+from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Passed, Question, Rule, Undecided, Why
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import ReviewResult
 
@@ -34,7 +34,7 @@ class EvidenceView(Message):
 class FixView(Message):
     """A fix, in billers' notation and as FHIR actions.
 
-    `actions` is empty if the changes cannot be expressed on the received resources.
+    `actions` is empty if the changes cannot be expressed on the received resources, or if the answer would be too long.
     """
 
     label: str
@@ -43,8 +43,28 @@ class FixView(Message):
     actions: tuple[Action, ...]
 
 
+class AnswerView(Message):
+    """An answer to a question, and the keys of billers' notation that it sets in the case.
+
+    A value of null is for a person to enter.
+    """
+
+    label: str
+    set: Mapping[str, str | tuple[str, ...] | None]
+
+
+class QuestionView(Message):
+    """A question to a person, with the answers that decide what is open or lead to the next question."""
+
+    text: str
+    answers: tuple[AnswerView, ...]
+
+
 class FindingView(Message):
-    """A finding. `id` stays the same while rule, evidence and fixes do."""
+    """A finding. `id` stays the same while rule, evidence and fixes do.
+
+    `also_rules` are rules with a finding that its fixes repair too: one fix, one finding.
+    """
 
     id: str
     rule: str
@@ -54,23 +74,31 @@ class FindingView(Message):
     evidence: tuple[EvidenceView, ...]
     fixes: tuple[FixView, ...] = msgspec.field(name="remedies")  # public name, part of the /review format
     day: str | None = None
+    question: QuestionView | None = None
+    also_rules: tuple[str, ...] = ()
 
 
 class PassedRule(Message):
-    """A rule without findings."""
+    """A rule without findings, and the reason for that in this case."""
 
     rule: str
     title: str
+    reason: str
+    evidence: tuple[EvidenceView, ...]
 
 
 class UndecidedRule(Message):
-    """A question that a rule could not decide, with the kind of reason and its text; `site`: rule off."""
+    """An open question of a rule, with the kind of reason and its text; `site`: rule off.
+
+    `question` asks for what is missing, if an answer would decide it.
+    """
 
     rule: str
     title: str
     why: Why | Literal["site"]
     reason: str
     evidence: tuple[EvidenceView, ...]
+    question: QuestionView | None = None
 
 
 class InputWarning(Message):
@@ -104,9 +132,20 @@ def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Rep
     return Report(
         empty=review.empty,
         findings=tuple(sorted(found, key=lambda each: (each.indicator != WARNING, each.rule))),
-        passed=tuple(PassedRule(rule=rule.id, title=rule.title) for rule in review.passed),
+        passed=tuple(_passed(rule, passes) for rule, passes in review.passed),
         not_checked=(*(_unchecked(rule, each) for rule, each in review.not_checked), *off),
         warnings=tuple(InputWarning(location=each.path, message=each.reason) for each in (*result.skipped, *faults)),
+    )
+
+
+def of_rule(report: Report, rule_id: str) -> Report:
+    """The part of a report that one rule has a say in."""
+    return msgspec.structs.replace(
+        report,
+        findings=tuple(each for each in report.findings if rule_id in (each.rule, *each.also_rules)),
+        passed=tuple(each for each in report.passed if each.rule == rule_id),
+        not_checked=tuple(each for each in report.not_checked if each.rule == rule_id),
+        warnings=(),
     )
 
 
@@ -128,14 +167,14 @@ def empty_sentence(result: ReviewResult) -> str:
 def findings_with_views(result: ReviewResult) -> list[tuple[Finding, FindingView]]:
     """The findings of a review, each with its view, in rule order."""
     findings = result.review.findings
-    ids = finding_ids(findings)
+    ids, room = finding_ids(findings), ActionRoom()
     return [
-        (finding, _finding_view(finding_id, rule, finding, result))
+        (finding, _finding_view(finding_id, rule, finding, result, room))
         for finding_id, (rule, finding) in zip(ids, findings, strict=True)
     ]
 
 
-def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult) -> FindingView:
+def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult, room: ActionRoom) -> FindingView:
     case, raw = result.parsed.case, result.parsed.raw
     return FindingView(
         id=finding_id,
@@ -143,10 +182,17 @@ def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewR
         indicator=rule.indicator_of(finding, result.stage),
         summary=shortened(finding.summary),
         detail=detail_of(rule, finding),
-        evidence=tuple(_evidence_view(each) for each in finding.evidence),
-        fixes=tuple(_fix_view(fix, case, raw) for fix in finding.fixes),
+        evidence=_evidence_views(finding.cited),
+        fixes=tuple(_fix_view(fix, case, raw, room) for fix in finding.fixes),
         day=finding.day.isoformat() if finding.day else None,
+        question=_question_view(finding.question),
+        also_rules=also_rules(finding),
     )
+
+
+def _evidence_views(evidence: Sequence[Evidence]) -> tuple[EvidenceView, ...]:
+    """The first pieces of evidence; the detail of a finding counts the others."""
+    return tuple(map(_evidence_view, evidence[:MOST_SEEN]))
 
 
 def _evidence_view(evidence: Evidence) -> EvidenceView:
@@ -155,13 +201,27 @@ def _evidence_view(evidence: Evidence) -> EvidenceView:
     return EvidenceView(seen=evidence.seen, reference=origin.reference, location=location)
 
 
-def _fix_view(fix: Fix, case: Case, raw: Mapping[str, msgspec.Raw]) -> FixView:
+def _fix_view(fix: Fix, case: Case, raw: Mapping[str, msgspec.Raw], room: ActionRoom) -> FixView:
+    more = len(fix.changes) - MOST_SEEN
     return FixView(
         label=shortened(fix.label),
         recommended=fix.recommended,
-        changes=tuple(str(change) for change in fix.changes),
-        actions=fhir_actions(fix.changes, case, raw),
+        changes=(*map(str, fix.changes[:MOST_SEEN]), *([f"and {more} more"] if more > 0 else [])),
+        actions=fhir_actions(fix.changes, case, raw, room),
     )
+
+
+def _question_view(question: Question | None) -> QuestionView | None:
+    if question is None:
+        return None
+    answers = tuple(AnswerView(label=each.label, set=each.set) for each in question.answers)
+    return QuestionView(text=question.text, answers=answers)
+
+
+def _passed(rule: Rule, passes: Sequence[Passed]) -> PassedRule:
+    because = rule.reason_of(passes)
+    evidence = tuple(map(_evidence_view, because.evidence))
+    return PassedRule(rule=rule.id, title=rule.title, reason=because.text, evidence=evidence)
 
 
 def _unchecked(rule: Rule, each: Undecided) -> UndecidedRule:
@@ -170,5 +230,6 @@ def _unchecked(rule: Rule, each: Undecided) -> UndecidedRule:
         title=rule.title,
         why=each.why,
         reason=each.reason,
-        evidence=tuple(_evidence_view(item) for item in each.evidence),
+        evidence=_evidence_views(each.evidence),
+        question=_question_view(each.question),
     )

@@ -210,6 +210,9 @@ def _reference_pages(names: DocumentedNames) -> Json:
             "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
         },
         "/rules": {"get": _page("rules", "All rules")},
+        "/glossary": {
+            "get": _page("glossary", "Words of billing, and the articles of the site's Medicare contractors")
+        },
         "/tables": {"get": _page("tables", "The built-in tables, and the loaded releases of CMS")},
         "/rules/{rule_id}": {
             "get": _page("rule", "A rule: what it flags, why, examples, sources", _in_path("rule_id", names.rules))

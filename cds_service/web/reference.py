@@ -9,7 +9,8 @@ from flask import Blueprint, Response, render_template, request, url_for
 from markupsafe import Markup, escape
 
 from cds_service.review.advisor import Advisor
-from cds_service.review.articles import articles_on_code
+from cds_service.review.articles import articles_on_code, without_articles
+from cds_service.review.glossary import Term
 from cds_service.review.payment import payments_of
 from cds_service.review.reference import CodePage, Footnotes, Reference, RulePage, rule_page
 from cds_service.review.samples import SampleLibrary
@@ -19,8 +20,10 @@ from cds_service.web.responses import as_json, outcome
 LONGEST_QUERY = 100
 
 
-def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) -> Blueprint:
-    """The routes of the reference."""
+def blueprint(
+    advisor: Advisor, reference: Reference, samples: SampleLibrary, terms: tuple[Term, ...] = ()
+) -> Blueprint:
+    """The routes of the reference; `terms` are those of the glossary."""
     routes = Blueprint("reference", __name__, template_folder="templates", static_folder="static")
     rules = {rule.id: rule for rule in advisor.rules}
     routes.add_app_template_filter(_linker(reference), "with_links")
@@ -61,6 +64,17 @@ def blueprint(advisor: Advisor, reference: Reference, samples: SampleLibrary) ->
         if wants_json():
             return as_json({**_members(described), "examples": examples})
         return page("rule.html", page=described, examples=examples)
+
+    @routes.get("/glossary")
+    def glossary() -> Response:
+        snapshot = advisor.tables.snapshot()
+        every = {each.code: articles_on_code(each.code, advisor.site, snapshot) for each in reference.pages}
+        articles = {code: found for code, found in every.items() if found}
+        if wants_json():
+            return as_json({"terms": terms, "articles": articles})
+        names = {term.id: term.name for term in terms}
+        missing = without_articles(advisor.site, snapshot)
+        return page("glossary.html", terms=terms, names=names, articles=articles, missing=missing, sources=Footnotes())
 
     vary_by_accept(routes)
     return routes

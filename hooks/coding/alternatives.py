@@ -33,6 +33,7 @@ from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.lines import relevant_lines
 from hooks.coding.other_days import other_days
 from hooks.coding.products import agent_in, name_of
+from hooks.coding.questions import WHO_PAYS
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, with_payer
 from hooks.coding.stress_drugs import is_stress_drug
 from hooks.coding.studies import records_of_echo
@@ -75,7 +76,8 @@ def alternatives(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     for moved in other_days(case):
         yield moved
         for each in _of_same_days(moved.case, codes):
-            yield Alternative(f"{each.reason}; {moved.reason}", partial(_case_of, each), each.record, each.why)
+            make = partial(_case_of, each)
+            yield Alternative(f"{each.reason}; {moved.reason}", make, each.record, each.why, question=each.question)
 
 
 def _case_of(alternative: Alternative) -> Case:
@@ -262,7 +264,8 @@ def _payers(case: Case) -> Iterator[Alternative]:
     for medicare in (True, False) if unclear else ():
         may_be = "fee-for-service Medicare" if medicare else "another payer than Medicare"
         reason = f"{unclear[0]}: it may be {may_be}"
-        yield Alternative(reason, partial(with_payer, case, medicare=medicare), unclear[0].records[0])
+        make = partial(with_payer, case, medicare=medicare)
+        yield Alternative(reason, make, unclear[0].records[0], question=WHO_PAYS)
 
 
 def _modifiers(case: Case) -> Iterator[Alternative]:

@@ -19,10 +19,11 @@ _OCTOBER = 10  # the month with which a new edition of ICD-10-CM begins
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A question that articles leave open, with the kind of reason."""
+    """A question that articles leave open, with the kind of reason; `lacks_diagnosis` if none is stated."""
 
     why: Why
     reason: str
+    lacks_diagnosis: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,24 @@ def compared(
     return _by_articles(code, speaking, diagnoses, day, case) if speaking else None
 
 
+def listed_diagnosis(code: str, day: date, part: MedicarePart, diagnoses: Collection[str], case: Case) -> str | None:
+    """The first diagnosis that an article in force lists for a code, in words; None without such an article."""
+    number = case.site.medicare.get(part)
+    answer = case.tables.articles(part, number, code, day) if number is not None else None
+    for article in answer.found if answer is not None and not isinstance(answer, NoArticles) else ():
+        listed = {each for group in _lists_for(code, article) for each in group.codes}
+        if found := sorted(listed.intersection(diagnoses)):
+            return f"{found[0]} is on the list of {_named(article)}"
+        if listed and ANY_DIAGNOSIS in diagnoses:
+            return f"a diagnosis may be on the list of {_named(article)}"
+    return None
+
+
 def _by_articles(
     code: str, speaking: tuple[Article, ...], diagnoses: Collection[str], day: date, case: Case
 ) -> NotListed | Open | None:
     if not diagnoses:
-        return Open("claim", f"{code}: no diagnosis is stated")
+        return Open("claim", f"{code}: no diagnosis is stated", lacks_diagnosis=True)
     if prose := next((each for each in speaking if any(group.prose for group in _lists_for(code, each))), None):
         return Open("table", f"{_named(prose)} has conditions in prose for {code}: read the article")
     groups = [group for each in speaking for group in _lists_for(code, each)]

@@ -7,6 +7,7 @@ from typing import TypeVar
 from cds_service.core.case import Case, Line, cached_fact
 from hooks.codes.tables import KNOWN_CODES
 
+ItemT = TypeVar("ItemT")
 KeyT = TypeVar("KeyT")
 
 
@@ -18,12 +19,37 @@ def relevant_lines(case: Case) -> tuple[Line, ...]:
     return tuple(case.lines.under_review_or_matching(lambda charged: charged.names_any(KNOWN_CODES)))
 
 
-def grouped(lines: Iterable[Line], key: Callable[[Line], KeyT]) -> dict[KeyT, list[Line]]:
-    """Lines by a common key, each group in input order."""
-    found: dict[KeyT, list[Line]] = {}
-    for line in lines:
-        found.setdefault(key(line), []).append(line)
+def grouped(items: Iterable[ItemT], key: Callable[[ItemT], KeyT]) -> dict[KeyT, list[ItemT]]:
+    """Lines or other items by a common key, each group in input order."""
+    found: dict[KeyT, list[ItemT]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
     return found
+
+
+def alike(lines: Iterable[Line]) -> list[tuple[Line, ...]]:
+    """Lines that differ in their units and links only, together: what a rule says of one is true of all."""
+    return [tuple(same) for same in grouped(lines, _alike_key).values()]
+
+
+def _alike_key(line: Line) -> tuple[object, ...]:
+    return (
+        line.code,
+        line.certain,
+        line.modifiers,
+        line.unclear_modifiers,
+        line.day,
+        line.last_day,
+        line.performers,
+        line.under_review,
+        line.open,
+        line.claim,
+        line.claim_type,
+        line.bill_type,
+        line.place_of_service,
+        line.coverages,
+        line.payer_names,
+    )
 
 
 def lines_on(day: date | None, case: Case) -> list[Line]:

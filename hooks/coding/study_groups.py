@@ -8,10 +8,11 @@ from bisect import insort
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
-from typing import TypeVar
 
+from cds_service.core import work_limit
 from cds_service.core.case import Administration, Line, Order, Procedure, Record
 from cds_service.core.union_find import DisjointSet
+from hooks.coding.lines import grouped
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.study_codes import CONTRAST_ADD_ON, Kind, meaning_of, names_contrast, study_kind
@@ -152,7 +153,7 @@ def _groups_of_performed(records: Iterable[Record]) -> list[Group]:
     for record in records:
         of_kind.setdefault(study_kind(record) or "none", []).append(record)
     groups = [Group(kind, linked) for kind, similar in of_kind.items() for linked in _linked(similar)]
-    return [merged for similar in _grouped_by(groups, _day_key) for merged in _merge_same_day(similar)]
+    return [merged for similar in grouped(groups, _day_key).values() for merged in _merge_same_day(similar)]
 
 
 def _linked(records: Sequence[Record]) -> Iterator[list[Record]]:
@@ -177,25 +178,46 @@ def _day_key(group: Group) -> tuple[Kind, date | None, str]:
     return group.kind, group.day, "" if group.day else min(group.encounters, default="")
 
 
-def _merge(groups: list[Group], new: Group, belongs: Callable[[Group, Group], bool]) -> None:
-    for group in [each for each in groups if belongs(each, new)]:
-        for record in group.records:
-            new.add(record)
-        groups.remove(group)
-    groups.append(new)
+class _ByPractitioner:
+    """Groups of one kind and day, merged by practitioner unless references separate them.
+
+    Indexed by practitioner and by reference, since a call may hold thousands of groups.
+    """
+
+    def __init__(self) -> None:
+        self.groups: dict[Group, bool] = {}
+        self._named: dict[tuple[str, bool], dict[Group, None]] = {}
+
+    def add(self, new: Group) -> None:
+        """Add a group, with the records of those that share a practitioner with it."""
+        work_limit.check()
+        is_linked = new.is_linked
+        for group in self._sharing(new, (False,) if is_linked else (False, True)):
+            self._remove(group)
+            for record in group.records:
+                new.add(record)
+        self.groups[new] = new.is_linked
+        for name in new.practitioners:
+            self._named.setdefault((name, self.groups[new]), {})[new] = None
+
+    def _sharing(self, new: Group, linked: tuple[bool, ...]) -> list[Group]:
+        """The groups that share a practitioner, in order."""
+        keys = [(name, each) for name in new.practitioners for each in linked]
+        found = {group for key in keys for group in self._named.get(key, ())}
+        return [group for group in self.groups if group in found] if len(found) > 1 else list(found)
+
+    def _remove(self, group: Group) -> None:
+        is_linked = self.groups.pop(group)
+        for name in group.practitioners:
+            del self._named[name, is_linked][group]
 
 
 def _merge_same_day(similar: Sequence[Group]) -> list[Group]:
     """Studies of one kind on one day are one study, unless practitioners or references separate them."""
-    groups: list[Group] = []
+    named = _ByPractitioner()
     for each in (group for group in similar if group.practitioners):
-        _merge(
-            groups,
-            each,
-            lambda group, new: (
-                bool(group.practitioners & new.practitioners) and not (group.is_linked and new.is_linked)
-            ),
-        )
+        named.add(each)
+    groups = list(named.groups)
     groups += [group for group in similar if not group.practitioners]
     distinct = [group for group in groups if group.billers or group.is_linked]
     are_distinct = len(distinct) > 1 and not all(
@@ -247,6 +269,7 @@ def _attach_rest(groups: list[Group], index: _Index, records: Iterable[Record]) 
     """Attach add-ons, supplies, administrations and their orders; records of no study go to `groups` by day."""
     unassigned = _UnassignedByDay(groups)
     for record in sorted(records, key=_attachment_order):
+        work_limit.check()
         candidates = _candidates(index, record)
         if len(candidates) == 1:
             index.add(candidates[0], record)
@@ -357,16 +380,6 @@ def _day_keys(group: Group) -> set[tuple[date | None, str | None]]:
 
 def _same_biller(group: Group, record: Record) -> bool:
     return not isinstance(record, Line) or may_be_same_practitioner(group.billers, record.performers)
-
-
-KeyT = TypeVar("KeyT")
-
-
-def _grouped_by(groups: Iterable[Group], key: Callable[[Group], KeyT]) -> Iterator[list[Group]]:
-    grouped: dict[KeyT, list[Group]] = {}
-    for group in groups:
-        grouped.setdefault(key(group), []).append(group)
-    yield from grouped.values()
 
 
 def groups_of(records: Iterable[Record]) -> list[Group]:

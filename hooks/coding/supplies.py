@@ -79,6 +79,11 @@ def supply_claims(study: Study, case: Case) -> Iterator[tuple[Line, ...]]:
     )
 
 
+def invalid_supplies(study: Study, case: Case) -> list[Line]:
+    """The supply lines of a study that other rules flag."""
+    return [line for line in study.supplies if is_reviewed(line, case) and units_of(line) and not is_valid_supply(line)]
+
+
 def is_valid_supply(line: Line) -> bool:
     """True if a supply line has units, a code in force, a product on the market and the right owner."""
     in_force = CODES.on(line.code, line.day) is not None and not is_off_market(line.code, line.day)

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveModifier
-from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Verdict, rule
 from cds_service.core.tables import Source
 from hooks.codes.tables import ADD_ONS, PC_TC
 from hooks.coding.claims import charge_evidence, is_submitted, reviewed_lines
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of, is_or_are, named
 from hooks.coding.published import Status, Unknown, component_indicator
+from hooks.coding.questions import not_in_tables
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 
 
@@ -20,9 +22,10 @@ from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
     tables=(PC_TC, ADD_ONS),
     sources=(PC_TC.sources["fee-schedule"],),
     override_reasons=WRONG_CHARGE,
+    if_none="no add-on is under review",
     every_code=True,
 )
-def add_on_modifier(case: Case) -> Iterator[Finding | Undecided]:
+def add_on_modifier(case: Case) -> Iterator[Verdict]:
     """Modifier 26 or TC is reported on a code that has no components.
 
     Why:
@@ -36,16 +39,36 @@ def add_on_modifier(case: Case) -> Iterator[Finding | Undecided]:
     Passes:
         The add-on without 26 or TC; 26 or TC on the echo itself, on Doppler or on color flow, which are split.
     """
-    with_component = [line for line in reviewed_lines(case) if _component_modifiers(line) and _is_in_scope(line, case)]
+    lines_in_scope = [line for line in reviewed_lines(case) if _is_in_scope(line, case)]
+    with_component = [line for line in lines_in_scope if _component_modifiers(line)]
+    if lines_in_scope and not with_component:
+        yield Passed(_without_component, lines_in_scope)
     by_day = grouped(with_component, lambda line: line.day)
     for day in sorted(by_day, key=str):
         for verdict, lines in grouped(by_day[day], lambda line: _verdict(line, case)).items():
             if not is_submitted(lines, case):
+                yield Passed(_not_under_review, lines)
                 continue
             if verdict == _NEVER_SPLIT:
                 yield _finding(lines, case)
             elif isinstance(verdict, Unknown):
-                yield Undecided("table", verdict.reason, charge_evidence(lines))
+                yield not_in_tables(verdict.reason, lines)
+            else:
+                yield Passed(_may_be_split, lines)
+
+
+def _not_under_review(lines: list[Line]) -> Because:
+    return because_of(f"{codes_of(lines)} {is_or_are(lines)} not under review", lines)
+
+
+def _without_component(lines: list[Line]) -> Because:
+    verb = "carries" if len({line.code for line in lines}) == 1 else "carry"
+    return because_of(f"{codes_of(lines)} {verb} neither 26 nor TC", lines)
+
+
+def _may_be_split(lines: list[Line]) -> Because:
+    modifiers = named(modifier for line in lines for modifier in _component_modifiers(line))
+    return because_of(f"the fee schedule does not refuse {modifiers} on {codes_of(lines)}", lines)
 
 
 def _is_in_scope(line: Line, case: Case) -> bool:

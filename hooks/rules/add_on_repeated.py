@@ -5,11 +5,12 @@ from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.notation import plain
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Verdict, rule
 from hooks.codes.tables import ADD_ONS, CODES
 from hooks.coding.claims import by_claim_type, units_of
 from hooks.coding.fixes import keep_units
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, counted_units, on_day
 from hooks.coding.studies import Study, studies
 
 
@@ -20,8 +21,9 @@ from hooks.coding.studies import Study, studies
     tables=(ADD_ONS, CODES),
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,
+    if_none="no add-on that is charged once per study is under review",
 )
-def add_on_repeated(case: Case) -> Iterator[Finding | Undecided]:
+def add_on_repeated(case: Case) -> Iterator[Verdict]:
     """93352 or 0439T is charged more than once for one study.
 
     Why:
@@ -39,6 +41,12 @@ def add_on_repeated(case: Case) -> Iterator[Finding | Undecided]:
             for lines in by_claim_type(study.lines_for(code)):
                 if study.under_review and _count(lines) > 1:
                     yield _finding(code, lines, study)
+                elif study.under_review:
+                    yield Passed(_once, code, lines, study)
+
+
+def _once(code: str, lines: tuple[Line, ...], study: Study) -> Because:
+    return because_of(f"{code} is charged with {counted_units(_count(lines))} for the study{on_day(study.day)}", lines)
 
 
 def _is_once_per_study(line: Line) -> bool:

@@ -1,25 +1,29 @@
 """Rule: an add-on code without a primary."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import islice
 
 from cds_service.core.case import Case, Line, Order
 from cds_service.core.changes import AddLine, RemoveLine, RemoveOrder
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import ADD_ONS, CODES, STUDIES
 from hooks.coding.claims import charge_evidence, is_submitted, lines_with_units
 from hooks.coding.contrast import contrast_in
 from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines
-from hooks.coding.lines import days_under_review, lines_on
+from hooks.coding.lines import alike, days_under_review
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, left_to, on_day
 from hooks.coding.performed import code_to_charge
-from hooks.coding.primaries import has_primary, ordered_codes
+from hooks.coding.primaries import has_primary, ordered_codes, primaries_charged, primaries_of_anybody
 from hooks.coding.published import Primaries, Unknown, primaries_of
+from hooks.coding.questions import not_in_tables
 from hooks.coding.studies import Study, procedure_codes, records_of_echo, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_kind
 
 # With more alternatives, the card lists them in a note and offers no fix for each.
 MOST_ALTERNATIVES = 5
+MOST_LISTED = 12  # codes or charges that a finding lists
 
 
 @rule(
@@ -29,9 +33,10 @@ MOST_ALTERNATIVES = 5
     tables=(ADD_ONS,),
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,
+    if_none="no add-on is under review",
     every_code=True,
 )
-def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
+def add_on_without_primary(case: Case) -> Iterator[Verdict]:
     """An add-on code is charged without a primary.
 
     Why:
@@ -49,23 +54,44 @@ def add_on_without_primary(case: Case) -> Iterator[Finding | Undecided]:
         primary of another code: practitioners of one group may share a service.
     """
     for study in studies(case):
-        for line in study.lines if study.under_review else ():
-            if not _is_on_medicare_hospital_claim(line, study, case):
-                yield from _verdict(line, study, case)
+        for lines in alike(line for line in study.lines if line.code in ADD_ONS) if study.under_review else ():
+            if _is_on_medicare_hospital_claim(lines[0], study, case):
+                because = f"{lines[0].code} is on a Medicare hospital claim"
+                yield Passed(left_to, "hospital-contrast-code", because, lines)
+            else:
+                yield from _verdict(lines, study, case)
         for order in study.orders if case.stage == "order" else ():
             yield from _check_order(order, case)
     if case.every_code:
         yield from _other_add_ons(case)
 
 
-def _verdict(line: Line, study: Study, case: Case) -> Iterator[Finding | Undecided]:
-    if line.code not in ADD_ONS or (case.stage == "claim" and not _is_on_reviewed_day(line, case)):
+def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Verdict]:
+    """The verdict on lines that are alike."""
+    line = lines[0]
+    if case.stage == "claim" and not _is_on_reviewed_day(line, case):
         return
     found = primaries_of(line.code, line.day, case)
     if isinstance(found, Unknown):
-        yield Undecided("table", found.reason, (Evidence("charged", line),))
-    elif found and not has_primary(line, found.codes, case):
-        yield _finding(line, found, study, case) if found.is_closed else _by_contractors([line])
+        yield not_in_tables(found.reason, lines)
+    elif found is None:
+        yield Passed(_no_add_on, line)
+    elif has_primary(line, found.codes, case):
+        yield Passed(_beside_primary, line, found, case)
+    else:
+        yield _finding(lines, found, study, case) if found.is_closed else _by_contractors(lines)
+
+
+def _no_add_on(line: Line) -> Because:
+    return because_of(f"{line.code} is no add-on{on_day(line.day)}", [line])
+
+
+def _beside_primary(line: Line, entry: Primaries, case: Case) -> Because:
+    """The add-on with the primary that it stands beside; at order time, the primary may be ordered."""
+    beside = next(primaries_charged(line, entry.codes, case), None)
+    if beside is None:
+        return because_of(f"the primary of {line.code} is ordered", [line])
+    return because_of(f"{line.code} stands beside {beside.code}{on_day(line.day)}", [line, beside])
 
 
 def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool:
@@ -78,19 +104,20 @@ def _is_on_reviewed_day(line: Line, case: Case) -> bool:
     return line.under_review or line.day in days_under_review(case)
 
 
-def _finding(line: Line, entry: Primaries, study: Study, case: Case) -> Finding:
+def _finding(lines: tuple[Line, ...], entry: Primaries, study: Study, case: Case) -> Finding:
+    line = lines[0]
     primaries = _possible_primaries(line, entry, study, case)
     return Finding(
         summary=f"{line.code} is charged without a primary: {_action(primaries)}.",
         evidence=(
-            Evidence(f"{line} is charged", line),
+            *charge_evidence(lines),
             *(
                 Evidence(f"{other} is charged by another practitioner", other)
                 for other in _by_other_practitioners(line, entry, case)
             ),
             *_study_shown(study, primaries),
         ),
-        fixes=_fixes(line, study, case, primaries) if line.certain and line.open else (),
+        fixes=_fixes(lines, study, case, primaries) if line.certain and line.open else (),
         notes=(f"Primaries of {line.code} on this date of service: {', '.join(entry.codes)}.",),
         day=line.day,
         indicator=None if line.certain else INFO,
@@ -123,8 +150,8 @@ def _possible_primaries(line: Line, entry: Primaries, study: Study, case: Case) 
 
 
 def _by_other_practitioners(line: Line, entry: Primaries, case: Case) -> list[Line]:
-    """Primaries that other practitioners charge on that day."""
-    return [other for other in lines_on(line.day, case) if other.code in entry.codes]
+    """Some primaries that other practitioners charge on that day."""
+    return list(islice(primaries_of_anybody(line.day, entry.codes, case), MOST_LISTED))
 
 
 def _fits(code: str, line: Line, contrast: bool) -> bool:
@@ -148,13 +175,14 @@ def _study_shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ..
     return done or others
 
 
-def _fixes(line: Line, study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Fix, ...]:
+def _fixes(lines: tuple[Line, ...], study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Fix, ...]:
+    """One primary is enough for lines that are alike; without it, all of them go."""
     offered = possible if len(possible) <= MOST_ALTERNATIVES else ()
     decided = len(possible) == 1 and bool(procedure_codes(study))
     additions = tuple(
-        Fix(f"Add {code}", (_primary_line(code, line, study, case),), recommended=decided) for code in offered
+        Fix(f"Add {code}", (_primary_line(code, lines[0], study, case),), recommended=decided) for code in offered
     )
-    return (*additions, Fix(f"Remove {line.code}", (RemoveLine(line),)))
+    return (*additions, Fix(f"Remove {lines[0].code}", tuple(map(RemoveLine, lines))))
 
 
 def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
@@ -169,11 +197,14 @@ def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
     )
 
 
-def _check_order(order: Order, case: Case) -> Iterator[Finding | Undecided]:
+def _check_order(order: Order, case: Case) -> Iterator[Verdict]:
     """An unsigned order for an add-on while no primary is ordered, performed or charged."""
     for code in sorted(ordered_codes(order) & {entry.code for entry in ADD_ONS}) if case.is_in_focus(order) else ():
         entry = primaries_of(code, order.day, case)
-        if not isinstance(entry, Primaries) or _has_study(entry, case):
+        if not isinstance(entry, Primaries):
+            continue
+        if _has_study(entry, case):
+            yield Passed(_ordered_with_primary, code, order)
             continue
         yield Finding(
             summary=f"{code} is ordered without a primary: order its primary study, or remove the order.",
@@ -183,6 +214,10 @@ def _check_order(order: Order, case: Case) -> Iterator[Finding | Undecided]:
             day=order.day,
             sources=(entry.source,),
         )
+
+
+def _ordered_with_primary(code: str, order: Order) -> Because:
+    return Because(f"{code} is ordered with a study that may be its primary", (Evidence(f"{code} is ordered", order),))
 
 
 def _is_only_code(order: Order) -> bool:
@@ -197,48 +232,50 @@ def _has_study(entry: Primaries, case: Case) -> bool:
 
 # --- add-ons of other specialties -----------------------------------------------------------------------------------
 
-MOST_LISTED = 12
 
-
-def _other_add_ons(case: Case) -> Iterator[Finding | Undecided]:
+def _other_add_ons(case: Case) -> Iterator[Verdict]:
     """Add-ons that only the loaded tables know."""
-    lines = [line for line in lines_with_units(case) if line.code and line.code not in ADD_ONS]
+    others = (line for line in lines_with_units(case) if line.code and line.code not in ADD_ONS)
     unknown: dict[str, list[Line]] = {}
-    for line in lines:
+    for lines in alike(others):
+        line = lines[0]
         found = primaries_of(line.code, line.day, case)
-        if not is_submitted([line], case) or found is None:
+        if not is_submitted(lines, case) or found is None:
             continue
         if isinstance(found, Unknown):
-            unknown.setdefault(found.reason, []).append(line)
-        elif not has_primary(line, found.codes, case):
-            yield _other_verdict(line, found, case)
+            unknown.setdefault(found.reason, []).extend(lines)
+        elif has_primary(line, found.codes, case):
+            yield Passed(_beside_primary, line, found, case)
+        else:
+            yield _other_verdict(lines, found, case)
     for reason, of_reason in unknown.items():
-        yield Undecided("table", reason, charge_evidence(of_reason))
+        yield not_in_tables(reason, of_reason)
 
 
-def _by_contractors(lines: list[Line]) -> Undecided:
+def _by_contractors(lines: Sequence[Line]) -> Undecided:
     reason = f"contractors define primaries of {lines[0].code}, and none of the listed ones is charged: ask your MAC"
     return Undecided("table", reason, charge_evidence(lines))
 
 
-def _other_verdict(line: Line, entry: Primaries, case: Case) -> Finding | Undecided:
+def _other_verdict(lines: tuple[Line, ...], entry: Primaries, case: Case) -> Finding | Undecided:
     """Practitioners of one group and specialty may share a service, such as the hours of critical care."""
-    others = _by_other_practitioners(line, entry, case)
+    others = _by_other_practitioners(lines[0], entry, case)
     if not entry.is_closed:
-        return _by_contractors([line])
+        return _by_contractors(lines)
     if others:
-        reason = f"another practitioner charges the primary of {line.code}: paid only if both are of one group"
-        return Undecided("claim", reason, charge_evidence([line, *others]))
-    return _other_finding(line, entry)
+        reason = f"another practitioner charges the primary of {lines[0].code}: paid only if both are of one group"
+        return Undecided("claim", reason, charge_evidence([*lines, *others]))
+    return _other_finding(lines, entry)
 
 
-def _other_finding(line: Line, entry: Primaries) -> Finding:
+def _other_finding(lines: tuple[Line, ...], entry: Primaries) -> Finding:
+    line = lines[0]
     listed = sorted(entry.codes)
     more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
     return Finding(
         summary=f"{line.code} is charged without a primary: remove it, or charge its primary.",
-        evidence=charge_evidence([line]),
-        fixes=(Fix(f"Remove {line.code}", (RemoveLine(line),)),) if line.certain and line.open else (),
+        evidence=charge_evidence(lines),
+        fixes=(Fix(f"Remove {line.code}", tuple(map(RemoveLine, lines))),) if line.certain and line.open else (),
         absent=entry.codes,
         notes=(f"Primaries of {line.code} on this date of service: {', '.join(listed[:MOST_LISTED])}{more}.",),
         day=line.day,

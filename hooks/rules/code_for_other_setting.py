@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode
-from cds_service.core.rules import INFO, WARNING, Finding, Fix, Indicator, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Indicator, Passed, Undecided, Verdict, rule
 from cds_service.core.tables import Source
 from hooks.codes.tables import CODES, CROSSWALK, OPPS, PC_TC
 from hooks.coding.claims import charge_evidence, days_checked, is_submitted, lines_with_units
@@ -16,6 +16,7 @@ from hooks.coding.hospital import cpt_code_for, is_hospital_code_of_practice, st
 from hooks.coding.lines import grouped, lines_on
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import edit_in_table
+from hooks.coding.passing import because_of, codes_of, is_or_are, left_to
 from hooks.coding.published import (
     InForce,
     Status,
@@ -24,6 +25,7 @@ from hooks.coding.published import (
     level_ii_dates,
     refuses_hospital,
 )
+from hooks.coding.questions import WHO_PAYS, not_in_tables
 from hooks.coding.setting_and_payer import is_outside_opps, is_professional_in_facility, payer_of
 from hooks.coding.studies import study_of
 from hooks.coding.study_codes import CONTRAST_ADD_ON
@@ -35,9 +37,10 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON
     tables=(OPPS, CROSSWALK, PC_TC),
     sources=(OPPS.sources["opps"], CODES.sources["hcpcs"], PC_TC.sources["fee-schedule"]),
     override_reasons=WRONG_CHARGE,
+    if_none="no code that this rule looks at is on a claim of the other setting",
     every_code=True,
 )
-def code_for_other_setting(case: Case) -> Iterator[Finding | Undecided]:
+def code_for_other_setting(case: Case) -> Iterator[Verdict]:
     """A claim reports a code that belongs on the claim of the other setting.
 
     Why:
@@ -55,21 +58,42 @@ def code_for_other_setting(case: Case) -> Iterator[Finding | Undecided]:
         hospital claim (see hospital-contrast-code). Not checked for a critical access hospital (type of bill 85x).
     """
     lines = lines_with_units(case)
-    yield from _by_day([line for line in lines if is_hospital_code_of_practice(line, case)], case, _hospital_codes)
+    of_practice = [line for line in lines if line.claim_type == "professional"]
+    hospital_codes = [line for line in of_practice if is_hospital_code_of_practice(line, case)]
+    yield from _by_day(hospital_codes, case, _hospital_codes)
+    if of_practice and not hospital_codes:
+        yield Passed(_no_hospital_code, of_practice)
     days = days_checked(case)
     on_hospital_claims = [line for line in lines if line.claim_type == "institutional" and line.day in days]
-    yield from _by_day([line for line in on_hospital_claims if _may_be_refused(line, case)], case, _refused)
+    refused = [line for line in on_hospital_claims if _may_be_refused(line, case)]
+    yield from _by_day(refused, case, _refused)
+    if on_hospital_claims and not refused:
+        yield Passed(_none_refused, on_hospital_claims)
     yield from _by_day([line for line in on_hospital_claims if _has_needless_component(line, case)], case, _components)
 
 
-Verdict = Iterator[Finding | Undecided]
+Verdicts = Iterator[Verdict]
 
 
-def _by_day(lines: list[Line], case: Case, verdict: Callable[[list[Line], Case], Verdict]) -> Verdict:
+def _no_hospital_code(lines: list[Line]) -> Because:
+    return because_of(f"the practitioner's claim has no hospital outpatient code: {codes_of(lines)}", lines)
+
+
+def _none_refused(lines: list[Line]) -> Because:
+    return because_of(f"no OPPS status on file keeps {codes_of(lines)} off a hospital claim", lines)
+
+
+def _by_day(lines: list[Line], case: Case, verdict: Callable[[list[Line], Case], Verdicts]) -> Verdicts:
     by_day = grouped(lines, lambda line: line.day)
     for day in sorted(by_day, key=str):
         if is_submitted(by_day[day], case):
             yield from verdict(by_day[day], case)
+        else:
+            yield Passed(_not_under_review, by_day[day])
+
+
+def _not_under_review(lines: list[Line]) -> Because:
+    return because_of(f"{codes_of(lines)} {is_or_are(lines)} not under review", lines)
 
 
 def _finding(
@@ -104,10 +128,11 @@ def _joined(codes: list[str]) -> str:
 # --- hospital codes on a professional claim -------------------------------------------------------------------------
 
 
-def _hospital_codes(lines: list[Line], case: Case) -> Verdict:
+def _hospital_codes(lines: list[Line], case: Case) -> Verdicts:
     """One finding for a day; none where `contrast-not-supported` replaces the code already."""
     wrong = [line for line in lines if not _is_unsupported(line, case)]
     if not wrong:
+        yield Passed(left_to, "contrast-not-supported", f"{codes_of(lines)} without contrast on record", tuple(lines))
         return
     codes = _joined([line.code for line in wrong])
     targets = _joined([target for line in wrong if (target := cpt_code_for(line.code, line.day))])
@@ -181,14 +206,15 @@ def _may_be_refused(line: Line, case: Case) -> bool:
     return isinstance(status, Unknown) or refuses_hospital(status)
 
 
-def _refused(lines: list[Line], case: Case) -> Verdict:
+def _refused(lines: list[Line], case: Case) -> Verdicts:
     payer = payer_of(case, lines)
     codes = _joined([line.code for line in lines])
     if payer == "other":
+        yield Passed(because_of, f"the payer of {codes} is not Medicare", lines)
         return
     if payer == "unknown":
         reason = f"the payer is unknown; Medicare may not take {codes} on a hospital outpatient claim"
-        yield Undecided("claim", reason, charge_evidence(lines))
+        yield Undecided("claim", reason, charge_evidence(lines), WHO_PAYS)
         return
     if is_outside_opps(lines, case):
         reason = f"{codes}: this hospital is not paid under OPPS, so the statuses do not apply: ask your MAC"
@@ -197,7 +223,7 @@ def _refused(lines: list[Line], case: Case) -> Verdict:
     statuses = [status_on_hospital_claim(line, case) for line in lines]
     unknown = [each.reason for each in statuses if isinstance(each, Unknown)]
     if unknown:
-        yield Undecided("table", unknown[0], charge_evidence(lines))
+        yield not_in_tables(unknown[0], lines)
     known = [(line, status) for line, status in zip(lines, statuses, strict=True) if refuses_hospital(status)]
     if known:
         yield _refusal(known, case)
@@ -248,7 +274,7 @@ def _has_needless_component(line: Line, case: Case) -> bool:
 _SPLIT = "1"
 
 
-def _components(lines: list[Line], case: Case) -> Verdict:
+def _components(lines: list[Line], case: Case) -> Verdicts:
     codes = _joined([line.code for line in lines])
     found = component_indicator(lines[0].code, lines[0].day, case)
     yield _finding(

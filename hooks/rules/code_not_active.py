@@ -8,14 +8,16 @@ from msgspec.structs import replace
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
-from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import CODES, UNIT_LIMITS, CodeEntry
 from hooks.coding.claims import charge_evidence, claims, days_checked, is_submitted
 from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of, is_or_are, on_day
 from hooks.coding.products import is_supply, name_of
 from hooks.coding.published import InForce, Unknown, level_ii_dates
+from hooks.coding.questions import not_in_tables
 from hooks.coding.studies import study_of
 from hooks.coding.supplies import agents_of, is_discontinued, is_off_market, is_valid_supply, zero_limits
 
@@ -29,9 +31,10 @@ WASTE = ("JW", "JZ")
     tables=(CODES, UNIT_LIMITS),
     sources=(CODES.sources["hcpcs"], CODES.sources["ncci-add-ons"], UNIT_LIMITS.sources["mue-hospital"]),
     override_reasons=WRONG_CHARGE,
+    if_none="no code with known dates is under review",
     every_code=True,
 )
-def code_not_active(case: Case) -> Iterator[Finding | Undecided]:
+def code_not_active(case: Case) -> Iterator[Verdict]:
     """A code is charged outside its effective dates, or for a discontinued drug.
 
     Why:
@@ -46,21 +49,33 @@ def code_not_active(case: Case) -> Iterator[Finding | Undecided]:
         Codes within their dates; codes that are not in the tables.
     """
     days = days_checked(case)
+    in_effect: dict[date | None, list[Line]] = {}
     for claim in claims(case):
         by_code = grouped(claim, lambda line: (line.code, line.day))
         for code, day in sorted(by_code, key=str):
             lines = by_code[code, day]
             if not is_submitted(lines, case) or not (is_supply(code) or day in days):
                 continue
-            if code in CODES:
-                yield from _verdict(lines, claim, case)
-            elif case.every_code:
-                yield from _by_release(lines, level_ii_dates(code, day, case))
+            dates = level_ii_dates(code, day, case) if code in CODES or case.every_code else None
+            verdicts = list(_verdict(lines, dates, claim, case) if code in CODES else _by_release(lines, dates))
+            yield from verdicts
+            if not verdicts and (code in CODES or dates is not None):
+                in_effect.setdefault(day, []).extend(lines)
+    for day, lines in in_effect.items():
+        yield Passed(_in_effect, day, lines)
 
 
-def _verdict(lines: list[Line], claim: tuple[Line, ...], case: Case) -> Iterator[Finding | Undecided]:
+def _in_effect(day: date | None, lines: list[Line]) -> Because:
+    when = on_day(day) or "; no date of service is stated"
+    return because_of(f"{codes_of(lines)} {is_or_are(lines)} in effect{when}", lines)
+
+
+def _verdict(
+    lines: list[Line], loaded: InForce | Unknown | None, claim: tuple[Line, ...], case: Case
+) -> Iterator[Finding | Undecided]:
+    """The verdict on a code of our own tables; a loaded release of the day answers before them."""
     code, day = lines[0].code, lines[0].day
-    entry, loaded = CODES.on(code, day), level_ii_dates(code, day, case)
+    entry = CODES.on(code, day)
     if isinstance(loaded, InForce) and not loaded.on_day and entry is not None:
         yield from _by_release(lines, loaded)
     elif entry is None and not (isinstance(loaded, InForce) and loaded.on_day):
@@ -87,7 +102,7 @@ def _by_release(lines: list[Line], dates: InForce | Unknown | None) -> Iterator[
     """The verdict on a code by its dates in a loaded release."""
     code, certain = lines[0].code, all(line.certain for line in lines)
     if isinstance(dates, Unknown):
-        yield Undecided("table", dates.reason, charge_evidence(lines))
+        yield not_in_tables(dates.reason, lines)
     elif dates is not None and not dates.on_day:
         until = f" to {dates.last.isoformat()}" if dates.last else ""
         yield Finding(

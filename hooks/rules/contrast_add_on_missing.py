@@ -1,11 +1,12 @@
 """Rule: a stress echo with contrast without 93352."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, ReplaceCode
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import ADD_ONS, CROSSWALK, PRODUCTS
 from hooks.coding.contrast import ContrastUse, contrast_in, has_contrast_add_on
@@ -21,7 +22,9 @@ from hooks.coding.fixes import (
 )
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.override_reasons import MISSING_CHARGE
+from hooks.coding.passing import because_of, codes_of, left_to, on_day
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
+from hooks.coding.questions import was_contrast_given
 from hooks.coding.setting_and_payer import is_split
 from hooks.coding.studies import Study, codes_ordered, procedure_codes, stress_studies, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code
@@ -34,8 +37,9 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospi
     tables=(ADD_ONS, PRODUCTS, CROSSWALK),
     sources=(ADD_ONS.sources["ncci-add-ons"], ASE_2018),
     override_reasons=MISSING_CHARGE,
+    if_none="no stress echo is under review",
 )
-def contrast_add_on_missing(case: Case) -> Iterator[Finding | Undecided]:
+def contrast_add_on_missing(case: Case) -> Iterator[Verdict]:
     """93352 is missing for a stress echo with contrast.
 
     Why:
@@ -52,21 +56,47 @@ def contrast_add_on_missing(case: Case) -> Iterator[Finding | Undecided]:
         instead (Medicare pays only one of the two).
     """
     for study in stress_studies(case):
-        if not has_contrast_add_on(study) and not _includes_contrast(study):
+        if has_contrast_add_on(study):
+            yield Passed(_has_add_on, study)
+        elif _includes_contrast(study):
+            yield Passed(_other_code_covers, study)
+        else:
             yield from _verdict(study, contrast_in(study, case), case)
+
+
+def _has_add_on(study: Study) -> Because:
+    lines = study.lines_for(CONTRAST_ADD_ON)
+    verb = "charged" if lines else "ordered"
+    return because_of(f"{CONTRAST_ADD_ON} is {verb} for the stress echo{on_day(study.day)}", lines)
+
+
+def _other_code_covers(study: Study) -> Because:
+    """A hospital code includes the use of contrast; 0439T, charged or performed, excludes 93352."""
+    hospital = [line for line in study.primaries if is_hospital_code(line)]
+    if hospital:
+        return because_of(f"{codes_of(hospital)} includes the use of contrast", hospital)
+    if study.lines_for(PERFUSION_ADD_ON) or not are_hospital_codes(_recorded(study)):
+        return because_of(f"{PERFUSION_ADD_ON} takes the place of {CONTRAST_ADD_ON}", study.lines_for(PERFUSION_ADD_ON))
+    return Because("the hospital code on record includes the use of contrast", study_evidence(study))
+
+
+def _recorded(study: Study) -> set[str]:
+    return {code for code, _ in procedure_codes(study)} | codes_ordered(study)
 
 
 def _includes_contrast(study: Study) -> bool:
     """True if contrast is charged, or will be, by a code that includes it or excludes 93352."""
     if any(is_hospital_code(line) for line in study.primaries):
         return True
-    recorded = {code for code, _ in procedure_codes(study)} | codes_ordered(study)
+    recorded = _recorded(study)
     by_hospital = not study.primaries and are_hospital_codes(recorded)
     return by_hospital or bool(study.lines_for(PERFUSION_ADD_ON)) or PERFUSION_ADD_ON in recorded
 
 
-def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
     if _is_medicare_hospital_study(study, case) and not (use.given == "unknown" and study.ambiguous):
+        lines = medicare_hospital_lines(study, case)
+        yield Passed(left_to, "hospital-contrast-code", f"{codes_of(lines)} on a Medicare hospital claim", lines)
         return
     if any(isinstance(each, Line) and each.code in {CONTRAST_ADD_ON, PERFUSION_ADD_ON} for each in study.ambiguous):
         yield _undecided(study)
@@ -79,9 +109,10 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | U
             (*use.evidence, *use.against),
         )
     elif use.given == "unknown" and use.hints:
-        yield _question(
+        question = _question(
             study, use.hints, "Contrast is named in free text only, which does not support a suggested charge."
         )
+        yield replace(question, question=was_contrast_given(study.day, case) if case.stage == "claim" else None)
     elif study.ambiguous:
         yield _undecided(study)
     elif use.given == "unknown" and case.stage == "claim":
@@ -89,7 +120,16 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | U
             "record",
             "contrast use is unknown because the administration record is incomplete",
             study_evidence(study),
+            was_contrast_given(study.day, case),
         )
+    else:
+        yield Passed(_no_contrast, study, use)
+
+
+def _no_contrast(study: Study, use: ContrastUse) -> Because:
+    if use.given == "no":
+        return Because(f"the record shows no contrast at the stress echo{on_day(study.day)}", use.against)
+    return Because("the stress echo is ordered without contrast", study_evidence(study))
 
 
 def _undecided(study: Study) -> Undecided:

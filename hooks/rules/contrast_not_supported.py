@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Passed, Verdict, rule
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
 from hooks.coding.contrast import ContrastUse, contrast_in
 from hooks.coding.fixes import named_fix
 from hooks.coding.hospital import cpt_code_for
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of
 from hooks.coding.products import is_supply
 from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_kind
@@ -23,8 +24,9 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_ki
     tables=(CODES, PRODUCTS, CROSSWALK),
     sources=(CODES.sources["hcpcs"], CROSSWALK.sources["opps"], ASE_2018),
     override_reasons=WRONG_CHARGE,
+    if_none="no charge for contrast is under review",
 )
-def contrast_not_supported(case: Case) -> Iterator[Finding | Undecided]:
+def contrast_not_supported(case: Case) -> Iterator[Verdict]:
     """Contrast is charged, but the record shows that no agent was given.
 
     Why:
@@ -41,9 +43,23 @@ def contrast_not_supported(case: Case) -> Iterator[Finding | Undecided]:
     """
     for study in studies(case):
         charged = tuple(line for line in study.lines if line.under_review and _charges_contrast(line))
+        if not charged:
+            continue
         use = contrast_in(study, case)
-        if case.stage == "claim" and charged and use.given in {"no", "contradicted"}:
+        if case.stage == "claim" and use.given in {"no", "contradicted"}:
             yield _finding(study, use, charged)
+        else:
+            yield Passed(_supported, use, charged, case)
+
+
+def _supported(use: ContrastUse, lines: tuple[Line, ...], case: Case) -> Because:
+    """The record of contrast or, where there is none, that it rules no contrast out."""
+    if case.stage == "order":
+        return because_of(f"{codes_of(lines)} may be planned before contrast is given", lines)
+    records = tuple(seen for seen in use.evidence if not isinstance(seen.record, Line))
+    if records:
+        return Because(f"the record supports {codes_of(lines)}: {records[0].seen}", records)
+    return because_of(f"nothing on record rules out the contrast behind {codes_of(lines)}", lines)
 
 
 def _charges_contrast(line: Line) -> bool:

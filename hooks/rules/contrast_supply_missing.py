@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cds_service.core.case import Case
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Passed, Undecided, Verdict, rule
 from hooks.codes.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.contrast import ContrastUse, ambiguous_agents, contrast_in, contrast_is_charged
@@ -17,6 +17,7 @@ from hooks.coding.fixes import (
     supply_notes,
 )
 from hooks.coding.override_reasons import MISSING_CHARGE
+from hooks.coding.passing import because_of, named, on_day
 from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON
 
@@ -28,8 +29,9 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], MEDLEARN_2018, NORIDIAN_JZ_2024),
     override_reasons=MISSING_CHARGE,
+    if_none="no stress echo with contrast is under review",
 )
-def contrast_supply_missing(case: Case) -> Iterator[Finding | Undecided]:
+def contrast_supply_missing(case: Case) -> Iterator[Verdict]:
     """The contrast agent of a stress echo is not charged.
 
     Why:
@@ -47,16 +49,29 @@ def contrast_supply_missing(case: Case) -> Iterator[Finding | Undecided]:
         both).
     """
     for study in studies(case):
-        if (
-            study.under_review
-            and study.kind != "rest"
-            and contrast_is_charged(study, case)
-            and supply_is_missing(study)
-        ):
+        if not study.under_review or study.kind == "rest":
+            continue
+        if not contrast_is_charged(study, case):
+            yield Passed(_no_contrast, study)
+        elif supply_is_missing(study):
             yield from _verdict(study, contrast_in(study, case), case)
+        else:
+            yield Passed(_not_missing, study)
 
 
-def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Finding | Undecided]:
+def _no_contrast(study: Study) -> Because:
+    if study.kind == "none":
+        return Because("no stress echo is charged with contrast", study_evidence(study))
+    return Because(f"no contrast is charged with the stress echo{on_day(study.day)}", study_evidence(study))
+
+
+def _not_missing(study: Study) -> Because:
+    if study.supplies:
+        return because_of(f"{named(map(str, study.supplies))} charges the agent{on_day(study.day)}", study.supplies)
+    return because_of(f"the facility charges the agent, beside {named(map(str, study.lines))}", study.lines)
+
+
+def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
     evidence = (*_study_and_add_ons(study), *use.evidence)
     if use.given == "no":
         yield Undecided(

@@ -8,14 +8,16 @@ from cds_service.cms.articles import Article
 from cds_service.core.case import Case, ClaimType, Diagnosis, Line, Order, Procedure
 from cds_service.core.concepts import BILLING
 from cds_service.core.notation import codes_without_modifiers
-from cds_service.core.rules import INFO, Evidence, Finding, SetUp, Undecided, rule
+from cds_service.core.rules import INFO, Because, Evidence, Finding, Passed, Question, SetUp, Undecided, Verdict, rule
 from hooks.codes.sources import MCD_EDITIONS
 from hooks.codes.tables import POLICIES
-from hooks.coding.articles import NotListed, Open, compared, parts_of
+from hooks.coding.articles import NotListed, Open, compared, listed_diagnosis, parts_of
 from hooks.coding.claims import settings_of
 from hooks.coding.override_reasons import COVERAGE
+from hooks.coding.passing import on_day
 from hooks.coding.published import source_of
-from hooks.coding.setting_and_payer import payer_of
+from hooks.coding.questions import WHEN, WHICH_DIAGNOSES, WHO_PAYS
+from hooks.coding.setting_and_payer import Payer, payer_of
 
 CODES = ("93350", "93351", "93352", "C8928", "C8930", "0439T")
 CAUTION = "Listing is not coverage, and not listed is not a denial: read the article and the record."
@@ -53,12 +55,13 @@ class _Charged:
     sources=(MCD_EDITIONS,),
     override_reasons=COVERAGE,
     about=CODES,
+    if_none="no code of a stress echo or of contrast is under review",
     set_up=SetUp(
         lambda case: bool(case.site.medicare) or case.tables.has("articles"),
         "not set up: name the Medicare contractor in the site's file and load its articles",
     ),
 )
-def diagnosis_not_listed(case: Case) -> Iterator[Finding | Undecided]:
+def diagnosis_not_listed(case: Case) -> Iterator[Verdict]:
     """No diagnosis on the claim is on the list of the Medicare contractor's article.
 
     Why:
@@ -83,10 +86,32 @@ def diagnosis_not_listed(case: Case) -> Iterator[Finding | Undecided]:
             undecided.setdefault(verdict, []).append(each)
         elif verdict:
             found.setdefault((each.claim, each.day, verdict.articles), []).append(each)
+        else:
+            yield Passed(_nothing_found, each, case)
     for (_, day, articles), charged in found.items():
         yield _finding(charged, day, articles)
     for question, charged in undecided.items():
-        yield Undecided(question.why, question.reason, tuple(each.evidence for each in charged))
+        evidence = tuple(each.evidence for each in charged)
+        yield Undecided(question.why, question.reason, evidence, _question(question, charged[0], case))
+
+
+def _question(asked: Open, charged: _Charged, case: Case) -> Question | None:
+    """Asks for what the claim does not state: payer, day, diagnoses."""
+    if _payer(charged, case) == "unknown":
+        return WHO_PAYS
+    if charged.day is None:
+        return WHEN if case.site.medicare else None
+    return WHICH_DIAGNOSES if asked.lacks_diagnosis and charged.claim else None
+
+
+def _nothing_found(charged: _Charged, case: Case) -> Because:
+    """Another payer, the diagnosis that an article lists, or no article for the code."""
+    if _payer(charged, case) == "other" or charged.day is None:
+        return Because(f"the payer of {charged.code} is not Medicare", (charged.evidence,))
+    for part in parts_of(charged.claim_type, case):
+        if (listed := listed_diagnosis(charged.code, charged.day, part, charged.codes, case)) is not None:
+            return Because(f"{charged.code}: {listed}", (charged.evidence,))
+    return Because(f"no article in force{on_day(charged.day)} restricts {charged.code}", (charged.evidence,))
 
 
 def _charged(case: Case) -> Iterator[_Charged]:
@@ -118,7 +143,7 @@ def _of_linked(line: Line, case: Case) -> tuple[Diagnosis, ...]:
 
 
 def _verdict(charged: _Charged, case: Case) -> NotListed | Open | None:
-    payer = payer_of(case, (charged.record,) if isinstance(charged.record, Line) else ())
+    payer = _payer(charged, case)
     if payer == "other":
         return None
     if payer == "unknown":
@@ -128,6 +153,10 @@ def _verdict(charged: _Charged, case: Case) -> NotListed | Open | None:
     if charged.day is None:
         return Open("claim", f"{charged.code} has no date of service")
     return _by_part(charged, charged.day, case)
+
+
+def _payer(charged: _Charged, case: Case) -> Payer:
+    return payer_of(case, (charged.record,) if isinstance(charged.record, Line) else ())
 
 
 def _by_part(charged: _Charged, day: date, case: Case) -> NotListed | Open | None:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
-from cds_service.core.rules import INFO, Evidence, Finding, Undecided, rule
+from cds_service.core.rules import INFO, Because, Evidence, Finding, Passed, Verdict, rule
 from hooks.codes.tables import DOCUMENTATION
 from hooks.coding.contrast import contrast_in
 from hooks.coding.documentation import DocumentationCheck, documentation_of, is_incomplete
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, left_to
 from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON
 
@@ -19,8 +20,9 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON
     tables=(DOCUMENTATION,),
     sources=(DOCUMENTATION.sources["reference-pages"], DOCUMENTATION.sources["bracco-2016"]),
     override_reasons=WRONG_CHARGE,
+    if_none="93352 is not submitted",
 )
-def documentation_incomplete(case: Case) -> Iterator[Finding | Undecided]:
+def documentation_incomplete(case: Case) -> Iterator[Verdict]:
     """93352 is charged, but supporting documentation is missing from the record.
 
     Why:
@@ -36,9 +38,21 @@ def documentation_incomplete(case: Case) -> Iterator[Finding | Undecided]:
     """
     for study in studies(case) if case.stage == "claim" else ():
         lines = tuple(line for line in study.lines_for(CONTRAST_ADD_ON) if line.under_review)
-        is_supported = lines and contrast_in(study, case).given not in {"no", "contradicted"}
-        if is_supported and is_incomplete(study, case):
+        if not lines:
+            continue
+        if contrast_in(study, case).given in {"no", "contradicted"}:
+            yield Passed(left_to, "contrast-not-supported", f"{CONTRAST_ADD_ON} without contrast on record", lines)
+        elif is_incomplete(study, case):
             yield _finding(study, lines, case)
+        else:
+            yield Passed(_none_missing, study, lines, case)
+
+
+def _none_missing(study: Study, lines: tuple[Line, ...], case: Case) -> Because:
+    checked = documentation_of(study, case)
+    found = sum(each.state == "found" for each in checked)
+    rest = "" if found == len(checked) else ", and the others may be in parts that were not sent"
+    return because_of(f"{found} of {len(checked)} supporting items found{rest}", lines)
 
 
 def _finding(study: Study, lines: tuple[Line, ...], case: Case) -> Finding:

@@ -4,15 +4,17 @@ from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, Change, RemoveLine, RemoveModifier, ReplaceCode
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import CROSSWALK, OPPS
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.contrast import ContrastUse, contrast_in, contrast_is_charged, supplies_due
 from hooks.coding.fixes import add_code, named_fix, supply_notes
 from hooks.coding.hospital import hospital_code_for, hospital_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of, left_to
 from hooks.coding.performed import has_perfusion
-from hooks.coding.setting_and_payer import is_outside_opps, payer_of
+from hooks.coding.questions import WHO_PAYS
+from hooks.coding.setting_and_payer import Payer, is_outside_opps, payer_of
 from hooks.coding.studies import Study, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
 
@@ -27,8 +29,9 @@ _SECOND_ECHO = DISTINCT_SERVICE | {"76", "77"}
     tables=(CROSSWALK, OPPS),
     sources=(CROSSWALK.sources["opps"],),
     override_reasons=WRONG_CHARGE,
+    if_none="no echo on a hospital claim is under review",
 )
-def hospital_contrast_code(case: Case) -> Iterator[Finding | Undecided]:
+def hospital_contrast_code(case: Case) -> Iterator[Verdict]:
     """A Medicare hospital claim reports an echo with contrast by CPT codes.
 
     Why:
@@ -51,7 +54,7 @@ def hospital_contrast_code(case: Case) -> Iterator[Finding | Undecided]:
             yield from _verdict(study, lines, contrast_in(study, case), case)
 
 
-def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case) -> Iterator[Verdict]:
     payer = payer_of(case, lines)
     wrong = _wrong_lines(study, use, lines)
     if has_perfusion(study) and payer != "other" and any(_target(line, study) for line in lines):
@@ -61,14 +64,28 @@ def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case
             tuple(Evidence(f"{line} is charged", line) for line in lines),
         )
     if not wrong or payer == "other" or use.given in {"no", "contradicted"}:
+        yield Passed(_right, lines, wrong, payer)
         return
     evidence = tuple(Evidence(f"{line} is charged", line) for line in wrong)
     if payer == "unknown":
-        yield Undecided("claim", "the payer of this hospital claim is unknown; Medicare requires a C code", evidence)
+        yield Undecided(
+            "claim", "the payer of this hospital claim is unknown; Medicare requires a C code", evidence, WHO_PAYS
+        )
     elif is_outside_opps(lines, case):
         yield Undecided("claim", "this hospital is not paid under OPPS: ask your MAC for its codes", evidence)
     else:
         yield _finding(study, use, lines, wrong, case)
+
+
+def _right(lines: tuple[Line, ...], wrong: tuple[Line, ...], payer: Payer) -> Because:
+    if wrong and payer == "other":
+        return because_of(f"the payer of {codes_of(wrong)} on the hospital claim is not Medicare", wrong)
+    if wrong:
+        return left_to("contrast-not-supported", f"{codes_of(wrong)} without contrast on record", wrong)
+    hospital = [line for line in lines if is_hospital_code(line)]
+    if hospital:
+        return because_of(f"{codes_of(hospital)} charges the echo with contrast on the hospital claim", hospital)
+    return because_of(f"no contrast is on record with {codes_of(lines)} on the hospital claim", lines)
 
 
 def _wrong_lines(study: Study, use: ContrastUse, lines: tuple[Line, ...]) -> tuple[Line, ...]:

@@ -6,7 +6,7 @@ from datetime import date
 
 from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.changes import RemoveLine
-from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, Why, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Question, Undecided, Verdict, Why, rule
 from cds_service.core.tables import Source
 from hooks.codes.tables import ADD_ONS, PAIRS
 from hooks.coding.claims import (
@@ -21,27 +21,38 @@ from hooks.coding.claims import (
     share_a_claim,
 )
 from hooks.coding.hospital import is_of_other_setting
-from hooks.coding.lines import grouped, possible_lines_on, relevant_lines
+from hooks.coding.lines import alike, grouped, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import Edit
-from hooks.coding.primaries import is_primary_of, lacks_primary
+from hooks.coding.passing import because_of, codes_of, left_to, on_day
+from hooks.coding.practitioners import ByPractitioner
+from hooks.coding.primaries import lacks_primary, primaries_charged
 from hooks.coding.published import Primaries, is_of_echo, listed_pairs, pair_edit, primaries_of, unread_pairs
+from hooks.coding.questions import WHEN, whose_claim
 from hooks.coding.setting_and_payer import is_outside_opps
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two lines of an NCCI pair: Medicare pays `paid` (column 1) and denies `denied` (column 2), as `sources` list."""
+    """An NCCI pair: Medicare pays `paid` (column 1) and denies `denied` (column 2), as `sources` list.
 
-    paid: Line
-    denied: Line
+    Each side is one line or several that are alike, so that a claim may be long.
+    """
+
+    paid: tuple[Line, ...]
+    denied: tuple[Line, ...]
     edit: Edit
     sources: tuple[Source, ...]
 
     @property
     def lines(self) -> tuple[Line, Line]:
-        """Both lines, column 1 first."""
-        return self.paid, self.denied
+        """A line of either side, column 1 first."""
+        return self.paid[0], self.denied[0]
+
+    @property
+    def every_line(self) -> tuple[Line, ...]:
+        """All lines of both sides, column 1 first."""
+        return (*self.paid, *self.denied)
 
     @property
     def kind(self) -> tuple[str, bool]:
@@ -50,7 +61,7 @@ class Pair:
         return "bypassed" if bypassed else self.edit, all(line.certain for line in self.lines)
 
     def __str__(self) -> str:
-        return f"{self.paid.code} with {self.denied.code}"
+        return f"{self.paid[0].code} with {self.denied[0].code}"
 
 
 @rule(
@@ -59,9 +70,10 @@ class Pair:
     tables=(PAIRS,),
     sources=tuple(PAIRS.sources.values()),
     override_reasons=WRONG_CHARGE,
+    if_none="no two codes that this rule compares are under review on one day",
     every_code=True,
 )
-def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
+def pair_conflict(case: Case) -> Iterator[Verdict]:
     """Two codes are charged on one day that Medicare does not pay together.
 
     Why:
@@ -83,21 +95,27 @@ def pair_conflict(case: Case) -> Iterator[Finding | Undecided]:
     days = days_checked(case)
     lines = [line for line in lines_with_units(case) if line.day in days and not is_of_other_setting(line, case)]
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
-    for one, other in _candidate_pairs(lines, case):
+    is_paired, apart = False, list[tuple[Line, Line]]()
+    for paid, denied in _candidate_pairs(lines, case):
+        one, other = paid[0], denied[0]
         edit, sources = _edit_for(one, other, case)
         if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
+            apart.append((one, other))
             continue
-        pair = Pair(one, other, edit, sources)
+        is_paired = True
+        pair = Pair(paid, denied, edit, sources)
         uncertainty = _uncertainty(pair, case)
         if uncertainty:
             why: Why = "table" if edit == "not known" else "claim"
-            yield Undecided(why, f"{pair}: {uncertainty}", charge_evidence(pair.lines))
+            yield Undecided(why, f"{pair}: {uncertainty}", charge_evidence(pair.every_line), _question(pair, case))
         else:
             pairs.setdefault((one.day, pair.kind), []).append(pair)
     for (_, (kind, certain)), group in pairs.items():
         yield _FINDINGS[kind](sorted(group, key=str), certain, case)
     if case.every_code:
         yield from _unread(lines, case)
+    if not is_paired:
+        yield from _passes(lines, apart, case)
 
 
 # --- NCCI edits -----------------------------------------------------------------------------------------------------
@@ -107,14 +125,33 @@ _LISTED = frozenset((row.code, other) for row in PAIRS for other in (*row.never,
 _PAID = frozenset(paid for paid, _ in _LISTED)
 
 
-def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[tuple[Line, Line]]:
+def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[tuple[tuple[Line, ...], tuple[Line, ...]]]:
     """Lines of one day whose codes are a listed pair; indexed by day and code, since a claim may be long."""
     for day, of_day in grouped(lines, lambda line: line.day).items():
-        by_code = grouped(of_day, lambda line: line.code)
+        by_code: dict[str, list[tuple[Line, ...]]] = {}
+        for same in alike(of_day):
+            by_code.setdefault(same[0].code, []).append(same)
         own = {(paid, denied) for paid in by_code.keys() & _PAID for denied in by_code if (paid, denied) in _LISTED}
         loaded = listed_pairs(_codes_on(day, case), day, BOTH_SETTINGS, case)
         for paid, denied in sorted(own | {pair for pair in loaded if pair[0] in by_code and pair[1] in by_code}):
-            yield from ((one, other) for one in by_code[paid] for other in by_code[denied] if one is not other)
+            yield from _by_practitioner(by_code[paid], by_code[denied])
+
+
+def _by_practitioner(
+    paid: list[tuple[Line, ...]], denied: list[tuple[Line, ...]]
+) -> Iterator[tuple[tuple[Line, ...], tuple[Line, ...]]]:
+    """Each group of column 1 with those of column 2 that a practitioner of it may have charged.
+
+    If nobody may have charged both, the first of either, so that the rule can say so.
+    """
+    charged = ByPractitioner(denied, lambda same: same[0].performers)
+    is_paired = False
+    for one in paid:
+        found = {id(other): other for other in charged.may_be_of(one[0].performers)}
+        yield from ((one, other) for other in found.values())
+        is_paired |= bool(found)
+    if not is_paired:
+        yield paid[0], denied[0]
 
 
 def _codes_on(day: date | None, case: Case) -> frozenset[str]:
@@ -131,12 +168,17 @@ def _edit_for(one: Line, other: Line, case: Case) -> tuple[Edit, tuple[Source, .
     """The edit for two lines in this order, with its sources; `not known` if the tables of the two settings differ."""
     if not same_day_and_practitioner(one, other) or share_a_claim(one, other) is False:
         return "none", ()
-    settings = [setting for setting in settings_of(one) if setting in settings_of(other)] or settings_of(one)
-    codes = _codes_on(one.day, case)
-    found = [pair_edit(one.code, other.code, codes, one.day, setting, case) for setting in settings]
+    found = _edits_by_setting(one, other, case)
     is_paid_as_billed = not _is_of_echo((one, other)) and _is_bypassed((one, other))
     edits: set[Edit] = {"none" if edit == "with modifier" and is_paid_as_billed else edit for edit, _ in found}
     return edits.pop() if len(edits) == 1 else "not known", tuple(source for _, source in found if source)
+
+
+def _edits_by_setting(one: Line, other: Line, case: Case) -> list[tuple[Edit, Source | None]]:
+    """The edit in each setting that both lines may be of."""
+    settings = [setting for setting in settings_of(one) if setting in settings_of(other)] or settings_of(one)
+    codes = _codes_on(one.day, case)
+    return [pair_edit(one.code, other.code, codes, one.day, setting, case) for setting in settings]
 
 
 def _is_bypassed(lines: tuple[Line, Line]) -> bool:
@@ -162,13 +204,48 @@ def _unread(lines: list[Line], case: Case) -> Iterator[Undecided]:
 def _uncertainty(pair: Pair, case: Case) -> str:
     if pair.edit == "not known":
         return "the NCCI tables do not cover this date of service and claim type"
-    if pair.paid.day is None:
+    if pair.lines[0].day is None:
         return "the date of service is not stated"
     if share_a_claim(*pair.lines) is None:
         return "one line carries 26 or TC, and the other may be on another party's claim"
     if not _is_of_echo(pair.lines) and is_outside_opps(pair.lines, case):
         return "this hospital is not paid under OPPS, and NCCI's pairs may not apply: ask your MAC"
     return ""
+
+
+def _question(pair: Pair, case: Case) -> Question | None:
+    """Asks for the day or, if the edit is known for each setting, whose claim it is."""
+    if pair.lines[0].day is None:
+        return WHEN
+    edits = [edit for edit, _ in _edits_by_setting(*pair.lines, case)]
+    return whose_claim(pair.lines) if "not known" not in edits else None
+
+
+def _passes(lines: list[Line], apart: list[tuple[Line, Line]], case: Case) -> Iterator[Passed]:
+    """One for each pair that is not on one claim, or for each day with several codes and no pair."""
+    for one, other in apart:
+        yield Passed(_apart, one, other, case)
+    for day, of_day in grouped(lines, lambda line: line.day).items() if not apart else ():
+        asked = [line for line in of_day if line.code and (case.every_code or is_of_echo(line.code))]
+        if len({line.code for line in asked}) > 1:
+            yield Passed(_no_pair, day, asked)
+
+
+def _no_pair(day: date | None, lines: list[Line]) -> Because:
+    return because_of(f"no NCCI pair is among {codes_of(lines)}{on_day(day)}", lines)
+
+
+def _apart(one: Line, other: Line, case: Case) -> Because:
+    both = f"{one.code} and {other.code}"
+    if not same_day_and_practitioner(one, other):
+        return because_of(f"{both} are charged by different practitioners", (one, other))
+    if share_a_claim(one, other) is False:
+        return because_of(f"{both} are not on one party's claim", (one, other))
+    if not is_submitted((one, other), case):
+        return because_of(f"neither {one.code} nor {other.code} is under review", (one, other))
+    if _lacks_primary(one, other, case):
+        return left_to("add-on-without-primary", f"{other.code} stands without a primary", (other,))
+    return because_of(f"{both} are paid together as billed{on_day(one.day)}", (one, other))
 
 
 def _lacks_primary(one: Line, other: Line, case: Case) -> bool:
@@ -182,8 +259,13 @@ def _lacks_primary(one: Line, other: Line, case: Case) -> bool:
 def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
     removed = _removed(pairs)
     removed_lines = frozenset(removed)
-    orphaned = [line for line in relevant_lines(case) if _loses_its_primary(line, removed_lines, case)]
-    kept = _joined(_codes(pair.paid for pair in pairs if pair.paid not in removed_lines))
+    orphaned = [
+        line
+        for same in alike(relevant_lines(case))
+        if _loses_its_primary(same[0], removed_lines, case)
+        for line in same
+    ]
+    kept = _joined(_codes(pair.paid[0] for pair in pairs if pair.paid[0] not in removed_lines))
     is_one = len(_codes(removed)) == 1
     return _finding(
         pairs,
@@ -192,7 +274,7 @@ def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
         certain,
         fixes=_removal([*removed, *orphaned]) if certain else (),
         notes=[f"{pair}: never paid together (indicator 0), even with a modifier." for pair in pairs]
-        + [f"{line.code} would have no primary left and is removed too." for line in orphaned],
+        + [f"{code} would have no primary left and is removed too." for code in _codes(orphaned)],
     )
 
 
@@ -200,10 +282,10 @@ def _removed(pairs: Iterable[Pair]) -> list[Line]:
     """Column 2 lines to remove, from the top: a line denied only by a removed line may stay."""
     left, removed = list(pairs), dict[Line, None]()
     while left:
-        denied = dict.fromkeys(pair.denied for pair in left)
-        top = [pair.denied for pair in left if pair.paid not in denied] or denied
-        removed |= dict.fromkeys(top)
-        left = [pair for pair in left if pair.paid not in removed and pair.denied not in removed]
+        denied = {pair.denied[0] for pair in left}
+        top = [pair for pair in left if pair.paid[0] not in denied] or left
+        removed |= dict.fromkeys(line for pair in top for line in pair.denied)
+        left = [pair for pair in left if pair.paid[0] not in removed and pair.denied[0] not in removed]
     return list(removed)
 
 
@@ -211,7 +293,7 @@ def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool
     found = primaries_of(line.code, line.day, case)
     if not isinstance(found, Primaries) or line in removed:
         return False
-    primaries = [other for other in possible_lines_on(line.day, case) if is_primary_of(other, line, found.codes)]
+    primaries = list(primaries_charged(line, found.codes, case))
     return bool(primaries) and all(other in removed for other in primaries)
 
 
@@ -223,11 +305,11 @@ def _removal(lines: list[Line]) -> tuple[Fix, ...]:
 
 
 def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
-    denied = _codes(pair.denied for pair in pairs)
+    denied = _codes(pair.denied[0] for pair in pairs)
     it, was = ("it", "it was") if len(denied) == 1 else ("them", "they were")
     return _finding(
         pairs,
-        f"{_joined(denied)} with {_joined(_codes(pair.paid for pair in pairs))}: not paid without a modifier. "
+        f"{_joined(denied)} with {_joined(_codes(pair.paid[0] for pair in pairs))}: not paid without a modifier. "
         f"Remove {it}, unless {was} distinct.",
         certain,
         notes=[f"{pair}: not paid together (indicator 1)." for pair in pairs]
@@ -253,10 +335,10 @@ _FINDINGS = {"never": _never, "with modifier": _without_modifier, "bypassed": _b
 def _finding(pairs: list[Pair], summary: str, certain: bool, notes: list[str], fixes: tuple[Fix, ...] = ()) -> Finding:
     return Finding(
         summary=summary,
-        evidence=charge_evidence(dict.fromkeys(line for pair in pairs for line in pair.lines)),
+        evidence=charge_evidence(dict.fromkeys(line for pair in pairs for line in pair.every_line)),
         fixes=fixes,
         notes=tuple(dict.fromkeys([*notes, *_more_notes(pairs)])),
-        day=pairs[0].paid.day,
+        day=pairs[0].paid[0].day,
         indicator=None if certain else INFO,
         sources=tuple(dict.fromkeys(source for pair in pairs for source in pair.sources)),
     )
@@ -265,8 +347,8 @@ def _finding(pairs: list[Pair], summary: str, certain: bool, notes: list[str], f
 def _more_notes(pairs: list[Pair]) -> Iterator[str]:
     """The remarks of our own table, whichever table lists the pair."""
     for pair in pairs:
-        rows = [row for row in PAIRS.history(pair.paid.code) if row.setting in settings_of(pair.paid)]
-        yield from (row.notes[pair.denied.code] for row in rows if pair.denied.code in row.notes)
+        rows = [row for row in PAIRS.history(pair.lines[0].code) if row.setting in settings_of(pair.lines[0])]
+        yield from (row.notes[pair.lines[1].code] for row in rows if pair.lines[1].code in row.notes)
 
 
 def _codes(lines: Iterable[Line]) -> list[str]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.sources import L38786
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, STUDIES
 from hooks.coding.claims import units_of
@@ -16,7 +16,9 @@ from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.left_off import LeftOff, left_off
 from hooks.coding.lines import lines_on
 from hooks.coding.override_reasons import MISSING_CHARGE
+from hooks.coding.passing import because_of, codes_of, is_or_are, left_to, named, on_day
 from hooks.coding.performed import (
+    STRESS_CODES,
     UnbilledService,
     charge_is_missing,
     code_to_charge,
@@ -28,8 +30,10 @@ from hooks.coding.performed import (
 )
 from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import is_professional_only
-from hooks.coding.studies import Study, studies
+from hooks.coding.studies import Study, procedure_codes, studies
 from hooks.coding.study_codes import PERFUSION_ADD_ON, study_kind
+
+_CHARGED_SERVICES = frozenset({*STRESS_CODES, PERFUSION_ADD_ON})
 
 # Codes charged by component; C codes are hospital codes only.
 SPLIT = frozenset({"93350", "93351"})
@@ -42,8 +46,9 @@ SPLIT = frozenset({"93350", "93351"})
     tables=(CODES, CROSSWALK, ADD_ONS, STUDIES),
     sources=(CODES.sources["fee-schedule"], CROSSWALK.sources["opps"], L38786),
     override_reasons=MISSING_CHARGE,
+    if_none="no echo is under review",
 )
-def performed_not_charged(case: Case) -> Iterator[Finding | Undecided]:
+def performed_not_charged(case: Case) -> Iterator[Verdict]:
     """A stress echo or perfusion echo was performed and is not charged, or a charge is not on the claim.
 
     Why:
@@ -71,6 +76,23 @@ def performed_not_charged(case: Case) -> Iterator[Finding | Undecided]:
             yield _perfusion_verdict(perfusion, study, case)
         for each in left_off(study, case):
             yield _left_off_verdict(each, study, case)
+        yield Passed(_nothing_missing, study, stress)
+
+
+def _nothing_missing(study: Study, stress: UnbilledService | None) -> Because:
+    """The services on record beside their charges; with `stress`, its add-on has no primary yet."""
+    done = [(code, procedure) for code, procedure in procedure_codes(study) if code in _CHARGED_SERVICES]
+    codes = named(code for code, _ in done)
+    if stress:
+        return left_to("add-on-without-primary", f"{codes} was performed and an add-on is charged", study.lines)
+    lines = [line for line in study.lines if study_kind(line) or line.code == PERFUSION_ADD_ON]
+    if done and lines:
+        text = f"{codes} was performed{on_day(study.day)}, and {codes_of(lines)} {is_or_are(lines)} charged"
+        return because_of(text, lines)
+    if lines:
+        text = f"{codes_of(lines)} {is_or_are(lines)} charged, and nothing else is on record{on_day(study.day)}"
+        return because_of(text, lines)
+    return Because(f"no service without its charge is on record{on_day(study.day)}")
 
 
 def _evidence(performed: UnbilledService) -> tuple[Evidence, ...]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode
-from cds_service.core.rules import INFO, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, Because, Finding, Fix, Passed, Verdict, rule
 from hooks.codes.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
 from hooks.coding.claims import charge_evidence, claims, component, is_submitted, same_day_and_practitioner
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of, is_or_are, named, on_day
 
 
 @rule(
@@ -17,8 +18,9 @@ from hooks.coding.override_reasons import WRONG_CHARGE
     tables=(WHOLE_SERVICES, PAIRS),
     sources=(WHOLE_SERVICES.sources["cpt-guideline"], PAIRS.sources["ptp-practitioner"]),
     override_reasons=WRONG_CHARGE,
+    if_none="93350 is not under review",
 )
-def stress_components(case: Case) -> Iterator[Finding | Undecided]:
+def stress_components(case: Case) -> Iterator[Verdict]:
     """One practitioner charges 93350-26, 93016 and 93018 instead of 93351-26.
 
     Why:
@@ -39,6 +41,26 @@ def stress_components(case: Case) -> Iterator[Finding | Undecided]:
                 parts = _parts(entry, echo, by_day[echo.day])
                 if parts and is_submitted((echo, *parts), case):
                     yield _finding(entry, echo, parts)
+                elif echo.code == entry.echo:
+                    yield Passed(_shared, entry, echo, by_day[echo.day])
+
+
+def _shared(entry: WholeService, echo: Line, day_lines: list[Line]) -> Because:
+    """The echo is charged whole, or the parts of the stress test are not all this practitioner's."""
+    if "26" not in echo.modifiers:
+        return because_of(f"{echo.code} is charged without 26", [echo])
+    if echo.day is None or not entry.in_force(echo.day):
+        return because_of(f"the guideline on {entry.code} is not in force{on_day(echo.day)}", [echo])
+    own = [line for line in day_lines if line is not echo and same_day_and_practitioner(line, echo)]
+    missing = [part for part in entry.parts if part not in {line.code for line in own}]
+    if missing:
+        return because_of(f"{echo} stands without {named(missing)} of the same practitioner", [echo])
+    excluding = [line for line in own if _excludes(line, entry)]
+    if excluding:
+        return because_of(
+            f"{codes_of(excluding)} beside {echo} shows work that {entry.code}-26 does not cover", excluding
+        )
+    return because_of(f"{echo} with {named(entry.parts)} {is_or_are(own)} not under review", [echo, *own])
 
 
 def _parts(entry: WholeService, echo: Line, day_lines: list[Line]) -> list[Line]:
@@ -47,8 +69,12 @@ def _parts(entry: WholeService, echo: Line, day_lines: list[Line]) -> list[Line]
         return []
     others = [line for line in day_lines if line is not echo and same_day_and_practitioner(line, echo)]
     parts = [line for line in others if line.code in entry.parts]
-    excluding = [line for line in others if line.code in (entry.code, echo.code) or _is_tracing(line)]
+    excluding = [line for line in others if _excludes(line, entry)]
     return parts if {line.code for line in parts} == set(entry.parts) and not excluding else []
+
+
+def _excludes(line: Line, entry: WholeService) -> bool:
+    return line.code in (entry.code, entry.echo) or _is_tracing(line)
 
 
 def _is_tracing(line: Line) -> bool:

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.notation import plain
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import STRESS_DRUGS, StressDrug
 from hooks.coding.claims import (
     by_claim_type,
@@ -20,6 +20,8 @@ from hooks.coding.claims import (
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, counted_units, left_to, named, on_day
+from hooks.coding.questions import how_much
 from hooks.coding.stress_drugs import Given, given_of, is_stress_drug
 from hooks.coding.unclear import shifted_day
 from hooks.coding.waste import DISCARDED
@@ -31,8 +33,9 @@ from hooks.coding.waste import DISCARDED
     tables=(STRESS_DRUGS,),
     sources=(STRESS_DRUGS.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,
+    if_none="no stress drug is under review on the day of an echo",
 )
-def stress_drug_units(case: Case) -> Iterator[Finding | Undecided]:
+def stress_drug_units(case: Case) -> Iterator[Verdict]:
     """The units of a stress drug do not match the milligrams that were given.
 
     Why:
@@ -48,11 +51,10 @@ def stress_drug_units(case: Case) -> Iterator[Finding | Undecided]:
         recorded in mg (an infusion rate, a volume), or if an administration was stopped or may be of another day.
     """
     days = echo_days(case)
-    charged = [
-        line
-        for line in lines_with_units(case)
-        if is_stress_drug(line.code) and line.day in days and not is_facility_supply(line)
-    ]
+    drugs = [line for line in lines_with_units(case) if is_stress_drug(line.code) and line.day in days]
+    charged = [line for line in drugs if not is_facility_supply(line)]
+    if drugs and not charged:
+        yield Passed(left_to, "supply-not-owner", f"{named(line.code for line in drugs)} of a facility", tuple(drugs))
     for claim in by_claim_type(charged):
         by_code_and_day = grouped(claim, lambda line: (line.code, line.day))
         for code, day in sorted(by_code_and_day, key=str):
@@ -61,19 +63,38 @@ def stress_drug_units(case: Case) -> Iterator[Finding | Undecided]:
                 yield from _verdict(lines, day, case)
 
 
-def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
     given = [each for each in given_of(lines[0].code, case) if _may_be_of(each, day) and _counts(each)]
     if not given:
+        yield Passed(because_of, f"no dose of {lines[0].code} is recorded{on_day(day)}", lines)
         return
     reason = next((reason for each in given if (reason := _open_question(each, day))), "")
     if reason:
         records = tuple(Evidence(f"{each.drug.name} on record", each.record) for each in given)
-        yield Undecided("record", f"{lines[0].code}: {reason}", (*charge_evidence(lines), *records))
+        question = how_much(given[0].drug.name, "mg") if _lacks_mg(given, day) else None
+        yield Undecided("record", f"{lines[0].code}: {reason}", (*charge_evidence(lines), *records), question)
         return
     units = _units(given)
     as_given = [line for line in lines if DISCARDED not in line.modifiers]
     if as_given and sum(map(units_of, as_given), Decimal(0)) != units:
         yield _finding(as_given, given, units)
+    else:
+        yield Passed(_match, as_given or lines, given)
+
+
+def _match(lines: list[Line], given: list[Given]) -> Because:
+    if all(DISCARDED in line.modifiers for line in lines):
+        return because_of(f"{named(map(str, lines))} charges a discarded amount only", lines)
+    total = sum(map(_mg, given), Decimal(0))
+    units = counted_units(_units(given))
+    doses = tuple(Evidence(f"{plain(_mg(each))} mg of {each.drug.name} given", each.record) for each in given)
+    text = f"{plain(total)} mg of {given[0].drug.name} given are {units} of {lines[0].code}, as charged"
+    return Because(text, (*charge_evidence(lines), *doses))
+
+
+def _lacks_mg(given: list[Given], day: date) -> bool:
+    """True if nothing but a dose in mg is missing."""
+    return not any(_time_or_status_is_open(each, day) for each in given)
 
 
 def _may_be_of(given: Given, day: date) -> bool:
@@ -86,12 +107,17 @@ def _counts(given: Given) -> bool:
 
 
 def _open_question(given: Given, day: date) -> str:
+    reason = _time_or_status_is_open(given, day)
+    return reason or ("" if given.record.mg else f"a dose of {given.drug.name} is not recorded in mg")
+
+
+def _time_or_status_is_open(given: Given, day: date) -> str:
     record = given.record
     if record.status == "unclear":
         return f"an administration of {given.drug.name} was stopped or is unclear"
     if record.day != day or record.utc_hour is not None or record.last_day is not None:
         return f"an administration of {given.drug.name} may be of another day"
-    return "" if record.mg else f"a dose of {given.drug.name} is not recorded in mg"
+    return ""
 
 
 def _units(given: list[Given]) -> Decimal:

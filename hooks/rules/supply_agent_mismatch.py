@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from cds_service.core.case import Case, Line, Record
 from cds_service.core.changes import AddLine, Change, RemoveLine, ReplaceCode, SetUnits
 from cds_service.core.concepts import NDC, Code, Concept
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.contrast import agents_given, ambiguous_agents, documented_units
 from hooks.coding.fixes import discarded_line, waste_modifier_changes, waste_notes
 from hooks.coding.lines import detail_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of, left_to, named
 from hooks.coding.products import Agent, agent_in, name_of
 from hooks.coding.studies import Study, studies
 from hooks.coding.waste import DISCARDED, has_product_code
@@ -23,8 +24,9 @@ from hooks.coding.waste import DISCARDED, has_product_code
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], PRODUCTS.sources["labels"]),
     override_reasons=WRONG_CHARGE,
+    if_none="no contrast agent charged by its own code is under review",
 )
-def supply_agent_mismatch(case: Case) -> Iterator[Finding | Undecided]:
+def supply_agent_mismatch(case: Case) -> Iterator[Verdict]:
     """The supply code does not match the contrast agent that was given.
 
     Why:
@@ -44,12 +46,15 @@ def supply_agent_mismatch(case: Case) -> Iterator[Finding | Undecided]:
             yield from _verdict(study, case)
 
 
-def _verdict(study: Study, case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(study: Study, case: Case) -> Iterator[Verdict]:
     lines = tuple(line for line in study.supplies if line.under_review and has_product_code(line))
     charged = {line.code for line in study.supplies if has_product_code(line)}
     agents = agents_given(study) or tuple(found for line in lines for found in _products_on_line(line, case))
     possible = frozenset(code for agent, _ in agents for code in agent.codes)
-    if not lines or not agents or charged & possible or len(charged) > 1:
+    if not lines:
+        return
+    if not agents or charged & possible or len(charged) > 1:
+        yield Passed(_match, lines, agents, possible)
         return
     if ambiguous_agents(study):
         yield Undecided(
@@ -57,6 +62,19 @@ def _verdict(study: Study, case: Case) -> Iterator[Finding | Undecided]:
         )
     else:
         yield _finding(study, lines, agents, case)
+
+
+def _match(lines: tuple[Line, ...], agents: Sequence[tuple[Agent, Record]], possible: frozenset[str]) -> Because:
+    codes = codes_of(lines)
+    if not agents:
+        return because_of(f"nothing on record names another agent than {codes}", lines)
+    right = [line for line in lines if line.code in possible]
+    if right:
+        evidence = _agent_evidence(agents)
+        return Because(
+            f"on record is the agent of {codes_of(right)}: {named(each.seen for each in evidence)}", evidence
+        )
+    return left_to("supply-duplicate", f"{codes} charge two products", lines)
 
 
 def _products_on_line(line: Line, case: Case) -> list[tuple[Agent, Record]]:

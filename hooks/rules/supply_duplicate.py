@@ -4,15 +4,17 @@ from collections.abc import Iterable, Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
-from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import contrast_in
 from hooks.coding.fixes import describe
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of, judged_elsewhere, named, on_day
 from hooks.coding.products import UNSPECIFIED
+from hooks.coding.questions import which_agent
 from hooks.coding.studies import Study, studies
-from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
+from hooks.coding.supplies import AgentsOnRecord, agents_of, invalid_supplies, supply_claims
 
 
 @rule(
@@ -22,8 +24,9 @@ from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
     tables=(CODES, PRODUCTS),
     sources=(CODES.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,
+    if_none="no contrast agent is under review",
 )
-def supply_duplicate(case: Case) -> Iterator[Finding | Undecided]:
+def supply_duplicate(case: Case) -> Iterator[Verdict]:
     """Two supply codes are charged for the contrast agent of one study.
 
     Why:
@@ -38,12 +41,22 @@ def supply_duplicate(case: Case) -> Iterator[Finding | Undecided]:
         One code on several lines, such as a JW line for the discarded amount; two agents given; two studies.
     """
     for study in studies(case):
+        if study.under_review and (invalid := invalid_supplies(study, case)):
+            yield Passed(judged_elsewhere, invalid)
         for lines in supply_claims(study, case) if study.under_review else ():
             if len(_codes(lines)) > 1 and is_submitted(lines, case):
                 yield from _verdict(study, lines, case)
+            else:
+                yield Passed(_one_code, lines)
 
 
-def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Finding | Undecided]:
+def _one_code(lines: tuple[Line, ...]) -> Because:
+    if len(_codes(lines)) > 1:
+        return because_of(f"{codes_of(lines)} are not under review", lines)
+    return because_of(f"{lines[0].code} is the only code that charges the agent{on_day(lines[0].day)}", lines)
+
+
+def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Verdict]:
     use = contrast_in(study, case)
     agents = agents_of(study, lines, case)
     codes = _codes(lines)
@@ -62,10 +75,11 @@ def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Find
             "record",
             f"{' and '.join(sorted(codes))} are charged, but the record does not identify the agent given",
             charge_evidence(lines),
+            which_agent(codes, study.day, case),
         )
 
 
-def _by_record(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord) -> Iterator[Finding]:
+def _by_record(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord) -> Iterator[Finding | Passed]:
     """Removes codes that the agents given rule out; if none of the codes fits, `supply-agent-mismatch` applies."""
     codes = _codes(lines)
     right = codes & (agents.due or agents.possible)
@@ -76,6 +90,13 @@ def _by_record(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord) ->
         yield _finding(study, lines, agents, alternatives)
     elif len(agents.due) <= 1 and codes != right:
         yield _finding(study, lines, agents, [frozenset({UNSPECIFIED})] if UNSPECIFIED in codes else [])
+    else:
+        yield Passed(_each_given, lines, agents)
+
+
+def _each_given(lines: tuple[Line, ...], agents: AgentsOnRecord) -> Because:
+    seen = named(each.seen for each in agents.evidence)
+    return Because(f"{codes_of(lines)} charge agents on record: {seen}", (*charge_evidence(lines), *agents.evidence))
 
 
 def _finding(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord, removed: list[frozenset[str]]) -> Finding:

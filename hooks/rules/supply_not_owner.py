@@ -5,7 +5,7 @@ from datetime import date
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from cds_service.core.tables import Source
 from hooks.codes.sources import AAPC_STRESS_DRUGS, MEDLEARN_2018
 from hooks.codes.tables import CODES, STRESS_DRUGS
@@ -13,7 +13,9 @@ from hooks.coding.claims import echo_days, is_facility_supply, is_submitted, lin
 from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of, is_or_are, named
 from hooks.coding.products import is_supply
+from hooks.coding.questions import WHOSE_CLAIM
 from hooks.coding.setting_and_payer import is_facility
 from hooks.coding.stress_drugs import is_stress_drug
 
@@ -24,8 +26,9 @@ from hooks.coding.stress_drugs import is_stress_drug
     tables=(CODES, STRESS_DRUGS),
     sources=(MEDLEARN_2018, AAPC_STRESS_DRUGS, CODES.sources["hcpcs"]),
     override_reasons=WRONG_CHARGE,
+    if_none="no contrast agent is under review, and no stress drug on the day of an echo",
 )
-def supply_not_owner(case: Case) -> Iterator[Finding | Undecided]:
+def supply_not_owner(case: Case) -> Iterator[Verdict]:
     """A professional claim charges a contrast agent or stress drug that the facility should charge.
 
     Why:
@@ -48,13 +51,34 @@ def supply_not_owner(case: Case) -> Iterator[Finding | Undecided]:
         lines = by_day[day]
         if is_submitted(lines, case):
             yield _finding(lines)
+    owned = [line for line in supplies if line not in wrong and not _may_be_wrong(line)]
+    if owned:
+        yield Passed(_owned, owned)
     for line in supplies:
-        if line.claim and line.claim_type == "unknown" and is_facility(line):
+        if _may_be_wrong(line):
             yield Undecided(
                 "claim",
                 f"{line.code} is charged in a facility, but the claim type (professional or hospital) is unknown",
                 (Evidence(f"{line} is charged", line),),
+                WHOSE_CLAIM,
             )
+
+
+def _may_be_wrong(line: Line) -> bool:
+    return bool(line.claim) and line.claim_type == "unknown" and is_facility(line)
+
+
+def _owned(lines: list[Line]) -> Because:
+    """The supplies of one claim or place, where none is of a facility on a professional claim."""
+    codes = codes_of(lines)
+    types = {line.claim_type for line in lines}
+    places = {line.place_of_service for line in lines}
+    if types == {"institutional"}:
+        return because_of(f"{codes} {is_or_are(lines)} on the hospital's claim", lines)
+    if places == {None}:
+        return because_of(f"no place of service in a facility is stated for {codes}", lines)
+    where = named(f"{each}" for each in sorted(each for each in places if each))
+    return because_of(f"place of service {where} is no facility's for {codes}", lines)
 
 
 def _is_drug(line: Line, days: frozenset[date | None]) -> bool:

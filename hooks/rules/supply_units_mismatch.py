@@ -6,14 +6,16 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, RemoveModifier, SetUnits
 from cds_service.core.notation import plain
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Passed, Question, Undecided, Verdict, rule
 from hooks.codes.sources import NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import by_claim_type
 from hooks.coding.contrast import administrations_of, agents_given, ambiguous_agents, contrast_in, documented_units
 from hooks.coding.fixes import add_code, named_fix, waste_modifier_changes
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.products import agent_ml
+from hooks.coding.passing import codes_of, left_to, named
+from hooks.coding.products import Agent, agent_ml
+from hooks.coding.questions import how_much, product_of, which_agent
 from hooks.coding.studies import Study, studies
 from hooks.coding.waste import DISCARDED, has_product_code, leftover_of, payment_of
 
@@ -25,8 +27,9 @@ from hooks.coding.waste import DISCARDED, has_product_code, leftover_of, payment
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], NORIDIAN_JZ_2024),
     override_reasons=WRONG_CHARGE,
+    if_none="no contrast agent charged by the mL is under review",
 )
-def supply_units_mismatch(case: Case) -> Iterator[Finding | Undecided]:
+def supply_units_mismatch(case: Case) -> Iterator[Verdict]:
     """The units of a contrast supply do not match the mL that were given.
 
     Why:
@@ -43,11 +46,16 @@ def supply_units_mismatch(case: Case) -> Iterator[Finding | Undecided]:
         recorded in mL, or was recorded after dilution.
     """
     for study in studies(case):
-        if study.under_review and contrast_in(study, case).given != "contradicted":
-            for code in sorted(
-                {line.code for line in _supplies(study) if line.under_review and has_product_code(line)}
-            ):
-                yield from _verdict(code, study, case)
+        lines = [line for line in _supplies(study) if line.under_review and has_product_code(line)]
+        if not study.under_review or not lines:
+            continue
+        if contrast_in(study, case).given == "contradicted":
+            yield Passed(
+                left_to, "contrast-not-supported", f"{codes_of(lines)} without an agent on record", tuple(lines)
+            )
+            continue
+        for code in sorted({line.code for line in lines}):
+            yield from _verdict(code, study, case)
 
 
 def _supplies(study: Study) -> tuple[Line, ...]:
@@ -55,30 +63,48 @@ def _supplies(study: Study) -> tuple[Line, ...]:
     return (*study.supplies, *(each for each in study.ambiguous if isinstance(each, Line)))
 
 
-def _verdict(code: str, study: Study, case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(code: str, study: Study, case: Case) -> Iterator[Verdict]:
     if agents_given(study) and not any(code in agent.codes for agent, _ in agents_given(study)):
-        return  # supply-agent-mismatch flags another product
+        lines = study.lines_for(code)
+        yield Passed(left_to, "supply-agent-mismatch", f"{code} is not the agent on record", lines)
+        return
     documented = documented_units(code, study)
     reason = _open_question(study) or ("" if documented.units is not None else documented.reason)
     if reason:
         charged = [line for line in _supplies(study) if line.code == code and line.under_review]
-        yield Undecided("record", f"{code}: {reason}", tuple(Evidence(f"{line} is charged", line) for line in charged))
+        evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
+        yield Undecided("record", f"{code}: {reason}", evidence, _question(code, study, case))
         return
     for lines in by_claim_type(study.lines_for(code)):
         if any(line.under_review for line in lines):
             yield from _compare(lines, study, case)
 
 
+def _question(code: str, study: Study, case: Case) -> Question | None:
+    """Asks for the product, if several that are charged may have been given, else for the dose."""
+    if ambiguous_agents(study):
+        return None
+    return which_agent(_charged(study), study.day, case) if _shared_agents(study) else how_much(product_of(code))
+
+
+def _charged(study: Study) -> set[str]:
+    return {line.code for line in study.supplies if has_product_code(line)}
+
+
+def _shared_agents(study: Study) -> list[Agent]:
+    """The agents on record that may be several of the products charged."""
+    return [agent for agent, _ in agents_given(study) if len(agent.codes & _charged(study)) > 1]
+
+
 def _open_question(study: Study) -> str:
     """The reason why the mL on record cannot be assigned to one product; empty if they can."""
     if ambiguous_agents(study):
         return "the agent was given at one of several echo studies of the day"
-    charged = {line.code for line in study.supplies if has_product_code(line)}
-    shared = [agent for agent, _ in agents_given(study) if len(agent.codes & charged) > 1]
-    return "the record does not identify which of the charged products was given" if shared else ""
+    is_shared = bool(_shared_agents(study))
+    return "the record does not identify which of the charged products was given" if is_shared else ""
 
 
-def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding]:
+def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding | Passed]:
     code = lines[0].code
     given = tuple(line for line in lines if DISCARDED not in line.modifiers)
     discarded = tuple(line for line in lines if DISCARDED in line.modifiers)
@@ -93,6 +119,18 @@ def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
         changes += _set_units(discarded, left.most)
     if changes:
         yield _finding(lines, units, changes, study)
+    else:
+        yield Passed(_match, lines, study)
+
+
+def _match(lines: tuple[Line, ...], study: Study) -> Because:
+    given = tuple(
+        Evidence(f"{plain(agent_ml(each) or Decimal(0))} mL given", each)
+        for each in administrations_of(lines[0].code, study)
+    )
+    charges = tuple(Evidence(f"{line} is charged", line) for line in lines)
+    reason = documented_units(lines[0].code, study).reason
+    return Because(f"as charged in {named(map(str, lines))}: {reason}", (*charges, *given))
 
 
 def _given_part(discarded: tuple[Line, ...], units: Decimal, study: Study, case: Case) -> Iterator[Change]:

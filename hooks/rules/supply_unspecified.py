@@ -7,16 +7,17 @@ from msgspec.structs import replace
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode, SetUnits
 from cds_service.core.notation import plain
-from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import Supply, contrast_in, supplies_due
 from hooks.coding.fixes import add_code, describe
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, judged_elsewhere, left_to, named, on_day
 from hooks.coding.products import UNSPECIFIED, current_products
 from hooks.coding.setting_and_payer import payer_answer
 from hooks.coding.studies import Study, studies
-from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
+from hooks.coding.supplies import AgentsOnRecord, agents_of, invalid_supplies, supply_claims
 
 
 @rule(
@@ -26,8 +27,9 @@ from hooks.coding.supplies import AgentsOnRecord, agents_of, supply_claims
     tables=(CODES, PRODUCTS),
     sources=(CODES.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,
+    if_none="no charge for A9700 is under review",
 )
-def supply_unspecified(case: Case) -> Iterator[Finding | Undecided]:
+def supply_unspecified(case: Case) -> Iterator[Verdict]:
     """A9700 is charged for an agent that has its own supply code.
 
     Why:
@@ -43,26 +45,41 @@ def supply_unspecified(case: Case) -> Iterator[Finding | Undecided]:
         that requires A9700 according to the site file.
     """
     for study in studies(case):
+        invalid = [line for line in invalid_supplies(study, case) if line.code == UNSPECIFIED]
+        if study.under_review and invalid:
+            yield Passed(judged_elsewhere, invalid)
         for lines in supply_claims(study, case) if study.under_review else ():
             unspecified = [line for line in lines if line.code == UNSPECIFIED]
-            if unspecified and is_submitted(unspecified, case) and not payer_answer(case, lines, "a9700"):
+            if not unspecified:
+                continue
+            if payer_answer(case, lines, "a9700"):
+                yield Passed(because_of, "the payer requires A9700, by the site's file", unspecified)
+            elif is_submitted(unspecified, case):
                 yield from _verdict(study, unspecified, {line.code for line in lines} - {UNSPECIFIED}, case)
+            else:
+                yield Passed(because_of, "A9700 is not under review", unspecified)
 
 
-def _verdict(study: Study, lines: list[Line], others_charged: set[str], case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(study: Study, lines: list[Line], others_charged: set[str], case: Case) -> Iterator[Verdict]:
     agents = agents_of(study, lines, case)
     if contrast_in(study, case).given in ("no", "contradicted"):
         yield Undecided(
             "contradiction", "A9700 is charged, but the record shows that no agent was given", charge_evidence(lines)
         )
-    elif UNSPECIFIED in agents.due or (others_charged and len(agents.due) <= 1):
-        return
+    elif UNSPECIFIED in agents.due:
+        yield Passed(_no_code_yet, study, lines, agents)
+    elif others_charged and (len(agents.due) <= 1 or agents.due <= others_charged):
+        beside = f"A9700 is charged beside {named(sorted(others_charged))}"
+        yield Passed(left_to, "supply-duplicate", beside, tuple(lines))
     elif agents.due:
-        left = sorted(agents.due - others_charged)
-        if left:
-            yield _has_code(study, lines, left, agents, case)
+        yield _has_code(study, lines, sorted(agents.due - others_charged), agents, case)
     else:
         yield from _product_unknown(study, lines, agents)
+
+
+def _no_code_yet(study: Study, lines: list[Line], agents: AgentsOnRecord) -> Because:
+    text = f"the agent on record had no code of its own{on_day(study.day)}"
+    return Because(text, (*charge_evidence(lines), *agents.evidence))
 
 
 def _has_code(study: Study, lines: list[Line], codes: list[str], agents: AgentsOnRecord, case: Case) -> Finding:
@@ -97,7 +114,7 @@ def _replacement(study: Study, lines: list[Line], supply: Supply, case: Case) ->
     return Fix(label, (ReplaceCode(line, supply.code), recoded, *removals), recommended=True)
 
 
-def _product_unknown(study: Study, lines: list[Line], agents: AgentsOnRecord) -> Iterator[Finding]:
+def _product_unknown(study: Study, lines: list[Line], agents: AgentsOnRecord) -> Iterator[Finding | Passed]:
     """Lists the products that have a code on this date; if none has, A9700 is right."""
     codes = sorted(code for code in agents.possible or current_products() if CODES.on(code, study.day))
     codes = [code for code in codes if code != UNSPECIFIED]
@@ -113,6 +130,8 @@ def _product_unknown(study: Study, lines: list[Line], agents: AgentsOnRecord) ->
             day=study.day,
             indicator=INFO,
         )
+    else:
+        yield Passed(because_of, f"no agent has a code of its own{on_day(study.day)}", lines)
 
 
 def _alternatives(codes: list[str]) -> str:

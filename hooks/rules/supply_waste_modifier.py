@@ -1,22 +1,40 @@
 """Rule: JW and JZ, which report the remainder of a single-dose vial to Medicare."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModifier
 from cds_service.core.notation import plain
-from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Undecided, rule
+from cds_service.core.rules import (
+    INFO,
+    WARNING,
+    Because,
+    Evidence,
+    Finding,
+    Fix,
+    Passed,
+    Question,
+    Undecided,
+    Verdict,
+    rule,
+)
 from hooks.codes.tables import MODIFIERS, OPPS, PRODUCTS
 from hooks.coding.claims import by_claim_type
 from hooks.coding.contrast import administrations_of, contrast_in, documented_units
 from hooks.coding.fixes import discarded_line, named_fix, waste_notes
 from hooks.coding.override_reasons import WRONG_CHARGE
+from hooks.coding.passing import because_of, codes_of, left_to, named, on_day
 from hooks.coding.products import UNSPECIFIED, agent_ml
+from hooks.coding.questions import WHERE, WHO_PAYS, how_much, product_of, was_any_discarded
+from hooks.coding.setting_and_payer import is_professional_in_office, is_professional_only, payer_of
 from hooks.coding.studies import Study, studies
 from hooks.coding.waste import (
     DISCARDED,
     NOTHING_DISCARDED,
+    Payment,
     has_product_code,
     leftover_of,
     payment_of,
@@ -33,8 +51,9 @@ BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
     tables=(MODIFIERS, PRODUCTS, OPPS),
     sources=(MODIFIERS.sources["noridian-jz"], OPPS.sources["opps"]),
     override_reasons=WRONG_CHARGE,
+    if_none="no contrast agent is under review",
 )
-def supply_waste_modifier(case: Case) -> Iterator[Finding | Undecided]:
+def supply_waste_modifier(case: Case) -> Iterator[Verdict]:
     """JW or JZ is missing on a supply line, or does not belong there.
 
     Why:
@@ -52,7 +71,13 @@ def supply_waste_modifier(case: Case) -> Iterator[Finding | Undecided]:
         service; before 2023-07-01.
     """
     for study in studies(case):
-        if study.under_review and contrast_in(study, case).given not in {"no", "contradicted"}:
+        if not study.under_review:
+            continue
+        if contrast_in(study, case).given in {"no", "contradicted"}:
+            if study.supplies:
+                unsupported = f"{codes_of(study.supplies)} without an agent on record"
+                yield Passed(left_to, "contrast-not-supported", unsupported, study.supplies)
+        else:
             for code in sorted({line.code for line in study.supplies if line.under_review}):
                 for lines in by_claim_type(line for line in study.lines_for(code) if line.under_review):
                     yield from _verdict(lines, study, case)
@@ -72,28 +97,55 @@ def supply_waste_modifier(case: Case) -> Iterator[Finding | Undecided]:
                     )
 
 
-def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Verdict]:
     payment = payment_of(lines[0], study, case)
     marked = tuple(line for line in lines if BOTH & set(line.modifiers))
     day = lines[0].day or study.day
     if payment == "packaged" or (payment == "separate" and lines[0].code == UNSPECIFIED):
-        if marked:
-            yield _not_allowed(lines, marked, study)
+        yield _not_allowed(lines, marked, study) if marked else Passed(_neither, lines, payment)
     elif payment == "separate" and _has_quantity(lines, study):
         yield from _check_required(lines, study, case)
     elif payment == "separate" or (
         payment == "unknown" and has_product_code(lines[0]) and waste_modifier_is_required(day)
     ):
-        yield Undecided("claim", _reason(payment), tuple(Evidence(f"{line} is charged", line) for line in lines))
+        reason, question = _open_question(lines[0], payment, case)
+        yield Undecided("claim", reason, tuple(Evidence(f"{line} is charged", line) for line in lines), question)
+    else:
+        yield Passed(_not_required, lines, day)
 
 
-def _reason(payment: str) -> str:
+def _open_question(line: Line, payment: Payment, case: Case) -> tuple[str, Question | None]:
+    """The reason, and the question for what is missing first: the units, the setting, the payer."""
     if payment == "separate":
-        return "the units are not entered yet; they decide between JW and JZ"
-    return (
+        reason = "the units are not entered yet; they decide between JW and JZ"
+        return reason, how_much(product_of(line.code)) if has_product_code(line) else None
+    required = (
         "JW or JZ is required on a practice's own Medicare claim, and on a critical access hospital's (secondary "
-        "source); payer or setting of this claim is unknown"
+        "source)"
     )
+    if line.claim_type == "institutional" and payer_of(case, [line]) != "unknown":
+        return f"{required}; how this hospital is paid is unknown", None
+    if line.claim_type != "institutional" and not is_professional_in_office(line):
+        return f"{required}; the setting of this claim is unknown", WHERE
+    return f"{required}; the payer of this claim is unknown", WHO_PAYS
+
+
+def _neither(lines: tuple[Line, ...], payment: Payment) -> Because:
+    why = "is packaged into the hospital payment" if payment == "packaged" else "is charged per study"
+    return because_of(f"{named(map(str, lines))} {why} and carries neither JW nor JZ", lines)
+
+
+def _not_required(lines: tuple[Line, ...], day: date | None) -> Because:
+    codes = codes_of(lines)
+    if not waste_modifier_is_required(day) and day is not None:
+        return because_of(f"neither JW nor JZ is required{on_day(day)}", lines)
+    if is_professional_only(lines[0]):
+        return because_of(f"{codes} of a facility is not paid on a professional claim", lines)
+    if not has_product_code(lines[0]):
+        return because_of(f"{codes} is charged per study and needs neither JW nor JZ", lines)
+    if day is None:
+        return because_of(f"no date of service of {codes} requires JW or JZ", lines)
+    return because_of(f"the payer of {codes} does not require JW or JZ", lines)
 
 
 def _has_quantity(lines: tuple[Line, ...], study: Study) -> bool:
@@ -125,7 +177,7 @@ def _not_allowed(lines: tuple[Line, ...], marked: tuple[Line, ...], study: Study
 # --- modifiers required ---------------------------------------------------------------------------------------------
 
 
-def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding]:
+def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding | Passed]:
     given = tuple(line for line in lines if DISCARDED not in line.modifiers)
     contradictory = tuple(line for line in lines if set(line.modifiers) >= BOTH)
     discarded = tuple(line for line in lines if DISCARDED in line.modifiers and line not in contradictory)
@@ -134,12 +186,21 @@ def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterat
         yield _contradiction(contradictory, study, case)
     elif given and discarded and left is not None and not left.most:
         yield _nothing_left(given, discarded, study, case)
-    elif not discarded and waste_modifier_is_required(lines[0].day or study.day):
-        unmarked = tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)
-        if unmarked:
-            yield _missing(unmarked, study, case)
-        elif left is not None and left.least and left.recorded_ml is not None:
-            yield _unreported(given, left.recorded_ml, study, case)
+    elif not waste_modifier_is_required(lines[0].day or study.day):
+        yield Passed(_not_required, lines, lines[0].day or study.day)
+    elif not discarded and (unmarked := tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)):
+        yield _missing(unmarked, study, case)
+    elif not discarded and left is not None and left.least and left.recorded_ml is not None:
+        yield _unreported(given, left.recorded_ml, study, case)
+    else:
+        yield Passed(_reported, lines)
+
+
+def _reported(lines: tuple[Line, ...]) -> Because:
+    discarded = [line for line in lines if DISCARDED in line.modifiers]
+    if discarded:
+        return because_of(f"the amount discarded is charged with {named(map(str, discarded))}", lines)
+    return because_of(f"nothing was discarded, by {named(map(str, lines))}", lines)
 
 
 def _contradiction(contradictory: tuple[Line, ...], study: Study, case: Case) -> Finding:
@@ -181,10 +242,14 @@ def _missing(unmarked: tuple[Line, ...], study: Study, case: Case) -> Finding:
         changes += discarded_line(unmarked[0], code, study, case)
     elif left is not None:
         changes += [AddModifier(line, NOTHING_DISCARDED) for line in unmarked]
-    tail = "add JZ" if left is not None and not left.least else "add JW for a discarded amount, or JZ if none"
-    if left is not None and left.least and left.recorded_ml is not None:
+    if left is not None and not left.least:
+        return _finding(f"Medicare requires JW or JZ on {code}: add JZ.", unmarked, study, case, changes)
+    if left is not None and left.recorded_ml is not None:
         tail = f"add a line with JW for {plain(left.recorded_ml)} mL discarded"
-    return _finding(f"Medicare requires JW or JZ on {code}: {tail}.", unmarked, study, case, changes)
+        return _finding(f"Medicare requires JW or JZ on {code}: {tail}.", unmarked, study, case, changes)
+    summary = f"Medicare requires JW or JZ on {code}: add JW for a discarded amount, or JZ if none."
+    question = was_any_discarded(unmarked, left.least if left else None, case)
+    return replace(_finding(summary, unmarked, study, case, changes), question=question)
 
 
 def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, changes: list[Change]) -> Finding:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from cds_service.cms.answers import LimitSetting
 from cds_service.core.case import Case, Line
 from cds_service.core.notation import plain
-from cds_service.core.rules import INFO, WARNING, Finding, Fix, Undecided, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import ADD_ONS, UNIT_LIMITS
 from hooks.coding.claims import (
     by_claim_type_and_component,
@@ -24,9 +24,11 @@ from hooks.coding.contrast import supplies_due
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.practitioners import may_be_same_practitioner
+from hooks.coding.passing import because_of, counted_units, left_to, on_day
+from hooks.coding.practitioners import ByPractitioner
 from hooks.coding.products import is_supply
 from hooks.coding.published import Limit, Unknown, is_of_echo, unit_limit
+from hooks.coding.questions import WHEN, WHO_PAYS, not_in_tables
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, is_split, payer_of
 from hooks.coding.studies import Study, procedure_codes, study_of
 from hooks.coding.supplies import is_discontinued
@@ -57,9 +59,10 @@ _OTHER_SURGEONS = frozenset({"62", "66", "80", "81", "82", "AS"})
     tables=(UNIT_LIMITS,),
     sources=tuple(UNIT_LIMITS.sources.values()),
     override_reasons=WRONG_CHARGE,
+    if_none="nothing whose unit limit this rule checks is charged",
     every_code=True,
 )
-def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
+def units_over_limit(case: Case) -> Iterator[Verdict]:
     """More units of a code are charged for a day than Medicare's medically unlikely edit (MUE) allows.
 
     Why:
@@ -82,8 +85,36 @@ def units_over_limit(case: Case) -> Iterator[Finding | Undecided]:
         by_code_and_day = grouped(claim, lambda line: (line.code, line.day))
         for key in sorted(by_code_and_day, key=str):
             lines = by_code_and_day[key]
-            if _may_exceed(lines, case) and is_submitted(lines, case) and not _belongs_to_one_study(lines, case):
+            if not _may_exceed(lines, case):
+                yield Passed(_within_our_limits, lines)
+            elif not is_submitted(lines, case):
+                yield Passed(_not_under_review, lines)
+            elif _belongs_to_one_study(lines, case):
+                yield Passed(_of_one_study, lines)
+            else:
                 yield from _verdict(_most_by_one_practitioner(lines), case)
+
+
+def _not_under_review(lines: list[Line]) -> Because:
+    return because_of(f"{lines[0].code} is not under review", lines)
+
+
+def _of_one_study(lines: list[Line]) -> Because:
+    if _total(lines) > 1:
+        return left_to("add-on-repeated", f"{lines[0].code} of one study", lines)
+    return because_of(f"{lines[0].code}: {counted_units(_total(lines))}{on_day(lines[0].day)}", lines)
+
+
+def _within_our_limits(lines: list[Line]) -> Because:
+    return _within(lines, min((limit.units for limit in UNIT_LIMITS.history(lines[0].code)), default=None))
+
+
+def _within(lines: list[Line], limit: Decimal | None) -> Because:
+    """The units of a code on a day, and its limit: without one, as many as are charged are paid."""
+    code, units = lines[0].code, counted_units(_total(lines))
+    if limit is None:
+        return because_of(f"{code} has no unit limit of Medicare", lines)
+    return because_of(f"{code}: {units}{on_day(lines[0].day)}, at most {plain(limit)}", lines)
 
 
 def _is_in_scope(line: Line, days: frozenset[date | None], case: Case) -> bool:
@@ -117,13 +148,12 @@ def _study_of_all(lines: list[Line], case: Case) -> Study | None:
 
 
 def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
-    practitioners = {line.performers for line in lines if line.performers} or {frozenset()}
-    groups = [
-        [line for line in of_share if may_be_same_practitioner(line.performers, each)]
-        for each in sorted(practitioners, key=sorted)
-        for of_share in grouped(lines, lambda line: _OTHER_SURGEONS & set(line.modifiers)).values()
-    ]
-    return max(groups, key=_total)
+    practitioners = sorted({line.performers for line in lines if line.performers} or {frozenset()}, key=sorted)
+    by_share = grouped(lines, lambda line: _OTHER_SURGEONS & set(line.modifiers)).values()
+    shares = [ByPractitioner(of_share, lambda line: line.performers) for of_share in by_share]
+    every = (share.may_be_of(each) for each in practitioners for share in shares)
+    groups = ({id(line): line for line in found} for found in every)
+    return list(max(groups, key=lambda group: _total(group.values())).values())
 
 
 def _total(lines: Iterable[Line]) -> Decimal:
@@ -138,7 +168,7 @@ def _total(lines: Iterable[Line]) -> Decimal:
 # --- the limit ------------------------------------------------------------------------------------------------------
 
 
-def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
+def _verdict(lines: list[Line], case: Case) -> Iterator[Verdict]:
     code, day, total = lines[0].code, lines[0].day, _total(lines)
     settings = _settings(lines)
     limits = [unit_limit(code, day, setting, case) for setting in settings]
@@ -148,33 +178,45 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Finding | Undecided]:
     unknown = [limit for limit in limits if isinstance(limit, Unknown)]
     own = _other_days(code, settings) if unknown else []
     highest = max([*(limit.units for limit in known), *own], default=None)
-    if is_discontinued(code) or (highest is not None and total <= highest) or not limits or None in limits:
+    if is_discontinued(code):
+        yield Passed(left_to, "code-not-active", f"{code} is of a discontinued drug", tuple(lines))
+        return
+    if (highest is not None and total <= highest) or not limits or None in limits:
+        yield Passed(_within, lines, None if None in limits else highest)
         return
     limit = max(known, key=lambda each: each.units, default=None)
     if unknown or limit is None:
-        yield Undecided("table", unknown[0].reason, charge_evidence(lines))
+        yield not_in_tables(unknown[0].reason, lines)
     elif day is None:
         reason = f"the date of service of {code} is not stated, but its limit is per day"
-        yield Undecided("claim", reason, charge_evidence(lines))
+        yield Undecided("claim", reason, charge_evidence(lines), WHEN)
     elif not limit.units and (verdict := _may_be_paid_by_others(lines, case)) is not None:
         yield from verdict
     else:
         over = [line for line in lines if units_of_a_day(line) > limit.units] if limit.mai == _PER_LINE else lines
         if over:
             yield _finding(over, _total(over), limit, known, case)
+        else:
+            yield Passed(_each_within, lines, limit.units)
+
+
+def _each_within(lines: list[Line], limit: Decimal) -> Because:
+    return because_of(f"{lines[0].code}: no line has more than {counted_units(limit)}{on_day(lines[0].day)}", lines)
 
 
 _PER_LINE = 1
 _SUPPLIER: LimitSetting = "dme"
 
 
-def _may_be_paid_by_others(lines: list[Line], case: Case) -> list[Undecided] | None:
+def _may_be_paid_by_others(lines: list[Line], case: Case) -> list[Undecided | Passed] | None:
     """None if the limit of 0 counts: Medicare is billed, or the code is one of an echo. Else the verdict, if any."""
     payer = payer_of(case, lines)
     if payer == "medicare" or is_of_echo(lines[0].code):
         return None
     reason = f"the payer is unknown; Medicare never pays for {lines[0].code} on this claim"
-    return [Undecided("claim", reason, charge_evidence(lines))] if payer == "unknown" else []
+    if payer == "unknown":
+        return [Undecided("claim", reason, charge_evidence(lines), WHO_PAYS)]
+    return [Passed(because_of, f"the payer of {lines[0].code} is not Medicare", lines)]
 
 
 def _settings(lines: list[Line]) -> list[LimitSetting]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from cds_service.fhir.validate import faults_in
 from cds_service.review.typed_cases import ClaimExample
@@ -175,29 +175,43 @@ def test_it_is_downloaded_as_a_bundle_and_opened_in_the_sandbox(look: Look, tmp_
 
 
 def test_an_open_question_is_answered_by_a_button(look: Look) -> None:
-    """The questions of a rule come with the report; here the answer of the service is given one."""
-    question = {"text": "Was contrast given?", "answers": [{"label": "No", "set": {"given": "none"}}]}
     with look() as seen:
-
-        def asking(route: Route) -> None:
-            if route.request.method != "POST":
-                route.continue_()
-                return
-            response = route.fetch()
-            body = response.json()
-            for each in body["notChecked"]:
-                each["question"] = question
-            route.fulfill(response=response, json=body)
-
-        seen.page.route("**/claim", asking)
-        seen.page.goto(f"{seen.address}/claim")
-        seen.page.locator("#text").fill("professional: 93351, 93352, Q9957x2\nday: 2026-11-03\ndone: 93351\n")
-        expect(seen.page.get_by_role("group", name="Was contrast given?").first).to_be_visible()
-        seen.page.get_by_role("group", name="Was contrast given?").get_by_role("button", name="No").first.click()
-        expect(seen.page.get_by_label("No contrast was given")).to_be_checked()
-        expect(seen.page.locator("#text")).to_have_value(re.compile("given: none"))
+        opened(
+            seen,
+            "professional: 93351, 93352, Q9957x2\nplace: 11\nday: 2026-11-03\ngiven: Definity 1.3 mL\ndone: 93351\n",
+        )
+        question = seen.page.get_by_role("group", name="Who pays?")
+        expect(question).to_have_count(1)
+        assert seen.barriers() == []
+        seen.keep("claim-question")
+        question.get_by_role("button", name="Medicare (fee for service)").click()
+        expect(seen.page.get_by_label("Payer")).to_have_value("Medicare")
+        expect(question).to_have_count(0)
+        head(seen, "1 finding")
         seen.page.locator("#undo").click()
-        expect(seen.page.get_by_label("No contrast was given")).not_to_be_checked()
+        expect(seen.page.get_by_label("Payer")).to_have_value("")
+
+
+def test_a_question_decides_between_fixes(look: Look) -> None:
+    with look() as seen:
+        opened(
+            seen,
+            "professional: 93351, 93352, Q9950x2\nplace: 11\npayer: Medicare\nday: 2026-11-03\ngiven: Lumason 2 mL\n",
+        )
+        question = seen.page.locator(".advice").get_by_role("group", name="Was anything discarded?")
+        question.get_by_role("button", name="Nothing was discarded").click()
+        head(seen, "No findings")
+        expect(seen.page.locator("#text")).to_have_value(re.compile("Q9950x2-JZ"))
+
+
+def test_what_a_person_has_to_enter_is_left_to_its_field(look: Look) -> None:
+    with look() as seen:
+        opened(
+            seen,
+            "professional: 93351, 93352, Q9957x2-JZ\nplace: 11\npayer: Medicare\nday: 2026-11-03\ngiven: Definity\n",
+        )
+        seen.page.get_by_role("group", name="How many mL of Definity were given?").get_by_role("button").first.click()
+        expect(seen.page.get_by_label("mL given", exact=True)).to_be_focused()
 
 
 def test_a_claim_is_printed_with_its_verdict(look: Look) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS
 from tests.browser.conftest import Look
 
-PATHS = ["/codes", "/codes/93352", "/rules", "/rules/contrast-add-on-missing", "/codes/no-such-code"]
+PATHS = ["/codes", "/codes/93352", "/rules", "/rules/contrast-add-on-missing", "/glossary", "/codes/no-such-code"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -36,7 +36,7 @@ from tests.fuzz.run import Failure, Hammer, Plan, Tally, faults_of_log, hammer, 
 from tests.fuzz.spoken import ABOUT_ABSENCE, Spoken, spoken
 from tests.support.notation import request_of
 
-CASES = 2500
+CASES = 1500
 SEED = 1
 
 

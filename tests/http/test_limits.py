@@ -119,15 +119,15 @@ def test_lists_are_counted_as_a_decoder_would(value: Any, most: int, separators:
 
 
 def test_the_check_is_quick_for_any_shape() -> None:
-    """Ten megabytes take less than a few seconds on a slow machine; most take a tenth of one."""
+    """Ten megabytes take less than a few seconds of CPU on a slow machine; most take a tenth of one."""
     size = 10 * 1024 * 1024
     shapes = [nested(size // 2), b"[" + b"1," * (size // 2), b'{"a":' * (size // 5), b'"' * size, b"\\" * size]
     shapes += [b"[" + b",".join([nested(60)] * (size // 121)) + b"]", b'"\\"' * (size // 3), b"," * size]
     for shape in shapes:
-        started = time.monotonic()
+        started = time.thread_time()
         with suppress(BadRequest, TooLarge):
             require_within_limits(shape, 20_000)
-        assert time.monotonic() - started < 5
+        assert time.thread_time() - started < 5
 
 
 def bundle_body(entries: int, member: str = "procedures") -> bytes:
@@ -342,7 +342,7 @@ def test_a_burst_within_the_limits_is_answered_whole(tmp_path: Path) -> None:
 # --- memory ---------------------------------------------------------------------------------------------------------
 
 ROUNDS = 4
-AT_ONCE = 24
+AT_ONCE = 12
 MOST_MEGABYTES = 1000
 
 

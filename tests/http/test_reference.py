@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -10,7 +11,9 @@ import requests
 
 import hooks
 from cds_service.cdshooks.services import ServiceDirectory
+from cds_service.errors import TableError
 from cds_service.review.advisor import Advisor
+from cds_service.review.glossary import load_glossary
 from cds_service.review.reference import rule_page
 from cds_service.review.samples import SampleLibrary
 from cds_service.wiring import product_of
@@ -73,6 +76,8 @@ PATHS = [
     "/codes",
     "/codes?q=contrast",
     "/rules",
+    "/tables",
+    "/glossary",
     *(f"/codes/{code}" for code in CODE_NUMBERS),
     *(f"/rules/{each}" for each in RULE_IDS),
 ]
@@ -122,6 +127,34 @@ def test_json_by_accept(server: str, path: str) -> None:
 )
 def test_the_page_is_for_who_does_not_ask_for_json(server: str, accept: str, kind: str) -> None:
     assert get(server, "/codes/93352", Accept=accept).headers["Content-Type"].split(";")[0] == kind
+
+
+# --- the glossary ---------------------------------------------------------------------------------------------------
+
+
+def test_the_glossary_explains_each_term_with_its_source_and_its_neighbors(server: str) -> None:
+    terms = get(server, "/glossary", **JSON).json()["terms"]
+    page = page_of(get(server, "/glossary"))
+    names = [term["name"] for term in terms]
+    assert names == sorted(names, key=str.lower)
+    for term in terms:
+        assert term["id"] in page.ids
+        assert term["text"] in page.text
+        assert term["cited"]["source"]
+        assert f'"#{term["id"]}"' in get(server, "/glossary").text or not any(
+            term["id"] in other.get("see", []) for other in terms
+        )
+    assert {code for term in terms for code in term.get("codes", [])} <= set(CODE_NUMBERS)
+
+
+def test_a_term_that_names_one_that_is_missing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "glossary.yaml"
+    path.write_text(
+        "title: Glossary\nsources: {own: {publisher: a, document: b, year: 2026}}\n"
+        "entries: [{code: one, name: one, text: A word., see: [two]}]\n"
+    )
+    with pytest.raises(TableError, match=r"glossary.yaml: `see` names terms that are not in the file: two"):
+        load_glossary(path)
 
 
 # --- codes ----------------------------------------------------------------------------------------------------------

@@ -131,6 +131,22 @@ def test_a_codes_page_names_the_articles_of_the_sites_contractors_without_their_
     assert "Medicare articles" not in page_of(get(server, "/codes/93351")).text
 
 
+def test_the_glossary_names_the_articles_of_the_sites_contractors_without_their_lists(
+    server: str, server_with_articles: str
+) -> None:
+    articles = get(server_with_articles, "/glossary", **JSON).json()["articles"]
+    for code, found in articles.items():
+        assert found == get(server_with_articles, f"/codes/{code}", **JSON).json()["articles"]
+    assert {each["article"] for each in articles["93351"]} == {"A57306"}
+    text = page_of(get(server_with_articles, "/glossary")).text
+    for words in ("A57306", "Part A (15101), Part B (15102)", "from 2026-10-01", "current_article.zip"):
+        assert words in text
+    for code in ("I20.0", "I25.10", "R94.31"):
+        assert code not in text
+    assert get(server, "/glossary", **JSON).json()["articles"] == {}
+    assert "None is known: the site's file names no Medicare contractor." in page_of(get(server, "/glossary")).text
+
+
 def test_the_page_of_tables_lists_the_copies_of_articles(server_with_articles: str) -> None:
     content = get(server_with_articles, "/tables", **JSON).json()
     assert [each["table"] for each in content["loaded"]] == ["articles-2026-02-27", "articles-2026-09-28"]

@@ -40,7 +40,7 @@ def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
 def advice(answer: Answer) -> set[tuple[str, ...]]:
     """The changes that an answer asks for by rule, kind and code, and the rules of warnings without a change."""
     found: set[tuple[str, ...]] = set()
-    for rule, finding in answer.review.findings:
+    for rule, finding in answer.review.unfolded:
         changes = [change for fix in finding.fixes for change in fix.changes]
         for change in changes:
             code = change.code if isinstance(change, AddLine | RemoveOrder) else str(change)
@@ -54,7 +54,7 @@ def new_advice(advisor: Advisor, service: str, good: dict[str, Any], blurry: dic
     """The advice that only the blurred request gives."""
     before = advisor.answer(SERVICES[service], json.dumps(good).encode())
     after = advisor.answer(SERVICES[service], json.dumps(blurry).encode())
-    rules_before = {rule.id for rule, _ in before.review.findings}
+    rules_before = {rule.id for rule, _ in before.review.unfolded}
     return {each for each in advice(after) - advice(before) if each[1:] != ("warning",) or each[0] not in rules_before}
 
 

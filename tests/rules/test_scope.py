@@ -50,7 +50,7 @@ def verdicts(review: Review) -> tuple[Any, ...]:
     return (
         [(each.id, finding.summary, [str(fix) for fix in finding.fixes]) for each, finding in review.findings],
         [(each.id, undecided.reason) for each, undecided in review.not_checked],
-        [each.id for each in review.passed],
+        [each.id for each, _ in review.passed],
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,17 @@ class Silent:
 def audited(
     export: Path, out: Path, complete: tuple[str, ...] = (), make: Any = MAKE, **options: Any
 ) -> dict[str, Any]:
-    """Audit an export; its summary."""
+    """Audit an export; its summary. Audits with the usual auditor share processes, which take seconds to start."""
+    chosen = Options(out=out, complete=complete, **options)
+    if make is MAKE:
+        return run_audit(open_export(export), _usual_workers(), chosen, Silent())
     with Workers(make, jobs=2) as workers:
-        return run_audit(open_export(export), workers, Options(out=out, complete=complete, **options), Silent())
+        return run_audit(open_export(export), workers, chosen, Silent())
+
+
+@cache
+def _usual_workers() -> Workers:
+    return Workers(MAKE, jobs=2)
 
 
 def rows(path: Path, query: str = "SELECT * FROM data") -> list[dict[str, Any]]:
@@ -65,7 +73,9 @@ def counts(out: Path) -> list[tuple[Any, ...]]:
 def confusion(export: Path, out: Path) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """Planted errors that were not found, and findings that were not planted, as (patient, rule)."""
     planted = Counter(map(tuple, json.loads((export.parent / f"{export.name}.planted.json").read_text())))
-    found = Counter((row["patient"], row["rule"]) for row in rows(out / "findings.parquet"))
+    found = Counter(
+        (row["patient"], rule) for row in rows(out / "findings.parquet") for rule in (row["rule"], *row["also_rules"])
+    )
     return planted - found, found - planted
 
 

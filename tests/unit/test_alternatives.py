@@ -80,7 +80,7 @@ def reviewed(case: Case, readings: Readings, of: Rule = wants_b) -> tuple[list[s
     return (
         [finding.summary for _, finding in result.findings],
         [undecided.reason for _, undecided in result.not_checked],
-        [each.id for each in result.passed],
+        [each.id for each, _ in result.passed],
     )
 
 

@@ -218,7 +218,7 @@ def verdict(answer: Answer) -> list[Any]:
     return [
         [(rule.id, finding.summary, [str(each) for each in finding.fixes]) for rule, finding in answer.review.findings],
         sorted((rule.id, each.why) for rule, each in answer.review.not_checked),
-        [rule.id for rule in answer.review.passed],
+        [rule.id for rule, _ in answer.review.passed],
     ]
 
 

@@ -9,7 +9,7 @@ from tests.support.ehr import topics
 from tests.support.notation import request_of
 from tests.unit.test_skipped_resources import CLAIM, answer
 
-SECONDS = 5.0  # a second is more than it takes; comparing all pairs of pairs takes minutes
+SECONDS = 5.0  # of CPU: a second is more than it takes; comparing all pairs of pairs takes minutes
 
 
 def test_a_claim_that_comes_sixty_times_is_answered_at_once(advisor: Advisor) -> None:
@@ -18,7 +18,7 @@ def test_a_claim_that_comes_sixty_times_is_answered_at_once(advisor: Advisor) ->
     for number in range(60):
         entries.append(copy.deepcopy(entries[0]))
         entries[-1]["resource"]["id"] = f"copy-{number}"
-    started = time.perf_counter()
+    started = time.thread_time()
     assert "pair-conflict" in topics(answer(advisor, request))
-    assert time.perf_counter() - started < SECONDS
+    assert time.thread_time() - started < SECONDS
     assert len(advisor.answer(CLAIM, json.dumps(request).encode()).parsed.case.lines) == 183

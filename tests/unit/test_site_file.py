@@ -316,7 +316,7 @@ def test_a_payer_that_wants_waste_modifiers_is_heard(tmp_path: Path) -> None:
 def test_a_rule_that_is_switched_off_is_silent_and_never_a_pass(tmp_path: Path) -> None:
     advice = advise(advisor_with(tmp_path, "rules: {switched_off: [add-on-repeated]}\n"), {"lines": "93350, 93352x2"})
     assert "add-on-repeated" not in found(advice)
-    assert "add-on-repeated" not in [rule.id for rule in advice.review.passed]
+    assert "add-on-repeated" not in [rule.id for rule, _ in advice.review.passed]
     assert [rule.id for rule in advice.review.switched_off if rule.set_up is None] == ["add-on-repeated"]
 
 

@@ -1,8 +1,8 @@
 // The form of a claim: rows of lines and doses. It shows a case that the service parsed, and composes one to be parsed.
 import { $, el, show } from "../sandbox/dom.js";
 
-const SHOWN = ["claim_type", "place", "payer", "day", "bill", "lines", "given", "done", "ordered", "observed"];
-const OTHERS = ["done", "ordered", "observed"];
+const SHOWN = ["claim_type", "place", "payer", "day", "bill", "lines", "given", "done", "ordered", "observed", "diagnoses"];
+const OTHERS = ["done", "ordered", "observed", "diagnoses"];
 const NONE = "none";
 
 const field = (label, attributes) => el("input", { "aria-label": label, autocomplete: "off", spellcheck: "false", autocapitalize: "characters", ...attributes });
@@ -78,7 +78,7 @@ export function drawForm(fields, { lines, given }) {
   for (const each of document.querySelectorAll("[name=claim_type]")) each.checked = each.value === type;
   for (const key of ["place", "bill", "payer", "day"]) $(key).value = fields[key] ?? "";
   for (const key of OTHERS) $(`in-${key}`).value = [fields[key] ?? []].flat().join(", ");
-  $("more").open ||= Boolean(fields.ordered || fields.observed);
+  $("more").open ||= Boolean(fields.ordered || fields.observed || fields.diagnoses);
   $("none-given").checked = fields.given === NONE;
   show($("lines").tBodies[0], [...lines, {}].map(lineRow));
   show($("given").tBodies[0], (given.length ? given : [{}]).map(doseRow));
@@ -122,6 +122,19 @@ export function fillFrom(holder, lines) {
   for (const each of [...body.rows].slice([...body.rows].indexOf(holder))) each.remove();
   body.append(...lines.map(lineRow), ...after, lineRow());
   return body.rows[body.rows.length - 1].querySelector("input");
+}
+
+/** The field of a key; of a table, its first empty one. */
+export function fieldOf(key) {
+  const table = { lines: "lines", charged: "lines", professional: "lines", institutional: "lines", given: "given" }[key];
+  if (key === "claim_type") return document.querySelector("[name=claim_type]:checked");
+  const other = $(OTHERS.includes(key) ? `in-${key}` : key) ?? $("text");
+  if (!table) {
+    if (other.closest("details")) other.closest("details").open = true;
+    return other;
+  }
+  const inputs = [...$(table).querySelectorAll("tbody input")];
+  return inputs.find((each) => !each.value) ?? inputs[0];
 }
 
 /** Mark the field at fault. `key` is the key that the service named, `message` begins with the word at fault. */

@@ -1,7 +1,7 @@
 // The claim page: the form and the text follow each other, and the verdict follows both.
 import { $, copy, el, many, say, show } from "../sandbox/dom.js";
 import { post, Refused } from "../sandbox/service.js";
-import { addRow, drawForm, fieldsOf, fillFrom, linesPasted, markCited, markFault, showParts } from "./form.js";
+import { addRow, drawForm, fieldOf, fieldsOf, fillFrom, linesPasted, markCited, markFault, showParts } from "./form.js";
 import { findingOf, headOf, passedOf, undecidedOf } from "./verdict.js";
 
 const PAUSE = 300; // milliseconds after the last key before the claim is reviewed
@@ -52,7 +52,7 @@ function refuse(error) {
 function draw() {
   const { findings, notChecked, passed, warnings } = state.answer;
   show($("verdict"), headOf(state.answer));
-  show($("findings"), findings.map((each, at) => findingOf(each, at + 1, acceptFix)),
+  show($("findings"), findings.map((each, at) => findingOf(each, at + 1, acceptFix, answerQuestion)),
     warnings.length ? el("ul", { class: "warnings" }, warnings.map((each) => el("li", {}, each.message))) : null);
   const undecided = undecidedOf(notChecked, answerQuestion);
   $("undecided-part").hidden = !undecided.length;
@@ -82,20 +82,16 @@ async function change(content, done) {
 
 const acceptFix = (fix) => change({ text: fix.notation }, `Accepted: ${fix.label}`);
 
-function answerQuestion(option, question) {
+/** Put an answer into the claim. What a person has to enter (null) is left to the field, which gets the focus. */
+async function answerQuestion(option, question) {
   const fields = { ...state.fields };
-  const chosen = option.set ?? {};
-  if (chosen.professional || chosen.institutional) for (const key of ["claim_type", "lines", "charged"]) delete fields[key];
-  for (const [key, value] of Object.entries(chosen)) {
-    if (value === null) delete fields[key];
-    else fields[key] = value;
-  }
-  return change(fields, `${question} ${option.label}`);
-}
-
-function showDone(text) {
-  $("done-box").hidden = false;
-  show($("done-box"), el("p", {}, text, " ", el("button", { type: "button", id: "undo", onclick: undo }, "Undo")));
+  const chosen = Object.entries(option.set ?? {});
+  const given = chosen.filter(([, value]) => value !== null);
+  if (given.some(([key]) => ["professional", "institutional"].includes(key))) for (const key of ["claim_type", "lines", "charged"]) delete fields[key];
+  for (const [key, value] of given) fields[key] = value;
+  if (given.length) await change(fields, `${question} ${option.label}`);
+  const [missing] = chosen.find(([, value]) => value === null) ?? [];
+  if (missing) fieldOf(missing)?.focus();
 }
 
 async function undo() {
@@ -108,7 +104,7 @@ async function undo() {
 
 // --- typing ---------------------------------------------------------------------------------------------------------
 
-const hasContent = (fields) => Object.keys(fields).some((key) => !["claim_type", "place", "payer", "day", "bill"].includes(key));
+const hasContent = (fields) => Object.keys(fields).some((key) => !["claim_type", "place", "payer", "day", "bill", "diagnoses"].includes(key));
 
 function typed(from) {
   clearTimeout(timer);

@@ -21,12 +21,12 @@ const isOpen = (each) => each.why !== "site";
 const box = (kind, head, text) => el("div", { class: `verdict ${kind}` }, el("p", { class: "head" }, head), el("p", {}, text));
 
 /** A finding, its fix first. */
-export function findingOf(finding, number, accept) {
+export function findingOf(finding, number, accept, answerWith) {
   const title = `finding-${number}`;
   return el("article", { class: `advice ${finding.indicator}`, "aria-labelledby": title },
     el("p", { class: "from" }, el("span", { class: `indicator ${finding.indicator}` }, INDICATOR[finding.indicator]), el("a", { class: "origin", href: `/rules/${finding.rule}` }, finding.rule)),
     el("h3", { id: title }, finding.summary),
-    fixes(finding.remedies ?? [], accept),
+    finding.question ? ask(finding.question, answerWith) : fixes(finding.remedies ?? [], accept),
     el("details", { class: "why" }, el("summary", {}, "Why"), el("div", { class: "detail" }, detail(finding.html))));
 }
 
@@ -59,14 +59,19 @@ function changesOf(fix) {
 
 const capital = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 
+/** A question with a button for each answer; `reasons` say what it would decide. */
+const ask = (question, answerWith, reasons = []) => el("div", { class: "question", role: "group", "aria-label": question.text },
+  el("p", { class: "ask" }, question.text),
+  el("p", { class: "answers" }, question.answers.map((option) => el("button", { type: "button", onclick: () => answerWith(option, question.text) }, option.label))),
+  reasons);
+
 /** The questions that are open, with buttons where an answer decides them; empty if there is none. */
 export function undecidedOf(notChecked, answerWith) {
   const open = notChecked.filter(isOpen);
   const rest = open.filter((each) => !each.question);
-  return [...open.filter((each) => each.question).map((each) => el("div", { class: "question", role: "group", "aria-label": each.question.text },
-    el("p", { class: "ask" }, each.question.text),
-    el("p", { class: "answers" }, (each.question.answers ?? []).map((option) => el("button", { type: "button", onclick: () => answerWith(option, each.question.text) }, option.label))),
-    el("p", { class: "about" }, `${capital(each.reason)}. `, el("a", { href: `/rules/${each.rule}` }, each.rule)))),
+  const asked = new Map(open.filter((each) => each.question).map((each) => [JSON.stringify(each.question), each.question]));
+  return [...[...asked.entries()].map(([key, question]) => ask(question, answerWith,
+    open.filter((each) => JSON.stringify(each.question) === key).map((each) => el("p", { class: "about" }, `${capital(each.reason)}. `, el("a", { href: `/rules/${each.rule}` }, each.rule))))),
   ...(rest.length ? [el("ul", { class: "rules" }, rest.map((each) => ruleOf(each.rule, each.reason)))] : [])];
 }
 

@@ -6,13 +6,13 @@ const LONGEST = 20000; // lines of JSON that a browser renders without delay
 /** The result of every rule: findings, not checked with the reason, passed. */
 export function checkedOf(explained) {
   const { findings, notChecked, passed } = explained;
-  const flagged = new Set(findings.map((each) => each.rule));
+  const flagged = new Set(findings.flatMap((each) => [each.rule, ...(each.alsoRules ?? [])]));
   if (explained.empty) return [el("p", { class: "tally" }, explained.emptySentence), notChecked.length ? list("Not checked (not a pass)", "undecided", notChecked.map((each) => [each.rule, each.reason])) : null];
   return [
     el("p", { class: "tally" }, tally(flagged.size, "with findings", "flagged"), tally(new Set(notChecked.map((each) => each.rule)).size, "not checked", "undecided"), tally(passed.length, "passed", "passed")),
-    findings.length ? list("With findings", "flagged", findings.map((each) => [each.rule, each.summary])) : null,
+    findings.length ? list("With findings", "flagged", findings.flatMap((each) => [each.rule, ...(each.alsoRules ?? [])].map((rule) => [rule, each.summary]))) : null,
     notChecked.length ? list("Not checked (not a pass)", "undecided", notChecked.map((each) => [each.rule, each.reason])) : null,
-    passed.length ? el("details", { class: "passed" }, el("summary", {}, `Passed: ${many(passed.length, "rule")}`), rules(passed.map((each) => [each.rule, each.title]))) : null,
+    passed.length ? el("details", { class: "passed" }, el("summary", {}, `Passed: ${many(passed.length, "rule")}`), rules(passed.map((each) => [each.rule, each.reason]))) : null,
   ];
 }
 

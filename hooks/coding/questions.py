@@ -1,0 +1,124 @@
+"""Questions to a person where the case leaves a rule undecided, with the answers that decide.
+
+An answer sets keys of billers' notation (`payer`, `place`, `claim_type`, `day`, `given`, `lines`, `diagnoses`); a value
+of None is for the person to enter.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from cds_service.core.case import Case, Line
+from cds_service.core.notation import notation
+from cds_service.core.rules import Answer, Question, Undecided
+from hooks.codes.tables import PRODUCTS
+from hooks.coding.claims import charge_evidence
+from hooks.coding.passing import codes_of, counted_units
+from hooks.coding.products import UNSPECIFIED
+from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED
+
+MEDICARE = Answer("Medicare (fee for service)", {"payer": "Medicare"})
+ANOTHER_PAYER = Answer("Another payer", {"payer": "Commercial"})
+
+WHO_PAYS = Question("Who pays?", (MEDICARE, ANOTHER_PAYER))
+WHERE = Question(
+    "Where was it done?",
+    (
+        Answer("In the practice's office", {"claim_type": "professional", "place": "11"}),
+        Answer("In a hospital: the practitioner's claim", {"claim_type": "professional", "place": "22"}),
+        Answer("In a hospital outpatient department: the hospital's claim", {"claim_type": "institutional"}),
+    ),
+)
+WHOSE_CLAIM = Question(
+    "Whose claim is it?",
+    (
+        Answer("The practitioner's", {"claim_type": "professional"}),
+        Answer("The hospital's", {"claim_type": "institutional"}),
+    ),
+)
+WHEN = Question("When was it done?", (Answer("Enter the date of service", {"day": None}),))
+WHICH_DIAGNOSES = Question("What are the diagnoses?", (Answer("Enter them (ICD-10-CM)", {"diagnoses": None}),))
+
+NONE_GIVEN = "status not-done"
+
+
+def not_in_tables(reason: str, lines: Sequence[Line]) -> Undecided:
+    """An open question, since no table answers for the day of the lines or since a line has no day."""
+    undated = [line for line in lines if line.day is None]
+    if undated:
+        return Undecided(
+            "claim", f"the date of service of {codes_of(undated)} is not stated", charge_evidence(lines), WHEN
+        )
+    return Undecided("table", reason, charge_evidence(lines))
+
+
+def whose_claim(lines: Iterable[Line]) -> Question | None:
+    """Asks for the claim type, if it is not known of all lines and none is on a claim."""
+    every = tuple(lines)
+    return WHOSE_CLAIM if all(line.claim_type == "unknown" and not line.claim for line in every) else None
+
+
+def product_of(code: str) -> str:
+    """The name of a supply code's product: `Definity`."""
+    return PRODUCTS.history(code)[0].name
+
+
+def which_agent(codes: Iterable[str], day: date | None, case: Case) -> Question:
+    """Asks for the agent given on a day, of the products with these supply codes."""
+    products = [product_of(code) for code in sorted(codes) if code != UNSPECIFIED]
+    return Question(
+        "Which agent was given?", tuple(Answer(each, {"given": (each + _on(day, case),)}) for each in products)
+    )
+
+
+def _on(day: date | None, case: Case) -> str:
+    """The day in the notation, where the lines under review are of several."""
+    is_plain = len({line.day for line in case.lines.under_review()}) < 2
+    return "" if is_plain or day is None else f" on {day.isoformat()}"
+
+
+def was_contrast_given(day: date | None, case: Case) -> Question:
+    """Asks for contrast on a day: an agent, or none."""
+    products = list(dict.fromkeys(product.name for product in PRODUCTS if not product.discontinued))
+    on = _on(day, case)
+    given = tuple(Answer(f"{each} was given", {"given": (each + on,)}) for each in products)
+    nothing = Answer("None was given", {"given": (f"{products[0]} {NONE_GIVEN}{on}",)})
+    return Question("Was contrast given?", (*given, nothing))
+
+
+def how_much(what: str, unit: str = "mL") -> Question:
+    """Asks for the dose of a product or drug."""
+    return Question(f"How many {unit} of {what} were given?", (Answer(f"Enter the {unit} given", {"given": None}),))
+
+
+def was_any_discarded(unmarked: Collection[Line], left: Decimal | None, case: Case) -> Question | None:
+    """Asks if a part of the vial was discarded, for supply lines with neither JW nor JZ.
+
+    `left` is the amount left in HCPCS units, None if not known: then a person enters it. None if the lines of the claim
+    cannot be written as codes, modifiers and units alone.
+    """
+    claim = next(iter(unmarked)).claim
+    lines = [line for line in case.lines.under_review() if line.claim == claim]
+    if not all(map(_is_plain, lines)) or len({line.day for line in lines}) > 1:
+        return None
+    nothing = tuple(str(_with(NOTHING_DISCARDED, line) if line in unmarked else line) for line in lines)
+    some = None
+    if left is not None:
+        first = next(iter(unmarked))
+        some = (*map(str, lines), notation(first.code, (*first.modifiers, DISCARDED), left))
+    amount = "enter its units with JW" if left is None else counted_units(left)
+    return Question(
+        "Was anything discarded?",
+        (Answer("Nothing was discarded", {"lines": nothing}), Answer(f"Some was: {amount}", {"lines": some})),
+    )
+
+
+def _with(modifier: str, line: Line) -> Line:
+    return replace(line, modifiers=(*line.modifiers, modifier))
+
+
+def _is_plain(line: Line) -> bool:
+    """True if the line says nothing but its code, modifiers and units."""
+    return bool(line.code) and line.certain and not (line.performers or line.links or line.diagnoses)

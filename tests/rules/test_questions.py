@@ -1,0 +1,177 @@
+"""A question decides: with each of its answers, what it was asked for is decided, or another question is left."""
+
+import json
+import re
+from typing import Any, cast
+
+import pytest
+
+from cds_service.review.advisor import Advisor
+from cds_service.review.report import AnswerView, FindingView, Report, UndecidedRule, report_of
+from hooks.codes.tables import STRESS_DRUGS
+from tests.rules.test_cases import CASES, SERVICES
+from tests.support.notation import request_of, service_of
+
+Json = dict[str, Any]
+Asked = FindingView | UndecidedRule
+
+DATES = ("servicedDate", "occurrenceDateTime", "created")
+CLAIMS = ("professional", "institutional", "lines")
+
+
+def _without(*keys: str) -> Any:
+    return lambda case: {name: value for name, value in case.items() if name not in keys}
+
+
+def _on_no_claim(case: Json) -> Json:
+    kept: Json = _without(*CLAIMS)(case)
+    return kept | {"lines": ", ".join(str(case[name]) for name in CLAIMS if name in case)}
+
+
+def _undated(case: Json) -> Json:
+    return case | {"day": None}
+
+
+# What a person may have left out.
+VARIANTS = {
+    "as it is": lambda case: case,
+    "no payer": _without("payer"),
+    "no place": _without("place"),
+    "no payer and no place": _without("payer", "place"),
+    "on no claim": _on_no_claim,
+    "no day": _undated,
+    "nothing given": _without("given"),
+    "no diagnoses": _without("diagnoses"),
+}
+EVERY_CASE = [
+    pytest.param(variant(case), id=f"{rule_id}: {case['what']}: {name}")
+    for rule_id, by_expectation in CASES.items()
+    for every in by_expectation.values()
+    for case in every
+    for name, variant in VARIANTS.items()
+    if any(each in case for each in CLAIMS) and (name == "as it is" or variant(case) != case)
+]
+
+
+def reported(advisor: Advisor, case: Json) -> Report:
+    request = request_of({**case, "day": case.get("day") or "2026-03-02"})
+    if "day" in case and case["day"] is None:
+        request = _without_dates(request)
+    return report_of(advisor.answer(SERVICES[service_of(case)], json.dumps(request).encode()))
+
+
+def _without_dates(value: Any) -> Any:
+    """A request whose charges state no date of service."""
+    if isinstance(value, dict):
+        is_charge = value.get("resourceType") in {"ChargeItem", "Claim"} or "productOrService" in value
+        kept = {name: each for name, each in value.items() if not (is_charge and name in DATES)}
+        return {name: _without_dates(each) for name, each in kept.items()}
+    return [_without_dates(each) for each in value] if isinstance(value, list) else value
+
+
+def answered(case: Json, answer: AnswerView, question: str) -> Json:
+    """The case with the keys of an answer set; a person enters what it leaves open."""
+    chosen = {key: _entered(key, question) if value is None else value for key, value in answer.set.items()}
+    claim_type = chosen.pop("claim_type", None)
+    lines = chosen.pop("lines", None)
+    held = next(name for name in CLAIMS if name in case)
+    if lines is not None:
+        case = case | {held: ", ".join(lines)}
+    if claim_type:
+        case = _without(*CLAIMS)(case) | {claim_type: ", ".join(str(case[name]) for name in CLAIMS if name in case)}
+    return case | chosen
+
+
+def _entered(key: str, question: str) -> Any:
+    if key == "day":
+        return "2026-03-02"
+    if key == "diagnoses":
+        return ["I25.10"]
+    if key == "given":
+        (unit, what) = re.findall(r"How many (m[Lg]) of (.+) were given", question)[0]
+        codes = {drug.name: drug.code for drug in STRESS_DRUGS}
+        return [f"{codes.get(what, what)} 1 {unit}"]
+    pytest.fail(f"{key}: an answer leaves open what nobody can enter")
+
+
+def _asked(report: Report) -> list[Asked]:
+    every: list[Asked] = [*report.not_checked, *report.findings]
+    return [each for each in every if each.question]
+
+
+def _sentence(asked: Asked) -> tuple[str, str]:
+    return asked.rule, asked.reason if isinstance(asked, UndecidedRule) else asked.summary
+
+
+@pytest.mark.parametrize("case", EVERY_CASE)
+def test_each_answer_decides(advisor: Advisor, case: Json) -> None:
+    for asked in _asked(reported(advisor, case)):
+        assert asked.question
+        assert len({each.label for each in asked.question.answers}) == len(asked.question.answers)
+        for answer in asked.question.answers:
+            if answer.set.get("lines", ()) is None:
+                continue  # a line that only the person knows
+            after = reported(advisor, answered(case, answer, asked.question.text))
+            left = {*map(_sentence, after.not_checked), *map(_sentence, after.findings)}
+            assert _sentence(asked) not in left, (asked.question.text, answer.label)
+
+
+def questions_of(advisor: Advisor, rule_id: str, case: Json) -> list[str]:
+    return [each.question.text for each in _asked(reported(advisor, case)) if each.question and each.rule == rule_id]
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "case", "question"),
+    [
+        ("supply-waste-modifier", {"professional": "93351, 93352, Q9957x2", "place": 11}, "Who pays?"),
+        ("supply-waste-modifier", {"professional": "93351, 93352, Q9957x2", "payer": "Medicare"}, "Where was it done?"),
+        ("supply-waste-modifier", {"lines": "93351, 93352, Q9957x2"}, "Where was it done?"),
+        (
+            "supply-waste-modifier",
+            {"professional": "93351, 93352, Q9957", "payer": "Medicare", "place": 11},
+            "How many mL of Definity were given?",
+        ),
+        (
+            "supply-waste-modifier",
+            {"professional": "93351, 93352, Q9957x2", "payer": "Medicare", "place": 11},
+            "Was anything discarded?",
+        ),
+        (
+            "supply-waste-modifier",
+            {"professional": "93351, 93352, Q9950x2", "payer": "Medicare", "place": 11, "given": ["Lumason 2 mL"]},
+            "Was anything discarded?",
+        ),
+        ("hospital-contrast-code", {"institutional": "93351, 93352, Q9957x2"}, "Who pays?"),
+        ("contrast-add-on-missing", {"professional": "93351", "place": 11}, "Was contrast given?"),
+        ("supply-duplicate", {"lines": "93350, 93352, Q9957x2, Q9956x3"}, "Which agent was given?"),
+        ("supply-units-mismatch", {"lines": "93350, 93352, Q9957x2"}, "How many mL of Definity were given?"),
+        ("pair-conflict", {"lines": "93350, 93351", "day": None}, "When was it done?"),
+    ],
+)
+def test_the_question_is(advisor: Advisor, rule_id: str, case: Json, question: str) -> None:
+    assert question in questions_of(advisor, rule_id, case)
+
+
+def test_an_answer_on_the_discarded_amount_writes_the_claim(advisor: Advisor) -> None:
+    case = {"professional": "93351, 93352, Q9950x2", "payer": "Medicare", "place": 11, "given": ["Lumason 2 mL"]}
+    (asked,) = [each for each in reported(advisor, case).findings if each.question]
+    assert asked.question
+    assert {each.label: each.set for each in asked.question.answers} == {
+        "Nothing was discarded": {"lines": ("93351", "93352", "Q9950x2-JZ")},
+        "Some was: 3 units": {"lines": ("93351", "93352", "Q9950x2", "Q9950x3-JW")},
+    }
+
+
+def test_where_words_stand_behind_a_line_the_claim_is_not_rewritten(advisor: Advisor) -> None:
+    """The answer would lose them: `by P1` of a practitioner."""
+    case = {"professional": "93351 by P1, 93352, Q9957x2", "payer": "Medicare", "place": 11}
+    assert "Was anything discarded?" not in questions_of(advisor, "supply-waste-modifier", case)
+
+
+def test_each_answer_has_a_label_and_sets_keys_of_the_notation(advisor: Advisor) -> None:
+    known = {"payer", "place", "claim_type", "day", "given", "lines", "diagnoses"}
+    for parameter in EVERY_CASE[::7]:
+        for asked in _asked(reported(advisor, cast(Json, parameter.values[0]))):
+            for answer in asked.question.answers if asked.question else ():
+                assert answer.label
+                assert answer.set.keys() <= known
