@@ -94,6 +94,11 @@ async function answerQuestion(option, question) {
   if (missing) fieldOf(missing)?.focus();
 }
 
+function showDone(text) {
+  $("done-box").hidden = false;
+  show($("done-box"), el("p", {}, text, " ", el("button", { type: "button", id: "undo", onclick: undo }, "Undo")));
+}
+
 async function undo() {
   const before = state.undo.pop();
   if (before === undefined || !(await review({ text: before }, ""))) return;
