@@ -18,7 +18,7 @@ SENTENCES = [
     "add 93352", "add Q9957", "without a primary", "Q9957", "JW or JZ", "C8930", "93350 is not paid with 93351",
     "93352 never takes 26",
 ]  # fmt: skip
-SCREENS = [(width, scheme) for width in (390, 1440) for scheme in ("light", "dark")]
+SCREENS = [(390, "light"), (1440, "dark")]
 
 
 def opened(seen: Looking, text: str = "") -> None:
@@ -190,6 +190,7 @@ def test_an_open_question_is_answered_by_a_button(look: Look) -> None:
         head(seen, "1 finding")
         seen.page.locator("#undo").click()
         expect(seen.page.get_by_label("Payer")).to_have_value("")
+        expect(seen.page.locator("#verdict .verdict")).to_have_class("verdict info")  # what is open is no pass
 
 
 def test_a_question_decides_between_fixes(look: Look) -> None:

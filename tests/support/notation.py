@@ -14,7 +14,7 @@ WRITER = CaseWriter({"Definity": "11994-011-04", "Optison": "0407-2707-03", "Lum
 
 # What a case of the rules expects, beside the case itself.
 EXPECTATIONS = frozenset(
-    {"what", "remedies", "recommended", "silent", "indicator", "says", "notes", "cites"}
+    {"what", "because", "remedies", "recommended", "silent", "indicator", "says", "notes", "cites"}
 )  # fmt: skip
 
 bundle = bundle_of

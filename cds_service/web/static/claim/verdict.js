@@ -12,7 +12,7 @@ export function headOf(answer) {
   if (warnings) return box("warning", many(findings.length, "finding"), `If submitted unchanged, this may be denied or paid incorrectly.${undecided}`);
   if (findings.length) return box("info", many(findings.length, "finding"), `No errors; for information.${undecided}`);
   if (empty) return box("info", "Nothing to check", `${sentence[0].toUpperCase()}${sentence.slice(1)}.`);
-  return box("pass", "No findings", open ? undecided.trim() : "All rules passed; nothing to correct.");
+  return box(open ? "info" : "pass", "No findings", open ? undecided.trim() : "All rules passed; nothing to correct.");
 }
 
 /** True for a question of this claim; a rule that this site has not set up, or switched off, asks none. */
