@@ -13,6 +13,7 @@ FLOORS = (
     ("cms",),
     ("core",),
     ("fhir",),
+    ("intake",),
     ("cdshooks",),
     ("fetch",),
     ("database",),
