@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec import structs
 
 from cds_service.intake.x12.file_loops import SetAside
 from cds_service.review.advisor import Advisor
@@ -103,7 +104,12 @@ def judged(report: Report) -> Any:
     def plain(text: str) -> str:
         text = re.sub(r"(Claim|Coverage|Practitioner)/[A-Za-z0-9.-]+", r"\1/X", text)
         # A Bundle may lack the coverage; a claim of an 837 has one that may lack the payer's name.
-        return re.sub(r"Coverage/X (was not sent|states neither a type of plan nor a payor's name)", "Coverage/X", text)
+        text = re.sub(r".*Coverage/X.*: it may be", "Coverage/X: it may be", text)
+        return re.sub(
+            r"(?:Coverage/X|a coverage) (?:was not sent|states neither a type of plan nor a payor's name)",
+            "Coverage/X",
+            text,
+        )
 
     findings = [
         (
@@ -167,6 +173,7 @@ def test_published_and_made_files_are_judged_as_their_bundles_are(plain_advisor:
     assert files.keys() == PUBLISHED.keys()
     for name, case in PUBLISHED.items():
         (found,) = reviewed(plain_advisor, files[name].read_bytes())
+        assert bool(found.report.warnings) == ("repriced" in name), "ISA16 declares another separator than it uses"
         bundle = json.dumps(as_bundle(request_of(case))).encode()
-        told = judged(found.report)
+        told = judged(structs.replace(found.report, warnings=()))
         assert told == judged(report_of(plain_advisor.review_bundle(bundle, "claim"))), name

@@ -23,6 +23,7 @@ FIRST_BYTES = 512
 
 _CHUNK_BYTES = 256 * 1024
 _BLANK = "\ufeff \t\r\n\x00\x1a"  # old systems end a file with Ctrl-Z
+_SPACE = " \t\r\n"  # not all of Python's white space, which holds separators in use, such as \x1d
 _LONGEST_HEADER = 400
 _ISA_ELEMENTS = 16
 
@@ -46,17 +47,20 @@ class Segment(msgspec.Struct, gc=False):
 
     def value(self, number: int) -> str:
         """An element by its number in the guides, from 1; empty if it is not sent."""
-        return self.elements[number].strip() if number < len(self.elements) else ""
+        return self.elements[number].strip(_SPACE) if number < len(self.elements) else ""
 
     def parts(self, number: int) -> list[str]:
         """The components of an element; at least one, which may be empty."""
-        return [each.strip() for each in self.value(number).split(self.component)]
+        return [each.strip(_SPACE) for each in self.value(number).split(self.component)]
 
 
 def is_x12(first: bytes) -> bool:
     """True if data begin as an interchange does, with ISA and a separator. Names of files do not tell."""
-    head = first.decode("utf-8", "replace").lstrip(_BLANK)
-    return head.startswith("ISA") and len(head) > 3 and not head[3].isalnum()
+    return _is_header(first.decode("utf-8", "replace").lstrip(_BLANK))
+
+
+def _is_header(text: str) -> bool:
+    return text.startswith("ISA") and not text[3:4].isalnum() and bool(text[3:4].strip(_BLANK))
 
 
 def is_x12_file(path: Path) -> bool:
@@ -126,13 +130,13 @@ class _Reader:
         """ISA, whose place of separators declares them. Its elements may lack the blanks that pad them."""
         while len(self._text) < _LONGEST_HEADER and (more := self._more()):
             self._text += more
-        if not self._text.startswith("ISA") or self._text[3:4].isalnum() or not self._text[3:4].strip():
+        if not _is_header(self._text):
             raise UnreadableInput(NOT_X12)
         pieces = self._text[:_LONGEST_HEADER].split(self._text[3], _ISA_ELEMENTS)
         if len(pieces) <= _ISA_ELEMENTS or len(pieces[-1]) < 2:
             raise UnreadableInput(_BAD_HEADER)
         found = _Separators(self._text[3], *pieces[-1][:2])
-        if len({*found}) < len(found) or found.component.isspace() or any(each.isalnum() for each in found):
+        if len({*found}) < len(found) or found.component in _SPACE or any(each.isalnum() for each in found):
             raise UnreadableInput(_BAD_HEADER)
         elements = [each.replace("\r", "").replace("\n", "") for each in pieces[:-1]]
         self._text = self._text[sum(map(len, pieces[:-1])) + _ISA_ELEMENTS + 2 :]
@@ -155,7 +159,7 @@ class _Reader:
                 self._text = ""
                 return
             written = text[at:end].strip(_BLANK)
-            if written.startswith("ISA" + separator):
+            if _is_header(written):
                 self._text = text[at:]
                 return
             at = end + 1
