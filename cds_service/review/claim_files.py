@@ -104,7 +104,8 @@ def set_aside_view(each: SetAside) -> ClaimSetAside:
 def claim_report(answer: Answer, claim: Claim, faults: Iterable[SkippedItem] = ()) -> ClaimReport:
     """The report of a claim's Bundle with the segments of the claim as places, the surest findings first."""
     report = report_of(answer, tuple(faults))
-    places = _Places(places_of(claim), claim.at(claim.spot))
+    is_silent = report.empty and not report.warnings
+    places = _Places({} if is_silent else places_of(claim), claim.at(claim.spot))
     findings = {view.id: finding for finding, view in findings_with_views(answer)}
     noted = (InputWarning(location=claim.at(claim.spot), message=note) for note in claim.notes)
     located = (structs.replace(each, location=places.of(each.location)) for each in report.warnings)

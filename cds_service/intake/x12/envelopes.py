@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from cds_service.errors import UnreadableInput
 from cds_service.intake.x12.guides import ClaimKind, guide_of
-from cds_service.intake.x12.segments import Segment, read_segments
+from cds_service.intake.x12.segments import NOT_X12, Segment, read_segments
 
 _NUMBER = re.compile(r"[A-Za-z0-9]{1,12}")
 
@@ -67,6 +67,8 @@ def walk(file: BinaryIO, on_fault: OnFault) -> Iterator[tuple[Transaction, Segme
         if not walker.interchanges:
             raise
         on_fault(Fault(f"segment {walker.total + 1} of the file", str(error)))
+    if not walker.interchanges:
+        raise UnreadableInput(NOT_X12)
     walker.end()
 
 
