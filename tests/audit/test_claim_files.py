@@ -66,7 +66,7 @@ def test_claims_are_audited_as_their_bundles_are(tmp_path: Path, out: Path) -> N
     )
     assert mine == theirs
     assert {row["rule"] for row in mine} == {"contrast-add-on-missing", "hospital-contrast-code"}
-    assert summary["facts"]["cases"] == 4
+    assert summary["facts"]["cases"] == 3, "one patient has nothing of an echo"
     assert summary["facts"]["types"] == {"Claim": 5, "Coverage": 4, "Organization": 1, "Patient": 4, "Practitioner": 1}
     (row,) = [row for row in findings(out) if row["rule"] == "contrast-add-on-missing"]
     assert (row["site"], row["practitioner"], row["payer"]) == ("SYNTHETIC CARDIOLOGY", "ANN READER", "MEDICARE")
@@ -83,11 +83,11 @@ def test_findings_have_the_ids_of_check_and_review(tmp_path: Path, out: Path, pl
 def test_a_broken_claim_is_rejected_with_its_segment(tmp_path: Path, out: Path) -> None:
     summary = audited(write_claims(tmp_path / "claims", *CLAIMS), out, complete=("Claim",))
     assert rejects(out) == [
-        {"place": "claims.837: ST*0201 segment 66 (SV1)", "reason": "SV102: expected a number", "text": "BROKEN"}
+        {"place": "claims.837: ST*0201 segment 67 (SV1)", "reason": "SV102: expected a number", "text": "BROKEN"}
     ]
     assert summary["rejects"] == [{"reason": "SV102: expected a number", "lines": 1}]
     assert "Claim was declared complete, but lines of this type may have been rejected" in summary["notes"][0]
-    with pytest.raises(UnreadableInput, match=r"claims.837: ST\*0201 segment 66 \(SV1\): SV102: expected a number"):
+    with pytest.raises(UnreadableInput, match=r"claims.837: ST\*0201 segment 67 \(SV1\): SV102: expected a number"):
         audited(tmp_path / "claims", tmp_path / "strict", strict=True)
 
 
@@ -148,10 +148,7 @@ def test_the_same_file_twice_counts_once(tmp_path: Path, out: Path) -> None:
 def test_one_number_on_two_days_is_two_claims(tmp_path: Path, out: Path) -> None:
     april = tuple(replace(each, day="20260401") for each in MISSING.lines)
     audited(write_claims(tmp_path / "claims", MISSING, replace(MISSING, lines=april)), out)
-    assert [row["month"] for row in findings(out)] != [] and {row["month"] for row in findings(out)} == {
-        "2026-03",
-        "2026-04",
-    }
+    assert sorted(row["month"] for row in findings(out)) == ["2026-03", "2026-04"]
 
 
 # --- files of other kinds -------------------------------------------------------------------------------------------
@@ -163,7 +160,8 @@ def test_other_sets_of_x12_are_named_and_not_read(tmp_path: Path, out: Path) -> 
     (folder / "letter.txt").write_text("hello")
     summary = audited(folder, out)
     assert [note for note in summary["notes"] if "Not read" in note] == [
-        "Not read: letter.txt; expected files that end in .ndjson, .jsonl, .ndjson.gz, .jsonl.gz, gzip of NDJSON, or X12.",
+        "Not read: letter.txt; expected files that end in .ndjson, .jsonl, .ndjson.gz, .jsonl.gz, gzip of NDJSON, "
+        "or X12.",
         "Not read: remit.835 is an 835 (remittance advice), not an 837.",
     ]
     assert rejects(out) == []
@@ -192,12 +190,12 @@ def test_a_truncated_file_is_read_up_to_its_end(tmp_path: Path, out: Path) -> No
     (folder / "cut.837").write_bytes(content[: content.rindex(b"SV1")])
     audited(folder, out)
     assert [row["rule"] for row in findings(out)] == ["contrast-add-on-missing"]
-    assert [each["place"] for each in rejects(out)] == ["cut.837: the end of the file", "cut.837: ST*0201 segment 40"]
+    assert [each["place"] for each in rejects(out)] == ["cut.837: the end of the file", "cut.837: ST*0201 segment 42"]
 
 
 def test_the_command_reads_a_folder_of_claims(tmp_path: Path) -> None:
     folder = write_claims(tmp_path / "claims", *CLAIMS)
     result = run("audit", str(folder), "--out", str(tmp_path / "out"), "--jobs", "1")
     assert result.returncode == 0, result.stderr
-    assert "4 cases reviewed" in result.stdout or "3 cases reviewed" in result.stdout
-    assert "1 lines rejected" in result.stdout
+    assert b"3 cases reviewed: 2 findings" in result.stdout
+    assert b"1 lines rejected" in result.stdout

@@ -1,4 +1,4 @@
-"""`cds-service check` over 837 files: claims and segments by name, what is set aside, folders, gzip and standard input."""
+"""`cds-service check` over 837 files: claims, segments, what is set aside, folders, gzip and standard input."""
 
 import gzip
 import json
@@ -40,11 +40,9 @@ def test_claims_findings_and_segments_are_named(file: Path) -> None:
     assert "  Segments: ST*0201 segment 21 (SV1); ST*0201 segment 24 (SV1)" in told
     assert "      add 93352: ST*0201, LX*3, SV1 and DTP after segment 25" in told
     assert "claim RIGHT, ST*0201 segment 33 (CLM)" in told
-    assert any(each.startswith("  no findings; 1") for each in told)
-    assert (
-        "claim VOID, ST*0201 segment 80 (CLM): not reviewed: CLM05-3 is 8: it voids an earlier claim and charges"
-        in (result.stdout.replace("\n", " "))
-    )
+    assert any(each.startswith("  no findings; ") for each in told)
+    void = "claim VOID, ST*0201 segment 80 (CLM): not reviewed: CLM05-3 is 8: it voids an earlier claim"
+    assert void in result.stdout.replace("\n", " ")
     assert "  2 claims hold nothing of an echo, so nothing was checked there" in told
     assert told[-1] == "1 file, 4 cases: 1 finding, 1 warning; 0 not read"
     assert result.stdout.count(WITHOUT_RECORD) == 1
@@ -81,7 +79,7 @@ def test_claims_set_aside_for_one_fault_are_counted(tmp_path: Path) -> None:
     result = check(path)
     assert result.exit_code == 2
     assert [each.partition("(SE): ")[2] for each in result.stderr.splitlines()] == [
-        "SE01: expected 66, the number of segments read; one may be missing or added; set aside",
+        "SE01: expected 56, the number of segments read; one may be missing or added; set aside",
         "2 more claims are set aside for this reason",
     ]
 
