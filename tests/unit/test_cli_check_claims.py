@@ -41,7 +41,7 @@ def test_claims_findings_and_segments_are_named(file: Path) -> None:
     assert "      add 93352: ST*0201, LX*3, SV1 and DTP after segment 25" in told
     assert "claim RIGHT, ST*0201 segment 33 (CLM)" in told
     assert any(each.startswith("  no findings; ") for each in told)
-    void = "claim VOID, ST*0201 segment 80 (CLM): not reviewed: CLM05-3 is 8: it voids an earlier claim"
+    void = "claim VOID, ST*0201 segment 68 (CLM): not reviewed: CLM05-3 is 8: it voids an earlier claim"
     assert void in result.stdout.replace("\n", " ")
     assert "  2 claims hold nothing of an echo, so nothing was checked there" in told
     assert told[-1] == "1 file, 4 cases: 1 finding, 1 warning; 0 not read"
