@@ -79,11 +79,11 @@ class ClaimFileCheck:
             return
         self._flush(name, alike)
         alike.last = (each.place, each.reason)
-        self.on_fault(f"{name}: {each.place}", f"{each.reason}; set aside")
+        self.on_fault(f"{name}: {each.place}", f"{each.reason}; claim rejected" if each.claim else each.reason)
 
     def _flush(self, name: str, alike: "_Alike") -> None:
         if alike.further:
-            self.on_fault(f"{name}: {alike.last[0]}", f"{alike.further:,} more claims are set aside for this reason")
+            self.on_fault(f"{name}: {alike.last[0]}", f"{alike.further:,} more claims are rejected for this reason")
         alike.further = 0
 
     @staticmethod

@@ -97,7 +97,7 @@ def _reviewed(advisor: Advisor, claim: Claim, complete: frozenset[str]) -> Revie
 
 
 def set_aside_view(each: SetAside) -> ClaimSetAside:
-    """What was set aside, as in the answer of `/review`."""
+    """A rejected or passed-over part of a file, as in the answer of `/review`."""
     return ClaimSetAside(location=each.place, reason=each.reason, fault=each.is_fault, claim=each.claim or None)
 
 

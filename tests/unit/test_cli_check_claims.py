@@ -69,7 +69,7 @@ def test_a_broken_claim_is_one_line_with_its_segment_and_no_value(tmp_path: Path
     path.write_bytes(edi(BROKEN, RIGHT))
     result = check(path)
     assert result.exit_code == 2
-    assert result.stderr == f"{path}: ST*0201 segment 21 (SV1): SV102: expected a number; set aside\n"
+    assert result.stderr == f"{path}: ST*0201 segment 21 (SV1): SV102: expected a number; claim rejected\n"
     assert "claim RIGHT" in result.stdout
 
 
@@ -79,8 +79,8 @@ def test_claims_set_aside_for_one_fault_are_counted(tmp_path: Path) -> None:
     result = check(path)
     assert result.exit_code == 2
     assert [each.partition("(SE): ")[2] for each in result.stderr.splitlines()] == [
-        "SE01: expected 56, the number of segments read; one may be missing or added; set aside",
-        "2 more claims are set aside for this reason",
+        "SE01: expected 56, the number of segments read; one may be missing or added; claim rejected",
+        "2 more claims are rejected for this reason",
     ]
 
 

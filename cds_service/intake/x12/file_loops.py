@@ -38,7 +38,7 @@ class SetAside:
 
 @dataclass(slots=True)
 class Survey:
-    """What a first pass over a file tells: faults of envelopes, and transaction sets whose SE does not fit.
+    """The result of a first pass over a file: faults of envelopes, and transaction sets whose SE does not fit.
 
     `others` are the sets that hold no claims, by their words. `has_replacements`: a claim replaces or voids another.
     """

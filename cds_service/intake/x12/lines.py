@@ -18,12 +18,12 @@ from cds_service.intake.x12.segments import open_x12
 
 # The names of so many providers are held, so that each is written about once.
 _MOST_NAMES = 10_000
-_MARK = "X12 set aside: "
+_MARK = "X12 rejected: "
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class SetAsideLine(msgspec.Struct):
-    """What was set aside of a file: its place, the reason, and the number of the claim, empty if not known."""
+    """A rejected part of a file: its place, the reason, and the number of the claim, empty if not known."""
 
     place: str
     reason: str
@@ -42,7 +42,7 @@ def claim_lines(path: Path) -> Iterator[str]:
 
 
 def set_aside_in(line: str) -> SetAsideLine | None:
-    """What a line says was set aside; None for a line with a resource."""
+    """The rejected part of a file that a line tells of; None for a line with a resource."""
     return msgspec.json.decode(line[len(_MARK) :], type=SetAsideLine) if line.startswith(_MARK) else None
 
 

@@ -176,7 +176,7 @@ class _Reader:
 
 
 def _last(text: str, separators: _Separators) -> Iterator[Segment]:
-    """What stands behind the last terminator: an IEA without its own, or a segment that is cut."""
+    """The text behind the last terminator: an IEA without its own, or a segment that is cut."""
     if written := text.strip(_BLANK):
         elements = written.split(separators.element)
         yield Segment(elements, separators.component, is_cut=elements[0] != "IEA")
