@@ -18,10 +18,12 @@ from schemathesis.config import (
     ProjectsConfig,
     SchemathesisConfig,
 )
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 import hooks
 from cds_service.app import create_app
 from cds_service.settings import Settings
+from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
 from tests.conftest import SAMPLES
 from tests.http.test_services import SERVICES, post
 from tests.support.running import running
@@ -60,8 +62,12 @@ api = schemathesis.openapi.from_dict(described_service(), config=configured())
 @api.parametrize()
 @EXAMPLES_OF_EACH
 def test_the_service_does_what_the_document_says(case: Any, service: str) -> None:
-    """Allowed calls are taken, others refused, every answer is as described, and nothing is a defect."""
-    case.call_and_validate(base_url=service, timeout=30)
+    """Allowed calls are taken, others refused, every answer is as described, and nothing is a defect.
+
+    No schema describes an X12 file, so that generated ones are refused.
+    """
+    excluded = [positive_data_acceptance] if case.media_type in {EDI_TYPE, FORM_TYPE} else []
+    case.call_and_validate(base_url=service, timeout=30, excluded_checks=excluded)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Claims in the forms of billing systems, turned into FHIR."""
