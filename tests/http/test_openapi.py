@@ -56,6 +56,12 @@ def configured() -> SchemathesisConfig:
     return SchemathesisConfig(seed=1, projects=ProjectsConfig(default=project))
 
 
+@schemathesis.serializer(EDI_TYPE)
+def as_edi(_: schemathesis.SerializationContext, value: Any) -> bytes:
+    """A generated text as the body of a file of claims."""
+    return str(value).encode()
+
+
 api = schemathesis.openapi.from_dict(described_service(), config=configured())
 
 
