@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, strategies
 from schemathesis.config import (
     ChecksConfig,
     GenerationConfig,
@@ -24,6 +24,7 @@ from cds_service.app import create_app
 from cds_service.settings import Settings
 from tests.conftest import SAMPLES
 from tests.http.test_services import SERVICES, post
+from tests.support.edi import EdiClaim, edi, lines
 from tests.support.running import running
 
 EXAMPLES = 40
@@ -53,6 +54,12 @@ def configured() -> SchemathesisConfig:
     project = ProjectConfig(checks=checks, generation=generation)
     return SchemathesisConfig(seed=1, projects=ProjectsConfig(default=project))
 
+
+# Bodies of the type of claims; others than X12 are refused, which a schema cannot say.
+schemathesis.openapi.media_type(
+    "application/edi-x12",
+    strategies.sampled_from(["93351, Q9957x2", "93350, 93352"]).map(lambda text: edi(EdiClaim(lines=lines(text)))),
+)
 
 api = schemathesis.openapi.from_dict(described_service(), config=configured())
 

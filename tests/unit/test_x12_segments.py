@@ -172,6 +172,6 @@ def test_a_truncated_gzip_file_is_told_behind_what_it_holds(tmp_path: Path) -> N
         with open_x12(tmp_path / "a.gz") as file:
             yield from read_segments(file)
 
-    found = []
+    found: list[Any] = []
     with pytest.raises(UnreadableInput, match="the gzip file is corrupt or truncated here"):
         found += read()
