@@ -7,6 +7,7 @@ import msgspec
 from msgspec import structs
 
 from cds_service.cdshooks.messages import Message
+from cds_service.core.case import Stage
 from cds_service.core.rules import WARNING, Finding
 from cds_service.errors import RequestError
 from cds_service.fhir.sources import SkippedItem
@@ -31,6 +32,8 @@ WITHOUT_RECORD = (
     "Claims came without the clinical record: what needs doses given, procedures or reports is not checked, and the "
     "surest of what the lines alone show comes first."
 )
+# Said instead where the client declares parts of the record complete that a file of claims does not hold.
+RECORD_DECLARED_EMPTY = "Claims came without the clinical record, whose parts in `complete` are taken for empty."
 
 # Of undecided questions, first those that the claim itself answers once it is corrected, last those of the record.
 _ORDER = ("claim", "not-understood", "table", "studies", "contradiction", "record", "site")
@@ -76,7 +79,7 @@ class ReviewedClaim:
 
 
 def review_claims(
-    advisor: Advisor, open_file: OpenFile, complete: frozenset[str] = frozenset()
+    advisor: Advisor, open_file: OpenFile, complete: frozenset[str] = frozenset(), stage: Stage = "claim"
 ) -> Iterator[ReviewedClaim | SetAside]:
     """Review the claims of a file one by one, in order, and name what is set aside.
 
@@ -84,13 +87,13 @@ def review_claims(
     of them, if the file is not X12 or holds no claims of the guides.
     """
     for each in claims_to_review(open_file, survey(open_file)):
-        yield each if isinstance(each, SetAside) else _reviewed(advisor, each, complete)
+        yield each if isinstance(each, SetAside) else _reviewed(advisor, each, complete, stage)
 
 
-def _reviewed(advisor: Advisor, claim: Claim, complete: frozenset[str]) -> ReviewedClaim | SetAside:
+def _reviewed(advisor: Advisor, claim: Claim, complete: frozenset[str], stage: Stage) -> ReviewedClaim | SetAside:
     body = _ENCODER.encode(bundle_of(claim))
     try:
-        answer = advisor.review_bundle(body, "claim", complete)
+        answer = advisor.review_bundle(body, stage, complete)
     except RequestError as error:  # a limit of requests, such as the number of lines
         return SetAside(claim.number, claim.at(claim.spot), error.message)
     return ReviewedClaim(claim, body, answer, claim_report(answer, claim))

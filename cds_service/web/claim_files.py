@@ -14,6 +14,7 @@ from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.intake.x12.segments import FIRST_BYTES, is_x12
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.claim_files import (
+    RECORD_DECLARED_EMPTY,
     WITHOUT_RECORD,
     ClaimFileReport,
     ClaimReport,
@@ -77,13 +78,9 @@ def reviewed_file(
     advisor: Advisor, content: bytes, stage: Stage | None, complete: frozenset[str], name: str
 ) -> tuple[ClaimFileReport, CallSummary]:
     """The report on a file of claims, and the summary of the call under the name of its route. Raises RequestError."""
-    if stage == "order":
-        raise BadRequest("`stage`: expected claim, for a file of claims", "stage")
-    if not complete <= _PARTS_OF_CLAIMS:
-        raise BadRequest("`complete`: expected Claim or Coverage, for a file of claims", "complete")
     claims, aside, summary = list[ClaimReport](), list[ClaimSetAside](), _Summary(name)
     try:
-        for each in review_claims(advisor, partial(BytesIO, content), complete):
+        for each in review_claims(advisor, partial(BytesIO, content), complete, stage or "claim"):
             if isinstance(each, ReviewedClaim):
                 claims.append(each.report)
                 summary.add(each.answer)
@@ -93,7 +90,8 @@ def reviewed_file(
                 raise TooLarge(f"the file has more than {advisor.max_entries} claims")
     except UnreadableInput as error:
         raise BadRequest(f"the body: {error}") from None
-    report = ClaimFileReport(note=WITHOUT_RECORD, claims=tuple(claims), set_aside=tuple(aside))
+    note = WITHOUT_RECORD if complete <= _PARTS_OF_CLAIMS else RECORD_DECLARED_EMPTY
+    report = ClaimFileReport(note=note, claims=tuple(claims), set_aside=tuple(aside))
     return report, summary.whole(len(aside))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from cds_service.review.claim_files import WITHOUT_RECORD
+from cds_service.review.claim_files import RECORD_DECLARED_EMPTY, WITHOUT_RECORD
 from cds_service.settings import Settings
 from tests.http.test_review import as_bundle
 from tests.support.edi import EdiClaim, EdiLine, edi, lines
@@ -116,8 +116,7 @@ MANY_PARTS = in_form(*((f'name="n{number}"', b"x", "text/plain") for number in r
         (b"{}", EDI, "", "the body: expected an X12 file, which begins with ISA"),
         (FILE.replace(b"ST*837*", b"ST*835*"), EDI, "", "found an 835 (remittance advice)"),
         (FILE.replace(b"005010X222A1", b"005010X224A2"), EDI, "", "found an 837D (dental claims)"),
-        (FILE, EDI, "?stage=order", "`stage`: expected claim"),
-        (FILE, EDI, "?complete=Procedure", "`complete`: expected Claim or Coverage"),
+        (FILE, EDI, "?stage=never", "`stage`: expected order or claim"),
         (FILE, EDI, "?complete=Nothing", "`complete`: expected resource types"),
         (FORM[0], FORM[1], "", "the body: expected a form with one X12 837 file"),
         (TWO_FILES[0], TWO_FILES[1], "", "the body: expected a form with one X12 837 file"),
@@ -125,7 +124,7 @@ MANY_PARTS = in_form(*((f'name="n{number}"', b"x", "text/plain") for number in r
         (FILE, {"Content-Type": "multipart/form-data"}, "", "the body: expected multipart/form-data"),
         (b"--x\r\nhello", {"Content-Type": "multipart/form-data; boundary=x"}, "", "the body: expected"),
     ],
-    ids=range(12),
+    ids=range(11),
 )
 def test_what_is_no_file_of_claims_is_refused_in_one_line(
     server: str, body: bytes, headers: dict[str, str], query: str, expected: str
@@ -141,6 +140,19 @@ def test_another_type_names_both(server: str) -> None:
     response = sent(server, FILE, headers={"Content-Type": "text/plain"})
     assert response.status_code == 415
     assert "application/json or application/edi-x12" in response.json()["issue"][0]["diagnostics"]
+
+
+def test_stage_and_complete_are_those_of_a_bundle(server: str) -> None:
+    answer = sent(server, edi(RIGHT), "?stage=order&complete=MedicationAdministration").json()
+    assert answer["note"] == RECORD_DECLARED_EMPTY
+    bundle = as_bundle(request_of({"professional": "93350, 93352, Q9957x2-JZ", "place": "11", "payer": "Medicare"}))
+    url = f"{server}/review?stage=order&complete=MedicationAdministration"
+    of_bundle = requests.post(url, json=bundle, timeout=30).json()
+    parts = ("findings", "passed", "notChecked")
+    mine, theirs = (
+        [sorted(found["rule"] for found in each[part]) for part in parts] for each in (answer["claims"][0], of_bundle)
+    )
+    assert mine == theirs
 
 
 def test_claims_may_be_declared_complete(server: str) -> None:
