@@ -1,4 +1,4 @@
-"""Chunks of export files that can be read in parallel: ranges of a plain file, or a whole gzip file."""
+"""Chunks of export files that can be read in parallel: ranges of a plain file, or a whole gzip or 837 file."""
 
 import gzip
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import IO
 
 from cds_service.audit.exports import ExportFile
 from cds_service.fhir.files import GZIP_ERRORS
+from cds_service.intake.x12.lines import claim_lines
 
 CHUNK_BYTES = 32 * 1024 * 1024
 
@@ -34,7 +35,9 @@ def chunks_of(files: tuple[ExportFile, ...], size: int = CHUNK_BYTES) -> tuple[C
     ranges = [
         (file, start, end)
         for file in files
-        for start, end in ([(0, None)] if file.is_gzip or file.size <= size else _ranges(file.size, size))
+        for start, end in (
+            [(0, None)] if file.size <= size or file.is_gzip or file.is_x12 else _ranges(file.size, size)
+        )
     ]
     return tuple(Chunk(number, file, start, end) for number, (file, start, end) in enumerate(ranges))
 
@@ -51,7 +54,13 @@ class BrokenChunk:
 
 
 def lines_of(chunk: Chunk) -> Iterator[str | BrokenChunk]:
-    """The lines of a chunk; invalid UTF-8 becomes U+FFFD. A truncated gzip file ends with a BrokenChunk."""
+    """The lines of a chunk; invalid UTF-8 becomes U+FFFD. A truncated gzip file ends with a BrokenChunk.
+
+    Of an 837 file, the lines are the resources that its claims become.
+    """
+    if chunk.source.is_x12:
+        yield from claim_lines(chunk.source.path)
+        return
     opener = gzip.open if chunk.source.is_gzip else open
     with opener(chunk.source.path, "rb") as file:
         try:

@@ -31,7 +31,15 @@ from cds_service.audit.scan import ROWS, batches, scan
 from cds_service.audit.workers import Workers, auditor
 from cds_service.errors import UnreadableInput
 
-REJECTS = pa.schema([("chunk", pa.int64()), ("line", pa.int64()), ("reason", pa.string()), ("text", pa.large_string())])
+REJECTS = pa.schema(
+    [
+        ("chunk", pa.int64()),
+        ("line", pa.int64()),
+        ("place", pa.string()),
+        ("reason", pa.string()),
+        ("text", pa.large_string()),
+    ]
+)
 
 PARTITION_BYTES = 8 * 1024 * 1024
 ROW_GROUP_ROWS = 8192
@@ -49,31 +57,32 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A rejected line: its number in the chunk, resource type if known, reason, and text."""
+    """A rejected line: its number in the chunk, resource type if known, reason, text, and its place in an 837 file."""
 
     line: int
     kind: str
     reason: str
     text: str
+    place: str = ""
 
 
 class ChunkResult(msgspec.Struct):
     """Counts of a chunk: lines, lines by resource type, and rejects by reason and by type.
 
-    `first` is the first reject, as line number in the chunk and reason.
+    `first` is the first reject, as line number in the chunk, place and reason.
     """
 
     lines: int = 0
     kinds: dict[str, int] = {}
     rejects: dict[str, int] = {}
     rejected_kinds: set[str] = set()
-    first: tuple[int, str] | None = None
+    first: tuple[int, str, str] | None = None
 
     def reject(self, reject: Reject) -> None:
         """Count a reject."""
         self.rejects[reject.reason] = self.rejects.get(reject.reason, 0) + 1
         self.rejected_kinds.add(reject.kind)
-        self.first = self.first or (reject.line, reject.reason)
+        self.first = self.first or (reject.line, reject.place, reject.reason)
 
 
 class PartitionResult(msgspec.Struct):
@@ -162,8 +171,8 @@ def _require_no_rejects(chunks: tuple[Chunk, ...], found: list[ChunkResult]) -> 
     for chunk, scanned in zip(chunks, found, strict=True):
         before = lines.get(chunk.source.name, 0)
         if scanned.first:
-            number, reason = scanned.first
-            raise UnreadableInput(f"{chunk.source.name}: line {before + number}: {reason}")
+            number, place, reason = scanned.first
+            raise UnreadableInput(f"{chunk.source.name}: {place or f'line {before + number}'}: {reason}")
         lines[chunk.source.name] = before + scanned.lines
 
 
@@ -188,8 +197,8 @@ def _read_chunk(chunk: Chunk, folder: Path) -> Chunk:
                 found = scan(batch, relevant)
                 first = scanned.lines - len(batch) + 1
                 rejects.extend(
-                    Reject(first + at, kind, reason, batch[at].strip("\ufeff \t\r\n"))
-                    for at, kind, reason in found.rejects
+                    Reject(first + each.position, each.kind, each.reason, each.text, each.place)
+                    for each in found.rejects
                 )
                 for kind, number in found.kinds.items():
                     scanned.kinds[kind] = scanned.kinds.get(kind, 0) + number
@@ -198,7 +207,7 @@ def _read_chunk(chunk: Chunk, folder: Path) -> Chunk:
     output_files.write_atomically(folder / f"{chunk.number}.parquet", write)
     for each in rejects:
         scanned.reject(each)
-    rows = [{"chunk": chunk.number, "line": each.line, "reason": each.reason, "text": each.text} for each in rejects]
+    rows = [{"chunk": chunk.number} | {name: getattr(each, name) for name in REJECTS.names[1:]} for each in rejects]
     output_files.write_table(pa.Table.from_pylist(rows, schema=REJECTS), folder / f"{chunk.number}.rejects")
     output_files.write_atomically(
         folder / f"{chunk.number}.json", lambda partial: partial.write_bytes(msgspec.json.encode(scanned))

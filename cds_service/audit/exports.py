@@ -1,4 +1,4 @@
-"""The files of an export: a folder of NDJSON files, or the files that a Bulk Data manifest lists, on disk."""
+"""The files of an export: a folder of NDJSON and 837 files, or those that a Bulk Data manifest lists, on disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ import msgspec
 
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.files import LINE_ENDINGS, MANIFEST, files_under, is_gzip_file, is_gzip_of_json, is_named, once
+from cds_service.intake.x12.lines import other_set_in
+from cds_service.intake.x12.segments import is_x12_file
 
 _MOST_NAMES = 5  # of files in a note
 
@@ -27,6 +29,11 @@ class ExportFile:
     def is_gzip(self) -> bool:
         """True if the file is gzip, by its first bytes. Raises OSError."""
         return is_gzip_file(self.path)
+
+    @property
+    def is_x12(self) -> bool:
+        """True if the file is X12, plain or gzip, by its first bytes. Raises OSError."""
+        return is_x12_file(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ def open_export(source: Path) -> Export:
             manifest = source / MANIFEST
             return _of_manifest(manifest) if manifest.is_file() else _of_folder(source)
         if source.is_file():
-            return _of_manifest(source)
+            return _of_claims(source) if is_x12_file(source) else _of_manifest(source)
     except OSError as error:
         raise UnreadableInput(f"{error.filename or source}: {error.strerror or 'cannot be read'}") from None
     raise UnreadableInput(f"{source}: no such folder or manifest")
@@ -67,11 +74,26 @@ def open_export(source: Path) -> Export:
 def _of_folder(folder: Path) -> Export:
     seen = set[tuple[int, int]]()
     every = [path for path in files_under(folder) if not path.name.startswith(".")]
-    read = list(once((path for path in every if is_named(path, LINE_ENDINGS) or is_gzip_of_json(path)), seen))
+    other_sets = {path: other for path in every if is_x12_file(path) and (other := other_set_in(path))}
+    read = list(once((path for path in every if path not in other_sets and _is_read(path)), seen))
     if not read:
-        raise UnreadableInput(f"{folder}: expected files that end in {', '.join(LINE_ENDINGS)}, or a {MANIFEST}")
-    unread = [str(path.relative_to(folder)) for path in once(every, seen)]
-    return Export(tuple(_file(path, folder) for path in read), tuple(_unread_note(unread)))
+        expected = f"files that end in {', '.join(LINE_ENDINGS)}, 837 files, or a {MANIFEST}"
+        raise UnreadableInput(f"{folder}: expected {expected}")
+    names = {path: str(path.relative_to(folder)) for path in once(every, seen)}
+    notes = [f"Not read: {names[path]} is {other}, not an 837." for path, other in other_sets.items() if path in names]
+    unread = [name for path, name in names.items() if path not in other_sets]
+    return Export(tuple(_file(path, folder) for path in read), (*_unread_note(unread), *notes))
+
+
+def _is_read(path: Path) -> bool:
+    return is_named(path, LINE_ENDINGS) or is_x12_file(path) or is_gzip_of_json(path)
+
+
+def _of_claims(path: Path) -> Export:
+    """A file of claims alone."""
+    if other := other_set_in(path):
+        raise UnreadableInput(f"{path.name}: expected an 837P or 837I, found {other}")
+    return Export((_file(path, path.parent),))
 
 
 def _file(path: Path, folder: Path, expected: int | None = None) -> ExportFile:
@@ -83,7 +105,7 @@ def _unread_note(names: list[str]) -> Iterator[str]:
     if names:
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         named = f"{', '.join(names[:_MOST_NAMES])}{more}"
-        yield f"Not read: {named}; expected files that end in {', '.join(LINE_ENDINGS)}, or gzip of NDJSON."
+        yield f"Not read: {named}; expected files that end in {', '.join(LINE_ENDINGS)}, gzip of NDJSON, or X12."
 
 
 def _of_manifest(path: Path) -> Export:

@@ -305,11 +305,12 @@ def _write_rejects(
     """Write each rejected line with its file and line number, then the skipped records."""
     rejects = f"read_parquet('{quoted(work / 'read')}/*.rejects')"
     with path.open("wb") as file:
-        answer = database.execute(f"SELECT chunk, line, reason, text FROM {rejects} ORDER BY chunk, line")  # noqa: S608
+        answer = database.execute(f"SELECT chunk, line, place, reason, text FROM {rejects} ORDER BY chunk, line")  # noqa: S608
         while rows := answer.fetchmany(1000):
-            for chunk, line, reason, text in rows:
+            for chunk, line, place, reason, text in rows:
                 name, before = positions[chunk]
-                file.write(_reject(place=f"{name}:{before + line}", reason=reason, text=text))
+                where = f"{name}: {place}" if place else f"{name}:{before + line}"
+                file.write(_reject(place=where, reason=reason, text=text))
         answer = database.execute("SELECT place, reason FROM left_out")
         while rows := answer.fetchmany(1000):
             file.writelines(_reject(place=place, reason=reason) for place, reason in rows)

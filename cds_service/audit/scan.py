@@ -5,11 +5,13 @@ Both engines use it, so that they see the same records.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cds_service.audit.lines import Row, read_line
+from cds_service.intake.x12.lines import set_aside_in
 
 BATCH_LINES = 4096
 
@@ -29,28 +31,45 @@ ROWS = pa.schema(
 )
 
 
+class RejectedLine(NamedTuple):
+    """A rejected line: its position in the batch, resource type if known, reason and text.
+
+    `place` is that in an 837 file; empty for a line of a file of resources, whose number is its place.
+    """
+
+    position: int
+    kind: str
+    reason: str
+    text: str
+    place: str = ""
+
+
 @dataclass(slots=True)
 class ScannedBatch:
-    """A batch of lines: records as a table, rejects (position, type, reason), and lines by resource type."""
+    """A batch of lines: records as a table, rejects, and lines by resource type."""
 
     rows: pa.RecordBatch
-    rejects: list[tuple[int, str, str]]
+    rejects: list[RejectedLine]
     kinds: dict[str, int]
 
 
 def scan(lines: list[str], relevant: str) -> ScannedBatch:
     """Parse a batch of lines; empty lines are ignored."""
     kept: list[tuple[Row, str]] = []
-    rejects: list[tuple[int, str, str]] = []
+    rejects: list[RejectedLine] = []
     kinds: dict[str, int] = {}
     for position, each in enumerate(lines):
         line = each.strip("\ufeff \t\r\n")
         if not line:
             continue
+        if aside := set_aside_in(line):
+            kinds["Claim"] = kinds.get("Claim", 0) + 1
+            rejects.append(RejectedLine(position, "Claim", aside.reason, aside.claim, aside.place))
+            continue
         row = read_line(line)
         kinds[row.kind or "?"] = kinds.get(row.kind or "?", 0) + 1
         if row.reason:
-            rejects.append((position, row.kind, row.reason))
+            rejects.append(RejectedLine(position, row.kind, row.reason, line))
         elif not row.skipped:
             kept.append((row, line if row.name is None else row.name))
     raw = pa.array([line for _, line in kept], pa.large_string())

@@ -36,6 +36,8 @@ from cds_service.audit.sites import NOT_IN_EXPORT, PAYER_REFERENCE
 from cds_service.audit.summary import DRILL_DOWN, summarize
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.files import LINE_ENDINGS, is_gzip_file
+from cds_service.intake.x12.lines import claim_lines
+from cds_service.intake.x12.segments import is_x12_file
 
 _SCANNED = pa.schema([*ROWS, ("file", pa.string()), ("reason", pa.string()), ("number", pa.int64())])
 _COUNTED = "counted"  # the reason of rows that hold the number of lines of a type
@@ -131,13 +133,16 @@ def _scanned(spark: SparkSession, export: str, opened: Export | None, relevant: 
 
 
 def _is_read_by_name(file: ExportFile) -> bool:
-    """True if Spark reads a file as it is: it knows gzip by the ending only."""
-    return file.is_gzip == file.path.name.endswith(".gz")
+    """True if Spark reads a file as it is: it knows gzip by the ending only, and no X12."""
+    return not file.is_x12 and file.is_gzip == file.path.name.endswith(".gz")
 
 
 def _lines_by_content(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a file whose ending does not tell whether it is gzip, each with the file's address."""
+    """The lines of an 837 file, or of one whose ending does not tell if it is gzip, each with the file's address."""
     address = path.absolute().as_uri()
+    if is_x12_file(path):
+        yield from ((line, address) for line in claim_lines(path))
+        return
     opener = gzip.open if is_gzip_file(path) else open
     with opener(path, "rb") as file:
         for line in file:
@@ -145,7 +150,10 @@ def _lines_by_content(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _scan_batch(lines: list[str], files: list[str], relevant: str) -> Iterator[pa.RecordBatch]:
-    """The records of a batch, its rejects with their lines, and the number of lines by resource type."""
+    """The records of a batch, its rejects with their lines, and the number of lines by resource type.
+
+    The `id` of a reject is its place in an 837 file.
+    """
     found = scan(lines, relevant)
     number = found.rows.num_rows
     columns = [
@@ -157,8 +165,15 @@ def _scan_batch(lines: list[str], files: list[str], relevant: str) -> Iterator[p
     yield pa.RecordBatch.from_arrays(columns, schema=_SCANNED)
     empty = {"patient": "", "id": "", "medications": [], "related": False}
     rejects = [
-        {**empty, "kind": kind, "raw": lines[at], "file": files[at], "reason": reason}
-        for at, kind, reason in found.rejects
+        {
+            **empty,
+            "kind": each.kind,
+            "id": each.place,
+            "raw": each.text,
+            "file": files[each.position],
+            "reason": each.reason,
+        }
+        for each in found.rejects
     ]
     kinds = [{**empty, "kind": kind, "reason": _COUNTED, "number": count} for kind, count in found.kinds.items()]
     if rejects or kinds:
@@ -186,7 +201,14 @@ def _rejected_types(rejected: DataFrame) -> frozenset[str]:
 
 
 def _placed(spark: SparkSession, rejected: DataFrame) -> DataFrame:
-    """Rejects with file and line number; only files with rejects are read again to number their lines."""
+    """Rejects with file and line number; only files with rejects are read again to number their lines.
+
+    Of an 837 file, the segment is known.
+    """
+    name = f.regexp_extract("file", "[^/]+$", 0)
+    in_claims = rejected.where(f.col("id") != "")
+    of_claims = in_claims.select(f.concat(name, f.lit(": "), "id").alias("place"), "reason", f.col("raw").alias("text"))
+    rejected = rejected.where(f.col("id") == "")
     files = sorted(row["file"] for row in rejected.select("file").distinct().collect())
     places = spark.createDataFrame([], "file string, line long, key string")
     for file in files:
@@ -197,8 +219,8 @@ def _placed(spark: SparkSession, rejected: DataFrame) -> DataFrame:
         "file", "reason", f.regexp_replace("raw", r"^[\ufeff \t\r\n]+|[ \t\r\n]+$", "").alias("key")
     )
     found = places.join(texts.distinct(), ["file", "key"])
-    name = f.regexp_extract("file", "[^/]+$", 0)
-    return found.select(f.concat(name, f.lit(":"), "line").alias("place"), "reason", f.col("key").alias("text"))
+    of_lines = found.select(f.concat(name, f.lit(":"), "line").alias("place"), "reason", f.col("key").alias("text"))
+    return of_lines.union(of_claims)
 
 
 def _lines_in(spark: SparkSession, address: str) -> Any:

@@ -20,12 +20,14 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("payer", "payer, as named in the coverage"),
     ("practitioner", "billing practitioner"),
     ("what to do", "the recommended fix, else the alternatives; empty if the record supports none"),
-    ("direction", "`under`: undercharged; `over`: overcharged; `either`; `none`: no fix"),
+    ("direction", "`under`: undercharged; `over`: overcharged; `either`; empty if no charge changes"),
     ("estimated worth", "the estimate in dollars, without its sign; empty if a fee is missing"),
     ("reason", "the finding, in one sentence"),
     ("indicator", "`warning`: likely denial or incorrect payment; `info`: advice"),
     ("id", "the finding's id, the same in each run as long as rule, evidence and fixes are"),
 )
+
+NO_FIX = "none"  # the direction where no charge changes
 
 QUERY = "SELECT * FROM findings ORDER BY rule, day NULLS LAST, id"
 
@@ -64,7 +66,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["payer"] or "",
         row["practitioner"] or "",
         _what_to_do(row["remedies"] or ()),
-        row["direction"],
+        "" if row["direction"] == NO_FIX else row["direction"],
         _amount(row["value"]),
         row["summary"],
         row["indicator"],

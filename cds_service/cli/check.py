@@ -1,10 +1,12 @@
-"""`cds-service check`: cards for CDS Hooks requests and reviews of FHIR Bundles, in files and folders."""
+"""`cds-service check`: cards for CDS Hooks requests, reviews of FHIR Bundles and of 837 files, in files and folders."""
 
 import difflib
 import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from rich.console import Console
 from cds_service.audit.lines import MEDICATION, NAMED_TYPES, read_line
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.cli import as_line, examples, terminal
+from cds_service.cli.check_claims import ClaimFileCheck
 from cds_service.errors import BadRequest, UnreadableInput
 from cds_service.fhir.files import once
 from cds_service.fhir.r4_types import UNREAD_CHARGES
@@ -21,6 +24,8 @@ from cds_service.fhir.validate import faults_in
 from cds_service.intake.described import ProductNames, described
 from cds_service.intake.text import text_of
 from cds_service.intake.writer import CaseWriter
+from cds_service.intake.x12.file_loops import OpenFile
+from cds_service.intake.x12.segments import FIRST_BYTES, is_x12, is_x12_file, open_x12
 from cds_service.onboarding.inputs import paths_in
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.documents import EXPECTED, Document, documents_in
@@ -49,7 +54,7 @@ def check_command(
             "check request.json",
             "check --json - < bundle.json",
             "check --why pair-conflict request.json",
-            "check export/ more.ndjson.gz",
+            "check export/ claims.837",
         ),
     )
     @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-...")
@@ -58,11 +63,12 @@ def check_command(
     @click.option("--why", metavar="RULE", help="Print the verdict of one rule only, with its reason and evidence.")
     @click.option("--notation", is_flag=True, help="Print each case in billers' notation too, unless with --json.")
     def check(files: tuple[str, ...], as_json: bool, strict: bool, why: str | None, notation: bool) -> None:
-        """Print the cards for CDS Hooks requests, or the review of FHIR Bundles; `-` reads standard input.
+        """Print the cards for CDS Hooks requests, or the review of FHIR Bundles and claims; `-` reads standard input.
 
-        Reads JSON and NDJSON, also compressed with gzip, and all such files of a folder. Single resources in NDJSON or
-        in a folder are reviewed together, by patient; for an export of many patients see `cds-service audit`. Also
-        reads a claim or a charge of its own, and a case in billers' notation.
+        Reads JSON, NDJSON and X12 837P and 837I, also compressed with gzip, and all such files of a folder. Single
+        resources in NDJSON or in a folder are reviewed together, by patient; each claim of an 837 file alone. For an
+        export of many patients, or a folder of 837 files, see `cds-service audit`. Also reads a claim or a charge of
+        its own, and a case in billers' notation.
 
         Exit code 0: no warnings. 1: at least one warning. 2: something could not be read.
         """
@@ -126,21 +132,40 @@ class _Run:
     def _documents(self, name: str) -> Iterator[Document]:
         if name == "-":
             self.files += 1
-            yield from documents_in(name, sys.stdin.buffer.read(), self._report_fault, self.writer)
+            content = sys.stdin.buffer.read()
+            if is_x12(content[:FIRST_BYTES]):
+                self._check_claims(name, partial(BytesIO, content))
+            else:
+                yield from documents_in(name, content, self._report_fault, self.writer)
             return
         try:
-            paths = list(once(paths_in(name), self.seen))
+            paths = list(once(paths_in(name, is_x12_file), self.seen))
         except UnreadableInput as error:
             self._report_fault(*str(error).split(": ", 1))
             return
         for path in paths:
             self.files += 1
             try:
+                if is_x12_file(path):
+                    self._check_claims(str(path), partial(open_x12, path))
+                    continue
                 content = path.read_bytes()
             except OSError as error:
                 self._report_fault(str(path), error.strerror or "could not be read")
             else:
                 yield from documents_in(str(path), content, self._report_fault, self.writer)
+
+    def _check_claims(self, name: str, open_file: OpenFile) -> None:
+        """Check a file of claims, which is read as a stream."""
+        check = ClaimFileCheck(self.advisor, self.console, self.as_json, self.strict, self._report_fault)
+        try:
+            counts = check.check(name, open_file)
+        except UnreadableInput as error:
+            self._report_fault(name, str(error))
+            return
+        self.cases += counts.claims
+        self.findings += counts.findings
+        self.warnings += counts.warnings
 
     def _report_fault(self, place: str, reason: str) -> None:
         self.faults += 1

@@ -10,6 +10,7 @@ from rich.text import Text
 from cds_service.cdshooks.messages import Action, Card
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import Answer
+from cds_service.review.claim_files import ClaimReport
 from cds_service.review.reference import Citation, CodePage, Footnotes, Grid, RulePage
 from cds_service.review.report import (
     NOTHING_FOUND,
@@ -58,12 +59,39 @@ def show_report(console: Console, name: str, report: Report, empty: str = "") ->
     console.print()
 
 
-def _show_finding(console: Console, found: FindingView) -> None:
+def show_file(console: Console, name: str, note: str) -> None:
+    """Print the head of a file of claims: its name, and a sentence that holds for all of them."""
+    console.print(Text(name, style="bold"))
+    console.print(Text(f"  {note}"))
+
+
+def show_claim(console: Console, report: ClaimReport) -> None:
+    """Print the review of one claim of a file; rules that lack the record are counted: the file's head says why."""
+    console.print(Text(f"claim {report.claim}, {report.location}", style="bold"))
+    for found in report.findings:
+        _show_finding(console, found, places=True)
+    asked = [each for each in report.not_checked if each.why not in {"record", "site"}]
+    for unchecked in asked:
+        console.print(Text(f"  not checked  {unchecked.rule}: {unchecked.reason}"))
+    for warned in report.warnings:
+        console.print(Text(f"  note         {warned.location}: {warned.message}"))
+    if not report.empty:
+        of_record = {each.rule for each in report.not_checked if each.why == "record"}
+        lacking = f", {len(of_record)} not checked without the record" if of_record else ""
+        none = "" if report.findings else "no findings; "
+        console.print(Text(f"  {none}{len(report.passed)} rules passed{lacking}", style="green"))
+    console.print()
+
+
+def _show_finding(console: Console, found: FindingView, places: bool = False) -> None:
+    """Print a finding; with `places`, those of its evidence."""
     _show_advice(console, found.indicator, found.summary, found.detail)
+    if places:
+        console.print(Text(f"  Segments: {'; '.join(dict.fromkeys(each.location for each in found.evidence))}"))
     for number, fix in enumerate(found.fixes, 1):
         _show_fix(console, number, fix.label, fix.recommended, fix.actions)
-        if not fix.actions:
-            console.print(Text(f"      {'; '.join(fix.changes)}"))
+        for line in fix.segments or (() if fix.actions else ("; ".join(fix.changes),)):
+            console.print(Text(f"      {line}"))
     _show_question(console, found.question)
     console.print(Text(f"  finding {found.id} ({', '.join((found.rule, *found.also_rules))})"))
 

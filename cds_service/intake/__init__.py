@@ -1,1 +1,1 @@
-"""Cases as people have them, in billers' notation, and FHIR made of them."""
+"""Claims in the forms of coders and of billing systems, turned into FHIR."""

@@ -55,8 +55,11 @@ def files_in(names: Iterable[str]) -> tuple[ExportFile, ...]:
     return tuple(ExportFile(each, str(each), each.stat().st_size) for each in once(paths))
 
 
-def paths_in(name: str) -> list[Path]:
-    """A file, or the JSON and NDJSON files of a folder, plain or gzip. Raises UnreadableInput if there is none."""
+def paths_in(name: str, is_also_read: Callable[[Path], bool] = lambda _: False) -> list[Path]:
+    """A file, or the JSON and NDJSON files of a folder, plain or gzip, and others that the caller reads.
+
+    Raises UnreadableInput if there is none.
+    """
     path = Path(name)
     if not path.exists():
         raise UnreadableInput(f"{name}: no such file or folder")
@@ -64,7 +67,7 @@ def paths_in(name: str) -> list[Path]:
         return [path]
     endings = (*LINE_ENDINGS, *DOCUMENT_ENDINGS)
     every = (each for each in files_under(path) if each.name != MANIFEST)
-    files = [each for each in every if is_named(each, endings) or is_gzip_of_json(each)]
+    files = [each for each in every if is_named(each, endings) or is_gzip_of_json(each) or is_also_read(each)]
     if not files:
         raise UnreadableInput(f"{path}: expected files that end in {', '.join(endings)}")
     return files

@@ -35,12 +35,14 @@ class FixView(Message):
     """A fix, in billers' notation and as FHIR actions.
 
     `actions` is empty if the changes cannot be expressed on the received resources, or if the answer would be too long.
+    `segments` tells where in an X12 file they are made.
     """
 
     label: str
     recommended: bool
     changes: tuple[str, ...]
     actions: tuple[Action, ...]
+    segments: tuple[str, ...] | None = None
 
 
 class AnswerView(Message):

@@ -18,8 +18,10 @@ from cds_service.cdshooks.messages import (
 from cds_service.cdshooks.services import Discovery, Service, hook_name
 from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.intake.fields import KEYS
+from cds_service.review.claim_files import ClaimFileReport
 from cds_service.review.report import Report
 from cds_service.web.claim import ClaimReport
+from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
 
 Json = dict[str, Any]
 
@@ -38,7 +40,7 @@ class Health(Message):
 
 
 _REQUEST_TYPES = (Request, FeedbackRequest)
-_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, ClaimReport)
+_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, ClaimReport, ClaimFileReport)
 
 # A value of a case in billers' notation: a text, or a list of texts.
 CLAIM_CASE = "ClaimCase"
@@ -68,7 +70,7 @@ _ERRORS = {
     "405": ("MethodNotAllowed", "The method is not allowed; the header `Allow` lists the allowed methods"),
     "412": ("DataMissing", "Required prefetch data was not sent and cannot be fetched"),
     "413": ("TooLarge", "The body exceeds the size limit, as sent or decompressed"),
-    "415": ("Unsupported", "The content type is not JSON, or the content encoding is not gzip"),
+    "415": ("Unsupported", "The content type is not one of the operation's, or the content encoding is not gzip"),
     "429": ("TooManyCalls", "This client exceeds its rate or its concurrent calls"),
     "503": (
         "Unavailable",
@@ -161,11 +163,16 @@ def _descriptions(names: DocumentedNames) -> Json:
 def _review() -> Json:
     review = _operation(
         "review",
-        "Review a FHIR Bundle",
-        "Findings for one patient's charges and record, for systems without CDS Hooks",
+        "Review a FHIR Bundle, or a file of claims",
+        "Findings for one patient's charges and record, for systems without CDS Hooks; or for each claim of an X12 "
+        "837P or 837I file (005010X222, 005010X223), as the body or as the one file of a form",
         Report,
         _BODY_ERRORS,
     )
+    answers = {"anyOf": [_reference("Report"), _reference("ClaimFileReport")]}
+    review["responses"]["200"]["content"]["application/json"]["schema"] = answers
+    body = _body("Bundle")
+    body["content"] |= {EDI_TYPE: {"schema": _EDI}, FORM_TYPE: {"schema": _EDI_IN_FORM, "encoding": _ENCODED_AS_EDI}}
     stage = {
         "name": "stage",
         "in": "query",
@@ -180,7 +187,12 @@ def _review() -> Json:
         "explode": False,
         "description": "Resource types that the Bundle holds completely; only for these, missing means absent",
     }
-    return {"/review": {"post": review | {"parameters": [stage, complete], "requestBody": _body("Bundle")}}}
+    return {"/review": {"post": review | {"parameters": [stage, complete], "requestBody": body}}}
+
+
+_EDI: Json = {"type": "string", "description": "An X12 interchange with 837P or 837I claims", "pattern": "^ISA"}
+_EDI_IN_FORM: Json = {"type": "object", "properties": {"file": _EDI}, "required": ["file"]}
+_ENCODED_AS_EDI: Json = {"file": {"contentType": EDI_TYPE}}
 
 
 def _claim() -> Json:

@@ -31,14 +31,14 @@ def outcome(status: int, code: str, diagnostics: str, expression: str = "") -> R
 _ISSUE_TYPES = {404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
 
 
-def require_json() -> None:
+def require_json(also: str = "") -> None:
     """Require a JSON content type: `application/json`, `application/fhir+json`, the older `application/json+fhir`.
 
-    Raises NotJson.
+    `also` names another type that the route takes. Raises NotJson.
     """
     subtype = request.mimetype.partition("/")[2]
     if "json" not in subtype.split("+"):
-        raise NotJson("expected a body of type application/json")
+        raise NotJson(" ".join(filter(None, ("expected a body of type application/json", also))))
 
 
 def register(app: Flask) -> None:

@@ -1,6 +1,7 @@
-"""`/review`: findings for a FHIR Bundle, for billing systems without CDS Hooks."""
+"""`/review`: findings for a FHIR Bundle, or a file of claims, for billing systems without CDS Hooks."""
 
 import time
+from dataclasses import replace
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -13,7 +14,7 @@ from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
 from cds_service.settings import Settings
-from cds_service.web import limits, request_ids
+from cds_service.web import claim_files, limits, request_ids
 from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
 from cds_service.web.responses import as_json, require_json
 
@@ -22,13 +23,21 @@ NAME = "review"
 
 
 def blueprint(advisor: Advisor, services: ServiceDirectory, recorder: CallRecorder, settings: Settings) -> Blueprint:
-    """The route that reviews a Bundle; `services` answer the CDS Hooks requests that are sent here by mistake."""
+    """The route that reviews a Bundle, or a file of claims.
+
+    `services` answer the CDS Hooks requests that are sent here by mistake.
+    """
     routes = Blueprint("review", __name__)
 
     @routes.post("/review")
     def review() -> Response:
-        require_json()
         started = time.perf_counter()
+        if claim_files.is_claim_file():
+            content = claim_files.posted_file(settings)
+            report, summary = claim_files.reviewed_file(advisor, content, _stage(), _complete(), NAME)
+            recorder.record_call(request_ids.actor(), replace(summary, seconds=time.perf_counter() - started))
+            return as_json(report)
+        require_json("or application/edi-x12")
         body = limits.raw_body(settings)
         _require_no_call(body, services)
         answer = advisor.review_bundle(body, _stage(), _complete())

@@ -35,7 +35,7 @@ def log_lines() -> str:
 
 
 def rules_of(out: Path) -> set[str]:
-    return {row["rule"] for row in findings(out)}
+    return {rule for row in findings(out) for rule in (row["rule"], *row["also_rules"])}
 
 
 # --- lines that cannot be a resource --------------------------------------------------------------------------------

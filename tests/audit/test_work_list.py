@@ -49,7 +49,7 @@ def test_each_finding_is_a_line(audit: Path) -> None:
     assert (missing["patient"], missing["date"], missing["claim"]) == ("Patient/p0", "2026-03-02", "")
     assert "ChargeItem/line-1-0: 93350" in missing["line"]
     units = by_rule["supply-units-mismatch"]
-    assert (units["claim"], units["payer"]) == ("Claim/claim-professional-2", "Aetna PPO")
+    assert (units["claim"], units["payer"]) == ("Claim/claim-professional-2", "not in the export")
     assert units["line"] == "Claim/claim-professional-2 item 3: Q9957x3"
     assert (units["direction"], units["estimated worth"]) == ("over", "60.00"), "an amount has no sign"
 

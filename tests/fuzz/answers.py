@@ -12,6 +12,7 @@ from fhir.resources.R4B.chargeitem import ChargeItem
 
 from tests.fuzz.bases import MARK, REVIEW
 from tests.fuzz.case import Case
+from tests.fuzz.claim_files import EDI_TYPE
 from tests.fuzz.client import PATIENCE, Answer
 from tests.fuzz.places import at, related, resources
 from tests.support.ehr import PATHS, about_echo
@@ -51,7 +52,7 @@ class Shapes:
             name: jsonschema_rs.validator_for(
                 {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
             )
-            for name in ("Response", "Report", "OperationOutcome")
+            for name in ("Response", "Report", "ClaimFileReport", "OperationOutcome")
         }
 
     def faults(self, name: str, content: Any) -> Iterator[str]:
@@ -134,6 +135,9 @@ def _faults_of_content(case: Case, answer: Answer, shapes: Shapes) -> Iterator[s
         yield from shapes.faults("Response", content)
         yield from _faults_of_cards(case, content["cards"], answer.body)
         yield from _faults_of_extension(about_echo(content))
+    elif case.path == REVIEW and case.headers.get("Content-Type") == EDI_TYPE:
+        yield from shapes.faults("ClaimFileReport", content)
+        yield from _faults_of_claims(content, answer.body)
     elif case.path == REVIEW and case.method == "POST":
         yield from shapes.faults("Report", content)
         yield from _faults_of_extension(content)
@@ -143,6 +147,18 @@ def _faults_of_content(case: Case, answer: Answer, shapes: Shapes) -> Iterator[s
                 yield "a finding without evidence"
     elif case.path.endswith("/feedback") and content != {}:
         yield "feedback is answered with something"
+
+
+def _faults_of_claims(content: Json, body: bytes) -> Iterator[str]:
+    """Nothing of a patient is in the answer; places are segments, and what is not reviewed has a reason."""
+    if MARK.encode() in body:
+        yield "the answer repeats what the patients' data say"
+    if not content["claims"] and not content["setAside"]:
+        yield "a file of claims without a word on any"
+    for each in content["claims"]:
+        places = [each["location"], *(seen["location"] for found in each["findings"] for seen in found["evidence"])]
+        if not all(re.fullmatch(r"(.+ )?ST\*\S+ segment \d+ \(\w+\)", place) for place in places):
+            yield "a place that is no segment"
 
 
 def _faults_of_extension(content: Json) -> Iterator[str]:

@@ -7,12 +7,13 @@ from functools import partial
 from tests.fuzz.bases import Base
 from tests.fuzz.calls import mutated, rearranged
 from tests.fuzz.case import Case
+from tests.fuzz.claim_files import claim_file
 from tests.fuzz.envelope import enveloped, reshaped
 from tests.fuzz.fetched import fetched
 from tests.fuzz.pages import feedback, other_method, page, sandbox
 
 # How often each is drawn, in a hundred.
-_ALONE: dict[Callable[[random.Random], Case], int] = {page: 6, other_method: 2, feedback: 4}
+_ALONE: dict[Callable[[random.Random], Case], int] = {page: 6, other_method: 2, feedback: 4, claim_file: 4}
 _FROM_BASES: dict[Callable[[Base, random.Random], Case], int] = {
     reshaped: 6,
     enveloped: 10,

@@ -197,3 +197,58 @@ def test_the_help_of_audit_shows_its_options() -> None:
     for option in ("--out", "--complete", "--fees", "--engine", "--resume", "--strict"):
         assert f"\n  {option} " in text, option
     assert "  EXPORT\n" not in text
+
+
+# --- the verdict of one rule ----------------------------------------------------------------------------------------
+
+
+def test_why_a_case_passes(tmp_path: Path) -> None:
+    (tmp_path / "case.json").write_bytes(PASSES)
+    result = check("--why", "add-on-without-primary", tmp_path / "case.json")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:4] == [
+        "PASSED: add-on-without-primary: 93352 stands beside 93350 on 2026-03-02",
+        "  - 93352 is charged (ChargeItem/line-2)",
+        "  - 93350 is charged (ChargeItem/line-1)",
+    ]
+
+
+def test_why_a_rule_flags_and_why_another_is_not_checked(tmp_path: Path) -> None:
+    (tmp_path / "case.json").write_bytes(FLAGS)
+    flags = check("--why", "contrast-add-on-missing", tmp_path / "case.json").stdout
+    assert "WARNING: Contrast was given at this stress echo: add 93352." in flags
+    assert "Q9957x2 is charged" in flags
+    asks = check("--why", "supply-units-mismatch", tmp_path / "case.json").stdout
+    assert "NOT CHECKED: supply-units-mismatch: Q9957: no dose in mL is recorded" in asks
+    assert "  - Q9957x2 is charged (ChargeItem/line-2)" in asks
+    assert "How many mL of Definity were given? (Enter the mL given)" in asks
+
+
+def test_why_as_json_is_the_part_of_the_report(tmp_path: Path) -> None:
+    (tmp_path / "case.json").write_bytes(PASSES)
+    report = json.loads(check("--json", "--why", "supply-unspecified", tmp_path / "case.json").stdout)
+    (passed,) = report["passed"]
+    assert (passed["rule"], passed["reason"]) == ("supply-unspecified", "no charge for A9700 is under review")
+    assert report["findings"] == report["notChecked"] == []
+
+
+def test_a_rule_that_shares_a_finding_is_told_of_it(tmp_path: Path) -> None:
+    case = {"institutional": "C8930, 93351, Q9957x2", "payer": "Medicare", "given": ["Definity 1.3 mL"]}
+    (tmp_path / "case.json").write_bytes(body_of(case))
+    result = check("--why", "pair-conflict", tmp_path / "case.json")
+    assert "(hospital-contrast-code, pair-conflict)" in result.stdout
+
+
+def test_an_unknown_rule_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "case.json").write_bytes(PASSES)
+    result = check("--why", "pair-conflicts", tmp_path / "case.json")
+    assert (result.exit_code, result.stderr) == (2, "--why: expected the id of a rule, such as pair-conflict\n")
+    assert check("--why", "zzz", tmp_path / "case.json").stderr == "--why: expected the id of a rule: see `rules`\n"
+
+
+def test_the_review_gives_reasons_and_questions(tmp_path: Path) -> None:
+    bundle = as_bundle(request_of({"professional": "93351, 93352, Q9957x2", "place": 11}))
+    (tmp_path / "bundle.json").write_text(json.dumps(bundle))
+    printed = check(tmp_path / "bundle.json").stdout
+    assert "  passed       add-on-without-primary: 93352 stands beside 93351 on 2026-03-02" in printed
+    assert "Who pays? (Medicare (fee for service) / Another payer)" in printed

@@ -93,7 +93,7 @@ def test_a_module_is_of_a_readable_length(module: str) -> None:
 
 
 def test_every_folder_states_its_law_in_four_lines() -> None:
-    longer = {"cds_service/audit", "hooks"}  # these have guides of their own
+    longer = {"cds_service/audit", "cds_service/intake/x12", "hooks"}  # these have guides of their own
     folders = {str(path.parent.relative_to(ROOT)) for path in MODULES.values()} - longer
     folders = {each for each in folders if "migrations" not in each}
     assert len(folders) > 15
