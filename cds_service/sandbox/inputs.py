@@ -6,7 +6,7 @@ from cds_service.errors import BadRequest, UnreadableCase
 from cds_service.fhir.text_faults import utf8_json
 from cds_service.intake.text import is_notation
 from cds_service.intake.writer import CaseWriter, bundle_of
-from cds_service.review.documents import CHARGES, format_of
+from cds_service.review.documents import CHARGES, Document, format_of
 from cds_service.sandbox.json_paths import Json, decoded
 
 
@@ -26,7 +26,8 @@ def document_of(body: bytes, writer: CaseWriter) -> Json:
     if kind in CHARGES:
         return bundle_of([document])
     if kind is not None and kind != "Bundle":
-        raise BadRequest("expected a FHIR Bundle, a claim or charge, or a CDS Hooks request; found another resource")
+        found = Document("", body, str(kind)).found
+        raise BadRequest(f"expected a FHIR Bundle, a claim or charge, or a CDS Hooks request; found {found}")
     return document
 
 

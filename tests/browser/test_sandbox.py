@@ -315,7 +315,7 @@ def paste(seen: Looking, text: str) -> None:
         ('{\n "hook": "order-sign"\n "context": {}\n}', "line 3, column 2: expected a comma"),
         ("", "Paste a case or choose a file."),
         ("[]", "expected a JSON object"),
-        ('{"resourceType": "Patient"}', "expected a FHIR Bundle (resourceType) or a CDS Hooks request (hook)"),
+        ('{"resourceType": "Patient"}', "a claim or charge, or a CDS Hooks request; found a single Patient"),
         (
             '{"hook": "patient-view"}',
             "hook: expected one of claim-review, encounter-discharge, order-select, order-sign",

@@ -217,7 +217,7 @@ def test_markdown_of_a_case_has_no_effect(server: str) -> None:
             '{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "ChargeItem"}}]}',
             "one patient, found none",
         ),
-        ('{"resourceType": "Patient"}', "expected a FHIR Bundle, a claim or charge, or a CDS Hooks request"),
+        ('{"resourceType": "Patient"}', "or a CDS Hooks request; found a single Patient"),
         ("{}", "expected a FHIR Bundle (`resourceType`) or a CDS Hooks request (`hook`)"),
         ("charged: 93350, Q9957x2-J", "line 1, column 17: Q9957x2-J: a modifier has two characters"),
         ("<Bundle/>", "line 1, column 1: expected JSON or a case in billers' notation (`charged: ...`), found XML"),
