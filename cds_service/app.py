@@ -27,6 +27,7 @@ from cds_service.web import (
     authentication,
     browsers,
     cds_hooks,
+    claim,
     descriptions,
     health,
     insights,
@@ -44,9 +45,17 @@ from cds_service.web.call_recorder import CallRecorder
 from cds_service.web.flask_app import App
 from cds_service.web.openapi import DocumentedNames, document
 from cds_service.web.page_password import page_password_of
-from cds_service.wiring import create_advisor, create_tables, samples, service_directory
+from cds_service.wiring import (
+    create_advisor,
+    create_case_writer,
+    create_tables,
+    product_of,
+    samples,
+    service_directory,
+)
 from hooks.coding import override_reasons
 from hooks.coding.studies import records_by_study
+from hooks.publish import claims as hooks_claims
 from hooks.publish import reference as hooks_reference
 from hooks.publish import terminology as hooks_terminology
 from hooks.publish.glossary import glossary
@@ -70,7 +79,8 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(cds_hooks.blueprint(advisor, services, recorder, tracing, chosen))
     definitions = hooks.hook_definitions()
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
-    app.register_blueprint(review.blueprint(advisor, recorder, chosen))
+    app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
+    app.register_blueprint(claim.blueprint(advisor, create_case_writer(), recorder, chosen, hooks_claims.page()))
     app.register_blueprint(
         reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace), glossary())
     )
@@ -118,6 +128,8 @@ def sandbox_tools(settings: Settings) -> sandbox.SandboxTools:
         requests=RequestBuilder(service_directory(settings.hook_namespace)),
         grouping=records_by_study,
         signer=Signer.from_file(settings.sandbox_key),
+        writer=create_case_writer(),
+        product_of=product_of,
     )
 
 

@@ -17,18 +17,22 @@
     │   └── StoreUnavailable   503  the database cannot store the request; retry later
     ├── KeysUnavailable        a client's key set: becomes a 401, and a line in the log or the terminal
     ├── UnreadableInput        fixed at the terminal: one plain line, exit code 2
+    │   └── UnreadableCase     a case that is not billers' notation; names the word at fault and what was expected
     ├── UnusableFile           fixed by the operator: a file of CMS; names file, line, column and expected value
     ├── TableError             fixed in `hooks/codes/`: names file, entry and expected value
     ├── RuleError              fixed in `hooks/rules/`: names file and expected form
     └── SettingsError          fixed by the operator: names variable and expected value
 
-Messages name the field and the expected value. They never repeat a client's value, which may be patient data.
+Messages name the field and the expected value. They never repeat a client's value, which may be patient data. Only
+UnreadableCase repeats the word at fault, to the person who typed it; it is never logged.
 """
 
 from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeVar
 
 T = TypeVar("T")
+
+LONGEST_WORD = 60  # characters of a word at fault that a message repeats
 
 
 class ServiceError(Exception):
@@ -158,6 +162,20 @@ class KeysUnavailable(ServiceError):
 
 class UnreadableInput(ServiceError):
     """A command-line input is not a Bundle or a CDS Hooks request."""
+
+
+class UnreadableCase(UnreadableInput):
+    """A case that is not billers' notation.
+
+    `word` is the word at fault, `key` the key under which it stands, `line` its line in a text, 0 if there is none.
+    """
+
+    def __init__(self, word: str, expected: str, key: str = "") -> None:
+        shown = word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
+        super().__init__(f"{_printable(shown)}: {expected}" if shown else expected)
+        self.word = word
+        self.key = key
+        self.line = 0
 
 
 class UnusableFile(ServiceError):

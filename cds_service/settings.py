@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
         default=(),
         description="Comma-separated origins of browser-based clients (CORS). In development, pages of loopback "
-        "origins may call the services and /review without it.",
+        "origins may call the services, /review and /claim without it.",
     )
     fhir_servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_web_addresses)] = Field(
         default=(),

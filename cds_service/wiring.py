@@ -15,17 +15,19 @@ from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.cms.lookup import Tables
+from cds_service.core.concepts import NDC, Concept
 from cds_service.core.rules import scope_of
 from cds_service.errors import SettingsError
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
+from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor
 from cds_service.review.samples import SampleLibrary
 from cds_service.review.site_file import load_site
-from cds_service.sandbox.notation import CaseWriter
 from cds_service.settings import Settings, load_settings
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.alternatives import READINGS
+from hooks.coding.products import agent_in
 from hooks.publish import audit as hooks_audit
 
 
@@ -82,10 +84,19 @@ def service_directory(namespace: str) -> ServiceDirectory:
 
 def samples(namespace: str) -> SampleLibrary:
     """The sample requests: a package of data beside the rules, in a checkout and in a wheel alike."""
-    return SampleLibrary(Path(str(files(sample_bundles))), service_directory(namespace))
+    return SampleLibrary(Path(str(files(sample_bundles))), service_directory(namespace), product_of)
+
+
+def product_of(concept: Concept) -> str:
+    """The name of the contrast product that a concept names with certainty; empty if it names none."""
+    agent = agent_in(concept)
+    if agent is None or not agent.certain or len(agent.codes) > 1 or concept.parts or not concept.values(NDC):
+        return ""
+    named = (product.name for product in PRODUCTS if product.code in agent.codes and product.ndc)
+    return next(named, "")
 
 
 def create_case_writer() -> CaseWriter:
-    """The writer of samples, with the names of contrast products and the descriptions of codes."""
+    """The writer of cases, with the names of contrast products and the descriptions of codes."""
     products = {product.name: product.ndc[0] for product in PRODUCTS if product.ndc}
     return CaseWriter(products, {entry.code: entry.words for entry in CODES})

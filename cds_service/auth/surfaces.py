@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 # Surfaces by name, with their paths; all paths below them belong to them.
 SURFACES = {
-    "review": ("/review",),
+    "review": ("/review", "/claim"),
     "reference": ("/codes", "/rules", "/tables", "/glossary", "/fhir"),
     "metrics": ("/metrics",),
     "insights": ("/insights",),

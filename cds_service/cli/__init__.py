@@ -1,6 +1,10 @@
 """The command line `cds-service`."""
 
+import json
+from typing import Any
+
 import click
+import msgspec
 
 from cds_service.errors import ServiceError
 
@@ -20,3 +24,9 @@ def examples(*arguments: str) -> str:
     """The last paragraph of a command's help: one example per line, in the form that click does not rewrap."""
     title = "Example:" if len(arguments) == 1 else "Examples:"
     return "\n".join(["\b", title, *(f"  cds-service {each}" for each in arguments)])
+
+
+def as_line(answer: msgspec.Struct) -> str:
+    """An answer as JSON in one line, with decimals as numbers."""
+    content: Any = json.loads(msgspec.json.Encoder(decimal_format="number").encode(answer))
+    return json.dumps(content, ensure_ascii=False)

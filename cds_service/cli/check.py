@@ -1,7 +1,6 @@
 """`cds-service check`: cards for CDS Hooks requests, reviews of FHIR Bundles and of 837 files, in files and folders."""
 
 import difflib
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -9,29 +8,28 @@ from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 from rich.console import Console
 
 from cds_service.audit.lines import MEDICATION, NAMED_TYPES, read_line
-from cds_service.cdshooks.messages import Response
 from cds_service.cdshooks.services import ServiceDirectory
-from cds_service.cli import examples, terminal
+from cds_service.cli import as_line, examples, terminal
 from cds_service.cli.check_claims import ClaimFileCheck
 from cds_service.errors import BadRequest, UnreadableInput
 from cds_service.fhir.files import once
 from cds_service.fhir.r4_types import UNREAD_CHARGES
 from cds_service.fhir.validate import faults_in
+from cds_service.intake.described import ProductNames, described
+from cds_service.intake.text import text_of
+from cds_service.intake.writer import CaseWriter
 from cds_service.intake.x12.file_loops import OpenFile
 from cds_service.intake.x12.segments import FIRST_BYTES, is_x12, is_x12_file, open_x12
 from cds_service.onboarding.inputs import paths_in
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.documents import EXPECTED, Document, documents_in
-from cds_service.review.report import Report, empty_sentence, of_rule, report_of
-
-_SINGLE = "expected a FHIR Bundle or a CDS Hooks request, found a single resource"
+from cds_service.review.report import empty_sentence, of_rule, report_of
 
 # Types that are no patient's own and join the Bundles of the patients whose resources reference them.
 _SHARED = frozenset({MEDICATION, *NAMED_TYPES})
@@ -39,9 +37,16 @@ _REFERENCE = re.compile(rf'"(?:[^"\s]*/)?((?:{"|".join(sorted(_SHARED))})/[A-Za-
 
 
 def check_command(
-    create: Callable[[], Advisor], services: Callable[[str], ServiceDirectory], console: Callable[[], Console]
+    create: Callable[[], Advisor],
+    services: Callable[[str], ServiceDirectory],
+    console: Callable[[], Console],
+    writer: CaseWriter,
+    product_of: ProductNames,
 ) -> click.Command:
-    """The command. `create` makes the advisor with the site's settings, `services` the services of its namespace."""
+    """The command. `create` makes the advisor with the site's settings, `services` the services of its namespace.
+
+    `writer` makes Bundles of cases in billers' notation, and `product_of` knows contrast products by their codes.
+    """
 
     @click.command(
         "check",
@@ -56,18 +61,21 @@ def check_command(
     @click.option("--json", "as_json", is_flag=True, help="Print the responses as JSON, one line per case.")
     @click.option("--strict", is_flag=True, help="Validate all resources against FHIR R4 and print the errors.")
     @click.option("--why", metavar="RULE", help="Print the verdict of one rule only, with its reason and evidence.")
-    def check(files: tuple[str, ...], as_json: bool, strict: bool, why: str | None) -> None:
+    @click.option("--notation", is_flag=True, help="Print each case in billers' notation too, unless with --json.")
+    def check(files: tuple[str, ...], as_json: bool, strict: bool, why: str | None, notation: bool) -> None:
         """Print the cards for CDS Hooks requests, or the review of FHIR Bundles and claims; `-` reads standard input.
 
         Reads JSON, NDJSON and X12 837P and 837I, also compressed with gzip, and all such files of a folder. Single
         resources in NDJSON or in a folder are reviewed together, by patient; each claim of an 837 file alone. For an
-        export of many patients, or a folder of 837 files, see `cds-service audit`.
+        export of many patients, or a folder of 837 files, see `cds-service audit`. Also reads a claim or a charge of
+        its own, and a case in billers' notation.
 
         Exit code 0: no warnings. 1: at least one warning. 2: something could not be read.
         """
         advisor = create()
         _require_rule(why, advisor)
-        run = _Run(advisor, services(advisor.hook_namespace), console(), as_json, strict, why)
+        told = product_of if notation else None
+        run = _Run(advisor, services(advisor.hook_namespace), writer, console(), as_json, strict, why, told)
         run.check(files)
         sys.exit(run.exit_code)
 
@@ -80,10 +88,12 @@ class _Run:
 
     advisor: Advisor
     services: ServiceDirectory
+    writer: CaseWriter
     console: Console
     as_json: bool
     strict: bool
-    why: str | None
+    why: str | None = None
+    product_of: ProductNames | None = None
     seen: set[tuple[int, int]] = field(default_factory=set)
     files: int = 0
     cases: int = 0
@@ -112,10 +122,10 @@ class _Run:
         for document in self._documents(name):
             if not document.is_single:
                 self._check_document(document)
-            elif document.is_line or Path(name).is_dir():
+            elif document.is_line or Path(name).is_dir() or document.is_charge:
                 singles.append(document)
             else:
-                self._report_fault(document.name, _SINGLE if document.resource_type else EXPECTED)
+                self._report_fault(document.name, f"{EXPECTED}; found {document.found}")
         for bundle in _bundles(name, singles):
             self._check_document(bundle)
 
@@ -126,7 +136,7 @@ class _Run:
             if is_x12(content[:FIRST_BYTES]):
                 self._check_claims(name, partial(BytesIO, content))
             else:
-                yield from documents_in(name, content, self._report_fault)
+                yield from documents_in(name, content, self._report_fault, self.writer)
             return
         try:
             paths = list(once(paths_in(name, is_x12_file), self.seen))
@@ -143,7 +153,7 @@ class _Run:
             except OSError as error:
                 self._report_fault(str(path), error.strerror or "could not be read")
             else:
-                yield from documents_in(str(path), content, self._report_fault)
+                yield from documents_in(str(path), content, self._report_fault, self.writer)
 
     def _check_claims(self, name: str, open_file: OpenFile) -> None:
         """Check a file of claims, which is read as a stream."""
@@ -176,7 +186,7 @@ class _Run:
         """The answer to a CDS Hooks request or a Bundle. Raises BadRequest."""
         if document.resource_type is None:
             return self.advisor.answer(*self.services.localized(document.body))
-        return self.advisor.review_bundle(document.body)
+        return self.advisor.review_bundle(document.body, document.stage, document.complete)
 
     def _print(self, document: Document, answer: Answer) -> None:
         faults = faults_in(document.body) if self.strict else ()
@@ -185,7 +195,7 @@ class _Run:
         if self.why and report:
             report = of_rule(report, self.why)
         if self.as_json:
-            click.echo(_as_line(report or answer.response))
+            click.echo(as_line(report or answer.response))
             for fault in faults if is_call else ():
                 click.echo(f"{document.name}: {fault.path}: {fault.reason}", err=True)
         elif report and self.why:
@@ -194,6 +204,11 @@ class _Run:
             terminal.show_report(self.console, document.name, report, empty_sentence(answer) if report.empty else "")
         else:
             terminal.show(self.console, document.name, answer, faults)
+        if self.product_of is not None and not self.as_json:
+            told = described(answer.parsed.case, self.product_of)
+            click.echo(text_of(told.case))
+            for each in told.left_out:
+                click.echo(f"# no words for: {each}")
 
 
 def _require_rule(rule_id: str | None, advisor: Advisor) -> None:
@@ -227,8 +242,3 @@ def _bundles(name: str, singles: list[Document]) -> Iterator[Document]:
         bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
         title = patient if patient.startswith(name) else f"{name} ({patient})"
         yield Document(title, msgspec.json.encode(bundle), "Bundle")
-
-
-def _as_line(response: Response | Report) -> str:
-    content: Any = json.loads(msgspec.json.Encoder(decimal_format="number").encode(response))
-    return json.dumps(content, ensure_ascii=False)

@@ -11,6 +11,7 @@ from rich.console import Console
 from cds_service.cli import examples, terminal
 from cds_service.cli.audit import audit_group
 from cds_service.cli.check import check_command
+from cds_service.cli.claim import claim_command
 from cds_service.cli.clients import clients
 from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
@@ -28,6 +29,7 @@ from cds_service.wiring import (
     create_advisor,
     create_auditor,
     create_case_writer,
+    product_of,
     samples,
     service_directory,
 )
@@ -152,7 +154,8 @@ def _console() -> Console:
 
 
 main.add_command(audit_group(create_auditor))
-main.add_command(check_command(_advisor, service_directory, _console))
+main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
+main.add_command(claim_command(_advisor, create_case_writer(), _console))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
 main.add_command(tables_group(codes_in_scope, auditor_with_tables))

@@ -9,7 +9,8 @@ import click
 from cds_service.cli import examples
 from cds_service.errors import ServiceError, UnreadableInput
 from cds_service.fhir.validate import faults_in
-from cds_service.sandbox.notation import PATIENT, CaseWriter
+from cds_service.intake.resources import PATIENT
+from cds_service.intake.writer import CaseWriter
 
 _SYNTHETIC = {
     "resourceType": "Patient",
@@ -55,7 +56,7 @@ def sample_command(writer: CaseWriter) -> click.Command:
 
 def _request(writer: CaseWriter, lines: str, options: dict[str, Any]) -> str:
     """The request as JSON. Raises UnreadableInput where it would not be valid FHIR."""
-    request = writer.request(_case(lines, options))
+    request = writer.request(writer.parsed(_case(lines, options)))
     request["prefetch"] = {"patient": _SYNTHETIC} | request["prefetch"]
     text = json.dumps(request, indent=2, ensure_ascii=False) + "\n"
     if faults := faults_in(text.encode()):
@@ -66,6 +67,6 @@ def _request(writer: CaseWriter, lines: str, options: dict[str, Any]) -> str:
 def _case(lines: str, options: dict[str, Any]) -> dict[str, Any]:
     lists = {name: list(options[name]) for name in ("given", "done", "ordered", "observed") if options[name]}
     texts = {name: options[name] for name in ("place", "payer", "day", "earlier") if options[name]}
-    charges = {options["claim"] or "lines": lines} if lines else {}
+    charges = {options["claim"] or "lines": lines}
     stage = {"hook": "order"} if options["ordered"] else {}
     return charges | stage | lists | texts | {"known": list(options["complete"])}

@@ -133,6 +133,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 class Administration(Record, frozen=True, kw_only=True, gc=False):
     """A medication given, or recorded as not given; `ml` is the dose in mL, `mg` in mg, each None if not stated so.
 
+    `discarded_ml` is the part of the vial that was discarded, in mL, None if the record does not state it.
     Of a mixture, `parts` are the ingredients and neither is set: the dose of the whole is not that of a product in it.
     """
 
@@ -140,6 +141,7 @@ class Administration(Record, frozen=True, kw_only=True, gc=False):
     concept: Concept
     ml: Decimal | None = None
     mg: Decimal | None = None
+    discarded_ml: Decimal | None = None
     parts: tuple[Part, ...] = ()
 
 

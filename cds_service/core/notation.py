@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
+
+from cds_service.errors import UnreadableCase
 
 
 def notation(code: str, modifiers: Iterable[str], units: Decimal | None) -> str:
@@ -15,6 +18,66 @@ def notation(code: str, modifiers: Iterable[str], units: Decimal | None) -> str:
 def plain(number: Decimal) -> str:
     """A number without trailing zeros or exponent: 2, 1.3."""
     return f"{number.normalize():f}"
+
+
+class WrittenLine(NamedTuple):
+    """A line in billers' notation: code, modifiers, and HCPCS units, None if not stated."""
+
+    code: str
+    modifiers: tuple[str, ...]
+    units: Decimal | None
+
+
+MOST_UNITS = 100_000
+_CODE = r"[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4}"
+_WRITTEN_CODE = re.compile(_CODE, re.IGNORECASE | re.ASCII)
+# A modifier behind a hyphen (`-26`, `-X1`), or units behind an x (`x2`).
+_WRITTEN_PART = re.compile(r"-([0-9A-Z]{2})(?![0-9A-WYZ])|x([0-9]+(?:\.[0-9]+)?)", re.IGNORECASE | re.ASCII)
+_UNITS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,4})?")
+
+
+def parse_line(written: str) -> WrittenLine:
+    """A line as coders type it: `CODE`, `CODE-26`, `CODEx2-JZ`. Raises UnreadableCase, which names the fault."""
+    found = _WRITTEN_CODE.match(written)
+    if found is None or (written[found.end() : found.end() + 1].isalnum() and written[found.end()] not in "xX"):
+        raise UnreadableCase(written, "a code has five characters: five digits, or a letter and digits")
+    modifiers: list[str] = []
+    units: Decimal | None = None
+    end = found.end()
+    while end < len(written):
+        part = _WRITTEN_PART.match(written, end)
+        if part is None:
+            raise UnreadableCase(written, _expected_at(written[end:]))
+        if part[1]:
+            modifiers.append(part[1].upper())
+        elif units is not None:
+            raise UnreadableCase(written, "units are written once")
+        else:
+            units = _units(written, part[2])
+        end = part.end()
+    if len(set(modifiers)) < len(modifiers):
+        raise UnreadableCase(written, "a modifier is written once")
+    return WrittenLine(found[0].upper(), tuple(modifiers), units)
+
+
+def _units(written: str, number: str) -> Decimal:
+    if not _UNITS.fullmatch(number) or Decimal(number) > MOST_UNITS:
+        raise UnreadableCase(written, f"units are a number from 0 to {MOST_UNITS:,} with at most four decimals")
+    return Decimal(number)
+
+
+def _expected_at(rest: str) -> str:
+    """The expectation for the part of a line that could not be read."""
+    if rest[0] == "-":
+        return "a modifier has two characters"
+    if rest[0] in "xX":
+        return "units are a number, such as x2"
+    return "expected only modifiers (-26) and units (x2) behind the code"
+
+
+def is_billing_code(written: str) -> bool:
+    """True if a text has the form of a CPT or HCPCS code."""
+    return _WRITTEN_CODE.fullmatch(written) is not None
 
 
 SUMMARY_LIMIT = 139  # characters of a card's summary: fewer than 140
@@ -30,7 +93,7 @@ def shortened(text: str, limit: int = SUMMARY_LIMIT) -> str:
 # A code of five characters. A modifier follows a separator, or begins with a letter: a longer number is no code.
 _SEPARATOR = "[-:/^|,_ ]"
 _CODE_WITH_MODIFIERS = re.compile(
-    rf"([0-9]{{4}}[0-9A-Z]|[A-Z][0-9]{{4}})((?:(?:{_SEPARATOR}+[0-9A-Z]|[A-Z])[0-9A-Z](?:{_SEPARATOR}*[0-9A-Z]{{2}})*)?)"
+    rf"({_CODE})((?:(?:{_SEPARATOR}+[0-9A-Z]|[A-Z])[0-9A-Z](?:{_SEPARATOR}*[0-9A-Z]{{2}})*)?)"
 )
 
 

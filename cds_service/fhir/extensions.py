@@ -11,6 +11,7 @@ from cds_service.fhir.elements import (
     concept,
     has_billing_system,
     merged,
+    milliliters,
     modifiers_of,
     unclear_modifiers_of,
 )
@@ -94,6 +95,17 @@ def extension_amount(extensions: Iterable[r.Extension], names: frozenset[str]) -
             if found is not None:
                 return found
     return None
+
+
+# R4 has no element for the discarded part of a vial; this extension of an administration states it, as a volume.
+DISCARDED_URI = "https://example.org/contrast-echo-cds/StructureDefinition/discarded-amount"
+_DISCARDED = frozenset({"discarded-amount"})
+
+
+def discarded_milliliters(extensions: Iterable[r.Extension]) -> Decimal | None:
+    """The mL discarded that an extension of an administration states; None without one. Raises OutOfRange."""
+    stated = (milliliters(each.value_quantity) for each in extensions if _name_of(each) in _DISCARDED)
+    return next((each for each in stated if each is not None), None)
 
 
 _REVERSALS = frozenset({"offset-by", "reversed-by"})

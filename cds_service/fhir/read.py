@@ -22,6 +22,7 @@ from cds_service.fhir.charges import charge_item, charged_concept, claim_lines
 from cds_service.fhir.checks import DECODE_ERRORS, date_expected, element_faults, types_with_faults
 from cds_service.fhir.counted_once import uncounted
 from cds_service.fhir.elements import OutOfRange, amount, names_medication, subject_of, without_values
+from cds_service.fhir.extensions import discarded_milliliters
 from cds_service.fhir.patient_identity import PatientIdentity, identity_of, of_patient, told_apart
 from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
 from cds_service.fhir.records import KINDS, ChargeKind, contained_coverages, may_date_from, record_kind
@@ -293,6 +294,7 @@ class CaseReader:
         dosage = item.resource.dosage
         try:
             amount(dosage.dose if dosage else None)
+            discarded_milliliters(item.resource.extension or ())
         except OutOfRange as error:
             self._report(item.source, f"{type_name(item)}: {error}")
             return False

@@ -23,6 +23,7 @@ from cds_service.fhir.elements import (
     practitioners,
     texts_or_codes,
 )
+from cds_service.fhir.extensions import discarded_milliliters
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item, SourceResource
 
@@ -58,6 +59,7 @@ def _administration(resolver: Resolver, item: Item) -> Administration:
         concept=resolver.medication(m),
         ml=None if parts else milliliters(dose),
         mg=None if parts else milligrams(dose),
+        discarded_ml=discarded_milliliters(m.extension) if m.extension else None,
         parts=parts,
         **resolver.days(m.effective_date_time, m.effective_period),
         encounter=resolver.ref(m.context) or None,

@@ -161,6 +161,7 @@ class MedicationAdministration(Resource, tag="MedicationAdministration", kw_only
     part_of: tuple[Reference, ...] | None = None
     request: Reference | None = None
     dosage: Dosage | None = None
+    extension: tuple[Extension, ...] | None = None
 
 
 class ChargeItem(Resource, tag="ChargeItem", kw_only=True):

@@ -1,1 +1,1 @@
-"""Claims in the forms of billing systems, turned into FHIR."""
+"""Claims in the forms of coders and of billing systems, turned into FHIR."""

@@ -3,7 +3,7 @@
 Each rule has a folder with `flags-….json` and `passes-….json`, described in `about.yaml`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,11 @@ from cds_service.cdshooks.cards import rules_on
 from cds_service.cdshooks.messages import Card
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.core import strict_yaml
-from cds_service.core.case import Administration, Line
-from cds_service.core.concepts import BILLING, Concept
-from cds_service.core.notation import codes_without_modifiers, plain
 from cds_service.core.rules import Rule
 from cds_service.errors import BadRequest, TableError
-from cds_service.review.advisor import Advisor, Answer
+from cds_service.intake.described import ProductNames, described
+from cds_service.intake.text import text_of
+from cds_service.review.advisor import Advisor
 from cds_service.review.reference import Part
 
 
@@ -49,22 +48,31 @@ class ExampleCard(Part):
 
 
 class Example(Part):
-    """A sample request with its contents in billers' notation and the service's response."""
+    """A sample request with its contents in billers' notation and the service's response.
+
+    `holds` are the lines of `notation`, `left_out` the contents that the notation cannot state.
+    """
 
     name: str
     hook: str
     expected: str
     holds: tuple[str, ...]
+    notation: str
+    left_out: tuple[str, ...]
     cards: tuple[ExampleCard, ...]
     not_checked: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SampleLibrary:
-    """The folder of samples and the services that answer them; a missing folder means no samples."""
+    """The folder of samples and the services that answer them; a missing folder means no samples.
+
+    `product_of` knows contrast products by their codes.
+    """
 
     folder: Path
     services: ServiceDirectory
+    product_of: ProductNames
 
     def groups(self, rules: Iterable[Rule]) -> tuple[Group, ...]:
         """The samples of each rule that has any. Raises TableError if an `about.yaml` is invalid."""
@@ -107,11 +115,15 @@ class SampleLibrary:
         except (OSError, BadRequest):
             return None  # not a valid sample: omitted here, reported by the tests
         expected, _, name = path.stem.partition("-")
+        told = described(answer.parsed.case, self.product_of)
+        notation = text_of(told.case)
         return Example(
             name=name.replace("-", " "),
             hook=self.services.hook_of(service).rpartition(".")[2],
             expected=expected,
-            holds=tuple(_holds(answer)),
+            holds=tuple(notation.splitlines()),
+            notation=notation,
+            left_out=told.left_out,
             cards=tuple(map(_example_card, answer.response.cards)),
             not_checked=tuple(f"{each.id}: {verdict.reason}" for each, verdict in answer.review.not_checked),
         )
@@ -130,37 +142,3 @@ def _sentences(path: Path) -> dict[str, str]:
         return msgspec.convert(data, dict[str, str])
     except msgspec.ValidationError as error:
         raise TableError(f"{path.parent.name}/{path.name}: {error}") from None
-
-
-def _holds(answer: Answer) -> Iterator[str]:
-    """The contents of a request, in billers' notation."""
-    case = answer.parsed.case
-    yield from _listed("ordered", (_named(order.concept) for order in case.orders))
-    yield from _listed("done", (_named(each.concept) for each in case.procedures if each.status == "done"))
-    yield from _listed("not done", (_named(each.concept) for each in case.procedures if each.status == "not done"))
-    yield from _listed("given", (_given(each) for each in case.administrations if each.status == "given"))
-    yield from _listed("not given", (_given(each) for each in case.administrations if each.status == "not given"))
-    yield from _listed("charged", (_charged(line, case.lines) for line in case.lines if line.code))
-
-
-def _listed(what: str, items: Iterable[str]) -> Iterator[str]:
-    every = [item for item in items if item]
-    if every:
-        yield f"{what}: {', '.join(every)}"
-
-
-def _charged(line: Line, lines: Sequence[Line]) -> str:
-    """A line, with its day if the lines have several."""
-    several = len({each.day for each in lines}) > 1
-    return f"{line} on {line.day}" if several and line.day else str(line)
-
-
-def _given(administration: Administration) -> str:
-    amount = f" ({plain(administration.ml)} mL)" if administration.ml is not None else ""
-    return f"{_named(administration.concept)}{amount}"
-
-
-def _named(concept: Concept) -> str:
-    """A concept's billing code, or else its text, or else any code."""
-    others = (*concept.words, *(code.value for code in concept.codes))
-    return next(iter(codes_without_modifiers(concept.values(BILLING))), next(iter(others), ""))

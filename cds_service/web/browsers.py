@@ -2,7 +2,8 @@
 
 In development there is no authentication, and any page that a browser on this computer shows can reach the service. So
 only loopback names are answered: a page whose own name was pointed at this computer (DNS rebinding) still sends that
-name. Pages of loopback origins, such as a local CDS Hooks Sandbox, may call the services and `/review`, nothing else.
+name. Pages of loopback origins, such as a local CDS Hooks Sandbox, may call the services, `/review` and `/claim`,
+nothing else.
 """
 
 import re
@@ -23,7 +24,7 @@ from cds_service.web.responses import outcome
 _LOOPBACK_ORIGIN = re.compile(
     r"https?://(([a-z0-9-]+\.)*localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?\Z", re.IGNORECASE
 )
-_SERVICES = re.compile(r"/(cds-services(/.*)?|review)\Z")
+_SERVICES = re.compile(r"/(cds-services(/.*)?|review|claim)\Z")
 _EVERYTHING = r"/.*"
 
 # An origin in a form that may be logged.
@@ -104,7 +105,7 @@ def _hint(origin: str) -> str:
         return "no setting allows pages without an origin, such as files; serve the page over http or https"
     if _LOOPBACK_ORIGIN.match(origin):
         return (
-            f"pages of this computer may call /cds-services and /review in development mode; "
+            f"pages of this computer may call /cds-services, /review and /claim in development mode; "
             f"{variable('cors_origins')}={origin} opens the other paths"
         )
     return f"{variable('cors_origins')}={origin} lets its pages call"

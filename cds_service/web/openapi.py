@@ -17,8 +17,10 @@ from cds_service.cdshooks.messages import (
 )
 from cds_service.cdshooks.services import Discovery, Service, hook_name
 from cds_service.fhir.sources import PREFETCH_KEYS
+from cds_service.intake.fields import KEYS
 from cds_service.review.claim_files import ClaimFileReport
 from cds_service.review.report import Report
+from cds_service.web.claim import ClaimReport
 from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
 
 Json = dict[str, Any]
@@ -38,7 +40,20 @@ class Health(Message):
 
 
 _REQUEST_TYPES = (Request, FeedbackRequest)
-_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, ClaimFileReport)
+_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, ClaimReport, ClaimFileReport)
+
+# A value of a case in billers' notation: a text, or a list of texts.
+CLAIM_CASE = "ClaimCase"
+_TYPED_VALUE: Json = {
+    "anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "array", "items": {"type": "string"}}]
+}
+_CLAIM_SCHEMA: Json = {
+    "title": CLAIM_CASE,
+    "description": "A claim in billers' notation, by keys or as one text; texts that are not notation get a 400",
+    "type": "object",
+    "properties": dict.fromkeys(KEYS, _TYPED_VALUE) | {"text": {"type": "string"}},
+    "additionalProperties": False,
+}
 
 _ABOUT = """CDS Hooks service: coding advice for contrast stress echocardiography.
 
@@ -98,7 +113,13 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": paths | _review() | _descriptions(names) | _reference_pages(names) | _terminology(names) | _health(),
+        "paths": paths
+        | _review()
+        | _claim()
+        | _descriptions(names)
+        | _reference_pages(names)
+        | _terminology(names)
+        | _health(),
         "components": {
             "schemas": _schemas(services, namespace),
             "responses": {name: _error(status) for status, (name, _) in _ERRORS.items()},
@@ -172,6 +193,24 @@ def _review() -> Json:
 _EDI: Json = {"type": "string", "description": "An X12 interchange with 837P or 837I claims", "pattern": "^ISA"}
 _EDI_IN_FORM: Json = {"type": "object", "properties": {"file": _EDI}, "required": ["file"]}
 _ENCODED_AS_EDI: Json = {"file": {"contentType": EDI_TYPE}}
+
+
+def _claim() -> Json:
+    review = _operation(
+        "claim",
+        "Review a claim as coders type it",
+        "Findings for a claim in billers' notation, with the FHIR Bundle that was made of it",
+        ClaimReport,
+        _BODY_ERRORS,
+    )
+    page = _operation("claim-page", "The page on which coders type a claim", "HTML", None)
+    guide = _operation("notation", "The notation in which coders type a claim", "HTML", None)
+    for each in (page, guide):
+        each["responses"]["200"] = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
+    return {
+        "/claim/notation": {"get": guide},
+        "/claim": {"get": page, "post": review | {"requestBody": _body(CLAIM_CASE)}},
+    }
 
 
 def _reference_pages(names: DocumentedNames) -> Json:
@@ -283,6 +322,7 @@ def _schemas(services: tuple[Service, ...], namespace: str) -> Json:
     responses = {name: _never_null(schema) for name, schema in _components(*_RESPONSE_TYPES).items()}
     responses["Card"] |= {"dependentRequired": {"suggestions": ["selectionBehavior"]}}
     requests["Bundle"] = BUNDLE_SCHEMA
+    requests[CLAIM_CASE] = _CLAIM_SCHEMA
     return requests | responses | {_request_name(service): _request_schema(service, namespace) for service in services}
 
 

@@ -17,7 +17,7 @@ from cds_service.web.responses import outcome
 from cds_service.web.token_bucket import TokenBucket
 
 # The pages, with all paths below them.
-PAGES = ("/sandbox", *SURFACES["insights"], *SURFACES["reference"])
+PAGES = ("/claim", "/sandbox", *SURFACES["insights"], *SURFACES["reference"])
 
 # Wrong passwords allowed per second, of all users together.
 _WRONG_PER_SECOND = 1.0

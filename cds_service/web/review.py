@@ -3,10 +3,13 @@
 import time
 from dataclasses import replace
 
+import msgspec
 from flask import Blueprint, Response, request
 
+from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.core.case import Stage
 from cds_service.errors import BadRequest
+from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
@@ -19,8 +22,11 @@ from cds_service.web.responses import as_json, require_json
 NAME = "review"
 
 
-def blueprint(advisor: Advisor, recorder: CallRecorder, settings: Settings) -> Blueprint:
-    """The route that reviews a Bundle, or a file of claims."""
+def blueprint(advisor: Advisor, services: ServiceDirectory, recorder: CallRecorder, settings: Settings) -> Blueprint:
+    """The route that reviews a Bundle, or a file of claims.
+
+    `services` answer the CDS Hooks requests that are sent here by mistake.
+    """
     routes = Blueprint("review", __name__)
 
     @routes.post("/review")
@@ -32,11 +38,31 @@ def blueprint(advisor: Advisor, recorder: CallRecorder, settings: Settings) -> B
             recorder.record_call(request_ids.actor(), replace(summary, seconds=time.perf_counter() - started))
             return as_json(report)
         require_json("or application/edi-x12")
-        answer = advisor.review_bundle(limits.raw_body(settings), _stage(), _complete())
+        body = limits.raw_body(settings)
+        _require_no_call(body, services)
+        answer = advisor.review_bundle(body, _stage(), _complete())
         recorder.record_call(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))
         return as_json(report_of(answer))
 
     return routes
+
+
+class _Head(msgspec.Struct):
+    hook: str | None = None
+
+
+def _require_no_call(body: bytes, services: ServiceDirectory) -> None:
+    """Refuse a CDS Hooks request with the address that answers it. Raises BadRequest."""
+    try:
+        hook = msgspec.json.decode(body, type=_Head).hook
+    except DECODE_ERRORS:
+        return  # the review names the fault
+    if hook is None:
+        return
+    known = {services.hook_of(each).rpartition(".")[2]: each for each in services.services}
+    service = known.get(hook.rpartition(".")[2])
+    address = f"/cds-services/{service.id}" if service else "/cds-services/{id}"
+    raise BadRequest(f"expected a FHIR Bundle, found a CDS Hooks request: send it to POST {address}", "hook")
 
 
 def _stage() -> Stage | None:

@@ -10,27 +10,28 @@ from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, redirect, render_template, request, url_for
-from markdown_it import MarkdownIt
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds_service.cdshooks.messages import Action, decode
 from cds_service.fhir.servers import AllowList
 from cds_service.fhir.validate import faults_in
+from cds_service.intake.described import ProductNames, described
+from cds_service.intake.text import text_of
+from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import FindingView, empty_sentence, report_of
 from cds_service.review.samples import SampleLibrary
 from cds_service.sandbox import changes
 from cds_service.sandbox.connect import Ehr, Server
+from cds_service.sandbox.inputs import document_of
 from cds_service.sandbox.json_paths import Json, decoded, entries_of
 from cds_service.sandbox.requests import BuiltRequest, RequestBuilder
 from cds_service.sandbox.signing import Signer
 from cds_service.sandbox.timeline import Grouping, timeline_of
 from cds_service.settings import Settings
 from cds_service.web import authentication, limits, page_headers
+from cds_service.web.markdown import as_html
 from cds_service.web.responses import as_json, outcome, require_json
-
-# HTML in the Markdown of cards is shown as text, and images are not loaded.
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 
 class _SandboxCall(msgspec.Struct):
@@ -49,12 +50,17 @@ class _TokenTarget(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class SandboxTools:
-    """The parts of the sandbox: samples, request builder, grouping of records into studies, and token signer."""
+    """The parts of the sandbox: samples, request builder, grouping of records into studies, and token signer.
+
+    `writer` and `product_of` are those of billers' notation.
+    """
 
     samples: SampleLibrary
     requests: RequestBuilder
     grouping: Grouping
     signer: Signer
+    writer: CaseWriter
+    product_of: ProductNames
 
 
 def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings) -> Blueprint:
@@ -83,7 +89,7 @@ def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings) -> Blue
     @routes.post("/sandbox/request")
     def build() -> Response:
         require_json()
-        document = decoded(limits.bounded_body(settings))
+        document = document_of(limits.bounded_body(settings), tools.writer)
         return _built(tools.requests.built(document, request.args.get("hook", "")))
 
     @routes.post("/sandbox/explain")
@@ -156,8 +162,9 @@ def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, 
     document = decoded(body)
     service = tools.requests.built(document).service
     answer = advisor.answer(service, body, servers=_servers())
-    report = report_of(answer)
+    report, told = report_of(answer), described(answer.parsed.case, tools.product_of)
     return {
+        "notation": {"text": text_of(told.case), "leftOut": told.left_out},
         "timeline": timeline_of(answer.parsed, tools.grouping, _patient(document)),
         "findings": [_finding(each) for each in report.findings],
         "empty": report.empty,
@@ -173,7 +180,7 @@ def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, 
 def _finding(found: FindingView) -> dict[str, Any]:
     """A finding with its detail as HTML too."""
     members: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(Decimal,))
-    return members | {"html": _MARKDOWN.render(found.detail)}
+    return members | {"html": as_html(found.detail)}
 
 
 def _servers() -> AllowList | None:

@@ -145,7 +145,9 @@ def _notation(line: AddLine) -> str:
 def _with_discarded(
     lines: list[AddLine], study: Study, claim_line: Line | None, case: Case
 ) -> Iterator[tuple[AddLine, ...]]:
-    """The supply with JZ if no billable amount was left; else with and without the discarded amount."""
+    """The supply with JZ if no billable amount was left; else with the discarded amount and, unless the record states
+    it, without.
+    """
     left = [reportable_leftover(line.code, study, claim_line, case) for line in lines]
     given = tuple(
         replace(line, modifiers=(NOTHING_DISCARDED,)) if rest and not rest.least else line
@@ -158,7 +160,8 @@ def _with_discarded(
     )
     if discarded:
         yield (*given, *discarded)
-    yield given
+    if not discarded or any(rest is not None and rest.least and rest.recorded_ml is None for rest in left):
+        yield given
 
 
 def waste_modifier_changes(line: Line, code: str, study: Study, case: Case) -> Iterator[AddModifier | RemoveModifier]:
@@ -185,6 +188,9 @@ def waste_notes(code: str, study: Study, claim_line: Line | None, case: Case) ->
     left = reportable_leftover(code, study, claim_line, case)
     if left is None:
         return
+    if left.recorded_ml is not None:
+        yield _recorded_note(left.recorded_ml, left.least)
+        return
     product = PRODUCTS.history(code)[0]
     vial = f"One vial of {product.name} holds {plain(product.vial_ml or Decimal(0))} mL"
     checked = f"{vial}{' (from memory: verify)' if product.vial_from_memory else ''}"
@@ -195,6 +201,13 @@ def waste_notes(code: str, study: Study, claim_line: Line | None, case: Case) ->
         )
     else:
         yield f"{checked}, so the rounded units cover the whole vial: no amount is left to charge with JW; report JZ."
+
+
+def _recorded_note(recorded_ml: Decimal, left: Decimal) -> str:
+    stated = f"The record states {plain(recorded_ml)} mL discarded"
+    if left:
+        return f"{stated}: charge {plain(left)} with JW on a separate line."
+    return f"{stated}, and the rounded units cover it: no amount is left to charge with JW; report JZ."
 
 
 # --- hospital claims ------------------------------------------------------------------------------------------------

@@ -52,24 +52,38 @@ def has_product_code(line: Line) -> bool:
 class Leftover:
     """Amount left in the opened vials, in HCPCS units.
 
-    `least` assumes the fewest vials for the volume given, `most` one vial for each administration.
+    `least` assumes the fewest vials for the volume given, `most` one vial for each administration; both are the same
+    if the record states the mL discarded, `recorded_ml`.
     """
 
     units: Decimal
     least: Decimal
     most: Decimal
+    recorded_ml: Decimal | None = None
 
 
 @cached_fact
 def leftover_of(code: str, study: Study) -> Leftover | None:
-    """Amount left after the mL recorded as given; None if dose or vial size is unknown."""
+    """Amount left after the mL recorded as given; None if the dose, or the vial size and the discard, are unknown."""
     vial = PRODUCTS.history(code)[0].vial_ml if code in PRODUCTS else None
     units = documented_units(code, study).units
-    if vial is None or units is None:
+    if units is None:
+        return None
+    recorded = milliliters_discarded(code, study)
+    if recorded is not None:
+        left = _left(milliliters_given(code, study) + recorded, units)
+        return Leftover(units, left, left, recorded)
+    if vial is None:
         return None
     fewest = (milliliters_given(code, study) / vial).to_integral_value(ROUND_CEILING)
     most = max(fewest, Decimal(len(administrations_of(code, study))))
     return Leftover(units, _left(fewest * vial, units), _left(most * vial, units))
+
+
+def milliliters_discarded(code: str, study: Study) -> Decimal | None:
+    """Volume of a product recorded as discarded in a study, in mL; None if no administration states it."""
+    stated = [each.discarded_ml for each in administrations_of(code, study) if each.discarded_ml is not None]
+    return sum(stated, Decimal(0)) if stated else None
 
 
 def reportable_leftover(code: str, study: Study, line: Line | None, case: Case) -> Leftover | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModifier
@@ -62,8 +63,8 @@ def supply_waste_modifier(case: Case) -> Iterator[Verdict]:
 
     Flags:
         A practice's Medicare claim from 2023-07-01 with a supply line that carries neither and has no JW line with it;
-        both on one line; JW if nothing was left; either on a hospital claim, where the agent is packaged, or on A9700,
-        which is charged per study.
+        both on one line; JW if nothing was left; JZ if the record states a discarded amount; either on a hospital
+        claim, where the agent is packaged, or on A9700, which is charged per study.
 
     Passes:
         One of the two on every line, or the amount given together with a JW line; another payer; a facility place of
@@ -189,6 +190,8 @@ def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterat
         yield Passed(_not_required, lines, lines[0].day or study.day)
     elif not discarded and (unmarked := tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)):
         yield _missing(unmarked, study, case)
+    elif not discarded and left is not None and left.least and left.recorded_ml is not None:
+        yield _unreported(given, left.recorded_ml, study, case)
     else:
         yield Passed(_reported, lines)
 
@@ -213,10 +216,22 @@ def _contradiction(contradictory: tuple[Line, ...], study: Study, case: Case) ->
     )
 
 
+def _unreported(given: tuple[Line, ...], recorded_ml: Decimal, study: Study, case: Case) -> Finding:
+    """JZ on every line, although the record states a discarded amount of whole units."""
+    changes: list[Change] = [RemoveModifier(line, NOTHING_DISCARDED) for line in given]
+    changes += discarded_line(given[0], given[0].code, study, case)
+    summary = f"{given[0].code} carries JZ, but the record states {plain(recorded_ml)} mL discarded: charge it with JW."
+    return _finding(summary, given, study, case, changes)
+
+
 def _nothing_left(given: tuple[Line, ...], discarded: tuple[Line, ...], study: Study, case: Case) -> Finding:
     changes: list[Change] = [RemoveLine(line) for line in discarded]
     changes += [AddModifier(line, NOTHING_DISCARDED) for line in given if NOTHING_DISCARDED not in line.modifiers]
-    summary = f"{discarded[0].code}: the units given cover the whole vial, so JW is not allowed; report JZ."
+    left = leftover_of(discarded[0].code, study)
+    why = "the units given cover the whole vial"
+    if left is not None and left.recorded_ml is not None:
+        why = f"the record states {plain(left.recorded_ml)} mL discarded, which leaves no unit to charge"
+    summary = f"{discarded[0].code}: {why}, so JW is not allowed; report JZ."
     return _finding(summary, (*given, *discarded), study, case, changes)
 
 
@@ -229,6 +244,9 @@ def _missing(unmarked: tuple[Line, ...], study: Study, case: Case) -> Finding:
         changes += [AddModifier(line, NOTHING_DISCARDED) for line in unmarked]
     if left is not None and not left.least:
         return _finding(f"Medicare requires JW or JZ on {code}: add JZ.", unmarked, study, case, changes)
+    if left is not None and left.recorded_ml is not None:
+        tail = f"add a line with JW for {plain(left.recorded_ml)} mL discarded"
+        return _finding(f"Medicare requires JW or JZ on {code}: {tail}.", unmarked, study, case, changes)
     summary = f"Medicare requires JW or JZ on {code}: add JW for a discarded amount, or JZ if none."
     question = was_any_discarded(unmarked, left.least if left else None, case)
     return replace(_finding(summary, unmarked, study, case, changes), question=question)
@@ -236,7 +254,10 @@ def _missing(unmarked: tuple[Line, ...], study: Study, case: Case) -> Finding:
 
 def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, changes: list[Change]) -> Finding:
     code = lines[0].code
-    decided = all(isinstance(change, AddModifier | RemoveModifier | RemoveLine) for change in changes)
+    left = leftover_of(code, study)
+    decided = (left is not None and left.recorded_ml is not None) or all(
+        isinstance(change, AddModifier | RemoveModifier | RemoveLine) for change in changes
+    )
     return Finding(
         summary=summary,
         evidence=(

@@ -152,7 +152,7 @@ def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
     by_share = grouped(lines, lambda line: _OTHER_SURGEONS & set(line.modifiers)).values()
     shares = [ByPractitioner(of_share, lambda line: line.performers) for of_share in by_share]
     every = (share.may_be_of(each) for each in practitioners for share in shares)
-    groups = ({id(line): line for line in found} for found in every)
+    groups = (group for found in every if (group := {id(line): line for line in found}))
     return list(max(groups, key=lambda group: _total(group.values())).values())
 
 

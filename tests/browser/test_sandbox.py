@@ -436,3 +436,27 @@ def test_every_sample_shows_what_its_name_says(look: Look) -> None:
             assert seen.text("#case-title") == about
             is_silent = seen.text("#verdict .head") == "No cards"
             assert is_silent == path.stem.startswith("passes-"), name
+
+
+def test_a_case_is_shown_in_notation_with_what_that_leaves_out(look: Look) -> None:
+    with look(width=390) as seen:
+        opened(seen, MISSING)
+        seen.page.get_by_text("In billers' notation").click()
+        assert "given: Definity 1.3 mL" in seen.text("#notation pre")
+        assert "imaging studies" in seen.text("#notation .faults")
+        seen.page.get_by_role("button", name="Copy notation").click()
+        copied = seen.page.evaluate("navigator.clipboard.readText()")
+        assert seen.barriers() == []
+        assert not seen.is_wider_than_the_screen()
+        seen.page.get_by_role("link", name="open it as a claim").click()
+        expect(seen.page.locator(".advice h3").first).to_contain_text("add 93352 and Q9957 (2 units)")
+        assert seen.page.locator("#text").input_value() == copied
+
+
+def test_notation_is_a_case_of_ones_own(look: Look) -> None:
+    with look() as seen:
+        seen.go("/sandbox")
+        seen.page.get_by_role("button", name="Your own case").click()
+        seen.page.get_by_label("Or paste JSON or notation").fill("charged: 93350, 93352x2\nday: 2026-03-02\n")
+        seen.page.get_by_role("button", name="Review").click()
+        expect(seen.page.locator("#card-1 h3")).to_contain_text("93352 is charged 2 times")

@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -15,6 +16,7 @@ from cds_service.review.advisor import Advisor
 from cds_service.review.glossary import load_glossary
 from cds_service.review.reference import rule_page
 from cds_service.review.samples import SampleLibrary
+from cds_service.wiring import product_of
 from hooks.codes.tables import CODES, GUIDANCE, POLICIES
 from hooks.publish.reference import all_tables, reference
 from tests.conftest import BY_LOADED_TABLES
@@ -317,7 +319,10 @@ def test_a_rules_page_runs_its_samples(request: pytest.FixtureRequest, rule_id: 
     for example in content["examples"]:
         rules = [rule for card in example["cards"] for rule in (card["rule"], *card.get("alsoRules", ()))]
         assert rule_id in rules if example["expected"] == "flags" else rules == []
-        assert example["holds"]
+        assert example["holds"] == example["notation"].splitlines()
+    page = get(server, f"/rules/{rule_id}").text
+    for example in content["examples"]:
+        assert f'href="/claim#{quote(example["notation"])}"' in page
     text = page_of(get(server, f"/rules/{rule_id}")).text
     for example in content["examples"]:
         assert all(card["summary"] in text for card in example["cards"])
@@ -325,7 +330,7 @@ def test_a_rules_page_runs_its_samples(request: pytest.FixtureRequest, rule_id: 
 
 def test_without_samples_a_rules_page_has_no_examples(advisor: Advisor) -> None:
     assert (
-        SampleLibrary(ROOT / "nowhere", ServiceDirectory(hooks.all_services(), "org.example")).run(
+        SampleLibrary(ROOT / "nowhere", ServiceDirectory(hooks.all_services(), "org.example"), product_of).run(
             advisor.rules[0], advisor
         )
         == ()

@@ -15,6 +15,7 @@ from cds_service.errors import TableError
 from cds_service.review.samples import SampleLibrary
 from cds_service.sandbox import json_paths
 from cds_service.settings import Settings
+from cds_service.wiring import product_of
 from hooks import all_rules, all_services
 from tests.conftest import SAMPLES
 from tests.support.ehr import PATHS, draft_of
@@ -93,7 +94,7 @@ def test_nothing_is_taken_where_it_is_switched_off(without: FlaskClient, path: s
 
 
 def test_every_sample_has_a_sentence_and_every_sentence_a_sample() -> None:
-    library = SampleLibrary(ROOT / "sample_bundles", ServiceDirectory(all_services(), "org.example"))
+    library = SampleLibrary(ROOT / "sample_bundles", ServiceDirectory(all_services(), "org.example"), product_of)
     listed = {each.name: each.about for group in library.groups(all_rules()) for each in group.samples}
     assert sorted(listed) == sorted(NAMES)
     for path in (ROOT / "sample_bundles").glob("*/about.yaml"):
@@ -143,7 +144,7 @@ def test_a_wrong_sentence_is_named(tmp_path: Path) -> None:
     (tmp_path / "add-on-modifier").mkdir()
     (tmp_path / "add-on-modifier" / "about.yaml").write_text("flags-x: [1]\n")
     with pytest.raises(TableError, match=r"add-on-modifier/about\.yaml"):
-        SampleLibrary(tmp_path, ServiceDirectory(all_services(), "org.example")).groups(all_rules())
+        SampleLibrary(tmp_path, ServiceDirectory(all_services(), "org.example"), product_of).groups(all_rules())
 
 
 # --- what was read --------------------------------------------------------------------------------------------------
@@ -217,7 +218,11 @@ def test_markdown_of_a_case_has_no_effect(server: str) -> None:
             '{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "ChargeItem"}}]}',
             "one patient, found none",
         ),
-        ('{"resourceType": "Claim"}', "expected a FHIR Bundle (`resourceType`) or a CDS Hooks request (`hook`)"),
+        ('{"resourceType": "Patient"}', "expected a FHIR Bundle, a claim or charge, or a CDS Hooks request"),
+        ("{}", "expected a FHIR Bundle (`resourceType`) or a CDS Hooks request (`hook`)"),
+        ("charged: 93350, Q9957x2-J", "line 1, column 17: Q9957x2-J: a modifier has two characters"),
+        ("<Bundle/>", "line 1, column 1: expected JSON or a case in billers' notation (`charged: ...`), found XML"),
+        ('{"resourceType": "Claim"}\n{', "line 2, column 1: expected"),
         ('{"hook": 5}', "`hook`: expected one of"),
         (
             '{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": ["Claim"]}}]}',

@@ -20,11 +20,11 @@ DAY = date(2026, 3, 2)
 
 
 def line(text: str, claim_type: str = "unknown", claim: str = "", place: str | None = None) -> Line:
-    code, _, modifiers = parse_line(text)
+    code, modifiers, _ = parse_line(text)
     return Line(
         origin=Origin(f"{claim}{text}", text),
         code=code,
-        modifiers=tuple(modifiers),
+        modifiers=modifiers,
         claim_type=claim_type,  # type: ignore[arg-type]
         claim=claim,
         day=DAY,

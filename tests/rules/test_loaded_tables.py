@@ -524,7 +524,7 @@ def test_at_order_time_nothing_but_the_echo_speaks(site: Site) -> None:
     lines = "20550x9, 11042, 97597, 97598, 97110-26, J9999, 64483, 64400"
     answer = site.answer({"hook": "order", "lines": lines})
     assert (answer.review.findings, answer.review.not_checked) == ((), ())
-    ordered = site.answer({"hook": "order", "orders": "97598", "lines": lines})
+    ordered = site.answer({"hook": "order", "ordered": "97598", "lines": lines})
     assert ordered.review.findings == ()
 
 

@@ -206,8 +206,8 @@ def edi(*claims: EdiClaim, style: Style | None = None) -> bytes:
 
 def line(text: str, **members: Any) -> EdiLine:
     """A line written as CODEx2-JZ."""
-    code, units, modifiers = parse_line(text)
-    return EdiLine(code, f"{units:g}" if units else "1", tuple(modifiers), **members)
+    code, modifiers, units = parse_line(text)
+    return EdiLine(code, f"{units:g}" if units else "1", modifiers, **members)
 
 
 def lines(text: str, **members: Any) -> tuple[EdiLine, ...]:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cds_service.cli.main import main
-from cds_service.review.documents import Document, documents_in
+from cds_service.review.documents import EXPECTED, Document, documents_in
 from tests.audit.test_exports import LOG
 from tests.audit.test_runs import MISSING, REPEATED, write_export
 from tests.http.test_review import as_bundle
@@ -46,7 +46,7 @@ def last_line(result: Result) -> str:
             '{"resourceType": "Slot"}\n\n  {"resourceType": }\n',
             "a.ndjson: line 3, column 20: expected JSON",
         ),
-        ("a.ndjson", '{"hook": 5}\n', "a.ndjson: line 1: expected JSON: a FHIR Bundle or a CDS Hooks request"),
+        ("a.ndjson", '{"hook": 5}\n', "a.ndjson: line 1: expected JSON (a FHIR Bundle,"),
         ("a.ndjson.gz", "{\n", "a.ndjson.gz: line 1, column 2: expected JSON"),
     ],
 )
@@ -65,7 +65,7 @@ def test_a_fault_names_file_line_and_column_and_no_content(
 def test_endless_nesting_has_no_column() -> None:
     faults: list[tuple[str, str]] = []
     assert not list(documents_in("a.json", b'{"a":' * 100_000, lambda *fault: faults.append(fault)))
-    assert faults == [("a.json", "expected JSON: a FHIR Bundle or a CDS Hooks request; it is nested too deeply")]
+    assert faults == [("a.json", f"{EXPECTED}; it is nested too deeply")]
 
 
 def test_damaged_gzip_is_named(tmp_path: Path) -> None:
@@ -158,9 +158,7 @@ def test_a_resource_alone_is_no_case(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"resourceType": "Patient", "id": "p"}')
     result = check(tmp_path / "a.json")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert (
-        result.stderr == f"{tmp_path}/a.json: expected a FHIR Bundle or a CDS Hooks request, found a single resource\n"
-    )
+    assert result.stderr == f"{tmp_path}/a.json: {EXPECTED}; found a single Patient\n"
 
 
 def test_documents_know_their_kind() -> None:

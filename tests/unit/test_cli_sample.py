@@ -53,11 +53,11 @@ def test_an_order_makes_a_call_at_order_time(advisor: Advisor, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["9335"], "`9335`: expected a line such as CODE"),
-        (["93350xx"], "`93350xx`: expected a line such as CODE"),
+        (["9335"], "9335: a code has five characters"),
+        (["93350xx"], "93350xx: units are a number"),
         (
             ["93350", "--claim", "professional", "--day", "2026-13-01"],
-            "this would not be valid FHIR: context.",
+            "2026-13-01: expected a date such as 2026-11-03",
         ),
     ],
 )

@@ -15,7 +15,7 @@ from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
 from hooks.coding.setting_and_payer import payer_answer, payer_of, takes_hospital_codes
 from tests.rules.test_cases import SERVICES
-from tests.support.notation import request_of, service_of
+from tests.support.notation import body_of, request_of, service_of
 from tests.support.running import ROOT
 from tests.unit.test_cli import run
 
@@ -176,7 +176,7 @@ MAPPINGS = f"""mappings:
   - {{system: "{LOCAL}", code: "ECHO", to: "93350"}}
   - {{system: "{LOCAL}", code: "CONTRAST", to: "93352"}}
   - {{system: "{LOCAL}", code: "AGENT", to: "Q9957"}}
-  - {{system: snomed, code: "777", to: "93350"}}
+  - {{system: snomed, code: "7770007", to: "93350"}}
   - {{system: rxnorm, code: "888", to: "Q9957"}}
   - {{system: "", code: "999", to: "Q9950"}}
 """
@@ -201,7 +201,7 @@ def test_charges_under_local_codes_count(tmp_path: Path, advisor: Advisor, bill:
 def test_a_mapped_study_and_a_mapped_product_are_recognised(tmp_path: Path) -> None:
     advice = advise(
         advisor_with(tmp_path, MAPPINGS),
-        {"lines": "93350", "done": ["SNOMED 777"], "given": ["RxNorm 888 1.3 mL"]},
+        {"lines": "93350", "done": ["SNOMED 7770007"], "given": ["RxNorm 888 1.3 mL"]},
     )
     ((_, finding),) = [pair for pair in advice.review.findings if pair[0].id == "contrast-add-on-missing"]
     assert str(finding.fixes[0]) == "add 93352, add Q9957x2"
@@ -220,10 +220,9 @@ def test_the_senders_own_billing_code_outranks_a_mapping(tmp_path: Path) -> None
 
 def test_a_local_code_under_the_address_of_cpt(tmp_path: Path) -> None:
     cpt = "http://www.ama-assn.org/go/cpt"
-    advice = advise(
-        advisor_with(tmp_path, f'mappings:\n  - {{system: "{cpt}", code: "STRES", to: "93350"}}\n'),
-        {"lines": "STRES, Q9957x2"},
-    )
+    body = body_of({"lines": "93306, Q9957x2"}).replace(b'"93306"', b'"STRES"')
+    local = advisor_with(tmp_path, f'mappings:\n  - {{system: "{cpt}", code: "STRES", to: "93350"}}\n')
+    advice = local.answer(SERVICES[service_of({})], body)
     assert [line.code for line in advice.parsed.case.lines] == ["93350", "Q9957"]
 
 

@@ -25,6 +25,7 @@ export function detailsOf(state, actions) {
   const { explained, request, answer, service, log } = state;
   const { faults, warnings, fetched } = explained;
   return [
+    fold("notation", "In billers' notation", () => notation(explained.notation)),
     fold("validation", faults.length ? `FHIR validation: ${many(faults.length, "error")}` : "FHIR validation: no errors", () =>
       faults.length ? el("ul", { class: "faults" }, faults.map((each) => el("li", {}, el("button", { type: "button", class: "ref", onclick: () => actions.point(each) }, each.location), ` ${each.message}`)))
         : el("p", {}, "Every resource is valid FHIR R4 (checked with fhir.resources).")),
@@ -36,6 +37,14 @@ export function detailsOf(state, actions) {
     fold("response", `Response: ${many(answer.cards.length, "card")}`, () => json(answer, "response", [])),
     log.length ? fold("log", `Your changes: ${many(log.length, "step")}`, () => el("ol", { class: "log" }, log.map((each) => el("li", {}, each.action, ...differences(each.differences))))) : null,
   ];
+}
+
+/** The case as coders type it, and what that leaves out. */
+function notation({ text, leftOut }) {
+  return el("div", {},
+    el("p", { class: "about" }, "The same case as coders type it: ", el("a", { href: `/claim#${encodeURIComponent(text)}` }, "open it as a claim"), "."),
+    el("pre", { class: "json", tabindex: "0", role: "region", "aria-label": "The case in billers' notation" }, text),
+    leftOut.length ? el("div", {}, el("p", { class: "about" }, "It has no words for:"), el("ul", { class: "faults" }, leftOut.map((each) => el("li", {}, each)))) : null);
 }
 
 /** The request with the access token for the FHIR server hidden. */

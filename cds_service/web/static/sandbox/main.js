@@ -318,6 +318,7 @@ $("picker-toggle").addEventListener("click", (event) => {
 $("find").addEventListener("input", find);
 for (const each of document.querySelectorAll("[name=hook]")) each.addEventListener("change", () => changeHook(each.value));
 $("copy-link").addEventListener("click", (event) => copied(event.currentTarget, `${location.origin}${location.pathname}?sample=${state.sample}`));
+$("copy-notation").addEventListener("click", (event) => copied(event.currentTarget, state.explained?.notation.text ?? ""));
 $("copy-curl").addEventListener("click", (event) => copied(event.currentTarget, curl()));
 $("download").addEventListener("click", download);
 $("print").addEventListener("click", () => window.print());
@@ -348,7 +349,18 @@ window.addEventListener("drop", (event) => {
   submitFile(event.dataTransfer.files[0]);
 });
 
+/** The case in the address, as the claim page links to it: billers' notation after `#case=`. */
+function caseInAddress() {
+  try {
+    return location.hash.startsWith("#case=") ? decodeURIComponent(location.hash.slice("#case=".length)) : "";
+  } catch {
+    return "";
+  }
+}
+
 function start(isFirst = true) {
+  const typed = caseInAddress();
+  if (typed) return openText(typed, "Your own case").catch((error) => { state.title = "Your own case"; showError(error); });
   const wanted = new URLSearchParams(location.search).get("sample");
   const first = document.querySelector("a[data-sample]")?.dataset.sample;
   if (wanted || first) return openSample(wanted ?? first, false);

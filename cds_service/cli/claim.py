@@ -1,0 +1,74 @@
+"""`cds-service claim`: the review of a claim as coders type it."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from rich.console import Console
+
+from cds_service.cli import as_line, examples, terminal
+from cds_service.errors import ServiceError, UnreadableCase
+from cds_service.intake.writer import CaseWriter
+from cds_service.review.advisor import Advisor
+from cds_service.review.report import empty_sentence
+from cds_service.review.typed_cases import review_case
+
+UNREADABLE = 2
+
+
+def claim_command(create: Callable[[], Advisor], writer: CaseWriter, console: Callable[[], Console]) -> click.Command:
+    """The command. `create` makes the advisor with the site's settings; `writer` knows the names of products."""
+
+    @click.command(
+        "claim",
+        epilog=examples('claim "CODE-26, CODEx2-JZ" --professional --place 11 --payer Medicare --day 2026-11-03'),
+    )
+    @click.argument("lines", default="")
+    @click.option(
+        "--professional", "claim_type", flag_value="professional", help="The lines are on a professional claim."
+    )
+    @click.option(
+        "--institutional", "claim_type", flag_value="institutional", help="The lines are on a hospital claim."
+    )
+    @click.option("--place", help="Place of service of the claim, such as 11.")
+    @click.option("--bill", help="Type of bill of a hospital claim, such as 0131.")
+    @click.option("--payer", help="The payer's name, such as Medicare.")
+    @click.option("--day", help="Date of service as YYYY-MM-DD.")
+    @click.option(
+        "--given", multiple=True, metavar="TEXT", help='Contrast given, such as "PRODUCT 1.3 mL, 0.2 mL discarded".'
+    )
+    @click.option("--done", multiple=True, metavar="CODE", help="A procedure on the record.")
+    @click.option("--ordered", multiple=True, metavar="CODE", help="An order.")
+    @click.option("--observed", multiple=True, metavar="TEXT", help='An observation, such as "LOINC 8867-4".')
+    @click.option("--json", "as_json", is_flag=True, help="Print the answer of `POST /claim` as JSON.")
+    def claim(lines: str, as_json: bool, **options: Any) -> None:
+        """Review LINES in billers' notation: "CODE-26, CODE, CODEx2-JZ".
+
+        What is given, done or observed is taken for complete; `none` says that there was nothing.
+
+        Exit code 0: no warnings. 1: at least one warning. 2: something could not be read.
+        """
+        fields = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
+        try:
+            reviewed = review_case(create(), writer, writer.parsed(fields | {"lines": lines}))
+        except UnreadableCase as error:
+            click.echo(f"{_option(error.key)}{error}", err=True)
+            sys.exit(UNREADABLE)
+        except ServiceError as error:
+            raise click.ClickException(str(error)) from None
+        if as_json:
+            click.echo(as_line(reviewed.report))
+        else:
+            empty = empty_sentence(reviewed.answer) if reviewed.report.empty else ""
+            terminal.show_report(console(), reviewed.report.notation.rstrip("\n"), reviewed.report, empty)
+        sys.exit(any(each.indicator == "warning" for each in reviewed.report.findings))
+
+    return claim
+
+
+def _option(key: str) -> str:
+    """The option of a key, to begin a line with."""
+    if key in {"lines", "charged", ""}:
+        return ""
+    return "--professional: " if key == "claim_type" else f"--{key}: "

@@ -1,0 +1,52 @@
+"""The choices of the claim page's form, and claims to try."""
+
+from pathlib import Path
+
+import hooks
+from cds_service.review.typed_cases import ClaimExample, ClaimPage, FormChoices
+from hooks.codes.tables import CODES, PRODUCTS
+
+_OFFICE = "place: 11\npayer: Medicare\nday: 2026-11-03\n"
+_HOSPITAL_DOCTOR = "place: 22\npayer: Medicare\nday: 2026-11-03\n"
+_HOSPITAL = "bill: 0131\npayer: Medicare\nday: 2026-11-03\n"
+_GIVEN = "given: Definity 1.3 mL\ndone: 93351\n"
+
+# Each with one fault, but for the last; in the order in which the page offers them.
+EXAMPLES = (
+    ClaimExample("Contrast add-on missing", f"professional: 93351, Q9957x2-JZ\n{_OFFICE}{_GIVEN}"),
+    ClaimExample("Supply missing", f"professional: 93351, 93352\n{_OFFICE}{_GIVEN}"),
+    ClaimExample("Add-on without a primary", f"professional: 93352, Q9957x2-JZ\n{_OFFICE}given: Definity 1.3 mL\n"),
+    ClaimExample("Units", f"professional: 93351, 93352, Q9957x3-JZ\n{_OFFICE}{_GIVEN}"),
+    ClaimExample(
+        "JW or JZ",
+        f"professional: 93351, 93352, Q9950x2\n{_OFFICE}given: Lumason 2 mL, 3 mL discarded\ndone: 93351\n",
+    ),
+    ClaimExample("Hospital code", f"institutional: 93351, 93352, Q9957x2\n{_HOSPITAL}{_GIVEN}"),
+    ClaimExample("Pair", f"professional: 93351, 93350, 93352, Q9957x2-JZ\n{_OFFICE}{_GIVEN}"),
+    ClaimExample("26 on the add-on", f"professional: 93351-26, 93352-26\n{_HOSPITAL_DOCTOR}{_GIVEN}"),
+    ClaimExample("Correct claim", f"professional: 93351, 93352, Q9957x2-JZ\n{_OFFICE}{_GIVEN}"),
+)
+
+
+def page() -> ClaimPage:
+    """The contents of the page for claims."""
+    guide = (Path(hooks.__file__).parent / "NOTATION.md").read_text(encoding="utf-8")
+    return ClaimPage(_choices(), EXAMPLES, guide)
+
+
+def _choices() -> FormChoices:
+    """The names that the form suggests: codes with descriptions, products, payers, places of service."""
+    return FormChoices(
+        codes=tuple((entry.code, entry.words) for entry in CODES if entry.last is None),
+        products=tuple(product.name for product in PRODUCTS if product.ndc),
+        payers=("Medicare", "Medicare Advantage", "Medicaid", "Aetna", "Blue Cross", "Cigna", "UnitedHealthcare"),
+        places=(
+            ("11", "Office"),
+            ("19", "Off-campus outpatient hospital"),
+            ("21", "Inpatient hospital"),
+            ("22", "On-campus outpatient hospital"),
+            ("23", "Emergency room"),
+            ("24", "Ambulatory surgical center"),
+            ("49", "Independent clinic"),
+        ),
+    )
