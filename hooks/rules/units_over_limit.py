@@ -11,6 +11,7 @@ from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import ADD_ONS, UNIT_LIMITS
 from hooks.coding.claims import (
+    BOTH_SETTINGS,
     by_claim_type_and_component,
     charge_evidence,
     days_checked,
@@ -220,10 +221,9 @@ def _may_be_paid_by_others(lines: list[Line], case: Case) -> list[Undecided | Pa
 
 
 def _settings(lines: list[Line]) -> list[LimitSetting]:
-    """The settings of which all the lines may be; a supplier's last."""
-    found: list[LimitSetting] = [
-        setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)
-    ]
+    """The settings of which all the lines may be, or either, if they contradict each other; a supplier's last."""
+    common = [setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)]
+    found: list[LimitSetting] = [*(common or BOTH_SETTINGS)]
     is_equipment = lines[0].code not in UNIT_LIMITS and _SUPPLIERS.fullmatch(lines[0].code)
     is_supplier = is_equipment and "professional" in found and not any(map(is_split, lines))
     return [*found, _SUPPLIER] if is_supplier else found

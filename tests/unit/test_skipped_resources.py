@@ -216,6 +216,17 @@ def test_a_broken_medication_inside_a_record_is_named(advisor: Advisor) -> None:
     assert warnings(good) == {}
     assert list(warnings(broken)) == [place]
     assert warnings(other) == {place: "not understood: #m was not sent"}
+
+
+@pytest.mark.parametrize("reference", ["Patient/13579", "https://ehr.example/fhir/Patient/13579"])
+def test_a_patients_id_is_not_repeated_wherever_it_is(advisor: Advisor, reference: str) -> None:
+    request = request_of({"lines": "93350, 93352, Q9957x2", "given": ["Definity 1.3 mL"]})
+    administration = given(request)
+    del administration["medicationCodeableConcept"]
+    administration["medicationReference"] = {"reference": reference}
+    found = answer(advisor, request | {"prefetch": {"medicationAdministrations": bundle([administration])}})
+    assert set(warnings(found).values()) == {"not understood: a reference to a patient was not sent"}
+    assert "13579" not in repr(found.response)
     assert "contrast-not-supported" not in topics(broken), "what cannot be read is not absent"
 
 
