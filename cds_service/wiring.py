@@ -98,5 +98,5 @@ def product_of(concept: Concept) -> str:
 
 def create_case_writer() -> CaseWriter:
     """The writer of cases, with the names of contrast products and the descriptions of codes."""
-    products = {product.name: product.ndc[0] for product in PRODUCTS if product.ndc}
+    products = {product.name: product.ndc[0] if product.ndc else product.code for product in PRODUCTS}
     return CaseWriter(products, {entry.code: entry.words for entry in CODES})

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from cds_service.core.notation import is_billing_code
 from cds_service.fhir.extensions import DISCARDED_URI
 from cds_service.fhir.systems import CLAIM_TYPE_URI, ICD_10_CM_URI, NDC_URI, billing_uri
 from cds_service.intake.items import is_drug
@@ -220,7 +221,8 @@ class ResourceWriter:
         if named.system == "code":
             return self._coding(named.value)
         if named.system == "product":
-            return {"system": NDC_URI, "code": self.products[named.value]}
+            code = self.products[named.value]
+            return self._coding(code) if is_billing_code(code) else {"system": NDC_URI, "code": code}
         return {"system": SYSTEMS[named.system], "code": named.value}
 
 

@@ -32,8 +32,10 @@ class WrittenBundle:
 
 @dataclass(frozen=True, slots=True)
 class CaseWriter:
-    """Parses cases and writes FHIR. `products` are the NDC of contrast products by name, `displays` descriptions by
-    billing code.
+    """Parses cases and writes FHIR.
+
+    `products` are the NDC of contrast products by name, or the supply code of one without an NDC; `displays` are
+    descriptions by billing code.
     """
 
     products: Mapping[str, str] = field(default_factory=dict)

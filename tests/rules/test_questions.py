@@ -24,7 +24,7 @@ def _without(*keys: str) -> Any:
 
 
 def _on_no_claim(case: Json) -> Json:
-    kept: Json = _without(*CLAIMS)(case)
+    kept: Json = _without(*CLAIMS, "place", "bill")(case)  # they belong to a claim
     return kept | {"lines": ", ".join(str(case[name]) for name in CLAIMS if name in case)}
 
 
@@ -78,7 +78,10 @@ def answered(case: Json, answer: AnswerView, question: str) -> Json:
     if lines is not None:
         case = case | {held: ", ".join(lines)}
     if claim_type:
-        case = _without(*CLAIMS)(case) | {claim_type: ", ".join(str(case[name]) for name in CLAIMS if name in case)}
+        lines = ", ".join(str(case[name]) for name in CLAIMS if name in case)
+        case = _without(*CLAIMS)(case) | {
+            claim_type: re.sub(r" (status|as) [^\s,]+", "", lines)
+        }  # words of charges only
     return case | chosen
 
 

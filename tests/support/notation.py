@@ -10,7 +10,9 @@ from cds_service.intake.writer import CaseWriter, bundle_of
 
 __all__ = ["body_of", "bundle", "parse_line", "request_of", "service_of", "typed"]
 
-WRITER = CaseWriter({"Definity": "11994-011-04", "Optison": "0407-2707-03", "Lumason": "0270-7097-08"})
+WRITER = CaseWriter(
+    {"Definity": "11994-011-04", "Optison": "0407-2707-03", "Lumason": "0270-7097-08", "Imagent": "Q9955"}
+)
 
 # What a case of the rules expects, beside the case itself.
 EXPECTATIONS = frozenset(
