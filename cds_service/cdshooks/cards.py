@@ -114,6 +114,13 @@ def _names(finding_id: str, finding: Finding) -> dict[str, Any]:
     return {"finding": finding_id} | ({"alsoRules": also} if also else {})
 
 
+def rules_on(card: Card) -> tuple[str, ...]:
+    """The rules that share a card, the card's own first."""
+    own = card.source.topic.code if card.source.topic else ""
+    names: Mapping[str, Any] = next(iter((card.extension or {}).values()), {})
+    return (own, *names.get("alsoRules", ()))
+
+
 def also_rules(finding: Finding) -> tuple[str, ...]:
     """The rules of the findings folded into one."""
     return tuple(dict.fromkeys(rule.id for rule, _ in finding.also))

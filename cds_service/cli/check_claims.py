@@ -9,10 +9,15 @@ from rich.console import Console
 
 from cds_service.cli import terminal
 from cds_service.core.rules import WARNING
-from cds_service.fhir.validate import faults_in
 from cds_service.intake.x12.file_loops import OpenFile, SetAside
 from cds_service.review.advisor import Advisor
-from cds_service.review.claim_files import WITHOUT_RECORD, ReviewedClaim, claim_report, review_claims, set_aside_view
+from cds_service.review.claim_files import (
+    WITHOUT_RECORD,
+    ReviewedClaim,
+    review_claims,
+    set_aside_view,
+    with_strict_faults,
+)
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -56,7 +61,7 @@ class ClaimFileCheck:
     def _reviewed(self, each: ReviewedClaim, counts: ClaimCounts) -> None:
         report = each.report
         if self.strict:
-            report = claim_report(each.answer, each.claim, faults_in(each.body))
+            report = with_strict_faults(report, each.claim)
         counts.claims += 1
         counts.empty += report.empty
         counts.findings += len(report.findings)

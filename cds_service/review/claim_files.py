@@ -1,6 +1,6 @@
 """Reviews the claims of an 837 file, each as a Bundle of its own; its report names segments in place of FHIR paths."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -10,9 +10,9 @@ from cds_service.cdshooks.messages import Message
 from cds_service.core.case import Stage
 from cds_service.core.rules import WARNING, Finding
 from cds_service.errors import RequestError
-from cds_service.fhir.sources import SkippedItem
+from cds_service.fhir.validate import faults_in
 from cds_service.intake.x12.bundle import bundle_of, places_of
-from cds_service.intake.x12.claim import Claim
+from cds_service.intake.x12.claim import Claim, ServiceLine
 from cds_service.intake.x12.corrections import corrections
 from cds_service.intake.x12.file_loops import OpenFile, SetAside, survey
 from cds_service.intake.x12.versions import claims_to_review
@@ -37,6 +37,9 @@ RECORD_DECLARED_EMPTY = "Claims came without the clinical record, whose parts in
 
 # Of undecided questions, first those that the claim itself answers once it is corrected, last those of the record.
 _ORDER = ("claim", "not-understood", "table", "studies", "contradiction", "record", "site")
+
+# So many kinds of lines of no echo are held.
+_MOST_KNOWN = 50_000
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -70,12 +73,11 @@ class ClaimFileReport(msgspec.Struct, rename="camel", kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ReviewedClaim:
-    """A claim with the answer to its Bundle, and its report. `body` is the Bundle."""
+    """A claim with its report, and the answer to its Bundle; None if all of its lines are known to be of no echo."""
 
     claim: Claim
-    body: bytes
-    answer: Answer
     report: ClaimReport
+    answer: Answer | None = None
 
 
 def review_claims(
@@ -86,17 +88,53 @@ def review_claims(
     `complete` are the parts of the record that each claim holds completely. Raises UnreadableInput, before the first
     of them, if the file is not X12 or holds no claims of the guides.
     """
+    reviewer = _Reviewer(advisor, complete, stage)
     for each in claims_to_review(open_file, survey(open_file)):
-        yield each if isinstance(each, SetAside) else _reviewed(advisor, each, complete, stage)
+        yield each if isinstance(each, SetAside) else reviewer.review(each)
 
 
-def _reviewed(advisor: Advisor, claim: Claim, complete: frozenset[str], stage: Stage) -> ReviewedClaim | SetAside:
-    body = _ENCODER.encode(bundle_of(claim))
-    try:
-        answer = advisor.review_bundle(body, stage, complete)
-    except RequestError as error:  # a limit of requests, such as the number of lines
-        return SetAside(claim.number, claim.at(claim.spot), error.message)
-    return ReviewedClaim(claim, body, answer, claim_report(answer, claim))
+class _Reviewer:
+    """Reviews claims; of most, whose lines were all seen on claims without anything of an echo, it knows the result.
+
+    Such a review depends on the lines alone, and on each by itself: it has found none of a rule's subjects, and no
+    warning of a line or payer. A line is known by all that may make a difference, so that its charge and day are not.
+    """
+
+    def __init__(self, advisor: Advisor, complete: frozenset[str], stage: Stage) -> None:
+        self._advisor = advisor
+        self._complete = complete
+        self._stage = stage
+        self._known: set[Hashable] = set()
+        self._empty: ClaimReport | None = None
+
+    def review(self, claim: Claim) -> ReviewedClaim | SetAside:
+        """The review of a claim; a claim beyond the limits of requests is rejected."""
+        keys = {_key(claim, line) for line in claim.lines}
+        if self._empty and keys <= self._known and len(claim.lines) <= self._advisor.max_entries:
+            place = claim.at(claim.spot)
+            return ReviewedClaim(
+                claim, structs.replace(self._empty, claim=claim.number, location=place, warnings=_notes(claim))
+            )
+        try:
+            answer = self._advisor.review_bundle(_ENCODER.encode(bundle_of(claim)), self._stage, self._complete)
+        except RequestError as error:  # a limit, such as the number of lines
+            return SetAside(claim.number, claim.at(claim.spot), error.message)
+        report = claim_report(answer, claim)
+        if report.empty and not answer.skipped:
+            self._empty = self._empty or report
+            self._known |= keys if len(self._known) < _MOST_KNOWN else set()
+        return ReviewedClaim(claim, report, answer)
+
+
+def _key(claim: Claim, line: ServiceLine) -> Hashable:
+    payers = tuple((each.filing, bool(each.name), bool(each.number)) for each in claim.payers)
+    codes = (line.qualifier, line.code, line.modifiers, line.revenue, tuple(each.ndc for each in line.products))
+    units = line.unit, line.units is None, tuple(each.unit for each in line.products)
+    return claim.kind, payers, codes, units, line.dates is None, line.place or claim.facility
+
+
+def _notes(claim: Claim) -> tuple[InputWarning, ...]:
+    return tuple(InputWarning(location=claim.at(claim.spot), message=note) for note in claim.notes)
 
 
 def set_aside_view(each: SetAside) -> ClaimSetAside:
@@ -104,13 +142,20 @@ def set_aside_view(each: SetAside) -> ClaimSetAside:
     return ClaimSetAside(location=each.place, reason=each.reason, fault=each.is_fault, claim=each.claim or None)
 
 
-def claim_report(answer: Answer, claim: Claim, faults: Iterable[SkippedItem] = ()) -> ClaimReport:
+def with_strict_faults(report: ClaimReport, claim: Claim) -> ClaimReport:
+    """The report with the faults of the claim's Bundle by strict validation, as warnings."""
+    places = _Places(places_of(claim), claim.at(claim.spot))
+    faults = faults_in(_ENCODER.encode(bundle_of(claim)))
+    found = (InputWarning(location=places.of(each.path), message=each.reason) for each in faults)
+    return structs.replace(report, warnings=(*report.warnings, *found))
+
+
+def claim_report(answer: Answer, claim: Claim) -> ClaimReport:
     """The report of a claim's Bundle with the segments of the claim as places, the surest findings first."""
-    report = report_of(answer, tuple(faults))
+    report = report_of(answer)
     is_silent = report.empty and not report.warnings
     places = _Places({} if is_silent else places_of(claim), claim.at(claim.spot))
     findings = {view.id: finding for finding, view in findings_with_views(answer)}
-    noted = (InputWarning(location=claim.at(claim.spot), message=note) for note in claim.notes)
     located = (structs.replace(each, location=places.of(each.location)) for each in report.warnings)
     return ClaimReport(
         claim=claim.number,
@@ -121,7 +166,7 @@ def claim_report(answer: Answer, claim: Claim, faults: Iterable[SkippedItem] = (
         ),
         passed=report.passed,
         not_checked=tuple(sorted((_undecided(each, places) for each in report.not_checked), key=_usefulness)),
-        warnings=(*noted, *located),
+        warnings=(*_notes(claim), *located),
     )
 
 

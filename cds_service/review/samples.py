@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from cds_service.cdshooks.cards import rules_on
+from cds_service.cdshooks.messages import Card
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.core import strict_yaml
 from cds_service.core.rules import Rule
@@ -37,11 +39,12 @@ class Group(Part):
 
 
 class ExampleCard(Part):
-    """A card in an example."""
+    """A card in an example; `also_rules` are further rules that share it."""
 
     rule: str
     indicator: str
     summary: str
+    also_rules: tuple[str, ...] = ()
 
 
 class Example(Part):
@@ -121,12 +124,14 @@ class SampleLibrary:
             holds=tuple(notation.splitlines()),
             notation=notation,
             left_out=told.left_out,
-            cards=tuple(
-                ExampleCard(card.source.topic.code if card.source.topic else "", card.indicator, card.summary)
-                for card in answer.response.cards
-            ),
+            cards=tuple(map(_example_card, answer.response.cards)),
             not_checked=tuple(f"{each.id}: {verdict.reason}" for each, verdict in answer.review.not_checked),
         )
+
+
+def _example_card(card: Card) -> ExampleCard:
+    own, *others = rules_on(card)
+    return ExampleCard(own, card.indicator, card.summary, tuple(others))
 
 
 def _sentences(path: Path) -> dict[str, str]:

@@ -105,7 +105,9 @@ class _Summary:
         self.not_understood: list[tuple[str, str, int]] = []
         self.skipped = 0
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: Answer | None) -> None:
+        if answer is None:
+            return  # a claim of no echo: nothing to count
         one = summary_of_bundle(self.name, answer, 0.0)
         self.findings += one.findings
         self.not_checked += one.not_checked

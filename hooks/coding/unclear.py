@@ -127,7 +127,8 @@ def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
         lacks = "has a text and no code" if concept.words else "has no code"
         return Unclear((record,), lacks, f"{_KIND_NAMES[kind]} {lacks}", kind, "")
     if code.system == REFERENCE:
-        named = _quoted(code.value, "a reference")
+        is_patient = _PATIENT.match(code.value)
+        named = "a reference to a patient" if is_patient else _quoted(code.value, "a reference")
         what, topic = f"refers to {named}, which was not sent", f"{named} was not sent"
         return Unclear((record,), what, topic, kind, REFERENCE, (code,))
     if kind == "charge" and code.system in _SYSTEM_NAMES and not concept.values(BILLING):
@@ -141,6 +142,10 @@ def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
     topic = f"{_KIND_NAMES[kind]} carries a code {of} that is {state}"
     what = f"carries {_quoted(code.value, 'a code', 'code ')} {of}, which is {state}"
     return Unclear((record,), what, topic, kind, code.system, (code,))
+
+
+# A patient's id is patient data, which no text repeats, wherever it was put.
+_PATIENT = re.compile(r"(?:.*/)?(?:Patient|RelatedPerson)/")
 
 
 def _quoted(written: str, otherwise: str, before: str = "") -> str:

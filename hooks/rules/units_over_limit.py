@@ -11,6 +11,7 @@ from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import ADD_ONS, UNIT_LIMITS
 from hooks.coding.claims import (
+    BOTH_SETTINGS,
     by_claim_type_and_component,
     charge_evidence,
     days_checked,
@@ -152,7 +153,7 @@ def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
     by_share = grouped(lines, lambda line: _OTHER_SURGEONS & set(line.modifiers)).values()
     shares = [ByPractitioner(of_share, lambda line: line.performers) for of_share in by_share]
     every = (share.may_be_of(each) for each in practitioners for share in shares)
-    groups = ({id(line): line for line in found} for found in every)
+    groups = (group for found in every if (group := {id(line): line for line in found}))
     return list(max(groups, key=lambda group: _total(group.values())).values())
 
 
@@ -220,10 +221,9 @@ def _may_be_paid_by_others(lines: list[Line], case: Case) -> list[Undecided | Pa
 
 
 def _settings(lines: list[Line]) -> list[LimitSetting]:
-    """The settings of which all the lines may be; a supplier's last."""
-    found: list[LimitSetting] = [
-        setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)
-    ]
+    """The settings of which all the lines may be, or either, if they contradict each other; a supplier's last."""
+    common = [setting for setting in settings_of(lines[0]) if all(setting in settings_of(line) for line in lines)]
+    found: list[LimitSetting] = [*(common or BOTH_SETTINGS)]
     is_equipment = lines[0].code not in UNIT_LIMITS and _SUPPLIERS.fullmatch(lines[0].code)
     is_supplier = is_equipment and "professional" in found and not any(map(is_split, lines))
     return [*found, _SUPPLIER] if is_supplier else found

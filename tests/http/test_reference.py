@@ -317,7 +317,7 @@ def test_a_rules_page_runs_its_samples(request: pytest.FixtureRequest, rule_id: 
     assert content["sources"]
     assert len(content["examples"]) == len(list((ROOT / "sample_bundles" / rule_id).glob("*.json")))
     for example in content["examples"]:
-        rules = [card["rule"] for card in example["cards"]]
+        rules = [rule for card in example["cards"] for rule in (card["rule"], *card.get("alsoRules", ()))]
         assert rule_id in rules if example["expected"] == "flags" else rules == []
         assert example["holds"] == example["notation"].splitlines()
     page = get(server, f"/rules/{rule_id}").text

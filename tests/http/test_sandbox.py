@@ -114,7 +114,8 @@ def test_a_sample_is_explained_as_it_is_answered(server: str, name: str) -> None
     cards = post(server, f"/cds-services/{framed['service']}", framed["request"]).json()["cards"]
     said = [(card["source"]["topic"]["code"], card["detail"]) for card in cards]
     assert [(each["rule"], each["detail"]) for each in explained["findings"]] == said
-    result = {each["rule"] for part in ("findings", "notChecked", "passed") for each in explained[part]}
+    every = [each for part in ("findings", "notChecked", "passed") for each in explained[part]]
+    result = {rule for each in every for rule in (each["rule"], *each.get("alsoRules", ()))}
     assert result == {rule.id for rule in all_rules()}
     assert (explained["empty"], explained["emptySentence"]) == (False, "")
     assert explained["faults"] == []

@@ -1,8 +1,10 @@
 """Lines that share a claim, and verdicts if the tables of the two settings differ."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from cds_service.core.case import Case, Line, Origin, Records
 from cds_service.core.rules import Finding, Passed, Undecided
@@ -14,6 +16,7 @@ from hooks.coding.claims import component, settings_of, share_a_claim
 from hooks.rules import pair_conflict as pair_conflict_module
 from hooks.rules.pair_conflict import pair_conflict
 from hooks.rules.supply_not_owner import supply_not_owner
+from hooks.rules.units_over_limit import units_over_limit
 from tests.support.notation import parse_line
 
 DAY = date(2026, 3, 2)
@@ -126,3 +129,11 @@ def test_a_pair_that_ended_is_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_supply_on_a_claim_of_unknown_kind_for_a_facility_is_not_checked() -> None:
     supply = line("Q9957", claim="a", place="22")
     assert [type(each) for each in supply_not_owner.check(Case(stage="claim", lines=Records([supply])))] == [Undecided]
+
+
+def test_lines_that_contradict_each_other_are_not_judged_by_the_limit_of_one_setting() -> None:
+    """A hospital's code with 26, on a claim whose type is not known, is of neither setting."""
+    lines = [replace(line(text, claim="a"), units=Decimal(2)) for text in ("C8930", "C8930-26")]
+    (found,) = units_over_limit.check(Case(stage="claim", lines=Records(lines)))
+    assert isinstance(found, Undecided)
+    assert found.reason == "the MUE table does not cover C8930 for this date of service and claim type"

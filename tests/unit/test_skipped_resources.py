@@ -219,6 +219,17 @@ def test_a_broken_medication_inside_a_record_is_named(advisor: Advisor) -> None:
     assert "contrast-not-supported" not in topics(broken), "what cannot be read is not absent"
 
 
+@pytest.mark.parametrize("reference", ["Patient/13579", "https://ehr.example/fhir/Patient/13579"])
+def test_a_patients_id_is_not_repeated_wherever_it_is(advisor: Advisor, reference: str) -> None:
+    request = request_of({"lines": "93350, 93352, Q9957x2", "given": ["Definity 1.3 mL"]})
+    administration = given(request)
+    del administration["medicationCodeableConcept"]
+    administration["medicationReference"] = {"reference": reference}
+    found = answer(advisor, request | {"prefetch": {"medicationAdministrations": bundle([administration])}})
+    assert set(warnings(found).values()) == {"not understood: a reference to a patient was not sent"}
+    assert "13579" not in repr(found)
+
+
 def test_a_second_resource_of_the_same_id_is_named(advisor: Advisor) -> None:
     request = request_of({"lines": "93350 as x, 93352"})
     drafts(request)[1]["id"] = "x"

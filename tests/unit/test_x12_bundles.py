@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings, strategies
 from msgspec import structs
 
 from cds_service.intake.x12.file_loops import SetAside
 from cds_service.review.advisor import Advisor
 from cds_service.review.claim_files import ReviewedClaim, review_claims
 from cds_service.review.report import Report, report_of
+from cds_service.settings import Settings
+from cds_service.wiring import create_advisor
 from tests.http.test_review import as_bundle
 from tests.support.edi import EdiClaim, EdiLine, edi, line
 from tests.support.notation import request_of
@@ -177,3 +180,48 @@ def test_published_and_made_files_are_judged_as_their_bundles_are(plain_advisor:
         bundle = json.dumps(as_bundle(request_of(case))).encode()
         told = judged(structs.replace(found.report, warnings=()))
         assert told == judged(report_of(plain_advisor.review_bundle(bundle, "claim"))), name
+
+
+# --- claims of no echo ------------------------------------------------------------------------------------------------
+
+CODES = ("99213", "93000", "93351", "93352", "Q9957x2", "Q9957x2-JZ", "36415", "85025-59", "93306", "C8928", "99999")
+DRAWN = strategies.lists(
+    strategies.builds(
+        EdiClaim,
+        number=strategies.sampled_from(["A", "B"]),
+        lines=strategies.lists(
+            strategies.builds(
+                lambda text, unit, day, drug: line(text, unit=unit, day=day, products=drug),
+                strategies.sampled_from(CODES),
+                strategies.sampled_from(["UN", "UN", "UN", "MJ"]),
+                strategies.sampled_from(["20260302", "20260302", ""]),
+                strategies.sampled_from([(), (), (("11994001104", "1.5"),)]),
+            ),
+            min_size=1,
+            max_size=3,
+        ).map(tuple),
+        facility=strategies.sampled_from(["11", "22"]),
+        filing=strategies.sampled_from(["MB", "CI", ""]),
+        payer=strategies.sampled_from(["MEDICARE", "AETNA", ""]),
+        total=strategies.sampled_from([None, "1"]),
+    ),
+    min_size=2,
+    max_size=8,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(DRAWN)
+def test_claims_known_to_be_of_no_echo_are_judged_as_each_alone_is(every: list[EdiClaim]) -> None:
+    advisor = create_advisor(Settings())
+    together = reviewed(advisor, edi(*every))
+    alone = [reviewed(advisor, edi(each))[0] for each in every]
+    assert [judged(each.report) for each in together] == [judged(each.report) for each in alone]
+
+
+def test_most_claims_of_no_echo_are_known(plain_advisor: Advisor) -> None:
+    office = [EdiClaim(f"C{number}", (line("99213"), line("85025")), member=f"M{number}") for number in range(9)]
+    found = reviewed(plain_advisor, edi(*office))
+    assert [each.answer is None for each in found] == [False] + [True] * 8
+    assert all(each.report.empty for each in found)
+    assert [each.report.claim for each in found] == [each.number for each in office]

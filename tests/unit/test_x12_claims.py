@@ -52,6 +52,7 @@ def code_in(concept: dict[str, Any]) -> str:
 def payer(advisor: Advisor, claim: EdiClaim) -> str:
     (reviewed,) = review_claims(advisor, partial(BytesIO, edi(claim)))
     assert isinstance(reviewed, ReviewedClaim)
+    assert reviewed.answer
     case = reviewed.answer.parsed.case
     return payer_of(case, tuple(case.lines))
 
@@ -189,6 +190,7 @@ def test_a_line_without_a_day_takes_that_of_a_statement_of_one_day(plain_advisor
         undated = EdiClaim(lines=(line("93350", day=""),), kind="institutional", facility="13", statement=statement)
         (reviewed,) = review_claims(plain_advisor, partial(BytesIO, edi(undated)))
         assert isinstance(reviewed, ReviewedClaim)
+        assert reviewed.answer
         return [str(each.day) for each in reviewed.answer.parsed.case.lines]
 
     assert days("20260305-20260305") == ["2026-03-05"]
@@ -230,6 +232,7 @@ def test_units_of_measure(plain_advisor: Advisor, unit: str, expected: dict[str,
     assert fhir(claim)["item"][0]["quantity"] == expected
     (reviewed,) = review_claims(plain_advisor, partial(BytesIO, edi(claim)))
     assert isinstance(reviewed, ReviewedClaim)
+    assert reviewed.answer
     (found,) = reviewed.answer.parsed.case.lines
     assert (found.units, found.units_unclear) == (Decimal(2), unit != "UN")
 
