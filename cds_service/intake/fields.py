@@ -34,20 +34,21 @@ _OUTSIDE_QUOTES = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*\Z)')
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def parse_fields(fields: Mapping[str, Any], products: Mapping[str, str]) -> TypedCase:
-    """The case that the keys state; `products` are the names of contrast products.
+def parse_fields(fields: Mapping[str, Any], products: Mapping[str, str], most_items: int = MOST_ITEMS) -> TypedCase:
+    """The case that the keys state; `products` are the names of contrast products, `most_items` the limit of a list.
 
     Raises UnreadableCase, which names the key and the word at fault.
     """
     for key in fields:
         if key not in KEYS:
             raise UnreadableCase(str(key), f"expected one of the keys {', '.join(KEYS)}", str(key))
-    return _Parser(fields, ItemParser(products)).case()
+    return _Parser(fields, ItemParser(products), most_items).case()
 
 
 class _Parser:
-    def __init__(self, fields: Mapping[str, Any], items: ItemParser) -> None:
+    def __init__(self, fields: Mapping[str, Any], items: ItemParser, most_items: int) -> None:
         self.fields = fields
+        self.most_items = most_items
         self.items = items
         self.known: list[str] = []
 
@@ -123,8 +124,8 @@ class _Parser:
     def _items(self, key: str, read: Callable[[str], ItemT]) -> tuple[ItemT, ...]:
         """The items of a key. `none` says that there are none, where a part of the record is complete."""
         texts = [part for text in self._texts(key) for part in _parts(text)]
-        if len(texts) > MOST_ITEMS:
-            raise UnreadableCase(key, f"expected at most {MOST_ITEMS} items", key)
+        if len(texts) > self.most_items:
+            raise UnreadableCase(key, f"expected at most {self.most_items} items", key)
         part = next((part for part, of_part in PARTS.items() if of_part == key), "")
         if part and [each.lower() for each in texts] == [NONE]:
             self.known.append(part)

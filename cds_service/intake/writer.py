@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.errors import UnreadableCase
-from cds_service.intake.fields import parse_fields
+from cds_service.intake.fields import MOST_ITEMS, parse_fields
 from cds_service.intake.resources import PATIENT, ResourceWriter
 from cds_service.intake.text import parse_text
 from cds_service.intake.typed import CLAIM_TYPES, ChargeLine, TypedCase
@@ -35,15 +35,16 @@ class CaseWriter:
     """Parses cases and writes FHIR.
 
     `products` are the NDC of contrast products by name, or the supply code of one without an NDC; `displays` are
-    descriptions by billing code.
+    descriptions by billing code. `most_items` is the limit of a list.
     """
 
     products: Mapping[str, str] = field(default_factory=dict)
     displays: Mapping[str, str] = field(default_factory=dict)
+    most_items: int = MOST_ITEMS
 
     def parsed(self, fields: Mapping[str, Any]) -> TypedCase:
         """The case that keys state. Raises UnreadableCase."""
-        return parse_fields(fields, self.products)
+        return parse_fields(fields, self.products, self.most_items)
 
     def parsed_text(self, text: str) -> TypedCase:
         """The case in a text. Raises UnreadableCase."""

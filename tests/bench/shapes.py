@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,15 +19,18 @@ from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor, service_directory
 from tests.bench.measure import exponent
-from tests.support.notation import request_of, service_of
+from tests.support import notation
+from tests.support.notation import service_of
 
 TOO_SLOW_TO_GROW = 1.0  # seconds of CPU after which ten times as many lines are not tried
 LINES = (10, 100, 1_000, 10_000)
+LOCAL = "99199"  # in place of a local code, which has another form
+WRITER = replace(notation.WRITER, most_items=max(LINES))
 Shape = Callable[[int], dict[str, Any]]
 
 
-def _cycled(count: int, *lines: str) -> str:
-    return ", ".join(lines[number % len(lines)].format(number) for number in range(count))
+def _cycled(count: int, *lines: str) -> list[str]:
+    return [lines[number % len(lines)].format(number) for number in range(count)]
 
 
 def _claim(*lines: str, **case: Any) -> Shape:
@@ -50,7 +54,7 @@ def _days(count: int) -> list[str]:
 def _many_studies(count: int) -> dict[str, Any]:
     """Studies that each have an administration and a charge of their own, on one day."""
     return {
-        "lines": ", ".join(f"93351 for P{number}" for number in range(count // 3)),
+        "lines": [f"93351 for P{number}" for number in range(count // 3)],
         "done": [f"93351 as P{number}" for number in range(count // 3)],
         "given": [f"Definity 1.3 mL for P{number}" for number in range(count // 3)],
         "known": ["chargeItems", "procedures", "medicationAdministrations"],
@@ -61,7 +65,7 @@ def _many_days(count: int) -> dict[str, Any]:
     """A study of each day, with contrast and without its charges."""
     days = _days(count // 2)
     return {
-        "lines": ", ".join(f"93351 on {day}" for day in days),
+        "lines": [f"93351 on {day}" for day in days],
         "given": [f"Definity 1.3 mL on {day}" for day in days],
     }
 
@@ -72,7 +76,7 @@ def _chain(count: int) -> dict[str, Any]:
     return {
         "ordered": [f"93351 as O{number}" for number in third],
         "done": [f"93351 as P{number} for O{number}" for number in third],
-        "lines": ", ".join(f"93351 for P{number}" for number in third),
+        "lines": [f"93351 for P{number}" for number in third],
     }
 
 
@@ -104,7 +108,7 @@ SHAPES: dict[str, Shape] = {
     "administrations": lambda count: {"lines": "93351", "given": ["Definity 0.1 mL"] * count},
     "procedures": lambda count: {"lines": "93351", "done": ["93350"] * count, "given": ["Definity 1.3 mL"]},
     "reports": lambda count: {"lines": "93351", "reported": ["words stress echo with Definity"] * count},
-    "unknown charges": _charges("93351", "LOCAL bare", given=["Definity 1.3 mL"]),
+    "unknown charges": _charges("93351", f"{LOCAL} bare", given=["Definity 1.3 mL"]),
     "unknown drugs": lambda count: {
         "lines": "93351, 93352",
         "given": [f"RxNorm {number}" for number in range(count)],
@@ -120,13 +124,11 @@ def body_of(shape: Shape, count: int) -> tuple[str, bytes]:
     """The service and the body of a call of so many lines."""
     case = shape(count)
     undated = case.pop("undated", False)
-    if "LOCAL" in case.get("lines", ""):
-        case["lines"] = case["lines"].replace("LOCAL", "99X99")
-    request = request_of(case)
+    request = WRITER.request(WRITER.parsed(case))
     if undated:
         for entry in request["context"]["draftCharges"]["entry"]:
             del entry["resource"]["occurrenceDateTime"]
-    return service_of(case), json.dumps(request).encode()
+    return service_of(case), json.dumps(request).encode().replace(f'"{LOCAL}"'.encode(), b'"615215"')
 
 
 def measured(advisor: Advisor, shape: Shape, count: int) -> dict[str, Any]:

@@ -146,7 +146,8 @@ def test_bounds_over_http(server: str, path: str) -> None:
     deep = post(server, b'{"x": ' + nested(MAX_LEVELS) + b"}", path)
     assert (deep.status_code, deep.json()["issue"][0]["code"]) == (400, "invalid")
     assert "levels" in deep.json()["issue"][0]["diagnostics"]
-    long = post(server, bundle_body(20_001), path)
+    entries = {"resourceType": "Bundle", "type": "collection", "entry": [{}] * 20_001}
+    long = post(server, json.dumps(entries).encode() if path == "/review" else bundle_body(20_001), path)
     assert (long.status_code, long.json()["issue"][0]["code"]) == (413, "too-long")
     assert long.headers["Content-Type"] == "application/fhir+json"
 

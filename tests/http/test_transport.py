@@ -129,13 +129,11 @@ def routes() -> list[tuple[str, set[str]]]:
     values = {"service_id": "contrast-echo-claim-review", "name": "claim-review", "kind": "CodeSystem"}
     values |= {"code": "93352", "rule_id": "add-on-repeated", "filename": "reference.css"}
     adapter = app.url_map.bind("localhost")
-    return [
-        (
-            adapter.build(rule.endpoint, {name: values.get(name, "x") for name in rule.arguments}),
-            set(rule.methods or ()),
-        )
-        for rule in app.url_map.iter_rules()
-    ]
+    found: dict[str, set[str]] = {}
+    for rule in app.url_map.iter_rules():
+        address = adapter.build(rule.endpoint, {name: values.get(name, "x") for name in rule.arguments})
+        found.setdefault(address, set()).update(rule.methods or ())
+    return list(found.items())
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY"])

@@ -30,7 +30,8 @@ OFFICE = {"place": "11", "payer": "SOPT 121", "done": ["93350 as P1"]}
 WHOLE = OFFICE | {"done": ["93351 as P1"]}
 CHARGES = {"done": ["93350 as P1"]}
 HOSPITAL = {"payer": "SOPT 121", "given": ["Lumason 4.8 mL for P1"], "done": ["93351 as P1"]}
-SHARE = {"place": "22", "payer": "SOPT 121", "done": ["93351 as P1"]}
+STRESS = {"payer": "SOPT 121", "done": ["93351 as P1"]}
+SHARE = STRESS | {"place": "22"}
 DEFINITY = {"given": ["Definity 1.3 mL for P1"]}
 LUMASON = {"given": ["Lumason 2 mL for P1"]}
 
@@ -54,7 +55,7 @@ CLEAN = (
     Scenario("stress echo without contrast", 15, WHOLE | {"professional": "93351"}),
     Scenario("office, Definity", 10, OFFICE | DEFINITY | {"professional": "93350 for P1, 93352, Q9957x2-JZ"}),
     Scenario("office, waste", 3, OFFICE | LUMASON | {"professional": "93350, 93352, Q9950x2, Q9950x3-JW"}),
-    Scenario("charges, Optison", 5, {"lines": "93351, 93352, Q9956x3", "given": ["Optison 2.5 mL for P1"], **SHARE}),
+    Scenario("charges, Optison", 5, STRESS | {"lines": "93351, 93352, Q9956x3", "given": ["Optison 2.5 mL for P1"]}),
     Scenario("hospital", 8, HOSPITAL | {"institutional": "C8930, Q9950x5"}),
     Scenario("practitioner's share", 8, SHARE | {"professional": "93351-26"}),
 )
