@@ -321,7 +321,9 @@ def _may_be_product(concept: Concept, code: str) -> bool:
 
 def _supply_units(code: str, given: tuple[Administration, ...], site: Site | None) -> Supply:
     """Units of 1 mL for the doses given: added up for the study, then rounded up once."""
-    product = PRODUCTS.history(code)[0]
+    product = next(iter(PRODUCTS.history(code)), None)
+    if product is None:
+        return Supply(code, None, "it is the code of no product, whose mL would tell the units; enter them")
     total = sum((agent_ml(each) or Decimal(0) for each in given), Decimal(0))
     if not given or any(agent_ml(each) is None for each in given) or not total:
         return _units_unknown(code, "no dose in mL is recorded; enter the units", site if given else None)

@@ -13,6 +13,9 @@ from hooks.codes.tables import PairRow
 from hooks.coding import pairs as pairs_module
 from hooks.coding import published as published_module
 from hooks.coding.claims import component, settings_of, share_a_claim
+from hooks.coding.contrast import documented_units
+from hooks.coding.studies import Study
+from hooks.coding.waste import leftover_of
 from hooks.rules import pair_conflict as pair_conflict_module
 from hooks.rules.pair_conflict import pair_conflict
 from hooks.rules.supply_not_owner import supply_not_owner
@@ -137,3 +140,9 @@ def test_lines_that_contradict_each_other_are_not_judged_by_the_limit_of_one_set
     (found,) = units_over_limit.check(Case(stage="claim", lines=Records(lines)))
     assert isinstance(found, Undecided)
     assert found.reason == "the MUE table does not cover C8930 for this date of service and claim type"
+
+
+def test_a_code_of_no_product_has_no_units_and_nothing_left_over() -> None:
+    study = Study(kind="stress", day=DAY, records=(), lines=(), procedures=(), administrations=(), orders=())
+    assert documented_units("A9700", study).units is None
+    assert leftover_of("A9700", study) is None
