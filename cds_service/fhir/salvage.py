@@ -7,6 +7,7 @@ import msgspec
 
 from cds_service.core.case import Stage
 from cds_service.fhir.checks import resource_type_of
+from cds_service.fhir.r4_types import R4_TYPES
 
 _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
 _CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
@@ -33,7 +34,12 @@ _PARTS = {
 
 def codes_in(pieces: Iterable[msgspec.Raw], stage: Stage) -> frozenset[str]:
     """The possible billing codes in unparsable JSON that may be charges."""
-    return frozenset(code for raw in pieces if resource_type_of(raw) in _CHARGES[stage] for code in _codes(raw))
+    return frozenset(code for raw in pieces if _may_be_charge(resource_type_of(raw), stage) for code in _codes(raw))
+
+
+def _may_be_charge(resource_type: str, stage: Stage) -> bool:
+    """True for the types of charges and, since it may be one that is misspelt, for a type that FHIR does not have."""
+    return resource_type in _CHARGES[stage] or resource_type not in R4_TYPES
 
 
 def _codes(raw: msgspec.Raw) -> Iterator[str]:

@@ -47,7 +47,11 @@ def no_type(line: Json) -> None:
     del line["resourceType"]
 
 
-WAYS = [quantity, status, code_as_number, unlisted, control_character, no_type]
+def misspelt_type(line: Json) -> None:
+    line["resourceType"] += " "
+
+
+WAYS = [quantity, status, code_as_number, unlisted, control_character, no_type, misspelt_type]
 Way = Callable[[Json], None]
 
 
