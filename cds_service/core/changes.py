@@ -10,7 +10,7 @@ from msgspec import structs
 
 from cds_service.core.case import Case, Line, Order, Origin
 from cds_service.core.concepts import BILLING, Code, Concept
-from cds_service.core.notation import notation, plain
+from cds_service.core.notation import counted_units, notation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class SetUnits:
     units: Decimal
 
     def __str__(self) -> str:
-        return f"set {self.line.code} to {plain(self.units)} {'unit' if self.units == 1 else 'units'}"
+        return f"set {self.line.code} to {counted_units(self.units)}"
 
 
 @dataclass(frozen=True, slots=True)

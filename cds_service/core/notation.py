@@ -9,15 +9,20 @@ from typing import NamedTuple
 from cds_service.errors import UnreadableCase
 
 
-def notation(code: str, modifiers: Iterable[str], units: Decimal | None) -> str:
-    """A line in billers' notation: code, `x` and units, `-` and each modifier. One unit is omitted."""
-    times = "" if units is None or units == 1 else f"x{plain(units)}"
+def notation(code: str, modifiers: Iterable[str], units: Decimal | None, *, with_one: bool = False) -> str:
+    """A line in billers' notation: code, `x` and units (one only `with_one`), `-` and each modifier."""
+    times = "" if units is None or (units == 1 and not with_one) else f"x{plain(units)}"
     return code + times + "".join(f"-{modifier}" for modifier in modifiers)
 
 
 def plain(number: Decimal) -> str:
     """A number without trailing zeros or exponent: 2, 1.3."""
     return f"{number.normalize():f}"
+
+
+def counted_units(units: Decimal) -> str:
+    """A number of units: `1 unit`, `2 units`."""
+    return f"{plain(units)} {'unit' if units == 1 else 'units'}"
 
 
 class WrittenLine(NamedTuple):

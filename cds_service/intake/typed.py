@@ -1,7 +1,6 @@
 """A case in billers' notation, parsed: what coders type, with the words behind each item."""
 
 from decimal import Decimal
-from typing import Literal
 
 import msgspec
 
@@ -74,9 +73,7 @@ class ChargeLine(msgspec.Struct, frozen=True, kw_only=True):
     words: Words = NO_WORDS
 
     def __str__(self) -> str:
-        written = notation(self.code, self.modifiers, None)
-        if self.units is not None:
-            written = self.code + f"x{plain(self.units)}" + "".join(f"-{each}" for each in self.modifiers)
+        written = notation(self.code, self.modifiers, self.units, with_one=True)
         return f"{written} {self.words}".rstrip()
 
 
@@ -146,6 +143,3 @@ class TypedCase(msgspec.Struct, frozen=True, kw_only=True):
     def complete(self) -> frozenset[str]:
         """The complete parts of the record: those that are typed, and those that are `known`."""
         return frozenset(part for part, key in PARTS.items() if getattr(self, key)) | frozenset(self.known)
-
-
-Part = Literal["procedures", "medicationAdministrations", "chargeItems", "coverages", "observations"]

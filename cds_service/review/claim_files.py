@@ -23,7 +23,7 @@ from cds_service.review.report import (
     InputWarning,
     Report,
     UndecidedRule,
-    findings_with_views,
+    findings_by_id,
     report_of,
 )
 
@@ -155,7 +155,7 @@ def claim_report(answer: Answer, claim: Claim) -> ClaimReport:
     report = report_of(answer)
     is_silent = report.empty and not report.warnings
     places = _Places({} if is_silent else places_of(claim), claim.at(claim.spot))
-    findings = {view.id: finding for finding, view in findings_with_views(answer)}
+    findings = findings_by_id(answer)
     located = (structs.replace(each, location=places.of(each.location)) for each in report.warnings)
     return ClaimReport(
         claim=claim.number,

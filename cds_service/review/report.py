@@ -176,6 +176,12 @@ def findings_with_views(result: ReviewResult) -> list[tuple[Finding, FindingView
     ]
 
 
+def findings_by_id(result: ReviewResult) -> dict[str, Finding]:
+    """The findings of a review by the ids of their views."""
+    findings = result.review.findings
+    return {finding_id: finding for finding_id, (_, finding) in zip(finding_ids(findings), findings, strict=True)}
+
+
 def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult, room: ActionRoom) -> FindingView:
     case, raw = result.parsed.case, result.parsed.raw
     return FindingView(

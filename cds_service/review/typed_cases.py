@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cds_service.core.rules import Fix
 from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.intake.fields import fields_of, form_of
 from cds_service.intake.fixes import applied
@@ -13,7 +14,7 @@ from cds_service.intake.text import text_of
 from cds_service.intake.typed import TypedCase
 from cds_service.intake.writer import CaseWriter, WrittenBundle
 from cds_service.review.advisor import Advisor, Answer
-from cds_service.review.report import FindingView, FixView, Report, findings_with_views, report_of
+from cds_service.review.report import FindingView, FixView, Report, findings_by_id, report_of
 
 
 class ClaimExample(NamedTuple):
@@ -81,11 +82,11 @@ class ReviewedCase:
     def report(self) -> TypedReport:
         """The report with the case after each fix."""
         plain = report_of(self.answer)
-        repaired = {view.id: self._repaired(finding.fixes, view) for finding, view in findings_with_views(self.answer)}
+        findings = findings_by_id(self.answer)
         members = {name: getattr(plain, name) for name in plain.__struct_fields__ if name != "findings"}
         return TypedReport(
             **members,
-            findings=tuple(repaired[each.id] for each in plain.findings),
+            findings=tuple(self._repaired(findings[each.id].fixes, each) for each in plain.findings),
             case=fields_of(self.case),
             notation=text_of(self.case),
             form=form_of(self.case),
@@ -93,7 +94,7 @@ class ReviewedCase:
             complete=tuple(kind for kind, key in PREFETCH_KEYS.items() if key in self.case.complete),
         )
 
-    def _repaired(self, fixes: Any, view: FindingView) -> TypedFinding:
+    def _repaired(self, fixes: tuple[Fix, ...], view: FindingView) -> TypedFinding:
         members = {name: getattr(view, name) for name in view.__struct_fields__ if name != "fixes"}
         after = (applied(self.case, self.written, fix.changes) for fix in fixes)
         return TypedFinding(

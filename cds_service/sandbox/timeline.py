@@ -10,7 +10,7 @@ from typing import Literal
 
 from cds_service.core.case import Administration, Case, Coverage, Document, Line, Observation, Order, Procedure, Record
 from cds_service.core.concepts import BILLING, Concept
-from cds_service.core.notation import plain
+from cds_service.core.notation import counted_units, plain
 from cds_service.fhir.read import ParsedCase
 from cds_service.review.reference import Part
 from cds_service.sandbox.json_paths import Json
@@ -165,9 +165,7 @@ def _line_detail(line: Line) -> str:
 
 
 def _units(units: Decimal | None) -> str:
-    if units is None:
-        return "units not stated"
-    return f"{plain(units)} {'unit' if units == 1 else 'units'}"
+    return "units not stated" if units is None else counted_units(units)
 
 
 def _words(concept: Concept) -> str:

@@ -39,8 +39,11 @@ def blueprint(advisor: Advisor, services: ServiceDirectory, recorder: CallRecord
             return as_json(report)
         require_json("or application/edi-x12")
         body = limits.raw_body(settings)
-        _require_no_call(body, services)
-        answer = advisor.review_bundle(body, _stage(), _complete())
+        try:
+            answer = advisor.review_bundle(body, _stage(), _complete())
+        except BadRequest:
+            _require_no_call(body, services)
+            raise
         recorder.record_call(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))
         return as_json(report_of(answer))
 

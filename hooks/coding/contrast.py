@@ -8,7 +8,7 @@ from typing import Literal
 
 from cds_service.core.case import Administration, Case, Line, Order, Procedure, Record, cached_fact
 from cds_service.core.concepts import Concept
-from cds_service.core.notation import plain
+from cds_service.core.notation import counted_units, plain
 from cds_service.core.rules import Evidence
 from cds_service.core.site import Site
 from hooks.codes.tables import CODES, PRODUCTS
@@ -338,7 +338,7 @@ def _supply_units(code: str, given: tuple[Administration, ...], site: Site | Non
     return Supply(
         code,
         units,
-        f"{plain(total)} mL given, rounded up to {plain(units)} {'unit' if units == 1 else 'units'} of 1 mL",
+        f"{plain(total)} mL given, rounded up to {counted_units(units)} of 1 mL",
     )
 
 

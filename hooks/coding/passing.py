@@ -5,10 +5,8 @@ A reason is one clause about this case. It names only codes and days of the case
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal
 
 from cds_service.core.case import Line
-from cds_service.core.notation import plain
 from cds_service.core.rules import Because
 from hooks.coding.claims import charge_evidence
 
@@ -36,11 +34,6 @@ def is_or_are(lines: Iterable[Line]) -> str:
 def on_day(day: date | None) -> str:
     """` on 2026-03-02`; empty without a day."""
     return f" on {day.isoformat()}" if day else ""
-
-
-def counted_units(units: Decimal) -> str:
-    """A number of units: `1 unit`, `2 units`."""
-    return f"{plain(units)} {'unit' if units == 1 else 'units'}"
 
 
 def because_of(text: str, lines: Iterable[Line]) -> Because:

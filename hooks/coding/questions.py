@@ -11,11 +11,11 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from cds_service.core.case import Case, Line
-from cds_service.core.notation import notation
+from cds_service.core.notation import counted_units, notation
 from cds_service.core.rules import Answer, Question, Undecided
 from hooks.codes.tables import PRODUCTS
 from hooks.coding.claims import charge_evidence
-from hooks.coding.passing import codes_of, counted_units
+from hooks.coding.passing import codes_of
 from hooks.coding.products import UNSPECIFIED
 from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED
 

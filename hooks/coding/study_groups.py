@@ -178,7 +178,7 @@ def _day_key(group: Group) -> tuple[Kind, date | None, str]:
     return group.kind, group.day, "" if group.day else min(group.encounters, default="")
 
 
-class _ByPractitioner:
+class _MergedByPractitioner:
     """Groups of one kind and day, merged by practitioner unless references separate them.
 
     Indexed by practitioner and by reference, since a call may hold thousands of groups.
@@ -214,7 +214,7 @@ class _ByPractitioner:
 
 def _merge_same_day(similar: Sequence[Group]) -> list[Group]:
     """Studies of one kind on one day are one study, unless practitioners or references separate them."""
-    named = _ByPractitioner()
+    named = _MergedByPractitioner()
     for each in (group for group in similar if group.practitioners):
         named.add(each)
     groups = list(named.groups)

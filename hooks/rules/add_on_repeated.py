@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from cds_service.core.case import Case, Line
-from cds_service.core.notation import plain
+from cds_service.core.notation import counted_units, plain
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Verdict, rule
 from hooks.codes.tables import ADD_ONS, CODES
 from hooks.coding.claims import by_claim_type, units_of
 from hooks.coding.fixes import keep_units
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, counted_units, on_day
+from hooks.coding.passing import because_of, on_day
 from hooks.coding.studies import Study, studies
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 
 from cds_service.core.case import Case, Line
-from cds_service.core.notation import plain
+from cds_service.core.notation import counted_units, plain
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import STRESS_DRUGS, StressDrug
 from hooks.coding.claims import (
@@ -20,7 +20,7 @@ from hooks.coding.claims import (
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, counted_units, left_to, named, on_day
+from hooks.coding.passing import because_of, left_to, named, on_day
 from hooks.coding.questions import how_much
 from hooks.coding.stress_drugs import Given, given_of, is_stress_drug
 from hooks.coding.unclear import shifted_day

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode, SetUnits
-from cds_service.core.notation import plain
+from cds_service.core.notation import counted_units
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
@@ -100,7 +100,7 @@ def _has_code(study: Study, lines: list[Line], codes: list[str], agents: AgentsO
 def _codes_with_units(codes: list[str], supply: Supply) -> str:
     if len(codes) > 1 or supply.units is None:
         return " and ".join(codes)
-    return f"{supply.code} ({plain(supply.units)} {'unit' if supply.units == 1 else 'units'})"
+    return f"{supply.code} ({counted_units(supply.units)})"
 
 
 def _replacement(study: Study, lines: list[Line], supply: Supply, case: Case) -> Fix:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from cds_service.cms.answers import LimitSetting
 from cds_service.core.case import Case, Line
-from cds_service.core.notation import plain
+from cds_service.core.notation import counted_units, plain
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from hooks.codes.tables import ADD_ONS, UNIT_LIMITS
 from hooks.coding.claims import (
@@ -25,7 +25,7 @@ from hooks.coding.contrast import supplies_due
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, counted_units, left_to, on_day
+from hooks.coding.passing import because_of, left_to, on_day
 from hooks.coding.practitioners import ByPractitioner
 from hooks.coding.products import is_supply
 from hooks.coding.published import Limit, Unknown, is_of_echo, unit_limit
@@ -242,7 +242,7 @@ def _finding(lines: list[Line], total: Decimal, limit: Limit, known: list[Limit]
         notes.append(f"{unknown} unknown; the larger MUE limit was used.")
     paid = f"pays at most {plain(limit.units)}" if limit.units else "pays none on this claim"
     return Finding(
-        summary=f"{limit.code}: {plain(total)} {'unit' if total == 1 else 'units'} on one day, but Medicare {paid}.",
+        summary=f"{limit.code}: {counted_units(total)} on one day, but Medicare {paid}.",
         evidence=charge_evidence(lines),
         fixes=tuple(_fixes(lines, limit, case)) if certain else (),
         notes=tuple(notes),
