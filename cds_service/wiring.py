@@ -10,6 +10,7 @@ from typing import Literal
 
 import hooks
 import sample_bundles
+from cds_service.ask.asker import Asker
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
@@ -28,7 +29,9 @@ from cds_service.settings import Settings, load_settings
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.alternatives import READINGS
 from hooks.coding.products import agent_in
+from hooks.publish import ask as hooks_ask
 from hooks.publish import audit as hooks_audit
+from hooks.publish import reference as hooks_reference
 
 
 def create_advisor(settings: Settings) -> Advisor:
@@ -100,3 +103,8 @@ def create_case_writer() -> CaseWriter:
     """The writer of cases, with the names of contrast products and the descriptions of codes."""
     products = {product.name: product.ndc[0] if product.ndc else product.code for product in PRODUCTS}
     return CaseWriter(products, {entry.code: entry.words for entry in CODES})
+
+
+def create_asker(advisor: Advisor) -> Asker:
+    """Answers questions in words, with the advisor's rules and loaded tables. Raises TableError."""
+    return Asker(hooks_reference.reference(), advisor, create_case_writer(), hooks_ask.knowledge())

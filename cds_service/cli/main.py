@@ -1,4 +1,4 @@
-"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
+"""The command line: `cds-service serve`, `check`, `ask`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
 `settings`."""
 
 import sys
@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from cds_service.cli import examples, terminal
+from cds_service.cli.ask import ask_command
 from cds_service.cli.audit import audit_group
 from cds_service.cli.check import check_command
 from cds_service.cli.claim import claim_command
@@ -27,6 +28,7 @@ from cds_service.wiring import (
     auditor_with_tables,
     codes_in_scope,
     create_advisor,
+    create_asker,
     create_auditor,
     create_case_writer,
     product_of,
@@ -153,6 +155,7 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
+main.add_command(ask_command(lambda: create_asker(_advisor()), _console))
 main.add_command(audit_group(create_auditor))
 main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
 main.add_command(claim_command(_advisor, create_case_writer(), _console))

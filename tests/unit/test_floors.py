@@ -19,7 +19,7 @@ FLOORS = (
     ("database",),
     ("review",),
     ("auth",),
-    ("audit", "sandbox", "onboarding"),
+    ("ask", "audit", "sandbox", "onboarding"),
     ("web",),
     ("app", "wiring", "server", "cli", "__main__"),
 )
@@ -35,7 +35,7 @@ KNOWLEDGE_FLOORS = (
 KNOWLEDGE_FLOOR = {room: number for number, rooms in enumerate(KNOWLEDGE_FLOORS) for room in rooms}
 
 # What the knowledge may use of the machine: the vocabulary of rules, and the shapes of what it hands over.
-OPEN_TO_KNOWLEDGE = {"cms", "core", "cdshooks", "review", "audit"}
+OPEN_TO_KNOWLEDGE = {"cms", "core", "cdshooks", "review", "ask", "audit"}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path
