@@ -96,7 +96,7 @@ class ClaimReviewer:
         return [lines[code] for code in sorted(lines)]
 
     def _given(self, question: Question) -> list[str]:
-        """What was given, if one product and one amount are named."""
+        """The administration, if one product and one amount are named."""
         given = [code for code in question.codes if code in self.knowledge.given_as]
         if len(given) != 1 or len(question.amounts) != 1:
             return []
