@@ -8,7 +8,7 @@ from cds_service.ask.claims import ClaimReviewer, Reviewed
 from cds_service.ask.knowledge import Decline, Fact, Knowledge, Topic
 from cds_service.ask.lexicon import plain_words
 from cds_service.ask.question import Question, question_of
-from cds_service.ask.search import CodeSearch
+from cds_service.ask.search import CodeSearch, Found
 from cds_service.ask.spans import Reading, Recognizer, cleaned
 from cds_service.errors import BadRequest
 from cds_service.intake.writer import CaseWriter
@@ -27,7 +27,7 @@ class Asker:
         self.knowledge = knowledge
         self.advisor = advisor
         self.recognizer = Recognizer(knowledge, (page.description for page in reference.pages))
-        self.search = CodeSearch(reference, knowledge, self.recognizer)
+        self._search = CodeSearch(reference, knowledge)
         self._reviewer = ClaimReviewer(advisor, writer, knowledge)
         self._codes = frozenset(page.code for page in reference.pages)
         self._facts: dict[str, list[Fact]] = {}
@@ -38,14 +38,20 @@ class Asker:
 
     def ask(self, question: str) -> Answer:
         """The answer to a question. Raises BadRequest for one that is too long, which names `q` and the limit."""
-        if len(question) > LONGEST_QUESTION:
-            raise BadRequest(f"`q`: expected at most {LONGEST_QUESTION} characters", "q")
-        text = cleaned(question)
-        if len(text) > LONGEST_QUESTION:
-            raise BadRequest(f"`q`: expected at most {LONGEST_QUESTION} characters", "q")
-        reading = self.recognizer.read(text)
-        parsed = question_of(reading, self.knowledge)
-        return self._answered(parsed)
+        return self._answered(question_of(self._read(question), self.knowledge))
+
+    def find(self, query: str) -> Found:
+        """The codes that a query names or describes, and the answer to it. Raises BadRequest as `ask` does."""
+        if not query.strip():
+            return self._search.everything
+        question = question_of(self._read(query), self.knowledge)
+        return self._search.find(question, self._answered(question))
+
+    def _read(self, text: str) -> Reading:
+        for written in (text, plain := cleaned(text[: LONGEST_QUESTION + 1])):
+            if len(written) > LONGEST_QUESTION:
+                raise BadRequest(f"`q`: expected at most {LONGEST_QUESTION} characters", "q")
+        return self.recognizer.read(plain)
 
     def _answered(self, question: Question) -> Answer:
         words = self.knowledge.words
@@ -80,7 +86,7 @@ class Asker:
         words = self.knowledge.words
         if question.reading.not_understood:
             return self._answer(question, declined=words.nothing_found)
-        pages = self.search.described(question.reading)
+        pages = self._search.described(question.reading)
         if pages:
             codes = tuple(page.code for page in pages)
             facts = [fact for fact in self._facts["codes"] if fact.subject in codes and fact.in_force(question.day)]

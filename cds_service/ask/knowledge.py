@@ -96,7 +96,9 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     `things` map synonyms to words of the codes' descriptions, `fillers` are words without a meaning of their own,
     `spelled` words that are never taken for misspelled ones. `defaults` names the topics of questions without one:
-    `code`, `pair`, `modifier`, `amount`, `setting`. `study` is a line to put beside a line that is asked about alone.
+    `code`, `pair`, `modifier`, `amount`, `discarded`, `setting`, `claim`. `settings_if_none` are the settings that are
+    answered for if none is named. `study` is a line to put beside a drug that is asked about alone, `examples` are
+    questions to try.
     """
 
     topics: dict[str, Topic]
@@ -118,6 +120,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     defaults: dict[str, str]
     settings_if_none: tuple[str, ...]
     study: str
+    examples: tuple[str, ...]
 
 
 def load_words(path: Path) -> Words:

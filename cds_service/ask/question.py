@@ -37,6 +37,12 @@ class Question:
         """True if a code, product, modifier or term is named."""
         return bool(self.codes or self.modifiers or self.terms)
 
+    @property
+    def asks_more(self) -> bool:
+        """True if more is said than the name of a code or product, or words that describe codes."""
+        of_codes = bool(self.codes and self.settings) or len(self.codes) > 1
+        return bool(self.topics or self.amounts or self.discarded or self.modifiers or self.terms) or of_codes
+
 
 def question_of(reading: Reading, knowledge: Knowledge) -> Question:
     """The parts of a text's reading."""

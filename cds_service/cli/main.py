@@ -18,7 +18,7 @@ from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
 from cds_service.cli.tables import tables_group
-from cds_service.errors import ServiceError, SettingsError
+from cds_service.errors import RequestError, ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
 from cds_service.review.reference import rule_page
@@ -94,25 +94,28 @@ def show_settings() -> None:
     click.echo(table())
 
 
-@main.command(epilog=examples("codes", "codes hospital"))
-@click.argument("code", required=False)
-def codes(code: str | None) -> None:
-    """Print the reference page of a CODE, or list codes; a word or an NDC searches them.
+@main.command(epilog=examples("codes", "codes contrast in hospital"))
+@click.argument("query", nargs=-1, metavar="[CODE|WORDS]...")
+def codes(query: tuple[str, ...]) -> None:
+    """Print the reference page of a CODE, or list codes; words, an NDC or a question search them.
 
     Exit code 2: no match.
     """
-    reference = hooks_reference.reference()
-    page = reference.page(code) if code else None
-    found = reference.search(code or "")
-    if not found:
-        click.echo(f"no code matches `{code}`; `cds-service codes` lists all", err=True)
-        sys.exit(2)
-    if page is None and code and len(found) == 1:
-        page = found[0]
+    written = " ".join(query)
+    page = hooks_reference.reference().page(written) if written else None
     if page:
         terminal.show_code(_console(), page)
-    else:
-        terminal.show_codes(_console(), found)
+        return
+    try:
+        found = create_asker(_advisor()).find(written)
+    except RequestError as error:
+        click.echo(error.message, err=True)
+        sys.exit(2)
+    if not found.pages and not found.answer:
+        reason = found.declined or f"no code matches `{written}`"
+        click.echo(f"{reason}; `cds-service codes` lists all", err=True)
+        sys.exit(2)
+    terminal.show_found(_console(), found)
 
 
 @main.command(epilog=examples("rules", "rules add-on-modifier"))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cds_service.ask.answer import Answer as AskAnswer
 from cds_service.ask.answer import Understood
+from cds_service.ask.search import Found
 from cds_service.cdshooks.messages import Action, Card
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import Answer
@@ -281,6 +282,20 @@ def show_answer(console: Console, answer: AskAnswer) -> None:
         console.print(Text(f"    {sentence.source}, {checked}{mark} ({sentence.link})", style="dim"))
     for question in answer.asked:
         console.print(Text(f"? {question}", style="cyan"))
+
+
+def show_found(console: Console, found: Found) -> None:
+    """Print the result of a search: a single code's page, or the answer and the codes, one per line."""
+    if found.corrected:
+        console.print(Text(f"Did you mean {found.corrected}?", style="yellow"))
+    if found.answer is None and len(found.pages) == 1:
+        show_code(console, found.pages[0])
+        return
+    if found.answer is not None:
+        show_answer(console, found.answer)
+    elif found.declined:
+        console.print(Text(found.declined, style="bold"))
+    show_codes(console, found.pages)
 
 
 def _understood(part: Understood) -> str:

@@ -338,7 +338,7 @@ _NEVER = "with any modifier (indicator 0)"
 
 
 def _pair(one: str, other: str, day: date | None) -> tuple[Fact, ...]:
-    """What the tables say on two of their codes, by claim type; nothing for days that they do not reach."""
+    """The statements on two codes of the tables, by claim type; nothing for days that they do not reach."""
     settings: tuple[ClaimSetting, ...] = ("professional", "facility")
     first, second = sorted((one, other))
     found = (_pair_in(first, second, setting, day) for setting in settings)
