@@ -48,10 +48,9 @@ class Asker:
         return self._search.find(question, self._answered(question))
 
     def _read(self, text: str) -> Reading:
-        for written in (text, plain := cleaned(text[: LONGEST_QUESTION + 1])):
-            if len(written) > LONGEST_QUESTION:
-                raise BadRequest(f"`q`: expected at most {LONGEST_QUESTION} characters", "q")
-        return self.recognizer.read(plain)
+        if len(text) > LONGEST_QUESTION:
+            raise BadRequest(f"`q`: expected at most {LONGEST_QUESTION} characters", "q")
+        return self.recognizer.read(cleaned(text))
 
     def _answered(self, question: Question) -> Answer:
         words = self.knowledge.words
@@ -103,22 +102,21 @@ class Asker:
         """The topics of a question, by name: those it names, or the one that its parts stand for."""
         words = self.knowledge.words
         named = list(question.topics)
-        if question.discarded or ("discarded" in named):
+        if question.discarded:
             named.append(words.defaults["discarded"])
-        if question.amounts:
+        if question.amounts or question.has_units:
             named.append(words.defaults["amount"])
         if question.modifiers:
             named.append(words.defaults["modifier"])
-        if len(question.lines) > 1 and not set(named) & {words.defaults["modifier"]}:
+        if len(question.lines) > 1:
             named.append(words.defaults["pair"])
         if question.lines and len(question.lines) > 2:
             named.append(words.defaults["claim"])
-        if not named and question.settings and question.codes:
+        open_to_settings = {words.defaults[each] for each in ("code", "claim", "modifier")}
+        if question.settings and question.codes and open_to_settings.issuperset(named):
             named.append(words.defaults["setting"])
         if not named and question.codes:
             named.append(words.defaults["code"])
-        if set(named) == {words.defaults["claim"]} and question.settings and question.codes:
-            named.append(words.defaults["setting"])
         return {name: words.topics[name] for name in dict.fromkeys(named)}
 
     def _reviewed(self, question: Question, topics: dict[str, Topic]) -> Reviewed:
@@ -178,13 +176,12 @@ class Asker:
         of_modifiers = [
             term for each in question.modifiers if each in words.modifiers for term in words.modifiers[each].terms
         ]
-        of_topics = (
-            [] if question.terms or question.modifiers else [term for each in topics.values() for term in each.terms]
-        )
-        named = dict.fromkeys([*question.terms, *of_modifiers, *of_topics])
+        named = dict.fromkeys([*question.terms, *(() if question.codes else question.also_terms), *of_modifiers])
+        if not named:
+            named = dict.fromkeys(term for each in topics.values() for term in each.terms)
         by_modifier = [
             fact.sentence
-            for name in ("modifiers", "pair_modifiers")
+            for name in ("drug-modifiers", "pair_modifiers")
             for fact in self._facts.get(name, ())
             if fact.subject in question.modifiers and not fact.codes
         ]
@@ -234,9 +231,9 @@ def _combinations(codes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 def _is_on(fact: Fact, subjects: set[str], many: bool) -> bool:
     """True if a statement is about a code or modifier; of several codes, about one by itself or about two together."""
-    if fact.subject in subjects:
+    if not subjects.isdisjoint(fact.subjects):
         return True
-    return len(fact.codes & subjects) > 1 if many else bool(fact.codes & subjects)
+    return len((fact.codes | fact.mentioned) & subjects) > 1 if many else bool(fact.codes & subjects)
 
 
 def _is_declined(decline: Decline, reading: Reading) -> bool:

@@ -81,7 +81,7 @@ class ClaimReviewer:
         words = self.knowledge.words
         for name in question.settings[:1] or words.settings_if_none:
             setting: Setting = words.settings[name]
-            for claim_type, keys in setting.claims.items():
+            for claim_type, keys in _claims(setting, question).items():
                 label = f"{name}, {_WHOSE[claim_type]}" if len(setting.claims) > 1 else name
                 yield _Case(label, {**base, "lines": lines, "claim_type": claim_type, **keys})
 
@@ -90,14 +90,14 @@ class ClaimReviewer:
         lines = dict(question.lines)
         if question.amounts and not lines:
             lines = {code: code for code in question.codes if code in self.knowledge.given_as}
-        drugs = [code for code in lines if self.knowledge.given_as.get(code) == code]
-        if drugs and question.amounts and len(lines) == len(drugs):
-            lines[self.knowledge.words.study] = self.knowledge.words.study
+        words = self.knowledge.words
+        if lines and all(self.knowledge.kinds.get(code) in words.beside_study for code in lines):
+            lines[words.study] = words.study
         return [lines[code] for code in sorted(lines)]
 
     def _given(self, question: Question) -> list[str]:
         """The administration, if one product and one amount are named."""
-        given = [code for code in question.codes if code in self.knowledge.given_as]
+        given = [code for code in question.products or question.codes if code in self.knowledge.given_as]
         if len(given) != 1 or len(question.amounts) != 1:
             return []
         discarded = [f"{each} discarded" for each in question.discarded[:1] if each.endswith("mL")]
@@ -113,6 +113,13 @@ class ClaimReviewer:
             if (fixed := _with_units(finding, reviewed)) is not None:
                 return review_case(self.advisor, self.writer, fixed)
         return reviewed
+
+
+def _claims(setting: Setting, question: Question) -> dict[str, dict[str, str]]:
+    """The claims of a setting; a stated place of service or type of bill tells which one."""
+    if question.place:
+        return {"professional": {"place": question.place}}
+    return {"institutional": {"bill": question.bill}} if question.bill else setting.claims
 
 
 def _lines_of(case: TypedCase) -> Iterator[Any]:

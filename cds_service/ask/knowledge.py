@@ -17,7 +17,9 @@ Keys = Mapping[str, str]
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement of a table. `subject` is the code or term that it is about, `codes` are all codes that it is about.
+    """A statement of a table. `subjects` are the codes, modifier or term that it is about, its entry's own first.
+
+    `codes` are all codes of its entry, `mentioned` those in its text.
 
     `topics` are the table's name, or the section of a code's page, and others that it answers. `claim_type` is
     empty if the statement is about claims of both types, else `professional` or `facility`. `first` and `last` are the
@@ -29,8 +31,9 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     link: str
     topics: tuple[str, ...]
-    subject: str
+    subjects: tuple[str, ...]
     codes: frozenset[str] = frozenset()
+    mentioned: frozenset[str] = frozenset()
     claim_type: str = ""
     verified_through: date | None = None
     confidence: Confidence = "seen"
@@ -42,6 +45,11 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
         if day is None:
             return self.last is None
         return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+    @property
+    def subject(self) -> str:
+        """The code, modifier or term of its entry."""
+        return self.subjects[0]
 
     @property
     def sentence(self) -> Sentence:
@@ -97,8 +105,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `things` map synonyms to words of the codes' descriptions, `fillers` are words without a meaning of their own,
     `spelled` words that are never taken for misspelled ones. `defaults` names the topics of questions without one:
     `code`, `pair`, `modifier`, `amount`, `discarded`, `setting`, `claim`. `settings_if_none` are the settings that are
-    answered for if none is named. `study` is a line to put beside a drug that is asked about alone, `examples` are
-    questions to try.
+    answered for if none is named. `study` is a line to put beside codes that are asked about without one, if all are
+    of the kinds `beside_study`. `examples` are questions to try.
     """
 
     topics: dict[str, Topic]
@@ -120,6 +128,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     defaults: dict[str, str]
     settings_if_none: tuple[str, ...]
     study: str
+    beside_study: tuple[str, ...]
     examples: tuple[str, ...]
 
 
@@ -137,8 +146,9 @@ class Knowledge:
     """Words, statements and names.
 
     `names` are kind, value and phrase of what the tables name (products, drugs, glossary terms); `codes_of` the codes
-    of a product or drug, `given_as` its name in billers' notation. `pair` makes the statements on two codes for a day.
-    `named_by` gives the codes that an NDC names. `day` is the newest day that the tables were verified for.
+    of a product or drug, `given_as` its name in billers' notation, `kinds` the kind of a code. `pair` makes the
+    statements on two codes for a day. `named_by` gives the codes that an NDC names. `day` is the newest day for which
+    all tables were verified.
     """
 
     words: Words
@@ -149,4 +159,5 @@ class Knowledge:
     pair: Callable[[str, str, date | None], tuple[Fact, ...]]
     named_by: Callable[[str], frozenset[str]]
     day: date
+    kinds: Mapping[str, str]
     modifiers: frozenset[str] = field(default_factory=frozenset)

@@ -1,10 +1,11 @@
 """A question taken apart: its codes, what it is about, and the claims that it describes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
 from cds_service.ask.knowledge import Knowledge
+from cds_service.ask.lexicon import plain_words
 from cds_service.ask.spans import Reading, Span
 from cds_service.core.notation import notation, parse_line
 
@@ -16,26 +17,36 @@ class Question:
     """The parts of a question.
 
     `lines` are charge lines in billers' notation by their code, `codes` all codes that it names, by itself or by a
-    product, `terms` terms of the glossary. `day` is the stated date of service.
+    product, `products` those that it names by a product. `terms` are terms of the glossary, `also_terms` those whose
+    names mean something else besides. `place` and `bill` are a stated place of service and type of bill, `day` the
+    stated date of service.
     """
 
     reading: Reading
     lines: dict[str, str]
     codes: tuple[str, ...]
+    products: tuple[str, ...]
     modifiers: tuple[str, ...]
     settings: tuple[str, ...]
     payers: tuple[str, ...]
     topics: tuple[str, ...]
     terms: tuple[str, ...]
-    things: tuple[str, ...]
+    also_terms: tuple[str, ...]
     amounts: tuple[str, ...]
     discarded: tuple[str, ...]
+    place: str
+    bill: str
     day: date | None
 
     @property
     def has_subject(self) -> bool:
         """True if a code, product, modifier or term is named."""
         return bool(self.codes or self.modifiers or self.terms)
+
+    @property
+    def has_units(self) -> bool:
+        """True if a number of units is stated."""
+        return any(parse_line(line).units is not None for line in self.lines.values())
 
     @property
     def asks_more(self) -> bool:
@@ -48,23 +59,57 @@ def question_of(reading: Reading, knowledge: Knowledge) -> Question:
     """The parts of a text's reading."""
     written = _lines(reading)
     products = [each for each in reading.of("product", "drug") if not each.negated]
-    named = [code for each in products for code in knowledge.codes_of[each.value]]
-    named += [code for each in reading.of("ndc") for code in sorted(knowledge.named_by(each.value))]
-    topics = _once(each.value for each in reading.of("topic"))
+    named = _once(code for each in products for code in knowledge.codes_of[each.value])
+    by_ndc = [code for each in reading.of("ndc") for code in sorted(knowledge.named_by(each.value))]
+    place, bill = _first(reading, "place"), _first(reading, "bill")
     return Question(
         reading=reading,
         lines=written,
-        codes=_once([*written, *named])[:MOST_CODES],
+        codes=_once([*written, *named, *by_ndc])[:MOST_CODES],
+        products=_once([*named, *by_ndc]),
         modifiers=_modifiers(reading, written),
-        settings=_once(each.value for each in reading.of("setting")),
+        settings=_once([*_settings_of(place, bill, knowledge), *(each.value for each in reading.of("setting"))]),
         payers=_once(each.value for each in reading.of("payer")),
-        topics=topics,
-        terms=_once(each.value for each in reading.of("term")),
-        things=_once(each.value for each in reading.of("thing", "word")),
+        topics=_once(each.value for each in reading.of("topic")),
+        terms=_terms(reading, knowledge),
+        also_terms=_also_terms(reading, knowledge),
         amounts=_once(each.value for each in reading.of("amount")),
         discarded=_once(each.value for each in reading.of("discarded")),
+        place=place,
+        bill=bill,
         day=next((date.fromisoformat(each.value) for each in reading.of("day")), None),
     )
+
+
+def _first(reading: Reading, kind: str) -> str:
+    return next((each.value for each in reading.of(kind)), "")
+
+
+def _settings_of(place: str, bill: str, knowledge: Knowledge) -> Iterator[str]:
+    """The settings of a stated place of service or type of bill."""
+    for name, setting in knowledge.words.settings.items():
+        stated = {value for keys in setting.claims.values() for value in keys.values()}
+        if place in stated or (bill and bill.zfill(4) in stated):
+            yield name
+            return
+
+
+def _terms(reading: Reading, knowledge: Knowledge) -> tuple[str, ...]:
+    """The terms that are named; one that is a filler, such as the name of a code system, only if nothing else is."""
+    fillers = frozenset(plain_words(knowledge.words.fillers))
+    spans = reading.of("term")
+    strong = [each for each in spans if not fillers.issuperset(plain_words(reading.text[each.start : each.end]))]
+    others = reading.of("code", "product", "drug", "ndc", "thing", "topic", "modifier")
+    asks = [each for each in others if each.value != knowledge.words.defaults["code"]]
+    return _once(each.value for each in (strong if strong or asks else spans))
+
+
+def _also_terms(reading: Reading, knowledge: Knowledge) -> tuple[str, ...]:
+    """The terms whose names were recognized as something else."""
+    named = {plain_words(phrase): value for kind, value, phrase in knowledge.names if kind == "term"}
+    spans = [each for each in reading.spans if each.kind in {"topic", "setting", "thing", "modifier"}]
+    found = (named.get(plain_words(reading.text[each.start : each.end])) for each in spans)
+    return _once(each for each in found if each)
 
 
 def _once(values: Iterable[str]) -> tuple[str, ...]:

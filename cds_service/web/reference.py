@@ -31,8 +31,8 @@ def blueprint(
 
     @routes.get("/codes")
     def codes() -> Response:
-        query = request.args.get("q", "").strip()
-        found = asker.find(query)
+        written = request.args.get("q", "")
+        query, found = written.strip(), asker.find(written)
         if wants_json():
             return as_json(_as_members(query, found))
         example = next(iter(reference.pages), None)

@@ -1,5 +1,6 @@
 """Knowledge of `ask`: the statements of all tables, and the words of questions from `words.yaml`."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
@@ -18,6 +19,7 @@ from hooks.codes.tables import (
     CROSSWALK,
     DOCUMENTATION,
     GUIDANCE,
+    KNOWN_CODES,
     MODIFIERS,
     OPPS,
     PAIR_MODIFIERS,
@@ -62,6 +64,9 @@ _ALSO = {
     ("compliance", "fee-schedule"): "payment",
     ("compliance", "opps"): "payment",
 }
+# The topic of a table, where it has another name than the table.
+_TOPICS = {"modifiers": "drug-modifiers"}
+_ANY_CODE = re.compile(rf"\b(?:{'|'.join(sorted(KNOWN_CODES))})\b")
 # The code whose documentation the items are about.
 _DOCUMENTED = "93352"
 
@@ -104,6 +109,7 @@ def knowledge() -> Knowledge:
         pair=_pair,
         named_by=_named_by,
         day=min(day for day in _verified() if day.year == max(each.year for each in _verified())),
+        kinds={entry.code: entry.kind for entry in CODES},
         modifiers=frozenset({*words.modifiers, *(entry.code for entry in (*MODIFIERS, *PAIR_MODIFIERS))}),
     )
 
@@ -159,12 +165,13 @@ def _facts() -> Iterator[Fact]:
 
 
 class Told(NamedTuple):
-    """The parts of a fact that a table has of its own: the entry's key, the text, the codes and the claim type."""
+    """The parts of a fact that a table has of its own: the entry's key, text, codes, claim type and subjects."""
 
     key: str
     text: str
     codes: tuple[str, ...] = ()
     claim_type: str = ""
+    subjects: tuple[str, ...] = ()
 
 
 def _of(table: Table[EntryT], tell: Callable[[EntryT], Told]) -> Iterator[Fact]:
@@ -173,7 +180,7 @@ def _of(table: Table[EntryT], tell: Callable[[EntryT], Told]) -> Iterator[Fact]:
     keys = [each.key for _, each in told]
     for entry, each in told:
         name = f"{table.name}:{each.key}" + (f":{entry.start}" if keys.count(each.key) > 1 else "")
-        yield _fact(table, entry, name, each, (table.name,))
+        yield _fact(table, entry, name, each, (_TOPICS.get(table.name, table.name),))
 
 
 def _fact(table: Table[Any], entry: Entry, name: str, told: Told, topics: tuple[str, ...]) -> Fact:
@@ -184,8 +191,9 @@ def _fact(table: Table[Any], entry: Entry, name: str, told: Told, topics: tuple[
         source=source.label,
         link=f"/codes/{told.codes[0]}" if told.codes else f"/modifiers/{entry.code}",
         topics=topics,
-        subject=entry.code,
+        subjects=told.subjects or (entry.code,),
         codes=frozenset(told.codes),
+        mentioned=frozenset(_ANY_CODE.findall(told.text)),
         claim_type=told.claim_type,
         verified_through=entry.verified_through,
         confidence=entry.confidence,
@@ -203,7 +211,8 @@ def _guidance() -> Iterator[Fact]:
         name = f"guidance:{entry.code}:{entry.topic}" + (f":{numbers[key]}" if numbers[key] > 1 else "")
         also = _ALSO.get((entry.topic, entry.source))
         topics = (entry.topic, also) if also else (entry.topic,)
-        yield _fact(GUIDANCE, entry, name, Told(entry.code, entry.text, (entry.code, *entry.also)), topics)
+        codes = (entry.code, *entry.also)
+        yield _fact(GUIDANCE, entry, name, Told(entry.code, entry.text, codes, subjects=codes), topics)
 
 
 def _and(codes: tuple[str, ...]) -> str:
@@ -312,7 +321,7 @@ def _history() -> Iterator[Fact]:
                 source=change.source,
                 link=f"/codes/{page.code}",
                 topics=("history",),
-                subject=page.code,
+                subjects=(page.code,),
                 codes=frozenset({page.code}),
             )
 
@@ -325,7 +334,7 @@ def _terms() -> Iterator[Fact]:
             source=term.cited.source,
             link=f"/glossary#{term.id}",
             topics=("glossary",),
-            subject=term.id,
+            subjects=(term.id,),
             verified_through=term.cited.verified_through,
             confidence=term.cited.confidence,
         )
