@@ -61,7 +61,8 @@ class Asker:
         topics = self._topics(question)
         found = list(self._loaded(question, topics))
         unknown = [code for code in question.codes if code not in self._codes]
-        named = {code for code in unknown if any(code in each.text for each in found)}
+        listed = [each.text for each in found if loaded.NOT_LISTED not in each.id]
+        named = {code for code in unknown if any(code in text for text in listed)}
         if missing := [code for code in unknown if code not in named]:
             return self._answer(question, declined=words.unknown_code.format(codes=", ".join(missing)))
         if not question.has_subject and not any(topics[each].whole for each in topics):

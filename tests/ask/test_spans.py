@@ -100,7 +100,7 @@ def test_forms(asker: Asker, text: str, found: list[tuple[str, str]]) -> None:
     assert kinds(asker, text) == found
 
 
-@pytest.mark.parametrize("text", ["123456", "$93350", "933501", "12345-1234567", "5551234567", "93.352"])
+@pytest.mark.parametrize("text", ["123456", "$93350", "933501", "5551234567", "93.352"])
 def test_other_numbers_are_no_codes(asker: Asker, text: str) -> None:
     assert not {"code", "ndc"} & {kind for kind, _ in kinds(asker, text)}
 
