@@ -90,8 +90,7 @@ class Asker:
             return self._answer(question, declined=words.nothing_found)
         pages = self._search.described(question.reading)
         if pages:
-            codes = tuple(page.code for page in pages)
-            facts = [fact for fact in self._facts["codes"] if fact.subject in codes and fact.in_force(question.day)]
+            codes, facts = tuple(page.code for page in pages), self._described(question)
             rest = list(self._facts_about(question, topics, codes)) if len(codes) <= _FEW and topics else []
             told = self._search.told(question.reading, self._facts["guidelines"] + self._facts["compliance"])
             return self._answer(question, [*(each.sentence for each in (*facts, *told[:_MOST_OF_TOPIC])), *rest])
@@ -99,6 +98,11 @@ class Asker:
         if not terms:
             return self._answer(question, declined=words.nothing_found)
         return self._answer(question, terms)
+
+    def _described(self, question: Question) -> list[Fact]:
+        """The statements on the codes that the things of a question describe."""
+        codes = {page.code for page in self._search.described(question.reading)}
+        return [fact for fact in self._facts["codes"] if fact.subject in codes and fact.in_force(question.day)]
 
     # --- choosing ---------------------------------------------------------------------------------------------------
 
@@ -159,6 +163,8 @@ class Asker:
     def _facts_of(self, question: Question, topics: dict[str, Topic]) -> Iterator[Sentence]:
         """The statements of our own tables on the codes, modifiers and terms of a question."""
         yield from self._facts_about(question, topics, question.codes)
+        if not question.lines and question.reading.of("thing"):
+            yield from (fact.sentence for fact in self._described(question)[:_MOST_OF_TOPIC])
         if not question.codes or question.modifiers or question.terms:
             yield from self._term_facts(question, topics)
 
@@ -182,14 +188,14 @@ class Asker:
             term for each in question.modifiers if each in words.modifiers for term in words.modifiers[each].terms
         ]
         named = dict.fromkeys([*question.terms, *(() if question.codes else question.also_terms), *of_modifiers])
-        if not named:
-            named = dict.fromkeys(term for each in topics.values() for term in each.terms)
         by_modifier = [
             fact.sentence
             for name in ("drug-modifiers", "pair_modifiers")
             for fact in self._facts.get(name, ())
             if fact.subject in question.modifiers and not fact.codes
         ]
+        if not (named or by_modifier or question.codes):
+            named = dict.fromkeys(term for each in topics.values() for term in each.terms)
         return [*by_modifier, *(self._terms[term].sentence for term in named if term in self._terms)]
 
     def _is_of_setting(self, fact: Fact, question: Question) -> bool:
@@ -206,7 +212,7 @@ class Asker:
         asked = list(reviewed.asked)
         if reviewed.sentences and not question.settings and reviewed.depends_on_setting:
             asked.insert(0, words.ask_setting)
-        if reviewed.sentences and question.day is None:
+        if (reviewed.sentences or question.has_year) and question.day is None:
             asked.append(words.ask_day.format(day=self.knowledge.day))
         return tuple(dict.fromkeys(asked))
 
