@@ -17,6 +17,8 @@ from cds_service.review.reference import Reference
 
 LONGEST_QUESTION = 500  # characters
 MOST_SENTENCES = 16
+_TWO = 2  # codes, for which a pair that is not listed is told too; of more, the rules tell
+_FEW = 4  # codes that a description fits, for which more than their descriptions is told
 _MOST_OF_TOPIC = 6  # facts of one topic and table
 
 
@@ -59,7 +61,8 @@ class Asker:
         topics = self._topics(question)
         found = list(self._loaded(question, topics))
         unknown = [code for code in question.codes if code not in self._codes]
-        named = {code for code in unknown if any(code in each.text for each in found)}
+        listed = [each.text for each in found if loaded.NOT_LISTED not in each.id]
+        named = {code for code in unknown if any(code in text for text in listed)}
         if missing := [code for code in unknown if code not in named]:
             return self._answer(question, declined=words.unknown_code.format(codes=", ".join(missing)))
         if not question.has_subject and not any(topics[each].whole for each in topics):
@@ -87,14 +90,19 @@ class Asker:
             return self._answer(question, declined=words.nothing_found)
         pages = self._search.described(question.reading)
         if pages:
-            codes = tuple(page.code for page in pages)
-            facts = [fact for fact in self._facts["codes"] if fact.subject in codes and fact.in_force(question.day)]
-            rest = list(self._facts_about(question, topics, codes)) if len(codes) <= 4 and topics else []
-            return self._answer(question, [*(each.sentence for each in facts), *rest])
+            codes, facts = tuple(page.code for page in pages), self._described(question)
+            rest = list(self._facts_about(question, topics, codes)) if len(codes) <= _FEW and topics else []
+            told = self._search.told(question.reading, self._facts["guidelines"] + self._facts["compliance"])
+            return self._answer(question, [*(each.sentence for each in (*facts, *told[:_MOST_OF_TOPIC])), *rest])
         terms = self._term_facts(question, topics)
         if not terms:
             return self._answer(question, declined=words.nothing_found)
         return self._answer(question, terms)
+
+    def _described(self, question: Question) -> list[Fact]:
+        """The statements on the codes that the things of a question describe."""
+        codes = {page.code for page in self._search.described(question.reading)}
+        return [fact for fact in self._facts["codes"] if fact.subject in codes and fact.in_force(question.day)]
 
     # --- choosing ---------------------------------------------------------------------------------------------------
 
@@ -133,6 +141,7 @@ class Asker:
         for one, other in _combinations(question.codes):
             if not list(loaded.pair_sentences(snapshot, one, other, question.day)):
                 facts = self.knowledge.pair(one, other, question.day)
+                facts = tuple(each for each in facts if each.is_listed or len(question.codes) == _TWO)
                 yield from (fact.sentence for fact in facts if self._is_of_setting(fact, question))
 
     def _loaded(self, question: Question, topics: dict[str, Topic]) -> Iterator[Sentence]:
@@ -154,6 +163,8 @@ class Asker:
     def _facts_of(self, question: Question, topics: dict[str, Topic]) -> Iterator[Sentence]:
         """The statements of our own tables on the codes, modifiers and terms of a question."""
         yield from self._facts_about(question, topics, question.codes)
+        if not question.lines and question.reading.of("thing"):
+            yield from (fact.sentence for fact in self._described(question)[:_MOST_OF_TOPIC])
         if not question.codes or question.modifiers or question.terms:
             yield from self._term_facts(question, topics)
 
@@ -177,14 +188,14 @@ class Asker:
             term for each in question.modifiers if each in words.modifiers for term in words.modifiers[each].terms
         ]
         named = dict.fromkeys([*question.terms, *(() if question.codes else question.also_terms), *of_modifiers])
-        if not named:
-            named = dict.fromkeys(term for each in topics.values() for term in each.terms)
         by_modifier = [
             fact.sentence
             for name in ("drug-modifiers", "pair_modifiers")
             for fact in self._facts.get(name, ())
             if fact.subject in question.modifiers and not fact.codes
         ]
+        if not (named or by_modifier or question.codes):
+            named = dict.fromkeys(term for each in topics.values() for term in each.terms)
         return [*by_modifier, *(self._terms[term].sentence for term in named if term in self._terms)]
 
     def _is_of_setting(self, fact: Fact, question: Question) -> bool:
@@ -201,7 +212,7 @@ class Asker:
         asked = list(reviewed.asked)
         if reviewed.sentences and not question.settings and reviewed.depends_on_setting:
             asked.insert(0, words.ask_setting)
-        if reviewed.sentences and question.day is None:
+        if (reviewed.sentences or question.has_year) and question.day is None:
             asked.append(words.ask_day.format(day=self.knowledge.day))
         return tuple(dict.fromkeys(asked))
 
@@ -233,7 +244,7 @@ def _is_on(fact: Fact, subjects: set[str], many: bool) -> bool:
     """True if a statement is about a code or modifier; of several codes, about one by itself or about two together."""
     if not subjects.isdisjoint(fact.subjects):
         return True
-    return len((fact.codes | fact.mentioned) & subjects) > 1 if many else bool(fact.codes & subjects)
+    return len(fact.mentioned & subjects) > 1 if many else bool(fact.codes & subjects)
 
 
 def _is_declined(decline: Decline, reading: Reading) -> bool:
