@@ -11,6 +11,7 @@ from typing import Literal
 import hooks
 import sample_bundles
 from cds_service.ask.asker import Asker
+from cds_service.ask.cases import CaseReader
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
@@ -31,6 +32,7 @@ from hooks.coding.alternatives import READINGS
 from hooks.coding.products import agent_in
 from hooks.publish import ask as hooks_ask
 from hooks.publish import audit as hooks_audit
+from hooks.publish import described as hooks_described
 from hooks.publish import reference as hooks_reference
 
 
@@ -108,3 +110,8 @@ def create_case_writer() -> CaseWriter:
 def create_asker(advisor: Advisor) -> Asker:
     """Answers questions in words, with the advisor's rules and loaded tables. Raises TableError."""
     return Asker(hooks_reference.reference(), advisor, create_case_writer(), hooks_ask.knowledge())
+
+
+def create_case_reader(advisor: Advisor) -> CaseReader:
+    """Reads cases described in words, with the advisor's rules and loaded tables. Raises TableError."""
+    return CaseReader(advisor, create_case_writer(), hooks_described.case_knowledge())
