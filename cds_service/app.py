@@ -49,6 +49,7 @@ from cds_service.web.page_password import page_password_of
 from cds_service.wiring import (
     create_advisor,
     create_asker,
+    create_case_reader,
     create_case_writer,
     create_tables,
     product_of,
@@ -82,7 +83,11 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     definitions = hooks.hook_definitions()
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
-    app.register_blueprint(claim.blueprint(advisor, create_case_writer(), recorder, chosen, hooks_claims.page()))
+    app.register_blueprint(
+        claim.blueprint(
+            advisor, create_case_writer(), recorder, chosen, hooks_claims.page(), create_case_reader(advisor)
+        )
+    )
     asker = create_asker(advisor)
     app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(

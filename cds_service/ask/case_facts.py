@@ -195,7 +195,9 @@ class CaseFacts:
         """The spans of the text, and those of answers."""
         bar = self.reading.text.find(ANSWERS)
         every = list(spans)
-        return [each for each in every if bar < 0 or each.start < bar], [each for each in every if 0 <= bar < each.start]
+        return [each for each in every if bar < 0 or each.start < bar], [
+            each for each in every if 0 <= bar < each.start
+        ]
 
 
 def case_facts(reading: Reading, knowledge: CaseKnowledge, known: frozenset[str]) -> CaseFacts:

@@ -10,9 +10,7 @@ from cds_service.ask.negation import clause_before, clause_behind, is_joined
 from cds_service.ask.spans import Reading, Span
 
 
-def with_people(
-    reading: Reading, words: CaseWords, known: frozenset[str]
-) -> tuple[tuple[Span, ...], frozenset[Span]]:
+def with_people(reading: Reading, words: CaseWords, known: frozenset[str]) -> tuple[tuple[Span, ...], frozenset[Span]]:
     """The spans, with work of others under its own value, and those of work by a person who is not understood.
 
     `known` are words without a meaning of their own: a person is named by any other, such as a family name.

@@ -104,9 +104,7 @@ class CaseReader:
         if facts.claim_kind == "practitioner" or not facts.has_contrast:
             return
         yield from (
-            each.name
-            for each in facts.agents
-            if each.name in self.knowledge.agents and not each.dose.endswith("mL")
+            each.name for each in facts.agents if each.name in self.knowledge.agents and not each.dose.endswith("mL")
         )
 
     def _question(self, key: str, product: str) -> Asked:

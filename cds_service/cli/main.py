@@ -30,6 +30,7 @@ from cds_service.wiring import (
     create_advisor,
     create_asker,
     create_auditor,
+    create_case_reader,
     create_case_writer,
     product_of,
     samples,
@@ -161,7 +162,7 @@ def _console() -> Console:
 main.add_command(ask_command(lambda: create_asker(_advisor()), _console))
 main.add_command(audit_group(create_auditor))
 main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
-main.add_command(claim_command(_advisor, create_case_writer(), _console))
+main.add_command(claim_command(_advisor, lambda: create_case_reader(_advisor()), create_case_writer(), _console))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
 main.add_command(tables_group(codes_in_scope, auditor_with_tables))
