@@ -21,8 +21,9 @@ NOT = "not "
 class BaseLine(Entry, frozen=True, kw_only=True):
     """A row of the decision table: the line of a described study, or a line `beside` others.
 
-    `claims` are the modifiers by the kinds of claim for which the row holds. `needs` are statements that decide: `X`, or
-    `not X` where it must be denied. `if_said` are statements without which the row is passed over. `text` is the reason.
+    `claims` are the modifiers by the kinds of claim for which the row holds. `needs` are statements that decide: `X`,
+    or `not X` where it must be denied. `if_said` are statements without which the row is passed over. `text` is the
+    reason.
     """
 
     claims: dict[ClaimKind, tuple[str, ...]]

@@ -11,7 +11,7 @@ from cds_service.core.notation import notation
 
 @dataclass
 class Decided:
-    """The lines of the decision table with their rows, and the statements that are asked for. `no_row`: studies without."""
+    """The lines of the decision table with their rows, the statements that are asked for, and studies without a row."""
 
     lines: dict[str, BaseLine] = field(default_factory=dict)
     asked: dict[str, None] = field(default_factory=dict)

@@ -23,8 +23,8 @@ MOST_ROUNDS = 8  # of fixes; each round is a review
 class ProposedLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line in billers' notation, with the reason and its source.
 
-    `verified_through` is the last date of service that the source was verified for, None for a publication that does not
-    change. `link` is a path of this service.
+    `verified_through` is the last date of service that the source was verified for, None for a publication that does
+    not change. `link` is a path of this service.
     """
 
     line: str

@@ -58,7 +58,7 @@ def claim_command(
         What is given, done or observed is taken for complete; `none` says that there was nothing. With --words, it is
         shown how the words are understood, and what is asked; lines are proposed once you confirm it.
 
-        Exit code 0: no warnings. 1: at least one warning. 2: something could not be read, is asked, or is not confirmed.
+        Exit code 0: no warnings. 1: at least one warning. 2: something was not read, is asked, or not confirmed.
         """
         fields = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
         if words is not None:

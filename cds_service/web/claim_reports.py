@@ -21,7 +21,7 @@ _TYPED_VALUE: dict[str, Any] = {
 CLAIM_SCHEMA: dict[str, Any] = {
     "title": CLAIM_CASE,
     "description": "A claim in billers' notation, by keys or as one text (texts that are not notation get a 400); or a "
-    "case in words: first it is answered with what was understood and what is asked, and with lines once it is confirmed",
+    "case in words: answered with what was understood and what is asked, and once it is confirmed, with lines",
     "type": "object",
     "properties": dict.fromkeys(KEYS, _TYPED_VALUE)
     | {
