@@ -8,7 +8,7 @@ import msgspec
 
 from cds_service.ask.case_knowledge import NOT, CaseKnowledge, ClaimKind
 from cds_service.ask.case_people import with_people
-from cds_service.ask.case_products import Agent, agents_in
+from cds_service.ask.case_products import Agent, products_in
 from cds_service.ask.spans import Reading, Span
 from cds_service.core.notation import parse_line
 
@@ -203,5 +203,6 @@ class CaseFacts:
 def case_facts(reading: Reading, knowledge: CaseKnowledge, known: frozenset[str]) -> CaseFacts:
     """The facts of a description's reading; `known` are the words without a meaning of their own."""
     spans, unsure = with_people(reading, knowledge.words, known)
-    agents, not_given = agents_in(reading.text, spans, knowledge)
-    return CaseFacts(reading, spans, unsure | not_given, agents, knowledge)
+    products = products_in(reading.text, spans, knowledge)
+    denied = tuple(msgspec.structs.replace(each, negated=True) if each in products.denied else each for each in spans)
+    return CaseFacts(reading, denied, unsure | products.unsure, products.agents, knowledge)

@@ -65,6 +65,7 @@ class Notes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Remarks on what is not concluded from a description."""
 
     not_understood: str
+    several: str
     no_row: str
     no_place: str
     no_supply: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cds_service.ask.case_knowledge import CaseKnowledge
 from cds_service.ask.lexicon import plain_words
@@ -28,16 +29,25 @@ class Agent:
         return f"{dose}, nothing discarded" if nothing_discarded and self.dose.endswith("mL") else dose
 
 
-def agents_in(text: str, spans: Iterable[Span], knowledge: CaseKnowledge) -> tuple[tuple[Agent, ...], frozenset[Span]]:
-    """What was given, each once, and the spans of products of which the text does not say that they were given."""
+class Products(NamedTuple):
+    """What was given, each once; the spans of products that were denied, and of those not said to have been given."""
+
+    agents: tuple[Agent, ...]
+    denied: frozenset[Span]
+    unsure: frozenset[Span]
+
+
+def products_in(text: str, spans: Iterable[Span], knowledge: CaseKnowledge) -> Products:
+    """The products of a description; one whose amount is denied is denied."""
     told = [each for each in spans if each.kind in _KINDS | _AMOUNTS]
     owners = _owners(text, told)
     found: dict[str, dict[str, str]] = {}
-    unsure = set[Span]()
+    denied, unsure = set[Span](), set[Span]()
     for span in (each for each in told if each.kind in _KINDS):
         amounts = [each for each in told if owners.get(each) is span]
         name = _name(span, knowledge)
         if span.negated or any(each.negated for each in amounts):
+            denied.add(span)
             continue
         if not name or _is_unsure(text, span, told, amounts, knowledge):
             unsure.add(span)
@@ -45,7 +55,7 @@ def agents_in(text: str, spans: Iterable[Span], knowledge: CaseKnowledge) -> tup
         of_agent = found.setdefault(name, {})
         of_agent.update({each.kind: each.value for each in amounts})
     agents = (Agent(name, each.get("amount", ""), each.get("discarded", "")) for name, each in found.items())
-    return tuple(agents), frozenset(unsure)
+    return Products(tuple(agents), frozenset(denied), frozenset(unsure))
 
 
 def _name(span: Span, knowledge: CaseKnowledge) -> str:

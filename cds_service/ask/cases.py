@@ -11,7 +11,10 @@ from cds_service.ask.case_knowledge import BaseLine, CaseKnowledge, CaseQuestion
 from cds_service.ask.case_lines import Decided, decide
 from cds_service.ask.case_proposals import Proposal, ProposedLine, proposal
 from cds_service.ask.spans import Recognizer, cleaned
+from cds_service.core.rules import Finding, Rule
 from cds_service.errors import BadRequest, UnreadableCase
+from cds_service.intake.fixes import applied
+from cds_service.intake.text import text_of
 from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor
 
@@ -20,11 +23,15 @@ WORDS = "words"
 
 
 class AskedAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An answer: `words` are added to the description behind a bar (`|`), with what is entered in place of `{}`."""
+    """An answer: `words` are added to the description behind a bar (`|`), with what is entered in place of `{}`.
+
+    An answer that chooses between fixes of a rule has no words: `notation` is the claim after the fix.
+    """
 
     label: str
-    words: str
+    words: str = ""
     enter: str = ""
+    notation: str = ""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -68,8 +75,8 @@ class CaseReader:
         decided = decide(facts, facts.claim_kind) if facts.claim_kind and not facts.names_study else Decided()
         asked = self._asked(facts, decided)
         found = self._proposed(facts, decided, nothing_discarded=False) if confirmed and not asked else None
-        if found and found.warnings and self._is_decided_by_discard(facts, decided):
-            asked, found = (self._question("discarded", ""),), None
+        if found and (open_choices := self._choices(facts, decided, found)):
+            asked, found = open_choices, None
         return UnderstoodCase(
             words=facts.reading.text,
             understood=facts.understood,
@@ -118,6 +125,13 @@ class CaseReader:
             ),
         )
 
+    def _choices(self, facts: CaseFacts, decided: Decided, found: Proposal) -> tuple[Asked, ...]:
+        """What a person has to choose where the rules offer several fixes: whether anything was discarded, or a fix."""
+        choices = tuple(_choice(rule, finding, found) for rule, finding in found.warnings if len(finding.fixes) > 1)
+        if choices and self._is_decided_by_discard(facts, decided):
+            return (self._question("discarded", ""),)
+        return choices
+
     # --- proposing --------------------------------------------------------------------------------------------------
 
     def _proposed(self, facts: CaseFacts, decided: Decided, nothing_discarded: bool) -> Proposal | None:
@@ -144,7 +158,7 @@ class CaseReader:
         is_nothing = nothing_discarded or facts.said.get("nothing discarded") is True
         given = [each.given(is_nothing) for each in facts.agents if facts.has_contrast or not self._is_agent(each.name)]
         if facts.has_contrast or not facts.not_understood:  # else an agent may be among the words not understood
-            fields["given"] = given or "none"
+            fields["given"] = given if facts.has_contrast else given or "none"
         return {key: value for key, value in fields.items() if value}
 
     def _is_agent(self, name: str) -> bool:
@@ -163,6 +177,8 @@ class CaseReader:
         notes = self.knowledge.words.notes
         if facts.not_understood:
             yield notes.not_understood.format(words=", ".join(facts.not_understood))
+        if len({each.value for each in facts.spans if each.kind == "study"}) > 1:
+            yield notes.several
         yield from (notes.no_row.format(study=each) for each in decided.no_row)
         if facts.claim_keys and not facts.claim_kind and not facts.names_study:
             yield notes.no_place
@@ -175,9 +191,15 @@ class CaseReader:
                 yield notes.no_supply.format(given=f"{each.name} {each.dose}".rstrip())
 
 
+def _choice(rule: Rule, finding: Finding, found: Proposal) -> Asked:
+    fixed = ((fix.label, applied(found.reviewed.case, found.reviewed.written, fix.changes)) for fix in finding.fixes)
+    answers = tuple(AskedAnswer(label, notation=text_of(case)) for label, case in fixed if case is not None)
+    return Asked(f"rule:{rule.id}", finding.summary, answers)
+
+
 def _missing(facts: CaseFacts) -> Iterator[str]:
     """The parts of a case that are not said, by the keys of their questions."""
-    if not facts.studies and not facts.names_study:
+    if len(facts.studies) != 1 and not facts.names_study:
         yield "study"
     if not facts.claim_keys:
         yield "claim" if facts.has_setting else "place"

@@ -12,8 +12,8 @@ _WITHOUT = re.compile(r"\bw/o\b", re.IGNORECASE)
 # Words of our language that may stand between a negation and what it denies.
 _BETWEEN = frozenset(
     plain_words(
-        "any the a an of use used using give given get got need needed for with was is were been be i we it he she "
-        "they did do have has had could would can will require required administer administered"
+        "any the a an of in at use used using give given get got need needed for with was is were been be i we "
+        "it he she they did do have has had could would can will require required administer administered"
     )
 )
 _LINKS = _BETWEEN | frozenset(

@@ -68,8 +68,9 @@ def show_asked(console: Console, asked: Iterable[Asked]) -> None:
     for question in asked:
         console.print(Text(f"? {question.question}", style="cyan"))
         for each in question.answers:
-            words = each.words.replace("{}", "…")
-            console.print(Text(f"    {each.label}: add “{words}”", style="cyan"))
+            words = each.words.replace("{}", "...")
+            added = f': add "{words}" behind a bar (|)' if words else ""
+            console.print(Text(f"    {each.label}{added}", style="cyan"))
 
 
 def show_proposed(console: Console, case: UnderstoodCase) -> None:

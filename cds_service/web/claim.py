@@ -7,7 +7,7 @@ import time
 
 from flask import Blueprint, Response, render_template
 
-from cds_service.ask.cases import LONGEST_DESCRIPTION, WORDS, CaseReader
+from cds_service.ask.cases import WORDS, CaseReader
 from cds_service.errors import BadRequest, UnreadableCase
 from cds_service.intake.fields import KEYS
 from cds_service.intake.typed import TypedCase
@@ -47,7 +47,6 @@ def blueprint(
             choices=offers.choices,
             examples=offers.examples,
             descriptions=reader.knowledge.words.examples,
-            longest=LONGEST_DESCRIPTION,
         )
         return Response(content, content_type="text/html; charset=utf-8")
 

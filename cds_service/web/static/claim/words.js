@@ -80,7 +80,7 @@ function stepOf({ asked }, confirmed) {
 function questionOf({ id, question, answers }) {
   return el("section", { class: "question", role: "group", "aria-label": question },
     el("p", { class: "ask" }, question),
-    el("p", { class: "answers" }, answers.map((each, at) => (each.enter ? entryOf(each, `words-${id}-${at}`.replace(/[^\w-]/g, "-")) : el("button", { type: "button", onclick: () => add(each.words) }, each.label)))));
+    el("p", { class: "answers" }, answers.map((each, at) => (each.enter ? entryOf(each, `words-${id}-${at}`.replace(/[^\w-]/g, "-")) : el("button", { type: "button", onclick: () => (each.notation ? take(each) : add(each.words)) }, each.label)))));
 }
 
 /** A field for what a person has to enter, with the button that adds it. */
