@@ -203,6 +203,7 @@ class CaseFacts:
 def case_facts(reading: Reading, knowledge: CaseKnowledge, known: frozenset[str]) -> CaseFacts:
     """The facts of a description's reading; `known` are the words without a meaning of their own."""
     spans, unsure = with_people(reading, knowledge.words, known)
-    products = products_in(reading.text, spans, knowledge)
+    bar = reading.text.find(ANSWERS)
+    products = products_in(reading.text, spans, knowledge, bar if bar >= 0 else len(reading.text))
     denied = tuple(msgspec.structs.replace(each, negated=True) if each in products.denied else each for each in spans)
     return CaseFacts(reading, denied, unsure | products.unsure, products.agents, knowledge)

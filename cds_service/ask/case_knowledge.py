@@ -78,7 +78,9 @@ class CaseWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     `names` are the words by kind and value. `means` are the statements of a value, if it states others than itself;
     `follows` the statements that follow from any of others. `by_another` are the values of work that another person
     did, `another` and `own` words for such a person and for the practitioner of the claim. `unsure` are words beside
-    which a product was not necessarily given, unless one of `given` stands there. `no_payer`: words that name no payer.
+    which a product was not necessarily given, unless one of `given` stands there. `dose` are words that may stand
+    between a product and its amount, `not_dose` those behind an amount that is no dose of it. `no_payer`: words that
+    name no payer.
     """
 
     names: dict[str, dict[str, Synonyms]]
@@ -90,6 +92,8 @@ class CaseWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     own: tuple[str, ...]
     unsure: tuple[str, ...]
     given: tuple[str, ...]
+    dose: tuple[str, ...]
+    not_dose: tuple[str, ...]
     negations: tuple[str, ...]
     fillers: str
     questions: dict[str, CaseQuestion]

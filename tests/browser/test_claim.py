@@ -259,7 +259,7 @@ def described(seen: Looking, text: str) -> None:
 def test_a_case_in_words_is_marked_asked_confirmed_and_taken(look: Look, width: int, scheme: str) -> None:
     with look(width=width, scheme=scheme) as seen:
         opened(seen)
-        described(seen, f"{DESCRIBED}, flurbinox 1 mL")
+        described(seen, f"{DESCRIBED}, flurbinox given")
         expect(seen.page.get_by_role("heading", name="How it is understood")).to_be_focused()
         expect(seen.page.locator("mark.negated")).to_contain_text("not product")
         expect(seen.page.locator("mark.corrected")).to_contain_text("spelling corrected")
