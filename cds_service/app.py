@@ -143,6 +143,7 @@ def openapi_document(advisor: Advisor) -> dict[str, Any]:
         definitions=tuple(hooks.hook_definitions()),
         codes=tuple(page.code for page in hooks_reference.reference().pages),
         rules=tuple(rule.id for rule in advisor.rules),
+        modifiers=tuple(page.modifier for page in hooks_reference.reference().modifiers),
         resources=tuple(fhir_resources(advisor)),
     )
     return document(hooks.all_services(), advisor.hook_namespace, names)

@@ -90,11 +90,12 @@ _BODY_ERRORS = ("400", "404", "405", "413", "415")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentedNames:
-    """Names in the paths: definitions of our own hooks, codes, rules, FHIR resources (`Type/id`)."""
+    """Names in the paths: definitions of our own hooks, codes, rules, modifiers, FHIR resources (`Type/id`)."""
 
     definitions: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    modifiers: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
 
 
@@ -240,6 +241,10 @@ def _reference_pages(names: DocumentedNames) -> Json:
             "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
         },
         "/rules": {"get": _page("rules", "All rules")},
+        "/modifiers": {"get": _page("modifiers", "The modifiers of the codes in scope")},
+        "/modifiers/{name}": {
+            "get": _page("modifier", "A modifier: meaning, codes, rules, claims", _in_path("name", names.modifiers))
+        },
         "/glossary": {
             "get": _page("glossary", "Words of billing, and the articles of the site's Medicare contractors")
         },
