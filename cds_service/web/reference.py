@@ -1,4 +1,4 @@
-"""`/codes`, `/modifiers`, `/rules`, `/glossary`: the reference, as HTML for users and JSON for programs, by `Accept`."""
+"""`/codes`, `/modifiers`, `/rules`, `/glossary`: the reference, as HTML for users or as JSON, by `Accept`."""
 
 import re
 from collections.abc import Callable, Iterable
