@@ -82,7 +82,7 @@ def _right(entry: CodeEntry) -> Iterator[Claim]:
         yield from _right_before_its_code(code)
     elif code == _ADD_ON:
         for primary in _STRESS:
-            yield f"An office that gave {_AGENT.name}", _with_contrast(primary, _AGENT), ""
+            yield f"With {primary} and {_AGENT.name}, in an office", _with_contrast(primary, _AGENT), ""
     elif entry.hospital:
         for product in _AGENTS:
             yield f"A hospital that gave {product.name}", _hospital_contrast(code, product), ""
@@ -133,7 +133,11 @@ def _right_before_its_code(code: str) -> Iterator[Claim]:
             product = next(each for each in PRODUCTS.history(entry.code))
             for primary in _STRESS:
                 lines = f"professional: {primary}, {_ADD_ON}, {code}\nplace: 11\npayer: Medicare\nday: {year}-11-03\n"
-                yield f"{product.name} before it had a code", f"{lines}{_given(product)}done: {primary}\n", ""
+                yield (
+                    f"{primary} with {product.name}, which had no code yet",
+                    f"{lines}{_given(product)}done: {primary}\n",
+                    "",
+                )
 
 
 def _right_drug(drug: StressDrug) -> Iterator[Claim]:

@@ -88,7 +88,7 @@ def modifier_pages() -> tuple[ModifierPage, ...]:
 
 def modifiers_of(code: str) -> tuple[str, ...]:
     """The modifiers for a code, as their pages list it."""
-    return tuple(entry.code for entry in MODIFIER_MEANINGS if code in _codes(entry))
+    return tuple(page.modifier for page in modifier_pages() if code in page.codes)
 
 
 def _page(entry: ModifierMeaning) -> ModifierPage:
@@ -101,7 +101,7 @@ def _page(entry: ModifierMeaning) -> ModifierPage:
         statements=tuple(_statements(entry.code)),
         codes=_codes(entry),
         never=_never(entry),
-        rules=tuple(rule.id for rule in hooks.all_rules() if _concerns(rule, entry.code)),
+        rules=tuple(rule.id for rule in hooks.all_rules() if any(_concerns(rule, each) for each in _alike(entry))),
         examples=_CLAIMS.get(entry.code) or _distinct(entry.code),
     )
 
@@ -133,6 +133,12 @@ def _never(entry: ModifierMeaning) -> tuple[str, ...]:
     products = {product.code for product in PRODUCTS}
     unspecified = tuple(each.code for each in CODES if each.kind == "supply" and each.code not in products)
     return unspecified if entry.group == "drug" else ()
+
+
+def _alike(entry: ModifierMeaning) -> tuple[str, ...]:
+    """The modifiers that rules read as this one: those for a distinct service stand for one another."""
+    alike = (each.code for each in MODIFIER_MEANINGS if each.group == entry.group == "distinct")
+    return (entry.code, *alike)
 
 
 def _concerns(rule: Rule, modifier: str) -> bool:
