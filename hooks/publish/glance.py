@@ -33,7 +33,7 @@ from hooks.codes.tables import (
 )
 from hooks.coding.products import is_supply
 from hooks.publish import examples
-from hooks.publish.indicators import decoded
+from hooks.publish.indicators import cited_with_meaning, decoded
 from hooks.publish.modifiers import modifiers_of
 from hooks.publish.neighbors import neighbors
 from hooks.publish.pair_facts import pairs_of
@@ -77,7 +77,7 @@ def _nothing(_: str) -> Iterator[Statement]:
 
 
 def _said(table: Table[EntryT], entry: EntryT, text: str) -> Statement:
-    return Statement(text, cited(table, entry))
+    return Statement(text, cited_with_meaning(table, entry))
 
 
 def _newest(table: Table[EntryT], code: str) -> EntryT | None:

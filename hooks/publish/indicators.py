@@ -1,7 +1,14 @@
 """Indicators of CMS's files with their meaning beside the value."""
 
-from cds_service.review.reference import IndicatorValue, cited
+from typing import TypeVar
+
+from msgspec import structs
+
+from cds_service.core.tables import Confidence, Entry, Table
+from cds_service.review.reference import Citation, IndicatorValue, cited
 from hooks.codes.tables import INDICATORS
+
+EntryT = TypeVar("EntryT", bound=Entry)
 
 # The indicator that a field of a table holds, by (table, field).
 FIELDS = {
@@ -25,3 +32,14 @@ def decoded(indicator: str, value: object) -> str:
     written = f"status {value}" if indicator == "OPPS" else name
     explained = next(iter(INDICATORS.history(name)), None)
     return f"{written}: {explained.words}" if explained else written
+
+
+def cited_with_meaning(table: Table[EntryT], entry: EntryT) -> Citation:
+    """The citation of an entry that is shown with its indicators in words: as certain as the least certain of both."""
+    named = (f"{each} {getattr(entry, member)}" for (name, member), each in FIELDS.items() if name == table.name)
+    meanings = [explained.confidence for each in named for explained in INDICATORS.history(each)]
+    source = cited(table, entry)
+    return structs.replace(source, confidence=max([source.confidence, *meanings], key=_DOUBT.index))
+
+
+_DOUBT: tuple[Confidence, ...] = ("seen", "secondary", "memory")

@@ -118,7 +118,7 @@ def _codes(entry: ModifierMeaning) -> tuple[str, ...]:
     of_group = {
         "component": split,
         "reduced": {study.code for study in STUDIES if not study.add_on} & split,
-        "distinct": {code for row in PAIRS for code in row.with_modifier},
+        "distinct": {code for row in PAIRS if row.with_modifier for code in (row.code, *row.with_modifier)},
         "repeated": {study.code for study in STUDIES if not study.add_on}
         | {each.code for each in CODES if each.kind in {"ecg", "stress-test"}},
         "drug": {product.code for product in PRODUCTS if product.units_per_vial},

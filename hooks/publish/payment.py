@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from cds_service.core.notation import plain
 from cds_service.review.reference import Statement, cited
 from hooks.codes.tables import OPPS, RELATIVE_VALUES, PaymentStatus, RelativeValue
-from hooks.publish.indicators import decoded
+from hooks.publish.indicators import cited_with_meaning, decoded
 
 _CENT = Decimal("0.01")
 
@@ -14,7 +14,7 @@ _CENT = Decimal("0.01")
 def payment_facts(code: str) -> Iterator[Statement]:
     """National amounts in US dollars, not adjusted: for an office, a practitioner in a facility, and a hospital."""
     for row in RELATIVE_VALUES.history(code):
-        yield Statement(_by_fee_schedule(row), cited(RELATIVE_VALUES, row))
+        yield Statement(_by_fee_schedule(row), cited_with_meaning(RELATIVE_VALUES, row))
     for status in OPPS.history(code):
         if status.rate is not None:
             yield Statement(f"Hospital outpatient department{_of(status)}: ${status.rate:,.2f}.", cited(OPPS, status))

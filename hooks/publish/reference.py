@@ -22,7 +22,7 @@ from hooks.codes import tables
 from hooks.codes.tables import CODES, GUIDANCE, PRODUCTS, CodeEntry
 from hooks.coding.products import agent_in, is_supply
 from hooks.publish.glance import glance
-from hooks.publish.indicators import FIELDS, decoded, indicator_values
+from hooks.publish.indicators import FIELDS, cited_with_meaning, decoded, indicator_values
 from hooks.publish.modifiers import modifier_pages
 
 SECTIONS = {
@@ -210,7 +210,7 @@ def _grid(table: Table[Any], title: str, found: list[tuple[Any, dict[str, str]]]
         about=_about(type(found[0][0])),
         columns=tuple(_in_words(name) for name in columns),
         rows=tuple(
-            Row(cells=tuple(cells.get(name, "") for name in columns), cited=cited(table, entry))
+            Row(cells=tuple(cells.get(name, "") for name in columns), cited=cited_with_meaning(table, entry))
             for entry, cells in found
         ),
     )

@@ -155,6 +155,17 @@ def test_what_is_from_memory_or_secondary_is_marked(server: str) -> None:
     assert "qualified professional. from a secondary source" in text
 
 
+def test_a_meaning_from_memory_makes_the_fact_one_from_memory() -> None:
+    """The value of an indicator was seen, what it means was not checked: the sentence says so."""
+    (stated,) = PC_TC.history("Q9957")
+    assert stated.confidence == "seen"
+    facts = [fact for topic in page("Q9957").glance.topics for fact in topic.facts]
+    (shown,) = [fact for fact in facts if fact.text.startswith("PC/TC 9")]
+    assert shown.cited.confidence == "memory"
+    (sure,) = [each for topic in page("93352").glance.topics for each in topic.facts if each.text.startswith("PC/TC 0")]
+    assert sure.cited.confidence == "seen"
+
+
 def test_every_indicator_of_the_tables_is_explained(server: str) -> None:
     shown = {each.name for each in reference().indicators}
     for table in all_tables():
