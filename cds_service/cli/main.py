@@ -17,9 +17,11 @@ from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
 from cds_service.cli.tables import tables_group
+from cds_service.cms.lookup import Tables
 from cds_service.errors import ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
+from cds_service.review.payment import payments_of, with_payments
 from cds_service.review.reference import rule_page
 from cds_service.settings import load_settings, table
 from cds_service.telemetry.logs import configure
@@ -29,6 +31,7 @@ from cds_service.wiring import (
     create_advisor,
     create_auditor,
     create_case_writer,
+    create_tables,
     product_of,
     samples,
     service_directory,
@@ -108,7 +111,8 @@ def codes(code: str | None) -> None:
     if page is None and code and len(found) == 1:
         page = found[0]
     if page:
-        terminal.show_code(_console(), page)
+        payments = payments_of(page.code, _tables().snapshot())
+        terminal.show_code(_console(), with_payments(page, payments, reference.meaning))
     else:
         terminal.show_codes(_console(), found)
 
@@ -145,6 +149,13 @@ def _similar(written: str, ids: Iterable[str]) -> list[str]:
 def _advisor() -> Advisor:
     try:
         return create_advisor(load_settings())
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _tables() -> Tables:
+    try:
+        return create_tables(load_settings())
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
 

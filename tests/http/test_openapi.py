@@ -95,6 +95,17 @@ def test_every_schema_of_the_document_is_valid(document: dict[str, Any]) -> None
         jsonschema_rs.meta.validate(schema_of_one)
 
 
+def test_every_reference_of_the_document_leads_to_a_schema(document: dict[str, Any]) -> None:
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert named
+    assert named - set(document["components"]["schemas"]) == set()
+
+
+def test_every_operation_is_in_a_group(document: dict[str, Any]) -> None:
+    operations = [each for methods in document["paths"].values() for each in methods.values()]
+    assert all(each["tags"] for each in operations)
+
+
 def described(path: str, paths: dict[str, Any]) -> set[str]:
     """The methods that the document describes for an address of the service, which may have parameters."""
     pattern = re.sub(r"<[^>]+>", "[^/]+", path)
