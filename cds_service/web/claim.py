@@ -3,8 +3,9 @@
 import time
 from typing import Any
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, redirect, render_template, url_for
 from msgspec import structs
+from werkzeug.wrappers import Response as BaseResponse
 
 from cds_service.errors import BadRequest, UnreadableCase
 from cds_service.intake.fields import KEYS
@@ -25,7 +26,7 @@ NAME = "claim"
 TEXT = "text"
 
 
-class ClaimReport(TypedReport, kw_only=True):
+class TypedClaimReport(TypedReport, kw_only=True):
     """The report on a claim; `sentence` says why nothing was checked, if nothing was."""
 
     sentence: str = ""
@@ -41,6 +42,12 @@ def blueprint(
     """The page with what it offers, the guide to the notation, and the route that reviews a claim."""
     routes = Blueprint("claim", __name__, template_folder="templates")
     page_headers.register(routes, page_headers.WITH_OWN_SCRIPTS)
+
+    if not settings.has_sandbox:  # which otherwise is the start
+
+        @routes.get("/")
+        def start() -> BaseResponse:
+            return redirect(url_for("claim.page"))
 
     @routes.get("/claim")
     def page() -> Response:
@@ -89,7 +96,7 @@ def _refusal(error: UnreadableCase) -> BadRequest:
     return BadRequest(f"{place}{error}", error.key if error.key in KEYS else TEXT)
 
 
-def _with_html(report: TypedReport, sentence: str) -> ClaimReport:
+def _with_html(report: TypedReport, sentence: str) -> TypedClaimReport:
     members: dict[str, Any] = {name: getattr(report, name) for name in report.__struct_fields__}
     members["findings"] = tuple(structs.replace(each, html=as_html(each.detail)) for each in report.findings)
-    return ClaimReport(**members, sentence=sentence)
+    return TypedClaimReport(**members, sentence=sentence)

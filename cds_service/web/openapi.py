@@ -22,10 +22,14 @@ from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.intake.fields import KEYS
 from cds_service.review.claim_files import ClaimFileReport
 from cds_service.review.report import Report
-from cds_service.web.claim import ClaimReport
+from cds_service.web.claim import TypedClaimReport
 from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
 
 Json = dict[str, Any]
+
+
+# Pages for people, where `Accept` ranks HTML above JSON.
+_HTML: Json = {"text/html": {"schema": {"type": "string"}}}
 
 
 class Nothing(msgspec.Struct):
@@ -42,7 +46,7 @@ class Health(Message):
 
 
 _REQUEST_TYPES = (Request, FeedbackRequest)
-_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, ClaimReport, ClaimFileReport)
+_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, TypedClaimReport, ClaimFileReport)
 
 # A value of a case in billers' notation: a text, or a list of texts.
 CLAIM_CASE = "ClaimCase"
@@ -61,8 +65,8 @@ _ABOUT = """CDS Hooks service: coding advice for contrast stress echocardiograph
 
 Request bodies may be compressed with gzip (`Content-Encoding: gzip`); responses over 1,000 bytes are compressed for
 clients that accept it (`Accept-Encoding: gzip`). JSON may be declared as `application/json` or `application/fhir+json`.
-Errors are FHIR OperationOutcomes. Paths that are not listed here return 404, except those of the sandbox, which serve
-its own page only."""
+Errors are FHIR OperationOutcomes. Where `Accept` ranks HTML above JSON, errors, descriptions and resources are pages.
+Paths that are not listed here return 404, except those of the sandbox, which serve its own page only."""
 
 _ERRORS = {
     "400": ("Malformed", "The body does not match the schema; the issue names the invalid member"),
@@ -88,11 +92,12 @@ _BODY_ERRORS = ("400", "404", "405", "413", "415")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentedNames:
-    """Names in the paths: definitions of our own hooks, codes, rules, FHIR resources (`Type/id`)."""
+    """Names in the paths: definitions of our own hooks, codes, rules, modifiers, FHIR resources (`Type/id`)."""
 
     definitions: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    modifiers: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
 
 
@@ -115,13 +120,12 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": paths
-        | _review()
-        | _claim()
-        | _descriptions(names)
-        | _reference_pages(names)
-        | _terminology(names)
-        | _health(),
+        "paths": _tagged("CDS Hooks", paths)
+        | _tagged("Review", _review() | _claim())
+        | _tagged("Reference", _reference_pages(names))
+        | _tagged("Descriptions", _descriptions(names))
+        | _tagged("Terminology", _terminology(names))
+        | _tagged("Operation", _health()),
         "components": {
             "schemas": _schemas(services, namespace),
             "responses": {name: _error(status) for status, (name, _) in _ERRORS.items()},
@@ -131,6 +135,14 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
 
 
 # --- paths ----------------------------------------------------------------------------------------------------------
+
+
+def _tagged(tag: str, paths: Json) -> Json:
+    """The paths, with each operation in the group of a tag."""
+    return {
+        path: {method: operation | {"tags": [tag]} for method, operation in methods.items()}
+        for path, methods in paths.items()
+    }
 
 
 def _paths_of(service: Service) -> Json:
@@ -150,16 +162,23 @@ def _paths_of(service: Service) -> Json:
 
 
 def _descriptions(names: DocumentedNames) -> Json:
-    described = _operation("openapi", "This document", "OpenAPI 3.1", None)
+    described = _operation("openapi", "This document", "OpenAPI 3.1, or a page with the operations", None)
+    described["responses"]["200"]["content"] |= _HTML
+    api = _operation("api", "The operations, to read and to try", "HTML", None)
+    api["responses"]["200"] = {"description": "The page", "content": _HTML}
     hook = _operation(
         "hook-definition", "The definition of one of this service's own hooks", "Markdown", None, ("404", "405")
     )
     hook["responses"]["200"] = {
         "description": "The definition, in the format of the CDS Hooks library",
-        "content": {"text/markdown": {"schema": {"type": "string"}}},
+        "content": {"text/markdown": {"schema": {"type": "string"}}} | _HTML,
     }
     parameters = [_in_path("name", names.definitions)]
-    return {"/openapi.json": {"get": described}, "/hooks/{name}": {"get": hook | {"parameters": parameters}}}
+    return {
+        "/openapi.json": {"get": described},
+        "/api": {"get": api},
+        "/hooks/{name}": {"get": hook | {"parameters": parameters}},
+    }
 
 
 def _review() -> Json:
@@ -202,13 +221,13 @@ def _claim() -> Json:
         "claim",
         "Review a claim as coders type it",
         "Findings for a claim in billers' notation, with the FHIR Bundle that was made of it",
-        ClaimReport,
+        TypedClaimReport,
         _BODY_ERRORS,
     )
     page = _operation("claim-page", "The page on which coders type a claim", "HTML", None)
     guide = _operation("notation", "The notation in which coders type a claim", "HTML", None)
     for each in (page, guide):
-        each["responses"]["200"] = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
+        each["responses"]["200"] = {"description": "The page", "content": _HTML}
     return {
         "/claim/notation": {"get": guide},
         "/claim": {"get": page, "post": review | {"requestBody": _body(CLAIM_CASE)}},
@@ -224,6 +243,10 @@ def _reference_pages(names: DocumentedNames) -> Json:
             "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
         },
         "/rules": {"get": _page("rules", "All rules")},
+        "/modifiers": {"get": _page("modifiers", "The modifiers of the codes in scope")},
+        "/modifiers/{name}": {
+            "get": _page("modifier", "A modifier: meaning, codes, rules, claims", _in_path("name", names.modifiers))
+        },
         "/glossary": {
             "get": _page("glossary", "Words of billing, and the articles of the site's Medicare contractors")
         },
@@ -250,7 +273,7 @@ def _terminology(names: DocumentedNames) -> Json:
     for each in names.resources:
         every[f"/fhir/{each}"] = _operation(f"terminology-{each.replace('/', '-')}", each, "A FHIR R4 resource", None)
     for operation in every.values():
-        operation["responses"]["200"]["content"] = {"application/fhir+json": {"schema": {"type": "object"}}}
+        operation["responses"]["200"]["content"] = {"application/fhir+json": {"schema": {"type": "object"}}} | _HTML
     return {path: {"get": operation} for path, operation in every.items()}
 
 
@@ -258,13 +281,12 @@ def _page(name: str, summary: str, *parameters: Json) -> Json:
     places = {each["in"] for each in parameters}
     errors = ("405", *(["404"] if "path" in places else []), *(["400"] if "query" in places else []))
     operation = _operation(name, summary, "HTML, or JSON if `Accept` asks for it", None, errors)
-    page = {"text/html": {"schema": {"type": "string"}}}
     operation["responses"]["200"] = {
         "description": "The page or its JSON",
-        "content": page | {"application/json": {"schema": {"type": "object"}}},
+        "content": _HTML | {"application/json": {"schema": {"type": "object"}}},
     }
     if "404" in errors:
-        unknown = {"description": "No such name", "content": page | _outcome_content()}
+        unknown = {"description": "No such name", "content": _outcome_content()}
         operation["responses"]["404"] = unknown
     return operation | ({"parameters": list(parameters)} if parameters else {})
 
@@ -313,7 +335,7 @@ def _error(status: str) -> Json:
 
 
 def _outcome_content() -> Json:
-    return {"application/fhir+json": {"schema": _reference("OperationOutcome")}}
+    return {"application/fhir+json": {"schema": _reference("OperationOutcome")}} | _HTML
 
 
 def _body(schema: str) -> Json:

@@ -11,7 +11,7 @@ ROUNDS = 5
 
 
 def main() -> None:
-    """Print median, 95th percentile and maximum in milliseconds of CPU time; of each question, the best of some rounds."""
+    """Print median, 95th percentile and maximum in milliseconds of CPU time, of the best round of each question."""
     asker = create_asker(create_advisor(Settings(mode="development")))
     questions = [golden["ask"] for golden in (*ANSWERED, *DECLINED)]
     best = dict.fromkeys(questions, float("inf"))
