@@ -66,7 +66,7 @@ def test_a_day_that_no_release_reaches_is_not_answered_by_one(asker: Asker) -> N
 
 
 def test_our_own_tables_say_nothing_on_codes_that_they_do_not_have(asker: Asker) -> None:
-    """That our pairs list nothing on another code means nothing."""
+    """Our pairs list nothing on another code, which means nothing."""
     for question in ("99213 with 93350", "99213 with 93350 on 2027-03-01", "99213 with 93350 in the hospital"):
         assert not [name for name in texts(asker.ask(question)) if name.startswith("pairs:")]
 
