@@ -24,12 +24,14 @@ from cds_service.telemetry.metrics import Metrics
 from cds_service.telemetry.tracing import Tracing
 from cds_service.telemetry.tracing import start as start_tracing
 from cds_service.web import (
+    api,
     ask,
     authentication,
     browsers,
     cds_hooks,
     claim,
     descriptions,
+    for_people,
     health,
     insights,
     limits,
@@ -81,6 +83,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     services = service_directory(chosen.hook_namespace)
     app.register_blueprint(cds_hooks.blueprint(advisor, services, recorder, tracing, chosen))
     definitions = hooks.hook_definitions()
+    app.register_blueprint(api.blueprint())
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
     app.register_blueprint(
@@ -121,6 +124,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     limits.register_clients(app, counts)
     responses.register(app)
     transport.register(app)
+    for_people.register(app)  # after the transport, since Flask runs the last registered first
     browsers.register_origins(app, chosen)
     if chosen.hook_namespace == EXAMPLE_NAMESPACE:
         log.warning(
@@ -148,6 +152,7 @@ def openapi_document(advisor: Advisor) -> dict[str, Any]:
         definitions=tuple(hooks.hook_definitions()),
         codes=tuple(page.code for page in hooks_reference.reference().pages),
         rules=tuple(rule.id for rule in advisor.rules),
+        modifiers=tuple(page.modifier for page in hooks_reference.reference().modifiers),
         resources=tuple(fhir_resources(advisor)),
     )
     return document(hooks.all_services(), advisor.hook_namespace, names)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 # Surfaces by name, with their paths; all paths below them belong to them.
 SURFACES = {
     "review": ("/review", "/claim"),
-    "reference": ("/ask", "/codes", "/rules", "/tables", "/glossary", "/fhir"),
+    "reference": ("/ask", "/codes", "/rules", "/modifiers", "/tables", "/glossary", "/fhir"),
     "metrics": ("/metrics",),
     "insights": ("/insights",),
     "sandbox": ("/", "/sandbox"),
@@ -14,8 +14,9 @@ SURFACES = {
 # These are about all clients together, so that a registration without `services` does not open them.
 ONLY_WHERE_LISTED = frozenset({"metrics", "insights", "sandbox"})
 
-# Every client may read these: the list of services, and the descriptions of the interface.
-_OPEN_TO_ALL = ("/cds-services", "/hooks", "/openapi.json")
+# Every client may read these: the descriptions of the interface, and the list of services.
+DESCRIPTIONS = ("/hooks", "/openapi.json", "/api")
+_OPEN_TO_ALL = ("/cds-services", *DESCRIPTIONS)
 
 
 def surface_of(path: str) -> str | None:

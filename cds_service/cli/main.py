@@ -8,6 +8,7 @@ from difflib import get_close_matches
 import click
 from rich.console import Console
 
+from cds_service.ask.search import Found
 from cds_service.cli import examples, terminal
 from cds_service.cli.ask import ask_command
 from cds_service.cli.audit import audit_group
@@ -18,9 +19,11 @@ from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
 from cds_service.cli.tables import tables_group
+from cds_service.cms.lookup import Tables
 from cds_service.errors import RequestError, ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
+from cds_service.review.payment import payments_of, with_payments
 from cds_service.review.reference import rule_page
 from cds_service.settings import load_settings, table
 from cds_service.telemetry.logs import configure
@@ -32,6 +35,7 @@ from cds_service.wiring import (
     create_auditor,
     create_case_reader,
     create_case_writer,
+    create_tables,
     product_of,
     samples,
     service_directory,
@@ -102,11 +106,21 @@ def codes(query: tuple[str, ...]) -> None:
 
     Exit code 2: no match.
     """
-    written = " ".join(query)
-    page = hooks_reference.reference().page(written) if written else None
-    if page:
-        terminal.show_code(_console(), page)
-        return
+    written, reference = " ".join(query), hooks_reference.reference()
+    page = reference.page(written) if written else None
+    if page is None:
+        found = _found(written)
+        terminal.show_correction(_console(), found)
+        page = found.pages[0] if found.answer is None and len(found.pages) == 1 else None
+        if page is None:
+            terminal.show_found(_console(), found)
+            return
+    payments = payments_of(page.code, _tables().snapshot())
+    terminal.show_code(_console(), with_payments(page, payments, reference.meaning))
+
+
+def _found(written: str) -> Found:
+    """The result of a search; one line and exit code 2 if it has none."""
     try:
         found = create_asker(_advisor()).find(written)
     except RequestError as error:
@@ -116,7 +130,7 @@ def codes(query: tuple[str, ...]) -> None:
         reason = found.declined.rstrip(".") or f"no code matches `{written}`"
         click.echo(f"{reason}; `cds-service codes` lists all", err=True)
         sys.exit(2)
-    terminal.show_found(_console(), found)
+    return found
 
 
 @main.command(epilog=examples("rules", "rules add-on-modifier"))
@@ -151,6 +165,13 @@ def _similar(written: str, ids: Iterable[str]) -> list[str]:
 def _advisor() -> Advisor:
     try:
         return create_advisor(load_settings())
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _tables() -> Tables:
+    try:
+        return create_tables(load_settings())
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
 

@@ -14,7 +14,7 @@ from cds_service.cdshooks.messages import Action, Card
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import Answer
 from cds_service.review.claim_files import ClaimReport
-from cds_service.review.reference import Citation, CodePage, Footnotes, Grid, RulePage
+from cds_service.review.reference import Citation, CodePage, ExampleClaim, Footnotes, Grid, RulePage
 from cds_service.review.report import (
     NOTHING_FOUND,
     EvidenceView,
@@ -188,6 +188,11 @@ def show_code(console: Console, page: CodePage) -> None:
     console.print(Text(f"{page.code}  {page.description}", style="bold"))
     dates = page.cited.dates or "on all dates covered by the source"
     console.print(Text(f"{page.kind}, effective {dates}{_note(page.cited, notes)}"))
+    for topic in page.glance.topics:
+        _heading(console, topic.title)
+        for fact in topic.facts:
+            console.print(Text(f"  - {fact.text}{_note(fact.cited, notes)}"))
+    _show_claims(console, page.glance.examples)
     for section in page.sections:
         _heading(console, section.title)
         for statement in section.statements:
@@ -205,6 +210,17 @@ def show_code(console: Console, page: CodePage) -> None:
     _heading(console, "Sources")
     for number, cited in enumerate(notes.every, 1):
         console.print(Text(f"  [{number}] {_sourced(cited.source, cited.url, cited.checked)}"))
+
+
+def _show_claims(console: Console, examples: Iterable[ExampleClaim]) -> None:
+    """Claims to try, each with its notation in one line."""
+    every = tuple(examples)
+    if every:
+        _heading(console, "Claims to try")
+    for each in every:
+        verdict = "right" if each.right else f"wrong ({each.rule})"
+        console.print(Text(f"  - {verdict}: {each.what}"))
+        console.print(Text(f"      {'; '.join(each.notation.splitlines())}"))
 
 
 def _heading(console: Console, title: str) -> None:
@@ -284,13 +300,14 @@ def show_answer(console: Console, answer: AskAnswer) -> None:
         console.print(Text(f"? {question}", style="cyan"))
 
 
-def show_found(console: Console, found: Found) -> None:
-    """Print the result of a search: a single code's page, or the answer and the codes, one per line."""
+def show_correction(console: Console, found: Found) -> None:
+    """Print the query of a search with its spelling corrected, if a word was misspelled."""
     if found.corrected:
         console.print(Text(f"Did you mean {found.corrected}?", style="yellow"))
-    if found.answer is None and len(found.pages) == 1:
-        show_code(console, found.pages[0])
-        return
+
+
+def show_found(console: Console, found: Found) -> None:
+    """Print the result of a search: the answer, and the codes, one per line."""
     if found.answer is not None:
         show_answer(console, found.answer)
     elif found.declined:

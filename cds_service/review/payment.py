@@ -1,15 +1,18 @@
 """Medicare's payment for a code, by the newest loaded fee schedule and Addendum B: national, not adjusted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
+from msgspec import structs
 
 from cds_service.cms.answers import COMPONENTS, Fee, OppsStatus
 from cds_service.cms.catalog import Release
 from cds_service.cms.lookup import Snapshot
+from cds_service.review.reference import Citation, CodePage, Statement, Topic
 
+PAYMENT = "payment"  # the heading of short facts
 _CENT = Decimal("0.01")
 
 
@@ -17,7 +20,8 @@ class Payment(msgspec.Struct, rename="camel", omit_defaults=True):
     """A payment in US dollars, and how it comes about: relative values (RVU) or an OPPS rate.
 
     `where` is an office, a facility (the practitioner's part) or a hospital outpatient department. `amount` None: not
-    paid there, or packaged, as `basis` says. `release` names CMS's file, `first` and `last` its days of service.
+    paid there, or packaged, as `basis` says. `release` names CMS's file, `first` and `last` its days of service, and
+    `indicator` the status, such as `status A` of the fee schedule or `OPPS N`.
     """
 
     where: str
@@ -27,6 +31,7 @@ class Payment(msgspec.Struct, rename="camel", omit_defaults=True):
     release: str
     first: date
     last: date
+    indicator: str = ""
 
 
 def payments_of(code: str, snapshot: Snapshot) -> tuple[Payment, ...]:
@@ -58,6 +63,7 @@ def _practitioner(fee: Fee, modifier: str, *, facility: bool) -> Payment:
         fee.amount(facility=facility) if is_paid else None,
         basis,
         fee.release,
+        f"status {row.status}",
     )
 
 
@@ -71,12 +77,42 @@ def _by_opps(code: str, snapshot: Snapshot) -> Iterator[Payment]:
     if isinstance(found, OppsStatus):
         row = found.row
         basis = f"status {row.status}" + (f", APC {row.apc}" if row.apc else "")
-        yield _payment("hospital outpatient department", "", row.rate, basis, found.release)
+        where = "hospital outpatient department"
+        yield _payment(where, "", row.rate, basis, found.release, f"OPPS {row.status}")
 
 
-def _payment(where: str, modifier: str, amount: Decimal | None, basis: str, release: Release) -> Payment:
+def _payment(
+    where: str, modifier: str, amount: Decimal | None, basis: str, release: Release, indicator: str
+) -> Payment:
     rounded = None if amount is None else amount.quantize(_CENT, ROUND_HALF_UP)
-    return Payment(where, modifier, rounded, basis, f"{release.title} ({release.file})", release.first, release.last)
+    name = f"{release.title} ({release.file})"
+    return Payment(where, modifier, rounded, basis, name, release.first, release.last, indicator)
+
+
+def with_payments(page: CodePage, payments: tuple[Payment, ...], meaning: Callable[[str], str]) -> CodePage:
+    """The page with the payments of loaded releases among its short facts, in place of those of the built-in tables."""
+    if not payments:
+        return page
+    facts = tuple(Statement(_in_words(each, meaning), _cited(each)) for each in payments)
+    topics = tuple(
+        structs.replace(topic, facts=facts) if topic.id == PAYMENT else topic for topic in page.glance.topics
+    )
+    if all(topic.id != PAYMENT for topic in topics):
+        topics = (*topics, Topic(PAYMENT, "Medicare payment", facts))
+    return structs.replace(page, glance=structs.replace(page.glance, topics=topics))
+
+
+def _in_words(payment: Payment, meaning: Callable[[str], str]) -> str:
+    words = meaning(payment.indicator)
+    amount = "none" if payment.amount is None else f"${payment.amount:,.2f}"
+    modifier = f", with {payment.modifier}" if payment.modifier else ""
+    where = f"{payment.where[:1].upper()}{payment.where[1:]}"
+    return f"{where}{modifier}: {amount} ({payment.basis}{f': {words}' if words else ''})."
+
+
+def _cited(payment: Payment) -> Citation:
+    days = f"dates of service {payment.first} to {payment.last}"
+    return Citation(source=payment.release, checked=days, verified_through=payment.last, confidence="seen")
 
 
 def _newest(snapshot: Snapshot, kind: str) -> date | None:

@@ -109,6 +109,56 @@ class Change(Part):
     source: str
 
 
+class Topic(Part):
+    """Short facts about a code under one heading."""
+
+    id: str
+    title: str
+    facts: tuple[Statement, ...]
+
+
+class ExampleClaim(Part, kw_only=True):
+    """A claim in billers' notation to open on the page of claims, and what it shows.
+
+    `rule` finds the fault of a wrong claim; of a right one it is the rule that asks for documentation only, if any.
+    """
+
+    right: bool
+    what: str
+    notation: str
+    rule: str = ""
+
+
+class Glance(Part, kw_only=True):
+    """The top of a code's page: facts by heading, claims to try, and the modifiers for the code."""
+
+    topics: tuple[Topic, ...]
+    examples: tuple[ExampleClaim, ...] = ()
+    modifiers: tuple[str, ...] = ()
+
+
+class IndicatorValue(Part, kw_only=True):
+    """An indicator of CMS's files with its value, such as `MAI 3`, and its meaning."""
+
+    name: str
+    words: str
+    cited: Citation
+
+
+class ModifierPage(Part, kw_only=True):
+    """A modifier's page. `codes` are those of ours that it is for, `never` those that never take it."""
+
+    modifier: str
+    group: str
+    words: str
+    cited: Citation
+    statements: tuple[Statement, ...] = ()
+    codes: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    examples: tuple[ExampleClaim, ...] = ()
+
+
 class CodePage(Part):
     """A code's page. `others` are search terms: product names, NDCs, synonyms."""
 
@@ -116,6 +166,7 @@ class CodePage(Part):
     kind: str
     description: str
     cited: Citation
+    glance: Glance
     sections: tuple[Section, ...]
     history: tuple[Change, ...]
     rules: tuple[str, ...]
@@ -140,15 +191,29 @@ class Footnotes:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """All code pages; `named_by` returns the codes that a query names, for example by NDC."""
+    """All code pages and modifier pages, and the indicators of CMS's files in words.
+
+    `named_by` returns the codes that a query names, for example by NDC.
+    """
 
     pages: tuple[CodePage, ...]
     named_by: Callable[[str], frozenset[str]]
+    modifiers: tuple[ModifierPage, ...] = ()
+    indicators: tuple[IndicatorValue, ...] = ()
 
     def page(self, code: str) -> CodePage | None:
         """The page of a code, case-insensitive."""
         wanted = code.strip().upper()
         return next((page for page in self.pages if page.code == wanted), None)
+
+    def meaning(self, indicator: str) -> str:
+        """An indicator with its value, such as `MAI 3`, in words; empty if it is not explained."""
+        return next((each.words for each in self.indicators if each.name == indicator), "")
+
+    def modifier(self, name: str) -> ModifierPage | None:
+        """The page of a modifier, case-insensitive."""
+        wanted = name.strip().upper()
+        return next((page for page in self.modifiers if page.modifier == wanted), None)
 
     def search(self, query: str) -> tuple[CodePage, ...]:
         """The pages that match a query by code or words, best first; all in table order for an empty query."""

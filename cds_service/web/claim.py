@@ -5,7 +5,8 @@ What is typed is in no log.
 
 import time
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, redirect, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from cds_service.ask.cases import WORDS, CaseReader
 from cds_service.errors import BadRequest, UnreadableCase
@@ -39,6 +40,12 @@ def blueprint(
     """The page with what it offers, the guide to the notation, and the route that reviews a claim."""
     routes = Blueprint("claim", __name__, template_folder="templates")
     page_headers.register(routes, page_headers.WITH_OWN_SCRIPTS)
+
+    if not settings.has_sandbox:  # which otherwise is the start
+
+        @routes.get("/")
+        def start() -> BaseResponse:
+            return redirect(url_for("claim.page"))
 
     @routes.get("/claim")
     def page() -> Response:

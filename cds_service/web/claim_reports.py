@@ -33,7 +33,7 @@ CLAIM_SCHEMA: dict[str, Any] = {
 }
 
 
-class ClaimReport(TypedReport, kw_only=True):
+class TypedClaimReport(TypedReport, kw_only=True):
     """The report on a claim; `sentence` says why nothing was checked, if nothing was."""
 
     sentence: str = ""
@@ -49,7 +49,7 @@ class CaseUnderstood(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-class CaseProposed(ClaimReport, kw_only=True):
+class CaseProposed(TypedClaimReport, kw_only=True):
     """A case described in words once its understanding was confirmed: also the proposed lines and their report."""
 
     words: str
@@ -60,9 +60,9 @@ class CaseProposed(ClaimReport, kw_only=True):
     proposed: tuple[ProposedLine, ...]
 
 
-def claim_report(reviewed: ReviewedCase) -> ClaimReport:
+def claim_report(reviewed: ReviewedCase) -> TypedClaimReport:
     """The report on a reviewed claim."""
-    return ClaimReport(**_members(reviewed))
+    return TypedClaimReport(**_members(reviewed))
 
 
 def case_report(case: UnderstoodCase) -> CaseUnderstood | CaseProposed:

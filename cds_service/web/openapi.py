@@ -22,9 +22,14 @@ from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.claim_files import ClaimFileReport
 from cds_service.review.report import Report
 from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
-from cds_service.web.claim_reports import CLAIM_CASE, CLAIM_SCHEMA, CaseProposed, CaseUnderstood, ClaimReport
+from cds_service.web.claim_reports import CLAIM_CASE, CLAIM_SCHEMA, CaseProposed, CaseUnderstood, TypedClaimReport
+from cds_service.web.openapi_errors import ERROR_HEADERS, ERRORS
 
 Json = dict[str, Any]
+
+
+# Pages for people, where `Accept` ranks HTML above JSON.
+_HTML: Json = {"text/html": {"schema": {"type": "string"}}}
 
 
 class Nothing(msgspec.Struct):
@@ -41,32 +46,16 @@ class Health(Message):
 
 
 _REQUEST_TYPES = (Request, FeedbackRequest)
-_CLAIM_ANSWERS = (ClaimReport, CaseProposed, CaseUnderstood)
+_CLAIM_ANSWERS = (TypedClaimReport, CaseProposed, CaseUnderstood)
 _RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, *_CLAIM_ANSWERS, ClaimFileReport)
 
 _ABOUT = """CDS Hooks service: coding advice for contrast stress echocardiography.
 
 Request bodies may be compressed with gzip (`Content-Encoding: gzip`); responses over 1,000 bytes are compressed for
 clients that accept it (`Accept-Encoding: gzip`). JSON may be declared as `application/json` or `application/fhir+json`.
-Errors are FHIR OperationOutcomes. Paths that are not listed here return 404, except those of the sandbox, which serve
-its own page only."""
+Errors are FHIR OperationOutcomes. Where `Accept` ranks HTML above JSON, errors, descriptions and resources are pages.
+Paths that are not listed here return 404, except those of the sandbox, which serve its own page only."""
 
-_ERRORS = {
-    "400": ("Malformed", "The body does not match the schema; the issue names the invalid member"),
-    "401": ("NotTrusted", "The token is missing or invalid; the reason is in the service's log only"),
-    "403": ("NotAllowed", "The client is not registered for this service or tenant"),
-    "404": ("NotFound", "No such path or service id"),
-    "405": ("MethodNotAllowed", "The method is not allowed; the header `Allow` lists the allowed methods"),
-    "412": ("DataMissing", "Required prefetch data was not sent and cannot be fetched"),
-    "413": ("TooLarge", "The body exceeds the size limit, as sent or decompressed"),
-    "415": ("Unsupported", "The content type is not one of the operation's, or the content encoding is not gzip"),
-    "429": ("TooManyCalls", "This client exceeds its rate or its concurrent calls"),
-    "503": (
-        "Unavailable",
-        "The service is at its limit of concurrent calls, or the database cannot store feedback; retry",
-    ),
-}
-_ERROR_HEADERS = {"401": ("WWW-Authenticate",), "405": ("Allow",), "429": ("Retry-After",), "503": ("Retry-After",)}
 _ACCESS_ERRORS = ("401", "403", "429", "503")
 # No token is required in development, and for the paths that the settings open.
 _TOKEN_OR_NONE: list[Json] = [{"client": []}, {}]
@@ -75,11 +64,12 @@ _BODY_ERRORS = ("400", "404", "405", "413", "415")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentedNames:
-    """Names in the paths: definitions of our own hooks, codes, rules, FHIR resources (`Type/id`)."""
+    """Names in the paths: definitions of our own hooks, codes, rules, modifiers, FHIR resources (`Type/id`)."""
 
     definitions: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    modifiers: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
 
 
@@ -102,22 +92,29 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": paths
-        | _review()
-        | _claim()
-        | _descriptions(names)
-        | _reference_pages(names)
-        | _terminology(names)
-        | _health(),
+        "paths": _tagged("CDS Hooks", paths)
+        | _tagged("Review", _review() | _claim())
+        | _tagged("Reference", _reference_pages(names))
+        | _tagged("Descriptions", _descriptions(names))
+        | _tagged("Terminology", _terminology(names))
+        | _tagged("Operation", _health()),
         "components": {
             "schemas": _schemas(services, namespace),
-            "responses": {name: _error(status) for status, (name, _) in _ERRORS.items()},
+            "responses": {name: _error(status) for status, (name, _) in ERRORS.items()},
             "securitySchemes": {"client": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
 
 
 # --- paths ----------------------------------------------------------------------------------------------------------
+
+
+def _tagged(tag: str, paths: Json) -> Json:
+    """The paths, with each operation in the group of a tag."""
+    return {
+        path: {method: operation | {"tags": [tag]} for method, operation in methods.items()}
+        for path, methods in paths.items()
+    }
 
 
 def _paths_of(service: Service) -> Json:
@@ -137,16 +134,23 @@ def _paths_of(service: Service) -> Json:
 
 
 def _descriptions(names: DocumentedNames) -> Json:
-    described = _operation("openapi", "This document", "OpenAPI 3.1", None)
+    described = _operation("openapi", "This document", "OpenAPI 3.1, or a page with the operations", None)
+    described["responses"]["200"]["content"] |= _HTML
+    api = _operation("api", "The operations, to read and to try", "HTML", None)
+    api["responses"]["200"] = {"description": "The page", "content": _HTML}
     hook = _operation(
         "hook-definition", "The definition of one of this service's own hooks", "Markdown", None, ("404", "405")
     )
     hook["responses"]["200"] = {
         "description": "The definition, in the format of the CDS Hooks library",
-        "content": {"text/markdown": {"schema": {"type": "string"}}},
+        "content": {"text/markdown": {"schema": {"type": "string"}}} | _HTML,
     }
     parameters = [_in_path("name", names.definitions)]
-    return {"/openapi.json": {"get": described}, "/hooks/{name}": {"get": hook | {"parameters": parameters}}}
+    return {
+        "/openapi.json": {"get": described},
+        "/api": {"get": api},
+        "/hooks/{name}": {"get": hook | {"parameters": parameters}},
+    }
 
 
 def _review() -> Json:
@@ -190,7 +194,7 @@ def _claim() -> Json:
         "Review a claim as coders type it",
         "Findings for a claim in billers' notation, with the FHIR Bundle that was made of it; of a case in words, what "
         "was understood and asked, and the proposed lines",
-        ClaimReport,
+        TypedClaimReport,
         _BODY_ERRORS,
     )
     answers = {"anyOf": [_reference(each.__name__) for each in _CLAIM_ANSWERS]}
@@ -198,7 +202,7 @@ def _claim() -> Json:
     page = _operation("claim-page", "The page on which coders type a claim", "HTML", None)
     guide = _operation("notation", "The notation in which coders type a claim", "HTML", None)
     for each in (page, guide):
-        each["responses"]["200"] = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
+        each["responses"]["200"] = {"description": "The page", "content": _HTML}
     return {
         "/claim/notation": {"get": guide},
         "/claim": {"get": page, "post": review | {"requestBody": _body(CLAIM_CASE)}},
@@ -214,6 +218,10 @@ def _reference_pages(names: DocumentedNames) -> Json:
             "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
         },
         "/rules": {"get": _page("rules", "All rules")},
+        "/modifiers": {"get": _page("modifiers", "The modifiers of the codes in scope")},
+        "/modifiers/{name}": {
+            "get": _page("modifier", "A modifier: meaning, codes, rules, claims", _in_path("name", names.modifiers))
+        },
         "/glossary": {
             "get": _page("glossary", "Words of billing, and the articles of the site's Medicare contractors")
         },
@@ -240,7 +248,7 @@ def _terminology(names: DocumentedNames) -> Json:
     for each in names.resources:
         every[f"/fhir/{each}"] = _operation(f"terminology-{each.replace('/', '-')}", each, "A FHIR R4 resource", None)
     for operation in every.values():
-        operation["responses"]["200"]["content"] = {"application/fhir+json": {"schema": {"type": "object"}}}
+        operation["responses"]["200"]["content"] = {"application/fhir+json": {"schema": {"type": "object"}}} | _HTML
     return {path: {"get": operation} for path, operation in every.items()}
 
 
@@ -248,13 +256,12 @@ def _page(name: str, summary: str, *parameters: Json) -> Json:
     places = {each["in"] for each in parameters}
     errors = ("405", *(["404"] if "path" in places else []), *(["400"] if "query" in places else []))
     operation = _operation(name, summary, "HTML, or JSON if `Accept` asks for it", None, errors)
-    page = {"text/html": {"schema": {"type": "string"}}}
     operation["responses"]["200"] = {
         "description": "The page or its JSON",
-        "content": page | {"application/json": {"schema": {"type": "object"}}},
+        "content": _HTML | {"application/json": {"schema": {"type": "object"}}},
     }
     if "404" in errors:
-        unknown = {"description": "No such name", "content": page | _outcome_content()}
+        unknown = {"description": "No such name", "content": _outcome_content()}
         operation["responses"]["404"] = unknown
     return operation | ({"parameters": list(parameters)} if parameters else {})
 
@@ -291,19 +298,19 @@ def _operation(
         "content": {"application/json": {"schema": _reference(answer.__name__) if answer else {"type": "object"}}},
     }
     statuses = sorted({*errors, *_ACCESS_ERRORS})
-    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{_ERRORS[each][0]}"} for each in statuses}
+    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{ERRORS[each][0]}"} for each in statuses}
     described = {"operationId": name, "summary": summary, "description": description, "responses": answers}
     return described | {"security": _TOKEN_OR_NONE}
 
 
 def _error(status: str) -> Json:
     headers: Json = {"Cache-Control": {"schema": {"const": "no-store"}, "required": True}}
-    headers |= {name: {"schema": {"type": "string"}, "required": True} for name in _ERROR_HEADERS.get(status, ())}
-    return {"description": _ERRORS[status][1], "headers": headers, "content": _outcome_content()}
+    headers |= {name: {"schema": {"type": "string"}, "required": True} for name in ERROR_HEADERS.get(status, ())}
+    return {"description": ERRORS[status][1], "headers": headers, "content": _outcome_content()}
 
 
 def _outcome_content() -> Json:
-    return {"application/fhir+json": {"schema": _reference("OperationOutcome")}}
+    return {"application/fhir+json": {"schema": _reference("OperationOutcome")}} | _HTML
 
 
 def _body(schema: str) -> Json:

@@ -8,7 +8,7 @@ import hmac
 from flask import Response, request
 
 from cds_service.auth.registrations import Client
-from cds_service.auth.surfaces import SURFACES
+from cds_service.auth.surfaces import DESCRIPTIONS, SURFACES
 from cds_service.auth.tokens import Principal
 from cds_service.errors import TooManyCalls
 from cds_service.fhir.servers import AllowedServer
@@ -17,7 +17,7 @@ from cds_service.web.responses import outcome
 from cds_service.web.token_bucket import TokenBucket
 
 # The pages, with all paths below them.
-PAGES = ("/claim", "/sandbox", *SURFACES["insights"], *SURFACES["reference"])
+PAGES = ("/claim", "/sandbox", *DESCRIPTIONS, *SURFACES["insights"], *SURFACES["reference"])
 
 # Wrong passwords allowed per second, of all users together.
 _WRONG_PER_SECOND = 1.0

@@ -1,4 +1,4 @@
-"""`/codes` and `/rules`: the reference, as HTML for users and as JSON for programs, by `Accept`."""
+"""`/codes`, `/modifiers`, `/rules`, `/glossary`: the reference, as HTML for users or as JSON, by `Accept`."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,8 +13,8 @@ from cds_service.ask.search import Found
 from cds_service.review.advisor import Advisor
 from cds_service.review.articles import articles_on_code, without_articles
 from cds_service.review.glossary import Term
-from cds_service.review.payment import payments_of
-from cds_service.review.reference import CodePage, Footnotes, Reference, RulePage, rule_page
+from cds_service.review.payment import payments_of, with_payments
+from cds_service.review.reference import CodePage, Footnotes, ModifierPage, Reference, RulePage, rule_page
 from cds_service.review.samples import SampleLibrary
 from cds_service.web import page_headers
 from cds_service.web.responses import as_json, outcome
@@ -26,7 +26,7 @@ def blueprint(
     """The routes of the reference; `asker` searches the codes, `terms` are those of the glossary."""
     routes = Blueprint("reference", __name__, template_folder="templates", static_folder="static")
     rules = {rule.id: rule for rule in advisor.rules}
-    routes.add_app_template_filter(_linker(reference), "with_links")
+    routes.add_app_template_filter(_linker(reference, terms), "with_links")
     page_headers.register(routes, page_headers.WITHOUT_SCRIPTS)
 
     @routes.get("/codes")
@@ -44,13 +44,28 @@ def blueprint(
         if found is None:
             return _missing("code", url_for("reference.codes"))
         snapshot = advisor.tables.snapshot()
+        payments = payments_of(found.code, snapshot)
         loaded: dict[str, Any] = {
-            "payments": payments_of(found.code, snapshot),
+            "payments": payments,
             "articles": articles_on_code(found.code, advisor.site, snapshot),
         }
+        found = with_payments(found, payments, reference.meaning)
         if wants_json():
             return as_json({**_members(found), **loaded})
         return page("code.html", page=found, sources=Footnotes(), **loaded)
+
+    @routes.get("/modifiers")
+    def modifiers() -> Response:
+        if wants_json():
+            return as_json({"modifiers": reference.modifiers})
+        return page("modifiers.html", modifiers=reference.modifiers, sources=Footnotes())
+
+    @routes.get("/modifiers/<name>")
+    def modifier(name: str) -> Response:
+        found = reference.modifier(name)
+        if found is None:
+            return _missing("modifier", url_for("reference.modifiers"))
+        return as_json(_members(found)) if wants_json() else page("modifier.html", page=found, sources=Footnotes())
 
     @routes.get("/rules")
     def all_rules() -> Response:
@@ -72,10 +87,18 @@ def blueprint(
         every = {each.code: articles_on_code(each.code, advisor.site, snapshot) for each in reference.pages}
         articles = {code: found for code, found in every.items() if found}
         if wants_json():
-            return as_json({"terms": terms, "articles": articles})
+            return as_json({"terms": terms, "indicators": reference.indicators, "articles": articles})
         names = {term.id: term.name for term in terms}
         missing = without_articles(advisor.site, snapshot)
-        return page("glossary.html", terms=terms, names=names, articles=articles, missing=missing, sources=Footnotes())
+        return page(
+            "glossary.html",
+            terms=terms,
+            names=names,
+            indicators=reference.indicators,
+            articles=articles,
+            missing=missing,
+            sources=Footnotes(),
+        )
 
     vary_by_accept(routes)
     return routes
@@ -128,26 +151,33 @@ def _listed(page: CodePage) -> dict[str, Any]:
     }
 
 
-def _members(page: RulePage | CodePage) -> dict[str, Any]:
+def _members(page: RulePage | CodePage | ModifierPage) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(page)
     return members
 
 
-def _linker(reference: Reference) -> Callable[[str], Markup]:
-    """A filter that turns the codes in a text into links to their pages."""
-    known = _alternatives(page.code for page in reference.pages)
+def _linker(reference: Reference, terms: tuple[Term, ...]) -> Callable[[str], Markup]:
+    """A filter that links the codes in a text to their pages, and abbreviations to the glossary."""
+    codes = frozenset(page.code for page in reference.pages)
+    ids = {name: term.id for term in terms for name in (term.name, *term.also) if _ABBREVIATION.fullmatch(name)}
+    known = _alternatives([*codes, *ids])
 
     def with_links(text: str) -> Markup:
         parts = known.split(text)
-        return Markup("").join(_link(part) if number % 2 else escape(part) for number, part in enumerate(parts))
+        return Markup("").join(linked(part) if number % 2 else escape(part) for number, part in enumerate(parts))
+
+    def linked(word: str) -> Markup:
+        if word in codes:
+            return Markup('<a href="{}">{}</a>').format(url_for("reference.code", code=word), word)
+        address = url_for("reference.glossary", _anchor=ids[word])
+        return Markup('<a class="term" href="{}">{}</a>').format(address, word)
 
     return with_links
 
 
-def _link(code: str) -> Markup:
-    return Markup('<a href="{}">{}</a>').format(url_for("reference.code", code=code), code)
+_ABBREVIATION = re.compile(r"[A-Z]{2,}(/[A-Z]+)?")
 
 
-def _alternatives(codes: Iterable[str]) -> re.Pattern[str]:
-    """A pattern of the codes; it also matches a code that is followed by units (`CODEx2`)."""
-    return re.compile(rf"(?<![0-9A-Za-z])({'|'.join(sorted(codes))})(?![0-9A-Z])")
+def _alternatives(words: Iterable[str]) -> re.Pattern[str]:
+    """A pattern of the words; it also matches a code that is followed by units (`CODEx2`)."""
+    return re.compile(rf"(?<![0-9A-Za-z/])({'|'.join(map(re.escape, sorted(words)))})(?![0-9A-Z])")

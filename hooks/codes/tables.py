@@ -30,13 +30,26 @@ class CodeEntry(Entry, frozen=True, kw_only=True):
 
 
 class Guidance(Entry, frozen=True, kw_only=True):
-    """A sentence about a code, and about those in `also`, for one section of the code's page."""
+    """A sentence about a code, and about those in `also`, for one section of the code's page.
+
+    `glance`: the heading under which it also stands at the top of the page, among the facts of the tables.
+    """
 
     topic: Literal[
-        "patient", "guidelines", "modifiers", "units", "crosswalk", "compliance", "coverage", "documentation"
+        "patient",
+        "necessity",
+        "guidelines",
+        "modifiers",
+        "units",
+        "roles",
+        "crosswalk",
+        "compliance",
+        "coverage",
+        "documentation",
     ]
     text: str
     also: tuple[str, ...] = ()
+    glance: Literal["with", "never", "once", "who", "need", "setting", "payment", "modifiers", "instead"] | None = None
 
     @property
     def key(self) -> str:
@@ -163,16 +176,64 @@ class WholeService(Entry, frozen=True, kw_only=True):
 class PaymentStatus(Entry, frozen=True, kw_only=True):
     """The OPPS payment status of a code for a hospital outpatient department (Addendum B).
 
-    `instead` is the code that a hospital reports in its place, where one is known.
+    `instead` is the code that a hospital reports in its place, where one is known. `rate` is the national payment in
+    US dollars, not adjusted to a place.
     """
 
     instead: str | None = None
     status: Literal["B", "M", "N", "Q1", "S"]
+    rate: Decimal | None = None
 
     @property
     def belongs_elsewhere(self) -> bool:
         """True if a hospital's claim never reports the code: another code is due (B), or a practitioner's claim (M)."""
         return self.status in {"B", "M"}
+
+
+class RelativeValue(Entry, frozen=True, kw_only=True):
+    """Total relative value units (RVU) of a code in the Medicare physician fee schedule, national and not adjusted.
+
+    `office` and `facility` are the totals for a practitioner there, none where nothing is published. `facility_na`: the
+    practice expense in a facility is not applicable (NA). `conversion_factor` is in US dollars per unit. `modifier`: of
+    one component only.
+    """
+
+    status: Literal["A", "C", "E", "I", "N", "X"]
+    conversion_factor: Decimal
+    modifier: Literal["", "26", "TC"] = ""
+    office: Decimal | None = None
+    facility: Decimal | None = None
+    facility_na: bool = False
+
+    @property
+    def key(self) -> str:
+        """The whole service and its components have separate rows."""
+        return f"{self.code}-{self.modifier}"
+
+
+class Indicator(Entry, frozen=True, kw_only=True):
+    """A value of an indicator in CMS's files, in words. `code` names the indicator and the value, such as `MAI 3`."""
+
+    words: str
+
+
+class ModifierMeaning(Entry, frozen=True, kw_only=True):
+    """A modifier in our own words. `group`: what it tells, which also says which of our codes it is for."""
+
+    group: Literal["component", "reduced", "distinct", "repeated", "drug"]
+    words: str
+
+
+class ModifierNote(Entry, frozen=True, kw_only=True):
+    """A sentence about a modifier, and about those in `also`."""
+
+    text: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """A modifier may have several sentences."""
+        return f"{self.code}: {self.text}"
 
 
 class Modifier(Entry, frozen=True, kw_only=True):
@@ -218,6 +279,10 @@ PAIRS = load_table(_FOLDER / "pairs.yaml", PairRow)
 UNIT_LIMITS = load_table(_FOLDER / "unit_limits.yaml", UnitLimit)
 WHOLE_SERVICES = load_table(_FOLDER / "whole_services.yaml", WholeService)
 OPPS = load_table(_FOLDER / "opps.yaml", PaymentStatus)
+RELATIVE_VALUES = load_table(_FOLDER / "relative_values.yaml", RelativeValue)
+INDICATORS = load_table(_FOLDER / "indicators.yaml", Indicator)
+MODIFIER_MEANINGS = load_table(_FOLDER / "modifier_meanings.yaml", ModifierMeaning)
+MODIFIER_NOTES = load_table(_FOLDER / "modifier_notes.yaml", ModifierNote)
 MODIFIERS = load_table(_FOLDER / "modifiers.yaml", Modifier)
 PAIR_MODIFIERS = load_table(_FOLDER / "pair_modifiers.yaml", PairModifier)
 DOCUMENTATION = load_table(_FOLDER / "documentation.yaml", DocumentationItem)

@@ -20,6 +20,16 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, Kind, meaning_of, names_co
 # References to these identify a record's study; others (an encounter, an account) do not.
 STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
 
+# What is true of a group if it is true of one of its records.
+_FLAGS = (
+    "has_draft_order",
+    "has_line",
+    "has_procedure",
+    "names_procedure",
+    "has_contrast_add_on",
+    "names_contrast",
+)
+
 
 class Group:
     """Records of one study. Values needed for every other record are kept, not derived each time.
@@ -36,7 +46,8 @@ class Group:
         self.billers = frozenset[str]()
         self.practitioners = frozenset[str]()
         self.encounters: set[str] = set()
-        self.has_draft_order = self.has_contrast_add_on = self.names_contrast = False
+        self.has_draft_order = self.has_line = self.has_procedure = self.names_procedure = False
+        self.has_contrast_add_on = self.names_contrast = False
         for record in records:
             self.add(record)
 
@@ -52,8 +63,23 @@ class Group:
         if record.encounter:
             self.encounters.add(record.encounter)
         self.has_draft_order |= isinstance(record, Order) and record.under_review
+        self.has_line |= isinstance(record, Line)
+        self.has_procedure |= isinstance(record, Procedure)
+        self.names_procedure |= _names_procedure(record)
         self.has_contrast_add_on |= _is_contrast_add_on(record)
         self.names_contrast |= names_contrast(record)
+
+    def absorb(self, other: "Group") -> None:
+        """Add the records of another group, of which nothing is derived again: a call may merge hundreds."""
+        self.records += other.records
+        self.ambiguous += other.ambiguous
+        self.best_day = min((each for each in (self.best_day, other.best_day) if each), default=None)
+        self.practitioners |= other.practitioners
+        self.billers |= other.billers
+        self.encounters |= other.encounters
+        for name in _FLAGS:
+            if getattr(other, name):
+                setattr(self, name, True)
 
     @property
     def day(self) -> date | None:
@@ -63,8 +89,7 @@ class Group:
     @property
     def is_linked(self) -> bool:
         """True if its charges refer to a procedure, on record or not; it is then a separate study."""
-        kinds = {type(record) for record in self.records}
-        return Line in kinds and (Procedure in kinds or any(map(_names_procedure, self.records)))
+        return self.has_line and (self.has_procedure or self.names_procedure)
 
 
 class _Index:
@@ -194,8 +219,7 @@ class _MergedByPractitioner:
         is_linked = new.is_linked
         for group in self._sharing(new, (False,) if is_linked else (False, True)):
             self._remove(group)
-            for record in group.records:
-                new.add(record)
+            new.absorb(group)
         self.groups[new] = new.is_linked
         for name in new.practitioners:
             self._named.setdefault((name, self.groups[new]), {})[new] = None
@@ -228,7 +252,10 @@ def _merge_same_day(similar: Sequence[Group]) -> list[Group]:
     )
     if are_distinct or len(groups) < 2:
         return groups
-    return [Group(groups[0].kind, [record for group in groups for record in group.records])]
+    first, *others = groups
+    for other in others:
+        first.absorb(other)
+    return [first]
 
 
 def _attach_orders(groups: list[Group], orders: Iterable[Order]) -> _Index:

@@ -21,10 +21,15 @@ from cds_service.review.reference import Change, CodePage, Grid, Reference, Row,
 from hooks.codes import tables
 from hooks.codes.tables import CODES, GUIDANCE, PRODUCTS, CodeEntry
 from hooks.coding.products import agent_in, is_supply
+from hooks.publish.glance import glance
+from hooks.publish.indicators import FIELDS, cited_with_meaning, decoded, indicator_values
+from hooks.publish.modifiers import modifier_pages
 
 SECTIONS = {
     "patient": "Patient-friendly description",
+    "necessity": "Medical necessity",
     "guidelines": "Guidelines",
+    "roles": "Who gives, who reads",
     "modifiers": "Modifiers",
     "units": "Units",
     "pairs": "NCCI pairs (not paid together)",
@@ -32,7 +37,7 @@ SECTIONS = {
     "compliance": "Compliance notes",
     "coverage": "Medicare status and coverage",
     "documentation": "Documentation",
-    "recognition": "How the code is recognized",
+    "recognition": "Names of the study in records",
 }
 
 
@@ -62,6 +67,7 @@ _PLACEMENTS = {
     "crosswalk": _TablePlacement("crosswalk", "Medicare hospital code with contrast", "Replaces, with contrast"),
     "products": _TablePlacement("crosswalk", "Product"),
     "opps": _TablePlacement("coverage", "Medicare hospital outpatient payment status (OPPS)"),
+    "relative_values": _TablePlacement("coverage", "Medicare fee schedule: relative values (RVU)"),
     "policies": _TablePlacement("coverage", "Policy", "Coverage policies"),
     "documentation": _TablePlacement("documentation", "Items the record should contain", of=("93352",), only=("name",)),
     "studies": _TablePlacement("recognition", "In any resource with the code"),
@@ -70,13 +76,41 @@ _NOT_SHOWN = {CODES.name, GUIDANCE.name}  # shown as the page's heading and sent
 
 _ITSELF = "The code itself"
 
+# Fields of entries as a reader names them; others are named as they are.
+_FIELD_NAMES = {
+    "conversion_factor": "dollars per RVU",
+    "facility": "facility, RVU",
+    "facility_na": "not applicable in a facility (NA)",
+    "hospital_code": "hospital code",
+    "indicator": "PC/TC indicator",
+    "instead": "report instead",
+    "kind": "study",
+    "label_limit_ml": "label's maximum per study, mL",
+    "mai": "adjudication (MAI)",
+    "mg_per_unit": "mg in one unit",
+    "ndc": "NDC (labeler and product)",
+    "never": "never (indicator 0)",
+    "office": "office, RVU",
+    "rate": "national rate, dollars",
+    "refused_from": "claims without it returned from",
+    "rxnorm": "RxNorm",
+    "rxnorm_ingredients": "RxNorm ingredients",
+    "shared_words": "names that products share",
+    "units": "units a day",
+    "units_per_vial": "HCPCS units in a vial",
+    "vial_from_memory": "vial size from memory",
+    "vial_ml": "vial, mL",
+    "with_modifier": "with a modifier (indicator 1)",
+}
+_VALUES = {("setting", "professional"): "practitioner", ("setting", "facility"): "hospital"}
+
 _COMMON = {"code", "first", "last", "source", "confidence", "verified_through"}
 
 
 @cache
 def reference() -> Reference:
     """The pages of all codes in scope."""
-    return Reference(tuple(_page(entry) for entry in _newest()), _named_by)
+    return Reference(tuple(_page(entry) for entry in _newest()), _named_by, modifier_pages(), indicator_values())
 
 
 def all_tables() -> tuple[Table[Any], ...]:
@@ -96,6 +130,7 @@ def _page(entry: CodeEntry) -> CodePage:
         kind=entry.kind,
         description=entry.words,
         cited=cited(CODES, entry),
+        glance=glance(code),
         sections=tuple(_sections(code)),
         history=tuple(
             sorted(
@@ -151,11 +186,13 @@ def _statements(code: str) -> dict[str, list[Statement]]:
 def _grids(table: Table[Any], placement: _TablePlacement, code: str) -> Iterator[Grid]:
     if table.name in _NOT_SHOWN:
         return
-    all_rows = [(entry, {"code": entry.code, **_cells(entry)}) for entry in table] if code in placement.of else []
+    all_rows = (
+        [(entry, {"code": entry.code, **_cells(table, entry)}) for entry in table] if code in placement.of else []
+    )
     if all_rows:
         yield _grid(table, placement.own, [(entry, _chosen(cells, placement.only)) for entry, cells in all_rows])
-    own = [(entry, _cells(entry)) for entry in table.history(code)]
-    named = [(entry, _naming(entry, code)) for entry in _naming_entries(table).get(code, ())]
+    own = [(entry, _cells(table, entry)) for entry in table.history(code)]
+    named = [(entry, _naming(table, entry, code)) for entry in _naming_entries(table).get(code, ())]
     if own:
         yield _grid(table, placement.own, own)
     if named:
@@ -173,7 +210,7 @@ def _grid(table: Table[Any], title: str, found: list[tuple[Any, dict[str, str]]]
         about=_about(type(found[0][0])),
         columns=tuple(_in_words(name) for name in columns),
         rows=tuple(
-            Row(cells=tuple(cells.get(name, "") for name in columns), cited=cited(table, entry))
+            Row(cells=tuple(cells.get(name, "") for name in columns), cited=cited_with_meaning(table, entry))
             for entry, cells in found
         ),
     )
@@ -186,20 +223,30 @@ def _about(kind: type[Entry]) -> str:
 
 
 def _in_words(name: str) -> str:
-    return name.replace("_", " ")
+    return _FIELD_NAMES.get(name, name.replace("_", " "))
 
 
-def _cells(entry: Entry) -> dict[str, str]:
-    """An entry's own fields as text."""
-    return {name: _text(value) for name, value in msgspec.structs.asdict(entry).items() if name not in _COMMON}
+def _cells(table: Table[Any], entry: Entry) -> dict[str, str]:
+    """An entry's own fields as text, with the meaning of indicators."""
+    values = {name: value for name, value in msgspec.structs.asdict(entry).items() if name not in _COMMON}
+    return {name: _explained(table, name, value) for name, value in values.items()}
 
 
-def _naming(entry: Entry, code: str) -> dict[str, str]:
+def _explained(table: Table[Any], name: str, value: Any) -> str:
+    indicator = FIELDS.get((table.name, name))
+    if indicator:
+        return decoded(indicator, value)
+    return _VALUES.get((name, value), "") if isinstance(value, str) and (name, value) in _VALUES else _text(value)
+
+
+def _naming(table: Table[Any], entry: Entry, code: str) -> dict[str, str]:
     """Cells of another code's entry that names this one: its code, the field that names it, and its short facts."""
     values = {name: value for name, value in msgspec.structs.asdict(entry).items() if name not in _COMMON}
     lists = [name for name, value in values.items() if isinstance(value, tuple | list | dict)]
     as_what = [_in_words(name) for name, value in values.items() if _holds(value, code)] if len(lists) > 1 else []
-    short = {name: _text(value) for name, value in values.items() if name not in lists and value != code}
+    short = {
+        name: _explained(table, name, value) for name, value in values.items() if name not in lists and value != code
+    }
     return {"code": entry.code, "as": ", ".join(as_what), **short}
 
 
@@ -248,7 +295,7 @@ def _history(code: str) -> Iterator[Change]:
             continue
         placement = _PLACEMENTS.get(table.name, _TablePlacement(table.name, table.title))
         for entry in table.history(code):
-            what = f"{placement.own}: {_summary(_cells(entry))}"
+            what = f"{placement.own}: {_summary(_cells(table, entry))}"
             yield from _events(table, entry, _ITSELF if table is CODES else what)
         for entry in _naming_entries(table).get(code, ()):
             yield from _events(table, entry, f"{placement.named or placement.own}: {entry.code}")

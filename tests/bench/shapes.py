@@ -107,6 +107,7 @@ SHAPES: dict[str, Shape] = {
     "orders": _orders("93350", "93351", "words stress echo with contrast", "Definity"),
     "administrations": lambda count: {"lines": "93351", "given": ["Definity 0.1 mL"] * count},
     "procedures": lambda count: {"lines": "93351", "done": ["93350"] * count, "given": ["Definity 1.3 mL"]},
+    "procedures of one practitioner": lambda count: {"lines": "93351 by A", "done": ["93350 by A"] * count},
     "reports": lambda count: {"lines": "93351", "reported": ["words stress echo with Definity"] * count},
     "unknown charges": _charges("93351", f"{LOCAL} bare", given=["Definity 1.3 mL"]),
     "unknown drugs": lambda count: {

@@ -29,7 +29,7 @@ from tests.http.test_services import SERVICES, post
 from tests.support.edi import EdiClaim, edi, lines
 from tests.support.running import running
 
-EXAMPLES = 40
+EXAMPLES = 12  # of each operation, beside the cases that follow from its description
 # What a call that the document allows may be answered with: 412 says that required data is missing.
 ACCEPTED = ["2xx", "412"]
 EXAMPLES_OF_EACH = settings(
@@ -93,6 +93,17 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 def test_every_schema_of_the_document_is_valid(document: dict[str, Any]) -> None:
     for schema_of_one in document["components"]["schemas"].values():
         jsonschema_rs.meta.validate(schema_of_one)
+
+
+def test_every_reference_of_the_document_leads_to_a_schema(document: dict[str, Any]) -> None:
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert named
+    assert named - set(document["components"]["schemas"]) == set()
+
+
+def test_every_operation_is_in_a_group(document: dict[str, Any]) -> None:
+    operations = [each for methods in document["paths"].values() for each in methods.values()]
+    assert all(each["tags"] for each in operations)
 
 
 def described(path: str, paths: dict[str, Any]) -> set[str]:

@@ -63,10 +63,17 @@ def test_nothing_is_done_for_strangers(site: Production, path: str) -> None:
 
 
 def test_the_password_opens_no_service(site: Production) -> None:
-    for path in ("/cds-services", "/metrics", "/openapi.json"):
+    for path in ("/cds-services", "/metrics"):
         refused = site.get(path, auth=RIGHT)
         assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert site.post(CLAIM_REVIEW, auth=RIGHT).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/api", "/openapi.json", "/hooks/claim-review"])
+def test_the_password_opens_the_descriptions_which_pages_link(site: Production, path: str) -> None:
+    refused = site.get(path)
+    assert (refused.status_code, refused.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+    assert site.get(path, auth=RIGHT).status_code == 200
 
 
 def test_the_sandbox_calls_with_a_token_that_is_checked(site: Production) -> None:
@@ -120,9 +127,9 @@ def test_neither_is_served_in_production_unless_asked_for(tmp_path: Path, monkey
     monkeypatch.setenv("CDS_CLIENTS_FILE", str(tmp_path / "clients.yaml"))
     monkeypatch.setenv("CDS_DATABASE_URL", f"sqlite:///{tmp_path / 'x.sqlite3'}")
     monkeypatch.chdir(ROOT)
-    addresses = {rule.rule for rule in create_app(load_settings()).url_map.iter_rules()}
+    addresses = {rule.rule: rule.endpoint for rule in create_app(load_settings()).url_map.iter_rules()}
     assert not [each for each in addresses if each.startswith(("/sandbox", "/insights"))]
-    assert "/" not in addresses
+    assert addresses["/"] == "claim.start", "the start is the claim page then"
 
 
 def test_a_key_that_is_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

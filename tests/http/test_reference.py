@@ -25,6 +25,7 @@ from tests.unit.test_cli import run
 
 CODE_NUMBERS = sorted({entry.code for entry in CODES})
 RULE_IDS = [rule.id for rule in hooks.all_rules()]
+MODIFIER_NAMES = ["26", "TC", "52", "59", "XE", "XS", "XP", "XU", "76", "77", "JW", "JZ"]
 JSON = {"Accept": "application/json"}
 
 
@@ -80,6 +81,8 @@ PATHS = [
     "/glossary",
     *(f"/codes/{code}" for code in CODE_NUMBERS),
     *(f"/rules/{each}" for each in RULE_IDS),
+    "/modifiers",
+    *(f"/modifiers/{each}" for each in MODIFIER_NAMES),
 ]
 
 
@@ -291,7 +294,10 @@ def test_what_guidance_and_policies_name_is_in_scope() -> None:
     assert named <= set(CODE_NUMBERS)
 
 
-@pytest.mark.parametrize("path", ["/codes/99999", "/codes/nothing", "/rules/nothing", "/codes/%3Cb%3E"])
+@pytest.mark.parametrize(
+    "path",
+    ["/codes/99999", "/codes/nothing", "/rules/nothing", "/codes/%3Cb%3E", "/modifiers/99", "/modifiers/%3Cb%3E"],
+)
 def test_unknown_is_a_404(server: str, path: str) -> None:
     response = get(server, path, **JSON)
     assert response.status_code == 404
@@ -398,6 +404,12 @@ def test_a_code_in_the_terminal_says_what_its_page_says() -> None:
     assert "\x1b" not in text
     page = reference().page("93352")
     assert page
+    for topic in page.glance.topics:
+        assert topic.title in text
+        assert all(fact.text in text for fact in topic.facts)
+    for example in page.glance.examples:
+        assert example.what in text
+        assert "; ".join(example.notation.splitlines()) in text
     for section in page.sections:
         assert section.title in text
         assert all(statement.text in text for statement in section.statements)

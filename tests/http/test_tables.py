@@ -98,6 +98,14 @@ def test_a_codes_page_tells_what_medicare_pays_by_the_newest_releases(tmp_path: 
         assert hospital["release"].endswith("(addendum-b.csv)")
         (rate,) = get(service.address, "/codes/C8928", **JSON).json()["payments"]
         assert (rate["amount"], rate["basis"], rate["last"]) == (800.9, "status S, APC 5573", "2026-12-31")
+        content = get(service.address, "/codes/93352", **JSON).json()
+        for fact, payment in zip(facts(content, "payment"), content["payments"], strict=True):
+            assert fact["cited"]["source"] == payment["release"]
+            assert fact["cited"]["checked"] == f"dates of service {payment['first']} to {payment['last']}"
+            assert payment["basis"] in fact["text"]
+        assert (
+            "status A, 1.07 RVU at $33.4009: active, paid by the fee schedule" in facts(content, "payment")[0]["text"]
+        )
         page = page_of(get(service.address, "/codes/93352"))
         assert "$35.74" in page.text
         assert "not adjusted to a place" in page.text
@@ -154,6 +162,16 @@ def test_the_page_of_tables_lists_the_copies_of_articles(server_with_articles: s
     assert all(each["title"] in text for each in content["loaded"])
 
 
-def test_without_loaded_tables_no_payment_is_told(server: str) -> None:
-    assert get(server, "/codes/93352", **JSON).json()["payments"] == []
-    assert "Medicare payment" not in page_of(get(server, "/codes/93352")).text
+def test_without_loaded_tables_the_built_in_ones_tell_the_payment(server: str) -> None:
+    content = get(server, "/codes/93352", **JSON).json()
+    assert content["payments"] == []
+    (fact,) = facts(content, "payment")
+    assert "October 2026" in fact["text"]
+    assert "$35.74 (1.07 RVU)" in fact["text"]
+    assert fact["cited"]["verifiedThrough"] == "2026-12-31"
+
+
+def facts(content: dict[str, Any], topic: str) -> list[dict[str, Any]]:
+    """The short facts of a code's page under a heading."""
+    (found,) = [each["facts"] for each in content["glance"]["topics"] if each["id"] == topic]
+    return list(found)
