@@ -48,6 +48,7 @@ from cds_service.web.page_password import page_password_of
 from cds_service.wiring import (
     create_advisor,
     create_case_writer,
+    create_reference,
     create_tables,
     product_of,
     samples,
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
     app.register_blueprint(claim.blueprint(advisor, create_case_writer(), recorder, chosen, hooks_claims.page()))
     app.register_blueprint(
-        reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace), glossary())
+        reference.blueprint(advisor, create_reference(advisor.site), samples(chosen.hook_namespace), glossary())
     )
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))

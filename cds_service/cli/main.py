@@ -17,6 +17,7 @@ from cds_service.cli.database import database
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
 from cds_service.cli.tables import tables_group
+from cds_service.core.site import Site
 from cds_service.errors import ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
@@ -29,11 +30,12 @@ from cds_service.wiring import (
     create_advisor,
     create_auditor,
     create_case_writer,
+    create_reference,
+    create_site,
     product_of,
     samples,
     service_directory,
 )
-from hooks.publish import reference as hooks_reference
 from hooks.publish.candidates import candidates
 
 _MOST_SIMILAR = 5
@@ -99,7 +101,7 @@ def codes(code: str | None) -> None:
 
     Exit code 2: no match.
     """
-    reference = hooks_reference.reference()
+    reference = create_reference(_site())
     page = reference.page(code) if code else None
     found = reference.search(code or "")
     if not found:
@@ -145,6 +147,13 @@ def _similar(written: str, ids: Iterable[str]) -> list[str]:
 def _advisor() -> Advisor:
     try:
         return create_advisor(load_settings())
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _site() -> Site:
+    try:
+        return create_site(load_settings())
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
 

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -13,6 +13,8 @@ _FOLDER = Path(__file__).parent
 
 StudyKind = Literal["stress", "rest", "any"]
 ClaimSetting = Literal["professional", "facility"]
+Topic = Literal["patient", "guidelines", "modifiers", "units", "crosswalk", "compliance", "coverage", "documentation"]
+TOPICS: tuple[str, ...] = get_args(Topic)
 
 
 class CodeEntry(Entry, frozen=True, kw_only=True):
@@ -32,9 +34,7 @@ class CodeEntry(Entry, frozen=True, kw_only=True):
 class Guidance(Entry, frozen=True, kw_only=True):
     """A sentence about a code, and about those in `also`, for one section of the code's page."""
 
-    topic: Literal[
-        "patient", "guidelines", "modifiers", "units", "crosswalk", "compliance", "coverage", "documentation"
-    ]
+    topic: Topic
     text: str
     also: tuple[str, ...] = ()
 
