@@ -10,6 +10,7 @@ from typing import Literal
 
 import hooks
 import sample_bundles
+from cds_service.assistants.tools import Knowledge
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
@@ -62,6 +63,12 @@ def create_advisor(settings: Settings) -> Advisor:
         tables=create_tables(settings),
         applies=applies,
     )
+
+
+def create_knowledge(settings: Settings) -> Knowledge:
+    """The parts that the tools for assistants use. Raises SettingsError."""
+    advisor = create_advisor(settings)
+    return Knowledge(advisor=advisor, writer=create_case_writer(), reference=create_reference(advisor.site))
 
 
 def create_tables(settings: Settings) -> Tables:

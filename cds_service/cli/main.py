@@ -1,5 +1,5 @@
 """The command line: `cds-service serve`, `check`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
-`settings`."""
+`mcp`, `settings`."""
 
 import sys
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from cds_service.cli.check import check_command
 from cds_service.cli.claim import claim_command
 from cds_service.cli.clients import clients
 from cds_service.cli.database import database
+from cds_service.cli.mcp import mcp_command
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
 from cds_service.cli.tables import tables_group
@@ -30,6 +31,7 @@ from cds_service.wiring import (
     create_advisor,
     create_auditor,
     create_case_writer,
+    create_knowledge,
     create_reference,
     create_site,
     product_of,
@@ -165,6 +167,7 @@ def _console() -> Console:
 main.add_command(audit_group(create_auditor))
 main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
 main.add_command(claim_command(_advisor, create_case_writer(), _console))
+main.add_command(mcp_command(create_knowledge))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
 main.add_command(tables_group(codes_in_scope, auditor_with_tables))

@@ -263,7 +263,7 @@ def rule_page(rule: Rule, advisor: Advisor) -> RulePage:
         at_order_time=rule.indicator["order"],
         at_claim_time=rule.indicator["claim"],
         tables=tuple(table.title for table in rule.tables),
-        sources=tuple(_source(each) for each in _sources(rule)),
+        sources=rule_sources(_sources(rule)),
         site="switched off by this site" if off else "lowered to info by this site" if lowered else "",
     )
 
@@ -277,7 +277,9 @@ def _sources(rule: Rule) -> Iterator[Source]:
             yield source
 
 
-def _source(source: Source) -> RuleSource:
-    return RuleSource(
-        source=source.label, url=source.url, checked=source.checked, verified_through=source.verified_through
+def rule_sources(sources: Iterable[Source]) -> tuple[RuleSource, ...]:
+    """Sources as they are listed on a rule's page."""
+    return tuple(
+        RuleSource(source=each.label, url=each.url, checked=each.checked, verified_through=each.verified_through)
+        for each in sources
     )

@@ -1,0 +1,65 @@
+"""`cds-service mcp`: tools for assistants, by the Model Context Protocol."""
+
+import importlib.util
+from collections.abc import Callable
+
+import click
+
+from cds_service.assistants.tools import Knowledge
+from cds_service.cli import examples
+from cds_service.errors import ServiceError, SettingsError
+from cds_service.settings import Settings, load_settings
+from cds_service.telemetry.calls import CallSummary
+from cds_service.telemetry.logs import log
+
+MISSING = "mcp needs the package mcp: pip install 'contrast-echo-cds[mcp]'"
+
+
+CreateKnowledge = Callable[[Settings], Knowledge]
+
+
+def mcp_command(create: CreateKnowledge) -> click.Command:
+    """The command. `create` makes the parts that the tools use."""
+
+    @click.command("mcp", epilog=examples("mcp", "mcp --http --port 8001"))
+    @click.option(
+        "--http", "over_http", is_flag=True, help="Serve streamable HTTP at /mcp instead of stdin and stdout."
+    )
+    @click.option("--host", default="127.0.0.1", show_default=True, help="With --http: address to listen on.")
+    @click.option(
+        "--port", default=8001, show_default=True, type=click.IntRange(1, 65535), help="With --http: port to listen on."
+    )
+    def mcp(over_http: bool, host: str, port: int) -> None:
+        """Serve tools for assistants: review, explain and search, each answer with its sources.
+
+        Without --http it speaks over stdin and stdout, for an assistant on this machine that starts it, and ends when
+        stdin is closed. With --http it wants the tokens of registered clients, as the service does (CDS_CLIENTS_FILE);
+        in development it answers this machine only. Needs the extra `mcp`.
+        """
+        if importlib.util.find_spec("mcp") is None:
+            raise click.ClickException(MISSING)
+        try:
+            if over_http:
+                _serve_http(load_settings(), create, host, port)
+            else:
+                _serve_stdio(load_settings(), create)
+        except ServiceError as error:
+            raise click.ClickException(str(error)) from None
+
+    return mcp
+
+
+def _serve_stdio(settings: Settings, create: CreateKnowledge) -> None:
+    from cds_service.assistants.server import create_server  # noqa: PLC0415  # needs the extra
+    from cds_service.assistants.stdio import serve  # noqa: PLC0415
+
+    serve(create_server(create(settings), settings, log_call), settings.max_body_bytes)
+
+
+def log_call(_: object, call: CallSummary) -> None:
+    """Log an answered call of this machine, without anything of its arguments."""
+    log.info("call", client="stdio", service=call.service, milliseconds=call.milliseconds)
+
+
+def _serve_http(settings: Settings, create: CreateKnowledge, host: str, port: int) -> None:
+    raise SettingsError("--http: not yet")
