@@ -76,7 +76,7 @@ class ReviewAnswer(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class CodeAnswer(msgspec.Struct, rename="camel", kw_only=True):
-    """A code's page, with what the loaded tables of CMS pay for it, and the articles of the site's contractors on it."""
+    """A code's page, with Medicare's payments by the loaded tables, and the articles of the site's contractors."""
 
     page: CodePage
     payments: tuple[Payment, ...]

@@ -264,7 +264,7 @@ def _converted(arguments: Mapping[str, Any], form: type[msgspec.Struct]) -> msgs
 
 
 def _refusal(text: str, form: type[msgspec.Struct]) -> BadRequest:
-    """An argument's fault, by msgspec's words for it, which repeat no value."""
+    """An argument's fault, by msgspec's words for it, without a name or a value that was sent."""
     fault, _, where = text.partition(" - at `$")
     name = where.strip("`.").partition("[")[0]
     if fault.startswith("Object contains unknown field"):
@@ -272,6 +272,8 @@ def _refusal(text: str, form: type[msgspec.Struct]) -> BadRequest:
     if fault.startswith("Object missing required field"):
         name = fault.split("`")[1]
         return BadRequest(f"`{name}` is required", name)
+    if fault.startswith("Invalid enum value"):
+        return BadRequest(f"`{name}`: expected one of the values that the tool lists for it", name)
     return BadRequest(f"`{name}`: {fault[:1].lower()}{fault[1:]}", name)
 
 

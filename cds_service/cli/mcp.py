@@ -1,19 +1,16 @@
 """`cds-service mcp`: tools for assistants, by the Model Context Protocol."""
 
-import importlib.util
 from collections.abc import Callable
 
 import click
 
 from cds_service.assistants.tools import Knowledge
-from cds_service.cli import examples
+from cds_service.cli import examples, require_extra
 from cds_service.errors import ServiceError, SettingsError
+from cds_service.fhir.servers import is_loopback
 from cds_service.settings import Settings, load_settings
 from cds_service.telemetry.calls import CallSummary
 from cds_service.telemetry.logs import log
-
-MISSING = "mcp needs the package mcp: pip install 'contrast-echo-cds[mcp]'"
-
 
 CreateKnowledge = Callable[[Settings], Knowledge]
 
@@ -36,11 +33,10 @@ def mcp_command(create: CreateKnowledge) -> click.Command:
         stdin is closed. With --http it wants the tokens of registered clients, as the service does (CDS_CLIENTS_FILE);
         in development it answers this machine only. Needs the extra `mcp`.
         """
-        if importlib.util.find_spec("mcp") is None:
-            raise click.ClickException(MISSING)
+        require_extra("mcp", ("mcp",))
         try:
             if over_http:
-                _serve_http(load_settings(), create, host, port)
+                _serve_http(host, port)
             else:
                 _serve_stdio(load_settings(), create)
         except ServiceError as error:
@@ -61,5 +57,14 @@ def log_call(_: object, call: CallSummary) -> None:
     log.info("call", client="stdio", service=call.service, milliseconds=call.milliseconds)
 
 
-def _serve_http(settings: Settings, create: CreateKnowledge, host: str, port: int) -> None:
-    raise SettingsError("--http: not yet")
+def _serve_http(host: str, port: int) -> None:
+    from cds_service.app import checked_settings  # noqa: PLC0415  # only here: the server, and Flask
+    from cds_service.server import granian  # noqa: PLC0415
+    from cds_service.server.address import in_url, listening_address  # noqa: PLC0415
+
+    settings = checked_settings()
+    if settings.mode == "development" and not is_loopback(host):
+        raise SettingsError(f"development mode has no authentication: --host must be 127.0.0.1, not {host}")
+    address = listening_address(host, port)
+    click.echo(f"Serving tools for assistants on http://{in_url(host)}:{port}/mcp (Ctrl-C stops)", err=True)
+    granian.run_for_assistants(settings, address, port)

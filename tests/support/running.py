@@ -44,8 +44,15 @@ def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
 @contextmanager
 def running(folder: Path, workers: int = 1, **environment: str) -> Iterator[Service]:
     """Run the service for the time of the block, with its database and its log in a folder."""
+    with running_command(folder, "serve", "--workers", str(workers), **environment) as service:
+        yield service
+
+
+@contextmanager
+def running_command(folder: Path, *arguments: str, **environment: str) -> Iterator[Service]:
+    """Run a command that serves HTTP for the time of the block, on a free port."""
     port, database, log_file = free_port(), folder / "feedback.sqlite3", folder / "log.txt"
-    command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port), "--workers", str(workers)]
+    command = [sys.executable, "-m", "cds_service", *arguments, "--port", str(port)]
     defaults = {"PYTHONWARNINGS": "error", "CDS_DATABASE_URL": f"sqlite:///{database}"}
     with log_file.open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | defaults | environment, stdout=log, stderr=log)
