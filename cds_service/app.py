@@ -24,6 +24,7 @@ from cds_service.telemetry.metrics import Metrics
 from cds_service.telemetry.tracing import Tracing
 from cds_service.telemetry.tracing import start as start_tracing
 from cds_service.web import (
+    ask,
     authentication,
     browsers,
     cds_hooks,
@@ -47,6 +48,7 @@ from cds_service.web.openapi import DocumentedNames, document
 from cds_service.web.page_password import page_password_of
 from cds_service.wiring import (
     create_advisor,
+    create_asker,
     create_case_writer,
     create_reference,
     create_tables,
@@ -78,8 +80,10 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
     app.register_blueprint(claim.blueprint(advisor, create_case_writer(), recorder, chosen, hooks_claims.page()))
+    asker = create_asker(advisor)
+    app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(
-        reference.blueprint(advisor, create_reference(advisor.site), samples(chosen.hook_namespace), glossary())
+        reference.blueprint(advisor, create_reference(advisor.site), samples(chosen.hook_namespace), asker, glossary())
     )
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))

@@ -10,7 +10,9 @@ from typing import Literal
 
 import hooks
 import sample_bundles
-from cds_service.assistants.tools import Knowledge
+from cds_service.ask.asker import Asker
+from cds_service.ask.site import site_facts
+from cds_service.assistants.tools import Toolbox
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
@@ -32,6 +34,7 @@ from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.alternatives import READINGS
 from hooks.coding.products import agent_in
 from hooks.coding.statements import applies
+from hooks.publish import ask as hooks_ask
 from hooks.publish import audit as hooks_audit
 from hooks.publish import reference as hooks_reference
 
@@ -65,10 +68,11 @@ def create_advisor(settings: Settings) -> Advisor:
     )
 
 
-def create_knowledge(settings: Settings) -> Knowledge:
-    """The parts that the tools for assistants use. Raises SettingsError."""
+def create_toolbox(settings: Settings) -> Toolbox:
+    """The tools for assistants. Raises SettingsError and TableError."""
     advisor = create_advisor(settings)
-    return Knowledge(advisor=advisor, writer=create_case_writer(), reference=create_reference(advisor.site))
+    reference, writer = create_reference(advisor.site), create_case_writer()
+    return Toolbox(advisor=advisor, writer=writer, reference=reference, asker=create_asker(advisor))
 
 
 def create_tables(settings: Settings) -> Tables:
@@ -122,3 +126,11 @@ def create_case_writer() -> CaseWriter:
     """The writer of cases, with the names of contrast products and the descriptions of codes."""
     products = {product.name: product.ndc[0] if product.ndc else product.code for product in PRODUCTS}
     return CaseWriter(products, {entry.code: entry.words for entry in CODES})
+
+
+def create_asker(advisor: Advisor) -> Asker:
+    """Answers questions in words, with the advisor's rules and loaded tables. Raises TableError."""
+    knowledge = hooks_ask.knowledge()
+    own = site_facts(advisor.site.statements, hooks.vocabulary().topics)
+    with_own = replace(knowledge, facts=(*own, *knowledge.facts)) if own else knowledge
+    return Asker(hooks_reference.reference(), advisor, create_case_writer(), with_own)

@@ -93,9 +93,10 @@ class FoundCode(Message, kw_only=True):
 
 
 class SearchAnswer(msgspec.Struct, rename="camel", kw_only=True):
-    """The codes that a search found, the best first."""
+    """The codes that a search found, the best first. `corrected` is the query where its spelling was corrected."""
 
     query: str
+    corrected: str = ""
     codes: tuple[FoundCode, ...]
 
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from cds_service.assistants.tools import LONGEST_CASE, LONGEST_NAME, Knowledge
+from cds_service.assistants.tools import LONGEST_CASE, LONGEST_NAME, Toolbox
 from cds_service.errors import BadRequest
 
 SCHEME = "contrast-echo"
@@ -22,21 +22,21 @@ class Listed:
     title: str
 
 
-def listed(knowledge: Knowledge) -> Iterator[Listed]:
+def listed(toolbox: Toolbox) -> Iterator[Listed]:
     """All pages: of the codes, then of the rules."""
-    for page in knowledge.reference.pages:
+    for page in toolbox.reference.pages:
         yield Listed(CODES.replace("{code}", page.code), page.code, page.description)
-    for rule in knowledge.advisor.rules:
+    for rule in toolbox.advisor.rules:
         yield Listed(RULES.replace("{id}", rule.id), rule.id, rule.title)
 
 
-def read(uri: str, knowledge: Knowledge) -> msgspec.Struct:
+def read(uri: str, toolbox: Toolbox) -> msgspec.Struct:
     """The page at an address. Raises BadRequest if there is none."""
     kind, name = _split(uri)
     if kind == "codes":
-        return knowledge.code(name)
+        return toolbox.code(name)
     if kind == "rules":
-        return knowledge.rule(name)
+        return toolbox.rule(name)
     raise BadRequest(f"`uri`: expected {CODES} or {RULES}", "uri")
 
 
@@ -69,7 +69,7 @@ A payer has denied lines of a claim of a contrast stress echocardiogram. Find th
 2. Write the claim in billers' notation: lines with modifiers and units, claim type, place of service or type of bill,
    payer, date of service, and what was given. Leave out what is not known, and ask for it; do not guess.
 3. Call review_claim. For each finding on a denied line, name the rule, its evidence and its fix. explain_rule gives the
-   reasons of a rule, explain_code the facts on a code.
+   reasons of a rule, explain_code the facts on a code, ask answers a question from the tables or declines it.
 4. Keep apart: findings; rules that passed; what was not checked, with what is missing to check it. A rule that was not
    checked has not passed.
 5. Cite each fact with the source and the date that the tool gives. A statement of the site is the site's own: say so.

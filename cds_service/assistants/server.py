@@ -19,7 +19,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from cds_service.assistants import library
-from cds_service.assistants.tools import Knowledge, Tool, call
+from cds_service.assistants.tools import Tool, Toolbox, call
 from cds_service.cdshooks.size_limits import require_within_limits
 from cds_service.errors import RequestError, UnreadableCase
 from cds_service.settings import Settings
@@ -43,10 +43,10 @@ Record = Callable[[Context, CallSummary], None]
 T = TypeVar("T")
 
 
-def create_server(knowledge: Knowledge, settings: Settings, record: Record) -> "Server[Any]":
+def create_server(toolbox: Toolbox, settings: Settings, record: Record) -> "Server[Any]":
     """The server with all tools, resources and the prompt. `record` is told of each answered call."""
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
-    handlers = _Handlers(knowledge, settings, record)
+    handlers = _Handlers(toolbox, settings, record)
     server: Server[Any] = Server(
         NAME,
         version=version(NAME),
@@ -65,11 +65,11 @@ def create_server(knowledge: Knowledge, settings: Settings, record: Record) -> "
 
 
 class _Handlers:
-    def __init__(self, knowledge: Knowledge, settings: Settings, record: Record) -> None:
-        self._knowledge = knowledge
+    def __init__(self, toolbox: Toolbox, settings: Settings, record: Record) -> None:
+        self._toolbox = toolbox
         self._settings = settings
         self._record = record
-        self._tools = {tool.name: tool for tool in knowledge.tools()}
+        self._tools = {tool.name: tool for tool in toolbox.tools()}
         self._threads: anyio.CapacityLimiter | None = None
 
     async def list_tools(self, _: Context, __: Any) -> types.ListToolsResult:
@@ -101,7 +101,7 @@ class _Handlers:
         return types.ListResourcesResult(
             resources=[
                 types.Resource(uri=each.uri, name=each.name, title=each.title, mime_type=_JSON)
-                for each in library.listed(self._knowledge)
+                for each in library.listed(self._toolbox)
             ]
         )
 
@@ -118,7 +118,7 @@ class _Handlers:
         )
 
     async def read_resource(self, _: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        page = await self._answered(partial(library.read, str(params.uri), self._knowledge))
+        page = await self._answered(partial(library.read, str(params.uri), self._toolbox))
         text = _ENCODER.encode(page).decode()
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=params.uri, text=text, mime_type=_JSON)]

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from cds_service.ask.answer import Answer as AskedAnswer
+from cds_service.ask.asker import LONGEST_QUESTION, Asker
 from cds_service.assistants.answers import CodeAnswer, FoundCode, ReviewAnswer, SearchAnswer, of_bundle, of_case
 from cds_service.errors import BadRequest
 from cds_service.fhir.sources import complete_parts
@@ -68,6 +70,14 @@ class BundleArguments(Arguments, kw_only=True):
         tuple[str, ...],
         msgspec.Meta(description="Resource types of which the Bundle holds all: only then is something absent."),
     ] = ()
+
+
+class QuestionArguments(Arguments, kw_only=True):
+    """The question to answer from the tables."""
+
+    question: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=LONGEST_QUESTION, description="The question, in words.")
+    ]
 
 
 _NOTATION = "notation"
@@ -133,12 +143,13 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knowledge:
+class Toolbox:
     """The parts of the service that the tools use."""
 
     advisor: Advisor
     writer: CaseWriter
     reference: Reference
+    asker: Asker
 
     def tools(self) -> tuple[Tool, ...]:
         """The tools, in the order in which they are listed."""
@@ -188,6 +199,17 @@ class Knowledge:
                 answer=SearchAnswer,
                 run=self._search_codes,
             ),
+            Tool(
+                name="ask",
+                title="Ask the tables",
+                description="Ask a question in words: on a code, a pair of codes, units from mL, modifiers, settings, "
+                "documentation, payment or a change. Answered word for word from dated tables and by the rules, each "
+                "sentence with its source; declined outside of them (`answered` is false, `declined` says why). "
+                "`understood` and `not_understood` tell how it was read. No patient data.",
+                arguments=QuestionArguments,
+                answer=AskedAnswer,
+                run=self._ask,
+            ),
         )
 
     def code(self, code: str) -> CodeAnswer:
@@ -235,11 +257,15 @@ class Knowledge:
 
     def _search_codes(self, arguments: SearchArguments) -> Called:
         query = arguments.query.strip()
+        result = self.asker.find(query)
         found = tuple(
             FoundCode(code=page.code, kind=page.kind, description=page.description, cited=page.cited)
-            for page in self.reference.search(query)
+            for page in result.pages
         )
-        return Called(answer=SearchAnswer(query=query, codes=found))
+        return Called(answer=SearchAnswer(query=query, corrected=result.corrected, codes=found))
+
+    def _ask(self, arguments: QuestionArguments) -> Called:
+        return Called(answer=self.asker.ask(arguments.question))
 
 
 def _plain(value: str | tuple[str, ...]) -> str | list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 # Surfaces by name, with their paths; all paths below them belong to them.
 SURFACES = {
     "review": ("/review", "/claim"),
-    "reference": ("/codes", "/rules", "/tables", "/glossary", "/fhir"),
+    "reference": ("/ask", "/codes", "/rules", "/tables", "/glossary", "/fhir"),
     "metrics": ("/metrics",),
     "insights": ("/insights",),
     "sandbox": ("/", "/sandbox"),

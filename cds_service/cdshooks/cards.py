@@ -181,7 +181,7 @@ def detail_of(rule: Rule, finding: Finding) -> str:
 def _statements(finding: Finding) -> Iterator[str]:
     """The site's own statements, each marked as such in a paragraph of its own."""
     for each in finding.statements[:MOST_STATEMENTS]:
-        yield escape_markdown(shortened(each.marked, NOTE_LIMIT))
+        yield escape_markdown(shortened(each.quoted, NOTE_LIMIT))
     if len(finding.statements) > MOST_STATEMENTS:
         yield f"And {len(finding.statements) - MOST_STATEMENTS} more statements of this site, on the pages of the codes"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import click
 
-from cds_service.assistants.tools import Knowledge
+from cds_service.assistants.tools import Toolbox
 from cds_service.cli import examples, require_extra
 from cds_service.errors import ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
@@ -12,10 +12,10 @@ from cds_service.settings import Settings, load_settings
 from cds_service.telemetry.calls import CallSummary
 from cds_service.telemetry.logs import log
 
-CreateKnowledge = Callable[[Settings], Knowledge]
+CreateToolbox = Callable[[Settings], Toolbox]
 
 
-def mcp_command(create: CreateKnowledge) -> click.Command:
+def mcp_command(create: CreateToolbox) -> click.Command:
     """The command. `create` makes the parts that the tools use."""
 
     @click.command("mcp", epilog=examples("mcp", "mcp --http --port 8001"))
@@ -45,7 +45,7 @@ def mcp_command(create: CreateKnowledge) -> click.Command:
     return mcp
 
 
-def _serve_stdio(settings: Settings, create: CreateKnowledge) -> None:
+def _serve_stdio(settings: Settings, create: CreateToolbox) -> None:
     from cds_service.assistants.server import create_server  # noqa: PLC0415  # needs the extra
     from cds_service.assistants.stdio import serve  # noqa: PLC0415
 

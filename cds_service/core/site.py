@@ -79,7 +79,13 @@ class SiteStatement:
 
     @property
     def marked(self) -> str:
-        """The statement as it is quoted, marked as the site's, with its source."""
+        """The statement marked as the site's, with the payers and settings that it is about."""
+        about = f" ({self.limits})" if self.limits else ""
+        return f"This site's own statement{about}: {self.text}"
+
+    @property
+    def quoted(self) -> str:
+        """The statement as a card quotes it: marked as the site's, with its source."""
         return f"This site's own statement: {self.text} ({self.source.label})"
 
     @property

@@ -14,7 +14,7 @@ from cds_service.server.worker import started_file
 from cds_service.settings import load_settings
 from cds_service.telemetry.calls import CallSummary
 from cds_service.telemetry.logs import configure, log
-from cds_service.wiring import create_knowledge
+from cds_service.wiring import create_toolbox
 
 
 def create_mcp_app() -> Admission:
@@ -32,9 +32,9 @@ def create_mcp_app() -> Admission:
 def _create() -> Admission:
     configure()
     settings = load_settings()
-    knowledge = create_knowledge(settings)
+    toolbox = create_toolbox(settings)
     database = Database(settings.database_url, settings.database_connections)
-    recorder = app.create_recorder(settings, knowledge.advisor, database)
+    recorder = app.create_recorder(settings, toolbox.advisor, database)
 
     def record(context: Any, call: CallSummary) -> None:
         recorder.record_call(actor_of(context), call)
@@ -42,4 +42,4 @@ def _create() -> Admission:
     verifier = app.create_verifier(settings)
     if verifier:
         verifier.fetch_keys()
-    return create_http_app(create_server(knowledge, settings, record), settings, verifier)
+    return create_http_app(create_server(toolbox, settings, record), settings, verifier)

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from mcp.shared.exceptions import MCPError
 
 import hooks
+from cds_service.ask.asker import Asker
 from cds_service.cdshooks.cards import MOST_CARDS
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
 from cds_service.review.typed_cases import review_case
+from cds_service.wiring import create_asker
 from hooks.publish.reference import reference
 from tests.assistants.clients import Assistant, over_http, over_stdio
 from tests.http.test_authentication import REGISTRATIONS
@@ -21,7 +24,7 @@ from tests.support.notation import WRITER, typed
 from tests.support.running import running_command
 from tests.support.tokens import BASE, P384, RSA, jwk, key_set, published, token
 
-TOOLS = ["review_claim", "review_bundle", "explain_code", "explain_rule", "search_codes"]
+TOOLS = ["review_claim", "review_bundle", "explain_code", "explain_rule", "search_codes", "ask"]
 NOTATION = "professional: 93351, 93352, Q9957x3\nplace: 11\npayer: Medicare\nday: 2026-06-01\ngiven: Definity 1.3 mL\n"
 FIELDS: dict[str, Any] = {
     "professional": ["93351", "93352", "Q9957x3"],
@@ -60,6 +63,11 @@ def assistant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             yield made
 
 
+@pytest.fixture(scope="module")
+def asker(plain_advisor: Advisor) -> Asker:
+    return create_asker(plain_advisor)
+
+
 # --- the tools ------------------------------------------------------------------------------------------------------
 
 
@@ -89,6 +97,8 @@ def test_every_tool_is_described_and_only_reads(assistant: Assistant) -> None:
         ("explain_rule", {"id": "supply-units-mismatch"}),
         ("search_codes", {"query": "lumason"}),
         ("search_codes", {}),
+        ("ask", {"question": "may 93352 be charged with 93015?"}),
+        ("ask", {"question": "what about 99213?"}),
     ],
 )
 def test_an_answer_has_the_form_that_is_declared(assistant: Assistant, tool: str, arguments: dict[str, Any]) -> None:
@@ -158,6 +168,17 @@ def test_codes_are_searched(assistant: Assistant) -> None:
     assert assistant.answer("search_codes", query=SECRET)["codes"] == []
 
 
+def test_questions_are_answered_from_the_tables_or_declined(assistant: Assistant, asker: Asker) -> None:
+    question = "how many units for 1.3 mL of Definity?"
+    answer = assistant.answer("ask", question=question)
+    assert answer == msgspec.to_builtins(asker.ask(question))
+    assert answer["answered"]
+    assert all(each["source"] and each["text"] for each in answer["answer"])
+    declined = assistant.answer("ask", question="what does 99213 pay?")
+    assert (declined["answered"], declined["answer"]) == (False, [])
+    assert "99213" in declined["declined"]
+
+
 # --- faults ---------------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +212,10 @@ def test_codes_are_searched(assistant: Assistant) -> None:
         ("explain_rule", {"id": None}, "`id`: expected `str`, got `null`"),
         ("search_codes", {"query": SECRET * 50}, "`query`: expected `str` of length <= 100"),
         ("search_codes", {"query": ["x"]}, "`query`: expected `str`, got `array`"),
+        ("ask", {}, "`question` is required"),
+        ("ask", {"question": ""}, "`question`: expected `str` of length >= 1"),
+        ("ask", {"question": SECRET * 100}, "`question`: expected `str` of length <= 500"),
+        ("ask", {"q": SECRET}, "expected only the arguments question"),
     ],
 )
 def test_a_fault_names_the_argument_and_what_was_expected(

@@ -17,7 +17,7 @@ from cds_service.review.report import Report, report_of
 from cds_service.review.site_file import load_site
 from cds_service.settings import Settings
 from cds_service.web.markdown import as_html
-from cds_service.wiring import create_advisor
+from cds_service.wiring import create_advisor, create_asker
 from hooks.codes.tables import CODES
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import body_of, service_of
@@ -98,7 +98,7 @@ def test_a_statement_is_cited_with_its_source_and_dates(tmp_path: Path) -> None:
     assert statement.id == "site:two-units"
     assert statement.codes == ("Q9957", "Q9950")
     assert statement.payers == {"example health plan"}
-    assert statement.marked == f"This site's own statement: {TEXT} (Our MAC, letter to us, 2026-05-04)"
+    assert statement.quoted == f"This site's own statement: {TEXT} (Our MAC, letter to us, 2026-05-04)"
 
 
 @pytest.mark.parametrize(
@@ -303,3 +303,23 @@ def test_the_terminal_shows_it_too(tmp_path: Path) -> None:
     shown = run("codes", "Q9957", CDS_SITE_FILE=str(site_of(tmp_path, entry()))).stdout.decode()
     assert "This site's own statements" in shown
     assert TEXT in " ".join(shown.split())
+
+
+def test_questions_are_answered_with_it_marked_as_the_sites(tmp_path: Path) -> None:
+    statements = (
+        entry(topic="units", settings=["professional"], payers=["medicare"]),
+        entry(id="on-everything", text="Ask the lead coder."),
+        entry(id="ended", text="An old letter.", last="2026-01-31"),
+        entry(id="of-another", text="Another code.", code="Q9950"),
+    )
+    site = site_of(tmp_path, *statements)
+    asker = create_asker(create_advisor(Settings(site_file=site)))
+    answer = asker.ask("how many units of Q9957 for 1.3 mL of Definity, professional claim?")
+    found = {each.id: each for each in answer.answer if each.id.startswith("site:")}
+    assert set(found) == {"site:two-units", "site:on-everything"}
+    about = "(payer: medicare; setting: professional)"
+    assert found["site:two-units"].text == f"This site's own statement {about}: {TEXT}"
+    assert found["site:two-units"].source == "Our MAC, letter to us, 2026-05-04"
+    assert found["site:two-units"].link == "/codes/Q9957#site"
+    plain = create_asker(create_advisor(Settings())).ask(answer.question)
+    assert [each for each in answer.answer if each.id not in found] == list(plain.answer)[: len(answer.answer) - 2]
