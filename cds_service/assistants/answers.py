@@ -114,15 +114,15 @@ def of_case(reviewed: ReviewedCase) -> ReviewAnswer:
 
 def _review(answer: Answer, report: Report, findings: Sequence[FindingView]) -> ReviewAnswer:
     sources = _sources_by_finding(answer)
-    left_out = len(findings) - MOST_CARDS
-    cut = InputWarning(location="findings", message=f"{left_out} more are left out: an answer has {MOST_CARDS}")
+    more = len(findings) - MOST_CARDS
+    cut = InputWarning(location="findings", message=f"{more} more findings are not shown: an answer has {MOST_CARDS}")
     return ReviewAnswer(
         empty=report.empty,
         sentence=empty_sentence(answer) if report.empty else "",
         findings=tuple(_cited(each, sources[each.id]) for each in findings[:MOST_CARDS]),
         passed=report.passed,
         not_checked=report.not_checked,
-        warnings=(*report.warnings, *((cut,) if left_out > 0 else ())),
+        warnings=(*report.warnings, *((cut,) if more > 0 else ())),
     )
 
 

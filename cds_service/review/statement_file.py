@@ -142,7 +142,7 @@ class _Loader(CheckedFile):
 
     def _entry_faults(self, entry: _Entry, sources: dict[str, Any], path: str) -> Iterator[SettingsError]:
         if not _ID.fullmatch(entry.id):
-            text = "expected `id` to be small letters and digits with hyphens, such as mac-letter-93352"
+            text = "expected `id` to be small letters and digits with hyphens, such as letter-of-may"
             yield self.fault(f"{path}.id", text)
         if entry.source not in sources:
             yield self.fault(f"{path}.source", f"expected `source` to be one of {_listed(sources)}")
