@@ -88,18 +88,26 @@ class TableFile:
 
     def _values(self, query: str, keys: Sequence[str], recent: dict[str, bytes]) -> dict[str, bytes]:
         """The values of keys. Recent ones are kept, as a practice charges few codes; an empty one is a missing key."""
-        found = {key: value for key in keys if (value := recent.get(key)) is not None}
-        missing = [key for key in keys if key not in found]
+        found, missing = {}, []
+        for key in keys:
+            value = recent.get(key)
+            if value is None:
+                missing.append(key)
+            elif value:
+                found[key] = value
         for start in range(0, len(missing), _MOST_KEYS):
             some = missing[start : start + _MOST_KEYS]
             places = ",".join("?" * len(some))
             with self._lock:
-                read = dict.fromkeys(some, b"") | dict(self._connection.execute(f"{query} ({places})", some))
+                read = dict(self._connection.execute(f"{query} ({places})", some))
                 if len(recent) >= _MOST_RECENT:
                     recent.clear()
-                recent.update((key, value) for key, value in read.items() if len(value) <= _LARGEST_RECENT)
-            found.update(read)
-        return {key: value for key, value in found.items() if value}
+                for key in some:
+                    value = read.get(key, b"")
+                    if len(value) <= _LARGEST_RECENT:
+                        recent[key] = value
+            found |= read
+        return found
 
 
 class _Series:
@@ -318,7 +326,7 @@ def _codes(codes: Iterable[str]) -> list[str]:
 
 def _in_force(file: TableFile, keys: Sequence[str], sought: pair_groups.Sought, day: date) -> Iterator[PairEdit]:
     """The edits of column 1 codes with sought column 2 codes in force on a day."""
-    candidates = {key: found for key, index in file.indexes(keys).items() if (found := sought.maybe_in(index))}
+    candidates = sought.maybe_in(file.indexes(keys))
     if not candidates:
         return
     release = file.release

@@ -21,17 +21,18 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's content as plain data, and the first line of each path (`$.payers[0].name`)."""
+    """A file's content as plain data, and its nodes, which know their lines."""
 
     name: str
     data: Any
-    lines: dict[str, int]
+    node: yaml.Node
 
     def line_of(self, path: str) -> int:
-        """The line of a path, or of its nearest parent in the file."""
-        while path not in self.lines and path != "$":
+        """The line of a path (`$.payers[0].name`), or of its nearest parent in the file."""
+        lines = dict(_lines(self.node, "$"))
+        while path not in lines and path != "$":
             path = re.sub(r"(\.[^.\[\]]*|\[[^\]]*\])$", "", path)
-        return self.lines.get(path, 1)
+        return lines.get(path, 1)
 
 
 def read(path: Path, fault: Fault) -> Document:
@@ -46,7 +47,7 @@ def read(path: Path, fault: Fault) -> Document:
         raise fault(f"{path.name}: invalid YAML: {' '.join(str(error).split())}") from None
     if node is None:
         raise fault(f"{path.name}: expected a mapping, found an empty file")
-    return Document(path.name, _Reader(path.name, fault).plain(node), dict(_lines(node, "$")))
+    return Document(path.name, _Reader(path.name, fault).plain(node), node)
 
 
 def _lines(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:

@@ -157,20 +157,22 @@ def load_table(path: Path, entry_type: type[EntryT]) -> Table[EntryT]:
 def _entry(
     document: strict_yaml.Document, head: _Head, number: int, raw: dict[str, Any], entry_type: type[EntryT]
 ) -> EntryT:
-    line = document.line_of(f"$.entries[{number}]")
-    where = f"{document.name}: line {line}: entries[{number}] ({raw.get('code', 'no code')})"
+    def fault(text: str) -> TableError:
+        place = f"{document.name}: line {document.line_of(f'$.entries[{number}]')}: entries[{number}]"
+        return TableError(f"{place} ({raw.get('code', 'no code')}): {text}")
+
     name = raw.get("source", next(iter(head.sources)) if len(head.sources) == 1 else None)
     if name not in head.sources:
-        raise TableError(f"{where}: expected `source` to be one of {', '.join(head.sources)}")
+        raise fault(f"expected `source` to be one of {', '.join(head.sources)}")
     source = head.sources[name]
     defaults = {"source": name, "verified_through": source.verified_through}
     defaults |= {} if "first" in raw else {"release": source.release}
     try:
         entry = msgspec.convert(defaults | raw, entry_type)
     except msgspec.ValidationError as error:
-        raise TableError(f"{where}: {error}") from None
+        raise fault(str(error)) from None
     if entry.start and entry.last and entry.last < entry.start:
-        raise TableError(f"{where}: expected `last` to be no earlier than `first`")
+        raise fault("expected `last` to be no earlier than `first`")
     return entry
 
 

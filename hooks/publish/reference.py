@@ -155,7 +155,7 @@ def _grids(table: Table[Any], placement: _TablePlacement, code: str) -> Iterator
     if all_rows:
         yield _grid(table, placement.own, [(entry, _chosen(cells, placement.only)) for entry, cells in all_rows])
     own = [(entry, _cells(entry)) for entry in table.history(code)]
-    named = [(entry, _naming(entry, code)) for entry in table if _names(entry, code)]
+    named = [(entry, _naming(entry, code)) for entry in _naming_entries(table).get(code, ())]
     if own:
         yield _grid(table, placement.own, own)
     if named:
@@ -203,10 +203,23 @@ def _naming(entry: Entry, code: str) -> dict[str, str]:
     return {"code": entry.code, "as": ", ".join(as_what), **short}
 
 
-def _names(entry: Entry, code: str) -> bool:
-    if entry.code == code:
-        return False
-    return any(_holds(value, code) for name, value in msgspec.structs.asdict(entry).items() if name not in _COMMON)
+@cache
+def _naming_entries(table: Table[Any]) -> dict[str, list[Entry]]:
+    """The entries of other codes that name a code, by that code. Made once a table: the pages ask for each code."""
+    found: dict[str, list[Entry]] = {}
+    for entry in table:
+        for code in dict.fromkeys(_named_in(entry)):
+            if code != entry.code:
+                found.setdefault(code, []).append(entry)
+    return found
+
+
+def _named_in(entry: Entry) -> Iterator[str]:
+    """The texts that an entry holds, of which some are codes."""
+    for name, value in msgspec.structs.asdict(entry).items():
+        if name not in _COMMON:
+            several = value if isinstance(value, tuple | list | dict) else (value,)
+            yield from (each for each in several if isinstance(each, str))
 
 
 def _holds(value: Any, code: str) -> bool:
@@ -237,9 +250,8 @@ def _history(code: str) -> Iterator[Change]:
         for entry in table.history(code):
             what = f"{placement.own}: {_summary(_cells(entry))}"
             yield from _events(table, entry, _ITSELF if table is CODES else what)
-        for entry in table:
-            if _names(entry, code):
-                yield from _events(table, entry, f"{placement.named or placement.own}: {entry.code}")
+        for entry in _naming_entries(table).get(code, ()):
+            yield from _events(table, entry, f"{placement.named or placement.own}: {entry.code}")
 
 
 def _events(table: Table[Any], entry: Entry, what: str) -> Iterator[Change]:
@@ -265,4 +277,4 @@ def _concerns(rule: Rule, code: str) -> bool:
     if any(code in text for text in (rule.title, rule.why, rule.flags, rule.passes)):
         return True
     facts = [table for table in rule.tables if table is not CODES]
-    return any(code in table or any(_names(entry, code) for entry in table) for table in facts)
+    return any(code in table or code in _naming_entries(table) for table in facts)

@@ -342,32 +342,16 @@ def test_a_burst_within_the_limits_is_answered_whole(tmp_path: Path) -> None:
 
 # --- memory ---------------------------------------------------------------------------------------------------------
 
-ROUNDS = 4
-AT_ONCE = 12
+ROUNDS = 3
+AT_ONCE = 6
 MOST_MEGABYTES = 1000
 
 
 def worker_memory(service: Service) -> float:
     """The most memory that a process of the service has held, in megabytes."""
-    port = str(urlsplit(service.address).port)
-    mains = {path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if _runs(path, port)}
-    workers = [path for path in Path("/proc").glob("[0-9]*/status") if _field(path, "PPid") in mains]
-    return max(int(_field(path, "VmHWM") or 0) for path in workers) / 1024
-
-
-def _runs(path: Path, port: str) -> bool:
-    try:
-        return port in path.read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return False
-
-
-def _field(path: Path, name: str) -> str | None:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return None
-    return next((line.split()[1] for line in lines if line.startswith(f"{name}:")), None)
+    states = [Path(f"/proc/{pid}/status").read_text().splitlines() for pid in service.workers()]
+    peaks = [line.split()[1] for state in states for line in state if line.startswith("VmHWM:")]
+    return max(map(int, peaks)) / 1024
 
 
 def test_memory_stays_bounded_under_many_large_bodies(tmp_path: Path) -> None:

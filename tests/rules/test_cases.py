@@ -59,6 +59,7 @@ def test_flags(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
             assert len(card.suggestions or ()) == len(case["remedies"]), "every remedy can be carried out"
     if "recommended" in case:
         assert [str(each) for each in found[0].fixes if each.recommended] == [case["recommended"]]
+    assert {"remedies", "says"} & case.keys(), "a case says what the card asks for"
     assert case.get("says", "") in (card.summary if is_own else card.detail or "")
     assert case.get("notes", "") in (card.detail or "")
     if "cites" in case:
@@ -96,6 +97,7 @@ def test_passes(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
 def test_abstains(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     advice = advise(advisor, case)
     assert findings(advice, rule_id) == []
-    assert not_checked(advice, rule_id)
+    reasons = [each.reason for each in not_checked(advice, rule_id)]
+    assert case["why"] in reasons
     if case.get("silent"):
         assert advice.response.cards == ()

@@ -104,6 +104,19 @@ def test_numbers_of_codes_sort_as_their_texts() -> None:
     assert sorted(codes, key=pair_groups.number_of) == sorted(codes)
 
 
+def test_an_edit_is_found_once_though_two_codes_share_a_character() -> None:
+    """The index has one character for each code, so that of 00001 and 016NW in one group stands there twice."""
+    one, alike = pair_groups.number_of("00001"), pair_groups.number_of("016NW")
+    other = pair_groups.number_of("93352")
+    groups = {
+        "93350": pair_groups.group_of("93350", [pair_groups.Edit(number, 0, 99, 1, 0) for number in (one, alike)]),
+        "93351": pair_groups.group_of("93351", [pair_groups.Edit(other, 0, 99, 1, 0)]),
+    }
+    sought = pair_groups.Sought(["00001", "93352"])
+    found = sought.maybe_in({key: group.codes for key, group in groups.items()})
+    assert found == {"93350": [one], "93351": [other]}
+
+
 @pytest.mark.parametrize(
     ("name", "stamp"),
     [
