@@ -17,6 +17,8 @@ from cds_service.review.reference import Reference
 
 LONGEST_QUESTION = 500  # characters
 MOST_SENTENCES = 16
+_TWO = 2  # codes, for which a pair that is not listed is told too; of more, the rules tell
+_FEW = 4  # codes that a description fits, for which more than their descriptions is told
 _MOST_OF_TOPIC = 6  # facts of one topic and table
 
 
@@ -59,7 +61,8 @@ class Asker:
         topics = self._topics(question)
         found = list(self._loaded(question, topics))
         unknown = [code for code in question.codes if code not in self._codes]
-        named = {code for code in unknown if any(code in each.text for each in found)}
+        listed = [each.text for each in found if loaded.NOT_LISTED not in each.id]
+        named = {code for code in unknown if any(code in text for text in listed)}
         if missing := [code for code in unknown if code not in named]:
             return self._answer(question, declined=words.unknown_code.format(codes=", ".join(missing)))
         if not question.has_subject and not any(topics[each].whole for each in topics):
@@ -89,8 +92,9 @@ class Asker:
         if pages:
             codes = tuple(page.code for page in pages)
             facts = [fact for fact in self._facts["codes"] if fact.subject in codes and fact.in_force(question.day)]
-            rest = list(self._facts_about(question, topics, codes)) if len(codes) <= 4 and topics else []
-            return self._answer(question, [*(each.sentence for each in facts), *rest])
+            rest = list(self._facts_about(question, topics, codes)) if len(codes) <= _FEW and topics else []
+            told = self._search.told(question.reading, self._facts["guidelines"] + self._facts["compliance"])
+            return self._answer(question, [*(each.sentence for each in (*facts, *told[:_MOST_OF_TOPIC])), *rest])
         terms = self._term_facts(question, topics)
         if not terms:
             return self._answer(question, declined=words.nothing_found)
@@ -133,6 +137,7 @@ class Asker:
         for one, other in _combinations(question.codes):
             if not list(loaded.pair_sentences(snapshot, one, other, question.day)):
                 facts = self.knowledge.pair(one, other, question.day)
+                facts = tuple(each for each in facts if each.is_listed or len(question.codes) == _TWO)
                 yield from (fact.sentence for fact in facts if self._is_of_setting(fact, question))
 
     def _loaded(self, question: Question, topics: dict[str, Topic]) -> Iterator[Sentence]:
@@ -233,7 +238,7 @@ def _is_on(fact: Fact, subjects: set[str], many: bool) -> bool:
     """True if a statement is about a code or modifier; of several codes, about one by itself or about two together."""
     if not subjects.isdisjoint(fact.subjects):
         return True
-    return len((fact.codes | fact.mentioned) & subjects) > 1 if many else bool(fact.codes & subjects)
+    return len(fact.mentioned & subjects) > 1 if many else bool(fact.codes & subjects)
 
 
 def _is_declined(decline: Decline, reading: Reading) -> bool:

@@ -11,7 +11,6 @@ from cds_service.core.changes import SetUnits
 from cds_service.core.rules import Finding, Rule
 from cds_service.errors import UnreadableCase
 from cds_service.intake.fixes import applied
-from cds_service.intake.typed import CLAIM_TYPES, TypedCase
 from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor
 from cds_service.review.typed_cases import ReviewedCase, review_case
@@ -57,17 +56,30 @@ class ClaimReviewer:
     def review(self, question: Question, rules: Collection[str], passes: Collection[str]) -> Reviewed:
         """The findings of some rules on the claims of a question, one for each setting; of `passes`, also reasons."""
         cases = list(self._cases(question))
+        try:
+            reviews = self._reviews(question, cases)
+        except UnreadableCase as error:
+            return Reviewed(asked=(str(error),))  # the tables answer alone
         asked: dict[str, None] = {}
-        for case in cases:
-            try:
-                reviewed = self._reviewed(question, case.fields)
-            except UnreadableCase:
-                return Reviewed()  # a line that is no notation is no claim; the tables answer alone
+        for case, reviewed in zip(cases, reviews, strict=True):
             case.verdicts.extend(_verdicts(reviewed, rules, passes, question))
             undecided = [each for rule, each in reviewed.answer.review.not_checked if rule.id in rules]
             asked.update((each.question.text, None) for each in undecided if each.question)
         said = [{(each.sentence.id, each.text) for each in case.verdicts} for case in cases]
         return Reviewed(tuple(_merged(cases, list(rules))), tuple(asked), any(each != said[0] for each in said))
+
+    def _reviews(self, question: Question, cases: list[_Case]) -> list[ReviewedCase]:
+        """The reviews of the cases. Units that a question leaves open are those of the amount, if a rule can tell."""
+        reviews = []
+        is_open = bool(question.amounts) and not question.has_units
+        for case in cases:
+            reviews.append(self._reviewed(case.fields))
+            if is_open and (lines := _lines_with_units(reviews[-1])):
+                return [self._reviewed({**each.fields, "lines": lines}) for each in cases]
+        return reviews
+
+    def _reviewed(self, fields: dict[str, Any]) -> ReviewedCase:
+        return review_case(self.advisor, self.writer, self.writer.parsed(fields))
 
     def _cases(self, question: Question) -> Iterator[_Case]:
         lines = self._lines(question)
@@ -103,17 +115,6 @@ class ClaimReviewer:
         discarded = [f"{each} discarded" for each in question.discarded[:1] if each.endswith("mL")]
         return [", ".join([f"{self.knowledge.given_as[given[0]]} {question.amounts[0]}", *discarded])]
 
-    def _reviewed(self, question: Question, fields: dict[str, Any]) -> ReviewedCase:
-        """The review. Units that the question leaves open are those that the amount gives, if a rule can tell."""
-        case = self.writer.parsed(fields)
-        reviewed = review_case(self.advisor, self.writer, case)
-        if not question.amounts or any(line.units is not None for line in _lines_of(case)):
-            return reviewed
-        for _, finding in reviewed.answer.review.findings:
-            if (fixed := _with_units(finding, reviewed)) is not None:
-                return review_case(self.advisor, self.writer, fixed)
-        return reviewed
-
 
 def _claims(setting: Setting, question: Question) -> dict[str, dict[str, str]]:
     """The claims of a setting; a stated place of service or type of bill tells which one."""
@@ -122,17 +123,14 @@ def _claims(setting: Setting, question: Question) -> dict[str, dict[str, str]]:
     return {"institutional": {"bill": question.bill}} if question.bill else setting.claims
 
 
-def _lines_of(case: TypedCase) -> Iterator[Any]:
-    for claim_type in CLAIM_TYPES:
-        yield from getattr(case, claim_type)
-
-
-def _with_units(finding: Finding, reviewed: ReviewedCase) -> TypedCase | None:
-    """The case with the units that a finding asks for; None if it is not about units."""
-    for fix in finding.fixes[:1]:
-        if fix.changes and all(isinstance(each, SetUnits) for each in fix.changes):
-            return applied(reviewed.case, reviewed.written, fix.changes)
-    return None
+def _lines_with_units(reviewed: ReviewedCase) -> list[str]:
+    """The lines with the units that a finding asks for; empty if none is about units."""
+    for _, finding in reviewed.answer.review.findings:
+        for fix in finding.fixes[:1]:
+            if fix.changes and all(isinstance(each, SetUnits) for each in fix.changes):
+                fixed = applied(reviewed.case, reviewed.written, fix.changes)
+                return [str(line) for line in fixed.charges] if fixed else []
+    return []
 
 
 def _verdicts(

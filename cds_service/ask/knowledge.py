@@ -19,10 +19,11 @@ Keys = Mapping[str, str]
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """A statement of a table. `subjects` are the codes, modifier or term that it is about, its entry's own first.
 
-    `codes` are all codes of its entry, `mentioned` those in its text.
+    `codes` are all codes of its entry, `mentioned` those that its text is about together.
 
     `topics` are the table's name, or the section of a code's page, and others that it answers. `claim_type` is
-    empty if the statement is about claims of both types, else `professional` or `facility`. `first` and `last` are the
+    empty if the statement is about claims of both types, else `professional` or `facility`. `is_listed` is
+    false for the statement that a table lists nothing. `first` and `last` are the
     dates of service between which it applies, None if not known.
     """
 
@@ -35,6 +36,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     codes: frozenset[str] = frozenset()
     mentioned: frozenset[str] = frozenset()
     claim_type: str = ""
+    is_listed: bool = True
     verified_through: date | None = None
     confidence: Confidence = "seen"
     first: date | None = None

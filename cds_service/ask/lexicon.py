@@ -57,11 +57,16 @@ def plain_words(text: str) -> tuple[str, ...]:
 class Lexicon:
     """Phrases with their meanings; of phrases that begin alike the longest counts, of two meanings the first.
 
-    `fillers` are words without a meaning of their own, `spelled` words that are never taken for misspelled ones.
+    `fillers` are words without a meaning of their own, `others` words that are known without being understood, and
+    `spelled` words that are never taken for misspelled ones, and into which none is corrected.
     """
 
     def __init__(
-        self, phrases: Iterable[tuple[str, str, str]], fillers: Iterable[str], spelled: Iterable[str] = ()
+        self,
+        phrases: Iterable[tuple[str, str, str]],
+        fillers: Iterable[str],
+        others: Iterable[str] = (),
+        spelled: Iterable[str] = (),
     ) -> None:
         meanings: dict[tuple[str, ...], Meaning] = {}
         for kind, value, phrase in phrases:
@@ -73,9 +78,10 @@ class Lexicon:
         for words in sorted(meanings, key=len, reverse=True):
             self._begun.setdefault(words[0], []).append((words, meanings[words]))
         in_phrases = {word for words in meanings for word in words}
-        self._vocabulary = in_phrases | self.fillers | {word for each in spelled for word in plain_words(each)}
+        right = in_phrases | self.fillers | {word for each in others for word in plain_words(each)}
+        self._vocabulary = right | {word for each in spelled for word in plain_words(each)}
         self._by_length: dict[int, list[str]] = {}
-        for word in sorted(in_phrases | self.fillers):
+        for word in sorted(right):
             if len(word) >= _SHORTEST_CORRECTED and word.isalpha():
                 self._by_length.setdefault(len(word), []).append(word)
 

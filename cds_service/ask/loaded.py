@@ -12,6 +12,7 @@ from cds_service.review.payment import payments_of
 _CLAIMS = {"professional": "a practitioner's claim", "facility": "a hospital outpatient claim"}
 _MAI = {1: "for each line (MAI 1)", 2: "an absolute limit (MAI 2)", 3: "more may be paid on appeal (MAI 3)"}
 _MOST_PRIMARIES = 30
+NOT_LISTED = ":none:"  # in the id of a statement that a release lists nothing
 
 
 def _day(snapshot: Snapshot, kind: str, day: date | None) -> date | None:
@@ -40,7 +41,7 @@ def pair_sentences(snapshot: Snapshot, one: str, other: str, day: date | None) -
         elif not found.not_loaded:
             release = next(each for each in snapshot.releases if (each.kind, each.setting) == ("ptp", setting))
             text = f"On {_CLAIMS[setting]}, no NCCI pair of {one} and {other} is listed."
-            yield _sentence(text, release, f"ptp:none:{one}:{other}:{setting}")
+            yield _sentence(text, release, f"ptp{NOT_LISTED}{one}:{other}:{setting}")
 
 
 def unit_sentences(snapshot: Snapshot, code: str, day: date | None) -> Iterator[Sentence]:

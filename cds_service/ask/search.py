@@ -3,13 +3,14 @@
 from typing import NamedTuple
 
 from cds_service.ask.answer import Answer
-from cds_service.ask.knowledge import Knowledge
+from cds_service.ask.knowledge import Fact, Knowledge
 from cds_service.ask.lexicon import plain_words
 from cds_service.ask.question import Question
 from cds_service.ask.spans import Reading
 from cds_service.review.reference import CodePage, Reference
 
 _OF_CODES = "codes:"
+_ENOUGH = 2  # words that a question and a statement have in common
 
 
 class Found(NamedTuple):
@@ -57,6 +58,19 @@ class CodeSearch:
             answer=answer if says_more else None,
             declined=answer.declined if is_told else "",
         )
+
+    def told(self, reading: Reading, facts: list[Fact]) -> list[Fact]:
+        """The statements that have all things of a reading in their text or in their code's description, each some."""
+        wanted = {word for each in reading.of("thing", "word") for word in plain_words(each.value)}
+        if len(wanted) < _ENOUGH:
+            return []
+        described = {page.code: words for page, words in self._words}
+        texts = [(fact, frozenset(plain_words(fact.text))) for fact in facts]
+        return [
+            fact
+            for fact, words in texts
+            if len(wanted & words) >= _ENOUGH and wanted <= words | described.get(fact.subject, frozenset())
+        ]
 
     def described(self, reading: Reading) -> tuple[CodePage, ...]:
         """The codes that the things and settings of a reading describe, in table order; none without a thing."""

@@ -62,7 +62,13 @@ class Recognizer:
         """`described` are the descriptions of codes, whose words are understood in a search."""
         words = knowledge.words
         self.patterns = Patterns(knowledge.modifiers, knowledge.named_by)
-        self.lexicon = Lexicon(_phrases(knowledge, described), (words.fillers, *words.negations), (words.spelled,))
+        declines = (part for each in words.declines.values() for pattern in each.words for part in pattern)
+        self.lexicon = Lexicon(
+            _phrases(knowledge, described),
+            (words.fillers, *words.negations),
+            [part for part in declines if not part.startswith("@")],
+            (words.spelled,),
+        )
         self._negations = frozenset(word for each in words.negations for word in plain_words(each))
 
     def read(self, text: str) -> Reading:

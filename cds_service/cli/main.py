@@ -116,7 +116,7 @@ def codes(query: tuple[str, ...]) -> None:
         click.echo(error.message, err=True)
         sys.exit(2)
     if not found.pages and not found.answer:
-        reason = found.declined or f"no code matches `{written}`"
+        reason = found.declined.rstrip(".") or f"no code matches `{written}`"
         click.echo(f"{reason}; `cds-service codes` lists all", err=True)
         sys.exit(2)
     terminal.show_found(_console(), found)

@@ -276,10 +276,10 @@ def show_answer(console: Console, answer: AskAnswer) -> None:
     if answer.declined:
         console.print(Text(answer.declined, style="bold"))
     for sentence in answer.answer:
-        checked = f"verified through {sentence.verified_through}" if sentence.verified_through else "no date"
+        checked = f", verified through {sentence.verified_through}" if sentence.verified_through else ""
         mark = "" if sentence.confidence == "seen" else f"; {sentence.confidence}: verify before use"
         console.print(Text(f"- {sentence.text}"))
-        console.print(Text(f"    {sentence.source}, {checked}{mark} ({sentence.link})", style="dim"))
+        console.print(Text(f"    {sentence.source}{checked}{mark} ({sentence.link})", style="dim"))
     for question in answer.asked:
         console.print(Text(f"? {question}", style="cyan"))
 

@@ -148,7 +148,7 @@ def _named_by(ndc: str) -> frozenset[str]:
 def _facts() -> Iterator[Fact]:
     yield from _of(CODES, _code)
     yield from _guidance()
-    yield from _of(ADD_ONS, _add_on)
+    yield from (msgspec.structs.replace(each, mentioned=frozenset()) for each in _of(ADD_ONS, _add_on))
     yield from _of(WHOLE_SERVICES, _whole_service)
     yield from _of(PC_TC, _components)
     yield from _of(UNIT_LIMITS, _unit_limit)
@@ -273,6 +273,7 @@ def _crosswalk(entry: Crosswalk) -> Told:
 
 def _product(entry: Product) -> Told:
     vial = f", {plain(entry.units_per_vial)} units in a vial" if entry.units_per_vial else ""
+    vial += " (from memory: verify)" if entry.vial_from_memory else ""
     limit = f", at most {plain(entry.label_limit_ml)} mL in a study by its label" if entry.label_limit_ml else ""
     ended = "; the product is discontinued" if entry.discontinued else ""
     ndc = f"; NDC {_and(entry.ndc)}" if entry.ndc else ""
@@ -370,7 +371,7 @@ def _pair_in(one: str, other: str, setting: ClaimSetting, day: date | None) -> F
     text = f"On {_CLAIMS[setting]}, no NCCI pair of {one} and {other} is listed."
     told = Told(f"none:{one}:{other}:{setting}", text, (one, other), setting)
     fact = _fact(PAIRS, newest, f"pairs:{told.key}", told, ("pairs",))
-    return msgspec.structs.replace(fact, first=None, last=None)
+    return msgspec.structs.replace(fact, first=None, last=None, is_listed=False)
 
 
 def _end(row: PairRow) -> date:
