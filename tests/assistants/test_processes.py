@@ -9,17 +9,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from click.testing import CliRunner
+from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from cds_service.assistants.server import create_server
 from cds_service.cli.main import main
-from tests.assistants.clients import COMMAND, over_http, over_stdio
+from cds_service.settings import Settings
+from cds_service.telemetry.logs import configure
+from cds_service.wiring import create_toolbox
+from tests.assistants.clients import COMMAND, connected, over_http, over_stdio
 from tests.http.test_authentication import REGISTRATIONS
 from tests.support.running import ROOT, Service, eventually, running_command
 from tests.support.tokens import BASE, P384, RSA, jwk, key_set, published, token
@@ -145,7 +150,37 @@ def test_other_commands_do_not_import_the_sdk() -> None:
     assert done.stdout == b"[]\n"
 
 
+# --- defects --------------------------------------------------------------------------------------------------------
+
+
+class _Broken:
+    """An asker that fails in a way that nobody expected, with words of the question."""
+
+    def ask(self, question: str) -> None:
+        raise RuntimeError(question)
+
+
+def test_a_defect_is_one_line_without_its_message(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    configure(sys.stderr)
+    toolbox = replace(create_toolbox(Settings()), asker=_Broken())  # type: ignore[arg-type]
+    server = create_server(toolbox, Settings(), lambda _, __: None)
+    with connected(lambda: Client(server)) as made:
+        assert made.fault("ask", question=SECRET) == "internal error: nothing was reviewed"
+        assert made.answer("explain_code", code="93352"), "it serves on"
+    logged = json.loads(capfdbinary.readouterr().err.splitlines()[-1])
+    assert (logged["event"], logged["service"], logged["error"]) == ("defect", "ask", "RuntimeError")
+    assert SECRET not in json.dumps(logged)
+
+
 # --- over HTTP ------------------------------------------------------------------------------------------------------
+
+
+WITH_DESK = f"""{REGISTRATIONS}\
+  - id: desk
+    issuer: https://desk.example.org
+    jwks_file: ward.json
+    services: [mcp]
+"""
 
 
 @dataclass(frozen=True)
@@ -169,7 +204,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("http")
     (folder / "ward.json").write_bytes(key_set(jwk(P384, "k1")))
     with published(key_set(jwk(P384, "k1"), jwk(RSA, "r1"))) as keys:
-        (folder / "clients.yaml").write_text(REGISTRATIONS.format(keys=keys.address))
+        (folder / "clients.yaml").write_text(WITH_DESK.format(keys=keys.address))
         settings = {"CDS_MODE": "production", "CDS_CLIENTS_FILE": str(folder / "clients.yaml")}
         settings |= {"CDS_PUBLIC_BASE_URL": BASE, "CDS_MAX_BODY_BYTES": "100000"}
         with running_command(folder, "mcp", "--http", **settings) as service:
@@ -202,7 +237,8 @@ def test_a_token_for_another_address_is_named_in_the_log(server: Server) -> None
 
 
 def test_a_registration_opens_it_by_name(server: Server) -> None:
-    """The ward's registration lists one service, and not `mcp`."""
+    """The ward's registration lists one service, and not `mcp`; that of the desk lists it alone."""
+    assert server.post(token(iss="https://desk.example.org", aud=ENDPOINT)).status_code == 200
     refused = server.post(token(iss="https://ward.example.org", tenant="north", aud=ENDPOINT))
     assert refused.status_code == 403
     assert "not registered for this service" in refused.text
@@ -275,7 +311,7 @@ def test_in_development_only_this_machine_calls(tmp_path: Path) -> None:
         assert server.post(None, Origin="http://localhost:3000").status_code == 200
         assert server.post(None, Host="evil.example").status_code == 421
         assert server.post(None, Origin="http://evil.example").status_code == 403
-    assert service.process.returncode == 0
+    assert service.process.poll() == 0
     result = run("mcp", "--http", "--host", "0.0.0.0", CDS_MODE="development")
     assert result.returncode == 1
     assert b"development mode has no authentication" in result.stderr
