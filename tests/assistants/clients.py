@@ -98,7 +98,7 @@ def over_http(address: str, make_token: Callable[[], str] | None = None, mode: A
     async def connect() -> AsyncIterator[Client]:
         auth = SignsEachRequest(make_token) if make_token else None
         async with (
-            httpx2.AsyncClient(auth=auth, timeout=30) as http,
+            httpx2.AsyncClient(auth=auth, timeout=120) as http,
             Client(streamable_http_client(f"{address}/mcp", http_client=http), mode=mode) as client,
         ):
             yield client
