@@ -64,6 +64,10 @@ class KnownReasons:
         return reason.code in self.codes and reason.system in {None, self.system}
 
 
+# The card of a feedback, and the time of its outcome: what is stored once.
+_Key = tuple[str, datetime]
+
+
 class Store:
     """Stores issued cards, feedback and the audit log.
 
@@ -107,9 +111,12 @@ class Store:
 
         own = self._stored_cards(actor, {item.card for item in items})
 
+        common = {"service": service, "client": actor.client, "received_at": datetime.now(UTC)}
+        rows = [self._feedback_row(item) | common | {"is_known_card": item.card in own} for item in items]
+        comments = self._comments(items)
+
         def save(connection: Connection) -> FeedbackReceipt:
-            row = {"service": service, "client": actor.client}
-            new = sum([self._insert_feedback(connection, row, item, item.card in own) for item in items])
+            new = _insert_feedback(connection, rows, comments)
             connection.execute(AUDIT.insert(), _audit_row(actor, "feedback", service, datetime.now(UTC), ()))
             return FeedbackReceipt(new, sum(item.card not in own for item in items), frozenset(own))
 
@@ -124,26 +131,28 @@ class Store:
             found = self._database.run(lambda connection: _select_cards(connection, actor.client, cards))
         return found
 
-    def _insert_feedback(self, connection: Connection, common: dict[str, Any], item: Feedback, known: bool) -> bool:
+    def _feedback_row(self, item: Feedback) -> dict[str, Any]:
         reason = self._storable_reason(item.override_reason.reason if item.override_reason else None)
-        row = common | {
+        return {
             "card": self._storable_id(item.card),
-            "is_known_card": known,
             "outcome": item.outcome,
             "outcome_at": item.outcome_timestamp.astimezone(UTC),
             "accepted_suggestions": [self._storable_id(each.id) for each in item.accepted_suggestions or ()],
             "reason_system": reason.system if reason else None,
             "reason_code": reason.code if reason else None,
-            "received_at": datetime.now(UTC),
         }
-        insert = INSERTS[connection.dialect.name](FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.id)
-        key = connection.execute(insert, row).scalar()
-        if key is None:
-            return False  # already stored
-        comment = item.override_reason.user_comment if item.override_reason else None
-        if comment and self._keep_comments:
-            connection.execute(COMMENTS.insert(), {"feedback": key, "comment": comment})
-        return True
+
+    def _comments(self, items: Sequence[Feedback]) -> dict[_Key, str]:
+        """The comments to keep; of two on one card and time, the first, as of their items."""
+        found: dict[_Key, str] = {}
+        for item in reversed(items):
+            comment = item.override_reason.user_comment if item.override_reason else None
+            key = (self._storable_id(item.card), item.outcome_timestamp.astimezone(UTC))
+            if comment and self._keep_comments:
+                found[key] = comment
+            else:
+                found.pop(key, None)
+        return found
 
     def _storable_reason(self, reason: ReasonCoding | None) -> ReasonCoding | None:
         """The reason; without comments, `other` if it is not one of ours, since its code may be free text."""
@@ -155,6 +164,23 @@ class Store:
         """The id of a card or a suggestion; without comments, a digest if it is not a UUID, as ours are."""
         is_kept = self._keep_comments or _UUID.fullmatch(written)
         return written if is_kept else hashlib.sha256(written.encode()).hexdigest()
+
+
+def _insert_feedback(connection: Connection, rows: list[dict[str, Any]], comments: dict[_Key, str]) -> int:
+    """Insert rows that are not stored yet, with their comments; returns their number.
+
+    In few statements, since one for each row would keep other writers waiting for seconds if a client sends thousands.
+    """
+    insert = INSERTS[connection.dialect.name](FEEDBACK).on_conflict_do_nothing()
+    returned = connection.execute(insert.returning(FEEDBACK.c.id, FEEDBACK.c.card, FEEDBACK.c.outcome_at), rows).all()
+    with_comment = [
+        {"feedback": number, "comment": comment}
+        for number, card, at in returned
+        if (comment := comments.get((card, at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC))))
+    ]
+    if with_comment:
+        connection.execute(COMMENTS.insert(), with_comment)
+    return len(returned)
 
 
 def purge(connection: Connection, before: datetime) -> dict[str, int]:

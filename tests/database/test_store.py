@@ -13,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine, insert, inspect, select, text, update
+from sqlalchemy import Engine, event, insert, inspect, select, text, update
 
 from cds_service.cdshooks.messages import (
     AcceptedSuggestion,
@@ -162,6 +162,27 @@ def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> 
     assert first["outcome_at"].replace(tzinfo=UTC) == NOW
     assert rows(engine, COMMENTS) == [{"feedback": second["id"], "comment": "Mrs Smith 👋"}]
     assert [row["action"] for row in rows(engine, AUDIT)] == ["call", "feedback", "feedback"]
+
+
+def test_much_feedback_is_kept_in_few_statements(database: Database, engine: Engine) -> None:
+    """Other writers wait for a call that writes: one statement for each item made them wait for seconds."""
+    twice = [overridden("twice", "the first"), overridden("twice", "the second")]
+    items = [*twice, overridden("later", None), overridden("later"), *(overridden(f"{n}", str(n)) for n in range(700))]
+    statements: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        receipt = Store(database).save_feedback(HERE, SERVICE, items)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert (receipt.new_items, receipt.unknown_cards) == (702, len(items))
+    assert sum("INSERT" in each for each in statements) == 3, "feedback, comments and the call"
+    cards = {row["id"]: row["card"] for row in rows(engine, FEEDBACK)}
+    comments = {cards[row["feedback"]]: row["comment"] for row in rows(engine, COMMENTS)}
+    assert comments == {"twice": "the first"} | {str(n): str(n) for n in range(700)}
 
 
 def test_feedback_counts_for_cards_of_its_client_only(database: Database, engine: Engine) -> None:
