@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from cds_service.ask.answer import Answer
+from cds_service.ask.asker import LONGEST_QUESTION
 from cds_service.cdshooks.messages import (
     BUNDLE_SCHEMA,
     Context,
@@ -234,9 +236,9 @@ def _claim() -> Json:
 
 def _reference_pages(names: DocumentedNames) -> Json:
     """The reference pages: HTML or JSON, by `Accept`."""
-    query = {"name": "q", "in": "query", "schema": {"type": "string"}, "description": "A code, an NDC, or words"}
     return {
-        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", query)},
+        "/ask": {"get": _answered(_page("ask", "A question in words, answered from the tables and rules", _QUESTION))},
+        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", _QUERY)},
         "/codes/{code}": {
             "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
         },
@@ -255,6 +257,17 @@ def _reference_pages(names: DocumentedNames) -> Json:
     }
 
 
+_TEXT: Json = {"name": "q", "in": "query", "schema": {"type": "string", "maxLength": LONGEST_QUESTION}}
+_QUERY: Json = _TEXT | {"description": "A code, an NDC, words, or a question"}
+_QUESTION: Json = _TEXT | {"description": "The question, without patient data"}
+
+
+def _answered(operation: Json) -> Json:
+    """The operation, with the schema of answers."""
+    operation["responses"]["200"]["content"]["application/json"]["schema"] = _reference(Answer.__name__)
+    return operation
+
+
 def _terminology(names: DocumentedNames) -> Json:
     every = {"/fhir": _operation("terminology", "All code systems, value sets and maps", "A FHIR Bundle", None)}
     for each in names.resources:
@@ -265,7 +278,8 @@ def _terminology(names: DocumentedNames) -> Json:
 
 
 def _page(name: str, summary: str, *parameters: Json) -> Json:
-    errors = ("404", "405") if any(each["in"] == "path" for each in parameters) else ("405",)
+    places = {each["in"] for each in parameters}
+    errors = ("405", *(["404"] if "path" in places else []), *(["400"] if "query" in places else []))
     operation = _operation(name, summary, "HTML, or JSON if `Accept` asks for it", None, errors)
     operation["responses"]["200"] = {
         "description": "The page or its JSON",
@@ -342,6 +356,7 @@ def _schemas(services: tuple[Service, ...], namespace: str) -> Json:
     requests["Feedback"] |= _ACCEPTED_NEEDS_SUGGESTIONS
     requests["FeedbackReason"] |= _FLAT_REASON_NEEDS_CODE
     responses = {name: _never_null(schema) for name, schema in _components(*_RESPONSE_TYPES).items()}
+    responses |= _components(Answer)  # what is not known there is null
     responses["Card"] |= {"dependentRequired": {"suggestions": ["selectionBehavior"]}}
     requests["Bundle"] = BUNDLE_SCHEMA
     requests[CLAIM_CASE] = _CLAIM_SCHEMA
