@@ -9,6 +9,7 @@ SURFACES = {
     "metrics": ("/metrics",),
     "insights": ("/insights",),
     "sandbox": ("/", "/sandbox"),
+    "mcp": ("/mcp",),
 }
 
 # These are about all clients together, so that a registration without `services` does not open them.

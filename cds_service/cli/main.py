@@ -1,5 +1,5 @@
 """The command line: `cds-service serve`, `check`, `ask`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
-`settings`."""
+`mcp`, `settings`."""
 
 import sys
 from collections.abc import Iterable
@@ -16,10 +16,12 @@ from cds_service.cli.check import check_command
 from cds_service.cli.claim import claim_command
 from cds_service.cli.clients import clients
 from cds_service.cli.database import database
+from cds_service.cli.mcp import mcp_command
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
 from cds_service.cli.tables import tables_group
 from cds_service.cms.lookup import Tables
+from cds_service.core.site import Site
 from cds_service.errors import RequestError, ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
@@ -35,12 +37,14 @@ from cds_service.wiring import (
     create_auditor,
     create_case_reader,
     create_case_writer,
+    create_reference,
+    create_site,
     create_tables,
+    create_toolbox,
     product_of,
     samples,
     service_directory,
 )
-from hooks.publish import reference as hooks_reference
 from hooks.publish.candidates import candidates
 
 _MOST_SIMILAR = 5
@@ -106,7 +110,7 @@ def codes(query: tuple[str, ...]) -> None:
 
     Exit code 2: no match.
     """
-    written, reference = " ".join(query), hooks_reference.reference()
+    written, reference = " ".join(query), create_reference(_site())
     page = reference.page(written) if written else None
     if page is None:
         found = _found(written)
@@ -176,6 +180,13 @@ def _tables() -> Tables:
         raise click.ClickException(str(error)) from None
 
 
+def _site() -> Site:
+    try:
+        return create_site(load_settings())
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _console() -> Console:
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
@@ -184,6 +195,7 @@ main.add_command(ask_command(lambda: create_asker(_advisor()), _console))
 main.add_command(audit_group(create_auditor))
 main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
 main.add_command(claim_command(_advisor, lambda: create_case_reader(_advisor()), create_case_writer(), _console))
+main.add_command(mcp_command(create_toolbox))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
 main.add_command(tables_group(codes_in_scope, auditor_with_tables))

@@ -47,8 +47,8 @@ def test_a_person_at_a_terminal_is_asked(monkeypatch: pytest.MonkeyPatch, confir
         asked.append(question)
         return confirmed
 
-    monkeypatch.setattr(described.sys, "stdin", Terminal())
-    monkeypatch.setattr(described.click, "confirm", confirm)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("click.confirm", confirm)
     with pytest.raises(SystemExit) as ended:
         main.main(["claim", "--words", WORDS])
     assert asked == ["Is this understood correctly?"]

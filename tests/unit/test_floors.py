@@ -21,6 +21,7 @@ FLOORS = (
     ("auth",),
     ("ask", "audit", "sandbox", "onboarding"),
     ("web",),
+    ("assistants",),
     ("app", "wiring", "server", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
