@@ -90,8 +90,7 @@ class Asker:
             return self._answer(question, declined=words.nothing_found)
         pages = self._search.described(question.reading)
         if pages:
-            codes = tuple(page.code for page in pages)
-            facts = [fact for fact in self._facts["codes"] if fact.subject in codes and fact.in_force(question.day)]
+            codes, facts = tuple(page.code for page in pages), self._described(question)
             rest = list(self._facts_about(question, topics, codes)) if len(codes) <= _FEW and topics else []
             told = self._search.told(question.reading, self._facts["guidelines"] + self._facts["compliance"])
             return self._answer(question, [*(each.sentence for each in (*facts, *told[:_MOST_OF_TOPIC])), *rest])
@@ -99,6 +98,11 @@ class Asker:
         if not terms:
             return self._answer(question, declined=words.nothing_found)
         return self._answer(question, terms)
+
+    def _described(self, question: Question) -> list[Fact]:
+        """The statements on the codes that the things of a question describe."""
+        codes = {page.code for page in self._search.described(question.reading)}
+        return [fact for fact in self._facts["codes"] if fact.subject in codes and fact.in_force(question.day)]
 
     # --- choosing ---------------------------------------------------------------------------------------------------
 
@@ -134,36 +138,41 @@ class Asker:
         if self.knowledge.words.defaults["pair"] not in topics and len(question.lines) < 2:
             return
         snapshot = self.advisor.tables.snapshot()
-        for one, other in _combinations(question.codes):
-            if not list(loaded.pair_sentences(snapshot, one, other, question.day)):
-                facts = self.knowledge.pair(one, other, question.day)
-                facts = tuple(each for each in facts if each.is_listed or len(question.codes) == _TWO)
-                yield from (fact.sentence for fact in facts if self._is_of_setting(fact, question))
+        for one, other in _combinations(tuple(code for code in question.codes if code in self._codes)):
+            told = {each.id.rpartition(":")[2] for each in loaded.pair_sentences(snapshot, one, other, question.day)}
+            for fact in self.knowledge.pair(one, other, question.day):
+                is_new = fact.claim_type not in told and (fact.is_listed or len(question.codes) == _TWO)
+                if is_new and self._is_of_setting(fact, question):
+                    yield fact.sentence
 
     def _loaded(self, question: Question, topics: dict[str, Topic]) -> Iterator[Sentence]:
         """The statements of the loaded tables."""
         snapshot = self.advisor.tables.snapshot()
         if not snapshot.releases:
             return
+        shown = {name for each in topics.values() for name in each.facts}
         for one, other in _combinations(question.codes):
             yield from loaded.pair_sentences(snapshot, one, other, question.day)
         for code in question.codes:
             is_other = code not in self._codes
-            if is_other or "units" in topics:
+            if is_other or loaded.UNIT_LIMITS in shown:
                 yield from loaded.unit_sentences(snapshot, code, question.day)
-            if is_other or "add-on" in topics:
+            if is_other or loaded.ADD_ONS in shown:
                 yield from loaded.add_on_sentences(snapshot, code, question.day)
-            if "payment" in topics:
+            if not shown.isdisjoint({loaded.PAYMENT, loaded.STATUSES}):
                 yield from loaded.payment_sentences(snapshot, code)
 
     def _facts_of(self, question: Question, topics: dict[str, Topic]) -> Iterator[Sentence]:
         """The statements of our own tables on the codes, modifiers and terms of a question."""
         yield from self._facts_about(question, topics, question.codes)
+        if not question.lines and question.reading.of("thing"):
+            yield from (fact.sentence for fact in self._described(question)[:_MOST_OF_TOPIC])
         if not question.codes or question.modifiers or question.terms:
             yield from self._term_facts(question, topics)
 
     def _facts_about(self, question: Question, topics: dict[str, Topic], codes: tuple[str, ...]) -> Iterator[Sentence]:
         subjects = {*codes, *question.modifiers}
+        replaced = loaded.replaced_tables(self.advisor.tables.snapshot(), question.day)
         for topic in topics.values():
             for name in topic.facts:
                 facts = self._facts.get(name, ())
@@ -171,6 +180,12 @@ class Asker:
                     facts = [each for each in facts if _is_on(each, subjects, many=len(codes) > 1)]
                 elif not topic.whole:
                     continue
+                # Where a loaded release has told of these codes, our own table says nothing.
+                facts = [
+                    each
+                    for each in facts
+                    if each.subject not in subjects or replaced.isdisjoint({(name, each.claim_type), (name, "")})
+                ]
                 facts = [each for each in facts if each.in_force(question.day) and self._is_of_setting(each, question)]
                 own_first = sorted(facts, key=lambda each: each.subject not in subjects)
                 yield from (fact.sentence for fact in own_first[: _MOST_OF_TOPIC * max(1, len(codes))])
@@ -182,14 +197,14 @@ class Asker:
             term for each in question.modifiers if each in words.modifiers for term in words.modifiers[each].terms
         ]
         named = dict.fromkeys([*question.terms, *(() if question.codes else question.also_terms), *of_modifiers])
-        if not named:
-            named = dict.fromkeys(term for each in topics.values() for term in each.terms)
         by_modifier = [
             fact.sentence
             for name in ("drug-modifiers", "pair_modifiers")
             for fact in self._facts.get(name, ())
             if fact.subject in question.modifiers and not fact.codes
         ]
+        if not (named or by_modifier or question.codes):
+            named = dict.fromkeys(term for each in topics.values() for term in each.terms)
         return [*by_modifier, *(self._terms[term].sentence for term in named if term in self._terms)]
 
     def _is_of_setting(self, fact: Fact, question: Question) -> bool:
@@ -206,8 +221,10 @@ class Asker:
         asked = list(reviewed.asked)
         if reviewed.sentences and not question.settings and reviewed.depends_on_setting:
             asked.insert(0, words.ask_setting)
-        if reviewed.sentences and question.day is None:
+        if (reviewed.sentences or question.has_year) and question.day is None:
             asked.append(words.ask_day.format(day=self.knowledge.day))
+        if any(payer != words.tables_of for payer in question.payers):
+            asked.append(words.other_payer)
         return tuple(dict.fromkeys(asked))
 
     def _answer(

@@ -107,8 +107,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `things` map synonyms to words of the codes' descriptions, `fillers` are words without a meaning of their own,
     `spelled` words that are never taken for misspelled ones. `defaults` names the topics of questions without one:
     `code`, `pair`, `modifier`, `amount`, `discarded`, `setting`, `claim`. `settings_if_none` are the settings that are
-    answered for if none is named. `study` is a line to put beside codes that are asked about without one, if all are
-    of the kinds `beside_study`. `examples` are questions to try.
+    answered for if none is named, `tables_of` is the payer whose tables these are. `study` is a line to put beside
+    codes that are asked about without one, if all are of the kinds `beside_study`. `examples` are questions to try.
     """
 
     topics: dict[str, Topic]
@@ -125,7 +125,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     nothing_found: str
     not_text: str
     ask_setting: str
-    ask_payer: str
+    tables_of: str
+    other_payer: str
     ask_day: str
     defaults: dict[str, str]
     settings_if_none: tuple[str, ...]

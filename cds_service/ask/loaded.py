@@ -15,6 +15,21 @@ _MOST_PRIMARIES = 30
 NOT_LISTED = ":none:"  # in the id of a statement that a release lists nothing
 
 
+# Topics of our own statements, by the names of their tables, and the kinds of loaded tables that replace them.
+UNIT_LIMITS, ADD_ONS, STATUSES, PAYMENT = "unit_limits", "add_ons", "opps", "payment"
+_REPLACED = {UNIT_LIMITS: "mue", ADD_ONS: "add-ons", STATUSES: "opps"}
+
+
+def replaced_tables(snapshot: Snapshot, day: date | None) -> frozenset[tuple[str, str]]:
+    """Our own tables that a loaded release answers in place of, on a day or, without one, at present.
+
+    Each with the claim type of the release, empty for all.
+    """
+    reaching = [each for each in snapshot.releases if day is None or each.answers_from <= day <= each.last]
+    kinds = {(each.kind, each.setting) for each in reaching}
+    return frozenset((name, setting) for name, wanted in _REPLACED.items() for kind, setting in kinds if kind == wanted)
+
+
 def _day(snapshot: Snapshot, kind: str, day: date | None) -> date | None:
     """The day to ask for: the stated one, or the last of the loaded releases of a kind."""
     return day or max((each.last for each in snapshot.releases if each.kind == kind), default=None)

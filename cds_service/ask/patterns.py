@@ -34,7 +34,9 @@ _DISCARDED_BEHIND = re.compile(
     r"(?:discard|discarded|wasted?|wastage|thrown away|left ?over)(?!\w)",
     _I,
 )
-_UNITS = re.compile(rf"(?<![\w.])({_NUMBER}|{'|'.join(_COUNTS)})\s+(?:hcpcs\s+|billing\s+)?units?(?!\w)", _I)
+_UNITS = re.compile(
+    rf"(?<![\w.])(\d{{1,4}}(?:\.\d+)?|\.\d+|{'|'.join(_COUNTS)})\s+(?:hcpcs\s+|billing\s+)?units?(?!\w)", _I
+)
 _PLACE = re.compile(r"(?<!\w)(?:pos|place of service)\s*(?:code|of)?\s*[#:=-]?\s*(\d{2})(?!\w)", _I)
 _BILL = re.compile(r"(?<!\w)(?:tob|type of bill|bill type)\s*[#:=-]?\s*(0?[1-9]\d[0-9A-Z]?[0-9A-Z]?)(?!\w)", _I)
 _AGE = re.compile(r"(?<![\w.])(\d{1,3})[\s-]*(?:yo|y/o|y\.o\.?|years?[\s-]old)(?!\w)", _I)

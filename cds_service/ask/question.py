@@ -39,6 +39,11 @@ class Question:
     day: date | None
 
     @property
+    def has_year(self) -> bool:
+        """True if a year is stated and no day."""
+        return self.day is None and bool(self.reading.of("year"))
+
+    @property
     def has_subject(self) -> bool:
         """True if a code, product, modifier or term is named."""
         return bool(self.codes or self.modifiers or self.terms)
@@ -107,8 +112,9 @@ def _terms(reading: Reading, knowledge: Knowledge) -> tuple[str, ...]:
 def _also_terms(reading: Reading, knowledge: Knowledge) -> tuple[str, ...]:
     """The terms whose names were recognized as something else."""
     named = {plain_words(phrase): value for kind, value, phrase in knowledge.names if kind == "term"}
-    spans = [each for each in reading.spans if each.kind in {"topic", "setting", "thing", "modifier"}]
-    found = (named.get(plain_words(reading.text[each.start : each.end])) for each in spans)
+    spans = [each for each in reading.spans if each.kind in {"topic", "setting", "thing", "modifier", "place", "bill"}]
+    texts = (plain_words(reading.text[each.start : each.end]) for each in spans)
+    found = (named.get(tuple(word for word in words if not word.isdigit())) for words in texts)
     return _once(each for each in found if each)
 
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 import click
 from rich.console import Console
 
+from cds_service.ask.search import Found
 from cds_service.cli import examples, terminal
 from cds_service.cli.ask import ask_command
 from cds_service.cli.audit import audit_group
@@ -108,13 +109,21 @@ def codes(query: tuple[str, ...]) -> None:
 
     Exit code 2: no match.
     """
-    written = " ".join(query)
-    reference = create_reference(_site())
+    written, reference = " ".join(query), create_reference(_site())
     page = reference.page(written) if written else None
-    if page:
-        payments = payments_of(page.code, _tables().snapshot())
-        terminal.show_code(_console(), with_payments(page, payments, reference.meaning))
-        return
+    if page is None:
+        found = _found(written)
+        terminal.show_correction(_console(), found)
+        page = found.pages[0] if found.answer is None and len(found.pages) == 1 else None
+        if page is None:
+            terminal.show_found(_console(), found)
+            return
+    payments = payments_of(page.code, _tables().snapshot())
+    terminal.show_code(_console(), with_payments(page, payments, reference.meaning))
+
+
+def _found(written: str) -> Found:
+    """The result of a search; one line and exit code 2 if it has none."""
     try:
         found = create_asker(_advisor()).find(written)
     except RequestError as error:
@@ -124,7 +133,7 @@ def codes(query: tuple[str, ...]) -> None:
         reason = found.declined.rstrip(".") or f"no code matches `{written}`"
         click.echo(f"{reason}; `cds-service codes` lists all", err=True)
         sys.exit(2)
-    terminal.show_found(_console(), found)
+    return found
 
 
 @main.command(epilog=examples("rules", "rules add-on-modifier"))

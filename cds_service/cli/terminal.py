@@ -300,13 +300,14 @@ def show_answer(console: Console, answer: AskAnswer) -> None:
         console.print(Text(f"? {question}", style="cyan"))
 
 
-def show_found(console: Console, found: Found) -> None:
-    """Print the result of a search: a single code's page, or the answer and the codes, one per line."""
+def show_correction(console: Console, found: Found) -> None:
+    """Print the query of a search with its spelling corrected, if a word was misspelled."""
     if found.corrected:
         console.print(Text(f"Did you mean {found.corrected}?", style="yellow"))
-    if found.answer is None and len(found.pages) == 1:
-        show_code(console, found.pages[0])
-        return
+
+
+def show_found(console: Console, found: Found) -> None:
+    """Print the result of a search: the answer, and the codes, one per line."""
     if found.answer is not None:
         show_answer(console, found.answer)
     elif found.declined:

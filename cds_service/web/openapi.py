@@ -24,6 +24,7 @@ from cds_service.review.claim_files import ClaimFileReport
 from cds_service.review.report import Report
 from cds_service.web.claim import TypedClaimReport
 from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
+from cds_service.web.openapi_errors import ERROR_HEADERS, ERRORS
 
 Json = dict[str, Any]
 
@@ -68,22 +69,6 @@ clients that accept it (`Accept-Encoding: gzip`). JSON may be declared as `appli
 Errors are FHIR OperationOutcomes. Where `Accept` ranks HTML above JSON, errors, descriptions and resources are pages.
 Paths that are not listed here return 404, except those of the sandbox, which serve its own page only."""
 
-_ERRORS = {
-    "400": ("Malformed", "The body does not match the schema; the issue names the invalid member"),
-    "401": ("NotTrusted", "The token is missing or invalid; the reason is in the service's log only"),
-    "403": ("NotAllowed", "The client is not registered for this service or tenant"),
-    "404": ("NotFound", "No such path or service id"),
-    "405": ("MethodNotAllowed", "The method is not allowed; the header `Allow` lists the allowed methods"),
-    "412": ("DataMissing", "Required prefetch data was not sent and cannot be fetched"),
-    "413": ("TooLarge", "The body exceeds the size limit, as sent or decompressed"),
-    "415": ("Unsupported", "The content type is not one of the operation's, or the content encoding is not gzip"),
-    "429": ("TooManyCalls", "This client exceeds its rate or its concurrent calls"),
-    "503": (
-        "Unavailable",
-        "The service is at its limit of concurrent calls, or the database cannot store feedback; retry",
-    ),
-}
-_ERROR_HEADERS = {"401": ("WWW-Authenticate",), "405": ("Allow",), "429": ("Retry-After",), "503": ("Retry-After",)}
 _ACCESS_ERRORS = ("401", "403", "429", "503")
 # No token is required in development, and for the paths that the settings open.
 _TOKEN_OR_NONE: list[Json] = [{"client": []}, {}]
@@ -128,7 +113,7 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
         | _tagged("Operation", _health()),
         "components": {
             "schemas": _schemas(services, namespace),
-            "responses": {name: _error(status) for status, (name, _) in _ERRORS.items()},
+            "responses": {name: _error(status) for status, (name, _) in ERRORS.items()},
             "securitySchemes": {"client": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -323,15 +308,15 @@ def _operation(
         "content": {"application/json": {"schema": _reference(answer.__name__) if answer else {"type": "object"}}},
     }
     statuses = sorted({*errors, *_ACCESS_ERRORS})
-    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{_ERRORS[each][0]}"} for each in statuses}
+    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{ERRORS[each][0]}"} for each in statuses}
     described = {"operationId": name, "summary": summary, "description": description, "responses": answers}
     return described | {"security": _TOKEN_OR_NONE}
 
 
 def _error(status: str) -> Json:
     headers: Json = {"Cache-Control": {"schema": {"const": "no-store"}, "required": True}}
-    headers |= {name: {"schema": {"type": "string"}, "required": True} for name in _ERROR_HEADERS.get(status, ())}
-    return {"description": _ERRORS[status][1], "headers": headers, "content": _outcome_content()}
+    headers |= {name: {"schema": {"type": "string"}, "required": True} for name in ERROR_HEADERS.get(status, ())}
+    return {"description": ERRORS[status][1], "headers": headers, "content": _outcome_content()}
 
 
 def _outcome_content() -> Json:

@@ -55,7 +55,6 @@ EntryT = TypeVar("EntryT", bound=Entry)
 
 # Sections of guidance that answer further topics, by section and source.
 _ALSO = {
-    ("guidelines", "bracco-2016"): "need",
     ("documentation", "bracco-2016"): "need",
     ("guidelines", "mue"): "once",
     ("modifiers", "noridian-2024"): "waste",

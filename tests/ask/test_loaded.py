@@ -15,7 +15,7 @@ RELEASE = Release(
         "professional": [("93350", "99213", "20260101", "*", "1"), ("93351", "93352", "20260101", "*", "0")],
         "facility": [("93350", "93351", "20260101", "*", "0")],
     },
-    limits={"professional": [("99213", "1", "3"), ("20610", "4", "3")]},
+    limits={"professional": [("99213", "1", "3"), ("20610", "4", "3"), ("93352", "7", "3")]},
     add_ons=[("1", "11046", "11043", "20130401", "")],
     statuses=[("99213", "B")],
 )
@@ -63,6 +63,22 @@ def test_a_code_that_no_table_lists_stays_unknown(asker: Asker, question: str) -
 def test_a_day_that_no_release_reaches_is_not_answered_by_one(asker: Asker) -> None:
     found = texts(asker.ask("99213 with 93350 on 2027-03-01"))
     assert not [name for name in found if name.startswith("ptp:")]
+
+
+def test_our_own_tables_say_nothing_on_codes_that_they_do_not_have(asker: Asker) -> None:
+    """Our pairs list nothing on another code, which means nothing."""
+    for question in ("99213 with 93350", "99213 with 93350 on 2027-03-01", "99213 with 93350 in the hospital"):
+        assert not [name for name in texts(asker.ask(question)) if name.startswith("pairs:")]
+
+
+def test_a_loaded_release_replaces_our_own_limit(asker: Asker) -> None:
+    found = texts(asker.ask("MUE of 93352"))
+    assert "at most 7 units" in found["mue:93352:professional"]
+    assert "unit_limits:93352:professional" not in found
+    assert "unit_limits:93352:facility" in found, "no release of hospitals is loaded"
+    before = texts(asker.ask("MUE of 93352 on 2026-05-01"))
+    assert "unit_limits:93352:professional" in before
+    assert "mue:93352:professional" not in before
 
 
 def test_payments_are_of_the_loaded_releases(asker: Asker) -> None:

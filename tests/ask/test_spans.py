@@ -134,7 +134,7 @@ def test_a_corrected_word_is_marked(asker: Asker, written: str, value: str) -> N
     assert [(each.text, each.value) for each in answer.corrections] == [(written, value)]
 
 
-@pytest.mark.parametrize("written", ["option", "visions", "93532", "abcde", "денситу"])
+@pytest.mark.parametrize("written", ["option", "visions", "definite", "93532", "abcde", "денситу"])
 def test_a_word_of_its_own_is_not_corrected(asker: Asker, written: str) -> None:
     assert not [each for each in spans(asker, written) if each.corrected]
 

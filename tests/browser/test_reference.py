@@ -12,9 +12,9 @@ from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS
 from tests.browser.conftest import Look
 
 PATHS = [
-    "/ask", "/ask?q=93350 and 93306 same day", "/ask?q=will Aetna pay for definty", "/codes", "/codes?q=93350 93306",
-    "/codes/93352", "/rules", "/rules/contrast-add-on-missing", "/modifiers", "/modifiers/JW", "/glossary", "/fhir",
-    "/fhir/CodeSystem/rule", "/openapi.json", "/hooks/claim-review", "/codes/no-such-code", "/no-such-page",
+    "/ask", "/ask?q=93350 and 93306 same day", "/ask?q=will Aetna pay for definty", "/codes?q=93350 93306",
+    "/codes", "/codes/93352", "/rules", "/rules/contrast-add-on-missing", "/modifiers", "/modifiers/JW", "/glossary",
+    "/fhir", "/fhir/CodeSystem/rule", "/openapi.json", "/hooks/claim-review", "/codes/no-such-code", "/no-such-page",
 ]  # fmt: skip
 PHONE, DESK = 390, 1440
 LONGEST_ON_A_PHONE = 9_000  # pixels of a code's page
