@@ -35,7 +35,7 @@ class CaseSpan(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What a description says; of two parts that contradict each other, neither is said."""
+    """The statements of a description; of two parts that contradict each other, neither is said."""
 
     reading: Reading
     spans: tuple[Span, ...]

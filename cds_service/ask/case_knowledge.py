@@ -112,7 +112,7 @@ def load_case_words(path: Path) -> CaseWords:
 
 @dataclass(frozen=True, slots=True)
 class CaseKnowledge:
-    """What is known of described cases.
+    """The knowledge of described cases.
 
     `recognized` is what the recognizer knows. `claim_kinds` are the kinds of a practitioner's claim by place of
     service. `studies` are the codes of studies, `agents` the products that are contrast agents.

@@ -1,4 +1,4 @@
-"""Who did the work that a description tells of: the practitioner of the claim, or another person."""
+"""The people who did the work that a description tells of: the practitioner of the claim, or another."""
 
 from collections.abc import Iterator
 

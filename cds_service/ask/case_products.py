@@ -30,7 +30,7 @@ class Agent:
 
 
 class Products(NamedTuple):
-    """What was given, each once; the spans of products that were denied, and of those not said to have been given."""
+    """The agents and drugs that were given, each once; the spans of denied ones, and of those not said to be given."""
 
     agents: tuple[Agent, ...]
     denied: frozenset[Span]

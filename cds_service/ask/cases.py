@@ -126,7 +126,7 @@ class CaseReader:
         )
 
     def _choices(self, facts: CaseFacts, decided: Decided, found: Proposal) -> tuple[Asked, ...]:
-        """What a person has to choose where the rules offer several fixes: whether anything was discarded, or a fix."""
+        """The questions where the rules offer several fixes: whether anything was discarded, or which fix is right."""
         choices = tuple(_choice(rule, finding, found) for rule, finding in found.warnings if len(finding.fixes) > 1)
         if choices and self._is_decided_by_discard(facts, decided):
             return (self._question("discarded", ""),)

@@ -54,7 +54,7 @@ class CaseProposed(TypedClaimReport, kw_only=True):
 
     words: str
     understood: tuple[CaseSpan, ...]
-    not_understood: tuple[str, ...]
+    not_understood: tuple[str, ...] = msgspec.field(name="not_understood")
     asked: tuple[Asked, ...]
     notes: tuple[str, ...]
     proposed: tuple[ProposedLine, ...]
