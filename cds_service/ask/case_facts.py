@@ -188,7 +188,7 @@ class CaseFacts:
 
     def _of(self, kind: str) -> list[Span]:
         """The spans of a kind that the text does not deny; those of answers, if there are any."""
-        before, answers = self._parts(each for each in self.spans if each.kind == kind and not each.negated)
+        before, answers = self._parts(each for each in self.spans if each.kind == kind and self._is_so(each))
         return answers or before
 
     def _parts(self, spans: Iterable[Span]) -> tuple[list[Span], list[Span]]:
@@ -200,10 +200,10 @@ class CaseFacts:
         ]
 
 
-def case_facts(reading: Reading, knowledge: CaseKnowledge, known: frozenset[str]) -> CaseFacts:
-    """The facts of a description's reading; `known` are the words without a meaning of their own."""
-    spans, unsure = with_people(reading, knowledge.words, known)
+def case_facts(reading: Reading, knowledge: CaseKnowledge) -> CaseFacts:
+    """The facts of a description's reading."""
+    spans, unsure = with_people(reading, knowledge.words)
     bar = reading.text.find(ANSWERS)
-    products = products_in(reading.text, spans, knowledge, bar if bar >= 0 else len(reading.text))
+    products = products_in(reading.text, spans, unsure, knowledge, bar if bar >= 0 else len(reading.text))
     denied = tuple(msgspec.structs.replace(each, negated=True) if each in products.denied else each for each in spans)
     return CaseFacts(reading, denied, unsure | products.unsure, products.agents, knowledge)

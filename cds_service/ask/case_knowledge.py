@@ -66,6 +66,7 @@ class Notes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     not_understood: str
     several: str
+    unused: str
     no_row: str
     no_place: str
     no_supply: str

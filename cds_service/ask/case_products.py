@@ -37,11 +37,14 @@ class Products(NamedTuple):
     unsure: frozenset[Span]
 
 
-def products_in(text: str, spans: Iterable[Span], knowledge: CaseKnowledge, answers_from: int) -> Products:
+def products_in(
+    text: str, spans: Iterable[Span], doubtful: frozenset[Span], knowledge: CaseKnowledge, answers_from: int
+) -> Products:
     """The products of a description; one whose amount is denied is denied.
 
-    `answers_from` is the place in the text from which it answers questions. A dose that is stated twice, with different
-    numbers, or beside mL of which the text does not say whose they are, is not known, unless an answer states it.
+    `doubtful` spans are no evidence. `answers_from` is the place in the text from which it answers questions. A dose
+    that is stated twice, with different numbers, or beside mL of which the text does not say whose they are, is not
+    known, unless an answer states it.
     """
     told = [each for each in spans if each.kind in _KINDS | _AMOUNTS]
     owners = _owners(text, told, knowledge.words)
@@ -52,7 +55,7 @@ def products_in(text: str, spans: Iterable[Span], knowledge: CaseKnowledge, answ
         name = _name(span, knowledge)
         if span.negated or any(each.negated for each in amounts):
             denied.add(span)
-        elif not name or _is_unsure(text, span, told, amounts, knowledge):
+        elif not name or span in doubtful or _is_unsure(text, span, told, amounts, knowledge):
             unsure.add(span)
         else:
             of_agent = found.setdefault(name, {kind: [] for kind in _AMOUNTS})

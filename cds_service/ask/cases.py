@@ -20,6 +20,8 @@ from cds_service.review.advisor import Advisor
 
 LONGEST_DESCRIPTION = 2_000  # characters
 WORDS = "words"
+# Kinds of spans that say nothing by themselves.
+_UNUSED = {"modifier", "units"}
 
 
 class AskedAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -92,7 +94,7 @@ class CaseReader:
         reading = self._recognizer.read(cleaned(text))
         if not reading.words and not reading.spans:
             raise BadRequest(f"`{WORDS}`: expected a description of a case, in words", WORDS)
-        return case_facts(reading, self.knowledge, self._recognizer.lexicon.fillers)
+        return case_facts(reading, self.knowledge)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -177,8 +179,10 @@ class CaseReader:
         notes = self.knowledge.words.notes
         if facts.not_understood:
             yield notes.not_understood.format(words=", ".join(facts.not_understood))
-        if len({each.value for each in facts.spans if each.kind == "study"}) > 1:
+        if len({each.value for each in facts.spans if each.kind == "study" and not each.negated}) > 1:
             yield notes.several
+        if unused := [facts.reading.text[each.start : each.end] for each in facts.spans if each.kind in _UNUSED]:
+            yield notes.unused.format(parts=", ".join(unused))
         yield from (notes.no_row.format(study=each) for each in decided.no_row)
         if facts.claim_keys and not facts.claim_kind and not facts.names_study:
             yield notes.no_place
