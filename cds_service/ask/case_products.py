@@ -132,7 +132,7 @@ def _owner(text: str, span: Span, told: list[Span], words: CaseWords) -> Span | 
 
 
 def _is_unsure(text: str, span: Span, told: list[Span], amounts: list[Span], knowledge: CaseKnowledge) -> bool:
-    """True if the clause says that it was ordered or considered, and not that it was given."""
+    """True if the clause says that it was ordered, considered or discarded, and not that it was given."""
     words = knowledge.words
     others = [each for each in told if each is not span and each not in amounts]
     start = max((each.end for each in others if each.end <= span.start), default=0)
@@ -140,4 +140,5 @@ def _is_unsure(text: str, span: Span, told: list[Span], amounts: list[Span], kno
     clause = {*plain_words(clause_before(text[start : span.start])), *plain_words(clause_behind(text[span.end : end]))}
     given = {word for each in words.given for word in plain_words(each)}
     unsure = {word for each in words.unsure for word in plain_words(each)}
-    return bool(clause & unsure) and not clause & given
+    is_waste_alone = bool(amounts) and all(each.kind == "discarded" for each in amounts)
+    return (bool(clause & unsure) or is_waste_alone) and not clause & given

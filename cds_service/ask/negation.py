@@ -4,8 +4,8 @@ import re
 
 from cds_service.ask.lexicon import plain_words
 
-# A clause ends here; the point of an abbreviated title ends none.
-_END = re.compile(r"[,;:()\n]|(?<!\bdr)\.(?=\s|$)", re.IGNORECASE)
+# A clause ends here, and at the bar before answers; the point of an abbreviated title ends none.
+_END = re.compile(r"[,;:()|\n]|(?<!\bdr)\.(?=\s|$)", re.IGNORECASE)
 # An answer in a form: `contrast: none`.
 _NONE = re.compile(r"\s*[:=\u2013-]?\s*(?:no|none|not|nil)\s*[,;.)\n]", re.IGNORECASE)
 _WITHOUT = re.compile(r"\bw/o\b", re.IGNORECASE)

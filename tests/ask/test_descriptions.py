@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
+from cds_service.ask.case_proposals import ProposedLine, proposal
 from cds_service.ask.cases import LONGEST_DESCRIPTION, CaseReader, UnderstoodCase
 from cds_service.errors import BadRequest
 from cds_service.intake.typed import CLAIM_TYPES
 from cds_service.review.advisor import Advisor
-from cds_service.wiring import create_case_reader
+from cds_service.wiring import create_case_reader, create_case_writer
 from hooks.coding.questions import MEDICARE
 from hooks.publish.described import BASE_LINES, case_knowledge
 
@@ -140,6 +141,17 @@ def test_a_word_that_is_not_understood_is_not_taken_for_no_agent(reader: CaseRea
         assert case.proposal is not None
         typed = case.proposal.reviewed.case
         assert ("medicationAdministrations" in typed.known) == (given == "none")
+
+
+def test_a_line_without_its_units_is_left_to_a_person(plain_advisor: Advisor) -> None:
+    """One unit is never meant by a fix whose units have to be entered."""
+    fields = {
+        "claim_type": "professional", "lines": "93351", "place": "11", "payer": "Medicare", "day": "2026-11-03",
+        "given": "Definity", "done": "93351",
+    }  # fmt: skip
+    found = proposal(plain_advisor, create_case_writer(), fields, [ProposedLine("93351", "said", "")])
+    assert [each.line for each in found.lines] == ["93351", "93352"]
+    assert [rule.id for rule, _ in found.warnings] == ["contrast-supply-missing"]
 
 
 # --- questions ------------------------------------------------------------------------------------------------------
