@@ -78,7 +78,7 @@ main.add_command(database)
 )
 def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
-    from cds_service.app import checked_settings  # noqa: PLC0415
+    from cds_service.app import checked_settings, make_knowledge  # noqa: PLC0415
     from cds_service.server import granian  # noqa: PLC0415  # only this command needs the server, and Flask
     from cds_service.server.address import in_url, listening_address  # noqa: PLC0415
 
@@ -87,6 +87,7 @@ def serve(host: str, port: int, workers: int) -> None:
         if settings.mode == "development" and not is_loopback(host):
             raise SettingsError(f"development mode has no authentication: --host must be 127.0.0.1, not {host}")
         address = listening_address(host, port)
+        make_knowledge()
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     if settings.mode == "development":
