@@ -132,7 +132,7 @@ def _wait_for(service: Service, process: ServiceProcess) -> None:
     while process.poll() is None and time.monotonic() < deadline:
         try:
             requests.get(f"{service.address}/health/ready", timeout=1)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.05)
         else:
             return
