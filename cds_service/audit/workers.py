@@ -22,7 +22,7 @@ class Workers:
     """A pool of `jobs` processes, each with an auditor created by `make`.
 
     Started before DuckDB and Arrow are loaded, they are forked and share the memory of this process, which saves each a
-    second at start. Started later, they are spawned, since a fork would copy running threads.
+    second at start. Started later, they are forked from a process without other threads, which a fork would copy.
     """
 
     def __init__(self, make: MakeAuditor, jobs: int) -> None:
@@ -51,9 +51,9 @@ class Workers:
 
 
 def _context() -> BaseContext:
-    """Fork if this process has no other thread, not even of a library; else spawn."""
+    """Fork if this process has no other thread, not even of a library; else fork one that has none."""
     is_alone = _THREADS.is_dir() and len(list(_THREADS.iterdir())) == 1
-    return multiprocessing.get_context("fork" if is_alone else "spawn")
+    return multiprocessing.get_context("fork" if is_alone else "forkserver")
 
 
 # --- in the processes -----------------------------------------------------------------------------------------------
