@@ -143,8 +143,9 @@ UV := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --
 lock:  ## pin every dependency again, with hashes and without index addresses (needs uv)
 	$(UV) --extra build --output-file deploy/constraints.txt
 	$(UV) --extra build --extra otel --output-file deploy/constraints-otel.txt
-	$(UV) --extra build --extra otel --extra dev --extra audit --output-file deploy/constraints-dev.txt
-	$(UV) --extra build --extra otel --extra dev --extra audit --extra spark --output-file deploy/constraints-spark.txt
+	$(UV) --extra build --extra mcp --output-file deploy/constraints-mcp.txt
+	$(UV) --extra build --extra otel --extra mcp --extra dev --extra audit --output-file deploy/constraints-dev.txt
+	$(UV) --extra build --extra otel --extra mcp --extra dev --extra audit --extra spark --output-file deploy/constraints-spark.txt
 	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/support/fhir_server/constraints.txt
 
 clean:

@@ -25,6 +25,7 @@ from cds_service.telemetry.tracing import Tracing
 from cds_service.telemetry.tracing import start as start_tracing
 from cds_service.web import (
     api,
+    ask,
     authentication,
     browsers,
     cds_hooks,
@@ -49,7 +50,9 @@ from cds_service.web.openapi import DocumentedNames, document
 from cds_service.web.page_password import page_password_of
 from cds_service.wiring import (
     create_advisor,
+    create_asker,
     create_case_writer,
+    create_reference,
     create_tables,
     product_of,
     samples,
@@ -71,11 +74,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.config["MAX_CONTENT_LENGTH"] = transport.read_limit(chosen.max_body_bytes)
     advisor = create_advisor(chosen)
     database = Database(chosen.database_url, chosen.database_connections)
-    reasons = frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons)
-    metrics = Metrics(reasons, insights.KNOWN_SYSTEMS)
-    known = KnownReasons(reason_system(chosen.canonical_base), reasons)
-    store = Store(database, chosen.keep_comments, partial(metrics.count_lost, "call"), known)
-    recorder = CallRecorder(store, metrics)
+    recorder = create_recorder(chosen, advisor, database)
     tracing = traces or (start_tracing() if chosen.traces else Tracing())
     services = service_directory(chosen.hook_namespace)
     app.register_blueprint(cds_hooks.blueprint(advisor, services, recorder, tracing, chosen))
@@ -84,12 +83,14 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
     app.register_blueprint(claim.blueprint(advisor, create_case_writer(), recorder, chosen, hooks_claims.page()))
+    asker = create_asker(advisor)
+    app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(
-        reference.blueprint(advisor, hooks_reference.reference(), samples(chosen.hook_namespace), glossary())
+        reference.blueprint(advisor, create_reference(advisor.site), samples(chosen.hook_namespace), asker, glossary())
     )
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))
-    app.register_blueprint(health.blueprint(database, metrics, advisor.tables))
+    app.register_blueprint(health.blueprint(database, recorder.metrics, advisor.tables))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
     app.jinja_env.globals["has_insights"] = chosen.has_insights
     if chosen.has_insights:
@@ -98,7 +99,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
         )
     if chosen.has_sandbox:
         app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen))
-    request_ids.register(app, metrics)
+    request_ids.register(app, recorder.metrics)
     browsers.register_hosts(app, chosen)
     counts = limits.register(app, chosen)
     verifier = create_verifier(chosen)
@@ -123,6 +124,15 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
             hint=f"{EXAMPLE_NAMESPACE} is for documentation; set CDS_HOOK_NAMESPACE to a domain name that you control",
         )
     return app
+
+
+def create_recorder(settings: Settings, advisor: Advisor, database: Database) -> CallRecorder:
+    """The recorder of calls: in the log, the metrics and the database."""
+    reasons = frozenset(reason.code for rule in advisor.rules for reason in rule.override_reasons)
+    metrics = Metrics(reasons, insights.KNOWN_SYSTEMS)
+    known = KnownReasons(reason_system(settings.canonical_base), reasons)
+    store = Store(database, settings.keep_comments, partial(metrics.count_lost, "call"), known)
+    return CallRecorder(store, metrics)
 
 
 def sandbox_tools(settings: Settings) -> sandbox.SandboxTools:

@@ -6,6 +6,7 @@
     │   ├── UnknownService     404  unknown service id
     │   ├── NotTrusted         401  no valid client token; the reason is logged, not sent
     │   ├── NotAllowed         403  the client is not registered for this tenant or service
+    │   ├── WrongMethod        405  the address answers other methods
     │   ├── DataMissing        412  required data was not sent and cannot be fetched
     │   ├── TooLarge           413  the body exceeds the size limit
     │   │   └── TooMuchWork    413  its records take too much time to compare
@@ -65,6 +66,14 @@ class UnknownService(RequestError):
 
     status = 404
     code = "not-found"
+
+
+class WrongMethod(RequestError):
+    """The address takes POST only."""
+
+    status = 405
+    code = "not-supported"
+    headers: ClassVar[dict[str, str]] = {"Allow": "POST"}
 
 
 class DataMissing(RequestError):

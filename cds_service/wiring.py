@@ -10,6 +10,9 @@ from typing import Literal
 
 import hooks
 import sample_bundles
+from cds_service.ask.asker import Asker
+from cds_service.ask.site import site_facts
+from cds_service.assistants.tools import Toolbox
 from cds_service.audit.fees import FeeTable
 from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
@@ -17,23 +20,38 @@ from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.cms.lookup import Tables
 from cds_service.core.concepts import NDC, Concept
 from cds_service.core.rules import scope_of
+from cds_service.core.site import Site
 from cds_service.errors import SettingsError
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor
+from cds_service.review.reference import Reference, with_statements
 from cds_service.review.samples import SampleLibrary
 from cds_service.review.site_file import load_site
 from cds_service.settings import Settings, load_settings
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.alternatives import READINGS
 from hooks.coding.products import agent_in
+from hooks.coding.statements import applies
+from hooks.publish import ask as hooks_ask
 from hooks.publish import audit as hooks_audit
+from hooks.publish import reference as hooks_reference
+
+
+def create_site(settings: Settings) -> Site:
+    """The site's choices, by its file. Raises SettingsError."""
+    return load_site(settings.site_file, hooks.vocabulary()) if settings.site_file else DEFAULT_SITE
+
+
+def create_reference(site: Site) -> Reference:
+    """The pages of all codes, with the site's own statements."""
+    return with_statements(hooks_reference.reference(), site.statements)
 
 
 def create_advisor(settings: Settings) -> Advisor:
     """An Advisor with all rules and the site's settings. Raises SettingsError."""
-    site = load_site(settings.site_file, hooks.vocabulary()) if settings.site_file else DEFAULT_SITE
+    site = create_site(settings)
     return Advisor(
         rules=hooks.all_rules(),
         client=FhirClient(settings.fhir_servers, settings.fetch_seconds),
@@ -46,7 +64,15 @@ def create_advisor(settings: Settings) -> Advisor:
         scope=scope_of(hooks.all_rules()),
         readings=READINGS,
         tables=create_tables(settings),
+        applies=applies,
     )
+
+
+def create_toolbox(settings: Settings) -> Toolbox:
+    """The tools for assistants. Raises SettingsError and TableError."""
+    advisor = create_advisor(settings)
+    reference, writer = create_reference(advisor.site), create_case_writer()
+    return Toolbox(advisor=advisor, writer=writer, reference=reference, asker=create_asker(advisor))
 
 
 def create_tables(settings: Settings) -> Tables:
@@ -100,3 +126,11 @@ def create_case_writer() -> CaseWriter:
     """The writer of cases, with the names of contrast products and the descriptions of codes."""
     products = {product.name: product.ndc[0] if product.ndc else product.code for product in PRODUCTS}
     return CaseWriter(products, {entry.code: entry.words for entry in CODES})
+
+
+def create_asker(advisor: Advisor) -> Asker:
+    """Answers questions in words, with the advisor's rules and loaded tables. Raises TableError."""
+    knowledge = hooks_ask.knowledge()
+    own = site_facts(advisor.site.statements, hooks.vocabulary().topics)
+    with_own = replace(knowledge, facts=(*own, *knowledge.facts)) if own else knowledge
+    return Asker(hooks_reference.reference(), advisor, create_case_writer(), with_own)

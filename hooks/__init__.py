@@ -9,8 +9,9 @@ import hooks.rules
 from cds_service.cdshooks.services import Service
 from cds_service.core.rules import Rule, find_rules
 from cds_service.review.site_file import Vocabulary
-from hooks.codes.tables import CODES, PRODUCTS
-from hooks.coding.setting_and_payer import QUESTIONS
+from hooks.codes.tables import CODES, PRODUCTS, TOPICS
+from hooks.coding.setting_and_payer import PAYERS, QUESTIONS
+from hooks.coding.statements import SETTINGS
 
 _FOLDER = Path(__file__).parent
 
@@ -41,4 +42,7 @@ def vocabulary() -> Vocabulary:
         codes=frozenset(entry.code for entry in CODES),
         supplies=frozenset(product.code for product in PRODUCTS),
         questions=QUESTIONS,
+        payers=PAYERS,
+        settings=SETTINGS,
+        topics=TOPICS,
     )

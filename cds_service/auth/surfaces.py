@@ -5,10 +5,11 @@ from collections.abc import Collection
 # Surfaces by name, with their paths; all paths below them belong to them.
 SURFACES = {
     "review": ("/review", "/claim"),
-    "reference": ("/codes", "/rules", "/modifiers", "/tables", "/glossary", "/fhir"),
+    "reference": ("/ask", "/codes", "/rules", "/modifiers", "/tables", "/glossary", "/fhir"),
     "metrics": ("/metrics",),
     "insights": ("/insights",),
     "sandbox": ("/", "/sandbox"),
+    "mcp": ("/mcp",),
 }
 
 # These are about all clients together, so that a registration without `services` does not open them.

@@ -23,6 +23,7 @@ MOST_CARDS = 50  # of one answer, the warnings first
 MOST_SEEN = 12  # pieces of evidence in a detail
 MOST_FOLDED = 10  # findings that share a card, in its detail
 NOTE_LIMIT = 1000  # characters of a note in a detail
+MOST_STATEMENTS = 5  # of the site, in a detail
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
 _NOT_IN_CODE = re.compile(r"[`\s<>]+")
@@ -169,11 +170,20 @@ def detail_of(rule: Rule, finding: Finding) -> str:
         if len(said) > MOST_FOLDED:
             said[MOST_FOLDED:] = [f"- and {len(said) - MOST_FOLDED} more"]
         parts.append("**The same fix also repairs**\n\n" + "\n".join(said))
+    parts += _statements(finding)
     why = dict.fromkeys((rule.why, *(other.why for other, _ in finding.also)))
     parts.append("**Why**\n\n" + "\n\n".join(why))
     sources = rule.sources_of(finding)
     parts.append("**Source**\n\n" + "\n".join(f"- {_citation(rule, each, finding.day)}" for each in sources))
     return "\n\n".join(parts)
+
+
+def _statements(finding: Finding) -> Iterator[str]:
+    """The site's own statements, each marked as such in a paragraph of its own."""
+    for each in finding.statements[:MOST_STATEMENTS]:
+        yield escape_markdown(shortened(each.quoted, NOTE_LIMIT))
+    if len(finding.statements) > MOST_STATEMENTS:
+        yield f"And {len(finding.statements) - MOST_STATEMENTS} more statements of this site, on the pages of the codes"
 
 
 def _table(rows: tuple[tuple[str, str, str], ...]) -> str:

@@ -1,6 +1,9 @@
 """The command line `cds-service`."""
 
+import importlib.util
 import json
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -18,6 +21,20 @@ class OneLineErrors(click.Group):
             return super().invoke(ctx)
         except ServiceError as error:
             raise click.ClickException(str(error)) from None
+
+
+def require_extra(extra: str, packages: Iterable[str]) -> None:
+    """Exit with code 2 and the install command if one of the packages of an extra is missing.
+
+    They are not imported here: workers can still be forked, and a command without the extra starts as fast.
+    """
+    try:
+        missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    except ImportError:
+        missing = [extra]
+    if missing:
+        click.echo(f"this needs the extra `{extra}`: pip install 'contrast-echo-cds[{extra}]'", err=True)
+        sys.exit(2)
 
 
 def examples(*arguments: str) -> str:

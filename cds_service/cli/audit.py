@@ -1,6 +1,5 @@
 """`cds-service audit`: options, progress and output of the audit."""
 
-import importlib.util
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from cds_service.audit.exports import open_export
 from cds_service.audit.fees import FeeTable, load_fees
 from cds_service.audit.medicare_fees import MEDICARE
 from cds_service.audit.workers import Workers
-from cds_service.cli import examples
+from cds_service.cli import examples, require_extra
 from cds_service.errors import ServiceError, UnreadableInput
 from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.settings import load_settings
@@ -73,7 +72,7 @@ def _diff(before: Path, after: Path, as_json: bool, work_list: Path | None) -> N
 
     Exit code 0: the same findings. 1: different findings. 2: a folder is not a finished audit.
     """
-    require_extra("embedded")
+    require_engine("embedded")
     from cds_service.audit.compare import compare, in_words, open_audit, write_new  # noqa: PLC0415  # needs the extra
 
     try:
@@ -130,7 +129,7 @@ def _run_command(create: CreateAuditor) -> click.Command:
 
         Exit code 0: done. 2: the export or an option cannot be used.
         """
-        require_extra(engine)
+        require_engine(engine)
         try:
             types = _types(complete)
             make = partial(create, load_settings(), _fees(fees), chosen["everything"])
@@ -147,19 +146,9 @@ def _run_command(create: CreateAuditor) -> click.Command:
     return run
 
 
-def require_extra(engine: str) -> None:
-    """Exit with code 2 and the install command if the packages of an engine are missing.
-
-    They are not imported here, so that workers can still be forked.
-    """
-    try:
-        missing = [name for name in NEEDED[engine] if importlib.util.find_spec(name) is None]
-    except ImportError:
-        missing = [engine]
-    if missing:
-        extra = EXTRA[engine]
-        click.echo(f"this needs the extra `{extra}`: pip install 'contrast-echo-cds[{extra}]'", err=True)
-        sys.exit(2)
+def require_engine(engine: str) -> None:
+    """Exit with code 2 and the install command if the packages of an engine are missing."""
+    require_extra(EXTRA[engine], NEEDED[engine])
 
 
 def _fees(written: str | None) -> FeeTable | Literal["medicare"]:

@@ -1,5 +1,5 @@
-"""The command line: `cds-service serve`, `check`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
-`settings`."""
+"""The command line: `cds-service serve`, `check`, `ask`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
+`mcp`, `settings`."""
 
 import sys
 from collections.abc import Iterable
@@ -8,17 +8,21 @@ from difflib import get_close_matches
 import click
 from rich.console import Console
 
+from cds_service.ask.search import Found
 from cds_service.cli import examples, terminal
+from cds_service.cli.ask import ask_command
 from cds_service.cli.audit import audit_group
 from cds_service.cli.check import check_command
 from cds_service.cli.claim import claim_command
 from cds_service.cli.clients import clients
 from cds_service.cli.database import database
+from cds_service.cli.mcp import mcp_command
 from cds_service.cli.sample import sample_command
 from cds_service.cli.site import site_group
 from cds_service.cli.tables import tables_group
 from cds_service.cms.lookup import Tables
-from cds_service.errors import ServiceError, SettingsError
+from cds_service.core.site import Site
+from cds_service.errors import RequestError, ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
 from cds_service.review.payment import payments_of, with_payments
@@ -29,14 +33,17 @@ from cds_service.wiring import (
     auditor_with_tables,
     codes_in_scope,
     create_advisor,
+    create_asker,
     create_auditor,
     create_case_writer,
+    create_reference,
+    create_site,
     create_tables,
+    create_toolbox,
     product_of,
     samples,
     service_directory,
 )
-from hooks.publish import reference as hooks_reference
 from hooks.publish.candidates import candidates
 
 _MOST_SIMILAR = 5
@@ -95,26 +102,38 @@ def show_settings() -> None:
     click.echo(table())
 
 
-@main.command(epilog=examples("codes", "codes hospital"))
-@click.argument("code", required=False)
-def codes(code: str | None) -> None:
-    """Print the reference page of a CODE, or list codes; a word or an NDC searches them.
+@main.command(epilog=examples("codes", "codes contrast in hospital"))
+@click.argument("query", nargs=-1, metavar="[CODE|WORDS]...")
+def codes(query: tuple[str, ...]) -> None:
+    """Print the reference page of a CODE, or list codes; words, an NDC or a question search them.
 
     Exit code 2: no match.
     """
-    reference = hooks_reference.reference()
-    page = reference.page(code) if code else None
-    found = reference.search(code or "")
-    if not found:
-        click.echo(f"no code matches `{code}`; `cds-service codes` lists all", err=True)
+    written, reference = " ".join(query), create_reference(_site())
+    page = reference.page(written) if written else None
+    if page is None:
+        found = _found(written)
+        terminal.show_correction(_console(), found)
+        page = found.pages[0] if found.answer is None and len(found.pages) == 1 else None
+        if page is None:
+            terminal.show_found(_console(), found)
+            return
+    payments = payments_of(page.code, _tables().snapshot())
+    terminal.show_code(_console(), with_payments(page, payments, reference.meaning))
+
+
+def _found(written: str) -> Found:
+    """The result of a search; one line and exit code 2 if it has none."""
+    try:
+        found = create_asker(_advisor()).find(written)
+    except RequestError as error:
+        click.echo(error.message, err=True)
         sys.exit(2)
-    if page is None and code and len(found) == 1:
-        page = found[0]
-    if page:
-        payments = payments_of(page.code, _tables().snapshot())
-        terminal.show_code(_console(), with_payments(page, payments, reference.meaning))
-    else:
-        terminal.show_codes(_console(), found)
+    if not found.pages and not found.answer:
+        reason = found.declined.rstrip(".") or f"no code matches `{written}`"
+        click.echo(f"{reason}; `cds-service codes` lists all", err=True)
+        sys.exit(2)
+    return found
 
 
 @main.command(epilog=examples("rules", "rules add-on-modifier"))
@@ -160,13 +179,22 @@ def _tables() -> Tables:
         raise click.ClickException(str(error)) from None
 
 
+def _site() -> Site:
+    try:
+        return create_site(load_settings())
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _console() -> Console:
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
+main.add_command(ask_command(lambda: create_asker(_advisor()), _console))
 main.add_command(audit_group(create_auditor))
 main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
 main.add_command(claim_command(_advisor, create_case_writer(), _console))
+main.add_command(mcp_command(create_toolbox))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))
 main.add_command(tables_group(codes_in_scope, auditor_with_tables))

@@ -12,7 +12,7 @@ import click
 
 from cds_service.audit.preview import MakeAuditorOf, preview
 from cds_service.cli import OneLineErrors, examples
-from cds_service.cli.audit import require_extra
+from cds_service.cli.audit import require_engine
 from cds_service.cms.catalog import Release, catalog, missing_parts
 from cds_service.cms.changes import TableChanges, between
 from cds_service.cms.recognize import given
@@ -166,7 +166,7 @@ def _findings(export: Path | None, folder: Path, new: str, auditor_of: MakeAudit
     """The comparison under the name `audit`; empty without an export."""
     if export is None:
         return {}
-    require_extra("embedded")
+    require_engine("embedded")
     return {"audit": preview(export, folder, new, auditor_of)}
 
 

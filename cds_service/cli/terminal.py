@@ -7,6 +7,9 @@ from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.text import Text
 
+from cds_service.ask.answer import Answer as AskAnswer
+from cds_service.ask.answer import Understood
+from cds_service.ask.search import Found
 from cds_service.cdshooks.messages import Action, Card
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import Answer
@@ -273,3 +276,48 @@ def show_rule(console: Console, page: RulePage, examples: Iterable[Example]) -> 
     for source in page.sources:
         console.print(Text(f"  - {_sourced(source.source, source.url, source.checked)}"))
     console.print(Text(f"  Tables: {'; '.join(page.tables)}"))
+
+
+# --- questions ------------------------------------------------------------------------------------------------------
+
+
+def show_answer(console: Console, answer: AskAnswer) -> None:
+    """Print the answer to a question: how it was understood, sentences with sources, open questions."""
+    if answer.understood:
+        console.print(Text(f"Understood: {', '.join(map(_understood, answer.understood))}"))
+    if answer.not_understood:
+        console.print(Text(f"Not understood: {', '.join(answer.not_understood)}", style="yellow"))
+    for each in answer.corrections:
+        console.print(Text(f"Did you mean {each.value}, in place of {each.text}?", style="yellow"))
+    if answer.declined:
+        console.print(Text(answer.declined, style="bold"))
+    for sentence in answer.answer:
+        checked = f", verified through {sentence.verified_through}" if sentence.verified_through else ""
+        mark = "" if sentence.confidence == "seen" else f"; {sentence.confidence}: verify before use"
+        console.print(Text(f"- {sentence.text}"))
+        console.print(Text(f"    {sentence.source}{checked}{mark} ({sentence.link})", style="dim"))
+    for question in answer.asked:
+        console.print(Text(f"? {question}", style="cyan"))
+
+
+def show_correction(console: Console, found: Found) -> None:
+    """Print the query of a search with its spelling corrected, if a word was misspelled."""
+    if found.corrected:
+        console.print(Text(f"Did you mean {found.corrected}?", style="yellow"))
+
+
+def show_found(console: Console, found: Found) -> None:
+    """Print the result of a search: the answer, and the codes, one per line."""
+    if found.answer is not None:
+        show_answer(console, found.answer)
+    elif found.declined:
+        console.print(Text(found.declined, style="bold"))
+    show_codes(console, found.pages)
+
+
+def _understood(part: Understood) -> str:
+    return (
+        f"{part.text} ({part.kind})"
+        if part.text.lower() == part.value.lower()
+        else f"{part.text} ({part.kind} {part.value})"
+    )

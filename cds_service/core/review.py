@@ -17,6 +17,7 @@ from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.folding import folded
 from cds_service.core.notation import codes_without_modifiers
 from cds_service.core.rules import INFO, Evidence, Finding, Passed, Rule, Scope, Undecided, Verdict
+from cds_service.core.statements import Applies, names_no_payer_or_setting, with_statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,16 @@ class Review:
 
 
 def review(
-    case: Case, rules: Iterable[Rule], scope: Scope | None = None, readings: Readings = EVERYTHING_UNDERSTOOD
+    case: Case,
+    rules: Iterable[Rule],
+    scope: Scope | None = None,
+    readings: Readings = EVERYTHING_UNDERSTOOD,
+    applies: Applies = names_no_payer_or_setting,
 ) -> Review:
     """Run the rules that the site has not switched off.
 
     A case outside of `scope` is empty, unless the site wants every code of a claim checked: then the rules of every
-    code run.
+    code run. `applies` tells which of the site's statements fit payer and setting; they are quoted after all is judged.
     """
     every = tuple(rules)
     off = tuple(each for each in every if _is_off(each, case))
@@ -72,7 +77,8 @@ def review(
         findings += [(each, _with_site_indicator(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
     unclear = _worth_a_warning(readings.unclear(case), (undecided for _, undecided in not_checked))
-    return Review(folded(findings, case), tuple(not_checked), tuple(passed), off, unclear)
+    found_once = with_statements(folded(findings, case), case, applies)
+    return Review(found_once, tuple(not_checked), tuple(passed), off, unclear)
 
 
 def _is_off(rule: Rule, case: Case) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVarTuple
 
 from cds_service.core.case import Case, Record, Stage
 from cds_service.core.changes import Change
+from cds_service.core.site import SiteStatement
 from cds_service.core.tables import Source, Table
 from cds_service.errors import RuleError
 
@@ -77,7 +78,8 @@ class Finding:
     `absent` are codes of which none is charged, and any one would take the finding away, beside those its fixes add.
     `sources` are those that applied, where the rule rests on several of which only some did; empty for all of them.
     `question` is one whose answer would decide between fixes that the record does not support. `also` are the findings
-    of other rules that its fixes repair too, which `core.folding` folds into it.
+    of other rules that its fixes repair too, which `core.folding` folds into it. `statements` are the site's own on its
+    rules, which `core.statements` quotes; nothing is judged by them.
     """
 
     summary: str
@@ -91,6 +93,7 @@ class Finding:
     sources: tuple[Source, ...] = ()
     question: Question | None = None
     also: "tuple[tuple[Rule, Finding], ...]" = ()
+    statements: tuple[SiteStatement, ...] = ()
 
     @property
     def cited(self) -> tuple[Evidence, ...]:

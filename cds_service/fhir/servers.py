@@ -52,6 +52,12 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback if address else host == "localhost"
 
 
+def is_loopback_name(host: str) -> bool:
+    """True for localhost, names below it, and loopback addresses."""
+    name = host.lower().rstrip(".")
+    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
+
+
 def is_public(address: str) -> bool:
     """True if an IP address is public: not private, loopback, link-local, multicast or reserved."""
     known = _address(address.partition("%")[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import HEAD, entries_of, resource_in
 from cds_service.fhir.checks import DECODE_ERRORS
 
@@ -123,6 +124,14 @@ PREFETCH_KEYS = {
     "Coverage": "coverages",
     "Observation": "observations",
 }
+
+
+def complete_parts(types: Iterable[str]) -> frozenset[str]:
+    """The parts of the record that a client declares complete, by resource types. Raises BadRequest for an unknown."""
+    named = set(types)
+    if not named <= set(PREFETCH_KEYS):
+        raise BadRequest(f"`complete`: expected resource types from {', '.join(PREFETCH_KEYS)}", "complete")
+    return frozenset(PREFETCH_KEYS[each] for each in named)
 
 
 def prefetch_key_of(source: SourceResource) -> str | None:

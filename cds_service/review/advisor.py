@@ -28,6 +28,7 @@ from cds_service.core.case import Stage
 from cds_service.core.review import Review, review
 from cds_service.core.rules import Rule, Scope
 from cds_service.core.site import Site
+from cds_service.core.statements import Applies, names_no_payer_or_setting
 from cds_service.errors import BadRequest, TooLarge
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE, CaseReader, ParsedCase, read_case
@@ -77,7 +78,7 @@ class Advisor:
     and `max_entries` the maximum length of a list in a request. `scope` is the subject of the rules: a case outside
     of it is empty, and no rule runs; without it every rule runs. `readings` know the records that were not understood.
     `tables` are CMS's, as loaded. `max_lines` is the maximum number of charge and claim lines of a call, and
-    `max_cpu_seconds` its CPU time; None: no limit.
+    `max_cpu_seconds` its CPU time; None: no limit. `applies` tells which of the site's statements fit a case.
     """
 
     rules: tuple[Rule, ...]
@@ -91,6 +92,7 @@ class Advisor:
     tables: Tables = WITHOUT_TABLES
     max_lines: int = 10_000
     max_cpu_seconds: float | None = None
+    applies: Applies = names_no_payer_or_setting
 
     @property
     def checks_every_code(self) -> bool:
@@ -176,7 +178,7 @@ class Advisor:
     def run_rules(self, parsed: ParsedCase, skipped: tuple[SkippedItem, ...] = ()) -> ReviewResult:
         """Run the rules over a parsed case. `skipped` are resources skipped before parsing."""
         with span("review"):
-            outcome = review(parsed.case, self.rules, self.scope, self.readings)
+            outcome = review(parsed.case, self.rules, self.scope, self.readings, self.applies)
         warnings = (*skipped, *parsed.skipped, *map(_not_understood, outcome.unclear))
         return ReviewResult(review=outcome, parsed=parsed, skipped=warnings)
 

@@ -4,7 +4,7 @@
 docstrings and tables.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from cds_service.core.rules import Rule
+from cds_service.core.site import SiteStatement
 from cds_service.core.tables import Confidence, Entry, Source, Table
 from cds_service.review.advisor import Advisor
 
@@ -248,6 +249,46 @@ def _sentences(page: CodePage) -> Iterator[str]:
         yield from (statement.text for statement in section.statements)
 
 
+# --- the site's own statements -------------------------------------------------------------------------------------
+
+SITE_SECTION = "site"
+
+
+def with_statements(reference: Reference, statements: Sequence[SiteStatement]) -> Reference:
+    """The reference with the site's own statements in a section of its own on the pages of their codes."""
+    pages = (
+        _with_statements(page, [each for each in statements if page.code in each.codes]) for page in reference.pages
+    )
+    return Reference(tuple(pages), reference.named_by)
+
+
+def _with_statements(page: CodePage, statements: Sequence[SiteStatement]) -> CodePage:
+    if not statements:
+        return page
+    own = Section(
+        id=SITE_SECTION,
+        title="This site's own statements",
+        statements=tuple(Statement(text=_in_words(each), cited=_cited(each)) for each in statements),
+    )
+    return msgspec.structs.replace(page, sections=(*page.sections, own))
+
+
+def _in_words(statement: SiteStatement) -> str:
+    return f"{statement.text} ({statement.limits})" if statement.limits else statement.text
+
+
+def _cited(statement: SiteStatement) -> Citation:
+    return Citation(
+        source=f"This site: {statement.source.label}",
+        url=statement.source.url,
+        checked=statement.source.checked,
+        verified_through=statement.source.verified_through,
+        confidence="seen",
+        first=statement.first,
+        last=statement.last,
+    )
+
+
 # --- rules ----------------------------------------------------------------------------------------------------------
 
 
@@ -287,7 +328,7 @@ def rule_page(rule: Rule, advisor: Advisor) -> RulePage:
         at_order_time=rule.indicator["order"],
         at_claim_time=rule.indicator["claim"],
         tables=tuple(table.title for table in rule.tables),
-        sources=tuple(_source(each) for each in _sources(rule)),
+        sources=rule_sources(_sources(rule)),
         site="switched off by this site" if off else "lowered to info by this site" if lowered else "",
     )
 
@@ -301,7 +342,9 @@ def _sources(rule: Rule) -> Iterator[Source]:
             yield source
 
 
-def _source(source: Source) -> RuleSource:
-    return RuleSource(
-        source=source.label, url=source.url, checked=source.checked, verified_through=source.verified_through
+def rule_sources(sources: Iterable[Source]) -> tuple[RuleSource, ...]:
+    """Sources as they are listed on a rule's page."""
+    return tuple(
+        RuleSource(source=each.label, url=each.url, checked=each.checked, verified_through=each.verified_through)
+        for each in sources
     )

@@ -5,21 +5,24 @@ no uuids or timestamps, and a finding's id is a hash of its content.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Literal
 
 import msgspec
 
 from cds_service.cdshooks.actions import ActionRoom, fhir_actions
-from cds_service.cdshooks.cards import MOST_SEEN, also_rules, detail_of
+from cds_service.cdshooks.cards import MOST_SEEN, MOST_STATEMENTS, also_rules, detail_of
 from cds_service.cdshooks.messages import Action, Message
 from cds_service.core.case import Case
 from cds_service.core.finding_ids import finding_ids
 from cds_service.core.notation import shortened
 from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Passed, Question, Rule, Undecided, Why
+from cds_service.core.site import SiteStatement
 from cds_service.fhir.sources import SkippedItem
 from cds_service.review.advisor import ReviewResult
 
 SWITCHED_OFF = "switched off by this site"
+Day = date  # a statement has a member of that name
 NOTHING_FOUND = "nothing of an echo was found, so nothing was checked"
 
 
@@ -62,10 +65,24 @@ class QuestionView(Message):
     answers: tuple[AnswerView, ...]
 
 
+class StatementView(Message, kw_only=True):
+    """A statement of the site's own that a finding quotes, with its source and the dates of service it holds for."""
+
+    id: str
+    text: str
+    source: str
+    date: Day
+    url: str | None = None
+    verified_through: Day | None = None
+    first: Day
+    last: Day | None = None
+
+
 class FindingView(Message):
     """A finding. `id` stays the same while rule, evidence and fixes do.
 
-    `also_rules` are rules with a finding that its fixes repair too: one fix, one finding.
+    `also_rules` are rules with a finding that its fixes repair too: one fix, one finding. `site_statements` are those
+    of the site's own that it quotes; they change nothing in it.
     """
 
     id: str
@@ -78,6 +95,7 @@ class FindingView(Message):
     day: str | None = None
     question: QuestionView | None = None
     also_rules: tuple[str, ...] = ()
+    site_statements: tuple[StatementView, ...] = ()
 
 
 class PassedRule(Message):
@@ -195,6 +213,20 @@ def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewR
         day=finding.day.isoformat() if finding.day else None,
         question=_question_view(finding.question),
         also_rules=also_rules(finding),
+        site_statements=tuple(map(_statement_view, finding.statements[:MOST_STATEMENTS])),
+    )
+
+
+def _statement_view(each: SiteStatement) -> StatementView:
+    return StatementView(
+        id=each.id,
+        text=each.text,
+        source=each.source.label,
+        date=each.source.date,
+        url=each.source.url,
+        verified_through=each.source.verified_through,
+        first=each.first,
+        last=each.last,
     )
 
 

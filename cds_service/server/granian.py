@@ -5,6 +5,7 @@ import os
 import signal
 from functools import partial
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -33,6 +34,24 @@ _IGNORED = (signal.SIGUSR1, signal.SIGUSR2)
 
 def run(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until stopped by a signal. Raises SystemExit(1) if no worker could start."""
+    threads = settings.max_calls + SPARE_THREADS
+    _run(settings, host, port, workers, Program("cds_service.server.worker:create_app", Interfaces.WSGI, threads))
+
+
+def run_for_assistants(settings: Settings, host: str, port: int) -> None:
+    """Serve tools for assistants until stopped by a signal. Raises SystemExit(1) if the worker could not start."""
+    _run(settings, host, port, 1, Program("cds_service.server.assistants:create_mcp_app", Interfaces.ASGI, 1))
+
+
+class Program(NamedTuple):
+    """The application of the workers: where it is made, its interface, and its threads."""
+
+    target: str
+    interface: Interfaces
+    threads: int
+
+
+def _run(settings: Settings, host: str, port: int, workers: int, program: Program) -> None:
     configure()
     release_large_blocks()
     prepare_database(settings.database_url)
@@ -41,7 +60,7 @@ def run(settings: Settings, host: str, port: int, workers: int) -> None:
     os.register_at_fork(after_in_child=partial(lifetime.begin, os.getpid()))
     with TemporaryDirectory(prefix="cds-metrics-") as shared:
         os.environ[MULTIPROCESS_FOLDER] = shared
-        _serve(host, port, workers, settings.max_calls + SPARE_THREADS)
+        _serve(host, port, workers, program)
 
 
 def prepare_database(url: str) -> None:
@@ -59,18 +78,18 @@ def prepare_database(url: str) -> None:
         engine.dispose()
 
 
-def _serve(host: str, port: int, workers: int, threads: int) -> None:
+def _serve(host: str, port: int, workers: int, program: Program) -> None:
     # Granian warns about more threads than cores, but ours mostly wait for FHIR servers.
     logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
     Supervisor(
         worker.started_file(),
-        target="cds_service.server.worker:create_app",
+        target=program.target,
         factory=True,
         address=host,
         port=port,
         workers=workers,
-        interface=Interfaces.WSGI,
-        blocking_threads=threads,
+        interface=program.interface,
+        blocking_threads=program.threads,
         backpressure=connection_limit(),
         http=HTTPModes.http1,  # otherwise a connection that sends nothing is never closed
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000),

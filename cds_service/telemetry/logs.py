@@ -75,6 +75,15 @@ def configure(stream: TextIO = sys.stderr) -> None:
 log: Any = structlog.get_logger()
 
 
+def location_of(error: Exception) -> dict[str, Any]:
+    """The type and the source line of an unexpected error, whose message may repeat patient data."""
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    line = f"{traceback.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{traceback.tb_lineno}" if traceback else None
+    return {"error": type(error).__name__, "at": line}
+
+
 class Seldom:
     """Lets a log line be written at most once in so many seconds, such as one that each call would write."""
 

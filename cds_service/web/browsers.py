@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from cds_service.errors import WrongHost
-from cds_service.fhir.servers import is_loopback, split_url
+from cds_service.fhir.servers import is_loopback_name, split_url
 from cds_service.settings import Settings, variable
 from cds_service.telemetry.logs import log
 from cds_service.web import request_ids
@@ -46,7 +46,7 @@ def register_hosts(app: Flask, settings: Settings) -> None:
     @app.before_request
     def require_loopback_name() -> None:
         parts = split_url(f"//{request.host}")
-        if parts is None or not _is_loopback_name(parts.hostname or ""):
+        if parts is None or not is_loopback_name(parts.hostname or ""):
             raise WrongHost(
                 "in development mode only loopback names are answered: expected `Host` to be localhost or 127.0.0.1; "
                 f"other names need {variable('mode')}=production"
@@ -109,9 +109,3 @@ def _hint(origin: str) -> str:
             f"{variable('cors_origins')}={origin} opens the other paths"
         )
     return f"{variable('cors_origins')}={origin} lets its pages call"
-
-
-def _is_loopback_name(host: str) -> bool:
-    """True for localhost, names below it, and loopback addresses."""
-    name = host.lower().rstrip(".")
-    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from cds_service.ask.answer import Answer
+from cds_service.ask.asker import LONGEST_QUESTION
 from cds_service.cdshooks.messages import (
     BUNDLE_SCHEMA,
     Context,
@@ -22,6 +24,7 @@ from cds_service.review.claim_files import ClaimFileReport
 from cds_service.review.report import Report
 from cds_service.web.claim import TypedClaimReport
 from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
+from cds_service.web.openapi_errors import ERROR_HEADERS, ERRORS
 
 Json = dict[str, Any]
 
@@ -66,22 +69,6 @@ clients that accept it (`Accept-Encoding: gzip`). JSON may be declared as `appli
 Errors are FHIR OperationOutcomes. Where `Accept` ranks HTML above JSON, errors, descriptions and resources are pages.
 Paths that are not listed here return 404, except those of the sandbox, which serve its own page only."""
 
-_ERRORS = {
-    "400": ("Malformed", "The body does not match the schema; the issue names the invalid member"),
-    "401": ("NotTrusted", "The token is missing or invalid; the reason is in the service's log only"),
-    "403": ("NotAllowed", "The client is not registered for this service or tenant"),
-    "404": ("NotFound", "No such path or service id"),
-    "405": ("MethodNotAllowed", "The method is not allowed; the header `Allow` lists the allowed methods"),
-    "412": ("DataMissing", "Required prefetch data was not sent and cannot be fetched"),
-    "413": ("TooLarge", "The body exceeds the size limit, as sent or decompressed"),
-    "415": ("Unsupported", "The content type is not one of the operation's, or the content encoding is not gzip"),
-    "429": ("TooManyCalls", "This client exceeds its rate or its concurrent calls"),
-    "503": (
-        "Unavailable",
-        "The service is at its limit of concurrent calls, or the database cannot store feedback; retry",
-    ),
-}
-_ERROR_HEADERS = {"401": ("WWW-Authenticate",), "405": ("Allow",), "429": ("Retry-After",), "503": ("Retry-After",)}
 _ACCESS_ERRORS = ("401", "403", "429", "503")
 # No token is required in development, and for the paths that the settings open.
 _TOKEN_OR_NONE: list[Json] = [{"client": []}, {}]
@@ -126,7 +113,7 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
         | _tagged("Operation", _health()),
         "components": {
             "schemas": _schemas(services, namespace),
-            "responses": {name: _error(status) for status, (name, _) in _ERRORS.items()},
+            "responses": {name: _error(status) for status, (name, _) in ERRORS.items()},
             "securitySchemes": {"client": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -234,9 +221,9 @@ def _claim() -> Json:
 
 def _reference_pages(names: DocumentedNames) -> Json:
     """The reference pages: HTML or JSON, by `Accept`."""
-    query = {"name": "q", "in": "query", "schema": {"type": "string"}, "description": "A code, an NDC, or words"}
     return {
-        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", query)},
+        "/ask": {"get": _answered(_page("ask", "A question in words, answered from the tables and rules", _QUESTION))},
+        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", _QUERY)},
         "/codes/{code}": {
             "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
         },
@@ -255,6 +242,17 @@ def _reference_pages(names: DocumentedNames) -> Json:
     }
 
 
+_TEXT: Json = {"name": "q", "in": "query", "schema": {"type": "string", "maxLength": LONGEST_QUESTION}}
+_QUERY: Json = _TEXT | {"description": "A code, an NDC, words, or a question"}
+_QUESTION: Json = _TEXT | {"description": "The question, without patient data"}
+
+
+def _answered(operation: Json) -> Json:
+    """The operation, with the schema of answers."""
+    operation["responses"]["200"]["content"]["application/json"]["schema"] = _reference(Answer.__name__)
+    return operation
+
+
 def _terminology(names: DocumentedNames) -> Json:
     every = {"/fhir": _operation("terminology", "All code systems, value sets and maps", "A FHIR Bundle", None)}
     for each in names.resources:
@@ -265,7 +263,8 @@ def _terminology(names: DocumentedNames) -> Json:
 
 
 def _page(name: str, summary: str, *parameters: Json) -> Json:
-    errors = ("404", "405") if any(each["in"] == "path" for each in parameters) else ("405",)
+    places = {each["in"] for each in parameters}
+    errors = ("405", *(["404"] if "path" in places else []), *(["400"] if "query" in places else []))
     operation = _operation(name, summary, "HTML, or JSON if `Accept` asks for it", None, errors)
     operation["responses"]["200"] = {
         "description": "The page or its JSON",
@@ -309,15 +308,15 @@ def _operation(
         "content": {"application/json": {"schema": _reference(answer.__name__) if answer else {"type": "object"}}},
     }
     statuses = sorted({*errors, *_ACCESS_ERRORS})
-    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{_ERRORS[each][0]}"} for each in statuses}
+    answers = {"200": good} | {each: {"$ref": f"#/components/responses/{ERRORS[each][0]}"} for each in statuses}
     described = {"operationId": name, "summary": summary, "description": description, "responses": answers}
     return described | {"security": _TOKEN_OR_NONE}
 
 
 def _error(status: str) -> Json:
     headers: Json = {"Cache-Control": {"schema": {"const": "no-store"}, "required": True}}
-    headers |= {name: {"schema": {"type": "string"}, "required": True} for name in _ERROR_HEADERS.get(status, ())}
-    return {"description": _ERRORS[status][1], "headers": headers, "content": _outcome_content()}
+    headers |= {name: {"schema": {"type": "string"}, "required": True} for name in ERROR_HEADERS.get(status, ())}
+    return {"description": ERRORS[status][1], "headers": headers, "content": _outcome_content()}
 
 
 def _outcome_content() -> Json:
@@ -342,6 +341,7 @@ def _schemas(services: tuple[Service, ...], namespace: str) -> Json:
     requests["Feedback"] |= _ACCEPTED_NEEDS_SUGGESTIONS
     requests["FeedbackReason"] |= _FLAT_REASON_NEEDS_CODE
     responses = {name: _never_null(schema) for name, schema in _components(*_RESPONSE_TYPES).items()}
+    responses |= _components(Answer)  # what is not known there is null
     responses["Card"] |= {"dependentRequired": {"suggestions": ["selectionBehavior"]}}
     requests["Bundle"] = BUNDLE_SCHEMA
     requests[CLAIM_CASE] = _CLAIM_SCHEMA

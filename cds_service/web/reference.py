@@ -8,6 +8,8 @@ import msgspec
 from flask import Blueprint, Response, render_template, request, url_for
 from markupsafe import Markup, escape
 
+from cds_service.ask.asker import Asker
+from cds_service.ask.search import Found
 from cds_service.review.advisor import Advisor
 from cds_service.review.articles import articles_on_code, without_articles
 from cds_service.review.glossary import Term
@@ -17,13 +19,11 @@ from cds_service.review.samples import SampleLibrary
 from cds_service.web import page_headers
 from cds_service.web.responses import as_json, outcome
 
-LONGEST_QUERY = 100
-
 
 def blueprint(
-    advisor: Advisor, reference: Reference, samples: SampleLibrary, terms: tuple[Term, ...] = ()
+    advisor: Advisor, reference: Reference, samples: SampleLibrary, asker: Asker, terms: tuple[Term, ...] = ()
 ) -> Blueprint:
-    """The routes of the reference; `terms` are those of the glossary."""
+    """The routes of the reference; `asker` searches the codes, `terms` are those of the glossary."""
     routes = Blueprint("reference", __name__, template_folder="templates", static_folder="static")
     rules = {rule.id: rule for rule in advisor.rules}
     routes.add_app_template_filter(_linker(reference, terms), "with_links")
@@ -31,11 +31,12 @@ def blueprint(
 
     @routes.get("/codes")
     def codes() -> Response:
-        query = request.args.get("q", "").strip()[:LONGEST_QUERY]
-        found = reference.search(query)
+        written = request.args.get("q", "")
+        query, found = written.strip(), asker.find(written)
         if wants_json():
-            return as_json({"query": query, "codes": [_listed(page) for page in found]})
-        return page("codes.html", query=query, codes=found, example=next(iter(reference.pages), None))
+            return as_json(_as_members(query, found))
+        example = next(iter(reference.pages), None)
+        return page("codes.html", query=query, codes=found.pages, found=found, example=example)
 
     @routes.get("/codes/<code>")
     def code(code: str) -> Response:
@@ -130,6 +131,14 @@ def _missing(what: str, back: str) -> Response:
     if wants_json():
         return outcome(404, "not-found", f"no {what} has this name; {back} lists all")
     return page("missing.html", 404, what=what, back=back)
+
+
+def _as_members(query: str, found: Found) -> dict[str, Any]:
+    """The result of a search, without members that have no value."""
+    more = {"didYouMean": found.corrected, "modifiers": found.modifiers, "answer": found.answer}
+    more["declined"] = found.declined
+    members = {"query": query, "codes": [_listed(page) for page in found.pages]}
+    return members | {name: value for name, value in more.items() if value}
 
 
 def _listed(page: CodePage) -> dict[str, Any]:

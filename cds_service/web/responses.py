@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from cds_service.cdshooks.messages import Issue, OperationOutcome
 from cds_service.errors import NotJson, RequestError
-from cds_service.telemetry.logs import log
+from cds_service.telemetry.logs import location_of, log
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -62,7 +62,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(Exception)
     def on_defect(error: Exception) -> Response:
         # The message of an unexpected error may repeat patient data: only its type and source line are logged.
-        log.error("defect", path=request.url_rule.rule if request.url_rule else None, **_location_of(error))
+        log.error("defect", path=request.url_rule.rule if request.url_rule else None, **location_of(error))
         return outcome(500, "exception", "internal error: this call was not reviewed")
 
 
@@ -71,11 +71,3 @@ _MESSAGES = {
     405: "this route does not allow this method",
     413: "the body is larger than this service accepts",
 }
-
-
-def _location_of(error: Exception) -> dict[str, Any]:
-    traceback = error.__traceback__
-    while traceback and traceback.tb_next:
-        traceback = traceback.tb_next
-    line = f"{traceback.tb_frame.f_code.co_filename.rsplit('/', 2)[-1]}:{traceback.tb_lineno}" if traceback else None
-    return {"error": type(error).__name__, "at": line}

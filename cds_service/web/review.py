@@ -10,7 +10,7 @@ from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.core.case import Stage
 from cds_service.errors import BadRequest
 from cds_service.fhir.checks import DECODE_ERRORS
-from cds_service.fhir.sources import PREFETCH_KEYS
+from cds_service.fhir.sources import complete_parts
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
 from cds_service.settings import Settings
@@ -80,7 +80,4 @@ def _stage() -> Stage | None:
 def _complete() -> frozenset[str]:
     """The complete parts of the record, given as resource types. Raises BadRequest for an unknown type."""
     written = request.args.get("complete")
-    named = [] if written is None else written.split(",")
-    if not set(named) <= set(PREFETCH_KEYS):
-        raise BadRequest(f"`complete`: expected resource types from {', '.join(PREFETCH_KEYS)}", "complete")
-    return frozenset(PREFETCH_KEYS[each] for each in named)
+    return complete_parts([] if written is None else written.split(","))

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -13,6 +13,19 @@ _FOLDER = Path(__file__).parent
 
 StudyKind = Literal["stress", "rest", "any"]
 ClaimSetting = Literal["professional", "facility"]
+Topic = Literal[
+    "patient",
+    "necessity",
+    "guidelines",
+    "modifiers",
+    "units",
+    "roles",
+    "crosswalk",
+    "compliance",
+    "coverage",
+    "documentation",
+]
+TOPICS: tuple[str, ...] = get_args(Topic)
 
 
 class CodeEntry(Entry, frozen=True, kw_only=True):
@@ -35,18 +48,7 @@ class Guidance(Entry, frozen=True, kw_only=True):
     `glance`: the heading under which it also stands at the top of the page, among the facts of the tables.
     """
 
-    topic: Literal[
-        "patient",
-        "necessity",
-        "guidelines",
-        "modifiers",
-        "units",
-        "roles",
-        "crosswalk",
-        "compliance",
-        "coverage",
-        "documentation",
-    ]
+    topic: Topic
     text: str
     also: tuple[str, ...] = ()
     glance: Literal["with", "never", "once", "who", "need", "setting", "payment", "modifiers", "instead"] | None = None

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from cds_service.core.case import Case, Coverage, Line, cached_fact
 from cds_service.core.concepts import Code, Concept
+from cds_service.core.site import Payer as SitePayer
 from hooks.coding.studies import Study
 
 Setting = Literal["professional", "facility", "unknown"]
@@ -25,6 +26,9 @@ _OPPS_BILLS = frozenset({"12", "13", "14"})
 COMPONENT_MODIFIERS = ("26", "TC")
 
 SOPT = "https://nahdo.org/sopt"
+
+# Payers that a statement of the site may name without an entry in its file: fee-for-service Medicare.
+PAYERS = ("medicare",)
 
 # Questions that a site file may answer for a payer. Unanswered questions are unknown.
 QUESTIONS = {
@@ -67,8 +71,14 @@ def is_professional_only(line: Line) -> bool:
 
 def setting_of(study: Study) -> Setting:
     """The claim type on which the study is charged."""
-    claim_types = {line.claim_type for line in study.lines} - {"unknown"}
-    if claim_types == {"professional"} or any("26" in line.modifiers for line in study.lines):
+    return setting_of_lines(study.lines)
+
+
+def setting_of_lines(lines: Iterable[Line]) -> Setting:
+    """The claim type on which lines are charged; unknown if they do not state it, or differ."""
+    every = tuple(lines)
+    claim_types = {line.claim_type for line in every} - {"unknown"}
+    if claim_types == {"professional"} or any("26" in line.modifiers for line in every):
         return "professional"
     return "facility" if claim_types == {"institutional"} else "unknown"
 
@@ -97,6 +107,26 @@ def payer_answer(case: Case, lines: Iterable[Line], question: str) -> bool | Non
 def _answer_for(question: str, named: frozenset["NamedPayer"], case: Case) -> bool | None:
     answers = {_site_answers(each, case).get(question) for each in _payers_named(named, case)}
     return answers.pop() if len(answers) == 1 else None
+
+
+def names_of_payer(case: Case, lines: Iterable[Line]) -> frozenset[str]:
+    """The names of the payer, in lower case: `medicare`, and those of its entry in the site's file.
+
+    Of several payers, those that all of them share; empty if the payer is unknown.
+    """
+    return _names_among(_named_on_claims(lines), case)
+
+
+@cached_fact
+def _names_among(named: frozenset["NamedPayer"], case: Case) -> frozenset[str]:
+    candidates = [_names_of(each, case) for each in _payers_named(named, case)]
+    return candidates[0].intersection(*candidates[1:]) if candidates else frozenset()
+
+
+def _names_of(named: "Coverage | NamedPayer", case: Case) -> frozenset[str]:
+    entry = _site_entry(named, case)
+    own = (*entry.names, *(each.lower() for each in entry.identifiers)) if entry else ()
+    return frozenset((*own, *(PAYERS if _payer(named, case) == "medicare" else ())))
 
 
 def takes_hospital_codes(case: Case, lines: Iterable[Line]) -> bool | None:
@@ -194,12 +224,18 @@ def with_payer(case: Case, *, medicare: bool) -> Case:
 
 
 def _site_answers(named: Coverage | NamedPayer, case: Case) -> Mapping[str, bool]:
-    """The site file's answers for a payer; the first matching entry counts."""
+    """The site file's answers for a payer."""
+    entry = _site_entry(named, case)
+    return entry.answers if entry else {}
+
+
+def _site_entry(named: Coverage | NamedPayer, case: Case) -> SitePayer | None:
+    """The site file's entry for a payer; the first that matches counts."""
     names, identifiers, types = _identifiers_of(named)
     for each in case.site.payers:
         if names & each.names or identifiers & each.identifiers or types & each.types:
-            return each.answers
-    return {}
+            return each
+    return None
 
 
 def _identifiers_of(named: Coverage | NamedPayer) -> tuple[set[str], set[str], set[str]]:

@@ -17,7 +17,8 @@ from hooks.codes.tables import ADD_ONS, STUDIES
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.products import agent_in, is_supply
 from hooks.coding.study_codes import Kind, is_certain, names_study, study_kind
-from hooks.coding.study_groups import Group, groups_of
+from hooks.coding.study_group import Group
+from hooks.coding.study_groups import groups_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,166 +10,13 @@ from datetime import date
 from itertools import islice
 
 from cds_service.core import work_limit
-from cds_service.core.case import Administration, Line, Order, Procedure, Record
+from cds_service.core.case import Administration, Line, Order, Record
 from cds_service.core.union_find import DisjointSet
 from hooks.coding.lines import grouped
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
-from hooks.coding.study_codes import CONTRAST_ADD_ON, Kind, meaning_of, names_contrast, study_kind
-
-# References to these identify a record's study; others (an encounter, an account) do not.
-STUDY_REFERENCES = ("Procedure/", "DiagnosticReport/", "ImagingStudy/")
-
-# What is true of a group if it is true of one of its records.
-_FLAGS = (
-    "has_draft_order",
-    "has_line",
-    "has_procedure",
-    "names_procedure",
-    "has_contrast_add_on",
-    "names_contrast",
-)
-
-
-class Group:
-    """Records of one study. Values needed for every other record are kept, not derived each time.
-
-    `billers` are the practitioners on its charges, `practitioners` those on all its records. `best_day` holds the rank
-    of its source (performed, else charged, else planned, else ordered) and the day.
-    """
-
-    def __init__(self, kind: Kind, records: Iterable[Record] = ()) -> None:
-        self.kind = kind
-        self.records: list[Record] = []
-        self.ambiguous: list[Record] = []
-        self.best_day: tuple[int, date] | None = None
-        self.billers = frozenset[str]()
-        self.practitioners = frozenset[str]()
-        self.encounters: set[str] = set()
-        self.has_draft_order = self.has_line = self.has_procedure = self.names_procedure = False
-        self.has_contrast_add_on = self.names_contrast = False
-        for record in records:
-            self.add(record)
-
-    def add(self, record: Record) -> None:
-        """Add a record."""
-        self.records.append(record)
-        if record.day:
-            day = (_day_rank(record), record.day)
-            self.best_day = min(self.best_day, day) if self.best_day else day
-        if record.performers:
-            self.practitioners |= record.performers
-            self.billers |= record.performers if isinstance(record, Line) else frozenset()
-        if record.encounter:
-            self.encounters.add(record.encounter)
-        self.has_draft_order |= isinstance(record, Order) and record.under_review
-        self.has_line |= isinstance(record, Line)
-        self.has_procedure |= isinstance(record, Procedure)
-        self.names_procedure |= _names_procedure(record)
-        self.has_contrast_add_on |= _is_contrast_add_on(record)
-        self.names_contrast |= names_contrast(record)
-
-    def absorb(self, other: "Group") -> None:
-        """Add the records of another group, of which nothing is derived again: a call may merge hundreds."""
-        self.records += other.records
-        self.ambiguous += other.ambiguous
-        self.best_day = min((each for each in (self.best_day, other.best_day) if each), default=None)
-        self.practitioners |= other.practitioners
-        self.billers |= other.billers
-        self.encounters |= other.encounters
-        for name in _FLAGS:
-            if getattr(other, name):
-                setattr(self, name, True)
-
-    @property
-    def day(self) -> date | None:
-        """The day of the study."""
-        return self.best_day[1] if self.best_day else None
-
-    @property
-    def is_linked(self) -> bool:
-        """True if its charges refer to a procedure, on record or not; it is then a separate study."""
-        return self.has_line and (self.has_procedure or self.names_procedure)
-
-
-class _Index:
-    """Index of groups by day, encounter and reference, since a claim may have thousands.
-
-    Results by day or encounter must be checked with `_may_belong`: days change while a group grows.
-    """
-
-    def __init__(self, groups: Iterable[Group]) -> None:
-        self._number: dict[Group, int] = {}
-        self._by_identity: dict[str, list[Group]] = {}
-        self._by_link: dict[str, list[Group]] = {}
-        self._by_day: dict[date | None, list[Group]] = {}
-        self._by_encounter: dict[str | None, list[Group]] = {}
-        self._with_draft_order: list[Group] = []
-        for group in groups:
-            self.add_group(group)
-
-    def add_group(self, group: Group) -> None:
-        """Add a group."""
-        self._number[group] = len(self._number)
-        for record in group.records:
-            self._note(group, record)
-
-    def add(self, group: Group, record: Record) -> None:
-        """Add a record to a group."""
-        group.add(record)
-        self._note(group, record)
-
-    def linked_to(self, record: Record) -> list[Group]:
-        """Groups that refer to the record, that it refers to, or that share a study reference with it."""
-        found = [self._by_link.get(record.identity)] if record.identity else []
-        for link in record.links:
-            found.append(self._by_identity.get(link))
-            if link.startswith(STUDY_REFERENCES):
-                found.append(self._by_link.get(link))
-        return self._in_order(found)
-
-    def near(self, record: Record) -> list[Group]:
-        """Groups of the record's day or encounter; for a draft order, also those with a draft order."""
-        found = [self._by_day.get(record.day)] if record.day else []
-        if record.encounter:
-            found.append(self._by_encounter.get(record.encounter))
-        if isinstance(record, Order) and record.under_review:
-            found.append(self._with_draft_order)
-        return self._in_order(found)
-
-    def undated(self, record: Record) -> list[Group]:
-        """Candidates for `_may_share_day` if the record or the group has no day."""
-        if record.day:
-            return self._in_order([self._by_day.get(None)])
-        return self._in_order([self._by_encounter.get(None)]) if record.encounter else list(self._number)
-
-    def _note(self, group: Group, record: Record) -> None:
-        """Key None holds groups without an encounter, or without a day."""
-        indexes = [self._by_identity.setdefault(record.identity, []), self._by_day.setdefault(group.day, [])]
-        indexes += [self._by_link.setdefault(link, []) for link in record.links]
-        if record.encounter or not group.encounters:
-            indexes.append(self._by_encounter.setdefault(record.encounter, []))
-        if group.has_draft_order:
-            indexes.append(self._with_draft_order)
-        for found in indexes:
-            if not found or found[-1] is not group:
-                found.append(group)
-
-    def _in_order(self, found: Iterable[list[Group] | None]) -> list[Group]:
-        """Each group once, in creation order."""
-        groups = {group for similar in found if similar for group in similar}
-        return sorted(groups, key=self._number.__getitem__) if len(groups) > 1 else list(groups)
-
-
-def _names_procedure(record: Record) -> bool:
-    return isinstance(record, Line) and any(link.startswith("Procedure/") for link in record.links)
-
-
-def _day_rank(record: Record) -> int:
-    """Reliability of a record's date as the day of its study; the lowest is best."""
-    if isinstance(record, Order):
-        return 3 if record.planned else 4 if record.kind == "service" else 5
-    return 0 if isinstance(record, Procedure) else 1 if isinstance(record, Line) else 2
+from hooks.coding.study_codes import Kind, meaning_of, study_kind
+from hooks.coding.study_group import STUDY_REFERENCES, Group, GroupIndex, is_contrast_add_on
 
 
 def _groups_of_performed(records: Iterable[Record]) -> list[Group]:
@@ -258,12 +105,12 @@ def _merge_same_day(similar: Sequence[Group]) -> list[Group]:
     return [first]
 
 
-def _attach_orders(groups: list[Group], orders: Iterable[Order]) -> _Index:
+def _attach_orders(groups: list[Group], orders: Iterable[Order]) -> GroupIndex:
     """Attach each order to the studies that refer to it, else to the study of its day or its encounter.
 
     Other orders become studies of their own in `groups`. Returns the index of all groups.
     """
-    performed = _Index(groups)
+    performed = GroupIndex(groups)
     not_performed: list[Group] = []
     for order in orders:
         kind = study_kind(order) or "none"
@@ -292,7 +139,7 @@ def _not_before(group: Group, order: Order) -> bool:
     return group.day is None or order.day is None or group.day >= order.day
 
 
-def _attach_rest(groups: list[Group], index: _Index, records: Iterable[Record]) -> None:
+def _attach_rest(groups: list[Group], index: GroupIndex, records: Iterable[Record]) -> None:
     """Attach add-ons, supplies, administrations and their orders; records of no study go to `groups` by day."""
     unassigned = _UnassignedByDay(groups)
     for record in sorted(records, key=_attachment_order):
@@ -309,10 +156,10 @@ def _attach_rest(groups: list[Group], index: _Index, records: Iterable[Record]) 
 
 def _attachment_order(record: Record) -> tuple[bool, bool, bool]:
     """The contrast add-on first, since it shows the agent's study; then lines, those with a practitioner first."""
-    return not _is_contrast_add_on(record), not isinstance(record, Line), not record.performers
+    return not is_contrast_add_on(record), not isinstance(record, Line), not record.performers
 
 
-def _candidates(index: _Index, record: Record) -> list[Group]:
+def _candidates(index: GroupIndex, record: Record) -> list[Group]:
     """The studies that a record may belong to, narrowed step by step while at least one remains."""
     candidates = index.linked_to(record)
     if not candidates:
@@ -355,11 +202,7 @@ def _may_share_day(group: Group, record: Record) -> bool:
 
 
 def _needs_stress(record: Record) -> bool:
-    return _is_contrast_add_on(record) or meaning_of(record).on_stress
-
-
-def _is_contrast_add_on(record: Record) -> bool:
-    return isinstance(record, Line) and record.code == CONTRAST_ADD_ON
+    return is_contrast_add_on(record) or meaning_of(record).on_stress
 
 
 class _UnassignedByDay:

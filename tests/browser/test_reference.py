@@ -12,6 +12,7 @@ from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS
 from tests.browser.conftest import Look
 
 PATHS = [
+    "/ask", "/ask?q=93350 and 93306 same day", "/ask?q=will Aetna pay for definty", "/codes?q=93350 93306",
     "/codes", "/codes/93352", "/rules", "/rules/contrast-add-on-missing", "/modifiers", "/modifiers/JW", "/glossary",
     "/fhir", "/fhir/CodeSystem/rule", "/openapi.json", "/hooks/claim-review", "/codes/no-such-code", "/no-such-page",
 ]  # fmt: skip
@@ -32,7 +33,7 @@ def test_every_kind_of_page_is_open_to_everybody(look: Look, path: str, width: i
         assert not seen.is_wider_than_the_screen()
         assert seen.bytes_taken() < MOST_BYTES
         assert seen.milliseconds_to_paint() < MOST_MILLISECONDS
-        seen.keep(f"reference{path.replace('/', '-')}-{width}-{scheme}")
+        seen.keep(f"reference{re.sub('[^a-z0-9]', '-', path)}-{width}-{scheme}")
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
@@ -111,3 +112,15 @@ def test_an_operation_is_tried_on_the_page_of_the_api(look: Look, width: int) ->
         expect(seen.page.locator(".curl-command .copy-to-clipboard")).to_be_visible()
         assert seen.page.locator(".errors-wrapper").count() == 0, "every reference of the document is resolved"
         assert not seen.is_wider_than_the_screen()
+
+
+def test_a_question_is_typed_and_answered(look: Look) -> None:
+    with look(width=390) as seen:
+        seen.go("/codes")
+        seen.page.get_by_role("link", name="Ask", exact=True).click()
+        seen.page.get_by_role("searchbox").fill("units of Q9957 for 1.3 mL")
+        seen.page.keyboard.press("Enter")
+        seen.page.wait_for_selector(".answer")
+        assert "rounded up to 2 units" in seen.text(".answer li:first-child")
+        assert seen.page.get_by_role("searchbox").input_value() == "units of Q9957 for 1.3 mL"
+        assert "1.3 mL amount" in seen.text(".reading")

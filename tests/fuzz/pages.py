@@ -109,6 +109,7 @@ def sandbox(base: Base, rng: Random) -> Case:
 
 _ROUTES = {
     "GET /cds-services": ["/cds-services"],
+    "GET /ask": ["/ask"],
     "GET /codes": ["/codes"],
     "GET /codes/{code}": ["/codes/93352", "/codes/Q9957", "/codes/q9957", "/codes/{}"],
     "GET /rules": ["/rules"],
@@ -154,7 +155,7 @@ def page(rng: Random) -> Case:
         method="GET",
         path=path + query,
         headers=headers,
-        expected=Expected(statuses=(200, 302, 304, 308, 404, 405, 406, 416)),
+        expected=Expected(statuses=(200, 302, 304, 308, 400, 404, 405, 406, 416)),
     )
 
 

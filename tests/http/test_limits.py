@@ -20,7 +20,7 @@ from cds_service.cdshooks.size_limits import MAX_LEVELS, require_within_limits
 from cds_service.errors import BadRequest, Overloaded, TooLarge, TooManyCalls
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
-from cds_service.web.limits import ConcurrencyLimit
+from cds_service.web.concurrency_limit import ConcurrencyLimit
 from cds_service.web.token_bucket import TokenBucket
 from tests.http.test_authentication import CLAIM, CLAIM_REVIEW, Production, production, ward
 from tests.rules.test_cases import SERVICES

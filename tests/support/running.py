@@ -1,4 +1,4 @@
-"""Runs `cds-service serve` in a process of its own.
+"""Runs `cds-service serve`, or another command that serves, in a process of its own.
 
 The process is forked from one that has imported the service, as importing it takes most of the time of a start, and the
 suite starts the service a hundred times. Tests of the start itself run the command (`tests/http/test_server.py`).
@@ -99,10 +99,17 @@ def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
 @contextmanager
 def running(folder: Path, workers: int = 1, **environment: str) -> Iterator[Service]:
     """Run the service for the time of the block, with its database and its log in a folder."""
+    with running_command(folder, "serve", "--workers", str(workers), **environment) as service:
+        yield service
+
+
+@contextmanager
+def running_command(folder: Path, *arguments: str, **environment: str) -> Iterator[Service]:
+    """Run a command that serves HTTP for the time of the block, on a free port."""
     port, database, log_file = free_port(), folder / "feedback.sqlite3", folder / "log.txt"
-    arguments = ["serve", "--port", str(port), "--workers", str(workers)]
+    command = [*arguments, "--port", str(port)]
     defaults = {"CDS_DATABASE_URL": f"sqlite:///{database}"}
-    process = ServiceProcess(arguments, os.environ | defaults | environment, log_file)
+    process = ServiceProcess(command, os.environ | defaults | environment, log_file)
     service = Service(f"http://127.0.0.1:{port}", database, log_file, process)
     try:
         _wait_for(service, process)

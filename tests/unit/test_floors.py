@@ -19,8 +19,9 @@ FLOORS = (
     ("database",),
     ("review",),
     ("auth",),
-    ("audit", "sandbox", "onboarding"),
+    ("ask", "audit", "sandbox", "onboarding"),
     ("web",),
+    ("assistants",),
     ("app", "wiring", "server", "cli", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -35,7 +36,7 @@ KNOWLEDGE_FLOORS = (
 KNOWLEDGE_FLOOR = {room: number for number, rooms in enumerate(KNOWLEDGE_FLOORS) for room in rooms}
 
 # What the knowledge may use of the machine: the vocabulary of rules, and the shapes of what it hands over.
-OPEN_TO_KNOWLEDGE = {"cms", "core", "cdshooks", "review", "audit"}
+OPEN_TO_KNOWLEDGE = {"cms", "core", "cdshooks", "review", "ask", "audit"}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path

@@ -1,0 +1,1 @@
+"""Questions in words, answered from the tables and the rules."""

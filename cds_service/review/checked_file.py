@@ -1,0 +1,42 @@
+"""The parts that a site's files are read into: unknown and missing members are faults that name file and line."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from cds_service.core import strict_yaml
+from cds_service.errors import SettingsError
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A part of a site's file; other members than its own are faults."""
+
+
+PartT = TypeVar("PartT", bound=Part)
+
+
+class CheckedFile:
+    """A document of a site, converted part by part. All faults are SettingsError."""
+
+    def __init__(self, document: strict_yaml.Document) -> None:
+        self.document = document
+
+    def fault(self, path: str, text: str) -> SettingsError:
+        """A fault at a path of the document, with the file's name and the line."""
+        return SettingsError(f"{self.document.name}: line {self.document.line_of(path)}: {text}")
+
+    def convert(self, data: Any, form: type[PartT], path: str) -> PartT:
+        """The data at a path as a part. Raises SettingsError with the line."""
+        try:
+            return msgspec.convert(data, form)
+        except msgspec.ValidationError as error:
+            text, _, where = str(error).partition(" - at `$")
+            within = path + where.rstrip("`")
+            unknown = re.fullmatch(r"Object contains unknown field `(.+)`", text)
+            missing = re.fullmatch(r"Object missing required field `(.+)`", text)
+            if unknown:
+                raise self.fault(f"{within}.{unknown[1]}", f"unknown key `{unknown[1]}`") from None
+            raise self.fault(
+                within, f"`{missing[1]}` is required" if missing else text[:1].lower() + text[1:]
+            ) from None
