@@ -18,7 +18,7 @@ MOST_SECONDS = 20.0
 def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """A clock that stands still until it is moved."""
     now = {"seconds": 100.0}
-    monkeypatch.setattr(connections.time, "monotonic", lambda: now["seconds"])
+    monkeypatch.setattr("cds_service.database.connections.time.monotonic", lambda: now["seconds"])
     return now
 
 

@@ -89,13 +89,13 @@ def line_of(result: Result) -> str:
 @click.option("--processes", type=click.IntRange(1), default=os.cpu_count() or 1, help="mutants judged at once")
 def main(most: int, is_all: bool, seed: int, names: tuple[str, ...], processes: int) -> None:
     """Judge mutants of the parts that decide."""
+    parts = [part for part in PARTS if not names or part.name in names]
     try:
         coverage = recorded_coverage(judging_files(), click.echo)
+        results = [judge_part(part, coverage, None if is_all else most, seed, processes) for part in parts]
     except ValueError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    parts = [part for part in PARTS if not names or part.name in names]
-    results = [judge_part(part, coverage, None if is_all else most, seed, processes) for part in parts]
     click.echo("\n" + "\n".join(map(line_of, results)))
     sys.exit(0 if all(result.is_met for result in results) else 1)
 

@@ -140,7 +140,10 @@ def _fingerprint(folder: str, files: list[str]) -> str:
 
 
 def judged(mutants: list[Mutant], coverage: Coverage, processes: int, tree: Path = ROOT) -> Iterator[Verdict]:
-    """A verdict for each mutant, in their order, by so many processes at once."""
+    """A verdict for each mutant, in their order, by so many processes at once.
+
+    Raises ValueError if the tests of the first one also fail without it: then no verdict would mean anything.
+    """
     idle: SimpleQueue[_Worker] = SimpleQueue()
     workers = [_Worker(tree, coverage) for _ in range(processes)]
     for worker in workers:
@@ -149,11 +152,13 @@ def judged(mutants: list[Mutant], coverage: Coverage, processes: int, tree: Path
     def verdict(mutant: Mutant) -> Verdict:
         worker = idle.get()
         try:
-            return Verdict(mutant, worker.outcome(mutant))
+            return Verdict(mutant, worker.outcome(mutant, mutant.text))
         finally:
             idle.put(worker)
 
     try:
+        if mutants and workers[0].outcome(mutants[0], mutants[0].source) not in {"survived", "untested"}:
+            raise ValueError(f"the tests of {mutants[0].module} fail without any mutant")
         with ThreadPoolExecutor(processes) as pool:
             yield from pool.map(verdict, mutants)
     finally:
@@ -173,12 +178,12 @@ class _Worker:
         self._process = subprocess.Popen(command, cwd=self._tree, stdin=pipe, stdout=pipe, text=True, bufsize=1)
         self._send(coverage.modules)
 
-    def outcome(self, mutant: Mutant) -> str:
+    def outcome(self, mutant: Mutant, text: str) -> str:
         tests = self._coverage.tests_of(mutant.module, mutant.first_line, mutant.last_line)
         if not tests:
             return "untested"
         seconds = self._coverage.seconds_for(tests)
-        self._send({"file": mutant.module, "text": mutant.text, "tests": tests, "seconds": seconds})
+        self._send({"file": mutant.module, "text": text, "tests": tests, "seconds": seconds})
         assert self._process.stdout is not None
         answer = self._process.stdout.readline().strip()
         if not answer:

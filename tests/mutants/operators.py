@@ -45,7 +45,7 @@ class SwapMembership(Operator):  # type: ignore[misc] # cosmic-ray has no types
     def mutate(self, node: Any, index: int) -> Any:
         """The comparison with its membership test number `index` reversed."""
         at = [i for i, each in enumerate(node.children) if i % 2 and _words(each) in {"in", "not in"}][index]
-        node.children[at] = parso.parse(" not in" if _words(node.children[at]) == "in" else " in")
+        node.children[at] = _parsed(" not in" if _words(node.children[at]) == "in" else " in")
         return node
 
     @classmethod
@@ -65,7 +65,7 @@ class NegateFilter(Operator):  # type: ignore[misc]
     def mutate(self, node: Any, index: int) -> Any:
         """The `if` with its condition negated."""
         assert index == 0
-        node.children[1] = parso.parse(f" not ({node.children[1].get_code().strip()})")
+        node.children[1] = _parsed(f" not ({node.children[1].get_code().strip()})")
         return node
 
     @classmethod
@@ -94,6 +94,10 @@ class SwapCall(Operator):  # type: ignore[misc]
     def examples(cls) -> tuple[Any, ...]:
         """Examples that cosmic-ray's own tests can run."""
         return (Example("any(x)", "all(x)"), Example("max(x)", "min(x)"))
+
+
+def _parsed(code: str) -> Any:
+    return parso.parse(code)  # type: ignore[no-untyped-call]
 
 
 def _words(node: Any) -> str:

@@ -79,7 +79,7 @@ def _run_tests(job: dict[str, Any]) -> None:
         sys.dont_write_bytecode = True
         sys.path.insert(0, str(Path.cwd()))
         files = list(dict.fromkeys(name.partition("::")[0] for name in job["tests"]))
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
+        options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
         code = int(pytest.main([*options, *files], plugins=[Chosen(job["tests"])]))
     finally:
         os._exit(code)
