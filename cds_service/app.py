@@ -51,6 +51,7 @@ from cds_service.web.page_password import page_password_of
 from cds_service.wiring import (
     create_advisor,
     create_asker,
+    create_case_reader,
     create_case_writer,
     create_reference,
     create_tables,
@@ -61,6 +62,7 @@ from cds_service.wiring import (
 from hooks.coding import override_reasons
 from hooks.coding.studies import records_by_study
 from hooks.publish import claims as hooks_claims
+from hooks.publish import described as hooks_described
 from hooks.publish import reference as hooks_reference
 from hooks.publish import terminology as hooks_terminology
 from hooks.publish.glossary import glossary
@@ -82,7 +84,11 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(api.blueprint())
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
-    app.register_blueprint(claim.blueprint(advisor, create_case_writer(), recorder, chosen, hooks_claims.page()))
+    app.register_blueprint(
+        claim.blueprint(
+            advisor, create_case_writer(), recorder, chosen, hooks_claims.page(), create_case_reader(advisor)
+        )
+    )
     asker = create_asker(advisor)
     app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(
@@ -186,6 +192,14 @@ def checked_settings() -> Settings:
         faults.attempt(partial(Signer.from_file, settings.sandbox_key), "CDS_SANDBOX_KEY: ")
     faults.raise_all()
     return settings
+
+
+def make_knowledge() -> None:
+    """Make what the pages and answers in words are made of, which the code keeps: before workers are forked, so that
+    they share it and start in half the time. Raises TableError.
+    """
+    hooks_reference.reference()
+    hooks_described.case_knowledge()
 
 
 def _judge_clients(settings: Settings, faults: Faults) -> None:

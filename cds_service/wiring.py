@@ -11,6 +11,7 @@ from typing import Literal
 import hooks
 import sample_bundles
 from cds_service.ask.asker import Asker
+from cds_service.ask.cases import CaseReader
 from cds_service.ask.site import site_facts
 from cds_service.assistants.tools import Toolbox
 from cds_service.audit.fees import FeeTable
@@ -36,6 +37,7 @@ from hooks.coding.products import agent_in
 from hooks.coding.statements import applies
 from hooks.publish import ask as hooks_ask
 from hooks.publish import audit as hooks_audit
+from hooks.publish import described as hooks_described
 from hooks.publish import reference as hooks_reference
 
 
@@ -134,3 +136,8 @@ def create_asker(advisor: Advisor) -> Asker:
     own = site_facts(advisor.site.statements, hooks.vocabulary().topics)
     with_own = replace(knowledge, facts=(*own, *knowledge.facts)) if own else knowledge
     return Asker(hooks_reference.reference(), advisor, create_case_writer(), with_own)
+
+
+def create_case_reader(advisor: Advisor) -> CaseReader:
+    """Reads cases described in words, with the advisor's rules and loaded tables. Raises TableError."""
+    return CaseReader(advisor, create_case_writer(), hooks_described.case_knowledge())

@@ -125,6 +125,8 @@ class Asker:
             named.append(words.defaults["setting"])
         if not named and question.codes:
             named.append(words.defaults["code"])
+        if question.modifiers and words.defaults["code"] in question.topics:
+            named.insert(0, words.defaults["modifier"])  # what it means is asked of the modifier before the code
         return {name: words.topics[name] for name in dict.fromkeys(named)}
 
     def _reviewed(self, question: Question, topics: dict[str, Topic]) -> Reviewed:

@@ -12,6 +12,7 @@ import msgspec
 
 from cds_service.ask.knowledge import Knowledge
 from cds_service.ask.lexicon import MOST_CORRECTED, Lexicon, Token, plain_words, tokens_of
+from cds_service.ask.negation import is_joined, is_negated
 from cds_service.ask.patterns import Patterns
 
 
@@ -128,19 +129,13 @@ class Recognizer:
             yield _as_written(text, run)
 
     def _with_negations(self, text: str, spans: list[Span]) -> Iterator[Span]:
+        was_negated = False
         for number, span in enumerate(spans):
             before = text[spans[number - 1].end if number else 0 : span.start]
-            behind = text[span.end : spans[number + 1].start if number + 1 < len(spans) else len(text)]
-            yield msgspec.structs.replace(span, negated=True) if self._is_negated(before, behind) else span
-
-    def _is_negated(self, before: str, behind: str) -> bool:
-        """True for `no X`, `without any X`, `X not used`."""
-        words_before, words_behind = plain_words(before.rpartition(",")[2])[-2:], plain_words(behind)[:2]
-        last = [word for word in words_before if word not in {"any", "the", "a", "use"}]
-        if last and last[-1] in self._negations:
-            return True
-        denied = [word for word in words_behind if word not in {"was", "is"}]
-        return bool(denied) and denied[0] == "not" and len(plain_words(behind)) > 1
+            behind = text[span.end : spans[number + 1].start] if number + 1 < len(spans) else f"{text[span.end :]}\n"
+            is_carried = was_negated and is_joined(before) and span.kind == spans[number - 1].kind
+            was_negated = is_carried or is_negated(before, behind, self._negations)
+            yield msgspec.structs.replace(span, negated=True) if was_negated else span
 
 
 def _as_written(text: str, tokens: list[Token]) -> str:

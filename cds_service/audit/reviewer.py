@@ -19,7 +19,7 @@ from cds_service.core.changes import AddLine, ReplaceCode
 from cds_service.core.rules import Finding, Fix
 from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.review.advisor import Advisor, ReviewResult
-from cds_service.review.report import FindingView, findings_with_views
+from cds_service.review.report import FindingBrief, findings_in_brief
 
 REVIEWED = "reviewed"  # the outcome that counts each reviewed case once
 EMPTY = "empty"  # instead, for a case without anything of an echo: no rule was run
@@ -90,7 +90,7 @@ class Auditor:
     def _review(self, patient: str, each: PatientCase, sites: Sites, tally: AuditTally) -> None:
         result = self.advisor.run_rules(each.parsed)
         fixes_if_open = self._fixes_if_open(result)
-        for finding, found in findings_with_views(result):
+        for finding, found in findings_in_brief(result):
             estimate = estimate_of(finding.fixes or fixes_if_open.get(subject_of(found.rule, finding), ()), self.fees)
             tally.findings.append(self._row(patient, each, sites, finding, found, estimate))
         if not each.related and not result.review.empty:
@@ -111,7 +111,13 @@ class Auditor:
         return {subject_of(rule.id, finding): finding.fixes for rule, finding in reopened.review.findings}
 
     def _row(
-        self, patient: str, each: PatientCase, sites: Sites, finding: Finding, found: FindingView, estimate: FeeEstimate
+        self,
+        patient: str,
+        each: PatientCase,
+        sites: Sites,
+        finding: Finding,
+        found: FindingBrief,
+        estimate: FeeEstimate,
     ) -> dict[str, Any]:
         records = [evidence.record for evidence in finding.cited]
         lines = [record for record in records if isinstance(record, Line)]

@@ -7,7 +7,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cds_service.cli import as_line, examples, terminal
+from cds_service.ask.cases import CaseReader
+from cds_service.cli import as_line, described, examples, terminal
 from cds_service.errors import ServiceError, UnreadableCase
 from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor
@@ -17,8 +18,15 @@ from cds_service.review.typed_cases import review_case
 UNREADABLE = 2
 
 
-def claim_command(create: Callable[[], Advisor], writer: CaseWriter, console: Callable[[], Console]) -> click.Command:
-    """The command. `create` makes the advisor with the site's settings; `writer` knows the names of products."""
+def claim_command(
+    create: Callable[[], Advisor],
+    create_reader: Callable[[], CaseReader],
+    writer: CaseWriter,
+    console: Callable[[], Console],
+) -> click.Command:
+    """The command. `create` makes the advisor with the site's settings, `create_reader` the reader of cases in words;
+    `writer` knows the names of products.
+    """
 
     @click.command(
         "claim",
@@ -41,15 +49,22 @@ def claim_command(create: Callable[[], Advisor], writer: CaseWriter, console: Ca
     @click.option("--done", multiple=True, metavar="CODE", help="A procedure on the record.")
     @click.option("--ordered", multiple=True, metavar="CODE", help="An order.")
     @click.option("--observed", multiple=True, metavar="TEXT", help='An observation, such as "LOINC 8867-4".')
+    @click.option("--words", help='The case in words, such as "stress echo in our office, ...", in place of LINES.')
+    @click.option("--yes", is_flag=True, help="With --words: the words are understood correctly; propose lines.")
     @click.option("--json", "as_json", is_flag=True, help="Print the answer of `POST /claim` as JSON.")
-    def claim(lines: str, as_json: bool, **options: Any) -> None:
-        """Review LINES in billers' notation: "CODE-26, CODE, CODEx2-JZ".
+    def claim(lines: str, words: str | None, yes: bool, as_json: bool, **options: Any) -> None:
+        """Review LINES in billers' notation: "CODE-26, CODE, CODEx2-JZ"; or propose lines for a case in words.
 
-        What is given, done or observed is taken for complete; `none` says that there was nothing.
+        What is given, done or observed is taken for complete; `none` says that there was nothing. With --words, it is
+        shown how the words are understood, and what is asked; lines are proposed once you confirm it.
 
-        Exit code 0: no warnings. 1: at least one warning. 2: something could not be read.
+        Exit code 0: no warnings. 1: at least one warning. 2: something was not read, is asked, or not confirmed.
         """
         fields = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
+        if words is not None:
+            if lines or fields:
+                raise click.UsageError("--words: expected a description alone, without LINES and their options")
+            described.review_words(_reader(create_reader), words, yes, as_json, console())
         try:
             reviewed = review_case(create(), writer, writer.parsed(fields | {"lines": lines}))
         except UnreadableCase as error:
@@ -65,6 +80,14 @@ def claim_command(create: Callable[[], Advisor], writer: CaseWriter, console: Ca
         sys.exit(any(each.indicator == "warning" for each in reviewed.report.findings))
 
     return claim
+
+
+def _reader(create: Callable[[], CaseReader]) -> CaseReader:
+    """The reader of cases in words, with one plain line if the settings are at fault."""
+    try:
+        return create()
+    except ServiceError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _option(key: str) -> str:

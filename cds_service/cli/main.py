@@ -35,6 +35,7 @@ from cds_service.wiring import (
     create_advisor,
     create_asker,
     create_auditor,
+    create_case_reader,
     create_case_writer,
     create_reference,
     create_site,
@@ -77,7 +78,7 @@ main.add_command(database)
 )
 def serve(host: str, port: int, workers: int) -> None:
     """Run the production server in the foreground until interrupted."""
-    from cds_service.app import checked_settings  # noqa: PLC0415
+    from cds_service.app import checked_settings, make_knowledge  # noqa: PLC0415
     from cds_service.server import granian  # noqa: PLC0415  # only this command needs the server, and Flask
     from cds_service.server.address import in_url, listening_address  # noqa: PLC0415
 
@@ -86,6 +87,7 @@ def serve(host: str, port: int, workers: int) -> None:
         if settings.mode == "development" and not is_loopback(host):
             raise SettingsError(f"development mode has no authentication: --host must be 127.0.0.1, not {host}")
         address = listening_address(host, port)
+        make_knowledge()
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
     if settings.mode == "development":
@@ -193,7 +195,7 @@ def _console() -> Console:
 main.add_command(ask_command(lambda: create_asker(_advisor()), _console))
 main.add_command(audit_group(create_auditor))
 main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
-main.add_command(claim_command(_advisor, create_case_writer(), _console))
+main.add_command(claim_command(_advisor, lambda: create_case_reader(_advisor()), create_case_writer(), _console))
 main.add_command(mcp_command(create_toolbox))
 main.add_command(sample_command(create_case_writer()))
 main.add_command(site_group(lambda: create_advisor(load_settings()), candidates))

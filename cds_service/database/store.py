@@ -171,6 +171,8 @@ def _insert_feedback(connection: Connection, rows: list[dict[str, Any]], comment
 
     In few statements, since one for each row would keep other writers waiting for seconds if a client sends thousands.
     """
+    if not rows:
+        return 0  # an insert of no rows is one of a row of defaults
     insert = INSERTS[connection.dialect.name](FEEDBACK).on_conflict_do_nothing()
     returned = connection.execute(insert.returning(FEEDBACK.c.id, FEEDBACK.c.card, FEEDBACK.c.outcome_at), rows).all()
     with_comment = [

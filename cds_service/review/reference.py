@@ -5,7 +5,7 @@ docstrings and tables.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TypeVar
 
@@ -259,7 +259,7 @@ def with_statements(reference: Reference, statements: Sequence[SiteStatement]) -
     pages = (
         _with_statements(page, [each for each in statements if page.code in each.codes]) for page in reference.pages
     )
-    return Reference(tuple(pages), reference.named_by)
+    return replace(reference, pages=tuple(pages))
 
 
 def _with_statements(page: CodePage, statements: Sequence[SiteStatement]) -> CodePage:

@@ -6,14 +6,13 @@ no uuids or timestamps, and a finding's id is a hash of its content.
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from cds_service.cdshooks.actions import ActionRoom, fhir_actions
 from cds_service.cdshooks.cards import MOST_SEEN, MOST_STATEMENTS, also_rules, detail_of
 from cds_service.cdshooks.messages import Action, Message
-from cds_service.core.case import Case
 from cds_service.core.finding_ids import finding_ids
 from cds_service.core.notation import shortened
 from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Passed, Question, Rule, Undecided, Why
@@ -144,7 +143,7 @@ class Report(msgspec.Struct, rename="camel", kw_only=True):
 def report_of(result: ReviewResult, faults: tuple[SkippedItem, ...] = ()) -> Report:
     """The report of a review, warnings first. `faults` are strict validation errors."""
     review = result.review
-    found = [each for _, each in findings_with_views(result)]
+    found = _finding_views(result)
     off = [
         UndecidedRule(rule=rule.id, title=rule.title, why="site", reason=_off_because(rule, result), evidence=())
         for rule in review.switched_off
@@ -184,14 +183,60 @@ def empty_sentence(result: ReviewResult) -> str:
     return f"{NOTHING_FOUND}; {records} not understood, see the warnings"
 
 
-def findings_with_views(result: ReviewResult) -> list[tuple[Finding, FindingView]]:
-    """The findings of a review, each with its view, in rule order."""
+class FixBrief(NamedTuple):
+    """A fix in words."""
+
+    label: str
+    recommended: bool
+    changes: tuple[str, ...]
+
+
+class FindingBrief(NamedTuple):
+    """A finding without its text and its FHIR actions: most of the work of a view, which an audit does not keep."""
+
+    id: str
+    rule: str
+    indicator: str
+    summary: str
+    evidence: tuple[EvidenceView, ...]
+    fixes: tuple[FixBrief, ...]
+    also_rules: tuple[str, ...]
+
+
+def findings_in_brief(result: ReviewResult) -> list[tuple[Finding, FindingBrief]]:
+    """The findings of a review in brief, in rule order."""
     findings = result.review.findings
-    ids, room = finding_ids(findings), ActionRoom()
     return [
-        (finding, _finding_view(finding_id, rule, finding, result, room))
-        for finding_id, (rule, finding) in zip(ids, findings, strict=True)
+        (finding, _brief(finding_id, rule, finding, result))
+        for finding_id, (rule, finding) in zip(finding_ids(findings), findings, strict=True)
     ]
+
+
+def _brief(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult) -> FindingBrief:
+    return FindingBrief(
+        id=finding_id,
+        rule=rule.id,
+        indicator=rule.indicator_of(finding, result.stage),
+        summary=shortened(finding.summary),
+        evidence=_evidence_views(finding.cited),
+        fixes=tuple(map(_fix_brief, finding.fixes)),
+        also_rules=also_rules(finding),
+    )
+
+
+def _fix_brief(fix: Fix) -> FixBrief:
+    more = len(fix.changes) - MOST_SEEN
+    changes = (*map(str, fix.changes[:MOST_SEEN]), *([f"and {more} more"] if more > 0 else []))
+    return FixBrief(shortened(fix.label), fix.recommended, changes)
+
+
+def _finding_views(result: ReviewResult) -> tuple[FindingView, ...]:
+    room = ActionRoom()
+    by_rule = (rule for rule, _ in result.review.findings)
+    return tuple(
+        _finding_view(brief, rule, finding, result, room)
+        for rule, (finding, brief) in zip(by_rule, findings_in_brief(result), strict=True)
+    )
 
 
 def findings_by_id(result: ReviewResult) -> dict[str, Finding]:
@@ -200,19 +245,25 @@ def findings_by_id(result: ReviewResult) -> dict[str, Finding]:
     return {finding_id: finding for finding_id, (_, finding) in zip(finding_ids(findings), findings, strict=True)}
 
 
-def _finding_view(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult, room: ActionRoom) -> FindingView:
+def _finding_view(
+    brief: FindingBrief, rule: Rule, finding: Finding, result: ReviewResult, room: ActionRoom
+) -> FindingView:
     case, raw = result.parsed.case, result.parsed.raw
+    fixes = (
+        FixView(**in_words._asdict(), actions=fhir_actions(fix.changes, case, raw, room))
+        for fix, in_words in zip(finding.fixes, brief.fixes, strict=True)
+    )
     return FindingView(
-        id=finding_id,
-        rule=rule.id,
-        indicator=rule.indicator_of(finding, result.stage),
-        summary=shortened(finding.summary),
+        id=brief.id,
+        rule=brief.rule,
+        indicator=brief.indicator,
+        summary=brief.summary,
         detail=detail_of(rule, finding),
-        evidence=_evidence_views(finding.cited),
-        fixes=tuple(_fix_view(fix, case, raw, room) for fix in finding.fixes),
+        evidence=brief.evidence,
+        fixes=tuple(fixes),
         day=finding.day.isoformat() if finding.day else None,
         question=_question_view(finding.question),
-        also_rules=also_rules(finding),
+        also_rules=brief.also_rules,
         site_statements=tuple(map(_statement_view, finding.statements[:MOST_STATEMENTS])),
     )
 
@@ -239,16 +290,6 @@ def _evidence_view(evidence: Evidence) -> EvidenceView:
     origin = evidence.record.origin
     location = f"{origin.resource}.{origin.within}" if origin.within else origin.resource
     return EvidenceView(seen=evidence.seen, reference=origin.reference, location=location)
-
-
-def _fix_view(fix: Fix, case: Case, raw: Mapping[str, msgspec.Raw], room: ActionRoom) -> FixView:
-    more = len(fix.changes) - MOST_SEEN
-    return FixView(
-        label=shortened(fix.label),
-        recommended=fix.recommended,
-        changes=(*map(str, fix.changes[:MOST_SEEN]), *([f"and {more} more"] if more > 0 else [])),
-        actions=fhir_actions(fix.changes, case, raw, room),
-    )
 
 
 def _question_view(question: Question | None) -> QuestionView | None:

@@ -1,35 +1,32 @@
-"""`/claim`: a claim as coders type it, by keys or in billers' notation; reviewed as `/review` reviews a Bundle."""
+"""`/claim`: a claim by keys, in billers' notation or in words; reviewed as `/review` reviews a Bundle.
+
+What is typed is in no log.
+"""
 
 import time
-from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, url_for
-from msgspec import structs
 from werkzeug.wrappers import Response as BaseResponse
 
+from cds_service.ask.cases import WORDS, CaseReader
 from cds_service.errors import BadRequest, UnreadableCase
 from cds_service.intake.fields import KEYS
 from cds_service.intake.typed import TypedCase
 from cds_service.intake.writer import CaseWriter
-from cds_service.review.advisor import Advisor
-from cds_service.review.report import empty_sentence
-from cds_service.review.typed_cases import ClaimPage, TypedReport, review_case
+from cds_service.review.advisor import Advisor, Answer
+from cds_service.review.typed_cases import ClaimPage, review_case
 from cds_service.sandbox.json_paths import Json, decoded
 from cds_service.settings import Settings
 from cds_service.web import limits, page_headers, request_ids
 from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
+from cds_service.web.claim_reports import CaseProposed, CaseUnderstood, case_report, claim_report
 from cds_service.web.markdown import as_html
 from cds_service.web.responses import as_json, require_json
 
 # The service name of a claim's review in logs, metrics and the audit log.
 NAME = "claim"
 TEXT = "text"
-
-
-class TypedClaimReport(TypedReport, kw_only=True):
-    """The report on a claim; `sentence` says why nothing was checked, if nothing was."""
-
-    sentence: str = ""
+CONFIRMED = "confirmed"
 
 
 def blueprint(
@@ -38,6 +35,7 @@ def blueprint(
     recorder: CallRecorder,
     settings: Settings,
     offers: ClaimPage,
+    reader: CaseReader,
 ) -> Blueprint:
     """The page with what it offers, the guide to the notation, and the route that reviews a claim."""
     routes = Blueprint("claim", __name__, template_folder="templates")
@@ -51,7 +49,12 @@ def blueprint(
 
     @routes.get("/claim")
     def page() -> Response:
-        content = render_template("claim/page.html", choices=offers.choices, examples=offers.examples)
+        content = render_template(
+            "claim/page.html",
+            choices=offers.choices,
+            examples=offers.examples,
+            descriptions=reader.knowledge.words.examples,
+        )
         return Response(content, content_type="text/html; charset=utf-8")
 
     @routes.get("/claim/notation")
@@ -63,17 +66,41 @@ def blueprint(
     def review() -> Response:
         require_json()
         started = time.perf_counter()
-        case = _case(writer, decoded(limits.bounded_body(settings)))
+        content = decoded(limits.bounded_body(settings))
+        if WORDS in content:
+            return as_json(described(content, started))
+        case = _case(writer, content)
         try:
             reviewed = review_case(advisor, writer, case)
         except UnreadableCase as error:
             raise _refusal(error) from None
-        seconds = time.perf_counter() - started
-        recorder.record_call(request_ids.actor(), summary_of_bundle(NAME, reviewed.answer, seconds))
-        sentence = empty_sentence(reviewed.answer) if reviewed.report.empty else ""
-        return as_json(_with_html(reviewed.report, sentence))
+        record(reviewed.answer, started)
+        return as_json(claim_report(reviewed))
+
+    def described(content: Json, started: float) -> CaseUnderstood | CaseProposed:
+        words, confirmed = _description(content)
+        case = reader.read(words, confirmed)
+        if case.proposal is not None:
+            record(case.proposal.reviewed.answer, started)
+        return case_report(case)
+
+    def record(answer: Answer, started: float) -> None:
+        recorder.record_call(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))
 
     return routes
+
+
+def _description(content: Json) -> tuple[str, bool]:
+    """The words that the body states, and true if their understanding is confirmed. Raises BadRequest with the key."""
+    words, confirmed = content[WORDS], content.get(CONFIRMED, False)
+    if other := next((each for each in content if each not in {WORDS, CONFIRMED}), None):
+        key = other if other in KEYS or other == TEXT else WORDS
+        raise BadRequest(f"`{key}`: expected `{WORDS}` alone, or with `{CONFIRMED}`", key)
+    if not isinstance(words, str):
+        raise BadRequest(f"`{WORDS}`: expected a case described in words", WORDS)
+    if not isinstance(confirmed, bool):
+        raise BadRequest(f"`{CONFIRMED}`: expected true or false", CONFIRMED)
+    return words, confirmed
 
 
 def _case(writer: CaseWriter, content: Json) -> TypedCase:
@@ -94,9 +121,3 @@ def _refusal(error: UnreadableCase) -> BadRequest:
     """The error for the client; it names the line of a text, and repeats the word at fault."""
     place = f"line {error.line}: " if error.line else ""
     return BadRequest(f"{place}{error}", error.key if error.key in KEYS else TEXT)
-
-
-def _with_html(report: TypedReport, sentence: str) -> TypedClaimReport:
-    members: dict[str, Any] = {name: getattr(report, name) for name in report.__struct_fields__}
-    members["findings"] = tuple(structs.replace(each, html=as_html(each.detail)) for each in report.findings)
-    return TypedClaimReport(**members, sentence=sentence)

@@ -19,11 +19,10 @@ from cds_service.cdshooks.messages import (
 )
 from cds_service.cdshooks.services import Discovery, Service, hook_name
 from cds_service.fhir.sources import PREFETCH_KEYS
-from cds_service.intake.fields import KEYS
 from cds_service.review.claim_files import ClaimFileReport
 from cds_service.review.report import Report
-from cds_service.web.claim import TypedClaimReport
 from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
+from cds_service.web.claim_reports import CLAIM_CASE, CLAIM_SCHEMA, CaseProposed, CaseUnderstood, TypedClaimReport
 from cds_service.web.openapi_errors import ERROR_HEADERS, ERRORS
 
 Json = dict[str, Any]
@@ -47,20 +46,8 @@ class Health(Message):
 
 
 _REQUEST_TYPES = (Request, FeedbackRequest)
-_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, TypedClaimReport, ClaimFileReport)
-
-# A value of a case in billers' notation: a text, or a list of texts.
-CLAIM_CASE = "ClaimCase"
-_TYPED_VALUE: Json = {
-    "anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "array", "items": {"type": "string"}}]
-}
-_CLAIM_SCHEMA: Json = {
-    "title": CLAIM_CASE,
-    "description": "A claim in billers' notation, by keys or as one text; texts that are not notation get a 400",
-    "type": "object",
-    "properties": dict.fromkeys(KEYS, _TYPED_VALUE) | {"text": {"type": "string"}},
-    "additionalProperties": False,
-}
+_CLAIM_ANSWERS = (TypedClaimReport, CaseProposed, CaseUnderstood)
+_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, *_CLAIM_ANSWERS, ClaimFileReport)
 
 _ABOUT = """CDS Hooks service: coding advice for contrast stress echocardiography.
 
@@ -205,10 +192,13 @@ def _claim() -> Json:
     review = _operation(
         "claim",
         "Review a claim as coders type it",
-        "Findings for a claim in billers' notation, with the FHIR Bundle that was made of it",
+        "Findings for a claim in billers' notation, with the FHIR Bundle that was made of it; of a case in words, what "
+        "was understood and asked, and the proposed lines",
         TypedClaimReport,
         _BODY_ERRORS,
     )
+    answers = {"anyOf": [_reference(each.__name__) for each in _CLAIM_ANSWERS]}
+    review["responses"]["200"]["content"]["application/json"]["schema"] = answers
     page = _operation("claim-page", "The page on which coders type a claim", "HTML", None)
     guide = _operation("notation", "The notation in which coders type a claim", "HTML", None)
     for each in (page, guide):
@@ -344,7 +334,7 @@ def _schemas(services: tuple[Service, ...], namespace: str) -> Json:
     responses |= _components(Answer)  # what is not known there is null
     responses["Card"] |= {"dependentRequired": {"suggestions": ["selectionBehavior"]}}
     requests["Bundle"] = BUNDLE_SCHEMA
-    requests[CLAIM_CASE] = _CLAIM_SCHEMA
+    requests[CLAIM_CASE] = CLAIM_SCHEMA
     return requests | responses | {_request_name(service): _request_schema(service, namespace) for service in services}
 
 

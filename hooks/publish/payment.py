@@ -14,7 +14,7 @@ _CENT = Decimal("0.01")
 def payment_facts(code: str) -> Iterator[Statement]:
     """National amounts in US dollars, not adjusted: for an office, a practitioner in a facility, and a hospital."""
     for row in RELATIVE_VALUES.history(code):
-        yield Statement(_by_fee_schedule(row), cited_with_meaning(RELATIVE_VALUES, row))
+        yield Statement(by_fee_schedule(row), cited_with_meaning(RELATIVE_VALUES, row))
     for status in OPPS.history(code):
         if status.rate is not None:
             yield Statement(f"Hospital outpatient department{_of(status)}: ${status.rate:,.2f}.", cited(OPPS, status))
@@ -25,7 +25,8 @@ def _of(entry: RelativeValue | PaymentStatus) -> str:
     return f", {entry.release:%B %Y}" if entry.release else ""
 
 
-def _by_fee_schedule(row: RelativeValue) -> str:
+def by_fee_schedule(row: RelativeValue) -> str:
+    """The national amounts of a row in a sentence, in US dollars and relative value units."""
     subject = f"With {row.modifier}" if row.modifier else f"Fee schedule{_of(row)}, {decoded('status', row.status)}"
     office = f"office {_amount(row.office, row)}" if row.office else ""
     in_facility = "in a facility not applicable (NA)" if row.facility_na else ""

@@ -240,3 +240,99 @@ def test_it_is_the_first_page_in_the_navigation(look: Look) -> None:
     with look() as seen:
         seen.go("/rules")
         expect(seen.page.get_by_role("navigation", name="Pages").get_by_role("link").first).to_have_text("Claim")
+
+
+# --- in words -------------------------------------------------------------------------------------------------------
+
+DESCRIBED = (
+    "65 M, treadmill stress echo, continuous ECG, I supervised and read it, Definty 1.3 mL, Optison not used, my office"
+)
+
+
+def described(seen: Looking, text: str) -> None:
+    seen.page.get_by_text("Describe the case in words").click()
+    seen.page.get_by_label("In words", exact=True).fill(text)
+    seen.page.get_by_role("button", name="Read it").click()
+
+
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+def test_a_case_in_words_is_marked_asked_confirmed_and_taken(look: Look, width: int, scheme: str) -> None:
+    with look(width=width, scheme=scheme) as seen:
+        opened(seen)
+        described(seen, f"{DESCRIBED}, flurbinox given")
+        expect(seen.page.get_by_role("heading", name="How it is understood")).to_be_focused()
+        expect(seen.page.locator("mark.negated")).to_contain_text("not product")
+        expect(seen.page.locator("mark.corrected")).to_contain_text("spelling corrected")
+        expect(seen.page.locator(".words-notes")).to_contain_text("Not understood: flurbinox")
+        expect(seen.page.locator("#words-confirm")).to_have_count(0)
+        assert seen.barriers() == []
+        seen.keep(f"words-asked-{width}-{scheme}")
+        payer = seen.page.get_by_role("group", name="Who pays?")
+        payer.get_by_role("button", name="Medicare (fee for service)").click()
+        expect(seen.page.locator("#words")).to_have_value(re.compile(r" \| Medicare$"))
+        seen.page.get_by_label("Enter the date of service").fill("2026-11-03")
+        seen.page.get_by_role("button", name="Add", exact=True).click()
+        expect(seen.page.locator("#words-confirm")).to_be_visible()
+        expect(seen.page.locator(".proposed")).to_have_count(0)
+        seen.page.locator("#words-confirm").click()
+        expect(seen.page.locator(".proposed code")).to_have_text(["93351", "93352", "Q9957x2-JZ"])
+        expect(seen.page.locator(".proposed li").nth(1)).to_contain_text("verified through")
+        assert not seen.is_wider_than_the_screen()
+        assert seen.barriers() == []
+        seen.keep(f"words-proposed-{width}-{scheme}")
+        seen.page.locator("#words-take").click()
+        head(seen, "No findings")
+        expect(seen.page.locator("#lines tbody tr").nth(2).get_by_label("Code")).to_have_value("Q9957")
+        seen.page.locator("#undo").click()
+        expect(seen.page.locator("#text")).to_have_value("")
+
+
+def test_a_case_in_words_is_described_with_the_keyboard_alone(look: Look) -> None:
+    with look() as seen:
+        opened(seen)
+        seen.page.get_by_text("Describe the case in words").focus()
+        seen.page.keyboard.press("Enter")
+        seen.page.keyboard.press("Tab")
+        seen.page.keyboard.type("stress echo, office, S&I, continuous ECG, no contrast, Aetna, 2026-11-03")
+        seen.page.keyboard.press("Tab")  # how to write it
+        seen.page.keyboard.press("Tab")
+        expect(seen.page.get_by_role("button", name="Read it")).to_be_focused()
+        seen.page.keyboard.press("Enter")
+        expect(seen.page.get_by_role("heading", name="How it is understood")).to_be_focused()
+        seen.page.keyboard.press("Tab")
+        expect(seen.page.locator("#words-confirm")).to_be_focused()
+        seen.page.keyboard.press("Enter")
+        expect(seen.page.get_by_role("heading", name="Proposed lines")).to_be_focused()
+        expect(seen.page.locator(".proposed code")).to_have_text(["93351"])
+
+
+def test_what_was_read_is_gone_once_the_words_change(look: Look) -> None:
+    with look() as seen:
+        opened(seen)
+        described(seen, "stress echo, office, S&I, continuous ECG, no contrast, Aetna, 2026-11-03")
+        expect(seen.page.locator("#words-confirm")).to_be_visible()
+        seen.page.locator("#words").press("End")
+        seen.page.keyboard.type(" and Optison")
+        expect(seen.page.locator("#words-confirm")).to_have_count(0)
+        expect(seen.page.locator("#words-read")).to_be_empty()
+
+
+def test_hostile_words_are_shown_as_text_and_long_ones_are_refused(look: Look) -> None:
+    with look() as seen:
+        seen.refusals = 1
+        opened(seen)
+        described(seen, "🫀 <img src=x onerror=alert(1)> stress echo, <b>office</b>")
+        expect(seen.page.locator(".marked")).to_contain_text("<img src=x onerror=alert(1)>")
+        expect(seen.page.locator(".marked img, .marked b")).to_have_count(0)
+        expect(seen.page.locator("mark").first).to_contain_text("stress echo")
+        seen.page.locator("#words").fill("stress echo, " * 8_000)
+        seen.page.get_by_role("button", name="Read it").click()
+        expect(seen.page.locator("#words-fault")).to_have_text("words: expected at most 2,000 characters")
+
+
+def test_an_example_in_words_is_read_with_a_click(look: Look) -> None:
+    with look() as seen:
+        opened(seen)
+        seen.page.get_by_text("Describe the case in words").click()
+        seen.page.locator("[data-description]").first.click()
+        expect(seen.page.locator("#words-confirm")).to_be_visible()

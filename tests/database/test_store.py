@@ -164,6 +164,12 @@ def test_feedback_is_kept_once_and_whole(database: Database, engine: Engine) -> 
     assert [row["action"] for row in rows(engine, AUDIT)] == ["call", "feedback", "feedback"]
 
 
+def test_feedback_without_items_is_a_call_and_nothing_else(database: Database, engine: Engine) -> None:
+    assert Store(database).save_feedback(HERE, SERVICE, []) == FeedbackReceipt(0, 0)
+    assert rows(engine, FEEDBACK) == []
+    assert [row["action"] for row in rows(engine, AUDIT)] == ["feedback"]
+
+
 def test_much_feedback_is_kept_in_few_statements(database: Database, engine: Engine) -> None:
     """Other writers wait for a call that writes: one statement for each item made them wait for seconds."""
     twice = [overridden("twice", "the first"), overridden("twice", "the second")]

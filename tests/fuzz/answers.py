@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 from fhir.resources.R4B.chargeitem import ChargeItem
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from tests.fuzz.bases import MARK, REVIEW
 from tests.fuzz.case import Case
@@ -76,6 +78,12 @@ def faults(case: Case, answer: Answer, shapes: Shapes) -> Iterator[str]:
         yield from _faults_of_content(case, answer, shapes)
 
 
+def _asks_for_page(case: Case) -> bool:
+    """True if the client ranks a page above FHIR."""
+    accepted = parse_accept_header(case.headers.get("Accept", ""), MIMEAccept)
+    return accepted.quality("text/html") > max(map(accepted.quality, ("application/fhir+json", "application/json")))
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -85,7 +93,8 @@ def _faults_of_refusal(case: Case, answer: Answer, shapes: Shapes) -> Iterator[s
     if case.method == "HEAD":
         return
     if answer.headers.get("content-type", "").startswith("text/html"):
-        if case.method != "GET" or answer.status != 404 or b"</html>" not in answer.body:
+        may_be_page = case.method == "GET" and (answer.status == 404 or _asks_for_page(case))
+        if not may_be_page or b"</html>" not in answer.body:
             yield "a fault that is a page"
         return
     if answer.headers.get("content-type") != "application/fhir+json":

@@ -86,7 +86,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(database_url=url)
 
 
-def findings_with_views(settings: Settings, cases: Iterable[Case]) -> str:
+def faults_of(settings: Settings, cases: Iterable[Case]) -> str:
     """Failures of these cases in an application of this process."""
     tally = Hammer(InsideClient(create_app(settings))).send(cases)
     assert tally.cases > 50
@@ -102,14 +102,14 @@ def damaged(good: Iterable[Base], *names: str) -> list[Case]:
 
 
 def test_nothing_is_found_where_nothing_is_broken(settings: Settings, good: tuple[Base, ...]) -> None:
-    assert findings_with_views(settings, damaged(good, "junk_status", "junk_date", "unlist")) == ""
+    assert faults_of(settings, damaged(good, "junk_status", "junk_date", "unlist")) == ""
 
 
 def test_a_warning_that_is_swallowed_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read.CaseReader, "_report", lambda *_: None)
-    assert "is not named" in findings_with_views(settings, damaged(good, "junk_status"))
+    assert "is not named" in faults_of(settings, damaged(good, "junk_status"))
 
 
 def test_a_rule_that_raises_is_found(
@@ -120,28 +120,28 @@ def test_a_rule_that_raises_is_found(
 
     every = tuple(replace(each, check=broken) if each.id == "pair-conflict" else each for each in hooks.all_rules())
     monkeypatch.setattr(hooks, "all_rules", lambda: every)
-    assert "answered 500, expected 200" in findings_with_views(settings, damaged(good, "junk_status"))
+    assert "answered 500, expected 200" in faults_of(settings, damaged(good, "junk_status"))
 
 
 def test_advice_to_charge_again_what_could_not_be_read_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read, "codes_in", lambda *_: frozenset())
-    assert "which stands in what could not be read" in findings_with_views(settings, damaged(good, "junk_status"))
+    assert "which stands in what could not be read" in faults_of(settings, damaged(good, "junk_status"))
 
 
 def test_advice_that_depends_on_what_does_not_matter_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(elements, "day_of", lambda moment, _=None: date.fromisoformat(moment) if moment else None)
-    assert "500" in findings_with_views(settings, damaged(good, "add_a_time_to_a_day"))
+    assert "500" in faults_of(settings, damaged(good, "add_a_time_to_a_day"))
 
 
 def test_a_value_that_a_warning_repeats_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read, "without_values", lambda message: message)
-    assert "a warning repeats what was sent" in findings_with_views(settings, damaged(good, "junk_status"))
+    assert "a warning repeats what was sent" in faults_of(settings, damaged(good, "junk_status"))
 
 
 def test_a_record_taken_for_absent_is_found(
@@ -156,7 +156,7 @@ def test_a_record_taken_for_absent_is_found(
     monkeypatch.setattr(read, "parts_in", lambda *_: frozenset())
     monkeypatch.setattr(read, "codes_in", lambda *_: frozenset())
     some = [base for base in good if base.origin == "cases" and b"MedicationAdministration" in base.body]
-    assert "takes off" in findings_with_views(settings, changed(some, _without_status_of_administrations))
+    assert "takes off" in faults_of(settings, changed(some, _without_status_of_administrations))
 
 
 def changed(good: Iterable[Base], change: Change) -> list[Case]:
@@ -182,9 +182,9 @@ def test_charges_that_are_not_read_and_not_named_are_found(
 ) -> None:
     some = [base for base in good if base.origin == "cases"][::4]
     cases = changed(some, one_more_whose_charges_are_not_read)
-    assert findings_with_views(settings, cases) == ""
+    assert faults_of(settings, cases) == ""
     monkeypatch.setattr(read, "UNREAD_CHARGES", frozenset())
-    assert "nothing is said of" in findings_with_views(settings, cases)
+    assert "nothing is said of" in faults_of(settings, cases)
 
 
 def test_a_byte_order_mark_that_is_refused_is_found(
@@ -192,9 +192,9 @@ def test_a_byte_order_mark_that_is_refused_is_found(
 ) -> None:
     drawn = [reshaped(good[number % len(good)], random.Random(number)) for number in range(20_000)]
     cases = [case for case in drawn if case.body[:3] == BYTE_ORDER_MARK]
-    assert findings_with_views(settings, cases) == ""
+    assert faults_of(settings, cases) == ""
     monkeypatch.setattr(text_faults, "BYTE_ORDER_MARK", b"none")
-    assert "answered 400, expected 200" in findings_with_views(settings, cases)
+    assert "answered 400, expected 200" in faults_of(settings, cases)
 
 
 # --- what an answer says, beside that to the good request ------------------------------------------------------------

@@ -19,7 +19,7 @@ import requests
 
 ROOT = Path(__file__).parents[2]
 _FORKING = get_context("forkserver")
-_FORKING.set_forkserver_preload(["cds_service.cli.main", "cds_service.app", "cds_service.server.granian"])
+_FORKING.set_forkserver_preload(["cds_service.cli.main", "cds_service.server.granian", "tests.support.preloaded"])
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
@@ -132,7 +132,7 @@ def _wait_for(service: Service, process: ServiceProcess) -> None:
     while process.poll() is None and time.monotonic() < deadline:
         try:
             requests.get(f"{service.address}/health/ready", timeout=1)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.05)
         else:
             return

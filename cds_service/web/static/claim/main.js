@@ -3,6 +3,7 @@ import { $, copy, el, many, say, show } from "../sandbox/dom.js";
 import { post, Refused } from "../sandbox/service.js";
 import { addRow, drawForm, fieldOf, fieldsOf, fillFrom, linesPasted, markCited, markFault, showParts } from "./form.js";
 import { findingOf, headOf, passedOf, undecidedOf } from "./verdict.js";
+import { startWords } from "./words.js";
 
 const PAUSE = 300; // milliseconds after the last key before the claim is reviewed
 const state = { fields: {}, text: "", answer: null, undo: [] };
@@ -101,9 +102,13 @@ function showDone(text) {
 
 async function undo() {
   const before = state.undo.pop();
-  if (before === undefined || !(await review({ text: before }, ""))) return;
+  if (before === undefined) return;
+  if (!before) {
+    history.replaceState(null, "", location.pathname);
+    start();
+  } else if (!(await review({ text: before }, ""))) return;
   $("done-box").hidden = true;
-  say(`Undone. Now: ${verdictNow()}.`);
+  say(before ? `Undone. Now: ${verdictNow()}.` : "Undone. The claim is empty.");
   $("verdict").focus();
 }
 
@@ -211,5 +216,6 @@ function textInAddress() {
   }
 }
 
+startWords((answer) => change({ text: answer.notation }, "Taken from your words"));
 window.addEventListener("hashchange", () => { if (textInAddress() !== state.text) start(); });
 start();
