@@ -23,7 +23,7 @@ from tests.support.running import ROOT
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the mutants of a part. `accepted` counts those left out as equivalent, `every` all there are."""
+    """The outcomes of the mutants of a part. `accepted` counts those left out as equivalent, `every` all there are."""
 
     part: Part
     verdicts: Sequence[Verdict]

@@ -42,7 +42,7 @@ class Verdict:
 
 
 class Coverage:
-    """Which tests run which lines, and how long each takes: what the runs of several folders of tests recorded."""
+    """The tests that run each line, and the seconds of each: what the runs of several folders of tests recorded."""
 
     def __init__(self, records: list[dict[str, Any]]) -> None:
         self.tests: list[str] = []

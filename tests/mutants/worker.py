@@ -59,7 +59,7 @@ def _written(path: Path, text: str) -> Iterator[None]:
 
 
 def _judge(job: dict[str, Any]) -> str:
-    """Whether the tests notice, told by a fork of this process."""
+    """The outcome of a mutant's tests, which run in a fork of this process."""
     with _written(Path(job["file"]), job["text"]):
         child = os.fork()
         if child == 0:
@@ -86,7 +86,7 @@ def _run_tests(job: dict[str, Any]) -> None:
 
 
 def _ended(child: int, seconds: float) -> str:
-    """How a child ended; one that does not is ended, with all that it started."""
+    """The outcome that a child's end tells; one that does not end is ended, with all that it started."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
