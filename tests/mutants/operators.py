@@ -28,7 +28,6 @@ _OF_COSMIC_RAY = (
     "core/ReplaceContinueWithBreak",
     "core/AddNot",
     "core/NumberReplacer",
-    "core/ExceptionReplacer",
     "core/ZeroIterationForLoop",
 )
 
