@@ -47,8 +47,8 @@ SEED ?= 1
 fuzz: $(VENV)/.dev  ## send REQUESTS damaged requests, made of SEED, to the service and judge each answer; some six minutes
 	$(BIN)/python -m tests.fuzz --requests $(REQUESTS) --seed $(SEED)
 
-blur: $(VENV)/.dev  ## blur every record of every case and sample in every way, and look for advice that comes of it; some four minutes
-	BLUR=all $(BIN)/python -m pytest --numprocesses auto tests/rules/test_blur.py
+blur: $(VENV)/.dev  ## blur every record of every case in every way, and leave out what a person may leave out; some five minutes
+	BLUR=all $(BIN)/python -m pytest --numprocesses auto tests/rules/test_blur.py tests/rules/test_questions.py
 
 every-code: $(VENV)/.dev  ## judge 10,000 sound claims of any specialty and 10,000 broken ones, with every code checked; some fifteen minutes
 	EVERY_CODE=10000 $(BIN)/python -m pytest tests/audit/test_every_code.py

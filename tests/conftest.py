@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
 from cds_service.review.advisor import Advisor
@@ -25,6 +26,10 @@ for name in [name for name in os.environ if name.startswith("CDS_")]:
     del os.environ[name]
 os.environ["CDS_MODE"] = "development"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes tells of the machine, not of the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 # The samples of these rules flag only at a site that has loaded CMS's tables: about.yaml says so.

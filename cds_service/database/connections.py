@@ -29,8 +29,8 @@ from cds_service.telemetry.logs import log
 T = TypeVar("T")
 State = Literal["up", "outdated", "damaged", "down"]
 
-# Lock timeout and statement timeout, in milliseconds.
-_LOCK_MILLISECONDS = 2000
+# Lock timeout and statement timeout, in milliseconds. On a starved machine a writer holds its lock for two seconds.
+_LOCK_MILLISECONDS = 4000
 _STATEMENT_MILLISECONDS = 5000
 
 # Timeouts for a connection (PostgreSQL's minimum) and for a piece of work, in seconds.

@@ -172,6 +172,7 @@ def test_no_bytes_raise(noise: bytes, at: int, lost: int) -> None:
         assert "\n" not in str(error)
     else:
         assert all(place and reason for _, place, reason in told)
+        assert told or claims(content), "a file is never read without a word"
 
 
 @pytest.mark.parametrize("length", range(106, len(FILE) - 4, 41))
@@ -412,6 +413,17 @@ def test_a_set_without_claims_is_told() -> None:
     assert aside(interchange(group(empty)).encode()) == [
         ("", "ST*0201", "expected a claim (CLM) in this transaction set")
     ]
+
+
+@pytest.mark.parametrize("kept", range(1, len(edi(ONE).split(b"\n")) - 4))
+def test_a_set_that_loses_its_end_is_told_wherever_it_is_cut(kept: int) -> None:
+    """The group and the interchange go on behind what is left of the set."""
+    segments = edi(ONE).split(b"\n")
+    head, of_set = segments[:2], [each for each in segments[2:] if each[:2] not in {b"GE", b"IE", b"SE"} and each]
+    trailers = [each for each in segments if each[:2] in {b"GE", b"IE"}]
+    cut = b"\n".join([*head, *of_set[:kept], *trailers])
+    assert [place.rpartition(" segment ")[2] for _, place, _ in aside(cut)] == [str(min(kept, len(of_set)))]
+    assert claims(cut) == {}
 
 
 def test_sets_of_one_number_are_told_apart() -> None:

@@ -146,10 +146,14 @@ class _Levels:
             yield from self._fail(name, _LEVEL_HANDLERS[name](self, transaction, segment))
 
     def end(self) -> Iterator[Claim | SetAside]:
-        """The claim that is open at the end of a transaction set, or of the file, without SE."""
+        """What a transaction set that ends without SE leaves open: its last claim, or claims that may have followed."""
         transaction = self._transaction
-        if transaction is not None and not transaction.is_closed and self._claim is not None:
-            self._claim.cut(f"{transaction.name} segment {transaction.count}")
+        if transaction is not None and not transaction.is_closed and not transaction.other:
+            place = f"{transaction.name} segment {transaction.count}"
+            if self._claim is not None:
+                self._claim.cut(place)
+            elif not self._skips:
+                yield SetAside("", place, "the transaction set ends here without SE: claims may be missing")
         yield from self._end_claim()
 
     # --- claims -----------------------------------------------------------------------------------------------------
