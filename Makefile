@@ -18,7 +18,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: help docs screenshot install run image test fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code conformance lint format lock clean
+.PHONY: help docs screenshot install run image test fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code mutants mutants-all conformance lint format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,13 @@ blur: $(VENV)/.dev  ## blur every record of every case in every way, and leave o
 
 every-code: $(VENV)/.dev  ## judge 10,000 sound claims of any specialty and 10,000 broken ones, with every code checked; some fifteen minutes
 	EVERY_CODE=10000 $(BIN)/python -m pytest tests/audit/test_every_code.py
+
+MUTANTS ?=
+mutants: $(VENV)/.dev  ## judge a sample of small wrong changes by the tests; fails below a target; MUTANTS="--part core --seed 2" chooses
+	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+mutants-all: $(VENV)/.dev  ## judge every such change: some hours
+	$(BIN)/python -m tests.mutants --all $(MUTANTS)
 
 test-spark: $(SPARK_VENV)/.installed java  ## compare the audit on Spark with the embedded one
 	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/audit/spark

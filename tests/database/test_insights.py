@@ -60,6 +60,23 @@ def test_a_week_begins_on_monday_and_none_is_left_out(counted: connections.Datab
 
 
 @pytest.mark.parametrize(
+    ("first", "last_day", "mondays"),
+    [
+        ("2026-03-02", "2026-03-08", ["2026-03-02"]),
+        ("2026-03-01", "2026-03-02", ["2026-02-23", "2026-03-02"]),
+        ("2026-03-08", "2026-03-08", ["2026-03-02"]),
+        ("2026-03-08", "2026-03-09", ["2026-03-02", "2026-03-09"]),
+        ("2026-03-02", "2026-03-16", ["2026-03-02", "2026-03-09", "2026-03-16"]),
+    ],
+)
+def test_a_sunday_is_of_the_week_that_ends_and_a_monday_of_the_one_that_begins(
+    first: str, last_day: str, mondays: list[str]
+) -> None:
+    filters = Filters(date.fromisoformat(first), date.fromisoformat(last_day))
+    assert [each.isoformat() for each in filters.weeks] == mondays
+
+
+@pytest.mark.parametrize(
     ("filters", "calls", "cards"),
     [
         (last(1), 7, 3),

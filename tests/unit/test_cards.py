@@ -37,6 +37,11 @@ def test_equal_findings_are_numbered_and_the_order_of_evidence_does_not_matter(a
     one, other, third = finding_ids([(rule, finding), (rule, turned), (rule, replace(finding, evidence=()))])
     assert other == f"{one}-2"
     assert third != one
+    assert finding_ids([(rule, finding)] * 3) == [one, f"{one}-2", f"{one}-3"]
+    again = finding_ids([(rule, finding), (rule, replace(finding, evidence=())), (rule, finding)])
+    assert again == [one, third, f"{one}-2"], "another finding between two equal ones changes no number"
+    assert finding_ids([(replace(rule, id="another-rule"), finding)]) != [one]
+    assert finding_ids([(rule, replace(finding, fixes=()))]) != [one]
 
 
 @pytest.mark.parametrize("name", [None, "x" * 5000])

@@ -174,3 +174,37 @@ ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 def test_a_type_that_names_no_payer_is_not_another_payer(advisor: Advisor, members: Any, expected: str) -> None:
     bare = {name: value for name, value in MEDICARE.items() if name != "type"}
     assert outcome(advisor, hospital_claim({"reference": "Coverage/cov"}), bare | members) == expected
+
+
+SECONDARY = {**OTHER, "id": "second"}
+
+
+def insurance(*coverages: tuple[str, bool]) -> list[dict[str, Any]]:
+    named = enumerate(coverages, 1)
+    return [
+        {"sequence": number, "focal": focal, "coverage": {"reference": f"Coverage/{name}"}}
+        for number, (name, focal) in named
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ((("cov", True), ("second", False)), "finding"),
+        ((("second", False), ("cov", True)), "finding"),
+        ((("cov", False), ("second", True)), "passed"),
+    ],
+)
+def test_a_claim_is_for_its_focal_coverage(advisor: Advisor, named: Any, expected: str) -> None:
+    claim = hospital_claim(None, insurance=insurance(*named))
+    assert outcome(advisor, claim, MEDICARE, SECONDARY) == expected
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [(1, 2, "finding"), (2, 1, "passed")])
+def test_a_claim_that_names_no_coverage_is_for_the_patient_s_first(
+    advisor: Advisor, first: int, second: int, expected: str
+) -> None:
+    claim = hospital_claim(None, insurance=[])
+    coverages = (MEDICARE | {"order": first}, SECONDARY | {"order": second})
+    assert outcome(advisor, claim, *coverages) == expected
+    assert outcome(advisor, claim, *reversed(coverages)) == expected

@@ -16,6 +16,7 @@ from cds_service.fhir.read import ParsedCase, read_case
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.resources import CodeableConcept
 from cds_service.fhir.sources import SourceResource
+from hooks.codes.tables import PRODUCTS
 from hooks.coding.products import agent_in, ndc_matches
 
 SUBJECT = {"subject": {"reference": "Patient/p1"}}
@@ -260,6 +261,23 @@ def test_a_claim_over_several_days_leaves_the_day_of_its_items_open() -> None:
     assert case_of(claim | {"billablePeriod": period}).lines[0].day is None
 
 
+@pytest.mark.parametrize("period", [{"start": "2026-03-02"}, {"end": "2026-03-02"}])
+def test_a_billable_period_with_one_end_is_of_that_day(period: dict[str, str]) -> None:
+    concept = {"coding": [{"system": CPT, "code": "93351"}]}
+    claim = {
+        "resourceType": "Claim",
+        "id": "c",
+        "status": "active",
+        "use": "claim",
+        "patient": {"reference": "Patient/p1"},
+        "billablePeriod": period,
+        "item": [{"sequence": 1, "productOrService": concept}],
+    }
+    assert case_of(claim).lines[0].day == date(2026, 3, 2)
+    of_item = claim | {"item": [{"sequence": 1, "productOrService": concept, "servicedDate": "2026-03-04"}]}
+    assert case_of(of_item).lines[0].day == date(2026, 3, 4), "an item's own day comes first"
+
+
 @pytest.mark.parametrize(
     ("dose", "expected"),
     [
@@ -355,6 +373,24 @@ def test_the_agent_is_found_wherever_it_stands(extra: tuple[dict[str, Any], dict
 @pytest.mark.parametrize("written", ["11994-011-04", "11994-0011-04", "11994001104", "11994-011", "1199401104"])
 def test_an_ndc_in_its_written_forms(written: str) -> None:
     assert ndc_matches(written, ["11994-0011"])
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("11994-110-04", set()),
+        ("11994-011-04", {"Q9957"}),
+        ("11994-017-04", {"Q9957"}),
+        ("0407-2707-03", {"Q9956"}),
+        ("0407270703", {"Q9956"}),
+        ("00407270703", {"Q9956"}),
+        ("0270-7099-16", {"Q9950"}),
+        ("1994-0011-04", set()),
+        ("119940011", set()),
+    ],
+)
+def test_a_package_s_number_names_its_product_in_every_way_of_writing(written: str, expected: set[str]) -> None:
+    assert {product.code for product in PRODUCTS if ndc_matches(written, product.ndc)} == expected
 
 
 @pytest.mark.parametrize("written", ["11994-012-04", "0407-2707-03", "11994-01x-04", "", "119940110", "1-2-3-4"])

@@ -16,7 +16,7 @@ from cds_service.auth.jwks import (
 )
 from cds_service.auth.registrations import Client, load_clients
 from cds_service.auth.replay import MemoryReplayStore
-from cds_service.auth.tokens import Principal, TokenVerifier
+from cds_service.auth.tokens import _MAX_CHARACTERS, Principal, TokenVerifier, _token
 from cds_service.errors import KeysUnavailable, NotAllowed, NotTrusted, SettingsError
 from cds_service.fhir.servers import AllowedServer
 from tests.conformance import verifies
@@ -548,3 +548,11 @@ def test_a_fault_of_the_file_is_named_with_its_line(tmp_path: Path, written: str
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.yaml: No such file"):
         load_clients(tmp_path / "none.yaml")
+
+
+def test_a_token_of_the_most_characters_is_read_and_a_longer_one_is_not() -> None:
+    most = _MAX_CHARACTERS
+    longest = f"h.c.{'s' * (most - 4)}"
+    assert _token(f"Bearer {longest}")["token"] == longest
+    with pytest.raises(NotTrusted, match="not a signed JWT"):
+        _token(f"Bearer {longest}s")
