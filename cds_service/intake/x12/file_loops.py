@@ -146,7 +146,7 @@ class _Levels:
             yield from self._fail(name, _LEVEL_HANDLERS[name](self, transaction, segment))
 
     def end(self) -> Iterator[Claim | SetAside]:
-        """What a transaction set that ends without SE leaves open: its last claim, or claims that may have followed."""
+        """The open claim of a transaction set that ends without SE; without one, that claims may be missing."""
         transaction = self._transaction
         if transaction is not None and not transaction.is_closed and not transaction.other:
             place = f"{transaction.name} segment {transaction.count}"
