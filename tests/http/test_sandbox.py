@@ -79,7 +79,11 @@ def without() -> FlaskClient:
     return create_app(Settings(sandbox=False)).test_client()
 
 
-@pytest.mark.parametrize("path", ["/", "/sandbox", f"/sandbox/samples/{FLAGGED}"])
+def test_without_it_the_service_begins_with_the_claim(without: FlaskClient) -> None:
+    assert without.get("/").headers["Location"] == "/claim"
+
+
+@pytest.mark.parametrize("path", ["/sandbox", f"/sandbox/samples/{FLAGGED}"])
 def test_it_is_not_there_where_it_is_switched_off(without: FlaskClient, path: str) -> None:
     assert without.get(path).status_code == 404
     assert "sandbox" not in without.get("/rules").get_data(as_text=True)
