@@ -104,11 +104,7 @@ class CaseWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 def load_case_words(path: Path) -> CaseWords:
     """The words of a file. Raises TableError, which names the file and what was expected."""
-    document = strict_yaml.read(path, TableError)
-    try:
-        return msgspec.convert(document.data, CaseWords)
-    except msgspec.ValidationError as error:
-        raise TableError(f"{path.name}: {error}") from None
+    return strict_yaml.read_as(path, CaseWords, TableError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from cds_service.ask.answer import Sentence
 from cds_service.ask.knowledge import Knowledge, Setting
 from cds_service.ask.question import Question
 from cds_service.core.changes import SetUnits
+from cds_service.core.notation import capitalized
 from cds_service.core.rules import Finding, Rule
 from cds_service.errors import UnreadableCase
 from cds_service.intake.fixes import applied
@@ -150,7 +151,7 @@ def _verdicts(
         if rule.id in passes:
             reason = rule.reason_of(passed).text
             if _is_about(reason, question) and not any(each in reason for each in every):  # left to another rule
-                text = f"{_capitalized(reason)}."
+                text = f"{capitalized(reason)}."
                 yield _Verdict(rule, text, True, _sentence(rule, text, "passed"))
 
 
@@ -177,13 +178,9 @@ def _merged(cases: list[_Case], order: list[str]) -> Iterator[Sentence]:
             yield sentence
         else:
             yield Sentence(
-                text=f"{_capitalized('; '.join(labels))}: {verdict.text}",
+                text=f"{capitalized('; '.join(labels))}: {verdict.text}",
                 source=sentence.source,
                 verified_through=sentence.verified_through,
                 link=sentence.link,
                 id=sentence.id,
             )
-
-
-def _capitalized(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"

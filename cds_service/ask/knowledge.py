@@ -137,11 +137,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def load_words(path: Path) -> Words:
     """The words of a file. Raises TableError, which names the file and what was expected."""
-    document = strict_yaml.read(path, TableError)
-    try:
-        return msgspec.convert(document.data, Words)
-    except msgspec.ValidationError as error:
-        raise TableError(f"{path.name}: {error}") from None
+    return strict_yaml.read_as(path, Words, TableError)
 
 
 @dataclass(frozen=True, slots=True)

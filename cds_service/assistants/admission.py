@@ -1,7 +1,5 @@
 """Admits requests of the HTTP server as the service admits calls: by token, with the same limits and refusals."""
 
-import re
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +24,9 @@ from cds_service.errors import (
 from cds_service.fhir.servers import is_loopback, is_loopback_name, split_url
 from cds_service.settings import Settings
 from cds_service.telemetry.logs import bind_request_id, log
+from cds_service.web.authentication import DEVELOPMENT
 from cds_service.web.concurrency_limit import ConcurrencyLimit
+from cds_service.web.request_ids import accepted_id
 
 PATH = "/mcp"
 SURFACE = "mcp"
@@ -37,8 +37,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-DEVELOPMENT = Principal("development")
-_REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")  # another may be a patient's number
 _STATE = "admitted"
 _MOST_DISCARDED = 8  # times the limit: so much of a body that is too large is read before it is refused
 
@@ -71,8 +69,7 @@ class Admission:
         if head.path in HEALTH:
             await _send(send, 200, b'{"status":"ok"}', {})
             return
-        sent = head.headers.get("x-request-id", "")
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+        request_id = accepted_id(head.headers.get("x-request-id", ""))
         bind_request_id(request_id)
         try:
             principal = await anyio.to_thread.run_sync(self._enter, head)

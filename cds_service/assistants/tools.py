@@ -17,7 +17,7 @@ from cds_service.intake.typed import TypedCase
 from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.articles import articles_on_code
-from cds_service.review.payment import payments_of
+from cds_service.review.payment import page_with_payments
 from cds_service.review.reference import Reference, RulePage, rule_page
 from cds_service.review.typed_cases import review_case
 from cds_service.telemetry.calls import CallSummary
@@ -219,7 +219,8 @@ class Toolbox:
             raise BadRequest("`code`: not a code of these tables; search_codes lists them", "code")
         snapshot = self.advisor.tables.snapshot()
         articles = articles_on_code(page.code, self.advisor.site, snapshot)
-        return CodeAnswer(page=page, payments=payments_of(page.code, snapshot), articles=articles)
+        page, payments = page_with_payments(page, snapshot, self.reference.meaning)
+        return CodeAnswer(page=page, payments=payments, articles=articles)
 
     def rule(self, rule_id: str) -> RulePage:
         """The page of a rule. Raises BadRequest if there is none."""

@@ -29,6 +29,7 @@ import msgspec
 
 from cds_service.auth.surfaces import SURFACES
 from cds_service.core import strict_yaml
+from cds_service.core.checked_file import CheckedFile
 from cds_service.errors import Faults, SettingsError
 from cds_service.fhir.servers import AllowedServer, AllowList, is_secure
 
@@ -74,13 +75,13 @@ def load_clients(path: Path, known_services: Collection[str] | None = None) -> t
     return loader.clients()
 
 
-class _Loader:
+class _Loader(CheckedFile):
     def __init__(self, document: strict_yaml.Document, known_services: Collection[str] | None) -> None:
         self.document = document
         self.known_services = known_services
 
     def clients(self) -> tuple[Client, ...]:
-        written = self._convert(self.document.data, _File, "$").clients or []
+        written = self.convert(self.document.data, _File, "$").clients or []
         faults = Faults()
         made = [faults.attempt(partial(self._client, raw, f"$.clients[{i}]")) for i, raw in enumerate(written)]
         faults.add(self._repeated(made))
@@ -92,7 +93,7 @@ class _Loader:
             values = [client and getattr(client, name) for client in clients]
             for number, value in enumerate(values):
                 if value and value in values[:number]:
-                    yield self._at(f"$.clients[{number}].{name}", f"another client has this `{name}`")
+                    yield self.at(f"$.clients[{number}].{name}", f"another client has this `{name}`")
 
     def _client(self, raw: dict[str, Any], path: str) -> Client:
         """The client as written. Raises SettingsError with all its faults."""
@@ -100,59 +101,40 @@ class _Loader:
         types = {field.name: field.type for field in msgspec.structs.fields(Client)}
         for name, value in raw.items():
             if name in types:
-                faults.attempt(partial(self._convert, value, types[name], f"{path}.{name}"))
+                faults.attempt(partial(self.convert, value, types[name], f"{path}.{name}"))
             else:
-                faults.add([self._at(f"{path}.{name}", f"unknown key `{name}`")])
+                faults.add([self.at(f"{path}.{name}", f"unknown key `{name}`")])
         faults.raise_all()
-        client: Client = self._convert(raw, Client, path)
+        client: Client = self.convert(raw, Client, path)
         faults.add(self._faults(client, path))
         faults.raise_all()
         return client
 
     def _faults(self, client: Client, path: str) -> Iterator[str]:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", client.id):
-            yield self._at(f"{path}.id", "expected `id` to have only letters, digits, dots and hyphens")
+            yield self.at(f"{path}.id", "expected `id` to have only letters, digits, dots and hyphens")
         if not client.issuer.strip():
-            yield self._at(f"{path}.issuer", "expected `issuer` to be the `iss` of the client's tokens")
+            yield self.at(f"{path}.issuer", "expected `issuer` to be the `iss` of the client's tokens")
         yield from self._key_faults(client, path)
         known = None if self.known_services is None else (*self.known_services, *SURFACES)
         for number, service in enumerate(client.services or ()):
             if known is not None and service not in known:
-                yield self._at(f"{path}.services[{number}]", f"expected one of {', '.join(known)}")
+                yield self.at(f"{path}.services[{number}]", f"expected one of {', '.join(known)}")
         seconds = client.token_seconds
         if seconds is not None and not LEAST_TOKEN_SECONDS <= seconds <= MOST_TOKEN_SECONDS:
-            yield self._at(f"{path}.token_seconds", f"expected {LEAST_TOKEN_SECONDS} to {MOST_TOKEN_SECONDS} seconds")
+            yield self.at(f"{path}.token_seconds", f"expected {LEAST_TOKEN_SECONDS} to {MOST_TOKEN_SECONDS} seconds")
         for number, server in enumerate(client.fhir_servers):
             fault = server.fault()
             if fault:
-                yield self._at(f"{path}.fhir_servers[{number}].url", fault)
+                yield self.at(f"{path}.fhir_servers[{number}].url", fault)
 
     def _key_faults(self, client: Client, path: str) -> Iterator[str]:
         if not (client.jwks_url or client.jwks_file):
-            yield self._at(path, "expected `jwks_url` or `jwks_file`")
+            yield self.at(path, "expected `jwks_url` or `jwks_file`")
         if client.jwks_url and not is_secure(client.jwks_url):
-            yield self._at(f"{path}.jwks_url", "expected an https URL; keys sent over http could be altered")
+            yield self.at(f"{path}.jwks_url", "expected an https URL; keys sent over http could be altered")
         if not client.algorithms:
-            yield self._at(f"{path}.algorithms", f"expected one or more of {', '.join(ALGORITHMS)}")
+            yield self.at(f"{path}.algorithms", f"expected one or more of {', '.join(ALGORITHMS)}")
         for number, algorithm in enumerate(client.algorithms):
             if algorithm not in ALGORITHMS:
-                yield self._at(f"{path}.algorithms[{number}]", f"expected one of {', '.join(ALGORITHMS)}")
-
-    def _convert(self, data: Any, form: Any, path: str) -> Any:
-        try:
-            return msgspec.convert(data, form)
-        except msgspec.ValidationError as error:
-            text, _, where = str(error).partition(" - at `$")
-            within = path + where.rstrip("`")
-            unknown = re.fullmatch(r"Object contains unknown field `(.+)`", text)
-            if unknown:
-                raise self._fault(f"{within}.{unknown[1]}", f"unknown key `{unknown[1]}`") from None
-            missing = re.fullmatch(r"Object missing required field `(.+)`", text)
-            words = f"`{missing[1]}` is required" if missing else text[:1].lower() + text[1:]
-            raise self._fault(within, words) from None
-
-    def _fault(self, path: str, text: str) -> SettingsError:
-        return SettingsError(self._at(path, text))
-
-    def _at(self, path: str, text: str) -> str:
-        return f"{self.document.name}: line {self.document.line_of(path)}: {text}"
+                yield self.at(f"{path}.algorithms[{number}]", f"expected one of {', '.join(ALGORITHMS)}")

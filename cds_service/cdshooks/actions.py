@@ -27,7 +27,7 @@ from cds_service.core.changes import (
     ReplaceCode,
     SetUnits,
 )
-from cds_service.core.notation import shortened
+from cds_service.core.notation import capitalized, shortened
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.systems import billing_uri, code_kind
 
@@ -110,7 +110,7 @@ def fhir_actions(
     updates = [
         Action(
             type="update",
-            description="; ".join([shortened(_capitalized("; ".join(described[path]))), *_amounts_note(resource)]),
+            description="; ".join([shortened(capitalized("; ".join(described[path]))), *_amounts_note(resource)]),
             resource=resource,
         )
         for path, resource in updated.items()
@@ -166,10 +166,6 @@ def _change(resource: dict[str, Any], change: Change) -> None:
         _change_claim(resource, change)
     else:
         _change_charge(resource, change)
-
-
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------
@@ -247,7 +243,7 @@ def _create_or_delete(change: Change, case: Case) -> Action | None:
     """The action that creates a charge or deletes a resource; None if the resource has no id."""
     if isinstance(change, AddLine):
         make = _ORDER_TIME[case.site.order_suggestions] if case.stage == "order" else charge_item
-        return Action(type="create", description=_capitalized(str(change)), resource=make(change, case))
+        return Action(type="create", description=capitalized(str(change)), resource=make(change, case))
     target = change.order if isinstance(change, RemoveOrder) else change.line
     return _delete(str(change), target.identity)
 
@@ -283,7 +279,7 @@ def _remove_extension(resource: dict[str, Any], modifier: str) -> None:
 def _delete(description: str, identity: str) -> Action | None:
     if not _has_id(identity):
         return None
-    return Action(type="delete", description=_capitalized(description), resource_id=identity)
+    return Action(type="delete", description=capitalized(description), resource_id=identity)
 
 
 def _has_id(identity: str) -> bool:

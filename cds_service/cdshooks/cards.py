@@ -14,7 +14,7 @@ from cds_service.cdshooks.messages import Card, CardSource, Coding, Link, Sugges
 from cds_service.core.case import Case
 from cds_service.core.changes import AddLine, Change
 from cds_service.core.finding_ids import finding_ids
-from cds_service.core.notation import shortened
+from cds_service.core.notation import capitalized, shortened
 from cds_service.core.review import Review
 from cds_service.core.rules import Finding, Fix, Rule
 from cds_service.core.tables import Source
@@ -128,8 +128,7 @@ def also_rules(finding: Finding) -> tuple[str, ...]:
 
 
 def _label(changes: Iterable[Change]) -> str:
-    text = ", ".join(str(change) for change in changes)
-    return text[:1].upper() + text[1:]
+    return capitalized(", ".join(str(change) for change in changes))
 
 
 def _lacks_details(change: Change) -> bool:

@@ -25,7 +25,7 @@ from cds_service.core.site import Site
 from cds_service.errors import RequestError, ServiceError, SettingsError
 from cds_service.fhir.servers import is_loopback
 from cds_service.review.advisor import Advisor
-from cds_service.review.payment import payments_of, with_payments
+from cds_service.review.payment import page_with_payments
 from cds_service.review.reference import rule_page
 from cds_service.settings import load_settings, table
 from cds_service.telemetry.logs import configure
@@ -120,8 +120,8 @@ def codes(query: tuple[str, ...]) -> None:
         if page is None:
             terminal.show_found(_console(), found)
             return
-    payments = payments_of(page.code, _tables().snapshot())
-    terminal.show_code(_console(), with_payments(page, payments, reference.meaning))
+    shown, _ = page_with_payments(page, _tables().snapshot(), reference.meaning)
+    terminal.show_code(_console(), shown)
 
 
 def _found(written: str) -> Found:

@@ -10,6 +10,7 @@ from msgspec import structs
 from cds_service.cms.answers import COMPONENTS, Fee, OppsStatus
 from cds_service.cms.catalog import Release
 from cds_service.cms.lookup import Snapshot
+from cds_service.core.notation import capitalized
 from cds_service.review.reference import Citation, CodePage, Statement, Topic
 
 PAYMENT = "payment"  # the heading of short facts
@@ -89,7 +90,15 @@ def _payment(
     return Payment(where, modifier, rounded, basis, name, release.first, release.last, indicator)
 
 
-def with_payments(page: CodePage, payments: tuple[Payment, ...], meaning: Callable[[str], str]) -> CodePage:
+def page_with_payments(
+    page: CodePage, snapshot: Snapshot, meaning: Callable[[str], str]
+) -> tuple[CodePage, tuple[Payment, ...]]:
+    """A code's page with the amounts of the loaded tables among its short facts, and the amounts in full."""
+    payments = payments_of(page.code, snapshot)
+    return _with_payments(page, payments, meaning), payments
+
+
+def _with_payments(page: CodePage, payments: tuple[Payment, ...], meaning: Callable[[str], str]) -> CodePage:
     """The page with the payments of loaded releases among its short facts, in place of those of the built-in tables."""
     if not payments:
         return page
@@ -106,8 +115,7 @@ def _in_words(payment: Payment, meaning: Callable[[str], str]) -> str:
     words = meaning(payment.indicator)
     amount = "none" if payment.amount is None else f"${payment.amount:,.2f}"
     modifier = f", with {payment.modifier}" if payment.modifier else ""
-    where = f"{payment.where[:1].upper()}{payment.where[1:]}"
-    return f"{where}{modifier}: {amount} ({payment.basis}{f': {words}' if words else ''})."
+    return f"{capitalized(payment.where)}{modifier}: {amount} ({payment.basis}{f': {words}' if words else ''})."
 
 
 def _cited(payment: Payment) -> Citation:

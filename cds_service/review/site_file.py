@@ -17,11 +17,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cds_service.core import strict_yaml
+from cds_service.core.checked_file import CheckedFile, Part
 from cds_service.core.concepts import BILLING, LOINC, NDC, RXNORM, SNOMED, Code
 from cds_service.core.site import CodeScope, HospitalKind, MedicarePart, Payer, Site, SiteStatement
 from cds_service.errors import Faults, SettingsError
 from cds_service.fhir.systems import code_kind, normalized
-from cds_service.review.checked_file import CheckedFile, Part
 from cds_service.review.statement_file import StatementWords, load_statements
 
 LARGEST_VIAL = 100  # HCPCS units; a larger number is a typing error

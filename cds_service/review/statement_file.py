@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.core import strict_yaml
+from cds_service.core.checked_file import CheckedFile, Part
 from cds_service.core.site import SiteSource, SiteStatement
 from cds_service.errors import Faults, SettingsError
-from cds_service.review.checked_file import CheckedFile, Part
 
 MOST_STATEMENTS = 1_000  # of one site
 LONGEST_TEXT = 600  # characters of a statement: a card quotes it whole

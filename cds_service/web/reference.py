@@ -13,7 +13,7 @@ from cds_service.ask.search import Found
 from cds_service.review.advisor import Advisor
 from cds_service.review.articles import articles_on_code, without_articles
 from cds_service.review.glossary import Term
-from cds_service.review.payment import payments_of, with_payments
+from cds_service.review.payment import page_with_payments
 from cds_service.review.reference import CodePage, Footnotes, ModifierPage, Reference, RulePage, rule_page
 from cds_service.review.samples import SampleLibrary
 from cds_service.web import page_headers
@@ -44,12 +44,11 @@ def blueprint(
         if found is None:
             return _missing("code", url_for("reference.codes"))
         snapshot = advisor.tables.snapshot()
-        payments = payments_of(found.code, snapshot)
+        found, payments = page_with_payments(found, snapshot, reference.meaning)
         loaded: dict[str, Any] = {
             "payments": payments,
             "articles": articles_on_code(found.code, advisor.site, snapshot),
         }
-        found = with_payments(found, payments, reference.meaning)
         if wants_json():
             return as_json({**_members(found), **loaded})
         return page("code.html", page=found, sources=Footnotes(), **loaded)

@@ -22,9 +22,7 @@ def register(app: Flask, metrics: Metrics) -> None:
 
     @app.before_request
     def begin() -> None:
-        sent = request.headers.get("X-Request-ID", "")
-        request_id = sent if _ID.fullmatch(sent) else str(uuid.uuid4())
-        g.request_id = request_id
+        g.request_id = request_id = accepted_id(request.headers.get("X-Request-ID", ""))
         bind_request_id(request_id)
 
     @app.after_request
@@ -36,6 +34,11 @@ def register(app: Flask, metrics: Metrics) -> None:
                 metrics.count_auth_failure(_fault(response.status_code))
             _log_refusal(response.status_code)
         return response
+
+
+def accepted_id(sent: str) -> str:
+    """The client's own id of a request if it may be logged, else a new one."""
+    return sent if _ID.fullmatch(sent) else str(uuid.uuid4())
 
 
 def note_refusal(reason: str, **client: str | None) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.core.concepts import BILLING
-from cds_service.core.notation import codes_without_modifiers, notation, plain
+from cds_service.core.notation import capitalized, codes_without_modifiers, notation, plain
 from cds_service.core.rules import Evidence, Fix
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
 from hooks.coding.claims import units_of
@@ -45,7 +45,7 @@ def named_fix(changes: Iterable[Change], *, recommended: bool, remark: str = "")
     """Changes as one fix, whose label lists them; a remark follows."""
     every = tuple(changes)
     label = ", ".join(map(str, every)) + remark
-    return Fix(label[:1].upper() + label[1:], every, recommended=recommended)
+    return Fix(capitalized(label), every, recommended=recommended)
 
 
 def describe(code: str) -> str:

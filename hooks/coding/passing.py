@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from cds_service.core.case import Line
+from cds_service.core.notation import joined
 from cds_service.core.rules import Because
 from hooks.coding.claims import charge_evidence
 
@@ -17,8 +18,7 @@ def named(words: Iterable[str]) -> str:
     """Words without repetition, as a list: `93351, 93352 and Q9957`; of many, the first and the number of the rest."""
     every = list(dict.fromkeys(words))
     shown = every if len(every) <= MOST_NAMED else [*every[: MOST_NAMED - 1], f"{len(every) - MOST_NAMED + 1} more"]
-    *first, last = shown or [""]
-    return f"{', '.join(first)} and {last}" if first else last
+    return joined(shown or [""])
 
 
 def codes_of(lines: Iterable[Line]) -> str:

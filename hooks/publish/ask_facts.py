@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from cds_service.ask.knowledge import Fact
-from cds_service.core.notation import plain
+from cds_service.core.notation import joined, plain
 from cds_service.core.tables import Entry, Table
 from hooks.codes.tables import (
     ADD_ONS,
@@ -165,14 +165,6 @@ def _notes() -> Iterator[Fact]:
         yield _fact(MODIFIER_NOTES, entry, name, told, (MODIFIER_NOTES.name,))
 
 
-def _and(codes: tuple[str, ...]) -> str:
-    return f"{', '.join(codes[:-1])} and {codes[-1]}" if len(codes) > 1 else codes[0]
-
-
-def _or(codes: tuple[str, ...]) -> str:
-    return f"{', '.join(codes[:-1])} or {codes[-1]}" if len(codes) > 1 else codes[0]
-
-
 def _dates(entry: Entry) -> str:
     """The dates of service of an entry, to stand behind its text."""
     first = f" from {entry.first}" if entry.first else ""
@@ -186,13 +178,13 @@ def _code(entry: CodeEntry) -> Told:
 
 def _add_on(entry: AddOn) -> Told:
     once = ", once per study" if entry.once_per_study else ""
-    text = f"{entry.code} is an add-on: report it only with {_or(entry.primaries)}{once}{_dates(entry)}."
+    text = f"{entry.code} is an add-on: report it only with {joined(entry.primaries, 'or')}{once}{_dates(entry)}."
     return Told(entry.code, text, (entry.code, *entry.primaries))
 
 
 def _whole_service(entry: WholeService) -> Told:
     parts = (entry.echo, *entry.parts)
-    text = f"{entry.code} covers {_and(parts)} if one practitioner does all of them{_dates(entry)}."
+    text = f"{entry.code} covers {joined(parts)} if one practitioner does all of them{_dates(entry)}."
     return Told(entry.code, text, (entry.code, *parts))
 
 
@@ -230,7 +222,7 @@ def _product(entry: Product) -> Told:
     vial += " (from memory: verify)" if entry.vial_from_memory else ""
     limit = f", at most {plain(entry.label_limit_ml)} mL in a study by its label" if entry.label_limit_ml else ""
     ended = "; the product is discontinued" if entry.discontinued else ""
-    ndc = f"; NDC {_and(entry.ndc)}" if entry.ndc else ""
+    ndc = f"; NDC {joined(entry.ndc)}" if entry.ndc else ""
     text = f"{entry.name} is charged with {entry.code}, one unit for 1 mL{vial}{limit}{ndc}{ended}."
     return Told(entry.name.lower(), text, (entry.code,))
 

@@ -6,25 +6,26 @@ import hooks
 from cds_service.review.typed_cases import ClaimExample, ClaimPage, FormChoices
 from hooks.codes.tables import CODES, PRODUCTS
 
-_OFFICE = "place: 11\npayer: Medicare\nday: 2026-11-03\n"
-_HOSPITAL_DOCTOR = "place: 22\npayer: Medicare\nday: 2026-11-03\n"
-_HOSPITAL = "bill: 0131\npayer: Medicare\nday: 2026-11-03\n"
+# The heads of claims: of a practitioner in an office and in a hospital, and of the hospital.
+OFFICE = "place: 11\npayer: Medicare\nday: 2026-11-03\n"
+IN_HOSPITAL = "place: 22\npayer: Medicare\nday: 2026-11-03\n"
+HOSPITAL = "bill: 0131\npayer: Medicare\nday: 2026-11-03\n"
 _GIVEN = "given: Definity 1.3 mL\ndone: 93351\n"
 
 # Each with one fault, but for the last; in the order in which the page offers them.
 EXAMPLES = (
-    ClaimExample("Contrast add-on missing", f"professional: 93351, Q9957x2-JZ\n{_OFFICE}{_GIVEN}"),
-    ClaimExample("Supply missing", f"professional: 93351, 93352\n{_OFFICE}{_GIVEN}"),
-    ClaimExample("Add-on without a primary", f"professional: 93352, Q9957x2-JZ\n{_OFFICE}given: Definity 1.3 mL\n"),
-    ClaimExample("Units", f"professional: 93351, 93352, Q9957x3-JZ\n{_OFFICE}{_GIVEN}"),
+    ClaimExample("Contrast add-on missing", f"professional: 93351, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
+    ClaimExample("Supply missing", f"professional: 93351, 93352\n{OFFICE}{_GIVEN}"),
+    ClaimExample("Add-on without a primary", f"professional: 93352, Q9957x2-JZ\n{OFFICE}given: Definity 1.3 mL\n"),
+    ClaimExample("Units", f"professional: 93351, 93352, Q9957x3-JZ\n{OFFICE}{_GIVEN}"),
     ClaimExample(
         "JW or JZ",
-        f"professional: 93351, 93352, Q9950x2\n{_OFFICE}given: Lumason 2 mL, 3 mL discarded\ndone: 93351\n",
+        f"professional: 93351, 93352, Q9950x2\n{OFFICE}given: Lumason 2 mL, 3 mL discarded\ndone: 93351\n",
     ),
-    ClaimExample("Hospital code", f"institutional: 93351, 93352, Q9957x2\n{_HOSPITAL}{_GIVEN}"),
-    ClaimExample("Pair", f"professional: 93351, 93350, 93352, Q9957x2-JZ\n{_OFFICE}{_GIVEN}"),
-    ClaimExample("26 on the add-on", f"professional: 93351-26, 93352-26\n{_HOSPITAL_DOCTOR}{_GIVEN}"),
-    ClaimExample("Correct claim", f"professional: 93351, 93352, Q9957x2-JZ\n{_OFFICE}{_GIVEN}"),
+    ClaimExample("Hospital code", f"institutional: 93351, 93352, Q9957x2\n{HOSPITAL}{_GIVEN}"),
+    ClaimExample("Pair", f"professional: 93351, 93350, 93352, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
+    ClaimExample("26 on the add-on", f"professional: 93351-26, 93352-26\n{IN_HOSPITAL}{_GIVEN}"),
+    ClaimExample("Correct claim", f"professional: 93351, 93352, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
 )
 
 

@@ -24,13 +24,10 @@ from hooks.codes.tables import (
     Product,
     StressDrug,
 )
+from hooks.publish.claims import HOSPITAL, IN_HOSPITAL, OFFICE
 
 _EACH = 2
-_MEDICARE = "payer: Medicare\nday: 2026-11-03\n"
-_OFFICE = f"place: 11\n{_MEDICARE}"
-_IN_HOSPITAL = f"place: 22\n{_MEDICARE}"
 _LATER = "2026-11-10"
-_HOSPITAL = f"bill: 0131\n{_MEDICARE}"
 
 Claim = tuple[str, str, str]  # what it shows, notation, rule; a right one has no rule
 
@@ -46,8 +43,8 @@ _REST = next(study.code for study in STUDIES if study.system == "billing" and st
 _STUDIES = frozenset(each.code for each in PC_TC if each.indicator == 1) - {entry.code for entry in ADD_ONS}
 _HOSPITAL_CODES = frozenset(entry.code for entry in CODES if entry.hospital)
 _SETTINGS = (
-    ("professional", "professional", _OFFICE, _STUDIES),
-    ("institutional", "facility", _HOSPITAL, _STUDIES | _HOSPITAL_CODES),
+    ("professional", "professional", OFFICE, _STUDIES),
+    ("institutional", "facility", HOSPITAL, _STUDIES | _HOSPITAL_CODES),
 )
 
 
@@ -88,7 +85,7 @@ def _right(entry: CodeEntry) -> Iterator[Claim]:
             yield f"A hospital that gave {product.name}", _hospital_contrast(code, product), ""
     elif code in ADD_ONS:
         for primary in _primaries(code):
-            yield f"Beside {primary} in an office", f"professional: {primary}, {code}\n{_OFFICE}", ""
+            yield f"Beside {primary} in an office", f"professional: {primary}, {code}\n{OFFICE}", ""
     elif entry.kind != "drug":
         yield from _right_alone(code)
 
@@ -98,21 +95,21 @@ def _right_alone(code: str) -> Iterator[Claim]:
     if not _is_study(code):
         yield from _right_beside(code)
         return
-    yield "Alone, in an office", f"professional: {code}\n{_OFFICE}", ""
+    yield "Alone, in an office", f"professional: {code}\n{OFFICE}", ""
     if any(each.indicator == 1 for each in PC_TC.history(code)):
-        yield "The practitioner's part in a hospital", f"professional: {code}-26\n{_IN_HOSPITAL}", ""
-    yield "The hospital's claim", f"institutional: {code}\n{_HOSPITAL}", ""
+        yield "The practitioner's part in a hospital", f"professional: {code}-26\n{IN_HOSPITAL}", ""
+    yield "The hospital's claim", f"institutional: {code}\n{HOSPITAL}", ""
 
 
 def _right_beside(code: str) -> Iterator[Claim]:
     for study in _STRESS:
         if not _is_pair(study, code) and _limit(code, "professional") != 0:
-            yield f"Beside {study}", f"professional: {study}, {code}\n{_OFFICE}", ""
+            yield f"Beside {study}", f"professional: {study}, {code}\n{OFFICE}", ""
     if _limit(code, "professional") != 0:
-        yield "On another day than the study", f"professional: {_WHOLE}, {code} on {_LATER}\n{_OFFICE}", ""
+        yield "On another day than the study", f"professional: {_WHOLE}, {code} on {_LATER}\n{OFFICE}", ""
     if not any(status.belongs_elsewhere for status in OPPS.history(code)):
-        yield "A hospital, on another day", f"institutional: {_WHOLE}, {code} on {_LATER}\n{_HOSPITAL}", ""
-    yield "Beside a rest echo of another day", f"professional: {_REST}, {code} on {_LATER}\n{_OFFICE}", ""
+        yield "A hospital, on another day", f"institutional: {_WHOLE}, {code} on {_LATER}\n{HOSPITAL}", ""
+    yield "Beside a rest echo of another day", f"professional: {_REST}, {code} on {_LATER}\n{OFFICE}", ""
 
 
 def _right_agent(product: Product) -> Iterator[Claim]:
@@ -144,7 +141,7 @@ def _right_drug(drug: StressDrug) -> Iterator[Claim]:
     units = _drug_units(drug)
     given = f"given: {drug.code} {plain(units * drug.mg_per_unit)} mg\n"
     for place, lines in (("An office", f"professional: {_WHOLE}"), ("A hospital", f"institutional: {_WHOLE}")):
-        claim = _OFFICE if lines.startswith("professional") else _HOSPITAL
+        claim = OFFICE if lines.startswith("professional") else HOSPITAL
         yield (
             f"{place} that gave {drug.name}",
             f"{lines}, {drug.code}x{plain(units)}\n{claim}{given}done: {_WHOLE}\n",
@@ -171,16 +168,16 @@ def _wrong(entry: CodeEntry) -> Iterator[Claim]:
     if code in ADD_ONS:
         yield from _wrong_add_on(code)
     if entry.hospital:
-        yield "On a practice's claim", f"professional: {code}\n{_OFFICE}", "code-for-other-setting"
+        yield "On a practice's claim", f"professional: {code}\n{OFFICE}", "code-for-other-setting"
     elif code in CROSSWALK:
-        lines = f"institutional: {code}, {_AGENT.code}x{plain(_units(_AGENT))}\n{_HOSPITAL}"
+        lines = f"institutional: {code}, {_AGENT.code}x{plain(_units(_AGENT))}\n{HOSPITAL}"
         yield (
             "Contrast on a Medicare hospital's claim",
             f"{lines}{_given(_AGENT)}done: {code}\n",
             "hospital-contrast-code",
         )
     if any(status.belongs_elsewhere for status in OPPS.history(code)) and code not in ADD_ONS:
-        lines = f"institutional: {_WHOLE}, {code}\n{_HOSPITAL}"
+        lines = f"institutional: {_WHOLE}, {code}\n{HOSPITAL}"
         yield "On a Medicare hospital's claim", lines, "code-for-other-setting"
     yield from _wrong_pair(code)
     yield from _over_limit(code)
@@ -189,11 +186,11 @@ def _wrong(entry: CodeEntry) -> Iterator[Claim]:
 def _wrong_agent(product: Product) -> Iterator[Claim]:
     code, units = product.code, product.units_per_vial
     if product.discontinued:
-        lines = f"professional: {_WHOLE}, {_ADD_ON}, {code}x1-JZ\n{_OFFICE}"
+        lines = f"professional: {_WHOLE}, {_ADD_ON}, {code}x1-JZ\n{OFFICE}"
         yield "The product is discontinued", f"{lines}given: {product.name} 1 mL\ndone: {_WHOLE}\n", "code-not-active"
         yield f"{_AGENT.name} was given", f"{lines}{_given(_AGENT)}done: {_WHOLE}\n", "supply-agent-mismatch"
     elif units:
-        given = f"{_OFFICE}{_given(product)}done: {_WHOLE}\n"
+        given = f"{OFFICE}{_given(product)}done: {_WHOLE}\n"
         lines = f"professional: {_WHOLE}, {_ADD_ON}, {code}x"
         yield "Neither JW nor JZ", f"{lines}{plain(units)}\n{given}", "supply-waste-modifier"
         yield "Fewer units than mL", f"{lines}{plain(units - 1)}-JZ\n{given}", "supply-units-mismatch"
@@ -201,7 +198,7 @@ def _wrong_agent(product: Product) -> Iterator[Claim]:
 
 def _wrong_unspecified(code: str) -> Iterator[Claim]:
     lines = f"professional: {_WHOLE}, {_ADD_ON}, {code}"
-    given = f"{_OFFICE}{_given(_AGENT)}done: {_WHOLE}\n"
+    given = f"{OFFICE}{_given(_AGENT)}done: {_WHOLE}\n"
     yield f"{_AGENT.name} has a code of its own", f"{lines}\n{given}", "supply-unspecified"
     both = f"{lines}, {_AGENT.code}x{plain(_units(_AGENT))}-JZ\n{given}"
     yield "Two codes for one agent", both, "supply-duplicate"
@@ -210,9 +207,9 @@ def _wrong_unspecified(code: str) -> Iterator[Claim]:
 def _wrong_drug(drug: StressDrug) -> Iterator[Claim]:
     units = _drug_units(drug)
     given = f"given: {drug.code} {plain(units * drug.mg_per_unit)} mg\ndone: {_WHOLE}\n"
-    over = f"professional: {_WHOLE}, {drug.code}x{plain(units + 1)}\n{_OFFICE}{given}"
+    over = f"professional: {_WHOLE}, {drug.code}x{plain(units + 1)}\n{OFFICE}{given}"
     yield "More units than were given", over, "stress-drug-units"
-    facility = f"professional: {_WHOLE}-26, {drug.code}x{plain(units)}\n{_IN_HOSPITAL}{given}"
+    facility = f"professional: {_WHOLE}-26, {drug.code}x{plain(units)}\n{IN_HOSPITAL}{given}"
     yield "The hospital's drug on the practitioner's claim", facility, "supply-not-owner"
 
 
@@ -220,16 +217,16 @@ def _wrong_add_on(code: str) -> Iterator[Claim]:
     agent = f", {_AGENT.code}x{plain(_units(_AGENT))}-JZ" if code == _ADD_ON else ""
     primaries = {primary for entry in ADD_ONS.history(code) for primary in entry.primaries}
     if _REST in primaries:
-        yield "Without a primary", f"professional: {code}\n{_OFFICE}", "add-on-without-primary"
+        yield "Without a primary", f"professional: {code}\n{OFFICE}", "add-on-without-primary"
     else:
         yield (
             f"Beside {_REST}, no primary of it",
-            f"professional: {_REST}, {code}{agent}\n{_OFFICE}",
+            f"professional: {_REST}, {code}{agent}\n{OFFICE}",
             "add-on-without-primary",
         )
     if any(each.indicator == 0 for each in PC_TC.history(code)):
         primary = _primaries(code)[0]
-        lines = f"professional: {primary}-26, {code}-26\n{_IN_HOSPITAL}"
+        lines = f"professional: {primary}-26, {code}-26\n{IN_HOSPITAL}"
         yield "26 on the add-on", lines, "add-on-modifier"
 
 
@@ -273,11 +270,11 @@ def _is_pair(one: str, other: str) -> bool:
 
 def _with_contrast(primary: str, product: Product) -> str:
     supply = f"{product.code}x{plain(_units(product))}-JZ"
-    return f"professional: {primary}, {_ADD_ON}, {supply}\n{_OFFICE}{_given(product)}done: {primary}\n"
+    return f"professional: {primary}, {_ADD_ON}, {supply}\n{OFFICE}{_given(product)}done: {primary}\n"
 
 
 def _hospital_contrast(code: str, product: Product) -> str:
-    return f"institutional: {code}, {product.code}x{plain(_units(product))}\n{_HOSPITAL}{_given(product)}done: {code}\n"
+    return f"institutional: {code}, {product.code}x{plain(_units(product))}\n{HOSPITAL}{_given(product)}done: {code}\n"
 
 
 def _given(product: Product) -> str:

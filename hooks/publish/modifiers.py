@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import hooks
+from cds_service.core.notation import capitalized
 from cds_service.core.rules import Rule
 from cds_service.review.reference import ExampleClaim, ModifierPage, Statement, cited
 from hooks.codes.tables import (
@@ -19,11 +20,10 @@ from hooks.codes.tables import (
     STUDIES,
     ModifierMeaning,
 )
+from hooks.publish.claims import IN_HOSPITAL, OFFICE
 
-_OFFICE = "place: 11\npayer: Medicare\nday: 2026-11-03\n"
-_IN_HOSPITAL = "place: 22\npayer: Medicare\nday: 2026-11-03\n"
-_DEFINITY = f"{_OFFICE}given: Definity 1.3 mL\ndone: 93351\n"
-_LUMASON = f"{_OFFICE}given: Lumason 2 mL, 3 mL discarded\ndone: 93351\n"
+_DEFINITY = f"{OFFICE}given: Definity 1.3 mL\ndone: 93351\n"
+_LUMASON = f"{OFFICE}given: Lumason 2 mL, 3 mL discarded\ndone: 93351\n"
 
 
 def _right(what: str, notation: str, rule: str = "") -> ExampleClaim:
@@ -38,24 +38,24 @@ def _wrong(what: str, notation: str, rule: str) -> ExampleClaim:
 # Claims with a modifier, or without one that is due. A test reviews each.
 _CLAIMS = {
     "26": (
-        _right("The practitioner's part of a study in a hospital", f"93351-26\n{_IN_HOSPITAL}"),
-        _wrong("26 on the contrast add-on", f"93351-26, 93352-26\n{_IN_HOSPITAL}", "add-on-modifier"),
+        _right("The practitioner's part of a study in a hospital", f"93351-26\n{IN_HOSPITAL}"),
+        _wrong("26 on the contrast add-on", f"93351-26, 93352-26\n{IN_HOSPITAL}", "add-on-modifier"),
     ),
     "TC": (
-        _right("A practice with the equipment, read elsewhere", f"93350-TC\n{_OFFICE}"),
-        _wrong("TC on the contrast add-on", f"93350-TC, 93352-TC\n{_OFFICE}", "add-on-modifier"),
+        _right("A practice with the equipment, read elsewhere", f"93350-TC\n{OFFICE}"),
+        _wrong("TC on the contrast add-on", f"93350-TC, 93352-TC\n{OFFICE}", "add-on-modifier"),
     ),
     "52": (
-        _right("A rest echo that was not completed", f"93306-52\n{_OFFICE}"),
-        _wrong("52 does not part a pair", f"93351, 93350-52\n{_OFFICE}", "pair-conflict"),
+        _right("A rest echo that was not completed", f"93306-52\n{OFFICE}"),
+        _wrong("52 does not part a pair", f"93351, 93350-52\n{OFFICE}", "pair-conflict"),
     ),
     "76": (
-        _right("A second ECG of the day", f"93000, 93000-76\n{_OFFICE}"),
-        _wrong("A second stress echo exceeds the absolute limit", f"93350, 93350-76\n{_OFFICE}", "units-over-limit"),
+        _right("A second ECG of the day", f"93000, 93000-76\n{OFFICE}"),
+        _wrong("A second stress echo exceeds the absolute limit", f"93350, 93350-76\n{OFFICE}", "units-over-limit"),
     ),
     "77": (
-        _right("A second ECG, read by another", f"93010 by A, 93010-77 by B\n{_IN_HOSPITAL}"),
-        _wrong("77 does not part a pair", f"93351, 93350-77\n{_OFFICE}", "pair-conflict"),
+        _right("A second ECG, read by another", f"93010 by A, 93010-77 by B\n{IN_HOSPITAL}"),
+        _wrong("77 does not part a pair", f"93351, 93350-77\n{OFFICE}", "pair-conflict"),
     ),
     "JW": (
         _right("2 mL given of a 5 mL vial", f"93351, 93352, Q9950x2, Q9950x3-JW\n{_LUMASON}"),
@@ -70,8 +70,8 @@ _CLAIMS = {
 
 def _distinct(modifier: str) -> tuple[ExampleClaim, ...]:
     """Claims with a modifier for distinct services."""
-    injection = f"93351, 96374-{modifier}\n{_OFFICE}"
-    part = f"93351, 93350-{modifier}\n{_OFFICE}"
+    injection = f"93351, 96374-{modifier}\n{OFFICE}"
+    part = f"93351, 93350-{modifier}\n{OFFICE}"
     return (
         _right(
             "Another drug was injected for another reason; the card asks for the record", injection, "pair-conflict"
@@ -92,7 +92,7 @@ def modifiers_of(code: str) -> tuple[str, ...]:
 
 
 def _page(entry: ModifierMeaning) -> ModifierPage:
-    own = Statement(f"{entry.words[:1].upper()}{entry.words[1:]}.", cited(MODIFIER_MEANINGS, entry))
+    own = Statement(f"{capitalized(entry.words)}.", cited(MODIFIER_MEANINGS, entry))
     return ModifierPage(
         modifier=entry.code,
         group=entry.group,

@@ -6,6 +6,7 @@ from datetime import date
 
 from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.changes import RemoveLine
+from cds_service.core.notation import joined
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Question, Undecided, Verdict, Why, rule
 from cds_service.core.tables import Source
 from hooks.codes.tables import ADD_ONS, PAIRS
@@ -265,11 +266,11 @@ def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
         if _loses_its_primary(same[0], removed_lines, case)
         for line in same
     ]
-    kept = _joined(_codes(pair.paid[0] for pair in pairs if pair.paid[0] not in removed_lines))
+    kept = joined(_codes(pair.paid[0] for pair in pairs if pair.paid[0] not in removed_lines))
     is_one = len(_codes(removed)) == 1
     return _finding(
         pairs,
-        f"{_joined(_codes(removed))} {'is' if is_one else 'are'} not paid with {kept}: "
+        f"{joined(_codes(removed))} {'is' if is_one else 'are'} not paid with {kept}: "
         f"remove {'it' if is_one else 'them'}.",
         certain,
         fixes=_removal([*removed, *orphaned]) if certain else (),
@@ -300,7 +301,7 @@ def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool
 def _removal(lines: list[Line]) -> tuple[Fix, ...]:
     if not all(line.open for line in lines):
         return ()
-    label = f"Remove {_joined(_codes(lines))}"
+    label = f"Remove {joined(_codes(lines))}"
     return (Fix(label, tuple(RemoveLine(line) for line in lines)),)
 
 
@@ -309,7 +310,7 @@ def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
     it, was = ("it", "it was") if len(denied) == 1 else ("them", "they were")
     return _finding(
         pairs,
-        f"{_joined(denied)} with {_joined(_codes(pair.paid[0] for pair in pairs))}: not paid without a modifier. "
+        f"{joined(denied)} with {joined(_codes(pair.paid[0] for pair in pairs))}: not paid without a modifier. "
         f"Remove {it}, unless {was} distinct.",
         certain,
         notes=[f"{pair}: not paid together (indicator 1)." for pair in pairs]
@@ -323,7 +324,7 @@ def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
 def _bypassed(pairs: list[Pair], _: bool, __: Case) -> Finding:
     return _finding(
         pairs,
-        f"{_joined(map(str, pairs))} by modifier: documentation of a distinct service is required.",
+        f"{joined(map(str, pairs))} by modifier: documentation of a distinct service is required.",
         False,
         notes=[f"{pair}: paid together only as distinct services (indicator 1)." for pair in pairs],
     )
@@ -353,8 +354,3 @@ def _more_notes(pairs: list[Pair]) -> Iterator[str]:
 
 def _codes(lines: Iterable[Line]) -> list[str]:
     return sorted({line.code for line in lines})
-
-
-def _joined(words: Iterable[str]) -> str:
-    *first, last = list(words)
-    return f"{', '.join(first)} and {last}" if first else last

@@ -1,4 +1,4 @@
-"""The parts that a site's files are read into: unknown and missing members are faults that name file and line."""
+"""The parts that files of settings are read into: unknown and missing members are faults that name file and line."""
 
 import re
 from typing import Any, TypeVar
@@ -10,21 +10,25 @@ from cds_service.errors import SettingsError
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A part of a site's file; other members than its own are faults."""
+    """A part of a file; other members than its own are faults."""
 
 
-PartT = TypeVar("PartT", bound=Part)
+PartT = TypeVar("PartT", bound=msgspec.Struct)
 
 
 class CheckedFile:
-    """A document of a site, converted part by part. All faults are SettingsError."""
+    """A document, converted part by part. All faults are SettingsError."""
 
     def __init__(self, document: strict_yaml.Document) -> None:
         self.document = document
 
+    def at(self, path: str, text: str) -> str:
+        """A line that tells of a path of the document, with the file's name and the line."""
+        return f"{self.document.name}: line {self.document.line_of(path)}: {text}"
+
     def fault(self, path: str, text: str) -> SettingsError:
-        """A fault at a path of the document, with the file's name and the line."""
-        return SettingsError(f"{self.document.name}: line {self.document.line_of(path)}: {text}")
+        """A fault at a path of the document."""
+        return SettingsError(self.at(path, text))
 
     def convert(self, data: Any, form: type[PartT], path: str) -> PartT:
         """The data at a path as a part. Raises SettingsError with the line."""
