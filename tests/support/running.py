@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from pathlib import Path
 
 import requests
@@ -70,6 +70,7 @@ def _serve(arguments: list[str], environment: dict[str, str], log: Path) -> None
     os.environ.clear()
     os.environ.update(environment)
     warnings.simplefilter("error")
+    set_start_method("fork", force=True)  # as the command has it: workers inherit what the service has set
     main(arguments, prog_name="cds-service")
 
 
