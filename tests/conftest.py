@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
@@ -46,6 +47,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         sys.stdout.write(
             "\nthe image cannot be built here: install docker, podman or buildah, then `make test-image`\n"
         )
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """A test that sets up the log, as the application does, leaves no closed stream to the threads of the next one."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,17 @@ def grouped(items: Iterable[ItemT], key: Callable[[ItemT], KeyT]) -> dict[KeyT, 
 
 def alike(lines: Iterable[Line]) -> list[tuple[Line, ...]]:
     """Lines that differ in their units and links only, together: what a rule says of one is true of all."""
+    return [tuple(same) for same in grouped(lines, lambda line: (_alike_key(line), _party(line))).values()]
+
+
+def alike_on_any_claim(lines: Iterable[Line]) -> list[tuple[Line, ...]]:
+    """Lines that differ in their units, links and claims only, together."""
     return [tuple(same) for same in grouped(lines, _alike_key).values()]
+
+
+def _party(line: Line) -> str:
+    """The party that sends a line, as far as it is known: all claims of one known type are of one."""
+    return line.claim if line.claim_type == "unknown" else ""
 
 
 def _alike_key(line: Line) -> tuple[object, ...]:
@@ -43,7 +53,7 @@ def _alike_key(line: Line) -> tuple[object, ...]:
         line.performers,
         line.under_review,
         line.open,
-        line.claim,
+        bool(line.claim),
         line.claim_type,
         line.bill_type,
         line.place_of_service,

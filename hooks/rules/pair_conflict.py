@@ -22,7 +22,7 @@ from hooks.coding.claims import (
     share_a_claim,
 )
 from hooks.coding.hospital import is_of_other_setting
-from hooks.coding.lines import alike, grouped, relevant_lines
+from hooks.coding.lines import alike, alike_on_any_claim, grouped, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import Edit
 from hooks.coding.passing import because_of, codes_of, left_to, on_day
@@ -130,12 +130,37 @@ def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[tuple[tuple[
     """Lines of one day whose codes are a listed pair; indexed by day and code, since a claim may be long."""
     for day, of_day in grouped(lines, lambda line: line.day).items():
         by_code: dict[str, list[tuple[Line, ...]]] = {}
-        for same in alike(of_day):
+        for same in alike_on_any_claim(of_day):
             by_code.setdefault(same[0].code, []).append(same)
         own = {(paid, denied) for paid in by_code.keys() & _PAID for denied in by_code if (paid, denied) in _LISTED}
         loaded = listed_pairs(_codes_on(day, case), day, BOTH_SETTINGS, case)
         for paid, denied in sorted(own | {pair for pair in loaded if pair[0] in by_code and pair[1] in by_code}):
-            yield from _by_practitioner(by_code[paid], by_code[denied])
+            for one, other in _by_practitioner(by_code[paid], by_code[denied]):
+                yield from _by_claim(one, other)
+
+
+def _by_claim(paid: tuple[Line, ...], denied: tuple[Line, ...]) -> Iterator[tuple[tuple[Line, ...], tuple[Line, ...]]]:
+    """Of claims of unknown types, the lines that share a claim and those that do not; the first two of each do."""
+    of_paid, of_denied = ({line.claim for line in lines} for lines in (paid, denied))
+    if {paid[0].claim_type, denied[0].claim_type} != {"unknown"} or len(of_paid | of_denied) == 1:
+        yield paid, denied
+        return
+    if shared := sorted(of_paid & of_denied):
+        yield _on(shared, paid), _on(shared, denied)
+    one = next(line for line in paid if of_denied - {line.claim})
+    other = next(line for line in denied if line.claim != one.claim)
+    yield _led_by(one, paid, of_denied), _led_by(other, denied, of_paid)
+
+
+def _on(claims: list[str], lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines of these claims, in their order."""
+    of_claim = grouped(lines, lambda line: line.claim)
+    return tuple(line for claim in claims for line in of_claim[claim])
+
+
+def _led_by(first: Line, lines: tuple[Line, ...], opposite: set[str]) -> tuple[Line, ...]:
+    """A line and the others of whose claims one of the opposite claims differs."""
+    return (first, *(line for line in lines if line is not first and opposite - {line.claim}))
 
 
 def _by_practitioner(
@@ -283,10 +308,10 @@ def _removed(pairs: Iterable[Pair]) -> list[Line]:
     """Column 2 lines to remove, from the top: a line denied only by a removed line may stay."""
     left, removed = list(pairs), dict[Line, None]()
     while left:
-        denied = {pair.denied[0] for pair in left}
-        top = [pair for pair in left if pair.paid[0] not in denied] or left
+        denied = {line for pair in left for line in pair.denied}
+        top = [pair for pair in left if denied.isdisjoint(pair.paid)] or left
         removed |= dict.fromkeys(line for pair in top for line in pair.denied)
-        left = [pair for pair in left if pair.paid[0] not in removed and pair.denied[0] not in removed]
+        left = [pair for pair in left if not any(removed.keys() >= set(side) for side in (pair.paid, pair.denied))]
     return list(removed)
 
 

@@ -80,6 +80,11 @@ def _chain(count: int) -> dict[str, Any]:
     }
 
 
+def _claims(*lines: str, **case: Any) -> Shape:
+    """Many professional claims of the same lines."""
+    return lambda count: {**_claim(*lines)(len(lines)), "claims": count // len(lines), **case}
+
+
 def _orders(*orders: str) -> Shape:
     return lambda count: {"hook": "order", "ordered": [orders[number % len(orders)] for number in range(count)]}
 
@@ -88,6 +93,8 @@ SHAPES: dict[str, Shape] = {
     "pair, on a claim": _claim("93350", "93306"),
     "pair, charges": _charges("93350", "93351"),
     "pair with a modifier": _claim("93350", "93306-59"),
+    "pair, on many claims": _claims("93350", "93306"),
+    "pair, on many claims of no type": _claims("93350", "93306-26", untyped=True),
     "components": _claim("93350", "93016", "93017", "93018"),
     "all codes of an echo": _claim("93350", "93351", "93352", "93306", "93307", "93320", "93325", "Q9957x2", "0439T"),
     "add-ons alone": _charges("93352"),
@@ -124,11 +131,17 @@ def _undated(case: dict[str, Any]) -> dict[str, Any]:
 def body_of(shape: Shape, count: int) -> tuple[str, bytes]:
     """The service and the body of a call of so many lines."""
     case = shape(count)
-    undated = case.pop("undated", False)
+    undated, untyped, copies = case.pop("undated", False), case.pop("untyped", False), case.pop("claims", 1)
     request = WRITER.request(WRITER.parsed(case))
-    if undated:
-        for entry in request["context"]["draftCharges"]["entry"]:
-            del entry["resource"]["occurrenceDateTime"]
+    entries = request["context"].get("draftCharges", {}).get("entry", [])
+    for entry in entries if undated else ():
+        del entry["resource"]["occurrenceDateTime"]
+    for entry in entries if untyped else ():
+        del entry["resource"]["type"]
+    if copies > 1:
+        entries[:] = [
+            {"resource": {**entry["resource"], "id": f"{number}"}} for entry in entries for number in range(copies)
+        ]
     return service_of(case), json.dumps(request).encode().replace(f'"{LOCAL}"'.encode(), b'"615215"')
 
 

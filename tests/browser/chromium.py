@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
 from playwright.sync_api import Request as BrowserRequest
 
 from tests.support.running import ROOT
@@ -95,6 +95,7 @@ def looking(browser: Browser, address: str, width: int = 1280, scheme: Scheme = 
         permissions=["clipboard-read", "clipboard-write"],
     )
     context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     page = context.new_page()
     seen = Looking(page, address)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 import hooks
 from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, Looking
@@ -85,6 +85,30 @@ def test_the_cases_to_start_with_show_what_they_promise(look: Look) -> None:
             expect(seen.page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "true")
             expect(seen.page.locator("#verdict .head")).to_have_text(head)
             seen.settle()
+
+
+def test_a_case_that_loads_more_slowly_does_not_replace_a_later_choice(look: Look) -> None:
+    with look() as seen:
+        seen.go("/sandbox")
+        held = list[Route]()
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        seen.page.route("**/sandbox/samples/contrast-not-supported/**", hold)
+        slow, quick = (
+            seen.page.get_by_role("link", name=name, exact=True) for name in ("Charged but not given", "Correct claim")
+        )
+        slow.click()
+        expect(slow).to_have_attribute("aria-current", "true")
+        quick.click()
+        expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
+        with seen.page.expect_response("**/sandbox/samples/contrast-not-supported/**"):
+            held[0].continue_()
+        seen.settle()
+        expect(quick).to_have_attribute("aria-current", "true")
+        expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
+        assert "contrast-not-supported" not in seen.page.url
 
 
 def test_what_could_not_be_decided_is_no_pass(look: Look) -> None:

@@ -122,6 +122,7 @@ def test_known_keys_work_while_new_ones_do_not_come() -> None:
             waits = list(pool.map(lambda _: _wait(source, "k2"), range(8)))
         assert len([each for each in waits if each > 0.5]) == 1
         assert server.connections == 1, "one fetch at a time"
+    eventually(lambda: source._running is None)
 
 
 def _wait(source: KeySource, kid: str) -> float:

@@ -4,9 +4,12 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cds_service.core.case import Case, Line, Origin, Records
+from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import Finding, Passed, Undecided
 from cds_service.core.tables import Source, Table
 from hooks.codes.tables import PairRow
@@ -104,6 +107,42 @@ def row(setting: str, last: date | None = None, **lists: tuple[str, ...]) -> Pai
         verified_through=date(2026, 9, 30),
         **lists,  # type: ignore[arg-type]
     )
+
+
+def compared(lines: list[Line]) -> set[tuple[str, str]]:
+    """Each line with the note of its edit, or with the reason why its pair is not decided."""
+    said = set[tuple[str, str]]()
+    for each in pair_conflict.check(Case(stage="claim", lines=Records(lines))):
+        if isinstance(each, Finding):
+            said |= {(f"{each.notes[0].partition(':')[2]}", item.record.origin.resource) for item in each.evidence}
+            said |= {
+                ("removed", change.line.origin.resource)
+                for fix in each.fixes
+                for change in fix.changes
+                if isinstance(change, RemoveLine)
+            }
+        elif isinstance(each, Undecided):
+            said |= {(each.reason, item.record.origin.resource) for item in each.evidence}
+    return said
+
+
+LINES = st.tuples(
+    st.sampled_from(["93350", "93306", "93306-26", "93350-TC", "93351"]),
+    st.sampled_from(["professional", "institutional", "unknown"]),
+    st.sampled_from(["", "a", "b", "c"]),
+)
+
+
+@given(st.lists(LINES, min_size=2, max_size=9, unique=True))
+@example([("93350", "unknown", "a"), ("93306-26", "unknown", "a"), ("93306-26", "unknown", "b")])
+@example([("93350", "unknown", "a"), ("93306-26", "unknown", "b"), ("93306-26", "unknown", "c")])
+@example([("93350", "unknown", "a"), ("93351", "unknown", "a"), ("93306", "unknown", "b"), ("93350", "unknown", "b")])
+def test_many_lines_are_compared_as_each_two_of_them(drawn: list[tuple[str, str, str]]) -> None:
+    """Lines that are alike are compared together, since a call may have thousands: that changes no verdict."""
+    lines = [line(text, claim_type, claim and f"{claim_type} {claim}") for text, claim_type, claim in drawn]
+    lines = [replace(each, origin=Origin(f"{number}", each.code)) for number, each in enumerate(lines)]
+    by_twos = [compared([one, other]) for number, one in enumerate(lines) for other in lines[number + 1 :]]
+    assert compared(lines) == set().union(*by_twos)
 
 
 def verdicts(table: Table[PairRow], monkeypatch: pytest.MonkeyPatch, claim_type: str = "unknown") -> list[type]:

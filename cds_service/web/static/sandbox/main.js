@@ -14,23 +14,26 @@ const state = {
   overridden: new Map(),                           // reasons of overridden cards, by finding
   log: [],                                         // the user's changes, each with the state before it
 };
+let opening = ""; // the sample that was chosen last; one that loads more slowly does not replace it
 let latest = 0; // number of the latest call; answers of earlier ones are discarded
 
 // --- opening a case -------------------------------------------------------------------------------------------------
 
 async function openSample(name, push = true) {
   const link = document.querySelector(`.picker a[data-sample="${CSS.escape(name)}"]`);
+  markCurrent(name);
   try {
     const built = await get(`/sandbox/samples/${name.split("/").map(encodeURIComponent).join("/")}`);
+    if (opening !== name) return;
     if (push) history.pushState({ sample: name }, "", `?sample=${name}`);
     await open(built, { sample: name, title: link?.dataset.about ?? name });
   } catch (error) {
-    showError(error);
+    if (opening === name) showError(error);
   }
-  markCurrent(name);
 }
 
 function markCurrent(name) {
+  opening = name;
   for (const each of document.querySelectorAll("[data-sample]")) {
     const isCurrent = each.dataset.sample === name;
     each.toggleAttribute("aria-current", isCurrent);
