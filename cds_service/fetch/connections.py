@@ -13,13 +13,15 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+# urllib3 logs URLs, and search URLs identify the patient.
+_log_of_urls = logging.getLogger("urllib3")
+_NOWHERE = logging.NullHandler()
+
 
 def session(connections: int) -> requests.Session:
     """A session without proxies, .netrc and cookies, for use by all calls."""
-    # urllib3 logs URLs, and search URLs identify the patient.
-    logger = logging.getLogger("urllib3")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    _log_of_urls.addHandler(_NOWHERE)
+    _log_of_urls.propagate = False
     made = requests.Session()
     made.trust_env = False  # a .netrc would replace the token, and a proxy would see it
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # cookies would leak one user's session to another

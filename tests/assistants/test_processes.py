@@ -26,9 +26,9 @@ from cds_service.telemetry.logs import configure
 from cds_service.wiring import create_toolbox
 from tests.assistants.clients import COMMAND, connected, over_http, over_stdio
 from tests.http.test_authentication import REGISTRATIONS
+from tests.support.forked import run
 from tests.support.running import ROOT, Service, eventually, running_command
 from tests.support.tokens import BASE, P384, RSA, jwk, key_set, published, token
-from tests.unit.test_cli import run
 
 ENDPOINT = f"{BASE}/mcp"
 SECRET = "ZEBEDEE"

@@ -21,7 +21,7 @@ from tests.audit.test_runs import MISSING as RECORDED
 from tests.audit.test_runs import write_export
 from tests.support.audits import audited, counts, findings
 from tests.support.edi import EdiClaim, EdiLine, Style, edi, group, interchange, lines, transaction
-from tests.unit.test_cli import run
+from tests.support.forked import run
 
 MISSING = EdiClaim("MISSING", lines("93351, Q9957x2-JZ"), member="M1", rendering="1000000001")
 RIGHT = EdiClaim("RIGHT", lines("93350, 93352, Q9957x2-JZ"), member="M2")

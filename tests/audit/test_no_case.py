@@ -14,7 +14,7 @@ from cds_service.settings import Settings
 from cds_service.wiring import create_auditor
 from tests.audit.test_runs import write_export
 from tests.support.audits import audited, counts
-from tests.unit.test_cli import run
+from tests.support.forked import run
 
 SNOMED, CVX = "http://snomed.info/sct", "http://hl7.org/fhir/sid/cvx"
 CPT, HCPCS = "http://www.ama-assn.org/go/cpt", "urn:oid:2.16.840.1.113883.6.285"

@@ -20,9 +20,9 @@ from cds_service.cms.store import add
 from tests.http.test_review import as_bundle
 from tests.support import cms_files, synth
 from tests.support.audits import audited, confusion, counts, findings
+from tests.support.forked import run
 from tests.support.notation import request_of
 from tests.support.running import ROOT
-from tests.unit.test_cli import run
 
 FEES = "code,setting,amount\n93350,,190\n93352,,35.50\nQ9957,professional,60\nQ9957,facility,0\nC8928,facility,600\n"
 

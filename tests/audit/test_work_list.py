@@ -13,8 +13,8 @@ from cds_service.audit import work_list
 from cds_service.audit.summary import DRILL_DOWN_ROWS
 from tests.audit.test_runs import CLEAN, DEFINITY, FEES, MISSING, REPEATED, write_export
 from tests.support.audits import audited, findings
+from tests.support.forked import run
 from tests.support.running import ROOT
-from tests.unit.test_cli import run
 
 NAMES = [name for name, _ in work_list.COLUMNS]
 ON_CLAIM = {"professional": "93350, 93352, Q9957x3", "place": "11", "payer": "Aetna PPO", **DEFINITY}

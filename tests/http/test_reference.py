@@ -20,8 +20,8 @@ from cds_service.wiring import product_of
 from hooks.codes.tables import CODES, GUIDANCE, POLICIES
 from hooks.publish.reference import all_tables, reference
 from tests.conftest import BY_LOADED_TABLES
+from tests.support.forked import run
 from tests.support.running import ROOT
-from tests.unit.test_cli import run
 
 CODE_NUMBERS = sorted({entry.code for entry in CODES})
 RULE_IDS = [rule.id for rule in hooks.all_rules()]

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ import requests
 from cds_service.review.advisor import Advisor
 from tests.conftest import SAMPLES
 from tests.http.test_services import corpus_bodies
+from tests.support.forked import run
 from tests.support.notation import bundle, request_of
-from tests.unit.test_cli import run
+from tests.support.running import ROOT
 
 
 def as_bundle(request: dict[str, Any]) -> dict[str, Any]:
@@ -152,10 +155,9 @@ def sample_bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Pa
 def test_the_same_input_gives_the_same_output(server: str, sample_bundles: list[Path]) -> None:
     """Over HTTP twice, and at the command line under two orders of hashing: byte for byte."""
     files = [str(path) for path in sample_bundles]
-    lines = [
-        run("check", "--json", *files, stdin=b"", **(dict(os.environ) | {"PYTHONHASHSEED": seed})).stdout
-        for seed in ("1", "2")
-    ]
+    command = [sys.executable, "-W", "error", "-m", "cds_service", "check", "--json", *files]
+    seeds = [os.environ | {"PYTHONHASHSEED": seed} for seed in ("1", "2")]
+    lines = [subprocess.run(command, cwd=ROOT, env=each, capture_output=True, check=False).stdout for each in seeds]
     assert lines[0] == lines[1]
     for path, line in zip(sample_bundles, lines[0].splitlines(), strict=True):
         first, second = post(server, path.read_bytes()), post(server, path.read_bytes())

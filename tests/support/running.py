@@ -1,77 +1,22 @@
-"""Runs `cds-service serve`, or another command that serves, in a process of its own.
-
-The process is forked from one that has imported the service, as importing it takes most of the time of a start, and the
-suite starts the service a hundred times. Tests of the start itself run the command (`tests/http/test_server.py`).
-"""
+"""Runs `cds-service serve`, or another command that serves, in a process of its own."""
 
 import os
 import signal
 import socket
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, set_start_method
 from pathlib import Path
 
 import requests
 
-ROOT = Path(__file__).parents[2]
-_FORKING = get_context("forkserver")
-_FORKING.set_forkserver_preload(["cds_service.cli.main", "cds_service.server.granian", "tests.support.preloaded"])
+from tests.support import forked
+from tests.support.forked import ForkedCommand, Streams
+
+ROOT = forked.ROOT
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-
-
-class ServiceProcess:
-    """A process of the service, with the methods of `subprocess.Popen` that tests use."""
-
-    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
-        self._process = _FORKING.Process(target=_serve, args=(arguments, environment, log))
-        self._process.start()
-        assert self._process.pid is not None
-        self.pid = self._process.pid
-
-    def poll(self) -> int | None:
-        """The exit code, or the negative number of the signal that ended it; None while it runs."""
-        return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.send_signal(signal.SIGKILL)
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Its exit code, once it has ended. Raises TimeoutError after some seconds."""
-        self._process.join(timeout)
-        code = self.poll()
-        if code is None:
-            raise TimeoutError(f"the service did not end within {timeout} seconds")
-        return code
-
-
-def _serve(arguments: list[str], environment: dict[str, str], log: Path) -> None:
-    """Run the command in this process, which is a fork of its own."""
-    from cds_service.cli.main import main  # noqa: PLC0415  # it is loaded in the process that forks, not in the tests'
-
-    with log.open("ab") as file, Path(os.devnull).open("rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    os.environ.clear()
-    os.environ.update(environment)
-    warnings.simplefilter("error")
-    set_start_method("fork", force=True)  # as the command has it: workers inherit what the service has set
-    main(arguments, prog_name="cds-service")
 
 
 @dataclass(frozen=True)
@@ -81,7 +26,7 @@ class Service:
     address: str
     database: Path
     log: Path
-    process: ServiceProcess
+    process: ForkedCommand
 
     def workers(self) -> list[int]:
         """The processes that answer calls."""
@@ -110,7 +55,7 @@ def running_command(folder: Path, *arguments: str, **environment: str) -> Iterat
     port, database, log_file = free_port(), folder / "feedback.sqlite3", folder / "log.txt"
     command = [*arguments, "--port", str(port)]
     defaults = {"CDS_DATABASE_URL": f"sqlite:///{database}"}
-    process = ServiceProcess(command, os.environ | defaults | environment, log_file)
+    process = ForkedCommand(command, os.environ | defaults | environment, Streams(log_file, log_file))
     service = Service(f"http://127.0.0.1:{port}", database, log_file, process)
     try:
         _wait_for(service, process)
@@ -128,7 +73,7 @@ def free_port() -> int:
     return port
 
 
-def _wait_for(service: Service, process: ServiceProcess) -> None:
+def _wait_for(service: Service, process: ForkedCommand) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:

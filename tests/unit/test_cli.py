@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,16 +12,11 @@ from click.testing import CliRunner
 
 from cds_service.cli.main import main
 from tests.conftest import SAMPLES
+from tests.support.forked import run
 from tests.support.notation import body_of, bundle, request_of
-from tests.support.running import ROOT
 
 FLAGS = body_of({"lines": "93350, Q9957x2"})
 PASSES = body_of({"lines": "93350, 93352, Q9957x2"})
-
-
-def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-W", "error", "-m", "cds_service", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, cwd=ROOT, env=environment or None, check=False)
 
 
 def test_no_findings_is_exit_code_0() -> None:

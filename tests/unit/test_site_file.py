@@ -15,9 +15,9 @@ from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
 from hooks.coding.setting_and_payer import payer_answer, payer_of, takes_hospital_codes
 from tests.rules.test_cases import SERVICES
+from tests.support.forked import run
 from tests.support.notation import body_of, request_of, service_of
 from tests.support.running import ROOT
-from tests.unit.test_cli import run
 
 EXAMPLE = ROOT / "deploy" / "site.example.yaml"
 LOCAL = "urn:oid:1.2.36.1.2001.1005.17"

@@ -20,9 +20,9 @@ from cds_service.web.markdown import as_html
 from cds_service.wiring import create_advisor, create_asker
 from hooks.codes.tables import CODES
 from tests.rules.test_cases import CASES, SERVICES
+from tests.support.forked import run
 from tests.support.notation import body_of, service_of
 from tests.support.running import ROOT
-from tests.unit.test_cli import run
 
 EXAMPLE = ROOT / "deploy" / "statements.example.yaml"
 
