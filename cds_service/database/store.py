@@ -125,10 +125,10 @@ class Store:
     def _stored_cards(self, actor: AuditActor, cards: set[str]) -> set[str]:
         """The stored cards of this client. Waits briefly, since recently issued cards may not be stored yet."""
         self.flush()
-        found = self._database.run(lambda connection: _select_cards(connection, actor.client, cards))
+        found = self._database.read(lambda connection: _select_cards(connection, actor.client, cards))
         if found != cards:
             time.sleep(_OTHER_WORKERS_SECONDS)
-            found = self._database.run(lambda connection: _select_cards(connection, actor.client, cards))
+            found = self._database.read(lambda connection: _select_cards(connection, actor.client, cards))
         return found
 
     def _feedback_row(self, item: Feedback) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def blueprint(database: Database, rules: tuple[Rule, ...], services: tuple[str, 
 
     def filtered() -> tuple[Filters, Insights]:
         filters = _filters({rule.id for rule in rules}, set(services))
-        return filters, database.run(lambda connection: gather(connection, filters))
+        return filters, database.read(lambda connection: gather(connection, filters))
 
     @routes.get("/insights")
     def page() -> Response:

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine, event, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, event, insert, inspect, select, text, update
 
 from cds_service.cdshooks.messages import (
     AcceptedSuggestion,
@@ -254,6 +255,28 @@ def test_many_writers_at_once(address: str, database: Database, engine: Engine) 
     for other in others:
         other.close()
     assert len(rows(engine, FEEDBACK)) == 50
+
+
+def test_who_reads_keeps_no_writer_waiting_and_waits_for_none(address: str, database: Database, engine: Engine) -> None:
+    """As insights over a year of calls, which read for seconds."""
+    other, is_held, may_end = Database(address), threading.Event(), threading.Event()
+
+    def held(connection: Connection) -> int:
+        found = gather(connection, Filters(date(2020, 1, 1), date(2020, 12, 31))).calls
+        is_held.set()
+        assert may_end.wait(MOST_SECONDS)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(database.read, held)
+        assert is_held.wait(MOST_SECONDS)
+        saved = pool.submit(Store(other).save_feedback, HERE, SERVICE, [accepted("c1")])
+        assert saved.result(MOST_SECONDS).new_items == 1
+        assert not reading.done()
+        may_end.set()
+        assert reading.result(MOST_SECONDS) == 0
+    other.close()
+    assert len(rows(engine, FEEDBACK)) == 1
 
 
 # --- rows that are kept soon ----------------------------------------------------------------------------------------
