@@ -91,7 +91,7 @@ soak: $(VENV)/.dev  ## load the service for MINUTES with faults among the calls;
 conformance: $(VENV)/.dev  ## print what each sentence of the specification came to; fails where one is not met
 	$(BIN)/python -m tests.conformance
 
-bench: $(VENV)/.dev  ## measure speed against the baseline, in about five minutes; BENCH=--quick for a first look
+bench: $(VENV)/.dev  ## measure speed against the baseline, in some fifteen minutes; BENCH=--quick for a first look
 	$(BIN)/python -m tests.bench $(BENCH)
 
 bench-peer: $(PEER_VENV)/.installed  ## install HealthChain, so that `make bench` measures it too

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from tests.bench import calls
+from tests.bench import calls, shapes
+from tests.bench.lived import Rounds, lived
 from tests.bench.measure import LOAD_CORE, SERVER_CORE, Figure, alternating, exponent, measure, one_by_one
 from tests.bench.report import machine, number, ratio, table
 from tests.bench.servers import BASELINE, FROZEN_BASELINE, Running, peers, running, service
@@ -51,6 +52,8 @@ class Bench:
                 yield "## Against HealthChain\n\n" + self._beside_peers(variants[0], others)
             yield "## Memory and start\n\n" + _memory_and_start([*baselines, *variants, *others])
             yield "## Growth\n\n" + self._growth(variants[0])
+        yield "## The lived call\n\n" + lived(Rounds(self.seconds, self.rounds, self.folder))
+        yield "## Shapes\n\n" + shapes.measured_table()
         yield "## Workers\n\n" + self._workers(first)
 
     # --- tables -----------------------------------------------------------------------------------------------------
@@ -72,7 +75,7 @@ class Bench:
         for size in (SMALL, LARGE):
             for call in calls.measured(size):
                 servers = [*baselines, *variants]
-                figures = alternating(servers, call, self.rounds, self.seconds, self.folder)
+                figures = self._figures(servers, call)
                 for server, figure in zip(servers, figures, strict=True):
                     target = TARGETS[size, call.cards] if server is variants[0] else None
                     beside = [ratio(figure.cpu_ms, figures[0].cpu_ms, target)]
@@ -85,12 +88,15 @@ class Bench:
         for size in (SMALL, LARGE):
             call = calls.measured(size)[0]
             servers = [mine, *others]
-            figures = alternating(servers, call, self.rounds, self.seconds, self.folder)
+            figures = self._figures(servers, call)
             for server, figure in zip(servers, figures, strict=True):
                 times = figures[0].per_second / figure.per_second
                 rows.append((f"{size // 1000} KB", server.server.name, *_figures(figure), f"{times:.1f}"))
         heads = ("prefetch", "server", "req/s", "p50 ms", "p99 ms", "p99/p50", "CPU ms", "service is faster by")
         return table(heads, rows)
+
+    def _figures(self, servers: list[Running], call: calls.Call) -> list[Figure]:
+        return alternating([(server, call) for server in servers], self.rounds, self.seconds, self.folder)
 
     def _growth(self, server: Running) -> str:
         series: dict[str, list[tuple[int, calls.Call]]] = {
@@ -161,7 +167,7 @@ def _short(size: int) -> str:
 
 
 def main() -> None:
-    """Run all measurements, in about five minutes, or shorter ones with `--quick`."""
+    """Run all measurements, in some fifteen minutes, or shorter ones with `--quick`."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short measurements, for a first look")
     parser.add_argument("--output", type=Path, default=RESULTS, help="the file that takes the tables")

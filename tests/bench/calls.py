@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tests.bench.record import CPT, Record, enlarge
 from tests.support.running import ROOT
@@ -22,19 +22,20 @@ MakeLine = Callable[[int], dict[str, Any]]
 class Call:
     """One request. `cards` is how many cards, each with suggestions, the service must answer it with.
 
-    `is_complete`: its prefetch lacks nothing, so half of the requests name a FHIR server that need not be asked.
+    `naming`: how many of the requests name a FHIR server that need not be asked, as their prefetch lacks nothing.
     """
 
     name: str
     path: str
     body: bytes
     cards: int = 0
-    is_complete: bool = True
+    naming: Literal["never", "half", "always"] = "half"
 
     @property
     def bodies(self) -> tuple[bytes, ...]:
         """The bodies that are sent in turn."""
-        return (self.body, _NAMED_SERVER + self.body[1:]) if self.is_complete else (self.body,)
+        named = _NAMED_SERVER + self.body[1:]
+        return {"never": (self.body,), "half": (self.body, named), "always": (named,)}[self.naming]
 
 
 def measured(size: int) -> list[Call]:
@@ -66,7 +67,7 @@ def of_lines(count: int, make: MakeLine) -> Call:
     entries = [{"resource": _charge(number, make(number), patient)} for number in range(count)]
     request["context"]["draftCharges"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     request["prefetch"] = {key: request["prefetch"][key] for key in ("patient", "encounter", "coverages")}
-    return Call(f"{count} lines", CLAIM_REVIEW, _as_bytes(request), is_complete=False)
+    return Call(f"{count} lines", CLAIM_REVIEW, _as_bytes(request), naming="never")
 
 
 def other_lines(number: int) -> dict[str, Any]:

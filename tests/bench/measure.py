@@ -43,15 +43,15 @@ def _figure(cpu_seconds: float, load: Load) -> Figure:
     return Figure(1000 * cpu_seconds / load.answers, load.p50, load.p99, load.answers / load.seconds)
 
 
-def alternating(servers: Sequence[Running], call: Call, rounds: int, seconds: float, folder: Path) -> list[Figure]:
-    """The median figures of each server, after so many rounds in which each has its turn: what else the machine does
-    then falls on all alike.
+def alternating(pairs: Sequence[tuple[Running, Call]], rounds: int, seconds: float, folder: Path) -> list[Figure]:
+    """The median figures of each server with its call, after so many rounds in which each has its turn: what else the
+    machine does then falls on all alike.
     """
-    for server in servers:
+    for server, call in pairs:
         check_answer(server.address, call, server.server)
-    found: list[list[Figure]] = [[] for _ in servers]
+    found: list[list[Figure]] = [[] for _ in pairs]
     for _ in range(rounds):
-        for mine, server in zip(found, servers, strict=True):
+        for mine, (server, call) in zip(found, pairs, strict=True):
             mine.append(measure(server, call, seconds, folder))
     return [_middle(mine) for mine in found]
 

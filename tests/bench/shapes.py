@@ -9,21 +9,26 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from cds_service.cdshooks.services import Service
+from cds_service.errors import TooMuchWork
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor, service_directory
 from tests.bench.measure import exponent
+from tests.bench.report import number, table
 from tests.support import notation
 from tests.support.notation import service_of
 
 TOO_SLOW_TO_GROW = 1.0  # seconds of CPU after which ten times as many lines are not tried
 LINES = (10, 100, 1_000, 10_000)
+HEADS = ("shape", *(f"{count:,} lines, s" for count in LINES), "exponent at the end", "MB", "answer, kB")
 LOCAL = "99199"  # in place of a local code, which has another form
 WRITER = replace(notation.WRITER, most_items=max(LINES))
 Shape = Callable[[int], dict[str, Any]]
@@ -146,51 +151,53 @@ def body_of(shape: Shape, count: int) -> tuple[str, bytes]:
 
 
 def measured(advisor: Advisor, shape: Shape, count: int) -> dict[str, Any]:
-    """Seconds of CPU, megabytes and bytes of the answer of one call, in a process of its own."""
+    """Seconds of CPU, megabytes and bytes of the answer of one call, in a process of its own; empty if refused."""
     service_id, body = body_of(shape, count)
     service = service_directory(advisor.hook_namespace).with_id(service_id)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        started = time.process_time()
-        response = advisor.answer(service, body).response
-        seconds = time.process_time() - started
-        size = len(msgspec.json.encode(response))
-        megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        os.write(writer, json.dumps({"seconds": seconds, "megabytes": megabytes, "answer": size}).encode())
+        with suppress(TooMuchWork):
+            os.write(writer, json.dumps(_figures(advisor, service, body)).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
         figures: dict[str, Any] = json.loads(pipe.read() or "{}")
     os.waitpid(child, 0)
-    return figures | {"body": len(body)}
+    return figures
 
 
-def rows(names: list[str]) -> Iterator[str]:
-    """A line of figures for each shape."""
+def _figures(advisor: Advisor, service: Service, body: bytes) -> dict[str, float]:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.process_time()
+    response = advisor.answer(service, body).response
+    seconds = time.process_time() - started
+    megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {"seconds": seconds, "megabytes": megabytes, "answer": len(msgspec.json.encode(response))}
+
+
+def rows(names: Collection[str] = SHAPES) -> Iterator[tuple[str, ...]]:
+    """The figures of each shape as cells, in the order of HEADS. A call that was refused as too costly has dashes."""
     advisor = create_advisor(Settings(mode="development"))
-    for name, shape in SHAPES.items():
-        if names and name not in names:
-            continue
+    for name in names:
         found = []
         for count in LINES:
-            found.append(measured(advisor, shape, count))
-            if found[-1].get("seconds", 99) > TOO_SLOW_TO_GROW:
+            found.append(measured(advisor, SHAPES[name], count))
+            if found[-1].get("seconds", TOO_SLOW_TO_GROW) >= TOO_SLOW_TO_GROW:
                 break
-        if any("seconds" not in each for each in found):
-            yield f"{name:34} died"
-            continue
-        pairs = [(count, each["seconds"]) for count, each in zip(LINES, found, strict=False)]
-        last = found[-1]
-        times = "  ".join(f"{seconds:8.4f}" for _, seconds in pairs)
-        yield (
-            f"{name:34} {times}  exponent {exponent(pairs[-2:]):.2f}  {last['megabytes']:.0f} MB  "
-            f"answer {last['answer']:,}  body {last['body']:,}"
-        )
+        taken = [(count, each["seconds"]) for count, each in zip(LINES, found, strict=False) if "seconds" in each]
+        times = [number(seconds) for _, seconds in taken] + ["-"] * (len(LINES) - len(taken))
+        last = found[len(taken) - 1]
+        grown = f"{exponent(taken[-2:]):.2f}" if len(taken) > 1 else "-"
+        yield (name, *times, grown, f"{last['megabytes']:.0f}", f"{last['answer'] // 1000:,}")
+
+
+def measured_table() -> str:
+    """The shapes as a Markdown table."""
+    return table(HEADS, rows())
 
 
 if __name__ == "__main__":
-    for line in rows(sys.argv[1:]):
-        sys.stdout.write(f"{line}\n")
+    for cells in rows(sys.argv[1:] or SHAPES):
+        sys.stdout.write(f"{cells[0]:34} {'  '.join(f'{cell:>7}' for cell in cells[1:])}\n")
         sys.stdout.flush()

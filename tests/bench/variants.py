@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.bench.servers import Tokens
-from tests.support.tokens import BASE, ISSUER, P384, jwk, key_set, token
+from tests.support.tokens import BASE, ISSUER, P384, RSA, jwk, key_set, token
 
 _CLIENTS = [{"id": "bench", "issuer": ISSUER, "jwks_file": "bench-keys.json"}]
 
@@ -27,7 +27,7 @@ class Variant:
 
 def _in_production(folder: Path) -> dict[str, str]:
     """One registered client with its key in a file, and no limit of its calls that the load would reach."""
-    (folder / "bench-keys.json").write_bytes(key_set(jwk(P384, "k1")))
+    (folder / "bench-keys.json").write_bytes(key_set(jwk(P384, "k1"), jwk(RSA, "k2")))
     (folder / "bench-clients.yaml").write_text(json.dumps({"clients": _CLIENTS}))  # JSON is YAML
     return {
         "CDS_MODE": "production",
@@ -44,5 +44,15 @@ def _signed(address: str, count: int) -> Sequence[str]:
     return [token(aud=endpoint) for _ in range(count)]
 
 
-# The first is the one whose ratios have targets; the second adds the check of a token (ES384) and the replay store.
-VARIANTS = (Variant("open"), Variant("signed calls", _in_production, _signed))
+def _signed_by_rsa(address: str, count: int) -> Sequence[str]:
+    """The same with RS384, whose signatures are slow to make and quick to check."""
+    endpoint = BASE + urlsplit(address).path
+    return [token(RSA, "RS384", {"kid": "k2"}, aud=endpoint) for _ in range(count)]
+
+
+# The first is the one whose ratios have targets; the others add the check of a token and the replay store.
+VARIANTS = (
+    Variant("open"),
+    Variant("signed calls", _in_production, _signed),
+    Variant("signed calls (RS384)", _in_production, _signed_by_rsa),
+)
