@@ -1,4 +1,4 @@
-"""FHIR Bundles, decoded in one pass if every entry parses, otherwise entry by entry."""
+"""FHIR Bundles, decoded in one pass if every entry parses, otherwise entry by entry; and the entries of new ones."""
 
 from typing import Any
 
@@ -7,6 +7,16 @@ import msgspec
 from cds_service.fhir.resources import AnyResource
 
 JSON_NULL = msgspec.Raw(b"null")
+
+
+def with_entries(bundle: dict[str, Any], entries: list[Any]) -> dict[str, Any]:
+    """The Bundle with these entries in place of its own, and their number as `total` if it is the result of a search.
+
+    Without entries it has no `entry`: FHIR's JSON has no empty arrays.
+    """
+    bare = {name: value for name, value in bundle.items() if name not in {"entry", "total"}}
+    total = {"total": len(entries)} if bundle.get("type") == "searchset" else {}
+    return bare | total | ({"entry": entries} if entries else {})
 
 
 class Link(msgspec.Struct, gc=False):

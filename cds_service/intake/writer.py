@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.errors import UnreadableCase
+from cds_service.fhir.bundle import with_entries
 from cds_service.intake.fields import MOST_ITEMS, parse_fields
 from cds_service.intake.resources import PATIENT, ResourceWriter
 from cds_service.intake.text import parse_text
@@ -94,7 +95,7 @@ class CaseWriter:
 
 def bundle_of(resources: list[Json]) -> Json:
     """A Bundle that holds the resources."""
-    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in resources]}
+    return with_entries({"resourceType": "Bundle", "type": "collection"}, [{"resource": each} for each in resources])
 
 
 def _charges(case: TypedCase, make: ResourceWriter) -> list[Json]:
@@ -121,11 +122,8 @@ def _record(case: TypedCase, make: ResourceWriter, charges: list[Json]) -> dict[
 
 def _prefetch(case: TypedCase, make: ResourceWriter, charges: list[Json]) -> Json:
     found = _record(case, make, charges)
-    wanted = {key for key, resources in found.items() if resources} | set(case.known)
-    prefetch = {key: bundle_of(found[key]) for key in found if key in wanted}
-    if case.hook != "order" and case.ordered:
+    if case.hook != "order":
         # The order is no prefetch key of its own; senders put it with the procedure that it led to.
-        prefetch.setdefault("procedures", bundle_of([]))["entry"] += [
-            {"resource": make.order(each)} for each in case.ordered
-        ]
-    return prefetch
+        found["procedures"] += [make.order(each) for each in case.ordered]
+    wanted = {key for key, resources in found.items() if resources} | set(case.known)
+    return {key: bundle_of(found[key]) for key in found if key in wanted}

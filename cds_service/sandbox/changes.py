@@ -19,6 +19,7 @@ from cds_service.cdshooks.services import Service
 from cds_service.core.case import Administration, Line, Record
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.errors import BadRequest
+from cds_service.fhir.bundle import with_entries
 from cds_service.review.advisor import Answer
 from cds_service.review.reference import Part
 from cds_service.sandbox.json_paths import Json, at, entries_of, put, reference_of
@@ -99,7 +100,7 @@ def _create(request: Json, service: Service, resource: Json) -> None:
     of_draft = service.context_bundle and (service.stage == "claim" or kind.endswith("Request"))
     if of_draft and service.context_bundle:
         bundle = request["context"][service.context_bundle]
-        bundle["entry"] = [*(bundle.get("entry") or []), entry]
+        request["context"][service.context_bundle] = with_entries(bundle, [*(bundle.get("entry") or []), entry])
         return
     keys = [key for key, template in service.prefetch.items() if re.split(r"[/?]", template)[0] == kind]
     if not keys:
@@ -107,8 +108,7 @@ def _create(request: Json, service: Service, resource: Json) -> None:
     (key,) = keys
     prefetch = request.setdefault("prefetch", {}) or {}
     bundle = prefetch.get(key) or {"resourceType": "Bundle", "type": "searchset"}
-    found = [*(bundle.get("entry") or []), entry]
-    prefetch[key] = bundle | {"total": len(found), "entry": found}
+    prefetch[key] = with_entries(bundle, [*(bundle.get("entry") or []), entry])
     request["prefetch"] = prefetch
 
 
@@ -127,22 +127,27 @@ def _update(request: Json, resource: Json) -> None:
 
 
 def _delete(request: Json, reference: str) -> None:
-    bundles = [bundle for bundle in _bundles(request) if bundle.get("entry")]
-    before = sum(len(bundle["entry"]) for bundle in bundles)
-    for bundle in bundles:
-        kept = [entry for entry in bundle["entry"] if reference_of(entry.get("resource") or {}) != reference]
-        if "total" in bundle:
-            bundle["total"] = len(kept)
-        bundle["entry"] = kept
-    if before == sum(len(bundle["entry"]) for bundle in bundles):
+    is_found = False
+    for holder, name in _bundles(request):
+        bundle = holder[name]
+        every = bundle.get("entry") or []
+        kept = [entry for entry in every if reference_of(entry.get("resource") or {}) != reference]
+        if len(kept) < len(every):
+            is_found = True
+            holder[name] = with_entries(bundle, kept)
+    if not is_found:
         raise BadRequest("`actions`: the resource to be deleted is not in this case", "actions")
 
 
-def _bundles(request: Json) -> Iterator[Json]:
-    for part in ("context", "prefetch"):
-        for value in (request.get(part) or {}).values():
-            if isinstance(value, dict) and value.get("resourceType") == "Bundle":
-                yield value
+def _bundles(request: Json) -> list[tuple[Json, str]]:
+    """Every Bundle, as the part of the request that holds it and its name there."""
+    parts = [request.get(part) or {} for part in ("context", "prefetch")]
+    return [
+        (part, name)
+        for part in parts
+        for name, value in part.items()
+        if isinstance(value, dict) and value.get("resourceType") == "Bundle"
+    ]
 
 
 def _entries(request: Json) -> Iterator[tuple[str, Json]]:

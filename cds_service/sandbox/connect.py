@@ -17,6 +17,7 @@ from cds_service.cdshooks.prefetch import fill_template
 from cds_service.errors import BadRequest
 from cds_service.fetch.client import FhirClient
 from cds_service.fetch.queries import Query
+from cds_service.fhir.bundle import with_entries
 from cds_service.fhir.servers import AllowList
 from cds_service.review.reference import Part
 from cds_service.sandbox.json_paths import Json, entries_of
@@ -162,9 +163,7 @@ def _prefetched(answer: Query) -> Any:
     if len(pages) == 1 and pages[0].get("resourceType") != "Bundle":
         return pages[0]
     entries = [entry for page in pages for entry in page.get("entry") or []]
-    return {"resourceType": "Bundle", "type": "searchset", "total": len(entries)} | (
-        {"entry": entries} if entries else {}
-    )
+    return with_entries({"resourceType": "Bundle", "type": "searchset"}, entries)
 
 
 def _decoded(page: bytes) -> Json:

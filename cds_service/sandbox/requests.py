@@ -14,6 +14,7 @@ import msgspec
 
 from cds_service.cdshooks.services import Service, ServiceDirectory
 from cds_service.errors import BadRequest
+from cds_service.fhir.bundle import with_entries
 from cds_service.sandbox.json_paths import Json, entries_of, reference_of
 
 _CHARGES = frozenset({"Claim", "ChargeItem", "ExplanationOfBenefit"})
@@ -106,11 +107,10 @@ class RequestBuilder:
             else:
                 notes.append(f"{entry['resource']['resourceType']} skipped: this hook does not use it")
         if service.context_bundle:
-            request["context"][service.context_bundle] = {
-                "resourceType": "Bundle",
-                "type": "collection",
-                "entry": _as_drafts(under_review, notes) if service.stage == "order" else under_review,
-            }
+            draft = _as_drafts(under_review, notes) if service.stage == "order" else under_review
+            request["context"][service.context_bundle] = with_entries(
+                {"resourceType": "Bundle", "type": "collection"}, draft
+            )
         if _has_context(service, "selections"):
             request["context"]["selections"] = [
                 reference_of(entry["resource"]) for entry in under_review if _is_order(entry["resource"])
@@ -166,8 +166,7 @@ def _add(prefetch: Json, key: str, entry: Json, template: str) -> None:
         prefetch.setdefault(key, entry["resource"])
         return
     bundle = prefetch.get(key) or {"resourceType": "Bundle", "type": "searchset"}
-    found = [*(bundle.get("entry") or []), entry]
-    prefetch[key] = bundle | {"entry": found, "total": len(found)}
+    prefetch[key] = with_entries(bundle, [*(bundle.get("entry") or []), entry])
 
 
 def _without(value: Any, removed: Iterable[Json]) -> Any:
@@ -175,9 +174,7 @@ def _without(value: Any, removed: Iterable[Json]) -> Any:
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
         return value
     taken = [id(entry) for entry in removed]
-    kept = [entry for entry in value.get("entry") or [] if id(entry) not in taken]
-    bare = {name: inner for name, inner in value.items() if name not in {"entry", "total"}}
-    return bare | {"total": len(kept)} | ({"entry": kept} if kept else {})
+    return with_entries(value, [entry for entry in value.get("entry") or [] if id(entry) not in taken])
 
 
 def _object(request: Json, member: str) -> Json:

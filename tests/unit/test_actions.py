@@ -44,11 +44,12 @@ def apply(request: dict[str, Any], actions: list[dict[str, Any]]) -> dict[str, A
     """The request as it would come after the client carried the actions out."""
     after = json.loads(json.dumps(request))
     draft = after["context"].get("draftCharges") or after["context"]["draftOrders"]
-    bundles = [draft, *after["prefetch"].values()]
+    bundles = [each for each in (draft, *after["prefetch"].values()) if "entry" in each]
     for action in actions:
         if action["type"] == "create":
-            action["resource"]["id"] = f"new-{len(draft['entry'])}"
-            draft["entry"].append({"resource": action["resource"]})
+            added = draft.setdefault("entry", [])
+            action["resource"]["id"] = f"new-{len(added)}"
+            added.append({"resource": action["resource"]})
             continue
         target = action.get("resourceId") or f"{action['resource']['resourceType']}/{action['resource']['id']}"
         for each in bundles:
