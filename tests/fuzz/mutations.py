@@ -40,6 +40,7 @@ class Mutation:
 
 
 MUTATIONS: list[Mutation] = []
+assert MUTATIONS
 
 
 def mutation(reads: Reads) -> Callable[[Callable[[Document, Json, Random], bool]], Callable[..., bool]]:
