@@ -70,8 +70,7 @@ def test_our_own_tables_say_nothing_on_codes_that_they_do_not_have(asker: Asker)
     """Our pairs list nothing on another code, which means nothing."""
     for question in ("99213 with 93350", "99213 with 93350 on 2027-03-01", "99213 with 93350 in the hospital"):
         found = texts(asker.ask(question))
-        assert found
-        assert not [name for name in found if name.startswith("pairs:")]
+        assert "pairs:" not in " ".join(found)
 
 
 def test_a_loaded_release_replaces_our_own_limit(asker: Asker) -> None:

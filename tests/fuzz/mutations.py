@@ -40,7 +40,6 @@ class Mutation:
 
 
 MUTATIONS: list[Mutation] = []
-assert MUTATIONS
 
 
 def mutation(reads: Reads) -> Callable[[Callable[[Document, Json, Random], bool]], Callable[..., bool]]:

