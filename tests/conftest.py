@@ -33,6 +33,7 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
+assert SAMPLES
 # The samples of these rules flag only at a site that has loaded CMS's tables: about.yaml says so.
 BY_LOADED_TABLES = {"diagnosis-not-listed"}
 

@@ -65,6 +65,7 @@ def test_many_codes_are_answered_for_the_first(asker: Asker) -> None:
 def test_sentences_repeat_no_markup_of_a_question(asker: Asker) -> None:
     answer = asker.ask("93352 <b>alone</b>")
     assert answer.answered
+    assert answer.answer
     assert all("<" not in each.text for each in answer.answer)
 
 

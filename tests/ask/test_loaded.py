@@ -45,6 +45,7 @@ def test_a_loaded_pair_answers_for_another_code(asker: Asker) -> None:
 def test_a_loaded_pair_answers_before_our_own(asker: Asker) -> None:
     found = texts(asker.ask("93351 and 93352 together"))
     assert "with any modifier (indicator 0)" in found["ptp:93351:93352:professional"]
+    assert found
     assert not [name for name in found if name.startswith("pairs:")]
 
 
@@ -62,13 +63,14 @@ def test_a_code_that_no_table_lists_stays_unknown(asker: Asker, question: str) -
 
 def test_a_day_that_no_release_reaches_is_not_answered_by_one(asker: Asker) -> None:
     found = texts(asker.ask("99213 with 93350 on 2027-03-01"))
-    assert not [name for name in found if name.startswith("ptp:")]
+    assert "ptp:" not in " ".join(found)
 
 
 def test_our_own_tables_say_nothing_on_codes_that_they_do_not_have(asker: Asker) -> None:
     """Our pairs list nothing on another code, which means nothing."""
     for question in ("99213 with 93350", "99213 with 93350 on 2027-03-01", "99213 with 93350 in the hospital"):
-        assert not [name for name in texts(asker.ask(question)) if name.startswith("pairs:")]
+        found = texts(asker.ask(question))
+        assert "pairs:" not in " ".join(found)
 
 
 def test_a_loaded_release_replaces_our_own_limit(asker: Asker) -> None:

@@ -52,9 +52,10 @@ def test_a_case_in_words_is_taken_apart(asker: Asker, part: tuple[str, str]) -> 
 
 def test_a_span_tells_its_place(asker: Asker) -> None:
     found = spans(asker, CASE)
+    assert len(found) > 1
     for each in found:
         assert CASE[each.start : each.end].strip(" ,") == CASE[each.start : each.end]
-    assert all(one.end <= other.start for one, other in pairwise(found))
+    assert len([one for one, other in pairwise(found) if one.end <= other.start]) == len(found) - 1
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_a_corrected_word_is_marked(asker: Asker, written: str, value: str) -> N
 
 @pytest.mark.parametrize("written", ["option", "visions", "definite", "93532", "abcde", "денситу"])
 def test_a_word_of_its_own_is_not_corrected(asker: Asker, written: str) -> None:
-    assert not [each for each in spans(asker, written) if each.corrected]
+    assert True not in {each.corrected for each in spans(asker, written)}
 
 
 def test_unknown_words_are_listed(asker: Asker) -> None:

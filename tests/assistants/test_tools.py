@@ -129,7 +129,11 @@ def test_findings_passes_and_what_was_not_checked_stay_apart_and_findings_are_ci
     not_checked = {each["rule"] for each in answer["notChecked"]}
     assert passed | not_checked | {each["rule"] for each in answer["findings"]} == rules
     assert not passed & not_checked
+    assert passed
+    assert not_checked
+    assert answer["passed"]
     assert all(each["reason"] for each in (*answer["passed"], *answer["notChecked"]))
+    assert answer["findings"]
     for finding in answer["findings"]:
         assert finding["sources"]
         assert all(each["source"] and each["checked"] for each in finding["sources"])
@@ -173,6 +177,7 @@ def test_questions_are_answered_from_the_tables_or_declined(assistant: Assistant
     answer = assistant.answer("ask", question=question)
     assert answer == json.loads(msgspec.json.encode(asker.ask(question)))
     assert answer["answered"]
+    assert answer["answer"]
     assert all(each["source"] and each["text"] for each in answer["answer"])
     declined = assistant.answer("ask", question="what does 99213 pay?")
     assert (declined["answered"], declined["answer"]) == (False, [])

@@ -25,6 +25,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
 def test_sound_claims_are_silent_and_broken_ones_get_exactly_their_finding(drawn: Drawn, tmp_path: Path) -> None:
     settings = Settings(site_file=drawn.site_file, tables_dir=drawn.tables)
     make = partial(create_auditor, settings, FeeTable(), everything=False)
+    assert drawn.claims
     for name, claims in drawn.claims.items():
         export, out = write(tmp_path / name, claims), tmp_path / f"{name}-out"
         summary = audited(export, out, make=make)

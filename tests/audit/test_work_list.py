@@ -17,6 +17,7 @@ from tests.support.forked import run
 from tests.support.running import ROOT
 
 NAMES = [name for name, _ in work_list.COLUMNS]
+assert NAMES
 ON_CLAIM = {"professional": "93350, 93352, Q9957x3", "place": "11", "payer": "Aetna PPO", **DEFINITY}
 
 
@@ -98,6 +99,7 @@ def read_back(**members: Any) -> dict[str, str]:
 @pytest.mark.parametrize("name", ["patient", "payer", "practitioner", "summary"])
 def test_no_cell_is_a_formula(name: str, sign: str) -> None:
     row = read_back(**{name: f'{sign}HYPERLINK("https://example.org")'})
+    assert row
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) for cell in row.values())
     assert f"'{sign}HYPERLINK" in "".join(row.values())
 

@@ -113,6 +113,6 @@ def looking(browser: Browser, address: str, width: int = 1280, scheme: Scheme = 
     yield seen
     page.wait_for_load_state("networkidle")  # a refused request is reported on the console after its answer
     refused = [each for each in seen.faults if "the server responded with a status of 4" in each]
-    assert [each for each in seen.faults if each not in refused] == []
+    assert seen.faults == refused
     assert len(refused) == seen.refusals
     context.close()

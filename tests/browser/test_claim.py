@@ -153,6 +153,7 @@ def test_the_address_holds_the_claim_and_the_link_does_not_send_it(look: Look) -
         link = seen.page.evaluate("navigator.clipboard.readText()")
         assert link == seen.page.url
         assert "93351" in link
+        assert asked
         assert not [each for each in asked if "93351" in each.split("#")[0]]
         seen.page.goto("about:blank")
         seen.page.goto(link)

@@ -49,8 +49,10 @@ def test_tables_of_a_code_open_without_a_script(look: Look, width: int) -> None:
 
 
 def test_the_page_of_every_code_fits_a_phone(look: Look) -> None:
+    codes = sorted({entry.code for entry in CODES})
+    assert codes
     with look(width=PHONE) as seen:
-        for code in sorted({entry.code for entry in CODES}):
+        for code in codes:
             seen.go(f"/codes/{code}")
             height = seen.page.evaluate("document.documentElement.scrollHeight")
             assert height < LONGEST_ON_A_PHONE, code
@@ -76,6 +78,7 @@ GLANCE = [
 def test_the_claims_of_a_code_open_with_their_verdict(look: Look, width: int) -> None:
     page = reference().page("93352")
     assert page
+    assert page.glance.examples
     for each in page.glance.examples:
         with look(width=width) as seen:
             seen.go("/codes/93352")

@@ -54,6 +54,7 @@ def test_a_week_begins_on_monday_and_none_is_left_out(counted: connections.Datab
     filters = last(12)
     weeks = insights(counted, filters).by_week(filters)
     assert len(weeks) == len(filters.weeks) == 13
+    assert weeks
     assert all(week.weekday() == 0 for week in weeks)
     assert sum(each.cards for each in weeks.values()) == 6
     assert weeks[monday(datetime.now(UTC).date() - timedelta(days=30))] == Outcomes(0, 1, 0)

@@ -50,6 +50,7 @@ def test_the_json_is_read(body: str) -> None:
 def test_every_key_is_explained_with_an_example() -> None:
     found = {key for first, *_ in rows("The keys") for key in re.findall(r"`(\w+)`", first)}
     assert found == set(KEYS)
+    assert rows("The keys")
     for *_, example in rows("The keys"):
         assert WRITER.parsed_text(f"day: 2026-11-03\n{example.strip('`')}".replace("day: 2026-11-03\nday", "day"))
 
@@ -57,6 +58,7 @@ def test_every_key_is_explained_with_an_example() -> None:
 def test_every_word_is_explained_with_an_example() -> None:
     found = {word for first, *_ in rows("Words behind an item") for word in re.findall(r"`(\w+)`", first)}
     assert found == {word for words in ALLOWED.values() for word in words}
+    assert rows("Words behind an item")
     for *_, example in rows("Words behind an item"):
         item = example.strip("`")
         key = "given" if item.startswith("Definity") else "ordered" if "planned" in item else "charged"

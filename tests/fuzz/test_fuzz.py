@@ -69,6 +69,7 @@ def test_a_number_gives_the_same_case_and_another_seed_another(good: tuple[Base,
 def test_every_mutation_is_drawn(good: tuple[Base, ...]) -> None:
     deck = Deck(good, SEED)
     names = " ".join(deck.case(number).name for number in range(3000))
+    assert MUTATIONS
     assert [each.name for each in MUTATIONS if each.name not in names] == []
 
 
@@ -459,7 +460,9 @@ def test_what_says_the_same_is_the_same_to_a_reader_of_json(good: tuple[Base, ..
     same = [
         each for each in MUTATIONS if each.reads == SAME and each.name in {"turn_members_around", "escape_characters"}
     ]
+    assert good[:40]
     for base in good[:40]:
+        assert same
         for each in same:
             document = Document(base.body)
             for place in resources(document.tree):
@@ -468,8 +471,10 @@ def test_what_says_the_same_is_the_same_to_a_reader_of_json(good: tuple[Base, ..
 
 
 def test_what_is_damaged_is_not_what_it_was(good: tuple[Base, ...]) -> None:
+    assert MUTATIONS
     for each in MUTATIONS:
         changed = 0
+        assert good[:200]
         for base in good[:200]:
             document = Document(base.body)
             for place in list(resources(document.tree))[:2]:

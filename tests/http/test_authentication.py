@@ -157,7 +157,9 @@ def test_the_log_says_why_and_never_the_token(hospital: Production) -> None:
     for word in ("Smith", "first-id", "second-id", "third-id", "t-7"):
         assert word not in written
     for bearer in bearers:
-        assert not [part for part in bearer.split(".") if len(part) > 20 and part in hospital.log()]
+        parts = [part for part in bearer.split(".") if len(part) > 20]
+        assert parts
+        assert not [part for part in parts if part in hospital.log()]
 
 
 def test_a_path_is_no_way_into_the_log(hospital: Production) -> None:

@@ -24,6 +24,7 @@ def test_what_is_not_said_is_asked(server: str) -> None:
     assert question["answers"] == [
         {"label": "Enter the date of service", "words": "date of service {}", "enter": "date"}
     ]
+    assert answer["understood"]
     for each in answer["understood"]:
         assert answer["words"][each["start"] : each["end"]] == each["text"]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -156,6 +157,7 @@ def test_times_as_rfc_3339_writes_them(service: Service, moment: str) -> None:
 
 def test_every_service_takes_feedback(service: Service) -> None:
     listed = requests.get(f"{service.address}/cds-services", timeout=10).json()["services"]
+    assert listed
     for each in listed:
         card = str(uuid.uuid4())
         assert send(service, item(card), path=f"/cds-services/{each['id']}").status_code == 200
@@ -272,10 +274,12 @@ def test_a_database_that_is_locked_neither_stops_nor_slows_advice(tmp_path: Path
         call(service)
         other = sqlite3.connect(service.database, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
-        started = time.monotonic()
+        seconds = []
         for _ in range(5):
+            started = time.monotonic()
             assert call(service)["summary"]
-        assert time.monotonic() - started < 1.5
+            seconds.append(time.monotonic() - started)
+        assert median(seconds) < 1.0, "a call that waits for the lock waits for seconds"
         assert_unavailable(service, item("late"))
         other.execute("ROLLBACK")
         other.close()
@@ -386,14 +390,16 @@ def marked_feedback(card: str) -> Iterator[dict[str, Any]]:
 
 def test_nothing_of_the_patient_is_in_the_database_or_in_the_log(tmp_path: Path) -> None:
     with running(tmp_path, CDS_KEEP_COMMENTS="false") as service:
-        cards = []
+        cards, faults = [], []
         for path, body in marked_calls():
             response = post(service.address, path, body)
             assert response.status_code in {200, 400, 404}
             if response.status_code == 200:
                 cards += response.json()["cards"]
             else:
-                assert MARK not in response.text, "a fault never repeats what was sent"
+                faults.append(response.text)
+        assert faults
+        assert MARK not in "".join(faults), "a fault never repeats what was sent"
         assert len(cards) >= 3
         assert MARK in str(cards), "the calls were understood"
         statuses = [send(service, each).status_code for each in marked_feedback(cards[0]["uuid"])]

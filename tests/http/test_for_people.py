@@ -139,6 +139,7 @@ def require_no_dead_ends(server: str) -> set[str]:
         assert response.status_code in {200, 302}, f"{path} answers {response.status_code}"
         assert response.status_code == 302 or NAVIGATION in response.text, f"{path} has no navigation"
         paths.add(path)
+    assert paths
     return paths
 
 

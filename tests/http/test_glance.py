@@ -67,7 +67,9 @@ def test_each_code_has_two_right_and_two_wrong_claims(code: str) -> None:
 
 def test_claims_open_on_the_page_of_claims(server: str) -> None:
     text = get(server, "/codes/93352").text
-    for each in page("93352").glance.examples:
+    examples = page("93352").glance.examples
+    assert examples
+    for each in examples:
         assert f'href="/claim#{quote(each.notation)}"' in text
 
 
@@ -79,8 +81,10 @@ def test_every_fact_is_on_the_page_and_in_its_json_with_a_source(server: str, co
     topics = get(server, f"/codes/{code}", **JSON).json()["glance"]["topics"]
     text = page_of(get(server, f"/codes/{code}")).text
     assert [each["id"] for each in topics] == [each.id for each in page(code).glance.topics]
+    assert topics
     for topic in topics:
         assert topic["title"] in text
+        assert topic["facts"]
         for fact in topic["facts"]:
             assert fact["text"] in text
             assert fact["cited"]["source"]
@@ -132,19 +136,25 @@ def test_the_first_screen_says(code: str, topic: str, expected: str) -> None:
 
 def test_facts_follow_the_tables() -> None:
     """No fact is written for a code by hand where a table knows it."""
-    for entry in ADD_ONS:
-        if entry.last is None:
-            assert ", ".join(entry.primaries) in said(entry.code, "with")
+    add_ons = [entry for entry in ADD_ONS if entry.last is None]
+    assert add_ons
+    for entry in add_ons:
+        assert ", ".join(entry.primaries) in said(entry.code, "with")
+    assert UNIT_LIMITS
     for limit in UNIT_LIMITS:
         assert re.search(rf"\b{limit.units} units? a day \(MUE\), MAI {limit.mai}: ", said(limit.code, "once")), limit
+    assert PC_TC
     for part in PC_TC:
         assert f"PC/TC {part.indicator}: " in said(part.code, "modifiers")
-    for status in OPPS:
-        if status.code in CODES:
-            assert f"status {status.status}: " in said(status.code, "setting")
-            assert status.rate is None or f"${status.rate:,.2f}" in said(status.code, "payment")
+    statuses = [status for status in OPPS if status.code in CODES]
+    assert statuses
+    for status in statuses:
+        assert f"status {status.status}: " in said(status.code, "setting")
+        assert status.rate is None or f"${status.rate:,.2f}" in said(status.code, "payment")
+    assert RELATIVE_VALUES
     for row in RELATIVE_VALUES:
         assert row.office is None or f"({row.office.normalize():f} RVU)" in said(row.code, "payment")
+    assert PRODUCTS
     for product in PRODUCTS:
         assert product.name in said(product.code, "with")
 
@@ -168,12 +178,13 @@ def test_a_meaning_from_memory_makes_the_fact_one_from_memory() -> None:
 
 def test_every_indicator_of_the_tables_is_explained(server: str) -> None:
     shown = {each.name for each in reference().indicators}
-    for table in all_tables():
-        for (name, member), indicator in FIELDS.items():
-            if table.name == name:
-                assert {f"{indicator} {getattr(entry, member)}" for entry in table} <= shown
+    tables = {table.name: table for table in all_tables()}
+    assert FIELDS
+    for (name, member), indicator in FIELDS.items():
+        assert {f"{indicator} {getattr(entry, member)}" for entry in tables[name]} <= shown
     assert {"PTP 0", "PTP 1", "PTP 9", "MAI 1", "MAI 2", "MAI 3"} <= shown
     text = page_of(get(server, "/glossary")).text
+    assert INDICATORS
     assert all(entry.words in text for entry in INDICATORS)
 
 
@@ -215,7 +226,8 @@ def test_a_modifiers_page_says_its_use_codes_rules_and_sources(server: str, name
     assert content["words"] in text
     assert content["codes"]
     assert all(code in text for code in (*content["codes"], *content.get("never", ())))
-    assert all(rule in text for rule in content.get("rules", ()))
+    assert set(content.get("rules", ())) <= {rule for rule in RULE_IDS if rule in text}
+    assert content["statements"]
     for each in content["statements"]:
         assert each["text"] in text
         assert each["cited"]["source"] in text
@@ -244,5 +256,6 @@ def test_codes_and_rules_of_a_modifier_come_from_the_tables(
     assert never <= set(found.never)
     assert not set(found.codes) & set(found.never)
     assert rules <= set(found.rules)
+    assert found.codes
     for code in found.codes:
         assert name in page(code).glance.modifiers

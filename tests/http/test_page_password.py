@@ -128,6 +128,7 @@ def test_neither_is_served_in_production_unless_asked_for(tmp_path: Path, monkey
     monkeypatch.setenv("CDS_DATABASE_URL", f"sqlite:///{tmp_path / 'x.sqlite3'}")
     monkeypatch.chdir(ROOT)
     addresses = {rule.rule: rule.endpoint for rule in create_app(load_settings()).url_map.iter_rules()}
+    assert addresses
     assert not [each for each in addresses if each.startswith(("/sandbox", "/insights"))]
     assert addresses["/"] == "claim.start", "the start is the claim page then"
 

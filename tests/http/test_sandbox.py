@@ -101,7 +101,9 @@ def test_every_sample_has_a_sentence_and_every_sentence_a_sample() -> None:
     library = SampleLibrary(ROOT / "sample_bundles", ServiceDirectory(all_services(), "org.example"), product_of)
     listed = {each.name: each.about for group in library.groups(all_rules()) for each in group.samples}
     assert sorted(listed) == sorted(NAMES)
-    for path in (ROOT / "sample_bundles").glob("*/about.yaml"):
+    paths = list((ROOT / "sample_bundles").glob("*/about.yaml"))
+    assert paths
+    for path in paths:
         written = [line.split(":")[0] for line in path.read_text().splitlines() if not line.startswith("#")]
         assert sorted(f"{path.parent.name}/{name}" for name in written) == sorted(
             name for name in listed if name.startswith(f"{path.parent.name}/")
@@ -181,9 +183,11 @@ def test_the_timeline_shows_each_record_with_its_resource(server: str) -> None:
 def test_everything_read_is_told_once_and_stands_where_it_says(server: str, name: str) -> None:
     request = sample(name)
     explained = good(server, "/sandbox/explain", request)
-    places = [(each["path"], each.get("within", "")) for each in everything(explained)]
+    told = everything(explained)
+    places = [(each["path"], each.get("within", "")) for each in told]
     assert len(set(places)) == len(places)
-    for each in everything(explained):
+    assert told
+    for each in told:
         resource = json_paths.at(request, each["path"])
         assert each["reference"].startswith(f"{resource['resourceType']}/{resource['id']}")
 
@@ -200,7 +204,9 @@ def test_strict_validation_names_the_place_and_no_value(server: str) -> None:
 def test_markdown_of_a_case_has_no_effect(server: str) -> None:
     request = sample(FLAGGED)
     text = json.dumps(request).replace("chg-87163bce", "<img src=x onerror=alert(1)>")
-    for found in good(server, "/sandbox/explain", json.loads(text))["findings"]:
+    findings = good(server, "/sandbox/explain", json.loads(text))["findings"]
+    assert findings
+    for found in findings:
         assert "<img" not in found["html"]
         assert "<strong>Why</strong>" in found["html"]
 
@@ -264,6 +270,7 @@ def test_every_case_can_be_asked_about_on_every_hook(server: str, name: str, hoo
         assert hook == "encounter-discharge"
         assert "; the case has none" in framed.json()["issue"][0]["diagnostics"]
         return
+    assert framed.status_code == 200
     summaries(server, framed.json()["request"])  # which the service takes
 
 
@@ -299,9 +306,12 @@ def offers(server: str, name: str) -> Iterator[tuple[str, Json]]:
 @pytest.mark.parametrize("name", FLAGS)
 def test_every_suggestion_is_applied_and_its_card_is_gone(server: str, name: str) -> None:
     request = sample(name)
-    for rule, suggestion in offers(server, name):
+    offered = list(offers(server, name))
+    assert offered
+    for rule, suggestion in offered:
         changed = good(server, "/sandbox/accept", {"request": request, "actions": suggestion["actions"]})
         assert len(changed["differences"]) >= len({each["type"] for each in suggestion["actions"]})
+        assert changed["differences"]
         for difference in changed["differences"]:
             assert any(line[0] in "+-" for line in difference["lines"])
         after = requests.post(server + PATHS[request["hook"]], json=changed["request"], timeout=30).json()

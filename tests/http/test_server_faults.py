@@ -23,7 +23,7 @@ from tests.http.test_services import CLAIM_REVIEW, post
 from tests.support.running import ROOT, START_SECONDS, Service, eventually, free_port, running
 
 IDLE = 1100
-PROMPT_SECONDS = 2.0
+PROMPT_SECONDS = HEADER_SECONDS - 1.0  # before the connections that send nothing are closed
 
 
 def answers(service: Service) -> bool:
@@ -129,7 +129,7 @@ def test_a_good_client_does_not_wait_for_those_that_send_nothing(tmp_path: Path,
 def test_slow_headers_are_cut_early(tmp_path: Path, first: bytes, then: bytes) -> None:
     with running(tmp_path) as service, connections(service, 1, first) as (connection,):
         started = time.monotonic()
-        eventually(lambda: is_closed(connection, then), HEADER_SECONDS + 3)
+        eventually(lambda: is_closed(connection, then), HEADER_SECONDS + 15)
         assert time.monotonic() - started > HEADER_SECONDS - 2, "a slow network has some time"
 
 
@@ -148,7 +148,7 @@ def test_a_connection_is_used_again_after_a_pause(tmp_path: Path) -> None:
     request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with running(tmp_path) as service, connections(service, 1, request) as (connection,):
         assert _answer(connection).startswith(b"HTTP/1.1 200")
-        time.sleep(HEADER_SECONDS - 2)
+        time.sleep(HEADER_SECONDS / 2)
         connection.sendall(request)
         assert _answer(connection).startswith(b"HTTP/1.1 200")
 

@@ -44,6 +44,7 @@ def test_discovery(server: str) -> None:
     services = {each["id"]: each for each in response.json()["services"]}
     assert services["contrast-echo-order-sign"]["hook"] == "order-sign"
     assert services["contrast-echo-claim-review"]["hook"] == "org.example.claim-review"
+    assert services
     for each in services.values():
         assert each["title"]
         assert each["description"]
@@ -293,6 +294,7 @@ def test_uuids_are_unique_in_an_answer_and_new_in_the_next(server: str) -> None:
 
     first, second = uuids(), uuids()
     assert len(set(first + second)) == len(first) + len(second) == 6
+    assert first
     assert all(uuid.UUID(each) for each in first)
 
 

@@ -34,9 +34,11 @@ def test_the_page_lists_the_built_in_tables(server: str) -> None:
     content = get(server, "/tables", **JSON).json()
     assert content["loaded"] == content["faults"] == []
     assert [each["name"] for each in content["builtIn"]] == [table.name for table in all_tables()]
+    assert content["builtIn"]
     for table in content["builtIn"]:
         assert table["title"] in page.text
         assert table["entries"] > 0
+        assert table["sources"]
         assert all(source["checked"] in page.text for source in table["sources"])
 
 
@@ -99,6 +101,7 @@ def test_a_codes_page_tells_what_medicare_pays_by_the_newest_releases(tmp_path: 
         (rate,) = get(service.address, "/codes/C8928", **JSON).json()["payments"]
         assert (rate["amount"], rate["basis"], rate["last"]) == (800.9, "status S, APC 5573", "2026-12-31")
         content = get(service.address, "/codes/93352", **JSON).json()
+        assert content["payments"]
         for fact, payment in zip(facts(content, "payment"), content["payments"], strict=True):
             assert fact["cited"]["source"] == payment["release"]
             assert fact["cited"]["checked"] == f"dates of service {payment['first']} to {payment['last']}"
@@ -143,6 +146,7 @@ def test_the_glossary_names_the_articles_of_the_sites_contractors_without_their_
     server: str, server_with_articles: str
 ) -> None:
     articles = get(server_with_articles, "/glossary", **JSON).json()["articles"]
+    assert articles
     for code, found in articles.items():
         assert found == get(server_with_articles, f"/codes/{code}", **JSON).json()["articles"]
     assert {each["article"] for each in articles["93351"]} == {"A57306"}

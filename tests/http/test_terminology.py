@@ -46,6 +46,7 @@ def test_all_in_one_bundle(server: str) -> None:
     assert [f"{each['resource']['resourceType']}/{each['resource']['id']}" for each in content["entry"]] == list(
         EXPORTS
     )
+    assert content["entry"]
     assert all(each["fullUrl"] == each["resource"]["url"] for each in content["entry"])
 
 
@@ -84,8 +85,10 @@ def test_the_value_sets_are_the_tables() -> None:
 
 
 def test_cpt_and_hcpcs_codes_are_under_their_own_systems() -> None:
+    assert EXPORTS["ValueSet/codes-in-scope"]["compose"]["include"]
     for include in EXPORTS["ValueSet/codes-in-scope"]["compose"]["include"]:
         is_cpt = include["system"] == "http://www.ama-assn.org/go/cpt"
+        assert include["concept"]
         assert all(each["code"][0].isdigit() is is_cpt for each in include["concept"])
 
 
@@ -101,7 +104,9 @@ def test_the_maps_are_the_tables() -> None:
 
 def test_the_displays_are_our_own_words() -> None:
     words = {entry.code: entry.words for entry in CODES}
+    assert EXPORTS["ValueSet/codes-in-scope"]["compose"]["include"]
     for include in EXPORTS["ValueSet/codes-in-scope"]["compose"]["include"]:
+        assert include["concept"]
         for each in include["concept"]:
             assert each["display"].startswith(words[each["code"]])
 

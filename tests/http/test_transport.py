@@ -92,6 +92,7 @@ def test_answers_and_faults_can_be_read_by_a_listed_origin(server: str) -> None:
 def test_without_the_setting_no_origin_is_allowed() -> None:
     client = create_app(Settings()).test_client()
     response = client.options("/cds-services", headers={"Origin": EHR, "Access-Control-Request-Method": "GET"})
+    assert response.headers
     assert not [name for name in response.headers.keys() if name.lower().startswith("access-control")]  # noqa: SIM118
 
 
@@ -136,13 +137,18 @@ def routes() -> list[tuple[str, set[str]]]:
     return list(found.items())
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY"])
-@pytest.mark.parametrize(("path", "allowed"), routes(), ids=[path for path, _ in routes()])
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY"}
+REFUSED = [
+    pytest.param(path, allowed, method, id=f"{method} {path}")
+    for path, allowed in routes()
+    for method in sorted(METHODS - allowed)
+]
+
+
+@pytest.mark.parametrize(("path", "allowed", "method"), REFUSED)
 def test_a_method_that_is_not_allowed_is_a_405_that_says_which_are(
     server: str, path: str, allowed: set[str], method: str
 ) -> None:
-    if method in allowed:
-        return
     response = requests.request(method, server + path, timeout=10)
     assert_outcome(response, 405)
     assert set(response.headers["Allow"].split(", ")) == allowed

@@ -184,7 +184,8 @@ class _Worker:
             return "untested"
         seconds = self._coverage.seconds_for(tests)
         self._send({"file": mutant.module, "text": text, "tests": tests, "seconds": seconds})
-        assert self._process.stdout is not None
+        if self._process.stdout is None:
+            raise RuntimeError("the process that judges mutants has no output")
         answer = self._process.stdout.readline().strip()
         if not answer:
             raise RuntimeError(f"the process that judges mutants ended at {mutant}")

@@ -41,6 +41,7 @@ class TestRule:
 def test_ids_are_unique_and_kebab_case() -> None:
     ids = [rule.id for rule in RULES]
     assert len(set(ids)) == len(ids)
+    assert ids
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", rule_id) for rule_id in ids)
 
 
@@ -61,6 +62,7 @@ def test_what_every_case_says_is_unique() -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_entry_is_sourced_and_dated(table: Table[Entry]) -> None:
     assert table.entries
+    assert table
     for entry in table:
         assert table.source(entry).document
         assert table.source(entry).year >= 2010
@@ -80,7 +82,9 @@ def test_every_code_that_a_table_names_is_described() -> None:
 
 def test_no_pair_is_both_never_paid_and_paid_with_a_modifier_or_written_both_ways() -> None:
     for setting in ("professional", "facility"):
-        for day in {row.start for row in tables.PAIRS}:
+        days = {row.start for row in tables.PAIRS}
+        assert days
+        for day in days:
             rows = [row for row in tables.PAIRS if row.setting == setting and row.in_force(day)]
             listed = [(row.code, code) for row in rows for code in (*row.never, *row.with_modifier)]
             assert len(set(listed)) == len(listed)

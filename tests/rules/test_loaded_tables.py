@@ -303,7 +303,7 @@ def test_passes(site: Site, case: dict[str, Any]) -> None:
     answer = site.answer(case)
     assert [(rule.id, each.summary) for rule, each in answer.review.findings] == []
     quarterly = f"no loaded release has {case.get('day', IN_Q4)}"
-    assert [each.reason for _, each in answer.review.not_checked if quarterly not in each.reason] == []
+    assert {quarterly in each.reason for _, each in answer.review.not_checked} <= {True}
     assert answer.response.cards == ()
     assert not answer.review.empty
 
@@ -490,7 +490,7 @@ EVERY_CASE = {name: case for name, (_, case, *_) in (FLAGS | ABSTAINS).items()} 
 def test_with_scope_echo_other_codes_are_silent(folder: Path, make: MakeSite, case: dict[str, Any]) -> None:
     answer = make(folder, "echo").answer(case)
     assert (answer.review.findings, answer.response.cards) == ((), ())
-    assert [rule.id for rule, _ in answer.review.not_checked if rule.every_code] == []
+    assert {rule.every_code for rule, _ in answer.review.not_checked} <= {False}
 
 
 @pytest.mark.parametrize("kind", ["professional", "institutional"])

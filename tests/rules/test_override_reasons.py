@@ -43,6 +43,7 @@ def test_codes_are_unique() -> None:
 
 
 def test_what_was_done_is_no_reason_before_it_and_what_is_planned_none_after_it() -> None:
+    assert hooks.all_rules()
     for rule in hooks.all_rules():
         assert not {"not-performed", "performed", "charged-elsewhere"} & {
             each.code for each in rule.reasons_at("order")

@@ -171,7 +171,7 @@ def test_a_charge_on_record_that_is_added_to_the_claim_gives_no_new_warning(case
     after = apply(request, json.loads(ENCODER.encode(msgspec.to_builtins(done, str_keys=False))))
     left = advise(ADVISOR, after, service_of(case))
     assert warnings(left) <= warnings(before)
-    assert not any(each.summary.startswith(LEFT_OFF) for _, each in left.review.findings)
+    assert LEFT_OFF not in {each.summary[: len(LEFT_OFF)] for _, each in left.review.findings}
 
 
 def added_codes(findings: Iterable[Finding]) -> set[str]:
@@ -196,29 +196,49 @@ def test_the_order_of_lines_and_entries_does_not_matter(case: dict[str, Any]) ->
     assert said(of_case(ADVISOR, case)) == said(of_case(ADVISOR, turned))
 
 
-@often
-@given(case=NO_CONTRAST)
-def test_without_a_sign_of_contrast_no_charge_for_it_is_suggested(case: dict[str, Any]) -> None:
-    for _, finding in of_case(ADVISOR, case).review.findings:
-        for fix in finding.fixes:
-            for change in fix.changes:
-                if isinstance(change, AddLine | ReplaceCode):
-                    assert not change.code.startswith(CONTRAST_CODES)
+def test_without_a_sign_of_contrast_no_charge_for_it_is_suggested() -> None:
+    suggested = set[str]()
+
+    @often
+    @given(case=NO_CONTRAST)
+    def no_charge_for_contrast(case: dict[str, Any]) -> None:
+        fixes = [fix for _, finding in of_case(ADVISOR, case).review.findings for fix in finding.fixes]
+        changes = [change for fix in fixes for change in fix.changes if isinstance(change, AddLine | ReplaceCode)]
+        for change in changes:
+            assert not change.code.startswith(CONTRAST_CODES)
+            suggested.add(change.code)
+
+    no_charge_for_contrast()
+    assert suggested
 
 
-@often
-@given(case=ANY_CASE)
-def test_findings_refer_to_records_of_the_input(case: dict[str, Any]) -> None:
-    advice = of_case(ADVISOR, case)
-    for rule, finding in advice.review.findings:
-        assert finding.evidence, rule.id
-        for each in finding.evidence:
-            assert each.record.origin.resource in advice.parsed.raw
+def test_findings_refer_to_records_of_the_input() -> None:
+    seen = set[str]()
+
+    @often
+    @given(case=ANY_CASE)
+    def refer(case: dict[str, Any]) -> None:
+        advice = of_case(ADVISOR, case)
+        for rule, finding in advice.review.findings:
+            assert finding.evidence, rule.id
+            for each in finding.evidence:
+                assert each.record.origin.resource in advice.parsed.raw
+            seen.add(rule.id)
+
+    refer()
+    assert seen
 
 
-@often
-@given(case=ANY_CASE)
-def test_every_card_keeps_to_the_limits(case: dict[str, Any]) -> None:
-    for card in of_case(ADVISOR, case).response.cards:
-        assert len(card.summary) < 140
-        assert not card.summary.endswith("…")
+def test_every_card_keeps_to_the_limits() -> None:
+    seen = set[str]()
+
+    @often
+    @given(case=ANY_CASE)
+    def keep_to_the_limits(case: dict[str, Any]) -> None:
+        for card in of_case(ADVISOR, case).response.cards:
+            assert len(card.summary) < 140
+            assert not card.summary.endswith("…")
+            seen.add(card.summary)
+
+    keep_to_the_limits()
+    assert seen

@@ -97,23 +97,28 @@ def with_many_lines(request: Any) -> Any:
 def test_every_text_of_a_card_and_a_finding_is_short_whatever_was_sent(
     advisor: Advisor, rule_id: str, changed: Any
 ) -> None:
-    for case in CASES[rule_id]["flags"][:4]:
-        body = json.dumps(changed(request_of(case))).encode()
-        advice = advisor.answer(SERVICES[service_of(case)], body)
-        for card in advice.response.cards:
-            suggestions = card.suggestions or ()
-            words = [card.summary, *(each.label for each in suggestions)]
-            assert max(map(len, words)) < 140
-            assert max((len(act.description) for each in suggestions for act in each.actions or ()), default=0) < 200
-            assert len(card.detail or "") < 20_000
-        report = report_of(advice)
-        for found in report.findings:
-            assert max(map(len, [found.summary, *(each.label for each in found.fixes)])) < 140
-            assert len(found.detail) < 20_000
-        reasons = [each.reason for each in report.not_checked] + [each.message for each in report.warnings]
-        seen = [each for found in report.findings for each in found.evidence]
-        seen += [each for found in report.not_checked for each in found.evidence]
-        assert max(map(len, [*reasons, *(each.reference for each in seen), *(each.seen for each in seen)])) < 500
+    bodies = [(service_of(case), changed(request_of(case))) for case in CASES[rule_id]["flags"][:4]]
+    answers = [advisor.answer(SERVICES[service], json.dumps(body).encode()) for service, body in bodies]
+    cards = [card for each in answers for card in each.response.cards]
+    # A payer with a long name is not Medicare, of which alone the rule speaks.
+    assert cards or (changed, rule_id) == (with_long_texts, "supply-waste-modifier")
+    for card in cards:
+        suggestions = card.suggestions or ()
+        words = [card.summary, *(each.label for each in suggestions)]
+        assert max(map(len, words)) < 140
+        assert max((len(act.description) for each in suggestions for act in each.actions or ()), default=0) < 200
+        assert len(card.detail or "") < 20_000
+    reports = [report_of(each) for each in answers]
+    findings = [found for each in reports for found in each.findings]
+    assert findings or not cards
+    for found in findings:
+        assert max(map(len, [found.summary, *(each.label for each in found.fixes)])) < 140
+        assert len(found.detail) < 20_000
+    undecided = [found for each in reports for found in each.not_checked]
+    reasons = [each.reason for each in undecided] + [warning.message for each in reports for warning in each.warnings]
+    seen = [seen for found in findings for seen in found.evidence]
+    seen += [seen for found in undecided for seen in found.evidence]
+    assert max(map(len, [*reasons, *(each.reference for each in seen), *(each.seen for each in seen)])) < 500
 
 
 def test_of_much_evidence_the_first_is_listed_and_the_rest_counted(advisor: Advisor) -> None:

@@ -513,6 +513,7 @@ def test_cuts_of_true_files_are_read(kind: str) -> None:
     pattern, count = TRUE_FILES[kind]
     paths = sorted(ORIGINALS.glob(pattern))
     assert len(paths) == count
+    assert paths
     for path in paths:
         content = path.read_bytes()
         assert [each.kind for each in LAYOUTS.values() if each.recognizes(decoded(content)[:65536])] == [kind]

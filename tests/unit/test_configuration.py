@@ -75,7 +75,7 @@ def test_odd_values_are_accepted_or_named_and_never_a_traceback(monkeypatch: pyt
     for value in ODD:
         good = {"CDS_MODE": "development", "CDS_DATABASE_URL": "sqlite:///x.sqlite3"}
         lines = faults(monkeypatch, **(good | {variable(name): value}))
-        assert all(line.isprintable() for line in lines)
+        assert "".join(lines).isprintable()
         if lines and not lines[0].startswith(("CDS_CLIENTS_FILE: required", "CDS_PUBLIC_BASE_URL: required")):
             assert any(line.startswith(f"{variable(name)}: ") for line in lines), (value, lines)
             assert len(value) < 4 or value not in "".join(lines) or name.endswith(("_file", "_key")), "it may be secret"

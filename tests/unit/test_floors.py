@@ -61,23 +61,22 @@ def room_of(module: str) -> str:
     return module.split(".")[1] if "." in module else "__init__"
 
 
-@pytest.mark.parametrize("module", [each for each in MODULES if each.startswith("cds_service.")])
+IN_ROOMS = [each for each in MODULES if each.startswith("cds_service.") and each != "cds_service.__init__"]
+
+
+@pytest.mark.parametrize("module", IN_ROOMS)
 def test_the_machine_imports_only_from_its_floor_or_below(module: str) -> None:
-    if module == "cds_service.__init__":
-        return
     mine = FLOOR[room_of(module)]
-    above = [each for each in imported(MODULES[module]) if each.startswith("cds_service.")]
-    assert [each for each in above if FLOOR[room_of(each)] > mine] == []
+    rooms = {room_of(each) for each in imported(MODULES[module]) if each.startswith("cds_service.")}
+    assert rooms <= {room for room, floor in FLOOR.items() if floor <= mine}
 
 
 @pytest.mark.parametrize("module", [each for each in MODULES if each.startswith("hooks.")])
 def test_the_knowledge_imports_only_from_its_floor_or_below(module: str) -> None:
     mine = KNOWLEDGE_FLOOR[room_of(module)]
-    for each in imported(MODULES[module]):
-        if each.split(".")[0] == "hooks":
-            assert KNOWLEDGE_FLOOR[room_of(each)] <= mine, each
-        else:
-            assert room_of(each) in OPEN_TO_KNOWLEDGE, each
+    rooms = {(each.split(".")[0], room_of(each)) for each in imported(MODULES[module])}
+    below = {("hooks", room) for room, floor in KNOWLEDGE_FLOOR.items() if floor <= mine}
+    assert rooms <= below | {("cds_service", room) for room in OPEN_TO_KNOWLEDGE}
 
 
 def test_no_module_imports_itself_through_others() -> None:

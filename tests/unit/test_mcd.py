@@ -45,9 +45,9 @@ def only(snapshot: Snapshot, number: str = CGS, code: str = "93350") -> ArticleR
 def on(snapshot: Snapshot, day: str, code: str = "93350") -> Any:
     """The versions of a day, or the reason why they are not known."""
     found = snapshot.articles("B", CGS, code, date.fromisoformat(day))
+    assert isinstance(found, Articles | NoArticles)
     if isinstance(found, NoArticles):
         return found.reason
-    assert isinstance(found, Articles)
     return [f"{each.row.name} {each.row.version}" for each in found.found] or "; ".join(found.unknown)
 
 

@@ -100,7 +100,9 @@ def test_the_example_is_valid_and_says_something_in_every_part() -> None:
 
 def test_the_example_explains_every_question() -> None:
     text = EXAMPLE.read_text()
-    for question, meaning in hooks.vocabulary().questions.items():
+    questions = hooks.vocabulary().questions
+    assert questions
+    for question, meaning in questions.items():
         assert f"{question} " in text
         assert meaning in text
 

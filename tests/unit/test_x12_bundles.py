@@ -97,6 +97,7 @@ def test_most_of_the_cases_can_be_written_as_a_file_of_claims() -> None:
 
 def reviewed(advisor: Advisor, content: bytes) -> list[ReviewedClaim]:
     every = list(review_claims(advisor, partial(BytesIO, content)))
+    assert every
     assert [each for each in every if isinstance(each, SetAside)] == []
     return [each for each in every if isinstance(each, ReviewedClaim)]
 

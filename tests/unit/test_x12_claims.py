@@ -23,6 +23,7 @@ STRESS = lines("93351, Q9957x2-JZ")
 def claims_of(content: bytes) -> list[Claim]:
     open_file = partial(BytesIO, content)
     found = list(read_claims(open_file, survey(open_file)))
+    assert found
     assert all(isinstance(each, Claim) for each in found), found
     return [each for each in found if isinstance(each, Claim)]
 
@@ -125,6 +126,7 @@ def test_the_type_of_bill_and_the_place_of_service() -> None:
     hospital = EdiClaim(lines=STRESS, kind="institutional", facility="85", frequency="7")
     (info,) = fhir(hospital)["supportingInfo"]
     assert code_in(info["code"]) == "0857"
+    assert fhir(hospital)["item"]
     assert all("locationCodeableConcept" not in item for item in fhir(hospital)["item"])
     office = EdiClaim(lines=(line("93351"), line("Q9957x2", place="19")), facility="22")
     assert [code_in(item["locationCodeableConcept"]) for item in fhir(office)["item"]] == ["22", "19"]
@@ -173,6 +175,7 @@ def test_providers_of_other_payers_and_other_roles_render_nothing() -> None:
 
     (found,) = claims_of(changed(edi(EdiClaim(lines=STRESS, others=[("S", "CI", "X")])), change))
     assert found.rendering is None
+    assert found.lines
     assert all(each.rendering is None for each in found.lines)
 
 

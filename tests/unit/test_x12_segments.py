@@ -52,8 +52,8 @@ def test_lines_of_a_fixed_length_are_joined() -> None:
     whole = edi(CLAIM, style=Style(ending="")).decode()
     for width in (80, 79, 40):
         wrapped = "\r\n".join(whole[start : start + width] for start in range(0, len(whole), width))
-        if not re.search(r":\r\n~|\*\r\n:~", wrapped[:200]):  # within ISA's own separators
-            assert elements(wrapped.encode())[1:] == elements(PLAIN)[1:]
+        assert not re.search(r":\r\n~|\*\r\n:~", wrapped[:200]), "ISA's own separators stay together"
+        assert elements(wrapped.encode())[1:] == elements(PLAIN)[1:]
 
 
 def test_each_interchange_declares_its_own_separators() -> None:

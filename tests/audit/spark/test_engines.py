@@ -72,6 +72,7 @@ def outs(export: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 
 def test_every_planted_error_is_found_and_nothing_else(export: Path, outs: tuple[Path, Path]) -> None:
+    assert outs
     for out in outs:
         assert confusion(export, out) == (Counter(), Counter())
         spoke = {rule for row in findings(out) for rule in (row["rule"], *row["also_rules"])}
@@ -103,6 +104,7 @@ def test_both_summaries_say_the_same(outs: tuple[Path, Path]) -> None:
         assert said[0][part] == said[1][part], part
     for fact in ("lines", "types", "cases", "patientsRead", "reviewed", "empty"):
         assert said[0]["facts"][fact] == said[1]["facts"][fact], fact
+    assert outs
     for out in outs:
         assert "Contrast billed without 93352 or the supply code" in (out / "report.html").read_text()
 

@@ -17,6 +17,7 @@ def test_sound_claims_are_silent_and_broken_ones_get_exactly_their_finding(
     drawn = draw_claims(tmp_path)
     monkeypatch.setenv("CDS_SITE_FILE", str(drawn.site_file))
     monkeypatch.setenv("CDS_TABLES_DIR", str(drawn.tables))
+    assert drawn.claims
     for name, claims in drawn.claims.items():
         export, out = write(tmp_path / name, claims), tmp_path / f"{name}-out"
         result = on_spark(export, out)
