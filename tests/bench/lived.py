@@ -32,7 +32,7 @@ HEADS = ("call", "with", "CPU ms", "more, ms", "more, %", "target")
 
 @dataclass(frozen=True)
 class Rounds:
-    """How calls are measured: seconds of each, rounds, and a folder to write to."""
+    """The extent of a measurement: seconds of each call, rounds, and a folder to write to."""
 
     seconds: float
     rounds: int
