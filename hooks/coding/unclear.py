@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from cds_service.core.alternatives import Unclear
-from cds_service.core.case import Administration, Case, Diagnosis, Line, Order, Procedure, Record, cached_fact
+from cds_service.core.case import Administration, Case, Diagnosis, Document, Line, Order, Procedure, Record, cached_fact
 from cds_service.core.concepts import BILLING, MODIFIER, REFERENCE, REVENUE, Code, Concept
 from cds_service.core.system_names import SYSTEM_NAMES
-from hooks.coding.lines import days_under_review
+from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.setting_and_payer import unnamed_coverages, unresolved_coverages
-from hooks.coding.studies import studies
+from hooks.coding.studies import records_of_echo, studies
 from hooks.coding.study_codes import names_study
 from hooks.coding.understood import Kind, is_charge_understood, is_understood, unknown_code
 
@@ -111,6 +111,39 @@ def days_that_matter(case: Case) -> set[date]:
     days = {study.day for study in studies(case)} | days_under_review(case)
     shifted = {shifted_day(day, by) for day in days for by in (-1, 0, 1)}
     return {day for day in shifted if day is not None}
+
+
+def of_no_other_study(records: Iterable[Procedure], case: Case) -> tuple[Procedure, ...]:
+    """The procedures that may be of a study that a rule speaks of, or decide what is of it.
+
+    Left out are those of another day and encounter that no reference links to anything: whatever they are, they are of
+    another study. A record without a date might be of theirs, so if there is one, none is left out.
+    """
+    days, ties = _ties(case)
+    return tuple(each for each in records if not days or _is_tied(each, days, ties))
+
+
+def _is_tied(record: Record, days: frozenset[date], ties: frozenset[str]) -> bool:
+    if record.day is None or record.last_day is not None or record.under_review or record.day in days:
+        return True
+    return not ties.isdisjoint((*record.links, record.identity, record.encounter or record.identity))
+
+
+@cached_fact
+def _ties(case: Case) -> tuple[frozenset[date], frozenset[str]]:
+    """The days of the records that studies are made of, with their neighbors, and what they are, refer to and are
+    documented by; without days if a record has none. Conditions document any study, whatever their day.
+    """
+    known: list[Record] = [*relevant_lines(case), *case.orders.under_review(), *records_of_echo(case)]
+    near = {day for each in known for by in (-1, 0, 1) if (day := shifted_day(each.day, by))}
+    written = [*case.observations.candidates_on(date.max), *case.documents.candidates_on(date.max)]
+    loose = [each for each in written if not (isinstance(each, Document) and each.kind == "condition")]
+    loose += case.administrations.candidates_on(date.max)
+    if any(each.day is None for each in (*known, *loose)):
+        return frozenset(), frozenset()
+    tied = [*known, *(each for each in loose if each.day in near)]
+    names = {name for each in tied for name in (each.identity, each.encounter) if name}
+    return frozenset(near), frozenset(names).union(*(each.links for each in tied))
 
 
 def shifted_day(day: date | None, by: int) -> date | None:
