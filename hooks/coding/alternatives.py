@@ -224,6 +224,8 @@ def _procedures(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     unclear = _distinct(of_no_other_study(unclear_procedures(case), case))
     for concept in _studies(codes) if unclear else ():
         yield reading(case, unclear, partial(_as, concept), _may_be("procedure", _named(concept)))
+    for name, concept in _drugs_that_matter() if unclear else ():
+        yield reading(case, unclear, partial(_as, concept), _may_be("procedure", f"the giving of {name}"))
 
 
 def _studies(codes: tuple[str, ...]) -> Iterator[Concept]:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from cds_service.core.alternatives import Alternative, reading
 from cds_service.core.case import MIDNIGHT, Case, Record, RecordT
+from hooks.coding.products import agent_in
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
     days_that_matter,
@@ -44,7 +45,8 @@ def _near_days_that_matter(case: Case) -> Iterator[Record]:
     """The records of echoes, those that were not understood, and observations and documents near days that matter."""
     found: dict[int, Record] = {}
     unclear = (*unclear_lines(case), *unclear_administrations(case), *unclear_procedures(case), *unclear_orders(case))
-    for each in (*records_of_echo(case), *unclear):
+    injections = case.procedures.matching(agent_in)
+    for each in (*records_of_echo(case), *injections, *unclear):
         found[id(each)] = each
     for day in days_that_matter(case):
         for each in (*case.observations.candidates_on(day), *case.documents.candidates_on(day)):

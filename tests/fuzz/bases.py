@@ -72,7 +72,7 @@ def _subject(resource: Json) -> str:
 
 
 def _selected(call: Json) -> Json:
-    drafts = [entry["resource"] for entry in call["context"]["draftOrders"]["entry"]]
+    drafts = [entry["resource"] for entry in call["context"]["draftOrders"].get("entry", ())]
     chosen = [f"{each['resourceType']}/{each['id']}" for each in drafts if "id" in each]
     return call | {"hook": "order-select", "context": call["context"] | {"selections": chosen}}
 

@@ -109,6 +109,7 @@ def rearranged(base: Base, rng: Random) -> Case:
 def _bundles(base: Base, tree: Any) -> list[tuple[str, Any]]:
     """The Bundles of a request, by place."""
     if base.path == "/review":
+        tree.setdefault("entry", [])
         return [("Bundle", tree)]
     found = [(path_of(steps), at(tree, steps)) for steps in containers(tree)]
     return [

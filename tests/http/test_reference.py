@@ -336,9 +336,9 @@ def test_a_rules_page_runs_its_samples(request: pytest.FixtureRequest, rule_id: 
     for example in content["examples"]:
         assert f'href="/claim#{quote(example["notation"])}"' in page
     text = page_of(get(server, f"/rules/{rule_id}")).text
-    for example in content["examples"]:
-        assert example["cards"]
-        assert all(card["summary"] in text for card in example["cards"])
+    summaries = [card["summary"] for example in content["examples"] for card in example["cards"]]
+    assert summaries
+    assert all(each in text for each in summaries)
 
 
 def test_without_samples_a_rules_page_has_no_examples(advisor: Advisor) -> None:
@@ -455,8 +455,9 @@ def test_a_rule_in_the_terminal_says_what_its_page_says(server: str, rule_id: st
     assert content["examples"]
     for example in content["examples"]:
         assert example["name"] in text
-        assert example["cards"]
-        assert all(card["summary"] in text for card in example["cards"])
+    summaries = [card["summary"] for example in content["examples"] for card in example["cards"]]
+    assert summaries or rule_id in BY_LOADED_TABLES
+    assert all(each in text for each in summaries)
 
 
 def test_all_rules_in_the_terminal() -> None:

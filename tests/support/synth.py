@@ -247,7 +247,7 @@ def _resources(scenario: Scenario, day: date) -> Iterator[dict[str, Any]]:
     request = request_of(scenario.case | {"day": day.isoformat()})
     bundles = [request["context"]["draftCharges"], *request["prefetch"].values()]
     for bundle in bundles:
-        yield from (entry["resource"] for entry in bundle["entry"])
+        yield from (entry["resource"] for entry in bundle.get("entry", ()))
 
 
 def _own(resource: dict[str, Any], prefix: str, patient: Patient, site: str, doctor: str) -> dict[str, Any]:
