@@ -9,7 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-# The FHIR server that the tests run against has an environment of its own, so that its pins and ours never meet.
+# The FHIR server that the tests run against, and HealthChain, which reads what the service answers, have an environment of
+# their own, so that their pins and ours never meet.
 FHIR_VENV := .venv-fhir
 
 # HealthChain, a peer of `make bench`, and its pins, which are not ours.
@@ -132,7 +133,7 @@ $(VENV)/.dev: deploy/constraints-dev.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(FHIR_VENV)/.installed: tests/support/fhir_server/constraints.txt
-	@echo "Installing a FHIR server for the tests in $(FHIR_VENV)"
+	@echo "Installing a FHIR server and HealthChain for the tests in $(FHIR_VENV)"
 	@$(PYTHON) -m venv $(FHIR_VENV)
 	@$(FHIR_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	touch $@
@@ -153,7 +154,7 @@ lock:  ## pin every dependency again, with hashes and without index addresses (n
 	$(UV) --extra build --extra mcp --output-file deploy/constraints-mcp.txt
 	$(UV) --extra build --extra otel --extra mcp --extra dev --extra audit --output-file deploy/constraints-dev.txt
 	$(UV) --extra build --extra otel --extra mcp --extra dev --extra audit --extra spark --output-file deploy/constraints-spark.txt
-	echo sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/support/fhir_server/constraints.txt
+	printf '%s\n' healthchain sekmet-fhir | $(subst pyproject.toml,-,$(UV)) --no-annotate --output-file tests/support/fhir_server/constraints.txt
 
 clean:
 	rm -rf $(VENV) $(FHIR_VENV) $(PEER_VENV) $(SPARK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

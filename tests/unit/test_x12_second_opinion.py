@@ -53,10 +53,16 @@ def test_the_validator_sees_faults() -> None:
     assert "AK9*A" not in acknowledged(edi(CLAIMS["professional"]).replace(b"*UN*", b"*ZZZ*"))
 
 
-def counted(content: bytes) -> tuple[Counter[str], list[str]]:
-    """The segments of a file by id, and the numbers of its claims, as pyx12 reads them."""
+def counted(content: bytes) -> tuple[Counter[str], list[tuple[str, int]]]:
+    """The segments of a file by id, and the numbers of its claims with how many lines each has, as pyx12 reads them."""
     every = list(X12Reader(StringIO(content.decode())))
-    claims = [str(each.get_value("CLM01")) for each in every if each.get_seg_id() == "CLM"]
+    claims: list[tuple[str, int]] = []
+    for each in every:
+        if each.get_seg_id() == "CLM":
+            claims.append((str(each.get_value("CLM01")), 0))
+        elif each.get_seg_id() in {"SV1", "SV2"}:
+            number, lines_before = claims.pop()
+            claims.append((number, lines_before + 1))
     return Counter(str(each.get_seg_id()) for each in every), claims
 
 
@@ -65,12 +71,12 @@ def require_same(content: bytes) -> None:
     assert Counter(each.id for each in read_segments(BytesIO(content))) == segments
     open_file = partial(BytesIO, content)
     found = list(read_claims(open_file, survey(open_file)))
-    assert [each.number for each in found if isinstance(each, Claim)] == claims
+    assert [(each.number, len(each.lines)) for each in found if isinstance(each, Claim)] == claims
     assert len(found) == len(claims)
 
 
 @pytest.mark.parametrize("style", STYLES, ids=range(len(STYLES)))
-def test_both_read_the_same_segments_and_claims(style: Style) -> None:
+def test_both_read_the_same_segments_claims_and_lines(style: Style) -> None:
     require_same(edi(*CLAIMS.values(), style=style))
 
 
