@@ -131,6 +131,7 @@ def test_as_many_rows_of_true_files_are_loaded_as_duckdb_reads(tmp_path: Path, n
     pattern, count = TRUE_FILES[name]
     paths = sorted(ORIGINALS.glob(pattern))
     assert len(paths) == count
+    assert paths
     for number, path in enumerate(paths):
         kind, rows = loaded(tmp_path / str(number), path)
         assert kind == name.partition(",")[0]

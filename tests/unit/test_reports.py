@@ -26,7 +26,7 @@ def found(advisor: Advisor, report: dict[str, Any], procedure: dict[str, Any] | 
     """The items that the record has, with a report, and a procedure, that have other members."""
     request, changed = request_of(CASE), 0
     for bundle in (request["context"]["draftCharges"], *request["prefetch"].values()):
-        for entry in bundle["entry"]:
+        for entry in bundle.get("entry", []):
             resource = entry["resource"]
             if resource["resourceType"] == "DiagnosticReport":
                 del resource["effectiveDateTime"]
