@@ -102,7 +102,6 @@ _CODE_WITH_MODIFIERS = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)  # records repeat few codes
 def capitalized(text: str) -> str:
     """A text whose first letter is a capital; the others stay."""
     return text[:1].upper() + text[1:]
@@ -114,6 +113,7 @@ def joined(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(others)} {last} {final}" if others else final
 
 
+@lru_cache(maxsize=4096)  # records repeat few codes
 def code_with_modifiers(written: str) -> tuple[str, tuple[str, ...]]:
     """The billing code in a coding's code, and the modifiers behind it; an empty code if it has another form."""
     found = _CODE_WITH_MODIFIERS.fullmatch(written.upper())

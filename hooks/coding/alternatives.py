@@ -38,7 +38,6 @@ from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, with_payer
 from hooks.coding.stress_drugs import is_stress_drug
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
-    of_no_other_study,
     procedures_with_unclear_use,
     records_with_unclear_diagnosis,
     unclear_administrations,
@@ -51,6 +50,7 @@ from hooks.coding.unclear import (
     unclear_procedures,
     unclear_records,
     unclear_units,
+    without_other_studies,
 )
 from hooks.coding.understood import MODIFIER_LENGTH, is_understood
 
@@ -221,7 +221,7 @@ def _drugs_that_matter() -> Iterator[tuple[str, Concept]]:
 
 
 def _procedures(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
-    unclear = _distinct(of_no_other_study(unclear_procedures(case), case))
+    unclear = _distinct(without_other_studies(unclear_procedures(case), case))
     for concept in _studies(codes) if unclear else ():
         yield reading(case, unclear, partial(_as, concept), _may_be("procedure", _named(concept)))
     for name, concept in _drugs_that_matter() if unclear else ():

@@ -108,25 +108,27 @@ def unclear_records(case: Case) -> tuple[Unclear, ...]:
 
 def days_that_matter(case: Case) -> set[date]:
     """The days of studies and charges under review, and their neighbors."""
-    days = {study.day for study in studies(case)} | days_under_review(case)
-    shifted = {shifted_day(day, by) for day in days for by in (-1, 0, 1)}
-    return {day for day in shifted if day is not None}
+    return _with_neighbors({study.day for study in studies(case)} | days_under_review(case))
 
 
-def of_no_other_study(records: Iterable[Procedure], case: Case) -> tuple[Procedure, ...]:
+def _with_neighbors(days: Iterable[date | None]) -> set[date]:
+    return {near for day in days for by in (-1, 0, 1) if (near := shifted_day(day, by))}
+
+
+def without_other_studies(procedures: Iterable[Procedure], case: Case) -> tuple[Procedure, ...]:
     """The procedures that may be of a study that a rule speaks of, or decide what is of it.
 
     Left out are those of another day and encounter that no reference links to anything: whatever they are, they are of
     another study. A record without a date might be of theirs, so if there is one, none is left out.
     """
     days, ties = _ties(case)
-    return tuple(each for each in records if not days or _is_tied(each, days, ties))
+    return tuple(each for each in procedures if not days or _is_tied(each, days, ties))
 
 
 def _is_tied(record: Record, days: frozenset[date], ties: frozenset[str]) -> bool:
     if record.day is None or record.last_day is not None or record.under_review or record.day in days:
         return True
-    return not ties.isdisjoint((*record.links, record.identity, record.encounter or record.identity))
+    return record.identity in ties or record.encounter in ties or not ties.isdisjoint(record.links)
 
 
 @cached_fact
@@ -135,7 +137,7 @@ def _ties(case: Case) -> tuple[frozenset[date], frozenset[str]]:
     documented by; without days if a record has none. Conditions document any study, whatever their day.
     """
     known: list[Record] = [*relevant_lines(case), *case.orders.under_review(), *records_of_echo(case)]
-    near = {day for each in known for by in (-1, 0, 1) if (day := shifted_day(each.day, by))}
+    near = _with_neighbors(each.day for each in known)
     written = [*case.observations.candidates_on(date.max), *case.documents.candidates_on(date.max)]
     loose = [each for each in written if not (isinstance(each, Document) and each.kind == "condition")]
     loose += case.administrations.candidates_on(date.max)

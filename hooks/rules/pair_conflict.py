@@ -124,9 +124,10 @@ def pair_conflict(case: Case) -> Iterator[Verdict]:
 
 _LISTED = frozenset((row.code, other) for row in PAIRS for other in (*row.never, *row.with_modifier))
 _PAID = frozenset(paid for paid, _ in _LISTED)
+_Sides = tuple[tuple[Line, ...], tuple[Line, ...]]  # the lines of column 1 and of column 2
 
 
-def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[tuple[tuple[Line, ...], tuple[Line, ...]]]:
+def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[_Sides]:
     """Lines of one day whose codes are a listed pair; indexed by day and code, since a claim may be long."""
     for day, of_day in grouped(lines, lambda line: line.day).items():
         by_code: dict[str, list[tuple[Line, ...]]] = {}
@@ -139,7 +140,7 @@ def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[tuple[tuple[
                 yield from _by_claim(one, other)
 
 
-def _by_claim(paid: tuple[Line, ...], denied: tuple[Line, ...]) -> Iterator[tuple[tuple[Line, ...], tuple[Line, ...]]]:
+def _by_claim(paid: tuple[Line, ...], denied: tuple[Line, ...]) -> Iterator[_Sides]:
     """Of claims of unknown types, the lines that share a claim and those that do not; the first two of each do."""
     of_paid, of_denied = ({line.claim for line in lines} for lines in (paid, denied))
     if {paid[0].claim_type, denied[0].claim_type} != {"unknown"} or len(of_paid | of_denied) == 1:
@@ -163,9 +164,7 @@ def _led_by(first: Line, lines: tuple[Line, ...], opposite: set[str]) -> tuple[L
     return (first, *(line for line in lines if line is not first and opposite - {line.claim}))
 
 
-def _by_practitioner(
-    paid: list[tuple[Line, ...]], denied: list[tuple[Line, ...]]
-) -> Iterator[tuple[tuple[Line, ...], tuple[Line, ...]]]:
+def _by_practitioner(paid: list[tuple[Line, ...]], denied: list[tuple[Line, ...]]) -> Iterator[_Sides]:
     """Each group of column 1 with those of column 2 that a practitioner of it may have charged.
 
     If nobody may have charged both, the first of either, so that the rule can say so.

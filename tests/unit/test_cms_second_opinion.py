@@ -1,7 +1,6 @@
 """DuckDB's reader of CSV as a second opinion on what `cds-service tables add` loads: as many rows."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from click.testing import CliRunner
 
 from cds_service.cli.main import main
 from tests.support import cms_files as cms
+from tests.unit.test_cms_layouts import ORIGINALS
 
 CODES = [f"{number:05d}" for number in range(10_021, 69_990, 211)]
 LETTERED = [f"J{number:04d}" for number in range(100, 9_900, 37)]
@@ -112,7 +112,6 @@ def test_as_many_rows_are_loaded_as_duckdb_reads(tmp_path: Path, name: str) -> N
 
 # --- true files -------------------------------------------------------------------------------------------------------
 
-ORIGINALS = Path(os.environ.get("CORPUS_DIR", "/nonexistent")).parent / "cms" / "originals"
 TRUE_FILES = {
     "ptp": ("cci*-v*.txt", 2),
     "mue": ("MCR_MUE*.csv", 4),

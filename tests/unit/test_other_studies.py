@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from cds_service.core.case import Case, Document, Line, Observation, Order, Origin, Procedure, Records
 from cds_service.core.concepts import BILLING, Code, Concept
 from hooks.coding.alternatives import alternatives
-from hooks.coding.unclear import of_no_other_study, unclear_procedures
+from hooks.coding.unclear import unclear_procedures, without_other_studies
 
 DAY = date(2026, 3, 2)
 LOCAL = Concept((Code("urn:local", "PT97110"),))
@@ -41,7 +41,7 @@ def case(procedure: Procedure, line: Line = LINE, **others: Any) -> Case:
 def test_a_procedure_of_another_day_and_encounter_that_nothing_links_is_of_another_study() -> None:
     read = case(FAR)
     assert unclear_procedures(read) == (FAR,)
-    assert of_no_other_study([FAR], read) == ()
+    assert without_other_studies([FAR], read) == ()
     assert list(alternatives(read, ("93352",))) == []
 
 
@@ -76,11 +76,11 @@ KEPT = {
 @pytest.mark.parametrize("name", KEPT)
 def test_what_may_tie_it_to_the_study_keeps_its_readings(name: str) -> None:
     read = KEPT[name]
-    kept = of_no_other_study(unclear_procedures(read), read)
+    kept = without_other_studies(unclear_procedures(read), read)
     assert [each.identity for each in kept] == ["Procedure/far"]
     assert any("PT97110" in each.reason for each in alternatives(read, ("93352",)))
 
 
 def test_conditions_document_any_study_and_tie_nothing() -> None:
     condition = replace(REPORT, kind="condition", day=None)
-    assert of_no_other_study([FAR], case(FAR, documents=Records([condition]))) == ()
+    assert without_other_studies([FAR], case(FAR, documents=Records([condition]))) == ()
