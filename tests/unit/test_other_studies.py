@@ -1,5 +1,6 @@
 """Procedures that were not understood and are of another study: no reading of theirs can matter."""
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,9 +9,14 @@ from msgspec.structs import replace
 
 from cds_service.core.case import Case, Document, Line, Observation, Order, Origin, Procedure, Records
 from cds_service.core.concepts import BILLING, Code, Concept
+from cds_service.review.advisor import Advisor
 from hooks.coding.alternatives import alternatives
 from hooks.coding.unclear import unclear_procedures, without_other_studies
+from tests.rules.test_cases import SERVICES
+from tests.support.notation import request_of
 
+REVIEW = SERVICES["contrast-echo-claim-review"]
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 DAY = date(2026, 3, 2)
 LOCAL = Concept((Code("urn:local", "PT97110"),))
 FAR = Procedure(
@@ -84,3 +90,17 @@ def test_what_may_tie_it_to_the_study_keeps_its_readings(name: str) -> None:
 def test_conditions_document_any_study_and_tie_nothing() -> None:
     condition = replace(REPORT, kind="condition", day=None)
     assert without_other_studies([FAR], case(FAR, documents=Records([condition]))) == ()
+
+
+@pytest.mark.parametrize("day", ["2026-03-01", "2026-03-03"])
+def test_a_procedure_beside_the_day_of_the_study_may_be_the_giving_of_its_agent(
+    plain_advisor: Advisor, day: str
+) -> None:
+    """It is recorded as a procedure and by a local code, so that nothing else shows that contrast was given."""
+    given = {"lines": "93350, 93352, Q9957x2", "done": ["93350", f"RxNorm 283753 on {day}"]}
+    body = json.dumps(request_of(given | {"known": ["medicationAdministrations"]}))
+    assert f'"{RXNORM}"' in body
+    review = plain_advisor.answer(REVIEW, body.replace(f'"{RXNORM}"', '"urn:local"').encode()).review
+    assert review.findings == ()
+    (reason,) = [undecided.reason for rule, undecided in review.not_checked if rule.id == "contrast-not-supported"]
+    assert "of urn:local, which is not mapped: it may be the giving of" in reason
