@@ -37,8 +37,7 @@ class Unclear:
     `topic` is the same for all of them and names no record ("codes of urn:x are not mapped"), so that a warning says it
     once. `kind` is the kind of record and `system` its code system or kind of reference, for counting.
     `codes` are the codes and references that were not understood, one for each occurrence; none for texts, modifiers
-    and payers without a name. With `only_if_it_matters`, there is no warning unless a finding depends on it: not every
-    claim comes with its coverage.
+    and payers without a name.
     """
 
     records: tuple[Record, ...]
@@ -47,7 +46,6 @@ class Unclear:
     kind: str
     system: str
     codes: tuple[Code, ...] = ()
-    only_if_it_matters: bool = False
 
     def __str__(self) -> str:
         return f"{self.records[0].origin.reference} {self.what}"
@@ -80,11 +78,13 @@ class Readings:
     """Knowledge of records that were not understood.
 
     `unclear` lists those of a case. `alternatives` gives the other readings of a case; its second argument are the
-    billing codes that matter to the rule, with those that its findings ask for first.
+    billing codes that matter to the rule, with those that its findings ask for first. `if_it_matters` lists those of
+    which nobody is warned unless an open question rests on them: not every claim comes with its coverage.
     """
 
     unclear: Callable[[Case], tuple[Unclear, ...]]
     alternatives: Callable[[Case, tuple[str, ...]], Iterable[Alternative]]
+    if_it_matters: Callable[[Case], tuple[Unclear, ...]] = lambda _: ()
 
 
 # Every record is understood: for rules that are run alone.

@@ -3,18 +3,19 @@
 All types are immutable and independent of FHIR and HTTP. Records are msgspec structs, since a call may need hundreds.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import wraps
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import msgspec
 
 from cds_service.cms.lookup import Snapshot
 from cds_service.core import work_limit
 from cds_service.core.concepts import Concept
+from cds_service.core.lazy_records import Records
 from cds_service.core.notation import notation
 from cds_service.core.site import Site
 
@@ -183,99 +184,6 @@ class Coverage(Record, frozen=True, kw_only=True, gc=False):
 
 
 RecordT = TypeVar("RecordT", bound=Record)
-
-
-def _unchanged(record: Any) -> Any:
-    return record
-
-
-def _concept_of(record: Any) -> Concept:
-    return cast(Concept, record.concept)
-
-
-def _is_under_review(record: Any) -> bool:
-    return cast(bool, record.under_review)
-
-
-def _may_date_from(record: Any, day: date) -> bool:
-    return record.day in (day, None) or bool(record.links)
-
-
-class Records(Sequence[RecordT], Generic[RecordT]):
-    """Records of one kind, built lazily from decoded resources.
-
-    Rules look at few of the resources of a call: `matching` selects records by concept and builds only those. With
-    the default arguments, the items already are records.
-    """
-
-    __slots__ = ("_concept", "_is_candidate", "_is_under_review", "_items", "_made", "_make")
-
-    def __init__(
-        self,
-        items: Sequence[Any] = (),
-        make: Callable[[Any], RecordT] = _unchanged,
-        concept: Callable[[Any], Concept] = _concept_of,
-        is_under_review: Callable[[Any], bool] = _is_under_review,
-        is_candidate: Callable[[Any, date], bool] = _may_date_from,
-    ) -> None:
-        self._items = items
-        self._make = make
-        self._concept = concept
-        self._is_under_review = is_under_review
-        self._is_candidate = is_candidate
-        self._made: dict[int, RecordT] = {}
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[RecordT]:
-        return map(self._at, range(len(self._items)))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    @overload
-    def __getitem__(self, number: int) -> RecordT: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[RecordT]: ...
-    def __getitem__(self, number: int | slice) -> RecordT | Sequence[RecordT]:
-        chosen = range(len(self._items))[number]
-        return self._at(chosen) if isinstance(chosen, int) else tuple(map(self._at, chosen))
-
-    def matching(self, test: Callable[[Concept], object]) -> Iterator[RecordT]:
-        """The records whose concept passes a test."""
-        concept = self._concept
-        return (self._at(number) for number, item in enumerate(self._items) if test(concept(item)))
-
-    def candidates_on(self, day: date) -> Iterator[RecordT]:
-        """The records of a day, records without a day, and records linked to others."""
-        is_candidate = self._is_candidate
-        return (self._at(number) for number, item in enumerate(self._items) if is_candidate(item, day))
-
-    def under_review(self) -> Iterator[RecordT]:
-        """The records under review."""
-        is_under_review = self._is_under_review
-        return (self._at(number) for number, item in enumerate(self._items) if is_under_review(item))
-
-    def has_match_under_review(self, test: Callable[[Concept], object]) -> bool:
-        """True if the concept of a record under review passes a test."""
-        concept, is_under_review = self._concept, self._is_under_review
-        return any(is_under_review(item) and test(concept(item)) for item in self._items)
-
-    def under_review_or_matching(self, test: Callable[[Concept], object]) -> Iterator[RecordT]:
-        """The records under review and those whose concept passes a test, in order."""
-        concept, is_under_review = self._concept, self._is_under_review
-        return (
-            self._at(number) for number, item in enumerate(self._items) if is_under_review(item) or test(concept(item))
-        )
-
-    def _at(self, number: int) -> RecordT:
-        if number not in self._made:
-            self._made[number] = self._make(self._items[number])
-        return self._made[number]
-
 
 NO_TABLES = Snapshot(())
 

@@ -3,7 +3,7 @@
 A finding counts only if it holds under every reading of the records that were not understood; see `core.alternatives`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -58,13 +58,12 @@ def review(
     """
     every = tuple(rules)
     off = tuple(each for each in every if _is_off(each, case))
-    ids_off = {each.id for each in off}
-    wanted = tuple(each for each in every if each.id not in ids_off)
+    wanted = tuple(each for each in every if each not in off) if off else every
     if scope is not None and not scope.covers(case):
         wanted = tuple(each for each in wanted if each.every_code and case.every_code)
         if not wanted or not case.lines.has_match_under_review(_has_billing_code):
             chosen = tuple(each for each in off if each.id in case.site.rules_off)
-            return Review((), (), (), chosen, _worth_a_warning(readings.unclear(case), ()), empty=True)
+            return Review((), (), (), chosen, readings.unclear(case), empty=True)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []
     passed: list[tuple[Rule, tuple[Passed, ...]]] = []
@@ -76,7 +75,7 @@ def review(
         found = _findings(verdicts)
         findings += [(each, _with_site_indicator(each, finding, case)) for finding in found]
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
-    unclear = _worth_a_warning(readings.unclear(case), (undecided for _, undecided in not_checked))
+    unclear = (*readings.unclear(case), *_in_question(not_checked, case, readings))
     found_once = with_statements(folded(findings, case), case, applies)
     return Review(found_once, tuple(not_checked), tuple(passed), off, unclear)
 
@@ -90,11 +89,12 @@ def _has_billing_code(charged: Concept) -> bool:
     return bool(codes_without_modifiers(charged.values(BILLING)))
 
 
-def _worth_a_warning(every: Iterable[Unclear], not_checked: Iterable[Undecided]) -> tuple[Unclear, ...]:
-    reasons = [each.reason for each in not_checked]
-    return tuple(
-        each for each in every if not each.only_if_it_matters or any(reason.startswith(str(each)) for reason in reasons)
-    )
+def _in_question(not_checked: Iterable[tuple[Rule, Undecided]], case: Case, readings: Readings) -> Iterator[Unclear]:
+    """The records not understood on which an open question rests, of those that are named only then."""
+    reasons = [undecided.reason for _, undecided in not_checked]
+    for each in readings.if_it_matters(case) if reasons else ():
+        if any(reason.startswith(str(each)) for reason in reasons):
+            yield each
 
 
 def _with_site_indicator(rule: Rule, finding: Finding, case: Case) -> Finding:

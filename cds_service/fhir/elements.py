@@ -276,11 +276,12 @@ def last_day_of(period: r.Period | None, zone: ZoneInfo | None) -> date | None:
     return None if first == last or (last_hour is not None and first_hour is None) else last
 
 
-def may_be_of(day: date, moment: str | None, period: r.Period | None = None) -> bool:
-    """True if a moment is of a day, or may be: it has no day, or is an instant in UTC of the day before or after."""
-    sent = day_of(moment, period)
-    text = _moment(moment, period)
-    return sent in (day, None) or (abs((sent - day).days) == 1 and bool(_UTC.search(text)))
+@lru_cache(maxsize=256)
+def written_near(days: frozenset[date]) -> frozenset[str]:
+    """Some days and their neighbors, as FHIR writes them: an instant may be of the day before or after in its zone."""
+    numbers = {day.toordinal() + by for day in days for by in (-1, 0, 1)}
+    most = date.max.toordinal()
+    return frozenset(date.fromordinal(each).isoformat() for each in numbers if 1 <= each <= most)
 
 
 def _day_in(instant: str, zone: ZoneInfo) -> date | None:

@@ -13,19 +13,20 @@ import msgspec
 from msgspec import structs
 
 from cds_service.cms.lookup import Snapshot
-from cds_service.core.case import NO_TABLES, Case, Days, Line, Record, Records, Stage
-from cds_service.core.concepts import Concept
+from cds_service.core.case import NO_TABLES, Case, Days, Line, Record, Stage
+from cds_service.core.lazy_records import Records
 from cds_service.core.site import Site
 from cds_service.fhir import resources as r
 from cds_service.fhir.bundle import HEAD
-from cds_service.fhir.charges import charge_item, charged_concept, claim_lines
+from cds_service.fhir.charges import charge_item, claim_lines
 from cds_service.fhir.checks import DECODE_ERRORS, date_expected, element_faults, types_with_faults
 from cds_service.fhir.counted_once import uncounted
 from cds_service.fhir.elements import OutOfRange, amount, names_medication, subject_of, without_values
 from cds_service.fhir.extensions import discarded_milliliters
+from cds_service.fhir.looks import look_at_lines, look_at_records
 from cds_service.fhir.patient_identity import PatientIdentity, identity_of, of_patient, told_apart
 from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
-from cds_service.fhir.records import KINDS, ChargeKind, contained_coverages, may_date_from, record_kind
+from cds_service.fhir.records import KINDS, ChargeKind, contained_coverages, record_kind
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.salvage import codes_in, parts_in
 from cds_service.fhir.sources import (
@@ -268,21 +269,16 @@ class CaseReader:
                     found.setdefault("coverages", []).extend(contained_coverages(item))
             elif type(resource) is not r.MedicationAdministration or self._is_in_range(item):
                 found.setdefault(kind.member, []).append(item)
-        records = {member: self._lazy_records(items) for member, items in found.items()}
-        return {**records, "lines": Records(lines, self._line, self._concept_of_line, _is_under_review)}
+        look = look_at_records(self.resolver, faulty_types)
+        records = {member: Records(items, self._record, look) for member, items in found.items()}
+        return {**records, "lines": Records(lines, self._line, look_at_lines(self.resolver, faulty_types))}
 
     def _received(self, kind: type) -> dict[str, Item]:
         """The received resources of a type, by identity."""
         return {item.identity: item for item in self.items if type(item.resource) is kind}
 
-    def _lazy_records(self, items: list[Item]) -> Records[Record]:
-        return Records(items, self._record, self._concept_of, _is_under_review, may_date_from)
-
     def _record(self, item: Item) -> Record:
         return record_kind(item).make(self.resolver, item)
-
-    def _concept_of(self, item: Item) -> Concept:
-        return record_kind(item).concept(self.resolver, item.resource)
 
     def _is_in_range(self, item: Item) -> bool:
         """True if the dose is plausible; checked early because skipped resources are reported.
@@ -324,9 +320,6 @@ class CaseReader:
 
     def _line(self, item: "Line | Item") -> Line:
         return charge_item(self.resolver, item) if isinstance(item, Item) else item
-
-    def _concept_of_line(self, item: "Line | Item") -> Concept:
-        return charged_concept(self.resolver, item.resource) if isinstance(item, Item) else item.concept
 
     def _with_review_flag(self, line: Line) -> Line:
         """The line, under review if it belongs to the encounter under review."""
@@ -382,7 +375,3 @@ class CaseReader:
         found = [f"{type_name(item)}.{fault}" for fault in element_faults(item.resource)]
         for fault in dict.fromkeys([item.source.fault, *found] if item.source.fault else found):
             self._report(item.source, fault)
-
-
-def _is_under_review(item: Line | Item) -> bool:
-    return item.source.under_review if isinstance(item, Item) else item.under_review

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from operator import attrgetter
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from cds_service.fhir.contained import contained_of, texts
 from cds_service.fhir.diagnoses import reason_diagnoses
 from cds_service.fhir.elements import (
     concept,
-    may_be_of,
+    day_of,
     merged,
     milligrams,
     milliliters,
@@ -26,6 +26,16 @@ from cds_service.fhir.elements import (
 from cds_service.fhir.extensions import discarded_milliliters
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item, SourceResource
+
+# When something happened, as sent: a moment, and the period in its place.
+Moment = tuple[str | None, r.Period | None]
+_PERFORMED: Callable[[Any], Moment] = attrgetter("performed_date_time", "performed_period")
+_EFFECTIVE: Callable[[Any], Moment] = attrgetter("effective_date_time", "effective_period")
+OCCURRED: Callable[[Any], Moment] = attrgetter("occurrence_date_time", "occurrence_period")
+
+
+def _never(_: Any) -> Moment:
+    return None, None
 
 
 def _procedure(resolver: Resolver, item: Item) -> Procedure:
@@ -38,7 +48,7 @@ def _procedure(resolver: Resolver, item: Item) -> Procedure:
         status=statuses.get(p.status, "unclear"),  # type: ignore[arg-type]
         concept=resolver.concept(p.code),
         used=tuple(used),
-        **resolver.days(p.performed_date_time, p.performed_period),
+        **resolver.days(*_PERFORMED(p)),
         performers=practitioners(resolver.ref(each.actor) for each in p.performer or ()),
         encounter=resolver.ref(p.encounter) or None,
         links=resolver.refs(p.based_on, p.part_of, p.used_reference),
@@ -61,7 +71,7 @@ def _administration(resolver: Resolver, item: Item) -> Administration:
         mg=None if parts else milligrams(dose),
         discarded_ml=discarded_milliliters(m.extension) if m.extension else None,
         parts=parts,
-        **resolver.days(m.effective_date_time, m.effective_period),
+        **resolver.days(*_EFFECTIVE(m)),
         encounter=resolver.ref(m.context) or None,
         links=resolver.refs(m.part_of, (m.request,)),
     )
@@ -69,7 +79,7 @@ def _administration(resolver: Resolver, item: Item) -> Administration:
 
 def _service_request(resolver: Resolver, item: Item) -> Order:
     s: r.ServiceRequest = item.resource
-    planned = resolver.days(s.occurrence_date_time, s.occurrence_period)
+    planned = resolver.days(*OCCURRED(s))
     return Order(
         **resolver.common_fields(item),
         **(planned if planned["day"] else resolver.days(s.authored_on)),
@@ -82,6 +92,12 @@ def _service_request(resolver: Resolver, item: Item) -> Order:
         reasons=resolver.reasons(s.reason_code, s.reason_reference),
         diagnoses=reason_diagnoses(resolver, s.reason_code, s.reason_reference, item),
     )
+
+
+def _planned_or_written(order: r.ServiceRequest) -> Moment:
+    """The moment a service is planned for, if that is known to the day, else that of its order."""
+    planned = OCCURRED(order)
+    return planned if day_of(*planned) else (order.authored_on, None)
 
 
 def _ordered(resolver: Resolver, order: r.ServiceRequest) -> Concept:
@@ -153,12 +169,6 @@ def _identifiers(resolver: Resolver, coverage: r.Coverage) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(resolver.ref(each) for each in payors if each.reference), *written]))
 
 
-def may_date_from(item: Item, day: date) -> bool:
-    """False only for an observation of another day without links; a record may hold hundreds that need not be built."""
-    o = item.resource
-    return type(o) is not r.Observation or bool(o.part_of) or may_be_of(day, o.effective_date_time, o.effective_period)
-
-
 def _observation(resolver: Resolver, item: Item) -> Observation:
     o: r.Observation = item.resource
     return Observation(
@@ -169,7 +179,7 @@ def _observation(resolver: Resolver, item: Item) -> Observation:
             *texts_or_codes(o.value_codeable_concept),
             *note_texts(o.note),
         ),
-        **resolver.days(o.effective_date_time, o.effective_period),
+        **resolver.days(*_EFFECTIVE(o)),
         encounter=resolver.ref(o.encounter) or None,
         links=resolver.refs(o.part_of),
     )
@@ -182,7 +192,7 @@ def _report(resolver: Resolver, item: Item) -> Document:
         kind="report",
         concept=concept(d.code),
         words=(d.conclusion,) if d.conclusion else (),
-        **resolver.days(d.effective_date_time, d.effective_period),
+        **resolver.days(*_EFFECTIVE(d)),
         encounter=resolver.ref(d.encounter) or None,
         links=resolver.refs(d.based_on),
     )
@@ -220,10 +230,15 @@ def _document(resolver: Resolver, item: Item) -> Document:
     )
 
 
+def _is_linked(_: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """A type of resource that becomes records: its Case field, its converter and its concept.
+    """A type of resource that becomes records: its Case field and its converter.
 
+    Its concept, its moment, and whether it names other records (if in doubt, it does) can be told without the record.
     Resources with a status in `inactive`, or entered in error, are ignored.
     """
 
@@ -231,6 +246,8 @@ class RecordKind:
     make: Callable[[Resolver, Item], Record]
     inactive: frozenset[str] = frozenset()
     concept: Callable[[Resolver, Any], Concept] = lambda resolver, resource: resolver.concept(resource.code)
+    moment: Callable[[Any], Moment] = _never
+    is_linked: Callable[[Any], object] = _is_linked
 
     def is_active(self, resource: Any) -> bool:
         """True if the resource is not inactive or entered in error."""
@@ -260,9 +277,10 @@ class ConditionKind(RecordKind):
 
 @dataclass(frozen=True, slots=True)
 class ChargeKind:
-    """A type of resource that becomes lines; `inactive` as in RecordKind."""
+    """A type of resource that becomes lines; `inactive` and `moment` as in RecordKind."""
 
     inactive: frozenset[str]
+    moment: Callable[[Any], Moment] = _never
 
     def is_active(self, resource: Any) -> bool:
         """True if the resource is not inactive or entered in error."""
@@ -281,21 +299,37 @@ def _unmapped_type(_: Resolver, resource: Any) -> Concept:
 _CANCELLED = frozenset({"cancelled"})
 
 KINDS: dict[type, RecordKind | ChargeKind] = {
-    r.ChargeItem: ChargeKind(frozenset({"aborted", "not-billable"})),
+    r.ChargeItem: ChargeKind(frozenset({"aborted", "not-billable"}), OCCURRED),
     r.Claim: ChargeKind(_CANCELLED),
     r.ExplanationOfBenefit: ChargeKind(frozenset({"cancelled", "draft"})),
-    r.Procedure: RecordKind("procedures", _procedure),
-    r.MedicationAdministration: RecordKind("administrations", _administration, concept=Resolver.medication),
-    r.ServiceRequest: OrderKind("orders", _service_request, frozenset({"revoked"}), _ordered),
+    r.Procedure: RecordKind("procedures", _procedure, moment=_PERFORMED),
+    r.MedicationAdministration: RecordKind(
+        "administrations",
+        _administration,
+        concept=Resolver.medication,
+        moment=_EFFECTIVE,
+        is_linked=lambda given: given.part_of or given.request,
+    ),
+    r.ServiceRequest: OrderKind(
+        "orders", _service_request, frozenset({"revoked"}), _ordered, moment=_planned_or_written
+    ),
     r.MedicationRequest: OrderKind(
-        "orders", _medication_request, frozenset({"cancelled", "stopped"}), Resolver.medication
+        "orders",
+        _medication_request,
+        frozenset({"cancelled", "stopped"}),
+        Resolver.medication,
+        moment=lambda ordered: (ordered.authored_on, None),
     ),
     r.Coverage: RecordKind("coverages", _coverage, frozenset({"cancelled", "draft"}), _unmapped_type),
-    r.Observation: RecordKind("observations", _observation, _CANCELLED),
-    r.DiagnosticReport: RecordKind("documents", _report, _CANCELLED, _unmapped_code),
-    r.ImagingStudy: RecordKind("documents", _images, _CANCELLED, _imaged),
+    r.Observation: RecordKind(
+        "observations", _observation, _CANCELLED, moment=_EFFECTIVE, is_linked=attrgetter("part_of")
+    ),
+    r.DiagnosticReport: RecordKind("documents", _report, _CANCELLED, _unmapped_code, _EFFECTIVE),
+    r.ImagingStudy: RecordKind("documents", _images, _CANCELLED, _imaged, lambda images: (images.started, None)),
     r.Condition: ConditionKind("documents", _condition, concept=_unmapped_code),
-    r.DocumentReference: RecordKind("documents", _document, frozenset({"superseded"}), _unmapped_type),
+    r.DocumentReference: RecordKind(
+        "documents", _document, frozenset({"superseded"}), _unmapped_type, lambda document: (document.date, None)
+    ),
 }
 
 

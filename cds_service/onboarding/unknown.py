@@ -188,7 +188,8 @@ class _Survey:
         """The case, its unclear records, and the sources with the Medications that the batch refers to."""
         while True:
             parsed = self.advisor.parse(sources, stage)
-            unclear = self.advisor.readings.unclear(parsed.case)
+            readings = self.advisor.readings
+            unclear = (*readings.unclear(parsed.case), *readings.if_it_matters(parsed.case))
             referred = [self.targets.medications.get(code.value) for each in unclear for code in each.codes]
             present = {each.path for each in sources}
             more = {each.path: each for each in referred if each is not None and each.path not in present}

@@ -100,7 +100,7 @@ def _of_same_days(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     yield from _unparsed(case)
 
 
-READINGS = Readings(unclear_records, alternatives)
+READINGS = Readings(unclear_records, alternatives, if_it_matters=lambda case: tuple(unclear_payers(case)))
 
 
 def _may_be(kind: str, name: str) -> Callable[[Any], str]:
@@ -272,13 +272,13 @@ def _payers(case: Case) -> Iterator[Alternative]:
 
 
 def _modifiers(case: Case) -> Iterator[Alternative]:
-    unclear = [line for line in case.lines if line.unclear_modifiers]
+    unclear = [line for line in relevant_lines(case) if line.unclear_modifiers]
     for modifier in _MODIFIERS_THAT_MATTER if unclear else ():
         yield reading(case, unclear, partial(_with_modifier, modifier), partial(_modifier_may_be, modifier))
 
 
 def _units(case: Case) -> Iterator[Alternative]:
-    unclear = [line for line in case.lines if line.units_unclear]
+    unclear = [line for line in relevant_lines(case) if line.units_unclear]
     for units in _UNITS_THAT_MATTER if unclear else ():
         yield reading(case, unclear, partial(_with_units, units), partial(_units_may_be, units))
 
@@ -359,7 +359,7 @@ def _roles(case: Case) -> Iterator[Alternative]:
 
 def _named_persons(case: Case) -> set[str]:
     """The practitioners who charge; readings do not grow with a claim of many."""
-    named = {each for line in case.lines for each in line.performers if not _names_no_person(each)}
+    named = {each for line in relevant_lines(case) for each in line.performers if not _names_no_person(each)}
     return named if len(named) <= _MOST_PERSONS else set()
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeVar
 
-from cds_service.core.case import Case, Document, Observation, Record, Records, cached_fact
+from cds_service.core.case import Case, Document, Observation, Record, cached_fact
 from cds_service.core.concepts import LOINC, RXNORM, SNOMED
+from cds_service.core.lazy_records import Records
 from hooks.codes.tables import DOCUMENTATION, DocumentationItem
 from hooks.coding.products import agent_in, agent_ml
 from hooks.coding.studies import Study
@@ -130,7 +131,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 def _of_study(records: Records[RecordT], study: Study) -> Iterator[RecordT]:
     """Records of the study's day or linked to the study; a record without a date counts as the study's."""
-    near = records if study.day is None else records.candidates_on(study.day)
+    near = records if study.day is None else records.candidates_on(frozenset((study.day,)))
     return (each for each in near if _belongs_to(each, study))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from msgspec.structs import replace
 
 from cds_service.core.alternatives import Alternative, reading
-from cds_service.core.case import MIDNIGHT, Case, Record, RecordT
+from cds_service.core.case import MIDNIGHT, Case, Record, RecordT, cached_fact
 from hooks.coding.products import agent_in
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
@@ -25,7 +25,7 @@ def other_days(case: Case) -> Iterator[Alternative]:
     """Instants in UTC as of the day before, for each difference of time that moves other records; dates written as
     midnight with them and without; periods over several days as of their last day.
     """
-    dated = list(_near_days_that_matter(case))
+    dated = _of_several_days(case)
     midnights = tuple(each for each in dated if each.utc_hour == MIDNIGHT)
     seen: set[tuple[int, ...]] = {()}
     for hours in (0, *_HOURS_BEHIND):
@@ -41,6 +41,13 @@ def other_days(case: Case) -> Iterator[Alternative]:
 _UTC_REASON = "is dated by an instant in UTC, and the site's time zone is not set"
 
 
+@cached_fact
+def _of_several_days(case: Case) -> tuple[Record, ...]:
+    """The records that may be of another day."""
+    near = _near_days_that_matter(case)
+    return tuple(each for each in near if each.utc_hour is not None or each.last_day is not None)
+
+
 def _near_days_that_matter(case: Case) -> Iterator[Record]:
     """The records of echoes, those that were not understood, and observations and documents near days that matter."""
     found: dict[int, Record] = {}
@@ -48,9 +55,9 @@ def _near_days_that_matter(case: Case) -> Iterator[Record]:
     injections = case.procedures.matching(agent_in)
     for each in (*records_of_echo(case), *injections, *unclear):
         found[id(each)] = each
-    for day in days_that_matter(case):
-        for each in (*case.observations.candidates_on(day), *case.documents.candidates_on(day)):
-            found[id(each)] = each
+    near = days_that_matter(case)
+    for each in (*case.observations.near(near), *case.documents.near(near)):
+        found[id(each)] = each
     yield from found.values()
 
 

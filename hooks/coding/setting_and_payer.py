@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from cds_service.core.case import Case, Coverage, Line, cached_fact
 from cds_service.core.concepts import Code, Concept
 from cds_service.core.site import Payer as SitePayer
+from hooks.coding.lines import relevant_lines
 from hooks.coding.studies import Study
 
 Setting = Literal["professional", "facility", "unknown"]
@@ -192,7 +193,7 @@ def unresolved_coverages(case: Case) -> dict[str, Line]:
     """The coverages that claims name by a reference or identifier which leads to no payer, each with its first line."""
     known = {name for coverage in case.coverages for name in (coverage.identity, *coverage.identifiers)}
     found: dict[str, Line] = {}
-    for line in case.lines:
+    for line in relevant_lines(case):
         for written in line.coverages:
             if written not in known and not _site_answers(NamedPayer(written, is_name=False), case):
                 found.setdefault(written, line)

@@ -1,13 +1,25 @@
 """The records of a case that were not understood, and the words in which a person can act on each."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 from cds_service.core.alternatives import Unclear
-from cds_service.core.case import Administration, Case, Diagnosis, Document, Line, Order, Procedure, Record, cached_fact
+from cds_service.core.case import (
+    Administration,
+    Case,
+    Diagnosis,
+    Line,
+    Order,
+    Procedure,
+    Record,
+    RecordT,
+    cached_fact,
+)
 from cds_service.core.concepts import BILLING, MODIFIER, REFERENCE, REVENUE, Code, Concept
+from cds_service.core.lazy_records import Records
 from cds_service.core.system_names import SYSTEM_NAMES
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.setting_and_payer import unnamed_coverages, unresolved_coverages
@@ -30,35 +42,60 @@ _SYSTEM_NAMES = SYSTEM_NAMES | {REVENUE: "revenue code"}
 @cached_fact
 def unclear_lines(case: Case) -> tuple[Line, ...]:
     """The lines whose code was not understood."""
-    lines = case.lines.matching(lambda charged: not is_understood("charge", charged, case))
-    return tuple(line for line in lines if not is_charge_understood(line, case))
+    return tuple(_lines(case, case.lines.matching))
 
 
 @cached_fact
 def unclear_administrations(case: Case) -> tuple[Administration, ...]:
     """The administrations of a drug that was not understood."""
-    return tuple(case.administrations.matching(lambda drug: not is_understood("drug", drug, case)))
+    return tuple(_administrations(case, case.administrations.matching))
 
 
 @cached_fact
 def unclear_procedures(case: Case) -> tuple[Procedure, ...]:
     """The procedures of a kind that was not understood."""
-    return tuple(case.procedures.matching(lambda done: not is_understood("service", done, case)))
+    return tuple(_procedures(case, case.procedures.matching))
 
 
 @cached_fact
 def procedures_with_unclear_use(case: Case) -> tuple[Procedure, ...]:
     """The echo procedures that used a drug or material that was not understood."""
-    echoes = case.procedures.matching(names_study)
-    return tuple(done for done in echoes if any(not is_understood("drug", each, case) for each in done.used))
+    return tuple(_with_unclear_use(case, case.procedures.matching))
 
 
 @cached_fact
 def unclear_orders(case: Case) -> tuple[Order, ...]:
     """At order time, the orders of a service or drug that was not understood."""
-    if case.stage != "order":
-        return ()
-    return tuple(each for each in case.orders if not is_understood(_kind_of(each), each.concept, case))
+    return tuple(_orders(case, case.orders.matching))
+
+
+# The records of a case that pass a test of their concept: all of them, or of those near the days that matter.
+Matching = Callable[[Callable[[Concept], object]], Iterator[RecordT]]
+
+
+def _lines(case: Case, matching: Matching[Line]) -> Iterator[Line]:
+    lines = matching(lambda charged: not is_understood("charge", charged, case))
+    return (line for line in lines if not is_charge_understood(line, case))
+
+
+def _administrations(case: Case, matching: Matching[Administration]) -> Iterator[Administration]:
+    return matching(lambda drug: not is_understood("drug", drug, case))
+
+
+def _procedures(case: Case, matching: Matching[Procedure]) -> Iterator[Procedure]:
+    return matching(lambda done: not is_understood("service", done, case))
+
+
+def _with_unclear_use(case: Case, matching: Matching[Procedure]) -> Iterator[Procedure]:
+    return (done for done in matching(names_study) if any(not is_understood("drug", each, case) for each in done.used))
+
+
+def _orders(case: Case, matching: Matching[Order]) -> Iterator[Order]:
+    def may_be_unclear(ordered: Concept) -> bool:
+        return not (is_understood("drug", ordered, case) and is_understood("service", ordered, case))
+
+    orders = matching(may_be_unclear) if case.stage == "order" else iter(())
+    return (each for each in orders if not is_understood(_kind_of(each), each.concept, case))
 
 
 @cached_fact
@@ -68,8 +105,8 @@ def records_with_unclear_diagnosis(case: Case) -> tuple[Line | Order | Procedure
     links = frozenset[str]().union(*(line.links for line in lines))
     every: list[Line | Order | Procedure] = [*lines, *case.orders.under_review()]
     if links:
-        every += [each for each in case.procedures if each.identity in links]
-        every += [each for each in case.orders if each.identity in links]
+        every += case.procedures.identified_by(links)
+        every += case.orders.identified_by(links)
     return tuple({id(each): each for each in every if unclear_diagnosis(each)}.values())
 
 
@@ -88,31 +125,37 @@ def unclear_records(case: Case) -> tuple[Unclear, ...]:
 
     Of a long record, only those under review, without a day, or of a day near a study or a charge under review.
     """
-    every: list[tuple[Record, Concept, str]] = [(line, line.concept, "charge") for line in unclear_lines(case)]
-    every += [(each, each.concept, "drug") for each in unclear_administrations(case)]
-    every += [(each, each.concept, "procedure") for each in unclear_procedures(case)]
+    near = days_that_matter(case)
+
+    def matching(records: Records[RecordT]) -> Matching[RecordT]:
+        return partial(records.matching_near, near)
+
+    every: list[tuple[Record, Concept, str]]
+    every = [(line, line.concept, "charge") for line in _lines(case, matching(case.lines))]
+    every += [(each, each.concept, "drug") for each in _administrations(case, matching(case.administrations))]
+    every += [(each, each.concept, "procedure") for each in _procedures(case, matching(case.procedures))]
     every += [
         (done, used, "material")
-        for done in procedures_with_unclear_use(case)
+        for done in _with_unclear_use(case, matching(case.procedures))
         for used in done.used
         if not is_understood("drug", used, case)
     ]
-    every += [(each, each.concept, "order") for each in unclear_orders(case)]
-    near = days_that_matter(case)
-    found = [unclear_of(*each) for each in every if each[0].under_review or each[0].day is None or each[0].day in near]
-    found += unclear_payers(case)
-    found += [unclear_modifiers(line) for line in case.lines if line.unclear_modifiers]
-    found += [unclear_units(line) for line in case.lines if line.units_unclear]
+    every += [(each, each.concept, "order") for each in _orders(case, matching(case.orders))]
+    found = [unclear_of(*each) for each in every]
+    lines = list(matching(case.lines)(lambda _: True))
+    found += [unclear_modifiers(line) for line in lines if line.unclear_modifiers]
+    found += [unclear_units(line) for line in lines if line.units_unclear]
     return tuple(_together(found))
 
 
-def days_that_matter(case: Case) -> set[date]:
+@cached_fact
+def days_that_matter(case: Case) -> frozenset[date]:
     """The days of studies and charges under review, and their neighbors."""
     return _with_neighbors({study.day for study in studies(case)} | days_under_review(case))
 
 
-def _with_neighbors(days: Iterable[date | None]) -> set[date]:
-    return {near for day in days for by in (-1, 0, 1) if (near := shifted_day(day, by))}
+def _with_neighbors(days: Iterable[date | None]) -> frozenset[date]:
+    return frozenset(near for day in days for by in (-1, 0, 1) if (near := shifted_day(day, by)))
 
 
 def without_other_studies(procedures: Iterable[Procedure], case: Case) -> tuple[Procedure, ...]:
@@ -121,8 +164,11 @@ def without_other_studies(procedures: Iterable[Procedure], case: Case) -> tuple[
     Left out are those of another day and encounter that no reference links to anything: whatever they are, they are of
     another study. A record without a date might be of theirs, so if there is one, none is left out.
     """
+    every = tuple(procedures)
+    if not every:
+        return ()
     days, ties = _ties(case)
-    return tuple(each for each in procedures if not days or _is_tied(each, days, ties))
+    return tuple(each for each in every if not days or _is_tied(each, days, ties))
 
 
 def _is_tied(record: Record, days: frozenset[date], ties: frozenset[str]) -> bool:
@@ -138,14 +184,13 @@ def _ties(case: Case) -> tuple[frozenset[date], frozenset[str]]:
     """
     known: list[Record] = [*relevant_lines(case), *case.orders.under_review(), *records_of_echo(case)]
     near = _with_neighbors(each.day for each in known)
-    written = [*case.observations.candidates_on(date.max), *case.documents.candidates_on(date.max)]
-    loose = [each for each in written if not (isinstance(each, Document) and each.kind == "condition")]
-    loose += case.administrations.candidates_on(date.max)
-    if any(each.day is None for each in (*known, *loose)):
+    loose: list[Record] = [*case.observations.near(near), *case.administrations.near(near)]
+    loose += [each for each in case.documents.near(near) if each.kind != "condition"]
+    tied = [*known, *loose]
+    if any(each.day is None for each in tied):
         return frozenset(), frozenset()
-    tied = [*known, *(each for each in loose if each.day in near)]
     names = {name for each in tied for name in (each.identity, each.encounter) if name}
-    return frozenset(near), frozenset(names).union(*(each.links for each in tied))
+    return near, frozenset(names).union(*(each.links for each in tied))
 
 
 def shifted_day(day: date | None, by: int) -> date | None:
@@ -195,10 +240,10 @@ def unclear_payers(case: Case) -> list[Unclear]:
         topic = f"{_short(written)} was not sent"
         what = f"names {_short(written)}, which was not sent"
         codes = (Code(REFERENCE, written),)
-        found.append(Unclear((line,), what, topic, "payer", REFERENCE, codes, only_if_it_matters=True))
+        found.append(Unclear((line,), what, topic, "payer", REFERENCE, codes))
     for each in unnamed_coverages(case):
         what = "states neither a type of plan nor a payor's name"
-        found.append(Unclear((each,), what, f"a coverage {what}", "payer", "", only_if_it_matters=True))
+        found.append(Unclear((each,), what, f"a coverage {what}", "payer", ""))
     return found
 
 

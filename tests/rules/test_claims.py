@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cds_service.core.case import Case, Line, Origin, Records
+from cds_service.core.case import Case, Line, Origin
 from cds_service.core.changes import RemoveLine
+from cds_service.core.lazy_records import Records
 from cds_service.core.rules import Finding, Passed, Undecided
 from cds_service.core.tables import Source, Table
 from hooks.codes.tables import PairRow

@@ -160,13 +160,7 @@ def test_another_change_in_a_reading_takes_the_finding_away(units: int) -> None:
 def test_a_warning_that_matters_only_to_findings_is_given_with_an_open_question() -> None:
     base = readings_as("B0001")
 
-    def quiet(case: Case) -> tuple[Unclear, ...]:
-        return tuple(
-            Unclear(each.records, each.what, each.topic, each.kind, each.system, only_if_it_matters=True)
-            for each in base.unclear(case)
-        )
-
-    readings = Readings(quiet, base.alternatives)
+    readings = Readings(lambda _: (), base.alternatives, if_it_matters=base.unclear)
     open_question = case_of(line(1, "A0001"), line(2, "615215", "urn:local"))
     no_question = case_of(line(1, "A0001"), line(2, "B0001"), line(3, "615215", "urn:local"))
     assert [each.topic for each in review(open_question, (wants_b,), readings=readings).unclear] == ["local codes"]

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cds_service.core.case import Case, Document, Line, Observation, Order, Origin, Procedure, Records
+from cds_service.core.case import Case, Document, Line, Observation, Order, Origin, Procedure
 from cds_service.core.concepts import BILLING, Code, Concept
+from cds_service.core.lazy_records import Records
 from cds_service.review.advisor import Advisor
 from hooks.coding.alternatives import alternatives
 from hooks.coding.unclear import unclear_procedures, without_other_studies

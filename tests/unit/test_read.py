@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds_service.core.case import Case, Records
+from cds_service.core.case import Case
 from cds_service.core.concepts import Code
+from cds_service.core.lazy_records import Records
 from cds_service.fhir.read import ParsedCase, read_case
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.resources import CodeableConcept
@@ -417,7 +418,7 @@ def test_what_is_near_a_day_is_of_it_or_of_no_day_or_points_at_something() -> No
         observation("points", effectiveDateTime="2026-03-18", partOf=[{"reference": "Procedure/1"}]),
     )
     for records in (case.observations, Records(tuple(case.observations))):
-        near = [each.identity.partition("/")[2] for each in records.candidates_on(date(2026, 3, 17))]
+        near = [each.identity.partition("/")[2] for each in records.candidates_on(frozenset({date(2026, 3, 17)}))]
         assert near == ["today", "no day", "points"]
 
 
