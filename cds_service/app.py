@@ -35,6 +35,7 @@ from cds_service.web import (
     health,
     insights,
     limits,
+    patient,
     reference,
     request_ids,
     responses,
@@ -53,6 +54,7 @@ from cds_service.wiring import (
     create_asker,
     create_case_reader,
     create_case_writer,
+    create_explainer,
     create_reference,
     create_tables,
     product_of,
@@ -93,6 +95,9 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(
         reference.blueprint(advisor, create_reference(advisor.site), samples(chosen.hook_namespace), asker, glossary())
+    )
+    app.register_blueprint(
+        patient.blueprint(hooks_reference.reference(), create_explainer(), create_case_writer(), chosen)
     )
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
     app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))

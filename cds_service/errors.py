@@ -3,6 +3,7 @@
     ServiceError
     ├── RequestError           fixed by the client: becomes a FHIR OperationOutcome (4xx or 503)
     │   ├── BadRequest         400  malformed JSON, or a missing or mistyped field
+    │   │   └── UnknownLanguage  400  `lang` names no language of the pages
     │   ├── UnknownService     404  unknown service id
     │   ├── NotTrusted         401  no valid client token; the reason is logged, not sent
     │   ├── NotAllowed         403  the client is not registered for this tenant or service
@@ -59,6 +60,13 @@ class RequestError(ServiceError):
 
 class BadRequest(RequestError):
     """The body is not a valid message of the specification."""
+
+
+class UnknownLanguage(BadRequest):
+    """The tag of no language of the pages."""
+
+    def __init__(self, tags: Iterable[str]) -> None:
+        super().__init__(f"`lang`: expected one of {', '.join(tags)}", "lang")
 
 
 class UnknownService(RequestError):

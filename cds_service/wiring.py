@@ -26,7 +26,10 @@ from cds_service.errors import SettingsError
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.intake.writer import CaseWriter
+from cds_service.languages.catalogs import Catalogs
+from cds_service.languages.domains import MACHINE
 from cds_service.review.advisor import Advisor
+from cds_service.review.patient import Explainer
 from cds_service.review.reference import Reference, with_statements
 from cds_service.review.samples import SampleLibrary
 from cds_service.review.site_file import load_site
@@ -39,6 +42,8 @@ from hooks.publish import ask as hooks_ask
 from hooks.publish import audit as hooks_audit
 from hooks.publish import described as hooks_described
 from hooks.publish import reference as hooks_reference
+from hooks.publish.catalogs import KNOWLEDGE
+from hooks.publish.patient import patient_words
 
 
 def create_site(settings: Settings) -> Site:
@@ -128,6 +133,11 @@ def create_case_writer() -> CaseWriter:
     """The writer of cases, with the names of contrast products and the descriptions of codes."""
     products = {product.name: product.ndc[0] if product.ndc else product.code for product in PRODUCTS}
     return CaseWriter(products, {entry.code: entry.words for entry in CODES})
+
+
+def create_explainer() -> Explainer:
+    """Explains charges to patients, with the catalogs of the machine and of the knowledge."""
+    return Explainer(patient_words(), Catalogs(MACHINE.catalogs, KNOWLEDGE.catalogs))
 
 
 def create_asker(advisor: Advisor) -> Asker:

@@ -13,11 +13,12 @@ from cds_service.errors import BadRequest, UnreadableCase
 from cds_service.intake.fields import KEYS
 from cds_service.intake.typed import TypedCase
 from cds_service.intake.writer import CaseWriter
+from cds_service.languages.known import LANGUAGES
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.typed_cases import ClaimPage, review_case
 from cds_service.sandbox.json_paths import Json, decoded
 from cds_service.settings import Settings
-from cds_service.web import limits, page_headers, request_ids
+from cds_service.web import languages, limits, page_headers, request_ids
 from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
 from cds_service.web.claim_reports import CaseProposed, CaseUnderstood, case_report, claim_report
 from cds_service.web.markdown import as_html
@@ -39,7 +40,7 @@ def blueprint(
 ) -> Blueprint:
     """The page with what it offers, the guide to the notation, and the route that reviews a claim."""
     routes = Blueprint("claim", __name__, template_folder="templates")
-    page_headers.register(routes, page_headers.WITH_OWN_SCRIPTS)
+    page_headers.register(routes, page_headers.WITH_OWN_FORMS)
 
     if not settings.has_sandbox:  # which otherwise is the start
 
@@ -54,6 +55,8 @@ def blueprint(
             choices=offers.choices,
             examples=offers.examples,
             descriptions=reader.knowledge.words.examples,
+            languages=LANGUAGES,
+            language=languages.requested(),
         )
         return Response(content, content_type="text/html; charset=utf-8")
 
@@ -69,7 +72,7 @@ def blueprint(
         content = decoded(limits.bounded_body(settings))
         if WORDS in content:
             return as_json(described(content, started))
-        case = _case(writer, content)
+        case = typed_case(writer, content)
         try:
             reviewed = review_case(advisor, writer, case)
         except UnreadableCase as error:
@@ -103,7 +106,7 @@ def _description(content: Json) -> tuple[str, bool]:
     return words, confirmed
 
 
-def _case(writer: CaseWriter, content: Json) -> TypedCase:
+def typed_case(writer: CaseWriter, content: Json) -> TypedCase:
     """The case that the body states. Raises BadRequest, which names the key."""
     try:
         if TEXT not in content:

@@ -13,6 +13,9 @@ WITH_OWN_SCRIPTS = (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+# The same for a page whose form opens another page of this service.
+WITH_OWN_FORMS = WITH_OWN_SCRIPTS.replace("form-action 'none'", "form-action 'self'")
+
 # The same for the page of the API: the style sheet of Swagger UI holds its icons as `data:` addresses.
 WITH_DRAWN_ICONS = WITH_OWN_SCRIPTS.replace("img-src 'self'", "img-src 'self' data:")
 

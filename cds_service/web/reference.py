@@ -42,7 +42,7 @@ def blueprint(
     def code(code: str) -> Response:
         found = reference.page(code)
         if found is None:
-            return _missing("code", url_for("reference.codes"))
+            return missing("code", url_for("reference.codes"))
         snapshot = advisor.tables.snapshot()
         found, payments = page_with_payments(found, snapshot, reference.meaning)
         loaded: dict[str, Any] = {
@@ -63,7 +63,7 @@ def blueprint(
     def modifier(name: str) -> Response:
         found = reference.modifier(name)
         if found is None:
-            return _missing("modifier", url_for("reference.modifiers"))
+            return missing("modifier", url_for("reference.modifiers"))
         return as_json(_members(found)) if wants_json() else page("modifier.html", page=found, sources=Footnotes())
 
     @routes.get("/rules")
@@ -74,7 +74,7 @@ def blueprint(
     @routes.get("/rules/<rule_id>")
     def rule(rule_id: str) -> Response:
         if rule_id not in rules:
-            return _missing("rule", url_for("reference.all_rules"))
+            return missing("rule", url_for("reference.all_rules"))
         described, examples = rule_page(rules[rule_id], advisor), samples.run(rules[rule_id], advisor)
         if wants_json():
             return as_json({**_members(described), "examples": examples})
@@ -125,7 +125,7 @@ def page(template: str, status: int = 200, **content: Any) -> Response:
     )
 
 
-def _missing(what: str, back: str) -> Response:
+def missing(what: str, back: str) -> Response:
     """The 404 page or JSON. It does not repeat the name, which may be anything."""
     if wants_json():
         return outcome(404, "not-found", f"no {what} has this name; {back} lists all")

@@ -14,7 +14,6 @@ _FOLDER = Path(__file__).parent
 StudyKind = Literal["stress", "rest", "any"]
 ClaimSetting = Literal["professional", "facility"]
 Topic = Literal[
-    "patient",
     "necessity",
     "guidelines",
     "modifiers",
@@ -52,6 +51,22 @@ class Guidance(Entry, frozen=True, kw_only=True):
     text: str
     also: tuple[str, ...] = ()
     glance: Literal["with", "never", "once", "who", "need", "setting", "payment", "modifiers", "instead"] | None = None
+
+    @property
+    def key(self) -> str:
+        """A code may have several sentences."""
+        return f"{self.code}: {self.text}"
+
+
+class PatientSentence(Entry, frozen=True, kw_only=True):
+    """A charge in plain words for patients: the short name of a code, a sentence about it, or one about a modifier.
+
+    It is shared by the codes in `also`. Facts of other tables are placeholders, such as `{product}`.
+    """
+
+    part: Literal["name", "about", "modifier"]
+    text: str
+    also: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -270,6 +285,7 @@ class DocumentationItem(Entry, frozen=True, kw_only=True):
 
 CODES = load_table(_FOLDER / "codes.yaml", CodeEntry)
 GUIDANCE = load_table(_FOLDER / "guidance.yaml", Guidance)
+PATIENT_WORDS = load_table(_FOLDER / "patient_words.yaml", PatientSentence)
 POLICIES = load_table(_FOLDER / "policies.yaml", Policy)
 ADD_ONS = load_table(_FOLDER / "add_ons.yaml", AddOn)
 STUDIES = load_table(_FOLDER / "studies.yaml", StudyCode)

@@ -17,13 +17,16 @@ from cds_service.core.concepts import NDC, RXNORM, Code, Concept
 from cds_service.core.notation import plain
 from cds_service.core.rules import Rule
 from cds_service.core.tables import Entry, Table
+from cds_service.languages.messages import english
+from cds_service.review.patient import PlainWords
 from cds_service.review.reference import Change, CodePage, Grid, Reference, Row, Section, Statement, cited
 from hooks.codes import tables
-from hooks.codes.tables import CODES, GUIDANCE, PRODUCTS, CodeEntry
+from hooks.codes.tables import CODES, GUIDANCE, PATIENT_WORDS, PRODUCTS, CodeEntry
 from hooks.coding.products import agent_in, is_supply
 from hooks.publish.glance import glance
 from hooks.publish.indicators import FIELDS, cited_with_meaning, decoded, indicator_values
 from hooks.publish.modifiers import modifier_pages
+from hooks.publish.patient import plain_words
 
 SECTIONS = {
     "patient": "Patient-friendly description",
@@ -72,7 +75,7 @@ _PLACEMENTS = {
     "documentation": _TablePlacement("documentation", "Items the record should contain", of=("93352",), only=("name",)),
     "studies": _TablePlacement("recognition", "In any resource with the code"),
 }
-_NOT_SHOWN = {CODES.name, GUIDANCE.name}  # shown as the page's heading and sentences
+_NOT_SHOWN = {CODES.name, GUIDANCE.name, PATIENT_WORDS.name}  # shown as the page's heading and sentences
 
 _ITSELF = "The code itself"
 
@@ -177,10 +180,20 @@ def _sections(code: str) -> Iterator[Section]:
 
 def _statements(code: str) -> dict[str, list[Statement]]:
     found: dict[str, list[Statement]] = {}
+    words = plain_words(code)
+    if words:
+        found["patient"] = [_in_plain_words(code, words)]
     for entry in GUIDANCE:
         if code == entry.code or code in entry.also:
             found.setdefault(entry.topic, []).append(Statement(text=entry.text, cited=cited(GUIDANCE, entry)))
     return found
+
+
+def _in_plain_words(code: str, words: PlainWords) -> Statement:
+    """The sentences for a patient as one statement; own words have one source."""
+    text = " ".join(english(each) for each in words.about)
+    first = next(entry for entry in PATIENT_WORDS if code in (entry.code, *entry.also))
+    return Statement(text=text, cited=cited(PATIENT_WORDS, first))
 
 
 def _grids(table: Table[Any], placement: _TablePlacement, code: str) -> Iterator[Grid]:
@@ -291,7 +304,7 @@ def _text(value: Any) -> str:
 def _history(code: str) -> Iterator[Change]:
     """Start and end dates from every table of facts."""
     for table in all_tables():
-        if table is GUIDANCE:
+        if table in (GUIDANCE, PATIENT_WORDS):
             continue
         placement = _PLACEMENTS.get(table.name, _TablePlacement(table.name, table.title))
         for entry in table.history(code):

@@ -12,7 +12,7 @@ FLOORS = (
     ("charts", "errors", "settings", "telemetry"),
     ("cms",),
     ("core",),
-    ("fhir",),
+    ("fhir", "languages"),
     ("intake",),
     ("cdshooks",),
     ("fetch",),
@@ -36,7 +36,7 @@ KNOWLEDGE_FLOORS = (
 KNOWLEDGE_FLOOR = {room: number for number, rooms in enumerate(KNOWLEDGE_FLOORS) for room in rooms}
 
 # What the knowledge may use of the machine: the vocabulary of rules, and the shapes of what it hands over.
-OPEN_TO_KNOWLEDGE = {"cms", "core", "cdshooks", "review", "ask", "audit"}
+OPEN_TO_KNOWLEDGE = {"cms", "core", "cdshooks", "review", "ask", "audit", "languages"}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path

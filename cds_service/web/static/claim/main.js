@@ -179,6 +179,7 @@ $("copy-link").addEventListener("click", (event) => copied(event.currentTarget, 
 $("copy-text").addEventListener("click", (event) => copied(event.currentTarget, $("text").value));
 $("download").addEventListener("click", download);
 $("print").addEventListener("click", () => window.print());
+$("for-patient").addEventListener("submit", () => { $("patient-text").value = $("text").value; });
 $("new").addEventListener("click", () => { history.pushState(null, "", location.pathname); start(); $("lines").querySelector("input").focus(); });
 
 function markExample() {

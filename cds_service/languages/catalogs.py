@@ -1,0 +1,80 @@
+"""Catalogs of translations (gettext), and a message in a language."""
+
+import gettext
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from cds_service.languages.known import ENGLISH, Language
+from cds_service.languages.messages import Message, english, filled
+
+# The machine's own catalogs; those of the knowledge lie beside its tables.
+CATALOGS = Path(__file__).parent / "catalogs"
+
+# The header of a catalog that says who knows the field and has checked it; `Last-Translator` says who translated.
+CHECKED_BY = "Language-Team"
+NOT_CHECKED = "checked by no one"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A message in a language: its text, and the language that the text is in, which is English if none is translated."""
+
+    text: str
+    language: Language
+    english: str
+
+    @property
+    def is_english(self) -> bool:
+        """True if the text is the English one."""
+        return self.language.is_english
+
+
+class _Missing(gettext.NullTranslations):
+    """The end of a chain of catalogs: the empty text, so that English is told from a translation that equals it."""
+
+    def gettext(self, message: str) -> str:  # noqa: ARG002  # the signature of gettext
+        return ""
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:  # noqa: ARG002
+        return ""
+
+
+class Catalogs:
+    """The compiled catalogs of some folders, each read at its first use and kept."""
+
+    def __init__(self, *folders: Path) -> None:
+        self.folders = folders
+        self.read = cache(self._read)
+
+    def say(self, message: Message, language: Language) -> Sentence:
+        """The message in a language; in English if it has no translation there."""
+        own = english(message)
+        text = "" if language.is_english else self._translation(message, language)
+        if not text:
+            return Sentence(own, ENGLISH, own)
+        return Sentence(filled(text, message.every_value, language), language, own)
+
+    def is_checked(self, language: Language) -> bool:
+        """True if a person who knows the field has checked every catalog of the language; English needs none."""
+        if language.is_english:
+            return True
+        checked = (each.info().get(CHECKED_BY.lower(), NOT_CHECKED) for each in self.read(language))
+        return all(by != NOT_CHECKED for by in checked)
+
+    def _translation(self, message: Message, language: Language) -> str:
+        (first, *_) = self.read(language)
+        if message.count is None:
+            return first.gettext(message.text)
+        return first.ngettext(message.text, message.plural, message.count)
+
+    def _read(self, language: Language) -> Sequence[gettext.GNUTranslations]:
+        """The catalogs of a language, in the order of the folders; each knows the next."""
+        found: list[gettext.GNUTranslations] = []
+        for folder in self.folders:
+            with (folder / f"{language.tag}.mo").open("rb") as compiled:
+                found.append(gettext.GNUTranslations(compiled))
+        for one, following in zip(found, [*found[1:], _Missing()], strict=True):
+            one.add_fallback(following)
+        return tuple(found)
