@@ -19,7 +19,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: help docs screenshot install run image test fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code mutants mutants-all conformance lint format lock clean
+.PHONY: help docs messages screenshot install run image test fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code mutants mutants-all conformance lint format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,10 +80,15 @@ java:  ## install Debian's Java, as root and where it is missing: Spark runs on 
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless; fi
 
-browser:  ## install Debian's Chromium, as root and where it is missing; without it the tests in a browser are left out
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+# The fonts are for pages in Arabic, Chinese and Korean, also where a browser is there already.
+browser:  ## install Debian's Chromium and fonts, as root and where missing; without a browser its tests are left out
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && found=1; done; \
+	packages=; test -n "$$found" || packages=chromium; \
+	fc-list 2>/dev/null | grep -q NotoSansArabic || packages="$$packages fontconfig fonts-noto-core"; \
+	fc-list 2>/dev/null | grep -q NotoSansCJK || packages="$$packages fonts-noto-cjk"; \
+	test -n "$$packages" || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; fi
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages; fi
 
 MINUTES ?= 3
 soak: $(VENV)/.dev  ## load the service for MINUTES with faults among the calls; fails where memory or handles grow
@@ -109,6 +114,9 @@ lint: $(VENV)/.dev  ## ruff (rules and formatting), mypy (strict), and the linte
 format: $(VENV)/.dev  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+messages: $(VENV)/.dev  ## bring the catalogs of translations up to date with the messages, and compile them
+	$(BIN)/python -m tests.documents.messages
 
 docs: $(VENV)/.dev  ## write the generated parts of the documents: the table of rules, an output, the settings
 	$(BIN)/python -m tests.documents.generate
