@@ -19,7 +19,7 @@ NOT_CHECKED = "checked by no one"
 
 @dataclass(frozen=True)
 class Sentence:
-    """A message in a language: its text, and the language that the text is in, which is English if none is translated."""
+    """A message in a language: its text, and the language of the text, which is English if there is no translation."""
 
     text: str
     language: Language

@@ -38,14 +38,16 @@ def template_of(domain: Domain) -> Catalog:
     patterns = [(pattern, methods.get(kind, kind)) for pattern, kind in domain.sources.items()]
     template = Catalog(charset="utf-8")
     found = extract_from_dir(domain.root, patterns, keywords=KEYWORDS, options_map=_OPTIONS)
-    for name, _line, text, comments, _context in sorted(found, key=lambda each: (each[0], each[1])):
-        # Places have no lines, so that a change above a message does not touch every catalog.
-        template.add(text, locations=[(name, None)], auto_comments=comments)
+    for name, line, text, comments, _context in sorted(found, key=lambda each: (each[0], each[1])):
+        template.add(text, locations=[(name, line)], auto_comments=comments)
     return template
 
 
 def extract_table(
-    fileobj: IO[bytes], keywords: object, comment_tags: object, options: object  # noqa: ARG001  # as Babel calls it
+    fileobj: IO[bytes],
+    keywords: object,  # noqa: ARG001  # Babel names all four
+    comment_tags: object,  # noqa: ARG001
+    options: object,  # noqa: ARG001
 ) -> Iterator[tuple[int, str, str, list[str]]]:
     """The texts of a table's entries, as Babel takes them: line, function, message, comments (here the codes)."""
     document = strict_yaml.read(Path(fileobj.name), TableError)

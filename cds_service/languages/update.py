@@ -43,6 +43,7 @@ def compiled(catalog: Catalog) -> bytes:
 def written(catalog: Catalog) -> bytes:
     """The catalog as translators read it."""
     stream = BytesIO()
+    # Places have no lines, so that a change above a message does not touch every catalog.
     write_po(stream, catalog, width=_WIDTH, include_lineno=False)
     return stream.getvalue()
 
@@ -66,7 +67,6 @@ def _new(domain: Domain, language: Language) -> Catalog:
         msgid_bugs_address="see deploy/translations.md",
         fuzzy=False,
     )
-
 
 
 def _write(path: Path, content: bytes) -> Iterable[Path]:

@@ -17,13 +17,25 @@ from cds_service.cdshooks.messages import (
     Request,
     Response,
 )
-from cds_service.cdshooks.services import Discovery, Service, hook_name
+from cds_service.cdshooks.services import Discovery, Service
 from cds_service.fhir.sources import PREFETCH_KEYS
+from cds_service.languages.known import LANGUAGES
 from cds_service.review.claim_files import ClaimFileReport
+from cds_service.review.patient import Explanation
 from cds_service.review.report import Report
 from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
 from cds_service.web.claim_reports import CLAIM_CASE, CLAIM_SCHEMA, CaseProposed, CaseUnderstood, TypedClaimReport
+from cds_service.web.languages import PARAMETER
 from cds_service.web.openapi_errors import ERROR_HEADERS, ERRORS
+from cds_service.web.openapi_schemas import (
+    ACCEPTED_NEEDS_SUGGESTIONS,
+    FLAT_REASON_NEEDS_CODE,
+    components,
+    never_null,
+    request_name,
+    request_schema,
+)
+from cds_service.web.patient import FORM
 
 Json = dict[str, Any]
 
@@ -47,7 +59,17 @@ class Health(Message):
 
 _REQUEST_TYPES = (Request, FeedbackRequest)
 _CLAIM_ANSWERS = (TypedClaimReport, CaseProposed, CaseUnderstood)
-_RESPONSE_TYPES = (Response, Discovery, OperationOutcome, Nothing, Health, Report, *_CLAIM_ANSWERS, ClaimFileReport)
+_RESPONSE_TYPES = (
+    Response,
+    Discovery,
+    OperationOutcome,
+    Nothing,
+    Health,
+    Report,
+    *_CLAIM_ANSWERS,
+    ClaimFileReport,
+    Explanation,
+)
 
 _ABOUT = """CDS Hooks service: coding advice for contrast stress echocardiography.
 
@@ -95,6 +117,7 @@ def document(services: tuple[Service, ...], namespace: str, names: DocumentedNam
         "paths": _tagged("CDS Hooks", paths)
         | _tagged("Review", _review() | _claim())
         | _tagged("Reference", _reference_pages(names))
+        | _tagged("For patients", _for_patients(names))
         | _tagged("Descriptions", _descriptions(names))
         | _tagged("Terminology", _terminology(names))
         | _tagged("Operation", _health()),
@@ -128,7 +151,7 @@ def _paths_of(service: Service) -> Json:
         _BODY_ERRORS,
     )
     return {
-        path: {"post": call | {"requestBody": _body(_request_name(service))}},
+        path: {"post": call | {"requestBody": _body(request_name(service))}},
         f"{path}/feedback": {"post": feedback | {"requestBody": _body("FeedbackRequest")}},
     }
 
@@ -232,6 +255,40 @@ def _reference_pages(names: DocumentedNames) -> Json:
     }
 
 
+def _for_patients(names: DocumentedNames) -> Json:
+    """Charges in plain words, in several languages."""
+    code = _page("code-for-patients", "A code in plain words, to print", _in_path("code", names.codes), _LANGUAGE)
+    claim = _operation(
+        "claim-for-patients",
+        "The lines of a claim in plain words, to print",
+        "A page for a form, JSON for a claim in JSON. Nothing is stored",
+        Explanation,
+        _BODY_ERRORS,
+    )
+    claim["responses"]["200"]["content"] |= _HTML
+    code["responses"]["200"]["content"] |= {"application/json": {"schema": _reference(Explanation.__name__)}}
+    body = _body(CLAIM_CASE)
+    body["content"][FORM] = {"schema": _CLAIM_FORM}
+    return {
+        "/codes/{code}/patient": {"get": code},
+        "/claim/patient": {"post": claim | {"parameters": [_LANGUAGE], "requestBody": body}},
+    }
+
+
+_LANGUAGE_TAG: Json = {"type": "string", "enum": [each.tag for each in LANGUAGES]}
+_LANGUAGE: Json = {
+    "name": PARAMETER,
+    "in": "query",
+    "schema": _LANGUAGE_TAG,
+    "description": "The language. Default: the one that was chosen before (a cookie), else by `Accept-Language`",
+}
+_CLAIM_FORM: Json = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, PARAMETER: _LANGUAGE_TAG},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+
 _TEXT: Json = {"name": "q", "in": "query", "schema": {"type": "string", "maxLength": LONGEST_QUESTION}}
 _QUERY: Json = _TEXT | {"description": "A code, an NDC, words, or a question"}
 _QUESTION: Json = _TEXT | {"description": "The question, without patient data"}
@@ -326,65 +383,13 @@ def _reference(name: str) -> Json:
 
 def _schemas(services: tuple[Service, ...], namespace: str) -> Json:
     contexts: list[type[Context]] = [service.context for service in services]
-    requests = _components(*_REQUEST_TYPES, *contexts)
+    requests = components(*_REQUEST_TYPES, *contexts)
     del requests["Request"]  # each service has its own
-    requests["Feedback"] |= _ACCEPTED_NEEDS_SUGGESTIONS
-    requests["FeedbackReason"] |= _FLAT_REASON_NEEDS_CODE
-    responses = {name: _never_null(schema) for name, schema in _components(*_RESPONSE_TYPES).items()}
-    responses |= _components(Answer)  # what is not known there is null
+    requests["Feedback"] |= ACCEPTED_NEEDS_SUGGESTIONS
+    requests["FeedbackReason"] |= FLAT_REASON_NEEDS_CODE
+    responses = {name: never_null(schema) for name, schema in components(*_RESPONSE_TYPES).items()}
+    responses |= components(Answer)  # what is not known there is null
     responses["Card"] |= {"dependentRequired": {"suggestions": ["selectionBehavior"]}}
     requests["Bundle"] = BUNDLE_SCHEMA
     requests[CLAIM_CASE] = CLAIM_SCHEMA
-    return requests | responses | {_request_name(service): _request_schema(service, namespace) for service in services}
-
-
-def _components(*messages: type[msgspec.Struct]) -> Json:
-    _, components = msgspec.json.schema_components(messages, ref_template="#/components/schemas/{name}")
-    return dict(components)
-
-
-_ACCEPTED_NEEDS_SUGGESTIONS: Json = {
-    "anyOf": [
-        {"properties": {"outcome": {"const": "overridden"}}},
-        {
-            "properties": {"acceptedSuggestions": {"type": "array", "minItems": 1}},
-            "required": ["acceptedSuggestions"],
-        },
-    ]
-}
-
-
-_FLAT_REASON_NEEDS_CODE: Json = {
-    "anyOf": [
-        {"properties": {"system": {"type": "null"}, "display": {"type": "null"}}},
-        {"properties": {"code": {"type": "string"}}, "required": ["code"]},
-        {"properties": {"reason": {"type": "object"}}, "required": ["reason"]},
-    ]
-}
-
-
-def _never_null(schema: Any) -> Any:
-    """A schema of a response: members without a value are omitted, and none is null or an empty list."""
-    if isinstance(schema, list):
-        return [_never_null(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("default", ...) is None:
-        (present,) = [each for each in schema["anyOf"] if each != {"type": "null"}]
-        return _never_null(present) | ({"minItems": 1} if present.get("type") == "array" else {})
-    return {name: _never_null(each) for name, each in schema.items()}
-
-
-def _request_name(service: Service) -> str:
-    return f"{service.context.__name__}Request"
-
-
-def _request_schema(service: Service, namespace: str) -> Json:
-    """The request schema of one service: the general message with its hook and context."""
-    schema: Json = _components(Request)["Request"]
-    schema["title"] = _request_name(service)
-    schema["properties"]["hook"] = {"const": hook_name(service, namespace)}
-    schema["properties"]["context"] = _reference(service.context.__name__)
-    without_token = {"properties": {"fhirAuthorization": {"type": "null"}}}
-    with_server = {"properties": {"fhirServer": {"type": "string", "minLength": 1}}, "required": ["fhirServer"]}
-    return schema | {"anyOf": [without_token, with_server]}
+    return requests | responses | {request_name(service): request_schema(service, namespace) for service in services}

@@ -97,7 +97,9 @@ def _form(body: bytes) -> tuple[str, str | None]:
     except ValueError:
         raise BadRequest(f"the body: expected a form in UTF-8 with `{TEXT}` and `{languages.PARAMETER}`") from None
     if any(name not in _FIELDS or len(values) > 1 for name, values in fields.items()) or TEXT not in fields:
-        raise BadRequest(f"`{TEXT}`: expected a case in billers' notation, once, and `{languages.PARAMETER}` at most", TEXT)
+        raise BadRequest(
+            f"`{TEXT}`: expected a case in billers' notation, once, and `{languages.PARAMETER}` at most", TEXT
+        )
     (text,), (language,) = fields[TEXT], fields.get(languages.PARAMETER, [None])
     return str(text), language
 

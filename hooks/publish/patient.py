@@ -25,7 +25,9 @@ def plain_words(code: str) -> PlainWords | None:
     if not names:
         return None
     facts = _facts(code)
-    return PlainWords(_message(names[0], facts), tuple(_message(each, facts) for each in entries if each.part == "about"))
+    return PlainWords(
+        _message(names[0], facts), tuple(_message(each, facts) for each in entries if each.part == "about")
+    )
 
 
 def _of_modifier(modifier: str) -> Message | None:

@@ -5,6 +5,7 @@ import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -92,7 +93,7 @@ def test_a_language_that_is_asked_for_and_unknown_is_an_error(asked: str) -> Non
         (1234, "es", "1.234"),
         (Quantity(Decimal("0.01"), "mg"), "fr", "0,01\N{NO-BREAK SPACE}mg"),
         (date(2026, 11, 3), "ko", "2026년 11월 3일"),
-        (date(2026, 11, 3), "ru", "3 ноября 2026\N{NARROW NO-BREAK SPACE}г."),
+        (date(2026, 11, 3), "ru", "3 ноября 2026\N{NARROW NO-BREAK SPACE}г."),  # noqa: RUF001
         (date(2026, 11, 3), "ar", "3 نوفمبر 2026"),
         ("Definity {x}", "vi", "Definity {x}"),
         ("93352", "ar", "\N{LEFT-TO-RIGHT ISOLATE}93352\N{POP DIRECTIONAL ISOLATE}"),
@@ -113,7 +114,17 @@ RUSSIAN = {
     0: "0 единиц", 1: "1 единица", 2: "2 единицы", 4: "4 единицы", 5: "5 единиц", 11: "11 единиц", 21: "21 единица",
     22: "22 единицы", 100: "100 единиц", 1234: "1\N{NO-BREAK SPACE}234 единицы",
 }  # fmt: skip
-ARABIC = {0: "وحدة", 1: "وحدة واحدة", 2: "وحدتان", 3: "وحدات", 10: "وحدات", 11: "وحدة", 99: "وحدة", 100: "وحدة", 103: "وحدات"}
+ARABIC = {
+    0: "وحدة",
+    1: "وحدة واحدة",
+    2: "وحدتان",
+    3: "وحدات",
+    10: "وحدات",
+    11: "وحدة",
+    99: "وحدة",
+    100: "وحدة",
+    103: "وحدات",
+}
 
 
 def units(count: int, tag: str) -> str:
@@ -156,7 +167,9 @@ def folder_with(folder: Path, tag: str, *entries: tuple[str, str, bool], team: s
 
 def test_a_sentence_without_a_current_translation_is_said_in_english(tmp_path: Path) -> None:
     vietnamese = language("vi")
-    one = folder_with(tmp_path / "one", "vi", ("Known.", "Biết.", False), ("Changed.", "Cũ.", True), ("Empty.", "", False))
+    one = folder_with(
+        tmp_path / "one", "vi", ("Known.", "Biết.", False), ("Changed.", "Cũ.", True), ("Empty.", "", False)
+    )
     two = folder_with(tmp_path / "two", "vi", ("Second {n}.", "Hai {n}.", False), ("Same.", "Same.", False))
     catalogs = Catalogs(one, two)
     said = {text: catalogs.say(message(text, n=2), vietnamese) for text in ("Known.", "Second {n}.", "Same.")}
@@ -180,10 +193,10 @@ def test_a_language_is_checked_only_if_each_of_its_catalogs_is(tmp_path: Path) -
 
 def test_a_catalog_is_read_at_its_first_use_and_never_by_a_call_of_cds_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    parse = gettext.GNUTranslations._parse  # type: ignore[attr-defined]
+    parse = gettext.GNUTranslations._parse
 
-    def noted(self: gettext.GNUTranslations, stream: object) -> None:
-        read.append(Path(stream.name).name)  # type: ignore[attr-defined]
+    def noted(self: gettext.GNUTranslations, stream: Any) -> None:
+        read.append(Path(stream.name).name)
         parse(self, stream)
 
     monkeypatch.setattr(gettext.GNUTranslations, "_parse", noted)
@@ -191,7 +204,7 @@ def test_a_catalog_is_read_at_its_first_use_and_never_by_a_call_of_cds_hooks(mon
     assert SAMPLES
     for path in SAMPLES[:5]:
         body = json.loads(path.read_bytes())
-        response = client.post(f"/cds-services/{SERVICES[body['hook']]}", json=body, headers={"Accept-Language": "vi"})
+        response = client.post(SERVICES[body["hook"]], json=body, headers={"Accept-Language": "vi"})
         assert response.status_code == 200
     for page in ("/codes/93352/patient", "/codes/93352", "/claim"):
         assert client.get(page).status_code == 200
@@ -214,7 +227,9 @@ entries:
 def domain(folder: Path) -> Domain:
     (folder / "pages").mkdir()
     (folder / "table.yaml").write_text(TABLE)
-    (folder / "said.py").write_text('x = message("From a module.", code=1), plural("{count} part", "{count} parts", 2)\n')
+    (folder / "said.py").write_text(
+        'x = message("From a module.", code=1), plural("{count} part", "{count} parts", 2)\n'
+    )
     (folder / "pages" / "one.html").write_text('<p>{{ say(message("From a template.")) }}</p>')
     sources = {"*.yaml": "table", "*.py": "python", "pages/*.html": "jinja2"}
     return Domain("a test", folder, sources, folder / "catalogs")
@@ -243,7 +258,9 @@ def test_a_changed_message_is_fuzzy_until_a_person_translates_it(tmp_path: Path)
     written = path.read_text()
     assert "Last-Translator: machine, for this project" in written
     assert "Language-Team: checked by no one" in written
-    path.write_text(written.replace('msgid "From a module."\nmsgstr ""', 'msgid "From a module."\nmsgstr "De un módulo."'))
+    path.write_text(
+        written.replace('msgid "From a module."\nmsgstr ""', 'msgid "From a module."\nmsgstr "De un módulo."')
+    )
     assert update(made) == (path.with_suffix(".mo"),)
     assert Catalogs(made.catalogs).say(Message("From a module."), spanish).text == "De un módulo."
     source = tmp_path / "said.py"
