@@ -187,7 +187,8 @@ def test_every_sentence_for_patients_is_used_and_names_known_codes_only() -> Non
     codes, modifiers = set(CODE_NUMBERS), {entry.code for entry in MODIFIER_MEANINGS}
     assert {"26", "TC"} <= modifiers
     known = {"name": codes, "about": codes, "modifier": modifiers}
-    assert len(sentences := PATIENT_WORDS.entries) > 70
+    sentences = PATIENT_WORDS.entries
+    assert len(sentences) > 70
     assert [each.text for each in sentences if not {each.code, *each.also} <= known[each.part]] == []
     texts = [each.text for each in sentences]
     assert sorted(set(texts)) == sorted(texts), "a sentence is written once, and shared"
