@@ -116,3 +116,5 @@ def test_the_server_its_pages_and_its_sandbox(installed: Installed, tmp_path: Pa
         first = requests.get(f"{address}/sandbox/samples/{named[0]}", timeout=30)
         assert first.json()["request"]["hook"]
         assert requests.get(f"{address}/static/reference.css", timeout=30).status_code == 200
+        translated = requests.get(f"{address}/codes/93352/patient?lang=vi", timeout=30)
+        assert "Trang này không phải là hóa đơn." in translated.text, "the wheel holds the catalogs"
