@@ -7,6 +7,8 @@ one finding repairs the other, which is folded into it (`Finding.also`) and no l
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
+from heapq import nlargest
 
 from cds_service.core.case import Case, Stage
 from cds_service.core.changes import made
@@ -32,9 +34,11 @@ def folded(findings: Sequence[Found], case: Case) -> tuple[Found, ...]:
     for number, causes in _with_causes(findings, ranks):
         causes_left = (each for each in causes if into[each] == each)
         into[number] = next((each for each in causes_left if trial.repairs(findings[each], findings[number])), number)
-    roots = [_root(number, into) for number in into]
-    kept = (number for number, cause in enumerate(into) if cause == number)
-    return tuple(_with_folded(number, findings, roots) for number in kept)
+    by_root: dict[int, list[Found]] = {number: [] for number, cause in enumerate(into) if cause == number}
+    for number, cause in enumerate(into):
+        if cause != number:
+            by_root[_root(cause, into)].append(findings[number])
+    return tuple(_with_folded(findings[root], also) for root, also in by_root.items())
 
 
 class _Trial:
@@ -85,9 +89,16 @@ def _with_causes(
         changed = (place for fix in finding.fixes for change in fix.changes for place in places_of(change))
         for place in records_of(finding).union(changed) if finding.fixes else ():
             by_place.setdefault(place, []).append(number)
+
+    @cache
+    def strongest_at(place: tuple[str, str]) -> list[int]:
+        """The strongest findings at a record, one more than are looked at: one of them may be that in question."""
+        return nlargest(MOST_CAUSES + 1, by_place.get(place, ()), key=ranks.__getitem__)
+
     for number in sorted(range(len(findings)), key=ranks.__getitem__):
-        near = {other for place in records_of(findings[number][1]) for other in by_place.get(place, ())} - {number}
-        yield number, sorted(near, key=ranks.__getitem__, reverse=True)[:MOST_CAUSES]
+        places = records_of(findings[number][1])
+        near = {other for place in places for other in strongest_at(place)} - {number}
+        yield number, nlargest(MOST_CAUSES, near, key=ranks.__getitem__)
 
 
 def _root(number: int, into: Sequence[int]) -> int:
@@ -96,7 +107,6 @@ def _root(number: int, into: Sequence[int]) -> int:
     return number
 
 
-def _with_folded(number: int, findings: Sequence[Found], roots: Sequence[int]) -> Found:
-    rule, finding = findings[number]
-    also = tuple(findings[each] for each, root in enumerate(roots) if root == number and each != number)
-    return (rule, replace(finding, also=also)) if also else (rule, finding)
+def _with_folded(found: Found, also: Sequence[Found]) -> Found:
+    rule, finding = found
+    return (rule, replace(finding, also=tuple(also))) if also else found

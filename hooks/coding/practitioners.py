@@ -6,6 +6,10 @@ from typing import Generic, TypeVar
 ItemT = TypeVar("ItemT")
 
 
+def _nobody(_: object) -> frozenset[str]:
+    return frozenset()
+
+
 def may_be_same_practitioner(one: frozenset[str], other: frozenset[str]) -> bool:
     """True if two records may name one practitioner: a set is empty, both share one, or the two cannot be compared.
 
@@ -20,18 +24,24 @@ def may_be_same_practitioner(one: frozenset[str], other: frozenset[str]) -> bool
 class ByPractitioner(Generic[ItemT]):
     """Items by the practitioners that they name; finds those of one practitioner without comparing all pairs."""
 
-    def __init__(self, items: Iterable[ItemT], performers: Callable[[ItemT], frozenset[str]]) -> None:
+    def __init__(self, items: Iterable[ItemT] = (), performers: Callable[[ItemT], frozenset[str]] = _nobody) -> None:
         self._unnamed: list[ItemT] = []
         self._by_name: dict[str, list[ItemT]] = {}
         self._by_kinds: dict[frozenset[str], list[ItemT]] = {}
         for item in items:
-            names = performers(item)
-            if not names:
-                self._unnamed.append(item)
-            for name in names:
-                self._by_name.setdefault(name, []).append(item)
-            if names:
-                self._by_kinds.setdefault(frozenset(map(_kind, names)), []).append(item)
+            self.add(item, performers(item))
+
+    def add(self, item: ItemT, names: frozenset[str]) -> None:
+        """Add an item that names these practitioners; again, if it has come to name others."""
+        if not names:
+            self._unnamed.append(item)
+            return
+        for found in (*(self._by_name.setdefault(name, []) for name in names), self._of_kinds(names)):
+            if not found or found[-1] is not item:
+                found.append(item)
+
+    def _of_kinds(self, names: frozenset[str]) -> list[ItemT]:
+        return self._by_kinds.setdefault(frozenset(map(_kind, names)), [])
 
     def __iter__(self) -> Iterator[ItemT]:
         yield from self._unnamed

@@ -15,6 +15,7 @@ from cds_service.core.notation import counted_units, notation
 from cds_service.core.rules import Answer, Question, Undecided
 from hooks.codes.tables import PRODUCTS
 from hooks.coding.claims import charge_evidence
+from hooks.coding.lines import days_under_review
 from hooks.coding.passing import codes_of
 from hooks.coding.products import UNSPECIFIED
 from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED
@@ -75,7 +76,7 @@ def which_agent(codes: Iterable[str], day: date | None, case: Case) -> Question:
 
 def _on(day: date | None, case: Case) -> str:
     """The day in the notation, where the lines under review are of several."""
-    is_plain = len({line.day for line in case.lines.under_review()}) < 2
+    is_plain = len(days_under_review(case)) < 2
     return "" if is_plain or day is None else f" on {day.isoformat()}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from cds_service.core.case import Line, Order, Procedure, Record
+from hooks.coding.practitioners import ByPractitioner, may_be_same_practitioner
 from hooks.coding.study_codes import CONTRAST_ADD_ON, Kind, names_contrast
 
 # References to these identify a record's study; others (an encounter, an account) do not.
@@ -81,18 +82,43 @@ class Group:
         return self.has_line and (self.has_procedure or self.names_procedure)
 
 
-class GroupIndex:
-    """Index of groups by day, encounter and reference, since a claim may have thousands.
+class GroupsByBiller:
+    """Groups in the order in which they were noted, and by the practitioners on their charges."""
 
-    Results by day or encounter must be checked with `_may_belong`: days change while a group grows.
+    def __init__(self) -> None:
+        self._billers: dict[Group, frozenset[str]] = {}
+        self._by_biller = ByPractitioner[Group]()
+
+    def note(self, group: Group) -> None:
+        """Note a group, or the practitioners that it has got since."""
+        if self._billers.get(group) != group.billers:
+            self._billers[group] = group.billers
+            self._by_biller.add(group, group.billers)
+
+    def that_may_take(self, record: Record) -> Iterable[Group]:
+        """The groups, each once; for a charge, without those that another practitioner has charged."""
+        if not isinstance(record, Line) or not record.performers:
+            return self._billers
+        found = dict.fromkeys(self._by_biller.may_be_of(record.performers))
+        return (group for group in found if may_be_same_practitioner(group.billers, record.performers))
+
+
+def _billed_as(record: Record, groups: GroupsByBiller | None) -> Iterable[Group]:
+    return groups.that_may_take(record) if groups else ()
+
+
+class GroupIndex:
+    """Index of groups by day, encounter, practitioner and reference, since a claim may have thousands.
+
+    Results by day, encounter or practitioner must be checked with `_may_belong`: they change while a group grows.
     """
 
     def __init__(self, groups: Iterable[Group]) -> None:
         self._number: dict[Group, int] = {}
         self._by_identity: dict[str, list[Group]] = {}
         self._by_link: dict[str, list[Group]] = {}
-        self._by_day: dict[date | None, list[Group]] = {}
-        self._by_encounter: dict[str | None, list[Group]] = {}
+        self._by_day: dict[date | None, GroupsByBiller] = {}
+        self._by_encounter: dict[str | None, GroupsByBiller] = {}
         self._with_draft_order: list[Group] = []
         for group in groups:
             self.add_group(group)
@@ -119,9 +145,9 @@ class GroupIndex:
 
     def near(self, record: Record) -> list[Group]:
         """Groups of the record's day or encounter; for a draft order, also those with a draft order."""
-        found = [self._by_day.get(record.day)] if record.day else []
+        found = [_billed_as(record, self._by_day.get(record.day))] if record.day else []
         if record.encounter:
-            found.append(self._by_encounter.get(record.encounter))
+            found.append(_billed_as(record, self._by_encounter.get(record.encounter)))
         if isinstance(record, Order) and record.under_review:
             found.append(self._with_draft_order)
         return self._in_order(found)
@@ -129,22 +155,25 @@ class GroupIndex:
     def undated(self, record: Record) -> list[Group]:
         """Candidates for `_may_share_day` if the record or the group has no day."""
         if record.day:
-            return self._in_order([self._by_day.get(None)])
-        return self._in_order([self._by_encounter.get(None)]) if record.encounter else list(self._number)
+            return self._in_order([_billed_as(record, self._by_day.get(None))])
+        if record.encounter:
+            return self._in_order([_billed_as(record, self._by_encounter.get(None))])
+        return list(self._number)
 
     def _note(self, group: Group, record: Record) -> None:
         """Key None holds groups without an encounter, or without a day."""
-        indexes = [self._by_identity.setdefault(record.identity, []), self._by_day.setdefault(group.day, [])]
+        indexes = [self._by_identity.setdefault(record.identity, [])]
         indexes += [self._by_link.setdefault(link, []) for link in record.links]
-        if record.encounter or not group.encounters:
-            indexes.append(self._by_encounter.setdefault(record.encounter, []))
         if group.has_draft_order:
             indexes.append(self._with_draft_order)
         for found in indexes:
             if not found or found[-1] is not group:
                 found.append(group)
+        self._by_day.setdefault(group.day, GroupsByBiller()).note(group)
+        if record.encounter or not group.encounters:
+            self._by_encounter.setdefault(record.encounter, GroupsByBiller()).note(group)
 
-    def _in_order(self, found: Iterable[list[Group] | None]) -> list[Group]:
+    def _in_order(self, found: Iterable[Iterable[Group] | None]) -> list[Group]:
         """Each group once, in creation order."""
         groups = {group for similar in found if similar for group in similar}
         return sorted(groups, key=self._number.__getitem__) if len(groups) > 1 else list(groups)

@@ -4,7 +4,7 @@ Records belong together by reference; without references, by day and practitione
 studies is assigned to none of them and kept as `ambiguous`.
 """
 
-from bisect import insort
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
@@ -16,7 +16,7 @@ from hooks.coding.lines import grouped
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.study_codes import Kind, meaning_of, study_kind
-from hooks.coding.study_group import STUDY_REFERENCES, Group, GroupIndex, is_contrast_add_on
+from hooks.coding.study_group import STUDY_REFERENCES, Group, GroupIndex, GroupsByBiller, is_contrast_add_on
 
 
 def _groups_of_performed(records: Iterable[Record]) -> list[Group]:
@@ -205,16 +205,21 @@ def _needs_stress(record: Record) -> bool:
     return is_contrast_add_on(record) or meaning_of(record).on_stress
 
 
+_DayKey = tuple[date | None, str | None]  # a day, or an encounter where the day is not known
+
+
 class _UnassignedByDay:
     """Groups of records of no study, by day or, if unknown, by encounter. New groups go to `groups`."""
 
     def __init__(self, groups: list[Group]) -> None:
         self._groups = groups
         self._number: dict[Group, int] = {}
-        self._found: dict[tuple[date | None, str | None], list[Group]] = {}
+        self._found: dict[_DayKey, list[Group]] = {}
+        self._by_biller: dict[_DayKey, GroupsByBiller] = {}
+        self._every, self._without_day, self._without_encounter = (GroupsByBiller() for _ in range(3))
         for group in groups:
             if group.kind == "none":
-                self._note(group, _day_keys(group))
+                self._note(group)
 
     def attach(self, record: Record) -> None:
         """Add a record to the group of its day, else to the only possible group, else to a new group."""
@@ -222,34 +227,47 @@ class _UnassignedByDay:
         if group is None:
             group = Group("none", [record])
             self._groups.append(group)
-            self._note(group, _day_keys(group))
-            return
-        before = _day_keys(group)
-        group.add(record)
-        self._note(group, _day_keys(group) - before)
+        else:
+            group.add(record)
+        self._note(group)
 
     def _same_day_group(self, record: Record) -> Group | None:
-        similar = self._found.get((record.day, None if record.day else record.encounter), [])
-        return next((each for each in similar if each.day == record.day and _same_biller(each, record)), None)
+        """The first group of the record's day, in order of creation: a group may get its day later."""
+        key = (record.day, None if record.day else record.encounter)
+        if key not in self._found:
+            return None
+        if isinstance(record, Line) and record.performers:
+            billed = self._by_biller[key].that_may_take(record)
+            return min((each for each in billed if each.day == record.day), key=self._number.__getitem__, default=None)
+        return next((each for each in self._found[key] if each.day == record.day), None)
 
     def _only_possible_group(self, record: Record) -> Group | None:
         """The only group that may share the record's day; None if there are several."""
-        possible = [*islice((group for group in self._number if _may_share_day(group, record)), 2)]
+        undated = self._without_encounter if record.encounter else self._every
+        similar = self._without_day if record.day else undated
+        possible = [*islice((each for each in similar.that_may_take(record) if _may_share_day(each, record)), 2)]
         return possible[0] if len(possible) == 1 else None
 
-    def _note(self, group: Group, keys: Iterable[tuple[date | None, str | None]]) -> None:
-        """Groups keep their creation order under each key, even if a group gets its day later."""
+    def _note(self, group: Group) -> None:
         self._number.setdefault(group, len(self._number))
-        for key in keys:
-            insort(self._found.setdefault(key, []), group, key=self._number.__getitem__)
+        self._every.note(group)
+        if not group.day:
+            self._without_day.note(group)
+        if not group.encounters:
+            self._without_encounter.note(group)
+        for key in _day_keys(group):
+            self._by_biller.setdefault(key, GroupsByBiller()).note(group)
+            self._note_in_order(self._found.setdefault(key, []), group)
+
+    def _note_in_order(self, found: list[Group], group: Group) -> None:
+        number = self._number.__getitem__
+        place = bisect_left(found, number(group), key=number)
+        if place == len(found) or found[place] is not group:
+            found.insert(place, group)
 
 
-def _day_keys(group: Group) -> set[tuple[date | None, str | None]]:
+def _day_keys(group: Group) -> set[_DayKey]:
     return {(group.day, None)} if group.day else {(None, encounter) for encounter in group.encounters}
-
-
-def _same_biller(group: Group, record: Record) -> bool:
-    return not isinstance(record, Line) or may_be_same_practitioner(group.billers, record.performers)
 
 
 def groups_of(records: Iterable[Record]) -> list[Group]:

@@ -18,8 +18,8 @@ from tests.support.notation import request_of
 
 FEW, MANY = 50, 200
 
-# These compare each practitioner, or each order of an agent, with each study; the limit of work bounds them.
-NOT_LINEAR = {"practitioners", "orders"}
+# Each order of an agent may be of each unsigned order of a study; the limit of work bounds that.
+NOT_LINEAR = {"orders"}
 
 
 def answer(advisor: Advisor, name: str, count: int) -> Answer:
