@@ -11,7 +11,7 @@ from cds_service.audit.fees import load_fees
 from cds_service.audit.html_report import render
 from cds_service.settings import Settings
 from cds_service.wiring import create_auditor
-from tests.browser.chromium import SCREENSHOTS, Looking
+from tests.browser.chromium import Looking
 from tests.support import synth
 from tests.support.audits import audited, findings
 from tests.support.running import ROOT
@@ -96,9 +96,8 @@ def test_a_finding_opens_with_its_evidence(page: Page) -> None:
 
 
 def test_the_page_fits_the_screen_and_has_no_barriers(page: Page) -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"audit-report-{width_of(page)}.png", full_page=True)
     looked = Looking(page, "")
+    looked.keep(f"audit-report-{width_of(page)}")
     assert not looked.is_wider_than_the_screen()
     assert looked.barriers() == []
     height = page.evaluate("document.documentElement.scrollHeight")
