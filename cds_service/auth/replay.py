@@ -6,7 +6,8 @@ calls are still answered, and each worker checks only the tokens that it has see
 
 import hashlib
 import time
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from threading import Lock
 from typing import Any, Protocol
 
@@ -57,7 +58,8 @@ class MemoryReplayStore:
 class SharedReplayStore:
     """Used tokens in the database, where the primary key lets only one worker record a token.
 
-    Each worker also remembers its own tokens, and rejects those without a query.
+    Each worker also remembers its own tokens, and rejects those without a query. Tokens that come at the same time are
+    recorded in one transaction, by the call that has its turn first.
     """
 
     def __init__(self, database: Database) -> None:
@@ -65,26 +67,63 @@ class SharedReplayStore:
         self._purged_at = 0.0
         self._own = MemoryReplayStore()
         self._seldom = Seldom()
+        self._waiting: list[_Use] = []
+        self._guard, self._turn = Lock(), Lock()
 
     def record_use(self, issuer: str, jti: str, ends_at: float) -> bool:
         """Record a token; True if this is its first use."""
         if not self._own.record_use(issuer, jti, ends_at):
             return False
-        entry = {"digest": _digest(issuer, jti), "ends_at": int(ends_at) + 1}
-        try:
-            return self._database.run(partial(self._insert, entry), WAIT_SECONDS)
-        except StoreUnavailable:
-            if self._seldom.allows():
-                log.error("used tokens not shared between workers")
-            return True
+        use = _Use(_digest(issuer, jti), int(ends_at) + 1)
+        with self._guard:
+            self._waiting.append(use)
+        if self._turn.acquire(timeout=WAIT_SECONDS):
+            try:
+                if use.is_first is None:
+                    self._record_waiting()
+            finally:
+                self._turn.release()
+        if use.is_shared:
+            return use.is_first is not False
+        if self._seldom.allows():
+            log.error("used tokens not shared between workers")
+        return True
 
-    def _insert(self, entry: dict[str, Any], connection: Connection) -> bool:
+    def _record_waiting(self) -> None:
+        with self._guard:
+            uses, self._waiting = self._waiting, []
+        try:
+            new = self._database.run_pooled(partial(self._insert, uses), WAIT_SECONDS)
+        except StoreUnavailable:
+            new = None
+        for use in uses:
+            use.is_shared = new is not None
+            use.is_first = new is None or use.digest in new
+
+    def _insert(self, uses: list["_Use"], connection: Connection) -> set[str]:
+        """The digests that were not recorded before."""
         now = time.time()
         if now - self._purged_at > PURGE_SECONDS:
             self._purged_at = now
             connection.execute(USED_TOKENS.delete().where(USED_TOKENS.c.ends_at < int(now)))
-        insert = INSERTS[connection.dialect.name](USED_TOKENS).on_conflict_do_nothing().returning(USED_TOKENS.c.digest)
-        return connection.execute(insert, entry).first() is not None
+        insert = _insert_of(connection.dialect.name)
+        entries = ({"digest": use.digest, "ends_at": use.ends_at} for use in uses)
+        return {digest for entry in entries for (digest,) in connection.execute(insert, entry)}
+
+
+@dataclass(slots=True)
+class _Use:
+    """A token that is to be recorded; `is_first` is None until that was tried, `is_shared` tells if it succeeded."""
+
+    digest: str
+    ends_at: int
+    is_first: bool | None = None
+    is_shared: bool = False
+
+
+@cache
+def _insert_of(dialect: str) -> Any:
+    return INSERTS[dialect](USED_TOKENS).on_conflict_do_nothing().returning(USED_TOKENS.c.digest)
 
 
 def _digest(issuer: str, jti: str) -> str:

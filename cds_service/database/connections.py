@@ -108,6 +108,12 @@ class Database:
         """
         return self._run(partial(self._do, work, self._fresh), seconds)
 
+    def run_pooled(self, work: Callable[[Connection], T], seconds: float = WORK_SECONDS) -> T:
+        """Run work as `run` does, in half of the time: its connection stays open, so that a file that was replaced or
+        damaged meanwhile may be found later only.
+        """
+        return self._run(partial(self._do, work, self.engine), seconds)
+
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run work that only reads, as `run` does. On SQLite it waits for no writer and keeps none waiting."""
         return self._run(partial(self._do, work, self._fresh, is_read=True), WORK_SECONDS)

@@ -1,16 +1,20 @@
 """Each token is accepted once across workers, on SQLite and PostgreSQL."""
 
+import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select
 
 from cds_service.auth.replay import MemoryReplayStore, SharedReplayStore
 from cds_service.database import migrate
 from cds_service.database.connections import Database, create
 from cds_service.database.schema import USED_TOKENS
 from cds_service.settings import Settings
+from tests.support.running import eventually
 
 Worker = Callable[[], SharedReplayStore]
 
@@ -54,6 +58,47 @@ def test_used_tokens_are_shared_and_forgotten_when_they_end(address: str, worker
     engine.dispose()
     assert len(ends) == 4
     assert min(ends) > 6
+
+
+def test_of_tokens_that_come_at_once_each_is_accepted_once(worker: Worker) -> None:
+    """By two workers with many calls each, which record what came together in one transaction."""
+    stores = [worker(), worker()]
+    names = [str(number) for number in range(40)]
+    together = Barrier(8)
+
+    def use_all(number: int) -> list[str]:
+        together.wait()
+        order = random.Random(number).sample(names, len(names))
+        return [name for name in order if stores[number % 2].record_use("i", name, 1e10)]
+
+    with ThreadPoolExecutor(8) as threads:
+        accepted = [name for found in threads.map(use_all, range(8)) for name in found]
+    assert sorted(accepted) == sorted(names)
+
+
+def test_tokens_that_wait_are_recorded_in_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_service.auth.replay.WAIT_SECONDS", 30.0)
+    database = Database(f"sqlite:///{tmp_path}/store.sqlite3", is_durable=False)
+    store = SharedReplayStore(database)
+    began, go_on = Event(), Event()
+    transactions: list[int] = []
+
+    def hold(_: Connection) -> None:
+        transactions.append(1)
+        began.set()
+        go_on.wait(10)
+
+    assert store.record_use("i", "first", 1e10)
+    event.listen(database.engine, "begin", hold)
+    with ThreadPoolExecutor(6) as threads:
+        first = threads.submit(store.record_use, "i", "0", 1e10)
+        assert began.wait(10)
+        others = [threads.submit(store.record_use, "i", str(number), 1e10) for number in range(1, 6)]
+        eventually(lambda: len(store._waiting) == 5)
+        go_on.set()
+        assert all(each.result(10) for each in (first, *others))
+    database.close()
+    assert len(transactions) == 2
 
 
 def test_a_database_that_comes_back_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
