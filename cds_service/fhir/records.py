@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -333,6 +333,9 @@ KINDS: dict[type, RecordKind | ChargeKind] = {
 }
 
 
+_RECORD_KINDS = {resource: kind for resource, kind in KINDS.items() if isinstance(kind, RecordKind)}
+
+
 def record_kind(item: Item) -> RecordKind:
-    """The record kind of a resource."""
-    return cast(RecordKind, KINDS[type(item.resource)])
+    """The record kind of a resource. Raises KeyError for one of another kind."""
+    return _RECORD_KINDS[type(item.resource)]

@@ -99,7 +99,8 @@ def fetch_missing(call: Call, client: FhirClient) -> None:
             f"prefetch.{missing[0]}",
         )
     if call.request.fhir_server:
-        fetching.fetch(missing, None)
+        if missing:
+            fetching.fetch(missing, None)
         fetching.fetch_needed(call.service.needed_keys(call.parsed().case))
 
 
@@ -122,11 +123,13 @@ class _Fetching:
 
     def fetch_needed(self, keys: frozenset[str]) -> None:
         """Fetch the keys that rules need for the days under review, and the Medications that the records refer to."""
+        if not keys:
+            return
         templates = [self.call.service.prefetch[key] for key in keys - self.call.intake.resolved_keys()]
         is_limited = self.access is not None and any(map(is_dated, templates))
         days = self._days() if is_limited else _span(_days_under_review(self.call.parsed().case))
         self.fetch(keys, days)
-        if keys and self.access:
+        if self.access:
             self._doubt_empty_record(self.access)
             self._read_medications(self.access, days)
 
@@ -183,9 +186,8 @@ class _Fetching:
     def _days_of_linked(self) -> Iterator[date]:
         case = self.call.parsed().case
         links = _links(case)
-        if links:
-            every = (*case.procedures, *case.administrations)
-            yield from (each.day for each in every if each.identity in links and each.day)
+        linked = (*case.procedures.identified_by(links), *case.administrations.identified_by(links)) if links else ()
+        yield from (each.day for each in linked if each.day)
 
     # --- reads by id ------------------------------------------------------------------------------------------------
 

@@ -6,10 +6,6 @@ from typing import Generic, TypeVar
 ItemT = TypeVar("ItemT")
 
 
-def _nobody(_: object) -> frozenset[str]:
-    return frozenset()
-
-
 def may_be_same_practitioner(one: frozenset[str], other: frozenset[str]) -> bool:
     """True if two records may name one practitioner: a set is empty, both share one, or the two cannot be compared.
 
@@ -24,7 +20,7 @@ def may_be_same_practitioner(one: frozenset[str], other: frozenset[str]) -> bool
 class ByPractitioner(Generic[ItemT]):
     """Items by the practitioners that they name; finds those of one practitioner without comparing all pairs."""
 
-    def __init__(self, items: Iterable[ItemT] = (), performers: Callable[[ItemT], frozenset[str]] = _nobody) -> None:
+    def __init__(self, items: Iterable[ItemT], performers: Callable[[ItemT], frozenset[str]]) -> None:
         self._unnamed: list[ItemT] = []
         self._by_name: dict[str, list[ItemT]] = {}
         self._by_kinds: dict[frozenset[str], list[ItemT]] = {}

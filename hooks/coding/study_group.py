@@ -82,24 +82,31 @@ class Group:
         return self.has_line and (self.has_procedure or self.names_procedure)
 
 
+_FEW = 8  # groups that are compared one by one
+
+
 class GroupsByBiller:
-    """Groups in the order in which they were noted, and by the practitioners on their charges."""
+    """Groups in the order in which they were noted; if they are many, also by the practitioners on their charges."""
 
     def __init__(self) -> None:
         self._billers: dict[Group, frozenset[str]] = {}
-        self._by_biller = ByPractitioner[Group]()
+        self._by_biller: ByPractitioner[Group] | None = None
 
     def note(self, group: Group) -> None:
         """Note a group, or the practitioners that it has got since."""
         if self._billers.get(group) != group.billers:
             self._billers[group] = group.billers
-            self._by_biller.add(group, group.billers)
+            if self._by_biller is not None:
+                self._by_biller.add(group, group.billers)
 
     def that_may_take(self, record: Record) -> Iterable[Group]:
         """The groups, each once; for a charge, without those that another practitioner has charged."""
         if not isinstance(record, Line) or not record.performers:
             return self._billers
-        found = dict.fromkeys(self._by_biller.may_be_of(record.performers))
+        if self._by_biller is None and len(self._billers) > _FEW:
+            self._by_biller = ByPractitioner(self._billers, self._billers.__getitem__)
+        indexed = self._by_biller
+        found = self._billers if indexed is None else dict.fromkeys(indexed.may_be_of(record.performers))
         return (group for group in found if may_be_same_practitioner(group.billers, record.performers))
 
 
