@@ -1,5 +1,6 @@
 """The composition root: builds the web app from settings, rules and routes."""
 
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -11,6 +12,7 @@ from cds_service.auth.key_files import key_faults
 from cds_service.auth.registrations import load_clients
 from cds_service.auth.tokens import TokenVerifier, verifier_of
 from cds_service.cdshooks.cards import reason_system
+from cds_service.core.terminology import Designation
 from cds_service.database.connections import Database
 from cds_service.database.store import KnownReasons, Store
 from cds_service.errors import Faults
@@ -100,7 +102,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
         patient.blueprint(hooks_reference.reference(), create_explainer(), create_case_writer(), chosen)
     )
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
-    app.register_blueprint(terminology.blueprint(fhir_resources(advisor)))
+    app.register_blueprint(terminology.blueprint(partial(fhir_resources, advisor, create_explainer().names)))
     app.register_blueprint(health.blueprint(database, recorder.metrics, advisor.tables))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
     app.jinja_env.globals["has_insights"] = chosen.has_insights
@@ -165,15 +167,19 @@ def openapi_document(advisor: Advisor) -> dict[str, Any]:
         codes=tuple(page.code for page in hooks_reference.reference().pages),
         rules=tuple(rule.id for rule in advisor.rules),
         modifiers=tuple(page.modifier for page in hooks_reference.reference().modifiers),
-        resources=tuple(fhir_resources(advisor)),
+        resources=tuple(fhir_resources(advisor, _unnamed)),
     )
     return document(hooks.all_services(), advisor.hook_namespace, names)
 
 
-def fhir_resources(advisor: Advisor) -> dict[str, dict[str, Any]]:
-    """The code tables, rules and override reasons as FHIR resources, by `Type/id`."""
+def _unnamed(_: str) -> tuple[Designation, ...]:
+    return ()
+
+
+def fhir_resources(advisor: Advisor, names: Callable[[str], tuple[Designation, ...]]) -> dict[str, dict[str, Any]]:
+    """The code tables, rules and override reasons as FHIR resources, by `Type/id`; `names` names codes for patients."""
     base = advisor.canonical_base
-    lists = hooks_terminology.terminology()
+    lists = hooks_terminology.terminology(names)
     return resources(lists, advisor.rules, override_reasons.ALL, base, version("contrast-echo-cds"))
 
 

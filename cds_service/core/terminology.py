@@ -4,12 +4,25 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Designation:
+    """Words for a code in a language (a BCP 47 tag). `is_checked`: a person who knows the field has checked them."""
+
+    language: str
+    words: str
+    is_checked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
-    """A code in a list: its kind (billing, NDC, SNOMED…), its value, and a description in our own words."""
+    """A code in a list: its kind (billing, NDC, SNOMED…), its value, and a description in our own words.
+
+    `designations` are short names for patients, in several languages.
+    """
 
     kind: str
     value: str
     words: str
+    designations: tuple[Designation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,13 +90,13 @@ def _standard_reasons(reasons: Sequence[OverrideReason], base: str) -> Resource:
 def _value_set(codes: CodeList) -> Resource:
     by_system: dict[str, list[Resource]] = {}
     for member in codes.members:
-        by_system.setdefault(_uri(member), []).append(_coded(member))
+        by_system.setdefault(_uri(member), []).append(_coded(member) | _designations(member))
     return {
         "resourceType": "ValueSet",
         "id": codes.id,
         "name": codes.name,
         "title": codes.title,
-        "description": codes.description,
+        "description": codes.description + _about_names(codes),
         "copyright": _COPYRIGHT,
         "compose": {"include": [{"system": system, "concept": found} for system, found in by_system.items()]},
     }
@@ -128,6 +128,20 @@ def _element(pairs: list[Pair]) -> Resource:
 
 def _coded(member: Member) -> Resource:
     return {"code": member.value, "display": member.words} if member.words else {"code": member.value}
+
+
+def _about_names(codes: CodeList) -> str:
+    """A sentence on the designations, which says what a page in another language says, too."""
+    every = {each for member in codes.members for each in member.designations}
+    unchecked = sorted({each.language for each in every if not each.is_checked})
+    note = f"; those in {', '.join(unchecked)} are made by machine and checked by no one" if unchecked else ""
+    return f" Designations are short names for patients{note}." if every else ""
+
+
+def _designations(member: Member) -> Resource:
+    """The names for patients, for which FHIR has no kind of use."""
+    found = [{"language": each.language, "value": each.words} for each in member.designations]
+    return {"designation": found} if found else {}
 
 
 def _uri(member: Member) -> str:

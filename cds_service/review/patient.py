@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from cds_service.core.terminology import Designation
 from cds_service.languages.catalogs import Catalogs, Sentence
-from cds_service.languages.known import Language
+from cds_service.languages.known import LANGUAGES, Language
 from cds_service.languages.messages import Message, message, plural
 from cds_service.review.reference import Part
 
@@ -108,6 +109,16 @@ class Explainer:
             complete=not missing,
             charges=explained,
             notes=notes,
+        )
+
+    def names(self, code: str) -> tuple[Designation, ...]:
+        """The short name of a code in each language that has it; none for an unknown code."""
+        words = self.words.of_code(code)
+        every = ((each, self.catalogs.say(words.name, each)) for each in LANGUAGES) if words else ()
+        return tuple(
+            Designation(language.tag, sentence.text, self.catalogs.is_checked(language))
+            for language, sentence in every
+            if language.is_english or not sentence.is_english
         )
 
     def _explained(self, charge: Charge, say: Callable[[Message], Said]) -> ExplainedCharge:

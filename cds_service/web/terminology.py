@@ -3,6 +3,8 @@
 Who prefers HTML gets a page: the list of all, and each resource in the JSON that programs get.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -15,20 +17,20 @@ from cds_service.web.reference import vary_by_accept
 from cds_service.web.responses import as_json, outcome
 
 
-def blueprint(resources: dict[str, dict[str, Any]]) -> Blueprint:
-    """The routes of the resources, given by `Type/id`."""
+def blueprint(made: Callable[[], dict[str, dict[str, Any]]]) -> Blueprint:
+    """The routes of the resources by `Type/id`, made at the first request: they hold words of every language."""
     routes = Blueprint("terminology", __name__)
-    every = bundle(resources)
+    resources = cache(made)
 
     @routes.get("/fhir")
     def all_resources() -> Response:
         if prefers_page():
-            return for_people.page("fhir.html", resources=resources)
-        return as_json(every, content_type=FHIR_JSON)
+            return for_people.page("fhir.html", resources=resources())
+        return as_json(bundle(resources()), content_type=FHIR_JSON)
 
     @routes.get("/fhir/<kind>/<name>")
     def one(kind: str, name: str) -> Response:
-        resource = resources.get(f"{kind}/{name}")
+        resource = resources().get(f"{kind}/{name}")
         if resource is None:
             listing = url_for("terminology.all_resources")
             return outcome(404, "not-found", f"no resource has this type and id; {listing} lists all")

@@ -1,25 +1,36 @@
 """The code tables as FHIR value sets and concept maps for a terminology server."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from cds_service.core.concepts import BILLING, NDC
-from cds_service.core.terminology import CodeList, CodeMap, Member, Pair, Terminology
+from cds_service.core.terminology import CodeList, CodeMap, Designation, Member, Pair, Terminology
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS, AddOn
 
-
-def terminology() -> Terminology:
-    """All lists and maps; ended codes are kept with their last date."""
-    return Terminology(lists=tuple(_lists()), maps=(_hospital_codes(), _products()))
+Designations = Callable[[str], tuple[Designation, ...]]
 
 
-def _lists() -> Iterator[CodeList]:
+def _none(_: str) -> tuple[Designation, ...]:
+    return ()
+
+
+def terminology(designations: Designations = _none) -> Terminology:
+    """All lists and maps; ended codes are kept with their last date.
+
+    The list of all codes has `designations`: a code's short names for patients.
+    """
+    return Terminology(lists=tuple(_lists(designations)), maps=(_hospital_codes(), _products()))
+
+
+def _lists(designations: Designations) -> Iterator[CodeList]:
     kinds = dict.fromkeys(entry.kind for entry in CODES)
+    every = _members(entry.code for entry in CODES)
     yield CodeList(
         "codes-in-scope",
         "CodesInScope",
         "Codes of contrast stress echocardiography",
         "All billing codes known to this service, with our own descriptions.",
-        _members(entry.code for entry in CODES),
+        tuple(replace(member, designations=designations(member.value)) for member in every),
     )
     for kind in kinds:
         yield CodeList(

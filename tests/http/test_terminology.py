@@ -8,12 +8,14 @@ import requests
 
 import hooks
 from cds_service.app import fhir_resources
+from cds_service.languages.known import LANGUAGES
 from cds_service.settings import Settings
-from cds_service.wiring import create_advisor
+from cds_service.wiring import create_advisor, create_explainer
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS
+from hooks.publish.patient import plain_words
 
 BASE = "https://example.org/contrast-echo-cds"
-EXPORTS = fhir_resources(create_advisor(Settings()))
+EXPORTS = fhir_resources(create_advisor(Settings()), create_explainer().names)
 
 
 def get(server: str, path: str) -> requests.Response:
@@ -73,6 +75,22 @@ def test_the_rules_and_the_reasons_are_those_of_the_cards() -> None:
     assert {(each["code"], each["display"]) for each in reasons} == {
         (reason.code, reason.display) for rule in hooks.all_rules() for reason in rule.override_reasons
     }
+
+
+def test_each_code_has_its_name_for_patients_in_every_language() -> None:
+    value_set = EXPORTS["ValueSet/codes-in-scope"]
+    others = sorted(each.tag for each in LANGUAGES if not each.is_english)
+    assert f"those in {', '.join(others)} are made by machine and checked by no one" in value_set["description"]
+    concepts = [each for include in value_set["compose"]["include"] for each in include["concept"]]
+    named = {
+        each["code"]: {name["language"]: name["value"] for name in each.get("designation", ())} for each in concepts
+    }
+    words = {code: plain_words(code) for code in named}
+    assert {code: names["en"] for code, names in named.items()} == {
+        code: found and found.name.text for code, found in words.items()
+    }
+    assert {frozenset(names) for names in named.values()} == {frozenset(each.tag for each in LANGUAGES)}
+    assert named["93352"]["vi"] != named["93352"]["en"]
 
 
 def test_the_value_sets_are_the_tables() -> None:
