@@ -43,6 +43,7 @@ from cds_service.web import (
     responses,
     review,
     sandbox,
+    spoken,
     tables,
     terminology,
     transport,
@@ -56,6 +57,7 @@ from cds_service.wiring import (
     create_asker,
     create_case_reader,
     create_case_writer,
+    create_catalogs,
     create_explainer,
     create_reference,
     create_tables,
@@ -93,16 +95,18 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
             advisor, create_case_writer(), recorder, chosen, hooks_claims.page(), create_case_reader(advisor)
         )
     )
+    catalogs = create_catalogs()
+    spoken.Speaker(catalogs).register(app)
     asker = create_asker(advisor)
     app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(
         reference.blueprint(advisor, create_reference(advisor.site), samples(chosen.hook_namespace), asker, glossary())
     )
     app.register_blueprint(
-        patient.blueprint(hooks_reference.reference(), create_explainer(), create_case_writer(), chosen)
+        patient.blueprint(hooks_reference.reference(), create_explainer(catalogs), create_case_writer(), chosen)
     )
     app.register_blueprint(tables.blueprint(hooks_reference.all_tables(), advisor.tables))
-    app.register_blueprint(terminology.blueprint(partial(fhir_resources, advisor, create_explainer().names)))
+    app.register_blueprint(terminology.blueprint(partial(fhir_resources, advisor, create_explainer(catalogs).names)))
     app.register_blueprint(health.blueprint(database, recorder.metrics, advisor.tables))
     app.jinja_env.globals["has_sandbox"] = chosen.has_sandbox
     app.jinja_env.globals["has_insights"] = chosen.has_insights

@@ -135,9 +135,14 @@ def create_case_writer() -> CaseWriter:
     return CaseWriter(products, {entry.code: entry.words for entry in CODES})
 
 
-def create_explainer() -> Explainer:
-    """Explains charges to patients, with the catalogs of the machine and of the knowledge."""
-    return Explainer(patient_words(), Catalogs(MACHINE.catalogs, KNOWLEDGE.catalogs))
+def create_catalogs() -> Catalogs:
+    """The catalogs of the machine and of the knowledge, each read at its first use."""
+    return Catalogs(MACHINE.catalogs, KNOWLEDGE.catalogs)
+
+
+def create_explainer(catalogs: Catalogs) -> Explainer:
+    """Explains charges to patients."""
+    return Explainer(patient_words(), catalogs)
 
 
 def create_asker(advisor: Advisor) -> Asker:

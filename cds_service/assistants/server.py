@@ -22,6 +22,7 @@ from cds_service.assistants import library
 from cds_service.assistants.tools import Tool, Toolbox, call
 from cds_service.cdshooks.size_limits import require_within_limits
 from cds_service.errors import RequestError, UnreadableCase
+from cds_service.languages.worded import plain_text
 from cds_service.settings import Settings
 from cds_service.telemetry.calls import CallSummary
 from cds_service.telemetry.logs import location_of, log
@@ -35,7 +36,7 @@ INSTRUCTIONS = (
 )
 INTERNAL = "internal error: nothing was reviewed"
 _JSON = "application/json"
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 Context = Any  # of the SDK: the request, by which a transport tells who calls
 # Told of each answered call, with the request's context.

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from cds_service.errors import ServiceError
+from cds_service.languages.worded import plain_text
 
 
 class OneLineErrors(click.Group):
@@ -45,5 +46,5 @@ def examples(*arguments: str) -> str:
 
 def as_line(answer: msgspec.Struct) -> str:
     """An answer as JSON in one line, with decimals as numbers."""
-    content: Any = json.loads(msgspec.json.Encoder(decimal_format="number").encode(answer))
+    content: Any = json.loads(msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text).encode(answer))
     return json.dumps(content, ensure_ascii=False)

@@ -300,7 +300,7 @@ def rule(  # noqa: PLR0913  # a declaration, all by name
 
     def declare(check: Check) -> Rule:
         name = check.__name__
-        title, sections = _read_docstring(name, inspect.getdoc(check) or "")
+        title, sections = read_docstring(name, inspect.getdoc(check) or "")
         return Rule(
             id=name.replace("_", "-"),
             title=title,
@@ -328,7 +328,8 @@ def _scope(about: "Iterable[str | Table[Any] | Topic]") -> Scope:
     return Scope(codes, tuple(each for each in every if not isinstance(each, str | Table)))
 
 
-def _read_docstring(name: str, text: str) -> tuple[str, dict[str, str]]:
+def read_docstring(name: str, text: str) -> tuple[str, dict[str, str]]:
+    """The title and the sections of a rule's docstring, each as one line. Raises RuleError for a missing one."""
     title, *rest = text.split("\n\n", 1)
     parts = re.split(rf"^({'|'.join(SECTIONS)}):\s*", "".join(rest), flags=re.MULTILINE)
     sections = {heading: " ".join(body.split()) for heading, body in zip(parts[1::2], parts[2::2], strict=True)}

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cds_service.languages.facts import has_words
 from cds_service.languages.known import ENGLISH, Language
-from cds_service.languages.messages import Message, english, filled
+from cds_service.languages.messages import PLACEHOLDER, Message, Value, english, filled, written
+from cds_service.languages.worded import Content, Joined, Worded, content_of
 
 # The machine's own catalogs; those of the knowledge lie beside its tables.
 CATALOGS = Path(__file__).parent / "catalogs"
@@ -41,6 +43,10 @@ class _Missing(gettext.NullTranslations):
         return ""
 
 
+class _NotTranslatedError(Exception):
+    """A part of a text has no translation, so that the whole text is said in English."""
+
+
 class Catalogs:
     """The compiled catalogs of some folders, each read at its first use and kept."""
 
@@ -55,6 +61,33 @@ class Catalogs:
         if not text:
             return Sentence(own, ENGLISH, own)
         return Sentence(filled(text, message.every_value, language), language, own)
+
+    def say_text(self, text: str, language: Language) -> Sentence:
+        """A text of a page in a language; as a whole in English if any part of it has no translation there.
+
+        A text without words, such as a list of codes, is the same in every language.
+        """
+        content = None if language.is_english else content_of(text)
+        if content is None:
+            return Sentence(str(text), language, text)
+        try:
+            return Sentence(self._said(content, language), language, text)
+        except _NotTranslatedError:
+            return Sentence(str(text), ENGLISH, text)
+
+    def _said(self, content: Content, language: Language) -> str:
+        if isinstance(content, Joined):
+            return content.separator.join(self._value(each, language) for each in content.parts)
+        translation = self._translation(content, language) if has_words(content.text) else content.text
+        if not translation:
+            raise _NotTranslatedError
+        values = content.every_value
+        return PLACEHOLDER.sub(lambda found: self._value(values[found[1]], language), translation)
+
+    def _value(self, value: Value, language: Language) -> str:
+        if not isinstance(value, Worded):
+            return written(value, language)
+        return str(value) if value.content is None else self._said(value.content, language)
 
     def is_checked(self, language: Language) -> bool:
         """True if a person who knows the field has checked every catalog of the language; English needs none."""

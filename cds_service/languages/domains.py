@@ -6,9 +6,16 @@ import cds_service
 from cds_service.languages.catalogs import CATALOGS
 from cds_service.languages.extraction import Domain
 
+_REVIEW = ("articles", "patient", "payment", "reference")
+
 MACHINE = Domain(
     name="the pages",
     root=Path(cds_service.__file__).parent,
-    sources={"review/patient.py": "python", "web/**.py": "python", "web/templates/**.html": "jinja2"},
+    sources={
+        **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
+        "web/*.py": "python",
+        "web/templates/patient/*.html": "jinja2",
+        "web/templates/reference/*.html": "jinja2",
+    },
     catalogs=CATALOGS,
 )

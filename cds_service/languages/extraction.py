@@ -1,5 +1,8 @@
-"""Finds the messages of a domain: in Python modules, in Jinja templates and in YAML tables."""
+"""Finds the messages of a domain: in Python modules, in Jinja templates, in YAML tables and in docstrings."""
 
+import ast
+import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +12,15 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 
 from cds_service.core import strict_yaml
+from cds_service.core.rules import read_docstring
 from cds_service.errors import TableError
+from cds_service.languages.facts import has_words, one_line, with_facts_apart
+
+Found = Iterator[tuple[int, str, str, list[str]]]  # line, function, message, comments, as Babel takes them
 
 # The functions that make a message, and the arguments that are its English text.
-KEYWORDS: dict[str, Any] = {"message": None, "plural": (1, 2)}
+_ONE, _SEVERAL = ("message", "worded", "in_words", "in_label"), ("plural", "counted")
+KEYWORDS: dict[str, Any] = {**dict.fromkeys(_ONE), **dict.fromkeys(_SEVERAL, (1, 2)), "number_of": (2, 3)}
 
 # A template that Jinja cannot parse is an error, not a file without messages.
 _OPTIONS = {"**.html": {"silent": "false"}}
@@ -22,8 +30,9 @@ _OPTIONS = {"**.html": {"silent": "false"}}
 class Domain:
     """A part of the project with catalogs of its own.
 
-    `sources` are patterns of files below `root` and how each is read: `python`, `jinja2` or `table`. In a table, the
-    texts under the key `text` of its entries are messages.
+    `sources` are patterns of files below `root` and how each is read: `python` and `jinja2` (calls of `message` and
+    the like), `rule` (the docstring of a rule), `docstrings:Policy,AddOn` (those of classes), and `table:name,words`:
+    the title of a table, and these fields of its entries.
     """
 
     name: str
@@ -34,23 +43,74 @@ class Domain:
 
 def template_of(domain: Domain) -> Catalog:
     """All messages of a domain, in the order of their files. Raises TableError."""
-    methods = {"table": f"{__name__}:extract_table"}
-    patterns = [(pattern, methods.get(kind, kind)) for pattern, kind in domain.sources.items()]
+    kinds = {pattern: kind.partition(":")[::2] for pattern, kind in domain.sources.items()}
+    patterns = [(pattern, _METHODS.get(kind, kind)) for pattern, (kind, _) in kinds.items()]
+    options = _OPTIONS | {pattern: {"of": of} for pattern, (kind, of) in kinds.items() if kind in _METHODS}
     template = Catalog(charset="utf-8")
-    found = extract_from_dir(domain.root, patterns, keywords=KEYWORDS, options_map=_OPTIONS)
+    found = extract_from_dir(domain.root, patterns, keywords=KEYWORDS, options_map=options)
     for name, line, text, comments, _context in sorted(found, key=lambda each: (each[0], each[1])):
-        template.add(text, locations=[(name, line)], auto_comments=comments)
+        several = (text,) if isinstance(text, str) else text
+        lines = tuple(map(one_line, several))
+        if not any(map(has_words, lines)):
+            continue
+        template.add(lines if len(lines) > 1 else lines[0], locations=[(name, line)], auto_comments=comments)
     return template
 
 
-def extract_table(
-    fileobj: IO[bytes],
-    keywords: object,  # noqa: ARG001  # Babel names all four
-    comment_tags: object,  # noqa: ARG001
-    options: object,  # noqa: ARG001
-) -> Iterator[tuple[int, str, str, list[str]]]:
-    """The texts of a table's entries, as Babel takes them: line, function, message, comments (here the codes)."""
+def extract_table(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:
+    """The title of a table and the texts of its entries, each with the codes that it is for."""
     document = strict_yaml.read(Path(fileobj.name), TableError)
+    yield from _apart(document.line_of("$.title"), document.data["title"])
+    fields = [each for each in options["of"].split(",") if each]
     for number, entry in enumerate(document.data["entries"]):
-        codes = ", ".join([entry["code"], *entry.get("also", ())])
-        yield document.line_of(f"$.entries[{number}]"), "message", entry["text"], [f"For {codes}"]
+        codes = ", ".join([entry["code"], *(entry.get("also", ()) if "also" not in fields else ())])
+        for text in (text for field in fields for text in _texts(entry.get(field))):
+            yield from _apart(document.line_of(f"$.entries[{number}]"), text, f"For {codes}")
+
+
+def extract_rule(fileobj: IO[bytes], _keywords: object, _tags: object, options: object) -> Found:  # noqa: ARG001
+    """The title of a rule and the sections of its docstring."""
+    for function in ast.walk(ast.parse(fileobj.read())):
+        documented = ast.get_docstring(function) if isinstance(function, ast.FunctionDef) else None
+        if documented and any(_is_rule(each) for each in function.decorator_list):  # type: ignore[attr-defined]
+            title, sections = read_docstring(Path(fileobj.name).stem, documented)
+            for text in (title, *sections.values()):
+                yield from _apart(function.lineno, text)  # type: ignore[attr-defined]
+
+
+def extract_docstrings(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:
+    """The docstrings of classes, in which names in backticks are placeholders."""
+    wanted = options["of"].split(",")
+    for each in ast.walk(ast.parse(fileobj.read())):
+        if isinstance(each, ast.ClassDef) and each.name in wanted:
+            yield from _apart(each.lineno, with_names_apart(ast.get_docstring(each) or ""))
+
+
+_METHODS = {
+    kind: f"{__name__}:{method.__name__}"
+    for kind, method in {"table": extract_table, "rule": extract_rule, "docstrings": extract_docstrings}.items()
+}
+
+
+def with_names_apart(docstring: str) -> str:
+    """A docstring as one line, with its names in backticks as placeholders."""
+    return re.sub(r"`(\w+)`", r"{\1}", one_line(inspect.cleandoc(docstring)))
+
+
+def _is_rule(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "rule"
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts in a field: one, those of a list, or the values of a mapping."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        yield from (value.values() if isinstance(value, dict) else value)
+
+
+def _apart(line: int, text: str, *comments: str) -> Found:
+    """A text with its facts apart, if it has words; the whole text is a comment for translators."""
+    found = with_facts_apart(text).text
+    if has_words(found):
+        yield line, "message", found, [*comments, *([text] if found != text else [])]

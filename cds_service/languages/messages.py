@@ -11,8 +11,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from babel.dates import format_date
-from babel.numbers import format_decimal
+from babel.dates import format_date, format_skeleton
+from babel.numbers import format_currency, format_decimal
 
 from cds_service.languages.known import ENGLISH, Language
 
@@ -29,14 +29,26 @@ class Quantity(NamedTuple):
     unit: str
 
 
-Value = str | int | Decimal | date | Quantity
+class Money(NamedTuple):
+    """An amount of US dollars, with cents."""
+
+    amount: Decimal
+
+
+class Month(NamedTuple):
+    """The month of a day, with its year."""
+
+    day: date
+
+
+Value = str | int | Decimal | date | Quantity | Money | Month
 
 
 @dataclass(frozen=True)
 class Message:
     """A sentence to be said: its English text, the English plural if it counts something, and its values.
 
-    `count` chooses the plural form; it is among the values as `count` too.
+    `count` chooses the plural form; it is among the values as `count` too, unless they have the exact number there.
     """
 
     text: str
@@ -47,7 +59,7 @@ class Message:
     @property
     def every_value(self) -> dict[str, Value]:
         """The values by placeholder, with the count."""
-        return {**self.values} if self.count is None else {**self.values, "count": self.count}
+        return {**self.values} if self.count is None else {"count": self.count, **self.values}
 
 
 def plural(one: str, many: str, count: int, **values: Value) -> Message:
@@ -62,7 +74,7 @@ def message(text: str, **values: Value) -> Message:
 
 def filled(text: str, values: Mapping[str, Value], language: Language) -> str:
     """A text with its placeholders filled as the language writes values. Raises KeyError for an unknown placeholder."""
-    return PLACEHOLDER.sub(lambda found: _written(values[found[1]], language), text)
+    return PLACEHOLDER.sub(lambda found: written(values[found[1]], language), text)
 
 
 def english(said: Message) -> str:
@@ -76,14 +88,20 @@ def placeholders(text: str) -> Iterator[str]:
     yield from (found[1] for found in PLACEHOLDER.finditer(text))
 
 
-def _written(value: Value, language: Language) -> str:
-    written = _in_words(value, language)
-    return _ISOLATED.format(written) if language.direction == "rtl" and not isinstance(value, date) else written
+def written(value: Value, language: Language) -> str:
+    """A value as the language writes it; isolated in a language from right to left, unless it is in its words."""
+    text = _in_words(value, language)
+    in_its_words = language.direction != "rtl" or isinstance(value, date | Month)
+    return text if in_its_words else _ISOLATED.format(text)
 
 
 def _in_words(value: Any, language: Language) -> str:
     if isinstance(value, Quantity):
         return f"{_in_words(value.number, language)}\N{NO-BREAK SPACE}{value.unit}"
+    if isinstance(value, Money):
+        return str(format_currency(value.amount, "USD", locale=language.locale))
+    if isinstance(value, Month):
+        return str(format_skeleton("yMMMM", value.day, locale=language.locale))
     if isinstance(value, Decimal | int):
         return str(format_decimal(value, locale=language.locale, decimal_quantization=False))
     if isinstance(value, date):

@@ -8,6 +8,7 @@ from cds_service.cms.catalog import Release
 from cds_service.cms.layouts.article_rows import COVERED, ArticleRow
 from cds_service.cms.lookup import Snapshot
 from cds_service.core.site import MedicarePart, Site
+from cds_service.languages.worded import worded
 
 
 class ArticleOnCode(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -29,8 +30,11 @@ class ArticleOnCode(msgspec.Struct, rename="camel", omit_defaults=True):
     @property
     def dates(self) -> str:
         """The dates of service between which the version is in force, in words."""
-        since = f"from {self.first}" if self.first else "not stated"
-        return f"{since} to {self.last}" if self.last else since
+        first, last = self.first, self.last
+        if last:
+            both = worded("from {first} to {last}", first=first, last=last) if first else None
+            return both or worded("not stated to {last}", last=last)
+        return worded("from {first}", first=first) if first else worded("not stated")
 
 
 def articles_on_code(code: str, site: Site, snapshot: Snapshot) -> tuple[ArticleOnCode, ...]:
@@ -48,14 +52,14 @@ def articles_on_code(code: str, site: Site, snapshot: Snapshot) -> tuple[Article
 def without_articles(site: Site, snapshot: Snapshot) -> str:
     """The reason why no articles of the site's contractors are known, in words."""
     if not site.medicare:
-        return "the site's file names no Medicare contractor"
+        return worded("the site's file names no Medicare contractor")
     if not any(release.kind == "articles" for release in snapshot.releases):
-        return "no copy of the articles is loaded"
-    return "the loaded copies have none of them on these codes"
+        return worded("no copy of the articles is loaded")
+    return worded("the loaded copies have none of them on these codes")
 
 
 def _contractor(part: MedicarePart, number: str) -> str:
-    return f"Part {part} ({number})"
+    return worded("Part {part} ({number})", part=part, number=number)
 
 
 def _article(code: str, row: ArticleRow, release: Release, parts: tuple[str, ...]) -> ArticleOnCode:

@@ -11,6 +11,8 @@ from cds_service.cms.answers import COMPONENTS, Fee, OppsStatus
 from cds_service.cms.catalog import Release
 from cds_service.cms.lookup import Snapshot
 from cds_service.core.notation import capitalized
+from cds_service.languages.messages import Money
+from cds_service.languages.worded import Worded, fact, joined, prose, worded
 from cds_service.review.reference import Citation, CodePage, Statement, Topic
 
 PAYMENT = "payment"  # the heading of short facts
@@ -56,10 +58,17 @@ def _practitioner(fee: Fee, modifier: str, *, facility: bool) -> Payment:
     total = row.facility_total if facility else row.office_total
     is_paid = not not_paid and total > 0
     basis = (
-        f"status {row.status}, {total} RVU at ${row.conversion_factor}" if is_paid else _why_not(row.status, not_paid)
+        worded(
+            "status {status}, {total} RVU at ${factor}",
+            status=row.status,
+            total=str(total),
+            factor=str(row.conversion_factor),
+        )
+        if is_paid
+        else _why_not(row.status, not_paid)
     )
     return _payment(
-        "facility (practitioner)" if facility else "office",
+        worded("facility (practitioner)") if facility else worded("office"),
         modifier,
         fee.amount(facility=facility) if is_paid else None,
         basis,
@@ -69,7 +78,9 @@ def _practitioner(fee: Fee, modifier: str, *, facility: bool) -> Payment:
 
 
 def _why_not(status: str, not_paid: bool) -> str:
-    return f"status {status}, not applicable (NA)" if not_paid else f"status {status}, no relative values"
+    if not_paid:
+        return worded("status {status}, not applicable (NA)", status=status)
+    return worded("status {status}, no relative values", status=status)
 
 
 def _by_opps(code: str, snapshot: Snapshot) -> Iterator[Payment]:
@@ -77,8 +88,9 @@ def _by_opps(code: str, snapshot: Snapshot) -> Iterator[Payment]:
     found = snapshot.opps(code, day) if day else None
     if isinstance(found, OppsStatus):
         row = found.row
-        basis = f"status {row.status}" + (f", APC {row.apc}" if row.apc else "")
-        where = "hospital outpatient department"
+        status = worded("status {status}", status=row.status)
+        basis = joined(", ", (status, f"APC {row.apc}")) if row.apc else status
+        where = worded("hospital outpatient department")
         yield _payment(where, "", row.rate, basis, found.release, f"OPPS {row.status}")
 
 
@@ -107,19 +119,23 @@ def _with_payments(page: CodePage, payments: tuple[Payment, ...], meaning: Calla
         structs.replace(topic, facts=facts) if topic.id == PAYMENT else topic for topic in page.glance.topics
     )
     if all(topic.id != PAYMENT for topic in topics):
-        topics = (*topics, Topic(PAYMENT, "Medicare payment", facts))
+        topics = (*topics, Topic(PAYMENT, worded("Medicare payment"), facts))
     return structs.replace(page, glance=structs.replace(page.glance, topics=topics))
 
 
 def _in_words(payment: Payment, meaning: Callable[[str], str]) -> str:
     words = meaning(payment.indicator)
-    amount = "none" if payment.amount is None else f"${payment.amount:,.2f}"
-    modifier = f", with {payment.modifier}" if payment.modifier else ""
-    return f"{capitalized(payment.where)}{modifier}: {amount} ({payment.basis}{f': {words}' if words else ''})."
+    basis = joined(": ", (payment.basis, prose(words))) if words else payment.basis
+    amount = worded("none") if payment.amount is None else fact(Money(payment.amount))
+    subject = payment.where
+    if payment.modifier:
+        subject = worded("{where}, with {modifier}", where=payment.where, modifier=payment.modifier)
+    text = worded("{where}: {amount} ({basis}).", where=subject, amount=amount, basis=basis)
+    return Worded(capitalized(text), text.content)
 
 
 def _cited(payment: Payment) -> Citation:
-    days = f"dates of service {payment.first} to {payment.last}"
+    days = worded("dates of service {first} to {last}", first=payment.first, last=payment.last)
     return Citation(source=payment.release, checked=days, verified_through=payment.last, confidence="seen")
 
 

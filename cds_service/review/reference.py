@@ -14,6 +14,8 @@ import msgspec
 from cds_service.core.rules import Rule
 from cds_service.core.site import SiteStatement
 from cds_service.core.tables import Confidence, Entry, Source, Table
+from cds_service.languages.messages import message
+from cds_service.languages.worded import worded
 from cds_service.review.advisor import Advisor
 
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -42,17 +44,35 @@ class Citation(Part, kw_only=True):
     @property
     def mark(self) -> str:
         """A note for facts that were not checked in the primary source; otherwise empty."""
-        return {"seen": "", "secondary": "from a secondary source", "memory": "from memory: verify before use"}[
-            self.confidence
-        ]
+        return _MARKS[self.confidence]
 
     @property
     def dates(self) -> str:
         """The dates between which the fact applies; empty if unknown."""
-        since = f"in the release of {self.release}; since when is not known" if self.release else ""
-        since = f"from {self.first}" if self.first else since
-        until = f"through {self.last}" if self.last else ""
-        return " ".join(part for part in (since, until) if part)
+        first, last, release = self.first, self.last, self.release
+        if first:
+            both = worded("from {first} through {last}", first=first, last=last) if last else None
+            return both or worded("from {first}", first=first)
+        if release:
+            return _listed_in(release, last)
+        return worded("through {last}", last=last) if last else ""
+
+
+_MARKS = {
+    "seen": "",
+    "secondary": worded("from a secondary source"),
+    "memory": worded("from memory: verify before use"),
+}
+
+# The age of a source in words, as `Source.checked` writes it, with its facts apart.
+AGES = (message("verified through {1}"), message("published {1}"))
+
+
+def _listed_in(release: date, last: date | None) -> str:
+    """The dates of a fact that a release lists without saying since when."""
+    if last:
+        return worded("in the release of {release}; since when is not known through {last}", release=release, last=last)
+    return worded("in the release of {release}; since when is not known", release=release)
 
 
 def cited(table: Table[EntryT], entry: EntryT) -> Citation:
@@ -267,7 +287,7 @@ def _with_statements(page: CodePage, statements: Sequence[SiteStatement]) -> Cod
         return page
     own = Section(
         id=SITE_SECTION,
-        title="This site's own statements",
+        title=worded("This site's own statements"),
         statements=tuple(Statement(text=_in_words(each), cited=_cited(each)) for each in statements),
     )
     return msgspec.structs.replace(page, sections=(*page.sections, own))
@@ -329,7 +349,7 @@ def rule_page(rule: Rule, advisor: Advisor) -> RulePage:
         at_claim_time=rule.indicator["claim"],
         tables=tuple(table.title for table in rule.tables),
         sources=rule_sources(_sources(rule)),
-        site="switched off by this site" if off else "lowered to info by this site" if lowered else "",
+        site=worded("switched off by this site") if off else worded("lowered to info by this site") if lowered else "",
     )
 
 

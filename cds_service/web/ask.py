@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from cds_service.ask.asker import LONGEST_QUESTION, Asker
 from cds_service.web import page_headers
-from cds_service.web.reference import page, vary_by_accept, wants_json
+from cds_service.web.reference import english_page, vary_by_accept, wants_json
 from cds_service.web.responses import as_json
 
 
@@ -22,6 +22,6 @@ def blueprint(asker: Asker) -> Blueprint:
         if wants_json():
             return as_json(answer)
         asked = answer if question.strip() else None
-        return page("ask.html", answer=asked, examples=asker.knowledge.words.examples, longest=LONGEST_QUESTION)
+        return english_page("ask.html", answer=asked, examples=asker.knowledge.words.examples, longest=LONGEST_QUESTION)
 
     return routes

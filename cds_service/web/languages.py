@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, request
+from flask import Blueprint, Response, request
 
 from cds_service.languages.known import Language, chosen
 
@@ -18,6 +18,15 @@ def requested(in_form: str | None = None) -> Language:
     """The language of the request; `in_form` is that of a form. Raises UnknownLanguage for a tag of no language."""
     asked = in_form if in_form is not None else request.args.get(PARAMETER)
     return chosen(asked, request.cookies.get(COOKIE), _accepted())
+
+
+def require_known(routes: Blueprint) -> None:
+    """Refuse a language that is not spoken, also where the answer is JSON, which is English."""
+    routes.before_request(_require_known)
+
+
+def _require_known() -> None:
+    requested()
 
 
 def _accepted() -> Iterator[str]:

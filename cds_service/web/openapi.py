@@ -236,21 +236,21 @@ def _reference_pages(names: DocumentedNames) -> Json:
     """The reference pages: HTML or JSON, by `Accept`."""
     return {
         "/ask": {"get": _answered(_page("ask", "A question in words, answered from the tables and rules", _QUESTION))},
-        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", _QUERY)},
+        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", _QUERY, _LANGUAGE)},
         "/codes/{code}": {
-            "get": _page("code", "A code: description, dates, edits, limits, sources", _in_path("code", names.codes))
+            "get": _page("code", "A code: dates, edits, limits, sources", _in_path("code", names.codes), _LANGUAGE)
         },
-        "/rules": {"get": _page("rules", "All rules")},
-        "/modifiers": {"get": _page("modifiers", "The modifiers of the codes in scope")},
+        "/rules": {"get": _page("rules", "All rules", _LANGUAGE)},
+        "/modifiers": {"get": _page("modifiers", "The modifiers of the codes in scope", _LANGUAGE)},
         "/modifiers/{name}": {
-            "get": _page("modifier", "A modifier: meaning, codes, rules, claims", _in_path("name", names.modifiers))
+            "get": _page("modifier", "A modifier: meaning, codes, rules", _in_path("name", names.modifiers), _LANGUAGE)
         },
         "/glossary": {
-            "get": _page("glossary", "Words of billing, and the articles of the site's Medicare contractors")
+            "get": _page("glossary", "Words of billing, and the articles of the site's Medicare contractors", _LANGUAGE)
         },
-        "/tables": {"get": _page("tables", "The built-in tables, and the loaded releases of CMS")},
+        "/tables": {"get": _page("tables", "The built-in tables, and the loaded releases of CMS", _LANGUAGE)},
         "/rules/{rule_id}": {
-            "get": _page("rule", "A rule: what it flags, why, examples, sources", _in_path("rule_id", names.rules))
+            "get": _page("rule", "A rule: what it flags, why, examples", _in_path("rule_id", names.rules), _LANGUAGE)
         },
     }
 

@@ -10,13 +10,14 @@ from markupsafe import Markup, escape
 
 from cds_service.ask.asker import Asker
 from cds_service.ask.search import Found
+from cds_service.languages.worded import plain_text
 from cds_service.review.advisor import Advisor
 from cds_service.review.articles import articles_on_code, without_articles
 from cds_service.review.glossary import Term
 from cds_service.review.payment import page_with_payments
 from cds_service.review.reference import CodePage, Footnotes, ModifierPage, Reference, RulePage, rule_page
 from cds_service.review.samples import SampleLibrary
-from cds_service.web import page_headers
+from cds_service.web import languages, page_headers, spoken
 from cds_service.web.responses import as_json, outcome
 
 
@@ -100,6 +101,7 @@ def blueprint(
         )
 
     vary_by_accept(routes)
+    languages.require_known(routes)
     return routes
 
 
@@ -119,7 +121,15 @@ def wants_json() -> bool:
 
 
 def page(template: str, status: int = 200, **content: Any) -> Response:
-    """A page of the reference's templates."""
+    """A page of the reference's templates, in the language of the request. Raises UnknownLanguage."""
+    language = languages.requested()
+    spoken.speak(language)
+    response = english_page(template, status, speaks=True, **content)
+    return languages.in_language(response, language, keep=languages.PARAMETER in request.args)
+
+
+def english_page(template: str, status: int = 200, **content: Any) -> Response:
+    """A page of the reference's templates that speaks English only."""
     return Response(
         render_template(f"reference/{template}", **content), status, content_type="text/html; charset=utf-8"
     )
@@ -151,7 +161,7 @@ def _listed(page: CodePage) -> dict[str, Any]:
 
 
 def _members(page: RulePage | CodePage | ModifierPage) -> dict[str, Any]:
-    members: dict[str, Any] = msgspec.to_builtins(page)
+    members: dict[str, Any] = msgspec.to_builtins(page, enc_hook=plain_text)
     return members
 
 
@@ -162,8 +172,9 @@ def _linker(reference: Reference, terms: tuple[Term, ...]) -> Callable[[str], Ma
     known = _alternatives([*codes, *ids])
 
     def with_links(text: str) -> Markup:
-        parts = known.split(text)
-        return Markup("").join(linked(part) if number % 2 else escape(part) for number, part in enumerate(parts))
+        parts = known.split(escape(text))
+        # The parts of an escaped text are escaped.
+        return Markup("").join(linked(part) if number % 2 else Markup(part) for number, part in enumerate(parts))  # noqa: S704
 
     def linked(word: str) -> Markup:
         if word in codes:

@@ -8,9 +8,10 @@ from werkzeug.exceptions import HTTPException
 
 from cds_service.cdshooks.messages import Issue, OperationOutcome
 from cds_service.errors import NotJson, RequestError
+from cds_service.languages.worded import plain_text
 from cds_service.telemetry.logs import location_of, log
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 
 def as_json(content: Any, status: int = 200, content_type: str = "application/json") -> Response:

@@ -1,13 +1,41 @@
-"""The messages of the knowledge: the sentences for patients, with their catalogs of translations."""
+"""The messages of the knowledge, with their catalogs: sentences of tables, rules, and facts written from tables."""
 
 from pathlib import Path
 
 import hooks
 from cds_service.languages.extraction import Domain
+from hooks.codes.tables import TABLES
+
+# The fields of tables that are words; all others are facts, names or codes, which no language writes in another way.
+WORDS = {
+    "codes": ("words",),
+    "guidance": ("text",),
+    "patient_words": ("text",),
+    "policies": ("about",),
+    "pairs": ("notes",),
+    "indicators": ("words",),
+    "modifier_meanings": ("words",),
+    "modifier_notes": ("text",),
+    "modifiers": ("words",),
+    "documentation": ("name",),
+    "glossary": ("name", "also", "text"),
+}
+
+# The entries that the pages show as rows: their docstrings stand below, and explain the columns.
+_ROWS = (
+    "Policy", "AddOn", "StudyCode", "Product", "StressDrug", "Crosswalk", "PcTc", "PairRow", "UnitLimit",
+    "WholeService", "PaymentStatus", "RelativeValue", "Modifier", "PairModifier", "DocumentationItem",
+)  # fmt: skip
 
 KNOWLEDGE = Domain(
     name="the sentences about codes",
     root=Path(hooks.__file__).parent,
-    sources={"codes/patient_words.yaml": "table"},
+    sources={
+        **{f"codes/{table.name}.yaml": f"table:{','.join(WORDS.get(table.name, ()))}" for table in TABLES},
+        "codes/tables.py": f"docstrings:{','.join(_ROWS)}",
+        "publish/glossary.yaml": f"table:{','.join(WORDS['glossary'])}",
+        "rules/*.py": "rule",
+        "publish/*.py": "python",
+    },
     catalogs=Path(__file__).parent / "catalogs",
 )

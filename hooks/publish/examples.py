@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import islice
 
 from cds_service.core.notation import plain
+from cds_service.languages.worded import Worded, worded
 from cds_service.review.reference import ExampleClaim
 from hooks.codes.tables import (
     ADD_ONS,
@@ -29,7 +30,7 @@ from hooks.publish.claims import HOSPITAL, IN_HOSPITAL, OFFICE
 _EACH = 2
 _LATER = "2026-11-10"
 
-Claim = tuple[str, str, str]  # what it shows, notation, rule; a right one has no rule
+Claim = tuple[Worded, str, str]  # what it shows, notation, rule; a right one has no rule
 
 _AGENTS = tuple(product for product in PRODUCTS if product.units_per_vial and product.vial_ml)
 _AGENT = _AGENTS[0]
@@ -79,13 +80,17 @@ def _right(entry: CodeEntry) -> Iterator[Claim]:
         yield from _right_before_its_code(code)
     elif code == _ADD_ON:
         for primary in _STRESS:
-            yield f"With {primary} and {_AGENT.name}, in an office", _with_contrast(primary, _AGENT), ""
+            yield (
+                worded("With {code} and {product}, in an office", code=primary, product=_AGENT.name),
+                _with_contrast(primary, _AGENT),
+                "",
+            )
     elif entry.hospital:
         for product in _AGENTS:
-            yield f"A hospital that gave {product.name}", _hospital_contrast(code, product), ""
+            yield worded("A hospital that gave {product}", product=product.name), _hospital_contrast(code, product), ""
     elif code in ADD_ONS:
         for primary in _primaries(code):
-            yield f"Beside {primary} in an office", f"professional: {primary}, {code}\n{OFFICE}", ""
+            yield worded("Beside {code} in an office", code=primary), f"professional: {primary}, {code}\n{OFFICE}", ""
     elif entry.kind != "drug":
         yield from _right_alone(code)
 
@@ -95,31 +100,35 @@ def _right_alone(code: str) -> Iterator[Claim]:
     if not _is_study(code):
         yield from _right_beside(code)
         return
-    yield "Alone, in an office", f"professional: {code}\n{OFFICE}", ""
+    yield worded("Alone, in an office"), f"professional: {code}\n{OFFICE}", ""
     if any(each.indicator == 1 for each in PC_TC.history(code)):
-        yield "The practitioner's part in a hospital", f"professional: {code}-26\n{IN_HOSPITAL}", ""
-    yield "The hospital's claim", f"institutional: {code}\n{HOSPITAL}", ""
+        yield worded("The practitioner's part in a hospital"), f"professional: {code}-26\n{IN_HOSPITAL}", ""
+    yield worded("The hospital's claim"), f"institutional: {code}\n{HOSPITAL}", ""
 
 
 def _right_beside(code: str) -> Iterator[Claim]:
     for study in _STRESS:
         if not _is_pair(study, code) and _limit(code, "professional") != 0:
-            yield f"Beside {study}", f"professional: {study}, {code}\n{OFFICE}", ""
+            yield worded("Beside {code}", code=study), f"professional: {study}, {code}\n{OFFICE}", ""
     if _limit(code, "professional") != 0:
-        yield "On another day than the study", f"professional: {_WHOLE}, {code} on {_LATER}\n{OFFICE}", ""
+        yield worded("On another day than the study"), f"professional: {_WHOLE}, {code} on {_LATER}\n{OFFICE}", ""
     if not any(status.belongs_elsewhere for status in OPPS.history(code)):
-        yield "A hospital, on another day", f"institutional: {_WHOLE}, {code} on {_LATER}\n{HOSPITAL}", ""
-    yield "Beside a rest echo of another day", f"professional: {_REST}, {code} on {_LATER}\n{OFFICE}", ""
+        yield worded("A hospital, on another day"), f"institutional: {_WHOLE}, {code} on {_LATER}\n{HOSPITAL}", ""
+    yield worded("Beside a rest echo of another day"), f"professional: {_REST}, {code} on {_LATER}\n{OFFICE}", ""
 
 
 def _right_agent(product: Product) -> Iterator[Claim]:
     if product.discontinued:
         for other in _AGENTS:
-            yield f"{other.name}, which was given in its place", _with_contrast(_WHOLE, other), ""
+            yield (
+                worded("{product}, which was given in its place", product=other.name),
+                _with_contrast(_WHOLE, other),
+                "",
+            )
     else:
-        yield "A whole vial, in an office", _with_contrast(_WHOLE, product), ""
+        yield worded("A whole vial, in an office"), _with_contrast(_WHOLE, product), ""
         hospital = next(row.hospital_code for row in CROSSWALK.history(_WHOLE))
-        yield "A hospital's claim", _hospital_contrast(hospital, product), ""
+        yield worded("A hospital's claim"), _hospital_contrast(hospital, product), ""
 
 
 def _right_before_its_code(code: str) -> Iterator[Claim]:
@@ -131,7 +140,7 @@ def _right_before_its_code(code: str) -> Iterator[Claim]:
             for primary in _STRESS:
                 lines = f"professional: {primary}, {_ADD_ON}, {code}\nplace: 11\npayer: Medicare\nday: {year}-11-03\n"
                 yield (
-                    f"{primary} with {product.name}, which had no code yet",
+                    worded("{code} with {product}, which had no code yet", code=primary, product=product.name),
                     f"{lines}{_given(product)}done: {primary}\n",
                     "",
                 )
@@ -140,10 +149,12 @@ def _right_before_its_code(code: str) -> Iterator[Claim]:
 def _right_drug(drug: StressDrug) -> Iterator[Claim]:
     units = _drug_units(drug)
     given = f"given: {drug.code} {plain(units * drug.mg_per_unit)} mg\n"
-    for place, lines in (("An office", f"professional: {_WHOLE}"), ("A hospital", f"institutional: {_WHOLE}")):
+    in_office = worded("An office that gave {drug}", drug=drug.name)
+    in_hospital = worded("A hospital that gave {drug}", drug=drug.name)
+    for what, lines in ((in_office, f"professional: {_WHOLE}"), (in_hospital, f"institutional: {_WHOLE}")):
         claim = OFFICE if lines.startswith("professional") else HOSPITAL
         yield (
-            f"{place} that gave {drug.name}",
+            what,
             f"{lines}, {drug.code}x{plain(units)}\n{claim}{given}done: {_WHOLE}\n",
             "",
         )
@@ -168,17 +179,17 @@ def _wrong(entry: CodeEntry) -> Iterator[Claim]:
     if code in ADD_ONS:
         yield from _wrong_add_on(code)
     if entry.hospital:
-        yield "On a practice's claim", f"professional: {code}\n{OFFICE}", "code-for-other-setting"
+        yield worded("On a practice's claim"), f"professional: {code}\n{OFFICE}", "code-for-other-setting"
     elif code in CROSSWALK:
         lines = f"institutional: {code}, {_AGENT.code}x{plain(_units(_AGENT))}\n{HOSPITAL}"
         yield (
-            "Contrast on a Medicare hospital's claim",
+            worded("Contrast on a Medicare hospital's claim"),
             f"{lines}{_given(_AGENT)}done: {code}\n",
             "hospital-contrast-code",
         )
     if any(status.belongs_elsewhere for status in OPPS.history(code)) and code not in ADD_ONS:
         lines = f"institutional: {_WHOLE}, {code}\n{HOSPITAL}"
-        yield "On a Medicare hospital's claim", lines, "code-for-other-setting"
+        yield worded("On a Medicare hospital's claim"), lines, "code-for-other-setting"
     yield from _wrong_pair(code)
     yield from _over_limit(code)
 
@@ -187,47 +198,55 @@ def _wrong_agent(product: Product) -> Iterator[Claim]:
     code, units = product.code, product.units_per_vial
     if product.discontinued:
         lines = f"professional: {_WHOLE}, {_ADD_ON}, {code}x1-JZ\n{OFFICE}"
-        yield "The product is discontinued", f"{lines}given: {product.name} 1 mL\ndone: {_WHOLE}\n", "code-not-active"
-        yield f"{_AGENT.name} was given", f"{lines}{_given(_AGENT)}done: {_WHOLE}\n", "supply-agent-mismatch"
+        yield (
+            worded("The product is discontinued"),
+            f"{lines}given: {product.name} 1 mL\ndone: {_WHOLE}\n",
+            "code-not-active",
+        )
+        yield (
+            worded("{product} was given", product=_AGENT.name),
+            f"{lines}{_given(_AGENT)}done: {_WHOLE}\n",
+            "supply-agent-mismatch",
+        )
     elif units:
         given = f"{OFFICE}{_given(product)}done: {_WHOLE}\n"
         lines = f"professional: {_WHOLE}, {_ADD_ON}, {code}x"
-        yield "Neither JW nor JZ", f"{lines}{plain(units)}\n{given}", "supply-waste-modifier"
-        yield "Fewer units than mL", f"{lines}{plain(units - 1)}-JZ\n{given}", "supply-units-mismatch"
+        yield worded("Neither JW nor JZ"), f"{lines}{plain(units)}\n{given}", "supply-waste-modifier"
+        yield worded("Fewer units than mL"), f"{lines}{plain(units - 1)}-JZ\n{given}", "supply-units-mismatch"
 
 
 def _wrong_unspecified(code: str) -> Iterator[Claim]:
     lines = f"professional: {_WHOLE}, {_ADD_ON}, {code}"
     given = f"{OFFICE}{_given(_AGENT)}done: {_WHOLE}\n"
-    yield f"{_AGENT.name} has a code of its own", f"{lines}\n{given}", "supply-unspecified"
+    yield worded("{product} has a code of its own", product=_AGENT.name), f"{lines}\n{given}", "supply-unspecified"
     both = f"{lines}, {_AGENT.code}x{plain(_units(_AGENT))}-JZ\n{given}"
-    yield "Two codes for one agent", both, "supply-duplicate"
+    yield worded("Two codes for one agent"), both, "supply-duplicate"
 
 
 def _wrong_drug(drug: StressDrug) -> Iterator[Claim]:
     units = _drug_units(drug)
     given = f"given: {drug.code} {plain(units * drug.mg_per_unit)} mg\ndone: {_WHOLE}\n"
     over = f"professional: {_WHOLE}, {drug.code}x{plain(units + 1)}\n{OFFICE}{given}"
-    yield "More units than were given", over, "stress-drug-units"
+    yield worded("More units than were given"), over, "stress-drug-units"
     facility = f"professional: {_WHOLE}-26, {drug.code}x{plain(units)}\n{IN_HOSPITAL}{given}"
-    yield "The hospital's drug on the practitioner's claim", facility, "supply-not-owner"
+    yield worded("The hospital's drug on the practitioner's claim"), facility, "supply-not-owner"
 
 
 def _wrong_add_on(code: str) -> Iterator[Claim]:
     agent = f", {_AGENT.code}x{plain(_units(_AGENT))}-JZ" if code == _ADD_ON else ""
     primaries = {primary for entry in ADD_ONS.history(code) for primary in entry.primaries}
     if _REST in primaries:
-        yield "Without a primary", f"professional: {code}\n{OFFICE}", "add-on-without-primary"
+        yield worded("Without a primary"), f"professional: {code}\n{OFFICE}", "add-on-without-primary"
     else:
         yield (
-            f"Beside {_REST}, no primary of it",
+            worded("Beside {code}, no primary of it", code=_REST),
             f"professional: {_REST}, {code}{agent}\n{OFFICE}",
             "add-on-without-primary",
         )
     if any(each.indicator == 0 for each in PC_TC.history(code)):
         primary = _primaries(code)[0]
         lines = f"professional: {primary}-26, {code}-26\n{IN_HOSPITAL}"
-        yield "26 on the add-on", lines, "add-on-modifier"
+        yield worded("{modifier} on the add-on", modifier="26"), lines, "add-on-modifier"
 
 
 def _wrong_pair(code: str) -> Iterator[Claim]:
@@ -240,9 +259,9 @@ def _wrong_pair(code: str) -> Iterator[Claim]:
                 others = row.never if never else row.with_modifier
                 known = next((each for each in others if each in fit), "")
                 if row.code == code and known:
-                    yield f"{known} beside it", f"{key}: {code}, {known}\n{end}", "pair-conflict"
+                    yield worded("{code} beside it", code=known), f"{key}: {code}, {known}\n{end}", "pair-conflict"
                 elif code in others and row.code in fit:
-                    yield f"Beside {row.code}", f"{key}: {row.code}, {code}\n{end}", "pair-conflict"
+                    yield worded("Beside {code}", code=row.code), f"{key}: {row.code}, {code}\n{end}", "pair-conflict"
 
 
 def _over_limit(code: str) -> Iterator[Claim]:
@@ -251,7 +270,7 @@ def _over_limit(code: str) -> Iterator[Claim]:
         limit = _limit(code, setting)
         if limit is not None:
             lines = f"{key}: {before}{code}x{plain(limit + 1)}\n{end}"
-            yield "More units than Medicare pays", lines, "units-over-limit"
+            yield worded("More units than Medicare pays"), lines, "units-over-limit"
 
 
 # --- facts of the tables --------------------------------------------------------------------------------------------

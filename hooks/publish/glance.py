@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from cds_service.core.notation import plain
 from cds_service.core.tables import Entry, Table
+from cds_service.languages.messages import Quantity, Value
+from cds_service.languages.worded import Worded, counted, joined, name, prose, worded
 from cds_service.review.reference import Glance, Statement, Topic, cited
 from hooks.codes.tables import (
     ADD_ONS,
@@ -29,6 +30,9 @@ from hooks.codes.tables import (
     AddOn,
     ClaimSetting,
     CodeEntry,
+    PaymentStatus,
+    Product,
+    StressDrug,
     UnitLimit,
 )
 from hooks.coding.products import is_supply
@@ -42,22 +46,22 @@ from hooks.publish.payment import payment_facts
 EntryT = TypeVar("EntryT", bound=Entry)
 
 TOPICS = {
-    "with": "Goes with",
-    "never": "Never with",
-    "once": "How often",
-    "who": "Who gives, who reads",
-    "need": "Need",
-    "setting": "Setting",
-    "payment": "Medicare payment",
-    "modifiers": "Modifiers",
-    "instead": "Another code instead",
+    "with": worded("Goes with"),
+    "never": worded("Never with"),
+    "once": worded("How often"),
+    "who": worded("Who gives, who reads"),
+    "need": worded("Need"),
+    "setting": worded("Setting"),
+    "payment": worded("Medicare payment"),
+    "modifiers": worded("Modifiers"),
+    "instead": worded("Another code instead"),
 }
-_WHERE: dict[ClaimSetting, str] = {"professional": "Practitioner", "facility": "Hospital"}
+_WHERE: dict[ClaimSetting, Worded] = {"professional": worded("Practitioner"), "facility": worded("Hospital")}
 
 
 def glance(code: str) -> Glance:
     """The facts about a code by heading, in the order of `TOPICS` without those that have none, and claims to try."""
-    topics = (Topic(id=name, title=title, facts=tuple(_facts(name, code))) for name, title in TOPICS.items())
+    topics = (Topic(id=topic, title=title, facts=tuple(_facts(topic, code))) for topic, title in TOPICS.items())
     return Glance(
         topics=tuple(topic for topic in topics if topic.facts),
         examples=examples.of(code),
@@ -76,7 +80,7 @@ def _nothing(_: str) -> Iterator[Statement]:
     yield from ()
 
 
-def _said(table: Table[EntryT], entry: EntryT, text: str) -> Statement:
+def _said(table: Table[EntryT], entry: EntryT, text: Worded) -> Statement:
     return Statement(text, cited_with_meaning(table, entry))
 
 
@@ -95,10 +99,10 @@ def _listed(codes: Iterable[str]) -> str:
 def _with(code: str) -> Iterator[Statement]:
     add_on = _newest(ADD_ONS, code)
     if add_on:
-        yield _said(ADD_ONS, add_on, f"Add-on, only with a primary: {_listed(add_on.primaries)}.")
+        yield _said(ADD_ONS, add_on, worded("Add-on, only with a primary: {codes}.", codes=_listed(add_on.primaries)))
     added = [entry for entry in ADD_ONS if code in entry.primaries and entry.last is None]
     if added:
-        yield _said(ADD_ONS, added[0], f"Its add-ons: {_listed(entry.code for entry in added)}.")
+        yield _said(ADD_ONS, added[0], worded("Its add-ons: {codes}.", codes=_listed(entry.code for entry in added)))
     yield from _agents(code)
     yield from _studies_of_the_agent(code)
     yield from _drug(code)
@@ -110,28 +114,43 @@ def _agents(code: str) -> Iterator[Statement]:
         return
     for product in PRODUCTS:
         if product.units_per_vial:
-            yield _said(PRODUCTS, product, f"With {product.name}: {product.code}, {_vial(product.units_per_vial)}.")
+            vial = _vial(product.units_per_vial)
+            text = worded("With {product}: {code}, {vial}.", product=product.name, code=product.code, vial=vial)
+            yield _said(PRODUCTS, product, text)
 
 
-def _vial(units: Decimal) -> str:
-    return f"{plain(units)} units a vial (1 unit is 1 mL)"
+def _vial(units: Decimal) -> Worded:
+    return counted(
+        "{count} unit a vial (1 unit is {amount})",
+        "{count} units a vial (1 unit is {amount})",
+        units,
+        amount=Quantity(Decimal(1), "mL"),
+    )
 
 
 def _studies_of_the_agent(code: str) -> Iterator[Statement]:
     if not is_supply(code):
         return
     for product in PRODUCTS.history(code):
-        size = f", {plain(product.vial_ml)} mL" if product.vial_ml else ""
-        known = product.units_per_vial
-        vial = f"{product.name}: {_vial(known)}{size}." if known else f"{product.name}, discontinued."
         source = cited(PRODUCTS, product)
-        yield Statement(vial, structs.replace(source, confidence="memory") if product.vial_from_memory else source)
+        yield Statement(
+            _product(product), structs.replace(source, confidence="memory") if product.vial_from_memory else source
+        )
     for add_on in _contrast_add_ons():
-        yield _said(ADD_ONS, add_on, f"{add_on.code} and its primary: {_listed(add_on.primaries)}.")
+        text = worded("{code} and its primary: {codes}.", code=add_on.code, codes=_listed(add_on.primaries))
+        yield _said(ADD_ONS, add_on, text)
     hospital = [study for study in STUDIES if study.hospital and study.contrast]
-    yield _said(
-        STUDIES, hospital[0], f"A hospital study with contrast: {_listed(sorted(each.code for each in hospital))}."
-    )
+    codes = _listed(sorted(each.code for each in hospital))
+    yield _said(STUDIES, hospital[0], worded("A hospital study with contrast: {codes}.", codes=codes))
+
+
+def _product(product: Product) -> Worded:
+    known = product.units_per_vial
+    if not known:
+        return worded("{product}, discontinued.", product=product.name)
+    size = (Quantity(product.vial_ml, "mL"),) if product.vial_ml else ()
+    facts: tuple[Value, ...] = (_vial(known), *size)
+    return joined("", (joined(": ", (name(product.name), joined(", ", facts))), name(".")))
 
 
 def _contrast_add_ons() -> list[AddOn]:
@@ -142,7 +161,12 @@ def _contrast_add_ons() -> list[AddOn]:
 
 def _drug(code: str) -> Iterator[Statement]:
     for drug in STRESS_DRUGS.history(code):
-        yield _said(STRESS_DRUGS, drug, f"{drug.name.capitalize()}: one unit is {plain(drug.mg_per_unit)} mg.")
+        yield _said(STRESS_DRUGS, drug, _drug_unit(drug))
+
+
+def _drug_unit(drug: StressDrug) -> Worded:
+    amount = Quantity(drug.mg_per_unit, "mg")
+    return worded("{drug}: one unit is {amount}.", drug=drug.name.capitalize(), amount=amount)
 
 
 # --- never with -----------------------------------------------------------------------------------------------------
@@ -156,7 +180,8 @@ def _never(code: str) -> Iterator[Statement]:
             for study in STUDIES
             if study.system == "billing" and not study.add_on and study.code not in add_on.primaries
         ]
-        yield _said(ADD_ONS, add_on, f"Not beside, since none is a primary of it: {_listed(sorted(others))}.")
+        text = worded("Not beside, since none is a primary of it: {codes}.", codes=_listed(sorted(others)))
+        yield _said(ADD_ONS, add_on, text)
     yield from pairs_of(code)
 
 
@@ -166,18 +191,25 @@ def _never(code: str) -> Iterator[Statement]:
 def _once(code: str) -> Iterator[Statement]:
     for product in PRODUCTS.history(code):
         if product.label_limit_ml:
-            yield _said(PRODUCTS, product, f"The label allows {plain(product.label_limit_ml)} mL per study.")
+            limit = Quantity(product.label_limit_ml, "mL")
+            yield _said(PRODUCTS, product, worded("The label allows {amount} per study.", amount=limit))
     limits = {entry.setting: entry for entry in UNIT_LIMITS.history(code)}
     both = {(entry.units, entry.mai) for entry in limits.values()}
     if len(limits) > 1 and len(both) == 1:
-        yield _limit("Practitioner and hospital", limits["professional"])
+        yield _limit(worded("Practitioner and hospital"), limits["professional"])
     else:
         yield from (_limit(_WHERE[setting], entry) for setting, entry in limits.items())
 
 
-def _limit(who: str, entry: UnitLimit) -> Statement:
-    unit = "unit" if entry.units == 1 else "units"
-    return _said(UNIT_LIMITS, entry, f"{who}: {plain(entry.units)} {unit} a day (MUE), {decoded('MAI', entry.mai)}.")
+def _limit(who: Worded, entry: UnitLimit) -> Statement:
+    text = counted(
+        "{who}: {count} unit a day (MUE), {meaning}.",
+        "{who}: {count} units a day (MUE), {meaning}.",
+        entry.units,
+        who=who,
+        meaning=decoded("MAI", entry.mai),
+    )
+    return _said(UNIT_LIMITS, entry, text)
 
 
 # --- setting --------------------------------------------------------------------------------------------------------
@@ -186,16 +218,23 @@ def _limit(who: str, entry: UnitLimit) -> Statement:
 def _setting(code: str) -> Iterator[Statement]:
     entry = _newest(CODES, code)
     if entry and entry.hospital:
-        yield _said(CODES, entry, "Hospital outpatient claims only.")
+        yield _said(CODES, entry, worded("Hospital outpatient claims only."))
     for own in CROSSWALK.history(code):
-        yield _said(CROSSWALK, own, f"Medicare hospital, with contrast: {own.hospital_code} in its place.")
+        text = worded("Medicare hospital, with contrast: {code} in its place.", code=own.hospital_code)
+        yield _said(CROSSWALK, own, text)
     for other in CROSSWALK:
         if other.hospital_code == code:
-            yield _said(CROSSWALK, other, f"Stands for {other.code} with contrast.")
+            yield _said(CROSSWALK, other, worded("Stands for {code} with contrast.", code=other.code))
     yield from _hospital_codes(code)
     for status in OPPS.history(code):
-        instead = f"; report {status.instead}" if status.instead else ""
-        yield _said(OPPS, status, f"Medicare hospital outpatient {decoded('OPPS', status.status)}{instead}.")
+        yield _said(OPPS, status, _paid_to_hospitals(status))
+
+
+def _paid_to_hospitals(status: PaymentStatus) -> Worded:
+    meaning = decoded("OPPS", status.status)
+    if status.instead:
+        return worded("Medicare hospital outpatient {meaning}; report {code}.", meaning=meaning, code=status.instead)
+    return worded("Medicare hospital outpatient {meaning}.", meaning=meaning)
 
 
 def _hospital_codes(code: str) -> Iterator[Statement]:
@@ -203,8 +242,11 @@ def _hospital_codes(code: str) -> Iterator[Statement]:
     add_on, status = _newest(ADD_ONS, code), _newest(OPPS, code)
     if add_on and status and status.belongs_elsewhere:
         rows = [row for primary in add_on.primaries for row in CROSSWALK.history(primary)]
-        pairs = _listed(f"{row.hospital_code} for {row.code}" for row in rows)
-        yield _said(CROSSWALK, rows[0], f"Medicare hospital, with contrast: {pairs}, and not {code}.")
+        pairs = (worded("{hospital} for {code}", hospital=row.hospital_code, code=row.code) for row in rows)
+        text = worded(
+            "Medicare hospital, with contrast: {pairs}, and not {code}.", pairs=joined(", ", pairs), code=code
+        )
+        yield _said(CROSSWALK, rows[0], text)
 
 
 # --- modifiers ------------------------------------------------------------------------------------------------------
@@ -212,10 +254,10 @@ def _hospital_codes(code: str) -> Iterator[Statement]:
 
 def _modifiers(code: str) -> Iterator[Statement]:
     for entry in PC_TC.history(code):
-        yield _said(PC_TC, entry, f"{decoded('PC/TC', entry.indicator)}.")
+        yield _said(PC_TC, entry, joined("", (decoded("PC/TC", entry.indicator), name("."))))
     if any(product.units_per_vial for product in PRODUCTS.history(code)):
         for modifier in MODIFIERS:
-            yield _said(MODIFIERS, modifier, f"{modifier.code}: {modifier.words}.")
+            yield _said(MODIFIERS, modifier, joined("", (name(f"{modifier.code}: "), prose(modifier.words), name("."))))
 
 
 # --- another code instead -------------------------------------------------------------------------------------------
@@ -225,18 +267,19 @@ def _instead(code: str) -> Iterator[Statement]:
     for whole in WHOLE_SERVICES:
         parts = (whole.echo, *whole.parts)
         if code in parts:
-            text = f"{whole.code} if one practitioner does all of {_listed(parts)}."
+            text = worded("{code} if one practitioner does all of {codes}.", code=whole.code, codes=_listed(parts))
             yield _said(WHOLE_SERVICES, whole, text)
         elif code == whole.code:
-            yield _said(WHOLE_SERVICES, whole, f"Its parts, if several practitioners share them: {_listed(parts)}.")
+            text = worded("Its parts, if several practitioners share them: {codes}.", codes=_listed(parts))
+            yield _said(WHOLE_SERVICES, whole, text)
     entry = _newest(CODES, code)
     if entry and entry.before and entry.first:
-        yield _said(CODES, entry, f"{entry.before} before {entry.first}.")
+        yield _said(CODES, entry, worded("{code} before {day}.", code=entry.before, day=entry.first))
     yield from (_neighbor(each) for each in neighbors(code))
 
 
 def _neighbor(entry: CodeEntry) -> Statement:
-    return _said(CODES, entry, f"{entry.code} for {entry.words}.")
+    return _said(CODES, entry, worded("{code} for {words}.", code=entry.code, words=prose(entry.words)))
 
 
 _BUILDERS: dict[str, Callable[[str], Iterator[Statement]]] = {

@@ -5,6 +5,7 @@ from typing import TypeVar
 from msgspec import structs
 
 from cds_service.core.tables import Confidence, Entry, Table
+from cds_service.languages.worded import Worded, joined, name, prose, worded
 from cds_service.review.reference import Citation, IndicatorValue, cited
 from hooks.codes.tables import INDICATORS
 
@@ -22,16 +23,23 @@ FIELDS = {
 def indicator_values() -> tuple[IndicatorValue, ...]:
     """All values of all indicators, in the order of the table."""
     return tuple(
-        IndicatorValue(name=entry.code, words=entry.words, cited=cited(INDICATORS, entry)) for entry in INDICATORS
+        IndicatorValue(name=_named(*entry.code.rsplit(" ", 1)), words=entry.words, cited=cited(INDICATORS, entry))
+        for entry in INDICATORS
     )
 
 
-def decoded(indicator: str, value: object) -> str:
+def decoded(indicator: str, value: object) -> Worded:
     """The value with its meaning, such as `MAI 3: for the day …`; the value alone if no entry explains it."""
-    name = f"{indicator} {value}"
-    written = f"status {value}" if indicator == "OPPS" else name
-    explained = next(iter(INDICATORS.history(name)), None)
-    return f"{written}: {explained.words}" if explained else written
+    written = _named("status" if indicator == "OPPS" else indicator, str(value))
+    explained = next(iter(INDICATORS.history(f"{indicator} {value}")), None)
+    return joined(": ", (written, prose(explained.words))) if explained else written
+
+
+def _named(indicator: str, value: str) -> Worded:
+    """An indicator with its value; most names are abbreviations."""
+    if indicator == "status":
+        return worded("status {status}", status=value)
+    return worded("add-on {type}", type=value) if indicator == "add-on" else name(f"{indicator} {value}")
 
 
 def cited_with_meaning(table: Table[EntryT], entry: EntryT) -> Citation:

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 
 import hooks
 from cds_service.core.notation import capitalized
 from cds_service.core.rules import Rule
+from cds_service.languages.messages import Quantity
+from cds_service.languages.worded import Worded, worded
 from cds_service.review.reference import ExampleClaim, ModifierPage, Statement, cited
 from hooks.codes.tables import (
     CODES,
@@ -26,44 +29,70 @@ _DEFINITY = f"{OFFICE}given: Definity 1.3 mL\ndone: 93351\n"
 _LUMASON = f"{OFFICE}given: Lumason 2 mL, 3 mL discarded\ndone: 93351\n"
 
 
-def _right(what: str, notation: str, rule: str = "") -> ExampleClaim:
+def _ml(number: int) -> Quantity:
+    return Quantity(Decimal(number), "mL")
+
+
+def _on_the_add_on(modifier: str) -> Worded:
+    return worded("{modifier} on the contrast add-on", modifier=modifier)
+
+
+_GIVEN = worded("{given} given of a {vial} vial", given=_ml(2), vial=_ml(5))
+
+
+def _right(what: Worded, notation: str, rule: str = "") -> ExampleClaim:
     """A right claim; `rule` is the one that only asks for documentation, if any."""
     return ExampleClaim(right=True, what=what, notation=f"professional: {notation}", rule=rule)
 
 
-def _wrong(what: str, notation: str, rule: str) -> ExampleClaim:
+def _wrong(what: Worded, notation: str, rule: str) -> ExampleClaim:
     return ExampleClaim(right=False, what=what, notation=f"professional: {notation}", rule=rule)
 
 
 # Claims with a modifier, or without one that is due. A test reviews each.
 _CLAIMS = {
     "26": (
-        _right("The practitioner's part of a study in a hospital", f"93351-26\n{IN_HOSPITAL}"),
-        _wrong("26 on the contrast add-on", f"93351-26, 93352-26\n{IN_HOSPITAL}", "add-on-modifier"),
+        _right(worded("The practitioner's part of a study in a hospital"), f"93351-26\n{IN_HOSPITAL}"),
+        _wrong(
+            _on_the_add_on("26"),
+            f"93351-26, 93352-26\n{IN_HOSPITAL}",
+            "add-on-modifier",
+        ),
     ),
     "TC": (
-        _right("A practice with the equipment, read elsewhere", f"93350-TC\n{OFFICE}"),
-        _wrong("TC on the contrast add-on", f"93350-TC, 93352-TC\n{OFFICE}", "add-on-modifier"),
+        _right(worded("A practice with the equipment, read elsewhere"), f"93350-TC\n{OFFICE}"),
+        _wrong(
+            _on_the_add_on("TC"),
+            f"93350-TC, 93352-TC\n{OFFICE}",
+            "add-on-modifier",
+        ),
     ),
     "52": (
-        _right("A rest echo that was not completed", f"93306-52\n{OFFICE}"),
-        _wrong("52 does not part a pair", f"93351, 93350-52\n{OFFICE}", "pair-conflict"),
+        _right(worded("A rest echo that was not completed"), f"93306-52\n{OFFICE}"),
+        _wrong(worded("{modifier} does not part a pair", modifier="52"), f"93351, 93350-52\n{OFFICE}", "pair-conflict"),
     ),
     "76": (
-        _right("A second ECG of the day", f"93000, 93000-76\n{OFFICE}"),
-        _wrong("A second stress echo exceeds the absolute limit", f"93350, 93350-76\n{OFFICE}", "units-over-limit"),
+        _right(worded("A second ECG of the day"), f"93000, 93000-76\n{OFFICE}"),
+        _wrong(
+            worded("A second stress echo exceeds the absolute limit"), f"93350, 93350-76\n{OFFICE}", "units-over-limit"
+        ),
     ),
     "77": (
-        _right("A second ECG, read by another", f"93010 by A, 93010-77 by B\n{IN_HOSPITAL}"),
-        _wrong("77 does not part a pair", f"93351, 93350-77\n{OFFICE}", "pair-conflict"),
+        _right(worded("A second ECG, read by another"), f"93010 by A, 93010-77 by B\n{IN_HOSPITAL}"),
+        _wrong(worded("{modifier} does not part a pair", modifier="77"), f"93351, 93350-77\n{OFFICE}", "pair-conflict"),
     ),
     "JW": (
-        _right("2 mL given of a 5 mL vial", f"93351, 93352, Q9950x2, Q9950x3-JW\n{_LUMASON}"),
-        _wrong("The discarded part is not charged", f"93351, 93352, Q9950x2\n{_LUMASON}", "supply-waste-modifier"),
+        _right(
+            _GIVEN,
+            f"93351, 93352, Q9950x2, Q9950x3-JW\n{_LUMASON}",
+        ),
+        _wrong(
+            worded("The discarded part is not charged"), f"93351, 93352, Q9950x2\n{_LUMASON}", "supply-waste-modifier"
+        ),
     ),
     "JZ": (
-        _right("The units cover the whole vial", f"93351, 93352, Q9957x2-JZ\n{_DEFINITY}"),
-        _wrong("Neither JW nor JZ", f"93351, 93352, Q9957x2\n{_DEFINITY}", "supply-waste-modifier"),
+        _right(worded("The units cover the whole vial"), f"93351, 93352, Q9957x2-JZ\n{_DEFINITY}"),
+        _wrong(worded("Neither JW nor JZ"), f"93351, 93352, Q9957x2\n{_DEFINITY}", "supply-waste-modifier"),
     ),
 }
 
@@ -74,9 +103,11 @@ def _distinct(modifier: str) -> tuple[ExampleClaim, ...]:
     part = f"93351, 93350-{modifier}\n{OFFICE}"
     return (
         _right(
-            "Another drug was injected for another reason; the card asks for the record", injection, "pair-conflict"
+            worded("Another drug was injected for another reason; the card asks for the record"),
+            injection,
+            "pair-conflict",
         ),
-        _wrong("No modifier parts a pair of indicator 0", part, "pair-conflict"),
+        _wrong(worded("No modifier parts a pair of indicator 0"), part, "pair-conflict"),
     )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 
-from cds_service.core.notation import plain
+from cds_service.languages.messages import Money, Month, Value
+from cds_service.languages.worded import Worded, joined, worded
 from cds_service.review.reference import Statement, cited
 from hooks.codes.tables import OPPS, RELATIVE_VALUES, PaymentStatus, RelativeValue
 from hooks.publish.indicators import cited_with_meaning, decoded
@@ -17,27 +18,39 @@ def payment_facts(code: str) -> Iterator[Statement]:
         yield Statement(by_fee_schedule(row), cited_with_meaning(RELATIVE_VALUES, row))
     for status in OPPS.history(code):
         if status.rate is not None:
-            yield Statement(f"Hospital outpatient department{_of(status)}: ${status.rate:,.2f}.", cited(OPPS, status))
+            subject = _of(status, worded("Hospital outpatient department"))
+            yield Statement(
+                worded("{subject}: {amount}.", subject=subject, amount=Money(status.rate)), cited(OPPS, status)
+            )
 
 
-def _of(entry: RelativeValue | PaymentStatus) -> str:
-    """The month of the file, in words."""
-    return f", {entry.release:%B %Y}" if entry.release else ""
+def _of(entry: RelativeValue | PaymentStatus, subject: Worded) -> Worded:
+    """A subject with the month of its file, in words."""
+    return joined(", ", (subject, Month(entry.release))) if entry.release else subject
 
 
-def by_fee_schedule(row: RelativeValue) -> str:
+def by_fee_schedule(row: RelativeValue) -> Worded:
     """The national amounts of a row in a sentence, in US dollars and relative value units."""
-    subject = f"With {row.modifier}" if row.modifier else f"Fee schedule{_of(row)}, {decoded('status', row.status)}"
-    office = f"office {_amount(row.office, row)}" if row.office else ""
-    in_facility = "in a facility not applicable (NA)" if row.facility_na else ""
-    if row.facility is not None:
-        in_facility = (
-            "the same in a facility" if row.facility == row.office else f"facility {_amount(row.facility, row)}"
-        )
-    amounts = ", ".join(filter(None, (office, in_facility))) or "no relative values"
-    return f"{subject}{':' if row.modifier else ';'} {amounts}."
+    amounts = joined(", ", _amounts(row) or (worded("no relative values"),))
+    if row.modifier:
+        return worded("With {modifier}: {amounts}.", modifier=row.modifier, amounts=amounts)
+    schedule = _of(row, worded("Fee schedule"))
+    return worded(
+        "{schedule}, {status}; {amounts}.", schedule=schedule, status=decoded("status", row.status), amounts=amounts
+    )
 
 
-def _amount(units: Decimal, row: RelativeValue) -> str:
-    dollars = (units * row.conversion_factor).quantize(_CENT, ROUND_HALF_UP)
-    return f"${dollars:,.2f} ({plain(units)} RVU)"
+def _amounts(row: RelativeValue) -> tuple[Worded, ...]:
+    """The amounts in an office and in a facility, where there are any."""
+    found = [worded("office {amount} ({units} RVU)", **_paid(row.office, row))] if row.office else []
+    if row.facility is None:
+        found += [worded("in a facility not applicable (NA)")] if row.facility_na else []
+    elif row.facility == row.office:
+        found.append(worded("the same in a facility"))
+    else:
+        found.append(worded("facility {amount} ({units} RVU)", **_paid(row.facility, row)))
+    return tuple(found)
+
+
+def _paid(units: Decimal, row: RelativeValue) -> dict[str, Value]:
+    return {"amount": Money((units * row.conversion_factor).quantize(_CENT, ROUND_HALF_UP)), "units": units}

@@ -10,12 +10,12 @@ import hooks
 from cds_service.app import fhir_resources
 from cds_service.languages.known import LANGUAGES
 from cds_service.settings import Settings
-from cds_service.wiring import create_advisor, create_explainer
+from cds_service.wiring import create_advisor, create_catalogs, create_explainer
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS
 from hooks.publish.patient import plain_words
 
 BASE = "https://example.org/contrast-echo-cds"
-EXPORTS = fhir_resources(create_advisor(Settings()), create_explainer().names)
+EXPORTS = fhir_resources(create_advisor(Settings()), create_explainer(create_catalogs()).names)
 
 
 def get(server: str, path: str) -> requests.Response:

@@ -18,7 +18,7 @@ from cds_service.languages.known import ENGLISH, LANGUAGES, Language, chosen, la
 from cds_service.languages.messages import Message, Quantity, Value, english, filled, message, plural
 from cds_service.languages.update import compiled, read_catalog, update
 from cds_service.settings import Settings
-from cds_service.wiring import create_explainer
+from cds_service.wiring import create_catalogs
 from tests.conftest import SAMPLES
 from tests.documents.messages import DOMAINS
 from tests.http.test_services import SERVICES
@@ -128,7 +128,7 @@ ARABIC = {
 
 
 def units(count: int, tag: str) -> str:
-    return create_explainer().catalogs.say(plural("{count} unit", "{count} units", count), language(tag)).text
+    return create_catalogs().say(plural("{count} unit", "{count} units", count), language(tag)).text
 
 
 @pytest.mark.parametrize(("count", "expected"), RUSSIAN.items())
@@ -231,7 +231,7 @@ def domain(folder: Path) -> Domain:
         'x = message("From a module.", code=1), plural("{count} part", "{count} parts", 2)\n'
     )
     (folder / "pages" / "one.html").write_text('<p>{{ say(message("From a template.")) }}</p>')
-    sources = {"*.yaml": "table", "*.py": "python", "pages/*.html": "jinja2"}
+    sources = {"*.yaml": "table:text", "*.py": "python", "pages/*.html": "jinja2"}
     return Domain("a test", folder, sources, folder / "catalogs")
 
 

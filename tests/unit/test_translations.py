@@ -22,7 +22,12 @@ assert len(OTHERS) == 9
 
 # Names of scripts in Unicode. Latin words that every language writes so are left as they are.
 SCRIPTS = {"ru": {"CYRILLIC"}, "ar": {"ARABIC"}, "zh-Hans": {"CJK"}, "ko": {"HANGUL"}}
-INTERNATIONAL = re.compile(r"\b(ECG|X)\b|{\w+}")
+# Placeholders, abbreviations in capitals, names, and ids of rules.
+INTERNATIONAL = re.compile(
+    r"{\w+}|\b[A-Z][A-Z/0-9-]*s?\b"
+    r"|\b(mL|mg|RxNorm|Medicare|Medicaid|Palmetto|Novitas|First Coast|Noridian|Wellpoint Federal|Part|Addendum"
+    r"|Definity|Optison|Lumason|Imagent|billable|[a-z]+(?:-[a-z]+)+)\b"
+)
 # Letters without which a text is not in the language.
 LETTERS = {"es": "áéíóúñ", "fr": "éèàçœ", "de": "äöüß", "vi": "ảịộơưđ"}
 # Plural forms, as translators' tools count them; CLDR's form for millions, in Spanish and French, is not among them.
@@ -53,6 +58,7 @@ class Translation(NamedTuple):
 
     english: str
     text: str
+    for_patients: bool
 
 
 def forms(each: Message) -> tuple[str, ...]:
@@ -66,7 +72,8 @@ def translations(language: Language) -> Iterator[Translation]:
         for each in read_catalog(domain.catalogs / f"{language.tag}.po", language):
             if each.id:
                 text = each.id if isinstance(each.id, str) else each.id[1]
-                yield from (Translation(text, form) for form in forms(each))
+                for_patients = any("patient" in place for place, _ in each.locations)
+                yield from (Translation(text, form, for_patients) for form in forms(each) if form)
 
 
 ES, ZH, RU, AR, VI, FR, DE, KO, TL = (tuple(translations(language)) for language in OTHERS)
@@ -97,9 +104,20 @@ def test_a_catalog_is_complete_and_compiled(domain: Domain, language: Language) 
 def test_a_translation_has_the_same_facts() -> None:
     other = [each for each in SENTENCES if sorted(placeholders(each.english)) != sorted(placeholders(each.text))]
     assert other == []
-    assert [each for each in SENTENCES if re.findall(r"\d+", each.text) != re.findall(r"\d+", each.english)] == []
+    assert [each for each in SENTENCES if numbers(each.text) != numbers(each.english)] == []
+    assert [each for each in SENTENCES if names(each.text) != names(each.english)] == []
     assert [each for each in SENTENCES if each.text.count("{") != each.text.count("}")] == []
-    assert [each for each in SENTENCES if each.text == each.english] == []
+    assert [each for each in SENTENCES if each.text == each.english and " " in each.english] == []
+
+
+def numbers(text: str) -> list[str]:
+    """The numbers in a text, without those of placeholders."""
+    return sorted(re.findall(r"\d+", re.sub(r"{\w+}", "", text)))
+
+
+def names(text: str) -> list[str]:
+    """The modifiers in a text that have no digit, which stay apart from the words of every language."""
+    return sorted(re.findall(r"(?<![A-Za-z])(?:JW|JZ|TC|X[ESPU])(?![A-Za-z])", text))
 
 
 @pytest.mark.parametrize(("every", "tag"), OF_ONE)
@@ -127,8 +145,9 @@ def place(text: str) -> int:
 
 
 def test_a_text_fits_its_place() -> None:
-    assert {each.english for each in SENTENCES} >= LABELS | NAMES
-    assert [each for each in SENTENCES if max(len(each.text), len(each.english)) > place(each.english)] == []
+    of_patients = [each for each in SENTENCES if each.for_patients]
+    assert {each.english for each in of_patients} >= LABELS | NAMES
+    assert [each for each in of_patients if max(len(each.text), len(each.english)) > place(each.english)] == []
 
 
 def test_a_translation_ends_as_the_sentence_does() -> None:
@@ -178,7 +197,7 @@ def test_the_words_about_a_code_are_of_grade_8_at_most(code: str) -> None:
 
 
 def test_the_other_sentences_of_the_pages_are_of_grade_8_at_most() -> None:
-    sentences = {each.english for each in ES if each.english.endswith(".")}
+    sentences = {each.english for each in ES if each.for_patients and each.english.endswith(".")}
     assert len(sentences) > 70
     assert grade(" ".join(sorted(sentences))) <= HARDEST_GRADE
 
