@@ -11,7 +11,7 @@ from cds_service.charts import Columns, columns, pareto, row_bar
 from cds_service.database import connections, migrate
 from cds_service.database.insights import Filters, Insights, Outcomes, gather, monday
 from tests.http.test_reference import page_of
-from tests.support.call_history import CLAIM_REVIEW, OWN, written
+from tests.support.call_history import CLAIM_REVIEW, OWN, History, written
 from tests.support.running import running
 
 ADD_ON, SUPPLY = "contrast-add-on-missing", "contrast-supply-missing"
@@ -94,6 +94,31 @@ def test_filters(counted: connections.Database, filters: Filters, calls: int, ca
     assert (found.calls, found.total().cards) == (calls, cards)
 
 
+@pytest.mark.parametrize(
+    ("moment", "is_counted"),
+    [
+        (datetime(2026, 3, 1, 23, 59, 59, 999_999, UTC), False),
+        (datetime(2026, 3, 2, tzinfo=UTC), True),
+        (datetime(2026, 3, 8, 23, 59, 59, 999_999, UTC), True),
+        (datetime(2026, 3, 9, tzinfo=UTC), False),
+    ],
+)
+def test_a_period_reaches_from_the_first_midnight_to_the_last_exclusively(
+    database_url: str, moment: datetime, is_counted: bool
+) -> None:
+    engine = connections.create(database_url)
+    with engine.begin() as connection:
+        migrate.upgrade(connection)
+        History(connection, moment).call(0, [ADD_ON])
+    engine.dispose()
+    opened = connections.Database(database_url)
+    filters = Filters(date(2026, 3, 2), date(2026, 3, 8))
+    found = insights(opened, filters)
+    opened.close()
+    assert (found.calls, found.total().cards) == (is_counted, is_counted)
+    assert list(found.by_week(filters)) == [date(2026, 3, 2)]
+
+
 def test_nothing_is_found_in_an_empty_database(database_url: str) -> None:
     engine = connections.create(database_url)
     with engine.begin() as connection:
@@ -127,7 +152,13 @@ def test_a_chart_is_a_drawing_with_texts_and_without_styles() -> None:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("insights")
     with running(folder) as started:
-        written(f"sqlite:///{started.database}")
+        url = f"sqlite:///{started.database}"
+        written(url)
+        engine = connections.create(url)
+        with engine.begin() as connection:  # the first day of the 26 weeks that end today, and the day before
+            History(connection, datetime.now(UTC)).call(181, [ADD_ON])
+            History(connection, datetime.now(UTC)).call(182, [ADD_ON])
+        engine.dispose()
         yield started.address
 
 
@@ -170,6 +201,12 @@ def test_csv(service: str) -> None:
     assert "'=1+1" in reasons, "no cell of a client is a formula"
     assert "=1+1" not in reasons
     assert len(table(service, f"/insights/cards.csv?rule={ADD_ON}&weeks=4")) < len(rows) + 1
+
+
+@pytest.mark.parametrize(("weeks", "cards"), [(4, 5), (12, 6), (26, 7), (52, 8)])
+def test_the_weeks_of_the_page_are_whole_and_end_today(service: str, weeks: int, cards: int) -> None:
+    _, *rows = table(service, f"/insights/cards.csv?weeks={weeks}")
+    assert sum(int(row[3]) for row in rows) == cards
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,3 +101,17 @@ def test_what_is_found_by_what_is_written_is_what_would_be_found_among_the_recor
         assert list(records.identified_by(names)) == every[::2]
         assert list(records.under_review()) == [each for each in every if each.under_review]
         assert list(records) == every
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_no_record_is_made_to_see_that_it_is_of_a_distant_day(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    members, moment, period = TYPES[kind]
+    dated = {"resourceType": kind, **members, moment: "2026-03-16"}
+    bundle = [dated] + ([{"resourceType": kind, **members, period: {"start": "2026-03-16"}}] if period else [])
+    case = case_of(bundle, set(), None)
+    held = [records for records in (getattr(case, member) for member in MEMBERS) if len(records)]
+    assert len(held) == 1
+    made = list[int]()
+    monkeypatch.setattr(Records, "_at", lambda _, number: made.append(number))
+    assert list(held[0].near(frozenset({date(2026, 3, 18)}))) == []
+    assert made == []
