@@ -222,7 +222,7 @@ def hospital_alternative(study: Study, case: Case) -> ReplaceCode | AddLine | No
         return None
     for line in sorted(study.primaries, key=str):
         entry = CROSSWALK.on(line.code, study.day)
-        if entry is not None and line.open and not is_split(line):
+        if entry is not None and line.certain and line.open and not is_split(line):
             return ReplaceCode(line, entry.hospital_code)
     return (
         None if study.primaries or case.site.order_suggestions != "ChargeItem" else _planned_hospital_code(study, case)
