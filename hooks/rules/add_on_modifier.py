@@ -48,8 +48,7 @@ def add_on_modifier(case: Case) -> Iterator[Verdict]:
         for verdict, lines in grouped(by_day[day], lambda line: _verdict(line, case)).items():
             if not is_submitted(lines, case):
                 yield Passed(_not_under_review, lines)
-                continue
-            if verdict == _NEVER_SPLIT:
+            elif verdict == _NEVER_SPLIT:
                 yield _finding(lines, case)
             elif isinstance(verdict, Unknown):
                 yield not_in_tables(verdict.reason, lines)

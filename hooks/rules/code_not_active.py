@@ -56,7 +56,7 @@ def code_not_active(case: Case) -> Iterator[Verdict]:
             lines = by_code[code, day]
             if not is_submitted(lines, case) or not (is_supply(code) or day in days):
                 continue
-            dates = level_ii_dates(code, day, case) if code in CODES or case.every_code else None
+            dates = level_ii_dates(code, day, case)
             verdicts = list(_verdict(lines, dates, claim, case) if code in CODES else _by_release(lines, dates))
             yield from verdicts
             if not verdicts and (code in CODES or dates is not None):

@@ -172,9 +172,8 @@ def _total(lines: Iterable[Line]) -> Decimal:
 def _verdict(lines: list[Line], case: Case) -> Iterator[Verdict]:
     code, day, total = lines[0].code, lines[0].day, _total(lines)
     settings = _settings(lines)
-    limits = [unit_limit(code, day, setting, case) for setting in settings]
-    if settings[-1] == _SUPPLIER and limits[-1] is None:
-        limits.pop()  # no code of suppliers
+    of_settings = {setting: unit_limit(code, day, setting, case) for setting in settings}
+    limits = [limit for setting, limit in of_settings.items() if limit is not None or setting != _SUPPLIER]
     known = [limit for limit in limits if isinstance(limit, Limit)]
     unknown = [limit for limit in limits if isinstance(limit, Unknown)]
     own = _other_days(code, settings) if unknown else []

@@ -45,6 +45,7 @@ def test_a_chain_of_days_is_one_case(advisor: Advisor, tmp_path: Path) -> None:
         ({"lines": "93350, Q9956x3", "given": ["Optison 3 mL"]}, "contrast-add-on-missing", "Optison"),
         ({"lines": "93350, 93352", "given": ["Optison 3 mL"]}, "contrast-supply-missing", "Optison"),
         ({"lines": "93350, 93352", "done": ["93350"]}, "contrast-supply-missing", "several"),
+        ({"lines": "93350, 93352, Q9956x3", "given": ["Definity 1.3 mL"]}, "supply-agent-mismatch", "Optison"),
         ({"lines": "93350, 93352x2", "done": ["93350"]}, "add-on-repeated", None),
     ],
 )

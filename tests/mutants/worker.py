@@ -13,15 +13,16 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-_SURVIVED, _KILLED = 0, 1
+SURVIVED, KILLED = 0, 1
 # Where cores are shared, a process may wait for one: so many times its processor time.
-_WAITING = 6
+WAITING = 6
 
 
 class Chosen:
@@ -47,7 +48,7 @@ def _preload(names: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _written(path: Path, text: str) -> Iterator[None]:
+def written(path: Path, text: str) -> Iterator[None]:
     """A file with another text; afterwards it is as it was, with its time, so that its compiled form holds."""
     before, known = path.read_bytes(), path.stat()
     path.write_text(text)
@@ -60,16 +61,16 @@ def _written(path: Path, text: str) -> Iterator[None]:
 
 def _judge(job: dict[str, Any]) -> str:
     """The outcome of a mutant's tests, which run in a fork of this process."""
-    with _written(Path(job["file"]), job["text"]):
+    with written(Path(job["file"]), job["text"]):
         child = os.fork()
         if child == 0:
             _run_tests(job)
-        return _ended(child, job["seconds"] * _WAITING)
+        return ended(child, job["seconds"] * WAITING)
 
 
 def _run_tests(job: dict[str, Any]) -> None:
     """Run the tests and end this process, with 0 if all passed."""
-    code = _KILLED
+    code = KILLED
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -85,16 +86,14 @@ def _run_tests(job: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _ended(child: int, seconds: float) -> str:
+def ended(child: int, seconds: float, others: Mapping[int, str] = MappingProxyType({})) -> str:
     """The outcome that a child's end tells; one that does not end is ended, with all that it started."""
+    known = {SURVIVED: "survived", -signal.SIGXCPU: "hangs", -signal.SIGKILL: "hangs", **others}
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            code = os.waitstatus_to_exitcode(status)
-            return (
-                "survived" if code == _SURVIVED else "hangs" if code in {-signal.SIGXCPU, -signal.SIGKILL} else "killed"
-            )
+            return known.get(os.waitstatus_to_exitcode(status), "killed")
         time.sleep(0.01)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)

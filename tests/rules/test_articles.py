@@ -130,6 +130,23 @@ def test_golden_claims_by_the_complete_lists(advisor: Advisor, tmp_path: Path, r
     assert "above or below" in verdict(at(advisor, CGS, tables), split)
 
 
+def test_only_codes_of_stress_echo_and_contrast_are_compared(advisor: Advisor) -> None:
+    beside = "93351 dx I25.10, 93308 dx Z95.1"  # the article lists no Z95.1 for 93308
+    assert verdict(at(advisor, CGS), {"professional": beside}) == "nothing"
+    ordered = [f"{each} dx I25.10" for each in ("93351", "93352")]
+    assert verdict(at(advisor, CGS), {"hook": "order", "ordered": [*ordered, "93308 dx Z95.1"]}) == "nothing"
+
+
+def test_an_order_that_is_not_selected_is_not_compared(advisor: Advisor) -> None:
+    case = {"hook": "order", "ordered": ["93350 as A dx I25.10", "93351 as B dx I10"], "payer": "Medicare", "day": DAY}
+    request = request_of(case)
+    for selection, expected in (("ServiceRequest/A", []), ("ServiceRequest/B", ["93351"])):
+        context = request["context"] | {"selections": [selection]}
+        body = json.dumps(request | {"hook": "order-select", "context": context}).encode()
+        found = at(advisor, CGS).answer(SERVICES["contrast-echo-order-select"], body)
+        assert [each.summary.partition(":")[0] for each in findings(found, RULE)] == expected
+
+
 # --- reasons to abstain ---------------------------------------------------------------------------------------------
 
 CHARGED = {"professional": "93351 dx I10"}

@@ -42,6 +42,7 @@ PRACTITIONER_PAIRS = (
 HOSPITAL_PAIRS = (
     ("11042", "97597", "20100101", "*", "0"),
     ("76942", "20550", "20200101", "*", "1"),
+    ("76942", "64400", "20200101", "*", "0"),
 )
 Q4 = Release(
     Quarter(2026, 4),
@@ -263,6 +264,7 @@ PASSES: dict[str, dict[str, Any]] = {
     "another encounter": {"professional": "11042, 97597-27"},
     "a repeated test": {"professional": "11042, 97597-91"},
     "a modifier on charges that may be of either setting": {"lines": "76942-59, 20550"},
+    "a hospital's pair beside a practitioner's share": {"lines": "76942, 64400-26"},
     "another practitioner": {"professional": "11042 by A, 97597 by B"},
     "units up to the limit": {"professional": "20550x5"},
     "units up to the other quarter's": {"professional": "20550x2", "day": IN_Q2},
@@ -314,6 +316,11 @@ ABSTAINS: dict[str, tuple[str, dict[str, Any], str]] = {
     "units of 2018": (
         "units-over-limit",
         {"professional": "20550x9", "day": IN_2018},
+        "MUE, practitioner: no loaded release has 2018-05-01",
+    ),
+    "units of charges that may be of either setting": (
+        "units-over-limit",
+        {"lines": "20550x9", "day": IN_2018},
         "MUE, practitioner: no loaded release has 2018-05-01",
     ),
     "units between two quarters": (
