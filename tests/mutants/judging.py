@@ -24,7 +24,7 @@ COPIED_FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "Makefile", "LICE
 CACHE = ROOT / ".mutants"
 
 # Tests are added up to so many seconds, as they took unmutated and unmeasured; a mutant may take longer by a factor.
-MOST_SECONDS = 25.0
+MOST_SECONDS = 10.0
 _FACTOR, _START = 3, 12
 
 
@@ -49,6 +49,7 @@ class Coverage:
         self.seconds: list[float] = []
         self.modules: list[str] = []
         self._lines: dict[str, dict[str, list[int]]] = {}
+        self._at_import: dict[str, set[int]] = {}
         for recorded in records:
             self._add(recorded)
 
@@ -57,34 +58,52 @@ class Coverage:
         self.tests += recorded["tests"]
         self.seconds += recorded["seconds"]
         self.modules += [name for name in recorded["modules"] if name not in self.modules]
+        for module, numbers in recorded["at_import"].items():
+            self._at_import.setdefault(module, set()).update(numbers)
         for module, lines in recorded["lines"].items():
             held = self._lines.setdefault(module, {})
             for line, tests in lines.items():
                 held.setdefault(line, []).extend(before + test for test in tests)
 
-    def tests_of(self, module: str, first: int, last: int) -> list[str]:
-        """The tests of some lines, the fastest first; then those of the rest of the module.
+    @property
+    def files(self) -> list[str]:
+        """The files of the tests."""
+        return list(dict.fromkeys(map(_file_of, self.tests)))
 
-        A line that runs once, at import or for a kept result, is noted for one test at most: others see its outcome.
+    def runs_at_import(self, mutant: Mutant) -> bool:
+        """True if a line of the mutant runs when its module, or another, is imported."""
+        return not self._at_import.get(mutant.module, set()).isdisjoint(range(mutant.first_line, mutant.last_line + 1))
+
+    def tests_of(self, module: str, first: int, last: int) -> list[str]:
+        """The tests of some lines, then those of the rest of the module, up to some seconds, together by their files.
+
+        Those that bear the module's name, such as the cases of a rule, are the first, then the fastest. A line that
+        runs once, at import or for a kept result, is noted for one test at most: others see its outcome.
         """
         lines = self._lines.get(module, {})
         near = {test for line in range(first, last + 1) for test in lines.get(str(line), ())}
         far = {test for tests in lines.values() for test in tests} - near
-        chosen, total = [], 0.0
-        for test in [*sorted(near, key=self._pace), *sorted(far, key=self._pace)]:
+        name = Path(module).stem
+        chosen: dict[str, list[str]] = {}
+        total = 0.0
+        for test in [each for tests in (near, far) for each in sorted(tests, key=lambda test: self._rank(test, name))]:
             total += self.seconds[test]
             if total > MOST_SECONDS:
                 break
-            chosen.append(self.tests[test])
-        return chosen
+            chosen.setdefault(_file_of(self.tests[test]), []).append(self.tests[test])
+        return [test for tests in chosen.values() for test in tests]
 
     def seconds_for(self, tests: list[str]) -> int:
         """The processor time after which these tests count as hanging."""
         pace = dict(zip(self.tests, self.seconds, strict=True))
         return math.ceil(_START + _FACTOR * sum(pace[test] for test in tests))
 
-    def _pace(self, test: int) -> tuple[float, int]:
-        return self.seconds[test], test
+    def _rank(self, test: int, module: str) -> tuple[bool, float, int]:
+        return module not in self.tests[test].replace("-", "_"), self.seconds[test], test
+
+
+def _file_of(test: str) -> str:
+    return test.partition("::")[0]
 
 
 @contextmanager
@@ -167,35 +186,51 @@ def judged(mutants: list[Mutant], coverage: Coverage, processes: int, tree: Path
 
 
 class _Worker:
-    """A process that judges one mutant at a time, in a copy of the tree of its own."""
+    """Judges one mutant at a time, in a copy of the tree of its own: warm if that is possible, else cold."""
 
     def __init__(self, source: Path, coverage: Coverage) -> None:
         self._coverage = coverage
         self._copy = copied_tree(source)
-        self._tree = self._copy.__enter__()
-        command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, cwd=self._tree, stdin=pipe, stdout=pipe, text=True, bufsize=1)
-        self._send(coverage.modules)
+        tree = self._copy.__enter__()
+        self._warm, self._cold = _Process(tree, *coverage.files), _Process(tree)
+        self._cold.send(coverage.modules)
 
     def outcome(self, mutant: Mutant, text: str) -> str:
         tests = self._coverage.tests_of(mutant.module, mutant.first_line, mutant.last_line)
         if not tests:
             return "untested"
         seconds = self._coverage.seconds_for(tests)
-        self._send({"file": mutant.module, "text": text, "tests": tests, "seconds": seconds})
-        if self._process.stdout is None:
-            raise RuntimeError("the process that judges mutants has no output")
+        job = {"file": mutant.module, "text": text, "tests": tests, "seconds": seconds}
+        found = self._warm.answer(job)
+        is_open = found == "cold" or (found == "survived" and self._coverage.runs_at_import(mutant))
+        return self._cold.answer(job) if is_open else found
+
+    def close(self) -> None:
+        self._warm.close()
+        self._cold.close()
+        self._copy.__exit__(None, None, None)
+
+
+class _Process:
+    """`worker.py` in a copy of the tree."""
+
+    def __init__(self, tree: Path, *files: str) -> None:
+        command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), *files]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, cwd=tree, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+
+    def send(self, value: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(value) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self, job: dict[str, Any]) -> str:
+        self.send(job)
+        assert self._process.stdout is not None
         answer = self._process.stdout.readline().strip()
         if not answer:
-            raise RuntimeError(f"the process that judges mutants ended at {mutant}")
+            raise RuntimeError(f"the process that judges mutants ended at {job['file']}")
         return answer
 
     def close(self) -> None:
         self._process.communicate()  # closes its input, which ends it, and its output
-        self._copy.__exit__(None, None, None)
-
-    def _send(self, value: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(value) + "\n")
-        self._process.stdin.flush()

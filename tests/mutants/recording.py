@@ -44,14 +44,17 @@ def _recorded() -> dict[str, Any]:
     data = _measured.get_data()
     numbers = {name: number for number, name in enumerate(_seconds)}
     lines: dict[str, dict[int, list[int]]] = {}
+    at_import: dict[str, list[int]] = {}
     for path in data.measured_files():
-        by_line = data.contexts_by_lineno(path)
-        lines[str(Path(path).relative_to(Path.cwd()))] = {
+        by_line, module = data.contexts_by_lineno(path), str(Path(path).relative_to(Path.cwd()))
+        at_import[module] = [line for line, names in by_line.items() if "" in names]
+        lines[module] = {
             line: sorted(numbers[name] for name in names if name in numbers) for line, names in by_line.items()
         }
     return {
         "tests": list(_seconds),
         "seconds": list(_seconds.values()),
         "lines": lines,
+        "at_import": at_import,
         "modules": [name for name in sys.modules if name.partition(".")[0] not in _PROJECT],
     }

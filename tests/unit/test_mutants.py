@@ -74,7 +74,7 @@ def small(tmp_path: Path) -> Path:
 def outcomes_of(tree: Path, mutants: list[Mutant]) -> dict[str, str]:
     test = "hooks/test_module.py::test_price"
     lines = {"hooks/module.py": {"8": [0], "9": [0], "10": [0], "11": [0]}}
-    coverage = Coverage([{"tests": [test], "seconds": [0.01], "modules": ["json"], "lines": lines}])
+    coverage = Coverage([{"tests": [test], "seconds": [0.01], "modules": ["json"], "lines": lines, "at_import": {}}])
     return {each.mutant.becomes: each.outcome for each in judged(mutants, coverage, 2, tree)}
 
 
