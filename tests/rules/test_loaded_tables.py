@@ -78,6 +78,7 @@ Q4 = Release(
         ("J1030", "20000101", ""),
         ("J9999", "20200101", "20260930"),
         ("J8888", "20261201", ""),
+        ("Q9956", "20040101", "20260930"),
         ("C9757", "20200101", ""),
         ("E0601", "20000101", ""),
         ("A4253", "20000101", ""),
@@ -518,6 +519,17 @@ def test_codes_of_an_echo_use_the_loaded_releases_in_both_scopes(folder: Path, m
             each for each in site.found({"professional": "93350, 93352"}) if each[0] == "add-on-without-primary"
         ]
         assert ADD_ONS_Q4 in found[1].sources[0].document
+
+
+@pytest.mark.parametrize("scope", ["echo", "all"])
+@pytest.mark.parametrize(("day", "found"), [("2026-09-30", []), ("2026-10-01", ["code-not-active"])])
+def test_a_code_of_our_own_tables_ends_as_the_loaded_release_says(
+    folder: Path, make: MakeSite, scope: str, day: str, found: list[str]
+) -> None:
+    case = {"professional": "Q9956x3", "place": "11", "day": day, **OTHER}
+    ended = make(folder, scope).found(case)
+    assert [rule for rule, _ in ended] == found
+    assert {source.document.split(" (")[0] for _, each in ended for source in each.sources} <= {LEVEL_II_Q4}
 
 
 @pytest.mark.parametrize("case", EVERY_CASE.values(), ids=EVERY_CASE)
