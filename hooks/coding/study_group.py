@@ -183,7 +183,7 @@ class GroupIndex:
     def _in_order(self, found: Iterable[Iterable[Group] | None]) -> list[Group]:
         """Each group once, in creation order."""
         groups = {group for similar in found if similar for group in similar}
-        return sorted(groups, key=self._number.__getitem__) if len(groups) > 1 else list(groups)
+        return sorted(groups, key=self._number.__getitem__)
 
 
 def _names_procedure(record: Record) -> bool:

@@ -128,12 +128,18 @@ def recorded_coverage(files: dict[str, list[str]], say: Callable[[str], None]) -
     ]
     for old in set(CACHE.glob("*.json")).difference(records):
         old.unlink()
-    for record, names in zip(records, files.values(), strict=True):
-        if not record.exists():
-            say(f"recording which of {len(names)} files of tests run which lines ...")
-            with copied_tree() as tree:
-                record_in(tree, names, record)
+    missing = [(record, names) for record, names in zip(records, files.values(), strict=True) if not record.exists()]
+    if missing:
+        say(f"recording which of {sum(len(names) for _, names in missing)} files of tests run which lines ...")
+    with ThreadPoolExecutor(len(missing) or 1) as pool:
+        list(pool.map(_record, missing))
     return Coverage([json.loads(record.read_text()) for record in records])
+
+
+def _record(missing: tuple[Path, list[str]]) -> None:
+    record, names = missing
+    with copied_tree() as tree:
+        record_in(tree, names, record)
 
 
 def record_in(tree: Path, files: list[str], record: Path) -> None:
