@@ -131,6 +131,13 @@ def test_what_is_accepted_has_its_reason(entry: dict[str, str]) -> None:
         accepted(json.dumps([entry]))
 
 
+def test_an_entry_may_be_of_one_place_in_a_line() -> None:
+    entry = {"module": "module.py", "was": "units <= limit", "becomes": "units < limit", "why": "none"}
+    (place,) = accepted(json.dumps([entry]))
+    of_place = [made.becomes for made in mutants_of("module.py", SOURCE) if place.matches(made)]
+    assert of_place == ["if units is not None and units < limit:"]
+
+
 def test_an_entry_that_is_no_mutant_is_told() -> None:
     entry = {"module": "hooks/coding/fixes.py", "was": "return units", "becomes": "return 7", "why": "none"}
     gone = entry | {"module": "hooks/coding/none.py"}
