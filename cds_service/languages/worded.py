@@ -41,14 +41,14 @@ class Worded(str):
 
 def worded(text: str, **values: Value) -> Worded:
     """A text written from a message and its values, which may be worded texts themselves."""
-    return Worded(_in_english(text, values), Message(text, values=values))
+    return Worded(english_text(text, values), Message(text, values=values))
 
 
 def counted(one: str, many: str, count: Decimal | int, **values: Value) -> Worded:
     """A text that counts: the English singular and plural with `{count}`. A part of a unit counts as the next whole."""
     every = {**values, "count": count}
     whole = ceil(count)
-    return Worded(_in_english(one if count == 1 else many, every), Message(one, many, whole, every))
+    return Worded(english_text(one if count == 1 else many, every), Message(one, many, whole, every))
 
 
 def joined(separator: str, parts: Iterable[Value]) -> Worded:
@@ -70,7 +70,7 @@ def name(text: str) -> Worded:
 def prose(text: str, **names: Value) -> Worded:
     """A sentence of a table or a docstring, whose facts are set apart; `names` fill the placeholders that it has."""
     found = with_facts_apart(text)
-    return Worded(_in_english(text, names), Message(found.text, values={**names, **found.values}))
+    return Worded(english_text(text, names), Message(found.text, values={**names, **found.values}))
 
 
 def content_of(text: str) -> Content | None:
@@ -97,5 +97,6 @@ def in_english(value: Value) -> str:
     return written(value, ENGLISH) if isinstance(value, Money | Month) else str(value)
 
 
-def _in_english(text: str, values: Mapping[str, Value]) -> str:
+def english_text(text: str, values: Mapping[str, Value]) -> str:
+    """A text with its placeholders filled as the English pages write values. Raises KeyError for an unknown one."""
     return PLACEHOLDER.sub(lambda found: in_english(values[found[1]]), text)

@@ -16,7 +16,7 @@ from cds_service.languages.catalogs import Catalogs, Sentence
 from cds_service.languages.facts import one_line
 from cds_service.languages.known import ENGLISH, LANGUAGES, Language
 from cds_service.languages.messages import PLACEHOLDER, Message, Money, Value, written
-from cds_service.languages.worded import Worded, counted, in_english, name
+from cds_service.languages.worded import Worded, counted, english_text, in_english, name
 from cds_service.web.languages import PARAMETER
 
 _UNTRANSLATED = Markup('<span class="untranslated" lang="en" dir="ltr">{}</span>')
@@ -71,14 +71,14 @@ class Speaker:
             return _filled(text, values)
         html = {key: value for key, value in values.items() if isinstance(value, Markup)}
         plain = {**values, **{key: name(_MARK.format(key)) for key in html}}
-        found = self.said(Worded(_english(text, plain), Message(one_line(text), values=plain)))
+        found = self.said(Worded(english_text(text, plain), Message(one_line(text), values=plain)))
         for key, value in html.items():
             found = found.replace(_MARK.format(key), value)
         return found
 
     def label(self, text: str, **values: Value) -> str:
         """A message of a template for an attribute or a title, which cannot be marked."""
-        return self._sentence(Worded(_english(text, values), Message(one_line(text), values=values))).text
+        return self._sentence(Worded(english_text(text, values), Message(one_line(text), values=values))).text
 
     def number_of(self, count: int, one: str, many: str, **values: Value) -> Markup:
         """A number with what it counts."""
@@ -125,10 +125,6 @@ def in_language(language: Language) -> str:
     """The address of this page in another language, as a query."""
     others = [(key, each) for key, each in request.args.items() if key != PARAMETER]
     return "?" + urlencode([*others, (PARAMETER, language.tag)])
-
-
-def _english(text: str, values: dict[str, Value]) -> str:
-    return PLACEHOLDER.sub(lambda found: in_english(values[found[1]]), text)
 
 
 def _filled(text: str, values: dict[str, Value]) -> Markup:

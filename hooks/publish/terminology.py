@@ -10,11 +10,7 @@ from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS, AddOn
 Designations = Callable[[str], tuple[Designation, ...]]
 
 
-def _none(_: str) -> tuple[Designation, ...]:
-    return ()
-
-
-def terminology(designations: Designations = _none) -> Terminology:
+def terminology(designations: Designations) -> Terminology:
     """All lists and maps; ended codes are kept with their last date.
 
     The list of all codes has `designations`: a code's short names for patients.
