@@ -82,13 +82,15 @@ java:  ## install Debian's Java, as root and where it is missing: Spark runs on 
 
 # The fonts are for pages in Arabic, Chinese and Korean, also where a browser is there already.
 browser:  ## install Debian's Chromium and fonts, as root and where missing; without a browser its tests are left out
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && found=1; done; \
-	packages=; test -n "$$found" || packages=chromium; \
+	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do command -v $$name >/dev/null && found=1; done; \
+	packages=; test -n "$$found" || packages=chromium-headless-shell; \
 	fc-list 2>/dev/null | grep -q NotoSansArabic || packages="$$packages fontconfig fonts-noto-core"; \
 	fc-list 2>/dev/null | grep -q NotoSansCJK || packages="$$packages fonts-noto-cjk"; \
 	test -n "$$packages" || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages; fi
+	  apt-get update -qq; \
+	  apt-cache show chromium-headless-shell >/dev/null 2>&1 || packages="$$(echo "$$packages" | sed s/chromium-headless-shell/chromium/)"; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages; fi
 
 MINUTES ?= 3
 soak: $(VENV)/.dev  ## load the service for MINUTES with faults among the calls; fails where memory or handles grow

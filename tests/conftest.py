@@ -43,7 +43,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     if CHROMIUM is None:
-        sys.stdout.write("\ntests in a browser were left out: install `chromium` (apt-get install chromium)\n")
+        sys.stdout.write("\ntests in a browser were left out: install `chromium-headless-shell` or `chromium`\n")
     if not any(map(shutil.which, ("docker", "podman", "buildah"))):
         sys.stdout.write(
             "\nthe image cannot be built here: install docker, podman or buildah, then `make test-image`\n"
