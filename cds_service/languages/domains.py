@@ -14,6 +14,8 @@ MACHINE = Domain(
     sources={
         **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
         "web/*.py": "python",
+        "cms/answers.py": "python",
+        "cms/articles.py": "python",
         "core/*.py": "python",
         "cdshooks/actions.py": "python",
         "cdshooks/cards.py": "python",
