@@ -18,7 +18,7 @@ from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.left_off import LeftOff, left_off
 from hooks.coding.lines import lines_on
 from hooks.coding.override_reasons import MISSING_CHARGE
-from hooks.coding.passing import because_of, codes_of, left_to, named
+from hooks.coding.passing import because_of, codes_of, left_to, named, number_of_codes
 from hooks.coding.performed import (
     STRESS_CODES,
     UnbilledService,
@@ -111,8 +111,7 @@ def _only_charged(lines: list[Line], day: date | None) -> Worded:
 
 
 def _are_charged(lines: list[Line]) -> Worded:
-    number = len({line.code for line in lines})
-    return counted("{codes} is charged", "{codes} are charged", number, codes=codes_of(lines))
+    return counted("{codes} is charged", "{codes} are charged", number_of_codes(lines), codes=codes_of(lines))
 
 
 def _evidence(performed: UnbilledService) -> tuple[Evidence, ...]:

@@ -10,7 +10,7 @@ from hooks.codes.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
 from hooks.coding.claims import charge_evidence, claims, component, is_submitted, same_day_and_practitioner
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, codes_of, named
+from hooks.coding.passing import because_of, codes_of, named, number_of_codes
 
 
 @rule(
@@ -72,7 +72,7 @@ def _shared(entry: WholeService, echo: Line, day_lines: list[Line]) -> Because:
     not_reviewed = counted(
         "{line} with {codes} is not under review",
         "{line} with {codes} are not under review",
-        len({line.code for line in own}),
+        number_of_codes(own),
         line=str(echo),
         codes=named(entry.parts),
     )

@@ -14,7 +14,7 @@ from hooks.coding.claims import charge_evidence, echo_days, is_facility_supply, 
 from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, codes_of, named
+from hooks.coding.passing import because_of, codes_of, named, number_of_codes
 from hooks.coding.products import is_supply
 from hooks.coding.questions import WHOSE_CLAIM
 from hooks.coding.setting_and_payer import is_facility
@@ -77,7 +77,7 @@ def _owned(lines: list[Line]) -> Because:
         owned = counted(
             "{codes} is on the hospital's claim",
             "{codes} are on the hospital's claim",
-            len({line.code for line in lines}),
+            number_of_codes(lines),
             codes=codes,
         )
         return because_of(owned, lines)

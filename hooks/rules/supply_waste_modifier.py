@@ -21,7 +21,7 @@ from cds_service.core.rules import (
     rule,
 )
 from cds_service.languages.messages import Quantity
-from cds_service.languages.worded import Worded, worded
+from cds_service.languages.worded import Worded, joined, worded
 from hooks.codes.tables import MODIFIERS, OPPS, PRODUCTS
 from hooks.coding.claims import by_claim_type, charge_evidence
 from hooks.coding.contrast import administrations_of, contrast_in, documented_units
@@ -317,5 +317,7 @@ def _fixes(changes: list[Change], lines: tuple[Line, ...], *, recommended: bool)
     if not changes or not all(line.certain and line.open for line in lines):
         return ()
     only_removes = all(isinstance(change, RemoveModifier | RemoveLine) for change in changes)
-    remark = "" if recommended or only_removes else worded(", only if the amount was discarded and documented")
-    return (named_fix(changes, recommended=recommended, remark=remark),)
+    if recommended or only_removes:
+        return (named_fix(changes, recommended=recommended),)
+    remark = joined(", ", ("", worded("only if the amount was discarded and documented")))
+    return (named_fix(changes, recommended=False, remark=remark),)
