@@ -57,7 +57,7 @@ def create_reference(site: Site) -> Reference:
 
 
 def create_advisor(settings: Settings, catalogs: Catalogs | None = None) -> Advisor:
-    """An Advisor with all rules and the site's settings; without catalogs, its cards are English. Raises SettingsError."""
+    """An Advisor with all rules and the site's settings, in English without catalogs. Raises SettingsError."""
     site = create_site(settings)
     return Advisor(
         rules=hooks.all_rules(),

@@ -229,13 +229,13 @@ def pseudo(text: str) -> str:
     return "".join(part if PLACEHOLDER.fullmatch(part) else part.translate(other) for part in parts)
 
 
-def pseudo_catalogs(folder: Path, only: str = "") -> Catalogs:
-    """Catalogs of the messages as they are now, or `only` of one, in which Vietnamese is the pseudo-language."""
+def pseudo_catalogs(folder: Path, only: str = "", without: str = "") -> Catalogs:
+    """Catalogs of all messages, of `only` one, or `without` one, in which Vietnamese is the pseudo-language."""
     folders = []
     for number, domain in enumerate(DOMAINS):
         catalog = Catalog(locale="vi", fuzzy=False, language_team="checked by no one")
         for each in template_of(domain):
-            if only and each.id != only:
+            if (only and each.id != only) or (without and each.id == without):
                 continue
             if isinstance(each.id, tuple):
                 catalog.add(each.id, (pseudo(each.id[1]),))
