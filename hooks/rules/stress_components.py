@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode
+from cds_service.core.notation import notation
 from cds_service.core.rules import INFO, Because, Finding, Fix, Passed, Verdict, rule
 from cds_service.languages.worded import counted, listed, worded
 from hooks.codes.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
@@ -66,7 +67,7 @@ def _shared(entry: WholeService, echo: Line, day_lines: list[Line]) -> Because:
             "{codes} beside {line} shows work that {whole} does not cover",
             codes=codes_of(excluding),
             line=str(echo),
-            whole=_professional(entry),
+            whole=_professional(entry.code),
         )
         return because_of(other_work, excluding)
     not_reviewed = counted(
@@ -79,8 +80,8 @@ def _shared(entry: WholeService, echo: Line, day_lines: list[Line]) -> Because:
     return because_of(not_reviewed, [echo, *own])
 
 
-def _professional(entry: WholeService) -> str:
-    return f"{entry.code}-26"
+def _professional(code: str) -> str:
+    return notation(code, ("26",), None)
 
 
 def _parts(entry: WholeService, echo: Line, day_lines: list[Line]) -> list[Line]:
@@ -110,16 +111,16 @@ _IF_ONE_PRACTITIONER = worded(
 def _finding(entry: WholeService, echo: Line, parts: list[Line]) -> Finding:
     lines = (echo, *parts)
     label = worded(
-        "Charge {whole} instead, if one practitioner did all the professional work", whole=_professional(entry)
+        "Charge {whole} instead, if one practitioner did all the professional work", whole=_professional(entry.code)
     )
     changes: tuple[Change, ...] = (ReplaceCode(echo, entry.code), *(RemoveLine(line) for line in parts))
     fixable = all(line.open and line.certain for line in lines) and _is_one_practitioner(lines)
-    written = [f"{echo.code}-26", *sorted({line.code for line in parts})]
+    written = [_professional(echo.code), *sorted({line.code for line in parts})]
     return Finding(
         summary=worded(
             "{lines}: charge {whole} if one practitioner did it all.",
             lines=listed(written),
-            whole=_professional(entry),
+            whole=_professional(entry.code),
         ),
         evidence=charge_evidence(lines),
         fixes=(Fix(label, changes),) if fixable else (),
