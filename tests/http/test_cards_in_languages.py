@@ -112,6 +112,16 @@ def test_each_card_is_english_or_not_by_itself(speaking: Speaking, tmp_path: Pat
     assert [card["summary"] for card in others] == summaries(called(client, "vi"))[1:]
 
 
+def test_a_card_of_many_words_is_cut_where_an_english_one_would_be(speaking: Speaking, tmp_path: Path) -> None:
+    wordy = pseudo_catalogs(tmp_path, said=lambda text: f"{pseudo(text)}{pseudo(' and so on') * 30}")
+    cards = called(speaking(wordy), "vi").json["cards"]
+    assert [card["summary"][-1] for card in cards] == ["…"] * len(cards)
+    assert max(len(card["summary"]) for card in cards) < 140
+    labels = [each["label"] for card in cards for each in card["suggestions"]]
+    assert [label[-1] for label in labels] == ["…"] * len(labels)
+    assert max(map(len, labels)) < 140
+
+
 @pytest.mark.parametrize(
     ("registered", "asked", "found"),
     [
