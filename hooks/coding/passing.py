@@ -33,11 +33,6 @@ def number_of_codes(lines: Iterable[Line]) -> int:
     return len({line.code for line in lines})
 
 
-def is_or_are(lines: Iterable[Line]) -> str:
-    """The verb for the codes of lines, for texts that are not yet said in other languages."""
-    return "is" if number_of_codes(lines) == 1 else "are"
-
-
 def on_day(day: date | None) -> Worded:
     """` on 2026-03-02`, with the space before it; empty without a day. A value for a message: `{codes}{on_day}`."""
     return joined(" ", ("", worded("on {day}", day=day))) if day else name("")
