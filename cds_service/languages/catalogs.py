@@ -1,15 +1,27 @@
 """Catalogs of translations (gettext), and a message in a language."""
 
 import gettext
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+
+from babel.lists import format_list
 
 from cds_service.languages.facts import has_words
 from cds_service.languages.known import ENGLISH, Language
 from cds_service.languages.messages import PLACEHOLDER, Message, Value, english, filled, written
-from cds_service.languages.worded import Content, Joined, Worded, content_of
+from cds_service.languages.worded import (
+    Capitalized,
+    Content,
+    Joined,
+    Listed,
+    Shortened,
+    Worded,
+    capitalized,
+    content_of,
+    shortened,
+)
 
 # The machine's own catalogs; those of the knowledge lie beside its tables.
 CATALOGS = Path(__file__).parent / "catalogs"
@@ -43,7 +55,7 @@ class _Missing(gettext.NullTranslations):
         return ""
 
 
-class _NotTranslatedError(Exception):
+class NotTranslatedError(Exception):
     """A part of a text has no translation, so that the whole text is said in English."""
 
 
@@ -67,20 +79,36 @@ class Catalogs:
 
         A text without words, such as a list of codes, is the same in every language.
         """
-        content = None if language.is_english else content_of(text)
-        if content is None:
-            return Sentence(str(text), language, text)
         try:
-            return Sentence(self._said(content, language), language, text)
-        except _NotTranslatedError:
+            return Sentence(self.speaker(language)(text), language, text)
+        except NotTranslatedError:
             return Sentence(str(text), ENGLISH, text)
 
+    def speaker(self, language: Language) -> Callable[[str], str]:
+        """Says texts in a language, as plain text; where one has no translation, it raises NotTranslatedError.
+
+        For what is shown in one language or in English as a whole. English needs no catalog.
+        """
+        return str if language.is_english else partial(self._said_in_full, language)
+
+    def _said_in_full(self, language: Language, text: str) -> str:
+        content = content_of(text)
+        return str(text) if content is None else self._said(content, language).strip()
+
     def _said(self, content: Content, language: Language) -> str:
-        if isinstance(content, Joined):
-            return content.separator.join(self._value(each, language) for each in content.parts)
+        match content:
+            case Joined():
+                return content.separator.join(self._value(each, language) for each in content.parts)
+            case Listed():
+                parts = [self._value(each, language) for each in content.parts]
+                return str(format_list(parts, "or" if content.last == "or" else "standard", language.locale))
+            case Capitalized():
+                return capitalized(self._value(content.part, language))
+            case Shortened():
+                return shortened(self._value(content.part, language), content.limit)
         translation = self._translation(content, language) if has_words(content.text) else content.text
         if not translation:
-            raise _NotTranslatedError
+            raise NotTranslatedError
         values = content.every_value
         return PLACEHOLDER.sub(lambda found: self._value(values[found[1]], language), translation)
 

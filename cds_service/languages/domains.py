@@ -1,4 +1,4 @@
-"""The machine's own messages: those of its pages."""
+"""The machine's own messages: those of its pages, of its cards, and of the vocabulary of rules."""
 
 from pathlib import Path
 
@@ -14,6 +14,11 @@ MACHINE = Domain(
     sources={
         **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
         "web/*.py": "python",
+        "cms/answers.py": "python",
+        "cms/articles.py": "python",
+        "core/*.py": "python",
+        "cdshooks/actions.py": "python",
+        "cdshooks/cards.py": "python",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",
     },

@@ -29,6 +29,7 @@ from cds_service.web.languages import PARAMETER
 from cds_service.web.openapi_errors import ERROR_HEADERS, ERRORS
 from cds_service.web.openapi_schemas import (
     ACCEPTED_NEEDS_SUGGESTIONS,
+    CARD_LANGUAGE,
     FLAT_REASON_NEEDS_CODE,
     components,
     never_null,
@@ -151,7 +152,7 @@ def _paths_of(service: Service) -> Json:
         _BODY_ERRORS,
     )
     return {
-        path: {"post": call | {"requestBody": _body(request_name(service))}},
+        path: {"post": call | {"requestBody": _body(request_name(service)), "parameters": [CARD_LANGUAGE]}},
         f"{path}/feedback": {"post": feedback | {"requestBody": _body("FeedbackRequest")}},
     }
 

@@ -36,6 +36,14 @@ FLAT_REASON_NEEDS_CODE: Json = {
 }
 
 
+CARD_LANGUAGE: Json = {
+    "name": "Accept-Language",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "The language of the cards. Default: that of the client's registration, else English",
+}
+
+
 def never_null(schema: Any) -> Any:
     """A schema of a response: members without a value are omitted, and none is null or an empty list."""
     if isinstance(schema, list):

@@ -18,6 +18,7 @@ from cds_service.fhir.validate import faults_in
 from cds_service.intake.described import ProductNames, described
 from cds_service.intake.text import text_of
 from cds_service.intake.writer import CaseWriter
+from cds_service.languages.worded import plain_text
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import FindingView, empty_sentence, report_of
 from cds_service.review.samples import SampleLibrary
@@ -179,7 +180,7 @@ def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, 
 
 def _finding(found: FindingView) -> dict[str, Any]:
     """A finding with its detail as HTML too."""
-    members: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(Decimal,))
+    members: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(Decimal,), enc_hook=plain_text)
     return members | {"html": as_html(found.detail)}
 
 

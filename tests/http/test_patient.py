@@ -1,6 +1,7 @@
 """Charges in plain words for patients: the page of a code, the lines of a claim, and the language of both."""
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, ClassVar
@@ -229,18 +230,18 @@ def pseudo(text: str) -> str:
     return "".join(part if PLACEHOLDER.fullmatch(part) else part.translate(other) for part in parts)
 
 
-def pseudo_catalogs(folder: Path, only: str = "") -> Catalogs:
-    """Catalogs of the messages as they are now, or `only` of one, in which Vietnamese is the pseudo-language."""
+def pseudo_catalogs(folder: Path, only: str = "", without: str = "", said: Callable[[str], str] = pseudo) -> Catalogs:
+    """Catalogs of all messages, of `only` one, or `without` one, in which Vietnamese is the pseudo-language."""
     folders = []
     for number, domain in enumerate(DOMAINS):
         catalog = Catalog(locale="vi", fuzzy=False, language_team="checked by no one")
         for each in template_of(domain):
-            if only and each.id != only:
+            if (only and each.id != only) or (without and each.id == without):
                 continue
             if isinstance(each.id, tuple):
-                catalog.add(each.id, (pseudo(each.id[1]),))
+                catalog.add(each.id, (said(each.id[1]),))
             elif each.id:
-                catalog.add(each.id, pseudo(str(each.id)))
+                catalog.add(each.id, said(str(each.id)))
         folders.append(folder / str(number))
         folders[-1].mkdir()
         (folders[-1] / "vi.mo").write_bytes(compiled(catalog))

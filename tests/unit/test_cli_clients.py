@@ -30,7 +30,7 @@ def add(file: Path, name: str, *arguments: str) -> Result:
 
 FULL = (
     "--jwks-url https://a/jwks --algorithm ES256 --algorithm RS384 --tenant t1 --tenant t2 --service review "
-    "--fhir-server https://a/fhir --private-fhir-server http://fhir.internal/r4 --token-seconds 900"
+    "--fhir-server https://a/fhir --private-fhir-server http://fhir.internal/r4 --token-seconds 900 --language vi"
 ).split()
 
 
@@ -43,7 +43,8 @@ def test_what_is_added_is_read_and_listed(file: Path) -> None:
         ("http://fhir.internal/r4", True),
     ]
     listed = clients(file, "list").output
-    assert client.token_seconds == 900
+    assert (client.token_seconds, client.language) == (900, "vi")
+    assert "language      vi" in listed
     for word in ("https://a/jwks", "ES256, RS384", "t1, t2", "http://fhir.internal/r4 (private)", "900 seconds"):
         assert word in listed
     assert stat.S_IMODE(file.stat().st_mode) == 0o640

@@ -10,9 +10,8 @@ from tests.support.running import ROOT
 
 FLOORS = (
     ("charts", "errors", "settings", "telemetry"),
-    ("cms",),
-    ("core",),
-    ("fhir", "languages"),
+    ("cms", "core", "languages"),
+    ("fhir",),
     ("intake",),
     ("cdshooks",),
     ("fetch",),

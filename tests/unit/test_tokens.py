@@ -507,6 +507,8 @@ def test_a_registration(tmp_path: Path) -> None:
     (client,) = load(tmp_path, GOOD)
     (other,) = load(tmp_path, GOOD.replace("[known]", "[known, review, metrics]\n    token_seconds: 900"))
     assert (other.services, other.token_seconds) == (("known", "review", "metrics"), 900)
+    (spanish,) = load(tmp_path, GOOD.replace("[known]", "[known]\n    language: es-MX"))
+    assert (spanish.language, client.language) == ("es-MX", None)
     assert (client.id, client.algorithms, client.services) == ("hospital", ("ES384",), ("known",))
     assert client.allowed_servers.find("http://fhir.internal/r4/") == AllowedServer("http://fhir.internal/r4", True)
     assert client.allowed_servers.find("https://ehr.example.org/fhir/more") is None
@@ -526,6 +528,8 @@ def test_a_registration(tmp_path: Path) -> None:
         ("[known]", "[known]\n    token_seconds: 3601", "line 8: expected 10 to 3600 seconds"),
         ("[known]", "[known]\n    token_seconds: 9", "line 8: expected 10 to 3600 seconds"),
         ("[known]", "[known]\n    token_seconds: long", "line 8: expected `int"),
+        ("[known]", "[known]\n    language: xx", "line 8: expected one of en, es, zh-Hans, ru, ar, vi, fr, de, ko, tl"),
+        ("[known]", "[known]\n    language: [es]", "line 8: expected `str"),
         ("[main]", "main", "line 6: expected `array`, got `str`"),
         ("private: true", "private: yes", "line 11: put `yes` in quotes"),
         ("        private: true\n", "", "line 10: expected an https URL, since access tokens are sent there"),
