@@ -14,6 +14,7 @@ MACHINE = Domain(
     sources={
         **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
         "web/*.py": "python",
+        "web/static/**.js": "javascript",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",
     },

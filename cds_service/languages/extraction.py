@@ -1,4 +1,4 @@
-"""Finds the messages of a domain: in Python modules, in Jinja templates, in YAML tables and in docstrings."""
+"""Finds the messages of a domain: in modules, in templates, in scripts, in YAML tables and in docstrings."""
 
 import ast
 import inspect
@@ -14,16 +14,22 @@ from babel.messages.extract import extract_from_dir
 from cds_service.core import strict_yaml
 from cds_service.core.rules import read_docstring
 from cds_service.errors import TableError
+from cds_service.languages import scripts
 from cds_service.languages.facts import has_words, one_line, with_facts_apart
 
 Found = Iterator[tuple[int, str, str, list[str]]]  # line, function, message, comments, as Babel takes them
 
 # The functions that make a message, and the arguments that are its English text.
 _ONE, _SEVERAL = ("message", "worded", "in_words", "in_label"), ("plural", "counted")
-KEYWORDS: dict[str, Any] = {**dict.fromkeys(_ONE), **dict.fromkeys(_SEVERAL, (1, 2)), "number_of": (2, 3)}
+KEYWORDS: dict[str, Any] = {
+    **dict.fromkeys(_ONE),
+    **dict.fromkeys(_SEVERAL, (1, 2)),
+    "number_of": (2, 3),
+    **scripts.KEYWORDS,
+}
 
 # A template that Jinja cannot parse is an error, not a file without messages.
-_OPTIONS = {"**.html": {"silent": "false"}}
+_OPTIONS = {"**.html": {"silent": "false"}, "**.js": scripts.OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,8 @@ class Domain:
     """A part of the project with catalogs of its own.
 
     `sources` are patterns of files below `root` and how each is read: `python` and `jinja2` (calls of `message` and
-    the like), `rule` (the docstring of a rule), `docstrings:Policy,AddOn` (those of classes), and `table:name,words`:
-    the title of a table, and these fields of its entries.
+    the like), `javascript` (those of `scripts.py`), `rule` (the docstring of a rule), `docstrings:Policy,AddOn` (those
+    of classes), and `table:name,words`: the title of a table, and these fields of its entries.
     """
 
     name: str

@@ -4,19 +4,25 @@ English is said as it is, and no catalog is read for it. What has no translation
 English; names of documents and the like, which no language translates, are marked as not to be translated.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, render_template, request
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from cds_service.languages.catalogs import Catalogs, Sentence
 from cds_service.languages.facts import one_line
 from cds_service.languages.known import ENGLISH, LANGUAGES, Language
 from cds_service.languages.messages import PLACEHOLDER, Message, Money, Value, written
+from cds_service.languages.scripts import translations
 from cds_service.languages.worded import Worded, counted, english_text, in_english, name
+from cds_service.web import languages
 from cds_service.web.languages import PARAMETER
 
 _UNTRANSLATED = Markup('<span class="untranslated" lang="en" dir="ltr">{}</span>')
@@ -24,6 +30,9 @@ _NAME = Markup('<span lang="en" dir="ltr" translate="no">{}</span>')
 # The place of HTML in a text while the text is escaped.
 _MARK = "\ue000{}\ue001"
 _IN_ENGLISH = Markup(' lang="en" dir="ltr" translate="no"')
+# What the page's scripts say, as data: it runs nothing, so that the content security policy allows it.
+_SCRIPT_WORDS = Markup('<script type="application/json" id="script-words">{}</script>')
+_STATIC = Path(__file__).parent / "static"
 
 
 def page_language() -> Language:
@@ -35,6 +44,15 @@ def page_language() -> Language:
 def speak(language: Language) -> None:
     """Make a language that of the page that is being made."""
     g.language = language
+
+
+def page(template: str, status: int = 200, **content: Any) -> Response:
+    """A page in the language of the request, which offers the other languages. Raises UnknownLanguage."""
+    language = languages.requested()
+    speak(language)
+    text = render_template(template, speaks=True, **content)
+    response = Response(text, status, content_type="text/html; charset=utf-8")
+    return languages.in_language(response, language, keep=PARAMETER in request.args)
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,7 @@ class Speaker:
             "in_words": self.words,
             "in_label": self.label,
             "number_of": self.number_of,
+            "script_words": self.script_words,
             "page_language": page_language,
             "every_language": LANGUAGES,
             "in_language": in_language,
@@ -83,6 +102,18 @@ class Speaker:
     def number_of(self, count: int, one: str, many: str, **values: Value) -> Markup:
         """A number with what it counts."""
         return self.said(counted(one, many, count, **values))
+
+    def script_words(self, *scripts: str) -> Markup:
+        """The translations of what the page's scripts say (their names), as data; nothing on an English page."""
+        language = page_language()
+        if language.is_english:
+            return Markup()
+        found = {text: said for each in scripts for text, said in self._script_words(each, language)}
+        g.untranslated = g.get("untranslated", False) or None in found.values()
+        return _SCRIPT_WORDS.format(htmlsafe_json_dumps({text: said for text, said in found.items() if said}))
+
+    def _script_words(self, script: str, language: Language) -> Iterable[tuple[str, Any]]:
+        return translations(_STATIC / f"{script}.js", self.catalogs, language).items()
 
     def said(self, text: str) -> Markup:
         """A text of the page's data, in the page's language or marked as English."""
