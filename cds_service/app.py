@@ -90,12 +90,11 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(api.blueprint())
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
-    app.register_blueprint(
-        claim.blueprint(
-            advisor, create_case_writer(), recorder, chosen, hooks_claims.page(), create_case_reader(advisor)
-        )
-    )
     catalogs = create_catalogs()
+    typed, reader = create_case_writer(), create_case_reader(advisor)
+    app.register_blueprint(
+        claim.blueprint(advisor, typed, recorder, chosen, hooks_claims.page(), reader, catalogs=catalogs)
+    )
     spoken.Speaker(catalogs).register(app)
     asker = create_asker(advisor)
     app.register_blueprint(ask.blueprint(asker))
@@ -131,7 +130,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
         frozenset(service.id for service in services.services),
     )
     limits.register_clients(app, counts)
-    responses.register(app)
+    responses.register(app, catalogs)
     transport.register(app)
     for_people.register(app)  # after the transport, since Flask runs the last registered first
     browsers.register_origins(app, chosen)

@@ -6,7 +6,7 @@ import cds_service
 from cds_service.languages.catalogs import CATALOGS
 from cds_service.languages.extraction import Domain
 
-_REVIEW = ("articles", "patient", "payment", "reference")
+_REVIEW = ("articles", "patient", "payment", "reference", "report")
 
 MACHINE = Domain(
     name="the pages",
@@ -15,6 +15,9 @@ MACHINE = Domain(
         **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
         "web/*.py": "python",
         "web/static/**.js": "javascript",
+        "ask/*.py": "python",
+        "intake/*.py": "python",
+        "web/templates/claim/*.html": "jinja2",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",
     },
