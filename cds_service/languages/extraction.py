@@ -3,7 +3,7 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -38,7 +38,8 @@ class Domain:
 
     `sources` are patterns of files below `root` and how each is read: `python` and `jinja2` (calls of `message` and
     the like), `javascript` (those of `scripts.py`), `rule` (the docstring of a rule), `docstrings:Policy,AddOn` (those
-    of classes), and `table:name,words`: the title of a table, and these fields of its entries.
+    of classes), and `table:name,words`: the title of a table, and these fields of its entries;
+    `words:declines.*.text,topics.@`: these places of a YAML file, where `*` is every value and `@` every key.
     """
 
     name: str
@@ -74,6 +75,14 @@ def extract_table(fileobj: IO[bytes], _keywords: object, _tags: object, options:
             yield from _apart(document.line_of(f"$.entries[{number}]"), text, f"For {codes}")
 
 
+def extract_words(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:
+    """The texts in some places of a YAML file."""
+    document = strict_yaml.read(Path(fileobj.name), TableError)
+    for place in options["of"].split(","):
+        for text in _texts_at(document.data, place.split(".")):
+            yield from _apart(1, text, f"In {place}")
+
+
 def extract_rule(fileobj: IO[bytes], _keywords: object, _tags: object, options: object) -> Found:  # noqa: ARG001
     """The title of a rule and the sections of its docstring."""
     for function in ast.walk(ast.parse(fileobj.read())):
@@ -94,7 +103,12 @@ def extract_docstrings(fileobj: IO[bytes], _keywords: object, _tags: object, opt
 
 _METHODS = {
     kind: f"{__name__}:{method.__name__}"
-    for kind, method in {"table": extract_table, "rule": extract_rule, "docstrings": extract_docstrings}.items()
+    for kind, method in {
+        "table": extract_table,
+        "words": extract_words,
+        "rule": extract_rule,
+        "docstrings": extract_docstrings,
+    }.items()
 }
 
 
@@ -105,6 +119,20 @@ def with_names_apart(docstring: str) -> str:
 
 def _is_rule(decorator: ast.expr) -> bool:
     return isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "rule"
+
+
+def _texts_at(value: Any, place: Sequence[str]) -> Iterator[str]:
+    """The texts in a place of data."""
+    if not place:
+        yield value
+        return
+    step, *rest = place
+    if step == "@":
+        yield from value
+        return
+    every = value.values() if isinstance(value, dict) else value
+    for each in every if step == "*" else [value[step]] if step in value else []:
+        yield from _texts_at(each, rest)
 
 
 def _texts(value: object) -> Iterator[str]:
