@@ -8,11 +8,11 @@ from cds_service.ask.answer import Sentence
 from cds_service.ask.knowledge import Knowledge, Setting
 from cds_service.ask.question import Question
 from cds_service.core.changes import SetUnits
-from cds_service.core.notation import capitalized
 from cds_service.core.rules import Finding, Rule
 from cds_service.errors import UnreadableCase
 from cds_service.intake.fixes import applied
 from cds_service.intake.writer import CaseWriter
+from cds_service.languages.worded import capitalized
 from cds_service.review.advisor import Advisor
 from cds_service.review.typed_cases import ReviewedCase, review_case
 

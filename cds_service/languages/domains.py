@@ -1,4 +1,4 @@
-"""The machine's own messages: those of its pages."""
+"""The machine's own messages: those of its pages, of its cards, and of the vocabulary of rules."""
 
 from pathlib import Path
 
@@ -18,6 +18,9 @@ MACHINE = Domain(
         "ask/*.py": "python",
         "intake/*.py": "python",
         "web/templates/claim/*.html": "jinja2",
+        "core/*.py": "python",
+        "cdshooks/actions.py": "python",
+        "cdshooks/cards.py": "python",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",
     },

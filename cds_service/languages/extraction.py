@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_python
 
 from cds_service.core import strict_yaml
 from cds_service.core.rules import read_docstring
@@ -37,9 +37,9 @@ class Domain:
     """A part of the project with catalogs of its own.
 
     `sources` are patterns of files below `root` and how each is read: `python` and `jinja2` (calls of `message` and
-    the like), `javascript` (those of `scripts.py`), `rule` (the docstring of a rule), `docstrings:Policy,AddOn` (those
-    of classes), and `table:name,words`: the title of a table, and these fields of its entries;
-    `words:declines.*.text,topics.@`: these places of a YAML file, where `*` is every value and `@` every key.
+    the like), `javascript` (those of `scripts.py`), `rule` (those of a module, and the docstring of its rule),
+    `docstrings:Policy,AddOn` (those of classes), and `table:name,words`: the title of a table, and these fields of its
+    entries; `words:declines.*.text,topics.@`: these places of a YAML file, where `*` is every value and `@` every key.
     """
 
     name: str
@@ -83,8 +83,10 @@ def extract_words(fileobj: IO[bytes], _keywords: object, _tags: object, options:
             yield from _apart(1, text, f"In {place}")
 
 
-def extract_rule(fileobj: IO[bytes], _keywords: object, _tags: object, options: object) -> Found:  # noqa: ARG001
-    """The title of a rule and the sections of its docstring."""
+def extract_rule(fileobj: IO[bytes], keywords: Any, tags: Any, options: Any) -> Iterator[Any]:
+    """The title of a rule, the sections of its docstring, and the messages of its module."""
+    yield from extract_python(fileobj, keywords, tags, options)
+    fileobj.seek(0)
     for function in ast.walk(ast.parse(fileobj.read())):
         documented = ast.get_docstring(function) if isinstance(function, ast.FunctionDef) else None
         if documented and any(_is_rule(each) for each in function.decorator_list):  # type: ignore[attr-defined]

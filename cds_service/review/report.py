@@ -14,11 +14,10 @@ from cds_service.cdshooks.actions import ActionRoom, fhir_actions
 from cds_service.cdshooks.cards import MOST_SEEN, MOST_STATEMENTS, also_rules, detail_of
 from cds_service.cdshooks.messages import Action, Message
 from cds_service.core.finding_ids import finding_ids
-from cds_service.core.notation import shortened
 from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Passed, Question, Rule, Undecided, Why
 from cds_service.core.site import SiteStatement
 from cds_service.fhir.sources import SkippedItem
-from cds_service.languages.worded import counted, worded
+from cds_service.languages.worded import counted, shortened, worded
 from cds_service.review.advisor import ReviewResult
 
 SWITCHED_OFF = worded("switched off by this site")
@@ -231,10 +230,8 @@ def _brief(finding_id: str, rule: Rule, finding: Finding, result: ReviewResult) 
 
 def _fix_brief(fix: Fix) -> FixBrief:
     more = len(fix.changes) - MOST_SEEN
-    changes = (
-        *map(str, fix.changes[:MOST_SEEN]),
-        *([counted("and {count} more", "and {count} more", more)] if more > 0 else []),
-    )
+    shown = tuple(change.words for change in fix.changes[:MOST_SEEN])
+    changes = (*shown, worded("and {number} more", number=more)) if more > 0 else shown
     return FixBrief(shortened(fix.label), fix.recommended, changes)
 
 

@@ -49,6 +49,7 @@ KNOWLEDGE = Domain(
         "publish/case_words.yaml": f"words:{','.join(_IN_CASES)}",
         "publish/base_lines.yaml": "table:text",
         "rules/*.py": "rule",
+        "coding/*.py": "python",
         "publish/*.py": "python",
     },
     catalogs=Path(__file__).parent / "catalogs",
