@@ -13,8 +13,10 @@ MACHINE = Domain(
     root=Path(cds_service.__file__).parent,
     sources={
         **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
+        "database/connections.py": "python",
         "web/*.py": "python",
         "web/static/**.js": "javascript",
+        "web/templates/insights/*.html": "jinja2",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",
     },

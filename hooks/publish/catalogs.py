@@ -35,6 +35,7 @@ KNOWLEDGE = Domain(
         "codes/tables.py": f"docstrings:{','.join(_ROWS)}",
         "publish/glossary.yaml": f"table:{','.join(WORDS['glossary'])}",
         "rules/*.py": "rule",
+        "coding/override_reasons.py": "python",
         "publish/*.py": "python",
     },
     catalogs=Path(__file__).parent / "catalogs",
