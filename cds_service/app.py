@@ -95,7 +95,8 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(
         claim.blueprint(advisor, typed, recorder, chosen, hooks_claims.page(), reader, catalogs=catalogs)
     )
-    spoken.Speaker(catalogs).register(app)
+    speaker = spoken.Speaker(catalogs)
+    speaker.register(app)
     asker = create_asker(advisor)
     app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(
@@ -111,7 +112,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.jinja_env.globals["has_insights"] = chosen.has_insights
     if chosen.has_insights:
         app.register_blueprint(
-            insights.blueprint(database, advisor.rules, tuple(service.id for service in services.services))
+            insights.blueprint(database, advisor.rules, tuple(service.id for service in services.services), speaker)
         )
     if chosen.has_sandbox:
         app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen))

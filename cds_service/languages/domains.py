@@ -13,6 +13,7 @@ MACHINE = Domain(
     root=Path(cds_service.__file__).parent,
     sources={
         **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
+        "database/connections.py": "python",
         "web/*.py": "python",
         "web/static/**.js": "javascript",
         "ask/*.py": "python",
@@ -21,6 +22,7 @@ MACHINE = Domain(
         "core/*.py": "python",
         "cdshooks/actions.py": "python",
         "cdshooks/cards.py": "python",
+        "web/templates/insights/*.html": "jinja2",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",
     },

@@ -25,6 +25,7 @@ KEYWORDS: dict[str, Any] = {
     **dict.fromkeys(_ONE),
     **dict.fromkeys(_SEVERAL, (1, 2)),
     "number_of": (2, 3),
+    "OverrideReason": (2,),  # its code, and what people read
     **scripts.KEYWORDS,
 }
 
