@@ -143,9 +143,7 @@ class _Parser:
                 raise UnreadableCase(key, worded("expected a text or a list of texts"), key)
             text = str(each) if isinstance(each, str) or abs(each) < 10**9 else "a number of many digits"
             if len(text) > LONGEST_TEXT:
-                raise UnreadableCase(
-                    key, worded("expected a text of at most {most} characters", most=f"{LONGEST_TEXT:,}"), key
-                )
+                raise UnreadableCase(key, worded("expected a text of at most {most} characters", most=_LONGEST), key)
             if _CONTROL.search(text):
                 raise UnreadableCase(key, worded("expected a text without control characters"), key)
             if text := " ".join(text.split()):
@@ -153,6 +151,7 @@ class _Parser:
 
 
 _TWO = 2
+_LONGEST = f"{LONGEST_TEXT:,}"
 _ENTRIES = ("done", "ordered", "observed", "reported")
 
 

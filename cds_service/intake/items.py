@@ -59,6 +59,7 @@ ALLOWED = {
     "reported": ("on", "as", "in"),
 }
 _EVERY_WORD = frozenset(word for words in ALLOWED.values() for word in words)
+_MOST = f"{MOST_UNITS:,}"
 
 
 def day_of(written: str) -> str:
@@ -86,7 +87,7 @@ def diagnosis_of(written: str) -> str:
 def amount_of(written: str) -> Decimal:
     """A number from 0 to 100,000. Raises UnreadableCase."""
     if not _NUMBER.fullmatch(written) or Decimal(written) > MOST_UNITS:
-        raise UnreadableCase(written, worded("expected a number from 0 to {most}, such as 1.3", most=f"{MOST_UNITS:,}"))
+        raise UnreadableCase(written, worded("expected a number from 0 to {most}, such as 1.3", most=_MOST))
     return Decimal(written)
 
 
@@ -309,9 +310,9 @@ def _read(kind: str, word: str, value: str) -> Any:
 
 def _expected_behind(kind: str, head: Sequence[str]) -> Worded:
     if re.fullmatch(r"x[0-9.]*", head[1], re.IGNORECASE):
-        return worded("units follow the code without a space, such as {line}", line=f"{head[0]}x2")
+        return worded("units follow the code without a space, such as {line}", line=head[0] + "x2")
     if head[1].startswith("-"):
-        return worded("modifiers follow the code without a space, such as {line}", line=f"{head[0]}-26")
+        return worded("modifiers follow the code without a space, such as {line}", line=head[0] + "-26")
     if is_billing_code(head[1][:5]):
         return worded("expected a comma between two codes")
     return worded("expected a comma, or one of {words}", words=", ".join(ALLOWED[kind]))

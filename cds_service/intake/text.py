@@ -20,6 +20,9 @@ _LINE_WITH_KEY = re.compile(rf"^\s*[\"']?({'|'.join(KEYS)})[\"']?\s*:", re.MULTI
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[^\x00-\x1f\"#:]|:(?! )|(?<! )#|(?<=.)\")*", re.ASCII)
 
 
+_MOST = f"{LONGEST_CASE:,}"
+
+
 def is_notation(text: str) -> bool:
     """True if a text has a line that begins with a key of the notation, and is no JSON."""
     return not text.lstrip("\ufeff \t\r\n").startswith(("{", "[", "<")) and _LINE_WITH_KEY.search(text) is not None
@@ -28,7 +31,7 @@ def is_notation(text: str) -> bool:
 def parse_text(text: str, products: Mapping[str, str]) -> TypedCase:
     """The case in a text; a text without keys states the lines. Raises UnreadableCase with the line at fault."""
     if len(text) > LONGEST_CASE:
-        raise UnreadableCase("", worded("expected a case of at most {most} characters", most=f"{LONGEST_CASE:,}"))
+        raise UnreadableCase("", worded("expected a case of at most {most} characters", most=_MOST))
     content = text.lstrip("\ufeff")
     node = _composed(content)
     if node is None:

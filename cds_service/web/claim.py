@@ -77,7 +77,7 @@ def blueprint(
         spoken.speak(language)
         content = decoded(limits.bounded_body(settings))
         if WORDS in content:
-            return answered(described(content, started), language)
+            return answered(described(content, started, language), language)
         case = typed_case(writer, content)
         try:
             reviewed = review_case(advisor, writer, case)
@@ -91,9 +91,9 @@ def blueprint(
             return as_json(report)
         return languages.in_language(as_json(said(report, catalogs, language)), language)
 
-    def described(content: Json, started: float) -> CaseUnderstood | CaseProposed:
+    def described(content: Json, started: float, language: Language) -> CaseUnderstood | CaseProposed:
         words, confirmed = _description(content)
-        case = reader.read(words, confirmed)
+        case = reader.read(words, confirmed, language)
         if case.proposal is not None:
             record(case.proposal.reviewed.answer, started)
         return case_report(case)
