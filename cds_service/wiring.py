@@ -56,8 +56,11 @@ def create_reference(site: Site) -> Reference:
     return with_statements(hooks_reference.reference(), site.statements)
 
 
-def create_advisor(settings: Settings) -> Advisor:
-    """An Advisor with all rules and the site's settings. Raises SettingsError."""
+def create_advisor(settings: Settings, catalogs: Catalogs | None = None) -> Advisor:
+    """An Advisor with all rules and the site's settings; without catalogs, its cards are English.
+
+    Raises SettingsError.
+    """
     site = create_site(settings)
     return Advisor(
         rules=hooks.all_rules(),
@@ -72,6 +75,7 @@ def create_advisor(settings: Settings) -> Advisor:
         readings=READINGS,
         tables=create_tables(settings),
         applies=applies,
+        catalogs=catalogs,
     )
 
 

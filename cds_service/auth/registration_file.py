@@ -75,6 +75,8 @@ def _entry(client: Client) -> Iterator[str]:
         yield f"  services: {_text(client.services)}"
     if client.token_seconds is not None:
         yield f"  token_seconds: {client.token_seconds}"
+    if client.language is not None:
+        yield f"  language: {_text(client.language)}"
     if client.fhir_servers:
         yield "  fhir_servers:"
     for server in client.fhir_servers:

@@ -8,6 +8,7 @@
         tenants: [main-campus]                     # default none: its tokens have no tenant
         services: [contrast-echo-order-sign]       # default all services, `review` and `reference`
         token_seconds: 900                         # maximum lifetime of its tokens; default CDS_TOKEN_SECONDS
+        language: es                               # of its cards; default English, and `Accept-Language` of a call wins
         fhir_servers:                              # default none: only prefetch is used
           - url: https://ehr.example.org/fhir
           - url: https://fhir.hospital.internal/r4
@@ -32,6 +33,7 @@ from cds_service.core import strict_yaml
 from cds_service.core.checked_file import CheckedFile
 from cds_service.errors import Faults, SettingsError
 from cds_service.fhir.servers import AllowedServer, AllowList, is_secure
+from cds_service.languages.known import LANGUAGES, language_of
 
 # Allowed signature algorithms: no shared secrets and no `none`.
 ALGORITHMS = ("ES384", "RS384", "ES256", "ES512", "RS256", "RS512", "PS256", "PS384", "PS512")
@@ -46,7 +48,7 @@ class Client(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     """A registered client.
 
     `services` are ids of services and names of surfaces, None for those open by default. `token_seconds` is the maximum
-    lifetime of its tokens, None for that of the settings.
+    lifetime of its tokens, None for that of the settings. `language` is that of its cards, None for English.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Client(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     tenants: tuple[str, ...] = ()
     services: tuple[str, ...] | None = None
     token_seconds: int | None = None
+    language: str | None = None
     fhir_servers: tuple[AllowedServer, ...] = ()
 
     @property
@@ -123,6 +126,9 @@ class _Loader(CheckedFile):
         seconds = client.token_seconds
         if seconds is not None and not LEAST_TOKEN_SECONDS <= seconds <= MOST_TOKEN_SECONDS:
             yield self.at(f"{path}.token_seconds", f"expected {LEAST_TOKEN_SECONDS} to {MOST_TOKEN_SECONDS} seconds")
+        if client.language is not None and language_of(client.language) is None:
+            tags = ", ".join(each.tag for each in LANGUAGES)
+            yield self.at(f"{path}.language", f"expected one of {tags}")
         for number, server in enumerate(client.fhir_servers):
             fault = server.fault()
             if fault:

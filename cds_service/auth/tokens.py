@@ -67,6 +67,11 @@ class Principal:
         """The FHIR servers allowed for this client; None: those of the settings."""
         return self.registration.allowed_servers if self.registration else None
 
+    @property
+    def language(self) -> str | None:
+        """The tag of the language of this client's cards; None: English."""
+        return self.registration.language if self.registration else None
+
     def require_access(self, name: str | None) -> None:
         """Raises NotAllowed if the client is not registered for the tenant, or for the service or surface."""
         known = self.registration

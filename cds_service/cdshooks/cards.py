@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -17,7 +17,8 @@ from cds_service.core.finding_ids import finding_ids
 from cds_service.core.review import Review
 from cds_service.core.rules import Finding, Fix, Rule
 from cds_service.core.tables import Source
-from cds_service.languages.worded import SUMMARY_LIMIT, capitalized, joined, shortened, worded
+from cds_service.languages.catalogs import NotTranslatedError
+from cds_service.languages.worded import SUMMARY_LIMIT, Worded, capitalized, joined, shortened, worded
 
 MOST_CARDS = 50  # of one answer, the warnings first
 MOST_SEEN = 12  # pieces of evidence in a detail
@@ -39,7 +40,8 @@ class CardMaker:
 
     `raw` is the original JSON by path. `page_base` is the base URL of the rule pages, empty if there is none. With
     `read_only`, fixes that lack units or a date get no suggestion. `extension` names the member of a card's extension
-    that carries the finding's id. `say` says a text as the card's reader reads it, in English by default.
+    that carries the finding's id. `say` says a text in the reader's language, in English by default; a card of which it
+    cannot say every sentence is English as a whole. `notice` are sentences on the translation, which end its detail.
     """
 
     case: Case
@@ -50,20 +52,30 @@ class CardMaker:
     extension: str = ""
     room: ActionRoom = field(default_factory=ActionRoom)
     say: Say = str
+    notice: tuple[Worded, ...] = ()
 
     def cards(self, review: Review) -> tuple[Card, ...]:
         """One card per finding, warnings first, as far as an answer goes."""
         stage = self.case.stage
         named = zip(finding_ids(review.findings), review.findings, strict=True)
         ranked = sorted(named, key=lambda each: each[1][0].indicator_of(each[1][1], stage) != "warning")
-        return tuple(self._card(finding_id, rule, finding) for finding_id, (rule, finding) in ranked[:MOST_CARDS])
+        return tuple(self._said_card(finding_id, rule, finding) for finding_id, (rule, finding) in ranked[:MOST_CARDS])
+
+    def _said_card(self, finding_id: str, rule: Rule, finding: Finding) -> Card:
+        """The card in the reader's language if each of its sentences has a translation, else in English."""
+        left, refused = self.room.left, self.room.refused
+        try:
+            return self._card(finding_id, rule, finding)
+        except NotTranslatedError:
+            self.room.left, self.room.refused = left, refused
+            return replace(self, say=str, notice=())._card(finding_id, rule, finding)
 
     def _card(self, finding_id: str, rule: Rule, finding: Finding) -> Card:
         suggestions = tuple(self._suggestions(finding.fixes))
         return Card(
             uuid=str(uuid.uuid4()),
             summary=shortened(self.say(finding.summary)),
-            detail=detail_of(rule, finding, self.say),
+            detail="\n\n".join([detail_of(rule, finding, self.say), *self._notices()]),
             indicator=rule.indicator_of(finding, self.case.stage),
             source=self._source(rule, finding),
             suggestions=suggestions or None,
@@ -72,6 +84,12 @@ class CardMaker:
             links=self._links(rule, finding),
             extension={self.extension: _names(finding_id, finding)} if self.extension else None,
         )
+
+    def _notices(self) -> Iterator[str]:
+        """The notice in the reader's language, and in English."""
+        if self.notice:
+            yield " ".join(map(self.say, self.notice))
+            yield " ".join(self.notice)
 
     def _source(self, rule: Rule, finding: Finding) -> CardSource:
         source = rule.sources_of(finding)[0]
@@ -147,6 +165,12 @@ def reason_system(canonical_base: str) -> str:
     return f"{canonical_base}/CodeSystem/override-reason"
 
 
+# Ends the detail of a card in a language whose catalogs no person has checked.
+BY_MACHINE = (
+    worded("A machine translated this card."),
+    worded("No person who knows this field has checked the translation yet."),
+    worded("If it differs from the English, the English is right."),
+)
 _ABOUT = worded("About this rule: rationale, triggers and sources")
 _ALSO = worded("The same fix also repairs")
 _WHY = worded("Why")

@@ -20,6 +20,7 @@ from cds_service.auth.tokens import key_source
 from cds_service.cli import OneLineErrors, examples
 from cds_service.errors import KeysUnavailable
 from cds_service.fhir.servers import AllowedServer
+from cds_service.languages.known import LANGUAGES
 from cds_service.settings import EXAMPLE_NAMESPACE
 from cds_service.wiring import service_directory
 
@@ -50,6 +51,7 @@ def list_clients(path: Path) -> None:
         click.echo(f"  algorithms    {', '.join(client.algorithms)}")
         click.echo(f"  services      {_services_of(client)}")
         click.echo(f"  tokens live   {_lifetime_of(client)}")
+        click.echo(f"  language      {client.language or 'English'}")
         click.echo(f"  tenants       {', '.join(client.tenants) or 'none: its tokens name no tenant'}")
         servers = [each.url + (" (private)" if each.private else "") for each in client.fhir_servers]
         click.echo(f"  FHIR servers  {', '.join(servers) or 'none'}")
@@ -84,6 +86,11 @@ def list_clients(path: Path) -> None:
     "--token-seconds",
     type=click.IntRange(LEAST_TOKEN_SECONDS, MOST_TOKEN_SECONDS),
     help="Maximum lifetime of its tokens in seconds; Epic's live 900. Default CDS_TOKEN_SECONDS.",
+)
+@click.option(
+    "--language",
+    type=click.Choice([each.tag for each in LANGUAGES]),
+    help="Language of its cards where all of a card is translated. Default English.",
 )
 @click.option(
     "--fhir-server", "servers", multiple=True, help="FHIR server that may be queried for it; may be repeated."

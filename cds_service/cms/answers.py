@@ -14,6 +14,7 @@ from cds_service.cms.layouts.addendum_b import StatusRow
 from cds_service.cms.layouts.asp import PaymentLimitRow, ProductRow
 from cds_service.cms.layouts.fee_schedule import FeeRow
 from cds_service.cms.layouts.hcpcs import HcpcsRow
+from cds_service.languages.worded import worded
 
 # Modifiers of the professional and the technical component, which have rows of their own in the fee schedule.
 COMPONENTS = ("26", "TC")
@@ -40,12 +41,14 @@ class NotLoaded(msgspec.Struct, frozen=True):
         """The reason as a sentence without period, for NotChecked."""
         title = LAYOUTS[self.kind].title_of(self.setting)
         if self.newest is None:
-            return f"{title}: no release is loaded"
+            return worded("{table}: no release is loaded", table=title)
         if self.why == "part":
-            return f"{title}, {self.newest.quarter}: the part with this code is not loaded"
+            return worded(
+                "{table}, {quarter}: the part with this code is not loaded", table=title, quarter=self.newest.quarter
+            )
         if self.why == "after":
-            return f"{title}: the loaded releases end on {self.newest.last.isoformat()}"
-        return f"{title}: no loaded release has {self.day.isoformat()}"
+            return worded("{table}: the loaded releases end on {day}", table=title, day=self.newest.last)
+        return worded("{table}: no loaded release has {day}", table=title, day=self.day)
 
 
 class PairEdit(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import msgspec
 
 from cds_service.cms.catalog import Release
 from cds_service.cms.layouts.article_rows import ArticleRow, DiagnosisRow
+from cds_service.languages.worded import worded
 
 Part = Literal["A", "B"]
 
@@ -49,15 +50,23 @@ class NoArticles(msgspec.Struct, frozen=True):
 def articles_on(copies: Sequence[Copy], part: Part, number: str, code: str, day: date) -> Articles | NoArticles:
     """The articles of a contractor, by part and number, that list a billing code on a day; copies newest first."""
     if not copies:
-        return NoArticles("Medicare articles (MCD): no copy is loaded")
+        return NoArticles(worded("Medicare articles (MCD): no copy is loaded"))
     after = [copy for copy in copies if copy.release.first > day][-1:]
     until = [copy for copy in copies if copy.release.first <= day]
     if not after and (not until or day > until[0].release.last):
-        newest = copies[0].release.first.isoformat()
-        return NoArticles(f"Medicare articles (MCD): the newest loaded copy, of {newest}, is older than 14 days")
+        reason = worded(
+            "Medicare articles (MCD): the newest loaded copy, of {day}, is older than 14 days",
+            day=copies[0].release.first,
+        )
+        return NoArticles(reason)
     near = [*after, *until[:1]]
     if not any(copy.rows(f"contractor {part} {number}") for copy in near):
-        return NoArticles(f"Medicare articles (MCD): no MAC for Part {part} with the number {number} has an article")
+        reason = worded(
+            "Medicare articles (MCD): no MAC for Part {part} with the number {number} has an article",
+            part=part,
+            number=number,
+        )
+        return NoArticles(reason)
     history = until if until and until[0].release.first == day else [*after, *until]
     found: list[Article] = []
     unknown: list[str] = []
@@ -126,4 +135,4 @@ def _on(number: int, history: Sequence[Copy], day: date) -> Article | str | None
 
 
 def _not_known(name: str, day: date) -> str:
-    return f"{name}: the version in force on {day.isoformat()} is not among the loaded copies"
+    return worded("{article}: the version in force on {day} is not among the loaded copies", article=name, day=day)

@@ -1,9 +1,9 @@
 """Catalogs of translations (gettext), and a message in a language."""
 
 import gettext
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from babel.lists import format_list
@@ -55,7 +55,7 @@ class _Missing(gettext.NullTranslations):
         return ""
 
 
-class _NotTranslatedError(Exception):
+class NotTranslatedError(Exception):
     """A part of a text has no translation, so that the whole text is said in English."""
 
 
@@ -79,13 +79,21 @@ class Catalogs:
 
         A text without words, such as a list of codes, is the same in every language.
         """
-        content = None if language.is_english else content_of(text)
-        if content is None:
-            return Sentence(str(text), language, text)
         try:
-            return Sentence(self._said(content, language).strip(), language, text)
-        except _NotTranslatedError:
+            return Sentence(self.speaker(language)(text), language, text)
+        except NotTranslatedError:
             return Sentence(str(text), ENGLISH, text)
+
+    def speaker(self, language: Language) -> Callable[[str], str]:
+        """Says texts in a language, as plain text; where one has no translation, it raises NotTranslatedError.
+
+        For what is shown in one language or in English as a whole. English needs no catalog.
+        """
+        return str if language.is_english else partial(self._said_in_full, language)
+
+    def _said_in_full(self, language: Language, text: str) -> str:
+        content = content_of(text)
+        return str(text) if content is None else self._said(content, language).strip()
 
     def _said(self, content: Content, language: Language) -> str:
         match content:
@@ -100,7 +108,7 @@ class Catalogs:
                 return shortened(self._value(content.part, language), content.limit)
         translation = self._translation(content, language) if has_words(content.text) else content.text
         if not translation:
-            raise _NotTranslatedError
+            raise NotTranslatedError
         values = content.every_value
         return PLACEHOLDER.sub(lambda found: self._value(values[found[1]], language), translation)
 

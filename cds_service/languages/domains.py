@@ -19,6 +19,8 @@ MACHINE = Domain(
         "ask/*.py": "python",
         "intake/*.py": "python",
         "web/templates/claim/*.html": "jinja2",
+        "cms/answers.py": "python",
+        "cms/articles.py": "python",
         "core/*.py": "python",
         "cdshooks/actions.py": "python",
         "cdshooks/cards.py": "python",

@@ -105,6 +105,12 @@ def listed(parts: Iterable[Value], last: Last = "and") -> Worded:
     return Worded(in_a_row(map(in_english, every), last), Listed(last, every))
 
 
+def linked(parts: Iterable[Value], last: Last = "and") -> Worded:
+    """The same, with the word between all of them in English: `A and B and C`."""
+    every = tuple(parts)
+    return Worded(f" {last} ".join(map(in_english, every)), Listed(last, every))
+
+
 def in_a_row(words: Iterable[str], last: str) -> str:
     """Words as a list in English: `A, B and C`, without a comma before the last."""
     *others, final = words

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import structs
 
 from cds_service.cdshooks.actions import LONG_ANSWER, ActionRoom
-from cds_service.cdshooks.cards import MOST_CARDS, MOST_SEEN, CardMaker
+from cds_service.cdshooks.cards import BY_MACHINE, MOST_CARDS, MOST_SEEN, CardMaker
 from cds_service.cdshooks.messages import (
     Context,
     Response,
@@ -35,6 +35,8 @@ from cds_service.fhir.read import DEFAULT_SITE, CaseReader, ParsedCase, read_cas
 from cds_service.fhir.salvage import codes_in, parts_in
 from cds_service.fhir.servers import AllowList
 from cds_service.fhir.sources import SkippedItem, SourceResource, prefetch_key_of
+from cds_service.languages.catalogs import Catalogs
+from cds_service.languages.known import ENGLISH, Language
 from cds_service.review.fetching import Call, bare_id, fetch_missing
 from cds_service.telemetry.tracing import span
 
@@ -79,6 +81,7 @@ class Advisor:
     of it is empty, and no rule runs; without it every rule runs. `readings` know the records that were not understood.
     `tables` are CMS's, as loaded. `max_lines` is the maximum number of charge and claim lines of a call, and
     `max_cpu_seconds` its CPU time; None: no limit. `applies` tells which of the site's statements fit a case.
+    `catalogs` say cards in other languages; without them every card is English.
     """
 
     rules: tuple[Rule, ...]
@@ -93,24 +96,35 @@ class Advisor:
     max_lines: int = 10_000
     max_cpu_seconds: float | None = None
     applies: Applies = names_no_payer_or_setting
+    catalogs: Catalogs | None = None
 
     @property
     def checks_every_code(self) -> bool:
         """True if rules look at every code of a claim: by the site's file, with loaded tables."""
         return self.site.scope == "all" and bool(self.tables.snapshot().releases)
 
-    def answer(self, service: Service, body: bytes, page_base: str = "", servers: AllowList | None = None) -> Answer:
+    def answer(
+        self,
+        service: Service,
+        body: bytes,
+        page_base: str = "",
+        servers: AllowList | None = None,
+        language: Language = ENGLISH,
+    ) -> Answer:
         """Answer a call of a service; `page_base` is the base URL of the pages that cards link to.
 
-        `servers` are the FHIR servers allowed for this client; None: those of the settings.
+        `servers` are the FHIR servers allowed for this client; None: those of the settings. A card is in the `language`
+        if each of its sentences has a translation; all else of the answer is English.
 
         Raises BadRequest if the call is invalid, DataMissing if required data was not sent and cannot be fetched, and
         TooLarge or TooMuchWork if the call holds more than its limits allow.
         """
         with work_limit.at_most(self.max_cpu_seconds):
-            return self._answer(service, body, page_base, servers)
+            return self._answer(service, body, page_base, servers, language)
 
-    def _answer(self, service: Service, body: bytes, page_base: str, servers: AllowList | None) -> Answer:
+    def _answer(
+        self, service: Service, body: bytes, page_base: str, servers: AllowList | None, language: Language
+    ) -> Answer:
         request = decode_request(body, hook_name(service, self.hook_namespace), self.max_entries)
         context = decode_context(request, service.context)
         intake = Intake(skipped=[*lenient_faults(request, context)])
@@ -125,7 +139,7 @@ class Advisor:
             review=result.review,
             parsed=result.parsed,
             skipped=result.skipped,
-            response=self._response(result, page_base, service.read_only),
+            response=self._response(result, page_base, service.read_only, language),
             fetched=tuple(call.fetches),
             sent=tuple(request.prefetch or ()),
             unavailable=tuple(call.intake.unavailable),
@@ -207,11 +221,16 @@ class Advisor:
             tables=self.tables.snapshot(),
         )
 
-    def _response(self, result: ReviewResult, page_base: str = "", read_only: bool = False) -> Response:
+    def _response(
+        self, result: ReviewResult, page_base: str = "", read_only: bool = False, language: Language = ENGLISH
+    ) -> Response:
         if not result.review.findings:
             return Response(cards=(), extension=self._extension(result.skipped, result.review))
         parsed = result.parsed
         maker = CardMaker(parsed.case, parsed.raw, self.canonical_base, page_base, read_only, self._extension_name)
+        if self.catalogs is not None and not language.is_english:
+            notice = () if self.catalogs.is_checked(language) else BY_MACHINE
+            maker = replace(maker, say=self.catalogs.speaker(language), notice=notice)
         cards = maker.cards(result.review)
         shortened = (*result.skipped, *_left_out(len(result.review.findings) - len(cards), maker.room))
         return Response(cards=cards, extension=self._extension(shortened, result.review))

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from cds_service.languages.known import Language, chosen
+from cds_service.languages.known import ENGLISH, Language, chosen
 
 PARAMETER = "lang"
 
@@ -18,6 +18,13 @@ def requested(in_form: str | None = None) -> Language:
     """The language of the request; `in_form` is that of a form. Raises UnknownLanguage for a tag of no language."""
     asked = in_form if in_form is not None else request.args.get(PARAMETER)
     return chosen(asked, request.cookies.get(COOKIE), _accepted())
+
+
+def of_call(registered: str | None) -> Language:
+    """The language of a call's cards: the first of `Accept-Language` that is known, else the registered one, if any."""
+    if registered is None and not request.accept_languages:
+        return ENGLISH
+    return chosen(None, None, [*_accepted(), registered or ""])
 
 
 def require_known(routes: Blueprint) -> None:

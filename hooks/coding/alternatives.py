@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from cds_service.core.alternatives import UNPARSED, Alternative, Readings, reading
+from cds_service.core.alternatives import UNPARSED, Alternative, Readings, Unclear, reading
 from cds_service.core.case import (
     ANY_DIAGNOSIS,
     Administration,
@@ -28,6 +28,7 @@ from cds_service.core.case import (
 )
 from cds_service.core.concepts import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
 from cds_service.core.notation import codes_without_modifiers
+from cds_service.languages.worded import Worded, joined, worded
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.lines import relevant_lines
@@ -78,7 +79,9 @@ def alternatives(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
         yield moved
         for each in _of_same_days(moved.case, codes):
             make = partial(_case_of, each)
-            yield Alternative(f"{each.reason}; {moved.reason}", make, each.record, each.why, question=each.question)
+            yield Alternative(
+                joined("; ", (each.reason, moved.reason)), make, each.record, each.why, question=each.question
+            )
 
 
 def _case_of(alternative: Alternative) -> Case:
@@ -105,7 +108,11 @@ READINGS = Readings(unclear_records, alternatives, if_it_matters=lambda case: tu
 
 def _may_be(kind: str, name: str) -> Callable[[Any], str]:
     """The reason for a record of a kind and the name of its other reading."""
-    return lambda record: f"{unclear_of(record, record.concept, kind)}: it may be {name}"
+    return lambda record: _it_may_be(unclear_of(record, record.concept, kind), name)
+
+
+def _it_may_be(unclear: Unclear, name: str) -> Worded:
+    return worded("{record}: it may be {name}", record=unclear.words, name=name)
 
 
 def _distinct(records: Iterable[RecordT]) -> list[RecordT]:
@@ -179,7 +186,7 @@ def _drugs(case: Case) -> Iterator[Alternative]:
 
 def _charged_stress_drugs(case: Case) -> Iterator[tuple[str, Concept]]:
     for code in dict.fromkeys(line.code for line in case.lines.matching(_is_of_stress_drug)):
-        yield f"the drug charged as {code}", _billing(code)
+        yield worded("the drug charged as {code}", code=code), _billing(code)
 
 
 def _is_of_stress_drug(charged: Concept) -> bool:
@@ -195,7 +202,11 @@ def _named_drugs(case: Case) -> Iterator[Alternative]:
 
 
 def _named_may_be(code: str, given: Administration) -> str:
-    return f"{given.origin.reference} names its drug in free text only: it may be {name_of(code)}"
+    return worded(
+        "{record} names its drug in free text only: it may be {name}",
+        record=given.origin.reference,
+        name=name_of(code),
+    )
 
 
 @cached_fact
@@ -217,7 +228,7 @@ def _drugs_that_matter() -> Iterator[tuple[str, Concept]]:
     """Each agent by its supply code, then the drugs of a stress protocol."""
     for code in dict.fromkeys(each.code for each in PRODUCTS):
         yield name_of(code), _billing(code)
-    yield from (("a drug for stress", Concept((Code(RXNORM, code),))) for code in _STRESS_DRUGS[:1])
+    yield from ((worded("a drug for stress"), Concept((Code(RXNORM, code),))) for code in _STRESS_DRUGS[:1])
 
 
 def _procedures(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
@@ -225,7 +236,9 @@ def _procedures(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
     for concept in _studies(codes) if unclear else ():
         yield reading(case, unclear, partial(_as, concept), _may_be("procedure", _named(concept)))
     for name, concept in _drugs_that_matter() if unclear else ():
-        yield reading(case, unclear, partial(_as, concept), _may_be("procedure", f"the giving of {name}"))
+        yield reading(
+            case, unclear, partial(_as, concept), _may_be("procedure", worded("the giving of {name}", name=name))
+        )
 
 
 def _studies(codes: tuple[str, ...]) -> Iterator[Concept]:
@@ -236,7 +249,9 @@ def _studies(codes: tuple[str, ...]) -> Iterator[Concept]:
 
 def _named(concept: Concept) -> str:
     code = concept.codes[0]
-    return code.value if code.system == BILLING else f"an echo (code {code.value} of {code.system})"
+    if code.system == BILLING:
+        return code.value
+    return worded("an echo (code {code} of {system})", code=code.value, system=code.system)
 
 
 def _materials(case: Case) -> Iterator[Alternative]:
@@ -248,7 +263,7 @@ def _materials(case: Case) -> Iterator[Alternative]:
 
 def _used_may_be(case: Case, name: str, procedure: Procedure) -> str:
     used = next(each for each in procedure.used if not is_understood("drug", each, case))
-    return f"{unclear_of(procedure, used, 'material')}: it may be {name}"
+    return _it_may_be(unclear_of(procedure, used, "material"), name)
 
 
 def _with_used(concept: Concept, procedure: Procedure) -> Procedure:
@@ -265,8 +280,8 @@ def _orders(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
 def _payers(case: Case) -> Iterator[Alternative]:
     unclear = unclear_payers(case)
     for medicare in (True, False) if unclear else ():
-        may_be = "fee-for-service Medicare" if medicare else "another payer than Medicare"
-        reason = f"{unclear[0]}: it may be {may_be}"
+        name = worded("fee-for-service Medicare") if medicare else worded("another payer than Medicare")
+        reason = _it_may_be(unclear[0], name)
         make = partial(with_payer, case, medicare=medicare)
         yield Alternative(reason, make, unclear[0].records[0], question=WHO_PAYS)
 
@@ -284,7 +299,7 @@ def _units(case: Case) -> Iterator[Alternative]:
 
 
 def _units_may_be(units: int, line: Line) -> str:
-    return f"{unclear_units(line)}: they may be {units}"
+    return worded("{record}: they may be {units}", record=unclear_units(line).words, units=units)
 
 
 def _with_units(units: int, line: Line) -> Line:
@@ -292,7 +307,7 @@ def _with_units(units: int, line: Line) -> Line:
 
 
 def _modifier_may_be(modifier: str, line: Line) -> str:
-    return f"{unclear_modifiers(line)}: it may be {modifier}"
+    return _it_may_be(unclear_modifiers(line), modifier)
 
 
 def _with_modifier(modifier: str, line: Line) -> Line:
@@ -307,7 +322,8 @@ def _diagnoses(case: Case) -> Iterator[Alternative]:
 
 def _diagnosis_may_be(record: Line | Order | Procedure) -> str:
     stated = unclear_diagnosis(record)
-    return f"{unclear_of(record, stated.concept if stated else Concept(), 'diagnosis')}: it may be any diagnosis"
+    unclear = unclear_of(record, stated.concept if stated else Concept(), "diagnosis")
+    return worded("{record}: it may be any diagnosis", record=unclear.words)
 
 
 def _with_any_diagnosis(record: Line | Order | Procedure) -> Line | Order | Procedure:
@@ -326,7 +342,7 @@ def _as_any(stated: Diagnosis) -> Diagnosis:
 
 def _unparsed(case: Case) -> Iterator[Alternative]:
     """Administrations and procedures that could not be parsed, as showing contrast on any day of the case."""
-    reason = f"a record or charge that {UNPARSED} may show that contrast was given"
+    reason = worded("a record or charge that could not be parsed may show that contrast was given")
     origin = Origin("", UNPARSED)
     if "medicationAdministrations" in case.unreadable_parts:
         for _, concept in _drugs_that_matter():
@@ -351,10 +367,13 @@ def _roles(case: Case) -> Iterator[Alternative]:
     named = chain(relevant_lines(case), (each for each in records_of_echo(case) if isinstance(each, Procedure)))
     unclear = [each for each in named if any(map(_names_no_person, each.performers))]
     if unclear:
-        what = "names its practitioner by a role or an identifier: it may be another practitioner"
+        reason = worded(
+            "{record} names its practitioner by a role or an identifier: it may be another practitioner",
+            record=unclear[0].origin.reference,
+        )
         for person in (None, *sorted(_named_persons(case))):
             make = partial(_with_persons, case, person)
-            yield Alternative(f"{unclear[0].origin.reference} {what}", make, unclear[0])
+            yield Alternative(reason, make, unclear[0])
 
 
 def _named_persons(case: Case) -> set[str]:

@@ -13,6 +13,7 @@ from cds_service.cms.layouts.article_rows import COVERED, DiagnosisGroup
 from cds_service.core.case import ANY_DIAGNOSIS, Case, ClaimType
 from cds_service.core.rules import Why
 from cds_service.core.site import MedicarePart
+from cds_service.languages.worded import Worded, linked, worded
 
 _OCTOBER = 10  # the month with which a new edition of ICD-10-CM begins
 
@@ -50,7 +51,7 @@ def compared(
     """
     number = case.site.medicare.get(part)
     if number is None:
-        return Open("claim", f"the site's file names no Medicare contractor for Part {part}")
+        return Open("claim", worded("the site's file names no Medicare contractor for Part {part}", part=part))
     answer = case.tables.articles(part, number, code, day)
     if isinstance(answer, NoArticles):
         return Open("table", answer.reason)
@@ -67,9 +68,9 @@ def listed_diagnosis(code: str, day: date, part: MedicarePart, diagnoses: Collec
     for article in answer.found if answer is not None and not isinstance(answer, NoArticles) else ():
         listed = {each for group in _lists_for(code, article) for each in group.codes}
         if found := sorted(listed.intersection(diagnoses)):
-            return f"{found[0]} is on the list of {_named(article)}"
+            return worded("{code} is on the list of {article}", code=found[0], article=_named(article))
         if listed and ANY_DIAGNOSIS in diagnoses:
-            return f"a diagnosis may be on the list of {_named(article)}"
+            return worded("a diagnosis may be on the list of {article}", article=_named(article))
     return None
 
 
@@ -77,9 +78,12 @@ def _by_articles(
     code: str, speaking: tuple[Article, ...], diagnoses: Collection[str], day: date, case: Case
 ) -> NotListed | Open | None:
     if not diagnoses:
-        return Open("claim", f"{code}: no diagnosis is stated", lacks_diagnosis=True)
+        return Open("claim", worded("{code}: no diagnosis is stated", code=code), lacks_diagnosis=True)
     if prose := next((each for each in speaking if any(group.prose for group in _lists_for(code, each))), None):
-        return Open("table", f"{_named(prose)} has conditions in prose for {code}: read the article")
+        reason = worded(
+            "{article} has conditions in prose for {code}: read the article", article=_named(prose), code=code
+        )
+        return Open("table", reason)
     groups = [group for each in speaking for group in _lists_for(code, each)]
     return _by_lists(groups, speaking, frozenset(diagnoses) - {""}, day, case)
 
@@ -95,14 +99,26 @@ def _by_lists(
     marked = {code for group in groups for code in group.asterisked}
     if ANY_DIAGNOSIS in diagnoses or not listed.difference(marked).isdisjoint(diagnoses):
         return None
-    named = " and ".join(map(_named, speaking))
+    named = linked(map(_named, speaking))
     if not marked.isdisjoint(diagnoses):
-        return Open("table", f"{named} marks the diagnosis with an asterisk, explained in prose: read the article")
+        return Open("table", _marked(named))
     if any(_is_near(code, listed) for code in diagnoses):
-        return Open("table", f"{named} lists a code above or below that of a diagnosis: it may be of another year")
+        return Open("table", _of_another_year(named))
     if any(_may_be_younger(code, each, day, case) for code in diagnoses for each in speaking):
-        return Open("table", f"{named} may be older than the code of a diagnosis")
+        return Open("table", worded("{article} may be older than the code of a diagnosis", article=named))
     return NotListed(speaking)
+
+
+def _marked(article: Worded) -> Worded:
+    return worded(
+        "{article} marks the diagnosis with an asterisk, explained in prose: read the article", article=article
+    )
+
+
+def _of_another_year(article: Worded) -> Worded:
+    return worded(
+        "{article} lists a code above or below that of a diagnosis: it may be of another year", article=article
+    )
 
 
 def _lists_for(code: str, article: Article) -> list[DiagnosisGroup]:
@@ -111,8 +127,8 @@ def _lists_for(code: str, article: Article) -> list[DiagnosisGroup]:
     return [group for group in groups if code in group.names or not group.names]
 
 
-def _named(article: Article) -> str:
-    return f"{article.row.name} version {article.row.version}"
+def _named(article: Article) -> Worded:
+    return worded("{name} version {version}", name=article.row.name, version=str(article.row.version))
 
 
 def _is_near(code: str, listed: Iterable[str]) -> bool:

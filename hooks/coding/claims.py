@@ -7,6 +7,7 @@ from typing import Literal
 
 from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.rules import Evidence
+from cds_service.languages.worded import worded
 from hooks.codes.tables import CODES, PAIR_MODIFIERS, PC_TC, ClaimSetting
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.practitioners import may_be_same_practitioner
@@ -75,7 +76,7 @@ def is_submitted(lines: Iterable[Line], case: Case) -> bool:
 
 def charge_evidence(lines: Iterable[Line]) -> tuple[Evidence, ...]:
     """The lines as evidence of the charges."""
-    return tuple(Evidence(f"{line} is charged", line) for line in lines)
+    return tuple(Evidence(worded("{line} is charged", line=str(line)), line) for line in lines)
 
 
 def units_of(line: Line) -> Decimal:

@@ -8,13 +8,16 @@ from typing import Literal
 
 from cds_service.core.case import Administration, Case, Line, Order, Procedure, Record, cached_fact
 from cds_service.core.concepts import Concept
-from cds_service.core.notation import counted_units, plain
+from cds_service.core.notation import counted_units
 from cds_service.core.rules import Evidence
 from cds_service.core.site import Site
+from cds_service.languages.messages import Quantity
+from cds_service.languages.worded import worded
 from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.contrast_words import agent_name, not_performed, shown_by
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
-from hooks.coding.products import Agent, agent_in, agent_ml, current_products, is_supply, name_of
+from hooks.coding.products import Agent, agent_in, agent_ml, current_products, is_supply
 from hooks.coding.studies import Study, codes_ordered, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast, names_study
 from hooks.coding.unclear import shifted_day
@@ -38,7 +41,10 @@ class ContrastUse:
     def evidence(self) -> tuple[Evidence, ...]:
         """Evidence of contrast: records and charged supplies."""
         charged = (line for line in self.study.supplies if line.certain)
-        return (*_record_evidence(self.study), *(Evidence(f"{line} is charged", line) for line in charged))
+        return (
+            *_record_evidence(self.study),
+            *(Evidence(worded("{line} is charged", line=str(line)), line) for line in charged),
+        )
 
     @cached_property
     def orders(self) -> tuple[Evidence, ...]:
@@ -155,26 +161,16 @@ def _contrast_records(study: Study) -> tuple[tuple[Administration | Procedure, C
 
 
 def _record_evidence(study: Study) -> tuple[Evidence, ...]:
-    return tuple(Evidence(_describe(record, agent), record) for record, agent in _contrast_records(study))
-
-
-def _describe(record: Administration | Procedure, agent: Concept | None) -> str:
-    if agent is None:
-        return "echo with contrast performed"
-    if isinstance(record, Procedure):
-        return f"{_agent_name(agent)} used"
-    return f"{_agent_name(agent)}{_amount(record)} given"
+    return tuple(Evidence(shown_by(record, agent), record) for record, agent in _contrast_records(study))
 
 
 def _not_given_evidence(study: Study) -> tuple[Evidence, ...]:
     return tuple(
-        Evidence("recorded as not given", administration)
+        Evidence(worded("recorded as not given"), administration)
         for administration in study.administrations
         if administration.status == "not given"
     ) + tuple(
-        Evidence(
-            f"{'echo with contrast' if names_contrast(procedure) else 'echo'} recorded as not performed", procedure
-        )
+        Evidence(not_performed(procedure), procedure)
         for procedure in study.procedures
         if procedure.status == "not done" and (names_contrast(procedure) or not _may_have_been_done(study))
     )
@@ -189,11 +185,11 @@ def _order_evidence(order: Order) -> list[tuple[Evidence, bool]]:
     """Evidence of contrast in an order; the flag is True if only free text names it."""
     agent = agent_in(order.concept)
     if agent:
-        return [(Evidence(f"{_agent_name(order.concept)} ordered", order), not agent.certain)]
+        return [(Evidence(worded("{agent} ordered", agent=agent_name(order.concept)), order), not agent.certain)]
     if names_contrast(order):
-        return [(Evidence("echo with contrast ordered", order), False)]
+        return [(Evidence(worded("echo with contrast ordered"), order), False)]
     if order.kind == "service" and any(_mentions_contrast(word) for word in order.concept.words):
-        return [(Evidence("contrast mentioned in the order text", order), True)]
+        return [(Evidence(worded("contrast mentioned in the order text"), order), True)]
     return []
 
 
@@ -207,27 +203,15 @@ def _hints(study: Study) -> tuple[Evidence, ...]:
     found = [item for order in study.orders for item, weak in _order_evidence(order) if weak]
     for administration in study.administrations:
         if administration.status == "given" and not _names_agent_by_code(administration.concept):
-            found.append(
-                Evidence(f"{_agent_name(administration.concept)} given, named in free text only", administration)
-            )
+            agent = agent_name(administration.concept)
+            seen = worded("{agent} given, named in free text only", agent=agent)
+            found.append(Evidence(seen, administration))
     return tuple(found)
 
 
 def _names_agent_by_code(concept: Concept) -> bool:
     agent = agent_in(concept)
     return agent is not None and agent.certain
-
-
-def _agent_name(concept: Concept) -> str:
-    agent = agent_in(concept)
-    if agent is None or len(agent.codes) != 1:
-        return "echo contrast (product not specified)"
-    return name_of(next(iter(agent.codes)))
-
-
-def _amount(administration: Administration) -> str:
-    ml = agent_ml(administration)
-    return f", {plain(ml)} mL" if ml is not None else ""
 
 
 # --- supplies due ---------------------------------------------------------------------------------------------------
@@ -287,7 +271,11 @@ def _coded_agent(concept: Concept, record: Record) -> tuple[tuple[Agent, Record]
 
 def _supply(code: str, study: Study, site: Site) -> Supply:
     if CODES.on(code, study.day) is None and CODES.on("A9700", study.day) is not None:
-        reason = f"{code} is not in effect on the date of service; A9700 is charged once per study"
+        reason = worded(
+            "{code} is not in effect on the date of service; {instead} is charged once per study",
+            code=code,
+            instead="A9700",
+        )
         return Supply("A9700", Decimal(1), reason)
     return _supply_units(code, administrations_of(code, study), site)
 
@@ -323,22 +311,31 @@ def _supply_units(code: str, given: tuple[Administration, ...], site: Site | Non
     """Units of 1 mL for the doses given: added up for the study, then rounded up once."""
     product = next(iter(PRODUCTS.history(code)), None)
     if product is None:
-        return Supply(code, None, "it is the code of no product, whose mL would tell the units; enter them")
+        return Supply(code, None, worded("it is the code of no product, whose mL would tell the units; enter them"))
     total = sum((agent_ml(each) or Decimal(0) for each in given), Decimal(0))
     if not given or any(agent_ml(each) is None for each in given) or not total:
-        return _units_unknown(code, "no dose in mL is recorded; enter the units", site if given else None)
+        return _units_unknown(code, worded("no dose in mL is recorded; enter the units"), site if given else None)
     if product.label_limit_ml is not None and total > product.label_limit_ml:
         return _units_unknown(
             code,
-            f"{plain(total)} mL exceeds the label's maximum for {product.name} in a study and is treated as a "
-            "diluted volume; enter the units from the vials",
+            worded(
+                "{amount} exceeds the label's maximum for {product} in a study and is treated as a diluted volume; "
+                "enter the units from the vials",
+                amount=Quantity(total, "mL"),
+                product=product.name,
+            ),
             None,
         )
     units = total.to_integral_value(ROUND_CEILING)
     return Supply(
         code,
         units,
-        f"{plain(total)} mL given, rounded up to {counted_units(units)} of 1 mL",
+        worded(
+            "{amount} given, rounded up to {units} of {unit}",
+            amount=Quantity(total, "mL"),
+            units=counted_units(units),
+            unit=Quantity(Decimal(1), "mL"),
+        ),
     )
 
 
@@ -347,7 +344,9 @@ def _units_unknown(code: str, reason: str, site: Site | None) -> Supply:
     vial = site.units_of_vial(code, PRODUCTS.history(code)[0].units_per_vial) if site else None
     if vial is not None:
         return Supply(
-            code, vial, f"no dose in mL is recorded; this site charges one vial ({plain(vial)} units): verify"
+            code,
+            vial,
+            worded("no dose in mL is recorded; this site charges one vial ({units} units): verify", units=vial),
         )
     return Supply(code, None, reason)
 

@@ -7,11 +7,12 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.core.concepts import BILLING
-from cds_service.core.notation import codes_without_modifiers, notation, plain
+from cds_service.core.notation import codes_without_modifiers, counted_units, notation
 from cds_service.core.rules import Evidence, Fix
-from cds_service.languages.worded import capitalized, joined
+from cds_service.languages.messages import Quantity
+from cds_service.languages.worded import Worded, capitalized, joined, linked, prose, worded
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
-from hooks.coding.claims import units_of
+from hooks.coding.claims import charge_evidence, units_of
 from hooks.coding.contrast import Supply, supplies_due
 from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import is_professional_only, is_split, payer_of, setting_of, takes_hospital_codes
@@ -36,9 +37,9 @@ def add_code(study: Study, case: Case, code: str, units: Decimal | None, beside:
 
 def study_evidence(study: Study) -> tuple[Evidence, ...]:
     """Evidence of the study by the strongest kind of record: charges, else procedures, else orders."""
-    charged = tuple(Evidence(f"{line} is charged", line) for line in study.primaries)
-    done = tuple(Evidence("stress echo performed", each) for each in study.procedures if each.status == "done")
-    ordered = tuple(Evidence("stress echo ordered", each) for each in study.orders if each.kind == "service")
+    charged = charge_evidence(study.primaries)
+    done = tuple(Evidence(worded("stress echo performed"), each) for each in study.procedures if each.status == "done")
+    ordered = tuple(Evidence(worded("stress echo ordered"), each) for each in study.orders if each.kind == "service")
     return charged or done or ordered
 
 
@@ -52,14 +53,14 @@ def named_fix(changes: Iterable[Change], *, recommended: bool, remark: str = "")
 def describe(code: str) -> str:
     """A code with our description: `93352 (echo contrast agent used during a stress echo)`."""
     entries = CODES.history(code)
-    return f"{code} ({entries[-1].words})" if entries else code
+    return worded("{code} ({words})", code=code, words=prose(entries[-1].words)) if entries else code
 
 
 def code_with_units(line: AddLine) -> str:
     """A line to add as a summary names it: `Q9957 (2 units)`."""
     if line.units is None or line.units == 1:
         return line.code
-    return f"{line.code} ({plain(line.units)} units)"
+    return worded("{code} ({units})", code=line.code, units=counted_units(line.units))
 
 
 def keep_units(lines: Iterable[Line], units: Decimal) -> tuple[Change, ...]:
@@ -116,23 +117,22 @@ def supply_notes(study: Study, case: Case) -> tuple[str, ...]:
         note for supply in supplies for note in waste_notes(supply.code, study, supply_claim_line(study), case)
     )
     if len(options) > 1:
-        choices = "; ".join(describe(supply.code) for supply in supplies)
-        return (f"The record does not identify the product. Choose the one used: {choices}.", *waste)
+        choices = joined("; ", (describe(supply.code) for supply in supplies))
+        note = worded("The record does not identify the product. Choose the one used: {choices}.", choices=choices)
+        return (note, *waste)
     return (*(_supply_note(supply) for supply in supplies), *waste)
 
 
 def _supply_note(supply: Supply) -> str:
-    return f"{supply.code}: {supply.reason}."
+    return worded("{code}: {reason}.", code=supply.code, reason=supply.reason)
 
 
-def fixes_with_supplies(label: str, changes: Iterable[AddLine], choices: tuple[tuple[AddLine, ...], ...]) -> list[Fix]:
+def fixes_with_supplies(changes: Iterable[AddLine], choices: tuple[tuple[AddLine, ...], ...]) -> list[Fix]:
     """One fix per choice of supply, each starting with the given changes."""
     first = tuple(changes)
-    if not choices:
-        return [Fix(label, first)]
     return [
-        Fix(f"{f'{label} and' if first else 'Add'} {' and '.join(map(_notation, lines))}", first + lines)
-        for lines in choices
+        Fix(worded("Add {lines}", lines=linked(map(_notation, (*first, *lines)))), first + lines)
+        for lines in choices or ((),)
     ]
 
 
@@ -193,22 +193,38 @@ def waste_notes(code: str, study: Study, claim_line: Line | None, case: Case) ->
         yield _recorded_note(left.recorded_ml, left.least)
         return
     product = PRODUCTS.history(code)[0]
-    vial = f"One vial of {product.name} holds {plain(product.vial_ml or Decimal(0))} mL"
-    checked = f"{vial}{' (from memory: verify)' if product.vial_from_memory else ''}"
+    held = Quantity(product.vial_ml or Decimal(0), "mL")
+    if product.vial_from_memory:
+        vial = worded("One vial of {product} holds {amount} (from memory: verify)", product=product.name, amount=held)
+    else:
+        vial = worded("One vial of {product} holds {amount}", product=product.name, amount=held)
     if left.least:
-        yield (
-            f"{checked}, so {plain(left.least)} mL were left in the opened vials. Charge them with JW on a separate "
-            "line only if they were discarded and the record documents it."
+        yield worded(
+            "{vial}, so {left} were left in the opened vials. Charge them with JW on a separate line only if they were "
+            "discarded and the record documents it.",
+            vial=vial,
+            left=Quantity(left.least, "mL"),
         )
     else:
-        yield f"{checked}, so the rounded units cover the whole vial: no amount is left to charge with JW; report JZ."
+        yield worded(
+            "{vial}, so the rounded units cover the whole vial: no amount is left to charge with JW; report JZ.",
+            vial=vial,
+        )
 
 
-def _recorded_note(recorded_ml: Decimal, left: Decimal) -> str:
-    stated = f"The record states {plain(recorded_ml)} mL discarded"
+def _recorded_note(recorded_ml: Decimal, left: Decimal) -> Worded:
+    amount = Quantity(recorded_ml, "mL")
     if left:
-        return f"{stated}: charge {plain(left)} with JW on a separate line."
-    return f"{stated}, and the rounded units cover it: no amount is left to charge with JW; report JZ."
+        return worded(
+            "The record states {amount} discarded: charge {units} with JW on a separate line.",
+            amount=amount,
+            units=left,
+        )
+    return worded(
+        "The record states {amount} discarded, and the rounded units cover it: no amount is left to charge with JW; "
+        "report JZ.",
+        amount=amount,
+    )
 
 
 # --- hospital claims ------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Literal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.rules import Why
+from cds_service.languages.worded import worded
 from hooks.codes.tables import ADD_ONS, CODES, PAIRS, PC_TC
 from hooks.coding.claims import units_of
 from hooks.coding.contrast import agents_given, contrast_in, documented_units
@@ -55,7 +56,7 @@ def left_off(study: Study, case: Case) -> Iterator[LeftOff]:
         return
     for charge in study.ambiguous:
         if isinstance(charge, Line) and _is_left_off(charge, claims, case):
-            yield LeftOff((charge,), doubt="it may belong to another echo study of that day", why="studies")
+            yield LeftOff((charge,), doubt=worded("it may belong to another echo study of that day"), why="studies")
     found: dict[str, list[Line]] = {}
     for charge in study.lines:
         if _is_left_off(charge, claims, case):
@@ -64,7 +65,7 @@ def left_off(study: Study, case: Case) -> Iterator[LeftOff]:
             if kinds == ["yes"]:
                 found.setdefault(next(lines[0].claim for fit, lines in fits if fit == "yes"), []).append(charge)
             elif kinds:
-                yield LeftOff((charge,), doubt="it may be charged on another claim")
+                yield LeftOff((charge,), doubt=worded("it may be charged on another claim"))
     for lines in claims:
         if charges := tuple(found.get(lines[0].claim, ())):
             doubt, why = next(_doubts(charges, lines, study, case), ("", "claim"))
@@ -155,17 +156,17 @@ def _fit_on_hospital_claim(charge: Line, lines: ClaimLines, case: Case) -> Fit:
 def _doubts(charges: tuple[Line, ...], lines: ClaimLines, study: Study, case: Case) -> Iterator[tuple[str, Why]]:
     """The reasons why charges must not be copied to the claim as they are."""
     if _contradict_each_other(charges):
-        yield "the charges on record repeat or exclude each other", "contradiction"
+        yield worded("the charges on record repeat or exclude each other"), "contradiction"
     if any(_is_faulty(each) for each in charges):
-        yield "the units or modifiers of the charge need a correction first", "record"
+        yield worded("the units or modifiers of the charge need a correction first"), "record"
     if any(map(_is_for_contrast, charges)) and contrast_in(study, case).given in {"no", "contradicted"}:
-        yield "the record shows that no contrast was given", "contradiction"
+        yield worded("the record shows that no contrast was given"), "contradiction"
     if _differs_from_record(tuple(each for each in charges if is_supply(each.code)), study, case):
-        yield "product, units or modifiers of the charge differ from the record", "contradiction"
+        yield worded("product, units or modifiers of the charge differ from the record"), "contradiction"
     if any(_excludes(each, other) for each in charges for other in (*lines, *charges)):
-        yield "Medicare does not pay it with another code of the claim", "contradiction"
+        yield worded("Medicare does not pay it with another code of the claim"), "contradiction"
     if any(_lacks_primary(each, (*lines, *charges)) for each in charges):
-        yield "none of its primaries is on the claim", "claim"
+        yield worded("none of its primaries is on the claim"), "claim"
 
 
 def _contradict_each_other(charges: tuple[Line, ...]) -> bool:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from cds_service.core.alternatives import Alternative, reading
 from cds_service.core.case import MIDNIGHT, Case, Record, RecordT, cached_fact
+from cds_service.languages.worded import Worded, worded
 from hooks.coding.products import agent_in
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
@@ -33,12 +34,25 @@ def other_days(case: Case) -> Iterator[Alternative]:
         for moved in (early, (*early, *midnights)):
             if (key := tuple(map(id, moved))) not in seen:
                 seen.add(key)
-                yield _moved(case, moved, _day_before, _UTC_REASON)
+                yield _moved(case, moved, _day_before, _dated_in_utc)
     if several := tuple(each for each in dated if each.last_day is not None):
-        yield _moved(case, several, _on_last_day, "has a period over several days")
+        yield _moved(case, several, _on_last_day, _over_several_days)
 
 
-_UTC_REASON = "is dated by an instant in UTC, and the site's time zone is not set"
+def _dated_in_utc(record: Record, moved: Record) -> Worded:
+    return worded(
+        "{record} is dated by an instant in UTC, and the site's time zone is not set: it may be of {day}",
+        record=record.origin.reference,
+        day=moved.day or "",
+    )
+
+
+def _over_several_days(record: Record, moved: Record) -> Worded:
+    return worded(
+        "{record} has a period over several days: it may be of {day}",
+        record=record.origin.reference,
+        day=moved.day or "",
+    )
 
 
 @cached_fact
@@ -61,9 +75,11 @@ def _near_days_that_matter(case: Case) -> Iterator[Record]:
     yield from found.values()
 
 
-def _moved(case: Case, moved: tuple[Record, ...], move: Callable[[Record], Record], why: str) -> Alternative:
+def _moved(
+    case: Case, moved: tuple[Record, ...], move: Callable[[Record], Record], why: Callable[[Record, Record], Worded]
+) -> Alternative:
     """The case with records moved to another day."""
-    return reading(case, moved, move, lambda each: f"{each.origin.reference} {why}: it may be of {move(each).day}")
+    return reading(case, moved, move, lambda each: why(each, move(each)))
 
 
 def _on_last_day(record: RecordT) -> RecordT:

@@ -48,6 +48,18 @@ def because_of(text: str, lines: Iterable[Line]) -> Because:
     return Because(text, charge_evidence(lines))
 
 
+def not_under_review(lines: Iterable[Line]) -> Because:
+    """A reason where no line is under review."""
+    every = tuple(lines)
+    text = counted(
+        "{codes} is not under review",
+        "{codes} are not under review",
+        number_of_codes(every),
+        codes=codes_of(every),
+    )
+    return because_of(text, every)
+
+
 def judged_elsewhere(lines: Iterable[Line]) -> Because:
     """A reason where other rules flag the lines."""
     every = tuple(lines)

@@ -17,6 +17,7 @@ from cds_service.cms.catalog import Release
 from cds_service.cms.text import CODE
 from cds_service.core.case import Case, cached_fact
 from cds_service.core.tables import Source
+from cds_service.languages.worded import worded
 from hooks.codes.tables import ADD_ONS, KNOWN_CODES, OPPS, PAIRS, PC_TC, UNIT_LIMITS, ClaimSetting
 from hooks.coding.pairs import Edit, edit_in_table
 
@@ -132,7 +133,7 @@ def unit_limit(code: str, day: date | None, setting: LimitSetting, case: Case) -
     if entry is not None:
         return Limit(code, entry.units, entry.mai, setting, UNIT_LIMITS.source(entry))
     if code in UNIT_LIMITS:
-        return Unknown(f"the MUE table does not cover {code} for this date of service and claim type")
+        return Unknown(worded("the MUE table does not cover {code} for this date of service and claim type", code=code))
     return _not_loaded(loaded, case)
 
 
@@ -162,7 +163,7 @@ def primaries_of(code: str, day: date | None, case: Case) -> Primaries | Unknown
     if entry is not None:
         return Primaries(entry.primaries, True, ADD_ONS.source(entry))
     if code in ADD_ONS:
-        return Unknown(f"the add-on table does not cover the date of service of {code}")
+        return Unknown(worded("the add-on table does not cover the date of service of {code}", code=code))
     return _not_loaded(loaded, case)
 
 
@@ -193,7 +194,7 @@ def opps_status(code: str, day: date | None, case: Case) -> Status | Unknown | N
     if entry is not None:
         return Status(entry.status, OPPS.source(entry), instead)
     if own:
-        return Unknown(f"the OPPS status of {code} is not known for this date of service")
+        return Unknown(worded("the OPPS status of {code} is not known for this date of service", code=code))
     return _not_loaded(loaded, case)
 
 
@@ -224,7 +225,7 @@ def level_ii_dates(code: str, day: date | None, case: Case) -> InForce | Unknown
     if isinstance(loaded, HcpcsCode):
         return InForce(loaded.in_force, loaded.row.added, loaded.row.terminated, source_of(loaded.release))
     if loaded is None:
-        return Unknown(f"{code} is not in the HCPCS release of this date of service")
+        return Unknown(worded("{code} is not in the HCPCS release of this date of service", code=code))
     return _not_loaded(loaded, case)
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from cds_service.core.case import Case, Line
 from cds_service.core.notation import counted_units, notation
 from cds_service.core.rules import Answer, Question, Undecided
+from cds_service.languages.worded import name, worded
 from hooks.codes.tables import PRODUCTS
 from hooks.coding.claims import charge_evidence
 from hooks.coding.lines import days_under_review
@@ -20,27 +21,29 @@ from hooks.coding.passing import codes_of
 from hooks.coding.products import UNSPECIFIED
 from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED
 
-MEDICARE = Answer("Medicare (fee for service)", {"payer": "Medicare"})
-ANOTHER_PAYER = Answer("Another payer", {"payer": "Commercial"})
+MEDICARE = Answer(worded("Medicare (fee for service)"), {"payer": "Medicare"})
+ANOTHER_PAYER = Answer(worded("Another payer"), {"payer": "Commercial"})
 
-WHO_PAYS = Question("Who pays?", (MEDICARE, ANOTHER_PAYER))
+WHO_PAYS = Question(worded("Who pays?"), (MEDICARE, ANOTHER_PAYER))
 WHERE = Question(
-    "Where was it done?",
+    worded("Where was it done?"),
     (
-        Answer("In the practice's office", {"claim_type": "professional", "place": "11"}),
-        Answer("In a hospital: the practitioner's claim", {"claim_type": "professional", "place": "22"}),
-        Answer("In a hospital outpatient department: the hospital's claim", {"claim_type": "institutional"}),
+        Answer(worded("In the practice's office"), {"claim_type": "professional", "place": "11"}),
+        Answer(worded("In a hospital: the practitioner's claim"), {"claim_type": "professional", "place": "22"}),
+        Answer(worded("In a hospital outpatient department: the hospital's claim"), {"claim_type": "institutional"}),
     ),
 )
 WHOSE_CLAIM = Question(
-    "Whose claim is it?",
+    worded("Whose claim is it?"),
     (
-        Answer("The practitioner's", {"claim_type": "professional"}),
-        Answer("The hospital's", {"claim_type": "institutional"}),
+        Answer(worded("The practitioner's"), {"claim_type": "professional"}),
+        Answer(worded("The hospital's"), {"claim_type": "institutional"}),
     ),
 )
-WHEN = Question("When was it done?", (Answer("Enter the date of service", {"day": None}),))
-WHICH_DIAGNOSES = Question("What are the diagnoses?", (Answer("Enter them (ICD-10-CM)", {"diagnoses": None}),))
+WHEN = Question(worded("When was it done?"), (Answer(worded("Enter the date of service"), {"day": None}),))
+WHICH_DIAGNOSES = Question(
+    worded("What are the diagnoses?"), (Answer(worded("Enter them (ICD-10-CM)"), {"diagnoses": None}),)
+)
 
 NONE_GIVEN = "status not-done"
 
@@ -49,9 +52,8 @@ def not_in_tables(reason: str, lines: Sequence[Line]) -> Undecided:
     """An open question, since no table answers for the day of the lines or since a line has no day."""
     undated = [line for line in lines if line.day is None]
     if undated:
-        return Undecided(
-            "claim", f"the date of service of {codes_of(undated)} is not stated", charge_evidence(lines), WHEN
-        )
+        undecided = worded("the date of service of {codes} is not stated", codes=codes_of(undated))
+        return Undecided("claim", undecided, charge_evidence(lines), WHEN)
     return Undecided("table", reason, charge_evidence(lines))
 
 
@@ -70,7 +72,8 @@ def which_agent(codes: Iterable[str], day: date | None, case: Case) -> Question:
     """Asks for the agent given on a day, of the products with these supply codes."""
     products = [product_of(code) for code in sorted(codes) if code != UNSPECIFIED]
     return Question(
-        "Which agent was given?", tuple(Answer(each, {"given": (each + _on(day, case),)}) for each in products)
+        worded("Which agent was given?"),
+        tuple(Answer(name(each), {"given": (each + _on(day, case),)}) for each in products),
     )
 
 
@@ -84,14 +87,17 @@ def was_contrast_given(day: date | None, case: Case) -> Question:
     """Asks for contrast on a day: an agent, or none."""
     products = list(dict.fromkeys(product.name for product in PRODUCTS if not product.discontinued))
     on = _on(day, case)
-    given = tuple(Answer(f"{each} was given", {"given": (each + on,)}) for each in products)
-    nothing = Answer("None was given", {"given": (f"{products[0]} {NONE_GIVEN}{on}",)})
-    return Question("Was contrast given?", (*given, nothing))
+    given = tuple(Answer(worded("{product} was given", product=each), {"given": (each + on,)}) for each in products)
+    nothing = Answer(worded("None was given"), {"given": (f"{products[0]} {NONE_GIVEN}{on}",)})
+    return Question(worded("Was contrast given?"), (*given, nothing))
 
 
 def how_much(what: str, unit: str = "mL") -> Question:
     """Asks for the dose of a product or drug."""
-    return Question(f"How many {unit} of {what} were given?", (Answer(f"Enter the {unit} given", {"given": None}),))
+    return Question(
+        worded("How many {unit} of {product} were given?", unit=unit, product=what),
+        (Answer(worded("Enter the {unit} given", unit=unit), {"given": None}),),
+    )
 
 
 def was_any_discarded(unmarked: Collection[Line], left: Decimal | None, case: Case) -> Question | None:
@@ -109,10 +115,12 @@ def was_any_discarded(unmarked: Collection[Line], left: Decimal | None, case: Ca
     if left is not None:
         first = next(iter(unmarked))
         some = (*map(str, lines), notation(first.code, (*first.modifiers, DISCARDED), left))
-    amount = "enter its units with JW" if left is None else counted_units(left)
+    label = worded("Some was: enter its units with JW")
+    if left is not None:
+        label = worded("Some was: {units}", units=counted_units(left))
     return Question(
-        "Was anything discarded?",
-        (Answer("Nothing was discarded", {"lines": nothing}), Answer(f"Some was: {amount}", {"lines": some})),
+        worded("Was anything discarded?"),
+        (Answer(worded("Nothing was discarded"), {"lines": nothing}), Answer(label, {"lines": some})),
     )
 
 

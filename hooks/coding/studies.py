@@ -13,6 +13,7 @@ from typing import Any
 from cds_service.core.case import Administration, Case, Line, Order, Origin, Procedure, Record, cached_fact
 from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.notation import codes_without_modifiers
+from cds_service.languages.worded import worded
 from hooks.codes.tables import ADD_ONS, STUDIES
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.products import agent_in, is_supply
@@ -146,7 +147,11 @@ def stress_studies(case: Case) -> tuple[Study, ...]:
     return tuple(study for study in studies(case) if study.kind == "stress" and study.under_review)
 
 
-_NAMES: dict[Kind, str] = {"stress": "Stress echo", "rest": "Rest echo", "none": "No echo study"}
+_NAMES: dict[Kind, str] = {
+    "stress": worded("Stress echo"),
+    "rest": worded("Rest echo"),
+    "none": worded("No echo study"),
+}
 
 
 def records_by_study(case: Case) -> tuple[tuple[str, tuple[Record, ...]], ...]:

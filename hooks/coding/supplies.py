@@ -7,6 +7,7 @@ from datetime import date
 from cds_service.core.case import Case, Line
 from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.rules import Evidence
+from cds_service.languages.worded import Worded, linked, worded
 from hooks.codes.tables import CODES, PRODUCTS, UNIT_LIMITS, UnitLimit
 from hooks.coding.claims import by_claim_type_and_component, is_facility_supply, is_reviewed, units_of
 from hooks.coding.contrast import agents_given, agents_ordered
@@ -38,15 +39,17 @@ def agents_of(study: Study, lines: Iterable[Line], case: Case) -> AgentsOnRecord
     found = agents_given(study) or (agents_ordered(study) if case.stage == "order" else [])
     named = [(agent.codes, record) for agent, record in found] or list(_products_on_charge(lines, case))
     sets = [frozenset(_code_on(code, study.day) for code in codes) for codes, _ in named]
-    evidence = tuple(Evidence(f"{_product_names(codes)} on record", record) for codes, record in named)
+    evidence = tuple(
+        Evidence(worded("{products} on record", products=_product_names(codes)), record) for codes, record in named
+    )
     single = frozenset(code for codes in sets if len(codes) == 1 for code in codes)
     if single or not sets:
         return AgentsOnRecord(single, frozenset(), evidence)
     return AgentsOnRecord(frozenset(), frozenset.intersection(*sets) or frozenset.union(*sets), evidence)
 
 
-def _product_names(codes: frozenset[str]) -> str:
-    return " or ".join(name_of(code) for code in sorted(codes))
+def _product_names(codes: frozenset[str]) -> Worded:
+    return linked((name_of(code) for code in sorted(codes)), "or")
 
 
 def _code_on(code: str, day: date | None) -> str:

@@ -21,6 +21,7 @@ from cds_service.core.case import (
 from cds_service.core.concepts import BILLING, MODIFIER, REFERENCE, REVENUE, Code, Concept
 from cds_service.core.lazy_records import Records
 from cds_service.core.system_names import SYSTEM_NAMES
+from cds_service.languages.worded import Worded, joined, worded
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.setting_and_payer import unnamed_coverages, unresolved_coverages
 from hooks.coding.studies import records_of_echo, studies
@@ -28,15 +29,15 @@ from hooks.coding.study_codes import names_study
 from hooks.coding.understood import Kind, is_charge_understood, is_understood, unknown_code
 
 _KIND_NAMES = {
-    "charge": "a charge",
-    "drug": "an administration",
-    "procedure": "a procedure",
-    "material": "a material used",
-    "order": "an order",
-    "diagnosis": "a diagnosis",
+    "charge": worded("a charge"),
+    "drug": worded("an administration"),
+    "procedure": worded("a procedure"),
+    "material": worded("a material used"),
+    "order": worded("an order"),
+    "diagnosis": worded("a diagnosis"),
 }
 _TOKEN = re.compile(r"[^\s<>\"'`]{1,200}")
-_SYSTEM_NAMES = SYSTEM_NAMES | {REVENUE: "revenue code"}
+_SYSTEM_NAMES = SYSTEM_NAMES | {REVENUE: worded("revenue code")}
 
 
 @cached_fact
@@ -204,66 +205,105 @@ def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
     """The fault of a record's code, in words that a person can act on."""
     code = unknown_code(concept)
     if code is None:
-        lacks = "has a text and no code" if concept.words else "has no code"
-        return Unclear((record,), lacks, f"{_KIND_NAMES[kind]} {lacks}", kind, "")
+        return _without_code(record, concept, kind)
     if code.system == REFERENCE:
-        is_patient = _PATIENT.match(code.value)
-        named = "a reference to a patient" if is_patient else _quoted(code.value, "a reference")
-        what, topic = f"refers to {named}, which was not sent", f"{named} was not sent"
-        return Unclear((record,), what, topic, kind, REFERENCE, (code,))
+        return _not_sent(record, code, kind)
     if kind == "charge" and code.system in _SYSTEM_NAMES and not concept.values(BILLING):
-        name = _SYSTEM_NAMES[code.system]
-        topic = f"a charge carries a code ({name}) and no CPT or HCPCS code"
-        what = f"carries {_quoted(code.value, f'a code ({name})', f'{name} ')} and no CPT or HCPCS code"
-        return Unclear((record,), what, topic, kind, code.system, (code,))
-    state = "not known" if code.system in _SYSTEM_NAMES else "not mapped"
-    system = _SYSTEM_NAMES.get(code.system) or _quoted(code.system, "a code system")
-    of = f"of {system}" if code.system else "without a code system"
-    topic = f"{_KIND_NAMES[kind]} carries a code {of} that is {state}"
-    what = f"carries {_quoted(code.value, 'a code', 'code ')} {of}, which is {state}"
+        return _without_billing_code(record, code, kind)
+    what, topic = _of_system(code, _KIND_NAMES[kind])
     return Unclear((record,), what, topic, kind, code.system, (code,))
+
+
+def _without_code(record: Record, concept: Concept, kind: str) -> Unclear:
+    named = _KIND_NAMES[kind]
+    if concept.words:
+        what, topic = worded("has a text and no code"), worded("{kind} has a text and no code", kind=named)
+    else:
+        what, topic = worded("has no code"), worded("{kind} has no code", kind=named)
+    return Unclear((record,), what, topic, kind, "")
+
+
+def _not_sent(record: Record, code: Code, kind: str) -> Unclear:
+    is_patient = _PATIENT.match(code.value)
+    named = worded("a reference to a patient") if is_patient else _quoted(code.value, worded("a reference"))
+    what = worded("refers to {reference}, which was not sent", reference=named)
+    topic = worded("{reference} was not sent", reference=named)
+    return Unclear((record,), what, topic, kind, REFERENCE, (code,))
+
+
+def _without_billing_code(record: Record, code: Code, kind: str) -> Unclear:
+    name = _SYSTEM_NAMES[code.system]
+    topic = worded("a charge carries a code ({system}) and no CPT or HCPCS code", system=name)
+    shown = joined(" ", (name, code.value)) if _is_token(code.value) else worded("a code ({system})", system=name)
+    what = worded("carries {code} and no CPT or HCPCS code", code=shown)
+    return Unclear((record,), what, topic, kind, code.system, (code,))
+
+
+def _of_system(code: Code, kind: Worded) -> tuple[Worded, Worded]:
+    """The fault of a code that is not known in its system, or not mapped: of a record, and of a kind of records."""
+    shown = worded("code {code}", code=code.value) if _is_token(code.value) else worded("a code")
+    if not code.system:
+        return (
+            worded("carries {code} without a code system, which is not mapped", code=shown),
+            worded("{kind} carries a code without a code system that is not mapped", kind=kind),
+        )
+    if code.system in _SYSTEM_NAMES:
+        system = _SYSTEM_NAMES[code.system]
+        return (
+            worded("carries {code} of {system}, which is not known", code=shown, system=system),
+            worded("{kind} carries a code of {system} that is not known", kind=kind, system=system),
+        )
+    system = _quoted(code.system, worded("a code system"))
+    return (
+        worded("carries {code} of {system}, which is not mapped", code=shown, system=system),
+        worded("{kind} carries a code of {system} that is not mapped", kind=kind, system=system),
+    )
 
 
 # A patient's id is patient data, which no text repeats, wherever it was put.
 _PATIENT = re.compile(r"(?:.*/)?(?:Patient|RelatedPerson)/")
 
 
-def _quoted(written: str, otherwise: str, before: str = "") -> str:
+def _quoted(written: str, otherwise: str) -> str:
     """A code, system or reference as written; in other words if it has spaces or is long, since it may be free text."""
-    return f"{before}{written}" if _TOKEN.fullmatch(written) else otherwise
+    return written if _is_token(written) else otherwise
+
+
+def _is_token(written: str) -> bool:
+    return _TOKEN.fullmatch(written) is not None
 
 
 def unclear_payers(case: Case) -> list[Unclear]:
     """The coverages whose payer is not understood: not sent, or without a type and a payor's name."""
     found = []
     for written, line in unresolved_coverages(case).items():
-        topic = f"{_short(written)} was not sent"
-        what = f"names {_short(written)}, which was not sent"
+        topic = worded("{reference} was not sent", reference=_short(written))
+        what = worded("names {reference}, which was not sent", reference=_short(written))
         codes = (Code(REFERENCE, written),)
         found.append(Unclear((line,), what, topic, "payer", REFERENCE, codes))
     for each in unnamed_coverages(case):
-        what = "states neither a type of plan nor a payor's name"
-        found.append(Unclear((each,), what, f"a coverage {what}", "payer", ""))
+        what = worded("states neither a type of plan nor a payor's name")
+        topic = worded("a coverage states neither a type of plan nor a payor's name")
+        found.append(Unclear((each,), what, topic, "payer", ""))
     return found
 
 
 def _short(written: str) -> str:
     """A reference to a coverage; an identifier may be a member's number, which no text repeats."""
     is_reference = written.startswith(("Coverage/", "#", "urn:uuid:"))
-    return _quoted(written, "a coverage") if is_reference else "a coverage by identifier"
+    return _quoted(written, worded("a coverage")) if is_reference else worded("a coverage by identifier")
 
 
 def unclear_units(line: Line) -> Unclear:
     """The fault of a line with units in an unknown form."""
-    return Unclear(
-        (line,), "states units in a form that was not understood", "units were not understood", "units", "units"
-    )
+    what = worded("states units in a form that was not understood")
+    return Unclear((line,), what, worded("units were not understood"), "units", "units")
 
 
 def unclear_modifiers(line: Line) -> Unclear:
     """The fault of a line with a modifier in an unknown form."""
-    what = "carries a modifier in a form that was not understood"
-    return Unclear((line,), what, "a modifier was not understood", "modifier", MODIFIER)
+    what = worded("carries a modifier in a form that was not understood")
+    return Unclear((line,), what, worded("a modifier was not understood"), "modifier", MODIFIER)
 
 
 def _together(found: Iterable[Unclear]) -> Iterator[Unclear]:

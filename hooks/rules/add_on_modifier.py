@@ -6,11 +6,12 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveModifier
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Verdict, rule
 from cds_service.core.tables import Source
+from cds_service.languages.worded import counted, linked, worded
 from hooks.codes.tables import ADD_ONS, PC_TC
 from hooks.coding.claims import charge_evidence, is_submitted, reviewed_lines
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, codes_of, is_or_are, named
+from hooks.coding.passing import because_of, codes_of, named, not_under_review, number_of_codes
 from hooks.coding.published import Status, Unknown, component_indicator
 from hooks.coding.questions import not_in_tables
 from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
@@ -22,7 +23,7 @@ from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
     tables=(PC_TC, ADD_ONS),
     sources=(PC_TC.sources["fee-schedule"],),
     override_reasons=WRONG_CHARGE,
-    if_none="no add-on is under review",
+    if_none=worded("no add-on is under review"),
     every_code=True,
 )
 def add_on_modifier(case: Case) -> Iterator[Verdict]:
@@ -47,7 +48,7 @@ def add_on_modifier(case: Case) -> Iterator[Verdict]:
     for day in sorted(by_day, key=str):
         for verdict, lines in grouped(by_day[day], lambda line: _verdict(line, case)).items():
             if not is_submitted(lines, case):
-                yield Passed(_not_under_review, lines)
+                yield Passed(not_under_review, lines)
             elif verdict == _NEVER_SPLIT:
                 yield _finding(lines, case)
             elif isinstance(verdict, Unknown):
@@ -56,18 +57,20 @@ def add_on_modifier(case: Case) -> Iterator[Verdict]:
                 yield Passed(_may_be_split, lines)
 
 
-def _not_under_review(lines: list[Line]) -> Because:
-    return because_of(f"{codes_of(lines)} {is_or_are(lines)} not under review", lines)
-
-
 def _without_component(lines: list[Line]) -> Because:
-    verb = "carries" if len({line.code for line in lines}) == 1 else "carry"
-    return because_of(f"{codes_of(lines)} {verb} neither 26 nor TC", lines)
+    text = counted(
+        "{codes} carries neither 26 nor TC",
+        "{codes} carry neither 26 nor TC",
+        number_of_codes(lines),
+        codes=codes_of(lines),
+    )
+    return because_of(text, lines)
 
 
 def _may_be_split(lines: list[Line]) -> Because:
     modifiers = named(modifier for line in lines for modifier in _component_modifiers(line))
-    return because_of(f"the fee schedule does not refuse {modifiers} on {codes_of(lines)}", lines)
+    text = worded("the fee schedule does not refuse {modifiers} on {codes}", modifiers=modifiers, codes=codes_of(lines))
+    return because_of(text, lines)
 
 
 def _is_in_scope(line: Line, case: Case) -> bool:
@@ -87,14 +90,20 @@ def _component_modifiers(line: Line) -> list[str]:
 
 
 def _finding(lines: list[Line], case: Case) -> Finding:
-    codes = " and ".join(sorted({line.code for line in lines}))
-    modifiers = " and ".join(each for each in COMPONENT_MODIFIERS if any(each in line.modifiers for line in lines))
+    codes = linked(sorted({line.code for line in lines}))
+    modifiers = linked(each for each in COMPONENT_MODIFIERS if any(each in line.modifiers for line in lines))
     certain = all(line.certain for line in lines)
     changes = tuple(RemoveModifier(line, modifier) for line in lines for modifier in _component_modifiers(line))
-    fix = Fix(f"Remove {modifiers} from {codes}", changes, recommended=True)
-    takes = "takes" if len({line.code for line in lines}) == 1 else "take"
+    label = worded("Remove {modifiers} from {codes}", modifiers=modifiers, codes=codes)
+    fix = Fix(label, changes, recommended=True)
     return Finding(
-        summary=f"{codes} never {takes} {modifiers}: remove the modifier.",
+        summary=counted(
+            "{codes} never takes {modifiers}: remove the modifier.",
+            "{codes} never take {modifiers}: remove the modifier.",
+            number_of_codes(lines),
+            codes=codes,
+            modifiers=modifiers,
+        ),
         evidence=charge_evidence(lines),
         fixes=(fix,) if certain and all(line.open for line in lines) else (),
         day=lines[0].day,

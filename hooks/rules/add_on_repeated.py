@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from cds_service.core.case import Case, Line
-from cds_service.core.notation import counted_units, plain
-from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Verdict, rule
+from cds_service.core.notation import counted_units
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Verdict, rule
+from cds_service.languages.worded import counted, worded
 from hooks.codes.tables import ADD_ONS, CODES
-from hooks.coding.claims import by_claim_type, units_of
+from hooks.coding.claims import by_claim_type, charge_evidence, units_of
 from hooks.coding.fixes import keep_units
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, on_day
@@ -21,7 +22,7 @@ from hooks.coding.studies import Study, studies
     tables=(ADD_ONS, CODES),
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,
-    if_none="no add-on that is charged once per study is under review",
+    if_none=worded("no add-on that is charged once per study is under review"),
 )
 def add_on_repeated(case: Case) -> Iterator[Verdict]:
     """93352 or 0439T is charged more than once for one study.
@@ -46,7 +47,13 @@ def add_on_repeated(case: Case) -> Iterator[Verdict]:
 
 
 def _once(code: str, lines: tuple[Line, ...], study: Study) -> Because:
-    return because_of(f"{code} is charged with {counted_units(_count(lines))} for the study{on_day(study.day)}", lines)
+    text = worded(
+        "{code} is charged with {units} for the study{on_day}",
+        code=code,
+        units=counted_units(_count(lines)),
+        on_day=on_day(study.day),
+    )
+    return because_of(text, lines)
 
 
 def _is_once_per_study(line: Line) -> bool:
@@ -61,10 +68,15 @@ def _finding(code: str, lines: tuple[Line, ...], study: Study) -> Finding:
     certain = all(line.certain for line in lines)
     changes = keep_units(lines, Decimal(1)) if certain else ()
     return Finding(
-        summary=f"{code} is charged {plain(_count(lines))} times for one study: keep one unit.",
-        evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
-        fixes=(Fix(f"Keep one unit of {code}", changes, recommended=True),) if changes else (),
-        notes=(f"{code} is charged once per study, however many injections were given.",),
+        summary=counted(
+            "{code} is charged {count} time for one study: keep one unit.",
+            "{code} is charged {count} times for one study: keep one unit.",
+            _count(lines),
+            code=code,
+        ),
+        evidence=charge_evidence(lines),
+        fixes=(Fix(worded("Keep one unit of {code}", code=code), changes, recommended=True),) if changes else (),
+        notes=(worded("{code} is charged once per study, however many injections were given.", code=code),),
         day=study.day,
         indicator=None if certain else INFO,
     )

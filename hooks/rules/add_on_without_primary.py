@@ -7,6 +7,7 @@ from itertools import islice
 from cds_service.core.case import Case, Line, Order
 from cds_service.core.changes import AddLine, RemoveLine, RemoveOrder
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, joined, linked, worded
 from hooks.codes.tables import ADD_ONS, CODES, STUDIES
 from hooks.coding.claims import charge_evidence, is_submitted, lines_with_units
 from hooks.coding.contrast import contrast_in
@@ -33,7 +34,7 @@ MOST_LISTED = 12  # codes or charges that a finding lists
     tables=(ADD_ONS,),
     sources=(ADD_ONS.sources["ncci-add-ons"],),
     override_reasons=WRONG_CHARGE,
-    if_none="no add-on is under review",
+    if_none=worded("no add-on is under review"),
     every_code=True,
 )
 def add_on_without_primary(case: Case) -> Iterator[Verdict]:
@@ -56,7 +57,7 @@ def add_on_without_primary(case: Case) -> Iterator[Verdict]:
     for study in studies(case):
         for lines in alike(line for line in study.lines if line.code in ADD_ONS) if study.under_review else ():
             if _is_on_medicare_hospital_claim(lines[0], study, case):
-                because = f"{lines[0].code} is on a Medicare hospital claim"
+                because = worded("{code} is on a Medicare hospital claim", code=lines[0].code)
                 yield Passed(left_to, "hospital-contrast-code", because, lines)
             else:
                 yield from _verdict(lines, study, case)
@@ -83,15 +84,18 @@ def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Verd
 
 
 def _no_add_on(line: Line) -> Because:
-    return because_of(f"{line.code} is no add-on{on_day(line.day)}", [line])
+    return because_of(worded("{code} is no add-on{on_day}", code=line.code, on_day=on_day(line.day)), [line])
 
 
 def _beside_primary(line: Line, entry: Primaries, case: Case) -> Because:
     """The add-on with the primary that it stands beside; at order time, the primary may be ordered."""
     beside = next(primaries_charged(line, entry.codes, case), None)
     if beside is None:
-        return because_of(f"the primary of {line.code} is ordered", [line])
-    return because_of(f"{line.code} stands beside {beside.code}{on_day(line.day)}", [line, beside])
+        return because_of(worded("the primary of {code} is ordered", code=line.code), [line])
+    text = worded(
+        "{code} stands beside {primary}{on_day}", code=line.code, primary=beside.code, on_day=on_day(line.day)
+    )
+    return because_of(text, [line, beside])
 
 
 def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool:
@@ -108,17 +112,17 @@ def _finding(lines: tuple[Line, ...], entry: Primaries, study: Study, case: Case
     line = lines[0]
     primaries = _possible_primaries(line, entry, study, case)
     return Finding(
-        summary=f"{line.code} is charged without a primary: {_action(primaries)}.",
+        summary=_summary(line.code, primaries),
         evidence=(
             *charge_evidence(lines),
             *(
-                Evidence(f"{other} is charged by another practitioner", other)
+                Evidence(worded("{line} is charged by another practitioner", line=str(other)), other)
                 for other in _by_other_practitioners(line, entry, case)
             ),
             *_study_shown(study, primaries),
         ),
         fixes=_fixes(lines, study, case, primaries) if line.certain and line.open else (),
-        notes=(f"Primaries of {line.code} on this date of service: {', '.join(entry.codes)}.",),
+        notes=(_primaries_note(line.code, joined(", ", entry.codes)),),
         day=line.day,
         indicator=None if line.certain else INFO,
         sources=(entry.source,),
@@ -159,20 +163,27 @@ def _fits(code: str, line: Line, contrast: bool) -> bool:
     return not is_hospital_code(code) or (contrast and line.claim_type != "professional")
 
 
-def _action(possible: tuple[str, ...]) -> str:
+def _summary(code: str, possible: tuple[str, ...]) -> Worded:
     if 0 < len(possible) <= MOST_ALTERNATIVES:
-        return f"add {' or '.join(possible)} if performed, or remove it"
-    return "remove it, or charge its primary study"
+        return worded(
+            "{code} is charged without a primary: add {primaries} if performed, or remove it.",
+            code=code,
+            primaries=linked(possible, "or"),
+        )
+    return worded("{code} is charged without a primary: remove it, or charge its primary study.", code=code)
+
+
+def _primaries_note(code: str, primaries: Worded) -> Worded:
+    return worded("Primaries of {code} on this date of service: {primaries}.", code=code, primaries=primaries)
 
 
 def _study_shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ...]:
     done = tuple(
-        Evidence(f"{code} performed", procedure)
+        Evidence(worded("{code} performed", code=code), procedure)
         for code, procedure in procedure_codes(study)
         if {code, hospital_code_for(code, study.day), cpt_code_for(code, study.day)} & set(primaries)
     )
-    others = tuple(Evidence(f"{each} is charged", each) for each in study.lines if study_kind(each))
-    return done or others
+    return done or charge_evidence(each for each in study.lines if study_kind(each))
 
 
 def _fixes(lines: tuple[Line, ...], study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Fix, ...]:
@@ -180,9 +191,14 @@ def _fixes(lines: tuple[Line, ...], study: Study, case: Case, possible: tuple[st
     offered = possible if len(possible) <= MOST_ALTERNATIVES else ()
     decided = len(possible) == 1 and bool(procedure_codes(study))
     additions = tuple(
-        Fix(f"Add {code}", (_primary_line(code, lines[0], study, case),), recommended=decided) for code in offered
+        Fix(worded("Add {lines}", lines=code), (_primary_line(code, lines[0], study, case),), recommended=decided)
+        for code in offered
     )
-    return (*additions, Fix(f"Remove {lines[0].code}", tuple(map(RemoveLine, lines))))
+    return (*additions, _removal(lines))
+
+
+def _removal(lines: tuple[Line, ...]) -> Fix:
+    return Fix(worded("Remove {codes}", codes=lines[0].code), tuple(map(RemoveLine, lines)))
 
 
 def _primary_line(code: str, line: Line, study: Study, case: Case) -> AddLine:
@@ -207,17 +223,28 @@ def _check_order(order: Order, case: Case) -> Iterator[Verdict]:
             yield Passed(_ordered_with_primary, code, order)
             continue
         yield Finding(
-            summary=f"{code} is ordered without a primary: order its primary study, or remove the order.",
-            evidence=(Evidence(f"{code} is ordered", order),),
-            fixes=(Fix(f"Remove the order for {code}", (RemoveOrder(order, code),)),) if _is_only_code(order) else (),
-            notes=(f"Primaries of {code}: {', '.join(entry.codes)}.",),
+            summary=worded(
+                "{code} is ordered without a primary: order its primary study, or remove the order.", code=code
+            ),
+            evidence=(_is_ordered(code, order),),
+            fixes=(_order_removal(code, order),) if _is_only_code(order) else (),
+            notes=(worded("Primaries of {code}: {primaries}.", code=code, primaries=joined(", ", entry.codes)),),
             day=order.day,
             sources=(entry.source,),
         )
 
 
 def _ordered_with_primary(code: str, order: Order) -> Because:
-    return Because(f"{code} is ordered with a study that may be its primary", (Evidence(f"{code} is ordered", order),))
+    text = worded("{code} is ordered with a study that may be its primary", code=code)
+    return Because(text, (_is_ordered(code, order),))
+
+
+def _is_ordered(code: str, order: Order) -> Evidence:
+    return Evidence(worded("{code} is ordered", code=code), order)
+
+
+def _order_removal(code: str, order: Order) -> Fix:
+    return Fix(worded("Remove the order for {code}", code=code), (RemoveOrder(order, code),))
 
 
 def _is_only_code(order: Order) -> bool:
@@ -253,7 +280,10 @@ def _other_add_ons(case: Case) -> Iterator[Verdict]:
 
 
 def _by_contractors(lines: Sequence[Line]) -> Undecided:
-    reason = f"contractors define primaries of {lines[0].code}, and none of the listed ones is charged: ask your MAC"
+    reason = worded(
+        "contractors define primaries of {code}, and none of the listed ones is charged: ask your MAC",
+        code=lines[0].code,
+    )
     return Undecided("table", reason, charge_evidence(lines))
 
 
@@ -263,7 +293,10 @@ def _other_verdict(lines: tuple[Line, ...], entry: Primaries, case: Case) -> Fin
     if not entry.is_closed:
         return _by_contractors(lines)
     if others:
-        reason = f"another practitioner charges the primary of {lines[0].code}: paid only if both are of one group"
+        reason = worded(
+            "another practitioner charges the primary of {code}: paid only if both are of one group",
+            code=lines[0].code,
+        )
         return Undecided("claim", reason, charge_evidence([*lines, *others]))
     return _other_finding(lines, entry)
 
@@ -271,13 +304,15 @@ def _other_verdict(lines: tuple[Line, ...], entry: Primaries, case: Case) -> Fin
 def _other_finding(lines: tuple[Line, ...], entry: Primaries) -> Finding:
     line = lines[0]
     listed = sorted(entry.codes)
-    more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
+    primaries = joined(", ", listed[:MOST_LISTED])
+    if len(listed) > MOST_LISTED:
+        primaries = worded("{codes} and {number} more", codes=primaries, number=len(listed) - MOST_LISTED)
     return Finding(
-        summary=f"{line.code} is charged without a primary: remove it, or charge its primary.",
+        summary=worded("{code} is charged without a primary: remove it, or charge its primary.", code=line.code),
         evidence=charge_evidence(lines),
-        fixes=(Fix(f"Remove {line.code}", tuple(map(RemoveLine, lines))),) if line.certain and line.open else (),
+        fixes=(_removal(lines),) if line.certain and line.open else (),
         absent=entry.codes,
-        notes=(f"Primaries of {line.code} on this date of service: {', '.join(listed[:MOST_LISTED])}{more}.",),
+        notes=(_primaries_note(line.code, primaries),),
         day=line.day,
         indicator=None if line.certain else INFO,
         sources=(entry.source,),

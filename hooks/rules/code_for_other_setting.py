@@ -8,6 +8,7 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Indicator, Passed, Undecided, Verdict, rule
 from cds_service.core.tables import Source
+from cds_service.languages.worded import Worded, counted, linked, worded
 from hooks.codes.tables import CODES, CROSSWALK, OPPS, PC_TC
 from hooks.coding.claims import charge_evidence, days_checked, is_submitted, lines_with_units
 from hooks.coding.contrast import contrast_in
@@ -16,7 +17,7 @@ from hooks.coding.hospital import cpt_code_for, is_hospital_code_of_practice, st
 from hooks.coding.lines import grouped, lines_on
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import edit_in_table
-from hooks.coding.passing import because_of, codes_of, is_or_are, left_to
+from hooks.coding.passing import because_of, codes_of, left_to, not_under_review, number_of_codes
 from hooks.coding.published import (
     InForce,
     Status,
@@ -37,7 +38,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON
     tables=(OPPS, CROSSWALK, PC_TC),
     sources=(OPPS.sources["opps"], CODES.sources["hcpcs"], PC_TC.sources["fee-schedule"]),
     override_reasons=WRONG_CHARGE,
-    if_none="no code that this rule looks at is on a claim of the other setting",
+    if_none=worded("no code that this rule looks at is on a claim of the other setting"),
     every_code=True,
 )
 def code_for_other_setting(case: Case) -> Iterator[Verdict]:
@@ -76,11 +77,12 @@ Verdicts = Iterator[Verdict]
 
 
 def _no_hospital_code(lines: list[Line]) -> Because:
-    return because_of(f"the practitioner's claim has no hospital outpatient code: {codes_of(lines)}", lines)
+    text = worded("the practitioner's claim has no hospital outpatient code: {codes}", codes=codes_of(lines))
+    return because_of(text, lines)
 
 
 def _none_refused(lines: list[Line]) -> Because:
-    return because_of(f"no OPPS status on file keeps {codes_of(lines)} off a hospital claim", lines)
+    return because_of(worded("no OPPS status on file keeps {codes} off a hospital claim", codes=codes_of(lines)), lines)
 
 
 def _by_day(lines: list[Line], case: Case, verdict: Callable[[list[Line], Case], Verdicts]) -> Verdicts:
@@ -89,11 +91,7 @@ def _by_day(lines: list[Line], case: Case, verdict: Callable[[list[Line], Case],
         if is_submitted(by_day[day], case):
             yield from verdict(by_day[day], case)
         else:
-            yield Passed(_not_under_review, by_day[day])
-
-
-def _not_under_review(lines: list[Line]) -> Because:
-    return because_of(f"{codes_of(lines)} {is_or_are(lines)} not under review", lines)
+            yield Passed(not_under_review, by_day[day])
 
 
 def _finding(
@@ -121,8 +119,8 @@ def _codes_beside(line: Line, case: Case) -> frozenset[str]:
     return frozenset(other.code for other in lines_on(line.day, case) if other.claim == line.claim)
 
 
-def _joined(codes: list[str]) -> str:
-    return " and ".join(dict.fromkeys(codes))
+def _linked(codes: list[str]) -> Worded:
+    return linked(dict.fromkeys(codes))
 
 
 # --- hospital codes on a professional claim -------------------------------------------------------------------------
@@ -132,16 +130,29 @@ def _hospital_codes(lines: list[Line], case: Case) -> Verdicts:
     """One finding for a day; none where `contrast-not-supported` replaces the code already."""
     wrong = [line for line in lines if not _is_unsupported(line, case)]
     if not wrong:
-        yield Passed(left_to, "contrast-not-supported", f"{codes_of(lines)} without contrast on record", tuple(lines))
+        because = worded("{codes} without contrast on record", codes=codes_of(lines))
+        yield Passed(left_to, "contrast-not-supported", because, tuple(lines))
         return
-    codes = _joined([line.code for line in wrong])
-    targets = _joined([target for line in wrong if (target := cpt_code_for(line.code, line.day))])
     yield _finding(
-        f"{codes} on a practitioner's claim: a hospital outpatient code. Charge {targets or 'the CPT code'} instead.",
+        _hospital_code_summary(wrong),
         wrong,
         _replacements(wrong, case),
-        tuple(f"{describe(code)}." for code in dict.fromkeys(line.code for line in wrong)),
+        tuple(worded("{code}.", code=describe(code)) for code in dict.fromkeys(line.code for line in wrong)),
         _source_of_hospital_codes(wrong[0], case),
+    )
+
+
+def _hospital_code_summary(lines: list[Line]) -> Worded:
+    codes = _linked([line.code for line in lines])
+    targets = [target for line in lines if (target := cpt_code_for(line.code, line.day))]
+    if not targets:
+        return worded(
+            "{codes} on a practitioner's claim: a hospital outpatient code. Charge the CPT code instead.", codes=codes
+        )
+    return worded(
+        "{codes} on a practitioner's claim: a hospital outpatient code. Charge {targets} instead.",
+        codes=codes,
+        targets=_linked(targets),
     )
 
 
@@ -208,16 +219,20 @@ def _may_be_refused(line: Line, case: Case) -> bool:
 
 def _refused(lines: list[Line], case: Case) -> Verdicts:
     payer = payer_of(case, lines)
-    codes = _joined([line.code for line in lines])
+    codes = _linked([line.code for line in lines])
     if payer == "other":
-        yield Passed(because_of, f"the payer of {codes} is not Medicare", lines)
+        yield Passed(because_of, worded("the payer of {codes} is not Medicare", codes=codes), lines)
         return
     if payer == "unknown":
-        reason = f"the payer is unknown; Medicare may not take {codes} on a hospital outpatient claim"
+        reason = worded(
+            "the payer is unknown; Medicare may not take {codes} on a hospital outpatient claim", codes=codes
+        )
         yield Undecided("claim", reason, charge_evidence(lines), WHO_PAYS)
         return
     if is_outside_opps(lines, case):
-        reason = f"{codes}: this hospital is not paid under OPPS, so the statuses do not apply: ask your MAC"
+        reason = worded(
+            "{codes}: this hospital is not paid under OPPS, so the statuses do not apply: ask your MAC", codes=codes
+        )
         yield Undecided("claim", reason, charge_evidence(lines))
         return
     statuses = [status_on_hospital_claim(line, case) for line in lines]
@@ -231,9 +246,14 @@ def _refused(lines: list[Line], case: Case) -> Verdicts:
 
 def _refusal(refused: list[tuple[Line, Status]], case: Case) -> Finding:
     lines = [line for line, _ in refused]
-    codes = _joined([line.code for line in lines])
+    codes = _linked([line.code for line in lines])
     return _finding(
-        f"{codes} {'is' if codes == lines[0].code else 'are'} not paid on a Medicare hospital outpatient claim.",
+        counted(
+            "{codes} is not paid on a Medicare hospital outpatient claim.",
+            "{codes} are not paid on a Medicare hospital outpatient claim.",
+            number_of_codes(lines),
+            codes=codes,
+        ),
         lines,
         [named_fix([_refused_change(line, status, case) for line, status in refused], recommended=False)],
         tuple(dict.fromkeys(_status_note(line, status) for line, status in refused)),
@@ -243,10 +263,19 @@ def _refusal(refused: list[tuple[Line, Status]], case: Case) -> Finding:
 
 def _status_note(line: Line, status: Status) -> str:
     if status.instead:
-        return f"{line.code}: OPPS status {status.value}. The hospital reports {describe(status.instead)}."
+        return worded(
+            "{code}: OPPS status {status}. The hospital reports {instead}.",
+            code=line.code,
+            status=status.value,
+            instead=describe(status.instead),
+        )
     if status.value == "B":
-        return f"{line.code}: OPPS status B. Another code may be due, or it belongs on the practitioner's claim."
-    return f"{line.code}: OPPS status {status.value}. It belongs on the practitioner's claim."
+        return worded(
+            "{code}: OPPS status B. Another code may be due, or it belongs on the practitioner's claim.", code=line.code
+        )
+    return worded(
+        "{code}: OPPS status {status}. It belongs on the practitioner's claim.", code=line.code, status=status.value
+    )
 
 
 def _refused_change(line: Line, status: Status, case: Case) -> Change:
@@ -275,13 +304,15 @@ _SPLIT = "1"
 
 
 def _components(lines: list[Line], case: Case) -> Verdicts:
-    codes = _joined([line.code for line in lines])
+    codes = _linked([line.code for line in lines])
     found = component_indicator(lines[0].code, lines[0].day, case)
     yield _finding(
-        f"{codes} with TC on a hospital claim: the hospital's charge is the technical part without it.",
+        worded(
+            "{codes} with TC on a hospital claim: the hospital's charge is the technical part without it.", codes=codes
+        ),
         lines,
         [named_fix([RemoveModifier(line, "TC") for line in lines], recommended=False)],
-        ("TC separates the parts of a practitioner's fee; some payers reject it on a hospital claim.",),
+        (worded("TC separates the parts of a practitioner's fee; some payers reject it on a hospital claim."),),
         found.source if isinstance(found, Status) else PC_TC.sources["fee-schedule"],
         INFO,
     )

@@ -9,12 +9,13 @@ from msgspec.structs import replace
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, counted, worded
 from hooks.codes.tables import CODES, UNIT_LIMITS, CodeEntry
 from hooks.coding.claims import charge_evidence, claims, days_checked, is_submitted
 from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, codes_of, is_or_are, on_day
+from hooks.coding.passing import because_of, codes_of, number_of_codes
 from hooks.coding.products import is_supply, name_of
 from hooks.coding.published import InForce, Unknown, level_ii_dates
 from hooks.coding.questions import not_in_tables
@@ -31,7 +32,7 @@ WASTE = ("JW", "JZ")
     tables=(CODES, UNIT_LIMITS),
     sources=(CODES.sources["hcpcs"], CODES.sources["ncci-add-ons"], UNIT_LIMITS.sources["mue-hospital"]),
     override_reasons=WRONG_CHARGE,
-    if_none="no code with known dates is under review",
+    if_none=worded("no code with known dates is under review"),
     every_code=True,
 )
 def code_not_active(case: Case) -> Iterator[Verdict]:
@@ -66,8 +67,17 @@ def code_not_active(case: Case) -> Iterator[Verdict]:
 
 
 def _in_effect(day: date | None, lines: list[Line]) -> Because:
-    when = on_day(day) or "; no date of service is stated"
-    return because_of(f"{codes_of(lines)} {is_or_are(lines)} in effect{when}", lines)
+    number, codes = number_of_codes(lines), codes_of(lines)
+    if day is None:
+        text = counted(
+            "{codes} is in effect; no date of service is stated",
+            "{codes} are in effect; no date of service is stated",
+            number,
+            codes=codes,
+        )
+    else:
+        text = counted("{codes} is in effect on {day}", "{codes} are in effect on {day}", number, codes=codes, day=day)
+    return because_of(text, lines)
 
 
 def _verdict(
@@ -85,7 +95,11 @@ def _verdict(
     elif entry.temporary and day is not None and entry.verified_through and day > entry.verified_through:
         yield Undecided(
             "table",
-            f"{code} is a temporary code, verified through {entry.verified_through}: verify that it is still active",
+            worded(
+                "{code} is a temporary code, verified through {day}: verify that it is still active",
+                code=code,
+                day=entry.verified_through,
+            ),
             charge_evidence(lines),
         )
     elif is_off_market(code, day):
@@ -93,7 +107,7 @@ def _verdict(
     elif is_discontinued(code):
         yield Undecided(
             "table",
-            f"{name_of(code)} is discontinued; it is unknown if it was sold on this date",
+            worded("{product} is discontinued; it is unknown if it was sold on this date", product=name_of(code)),
             charge_evidence(lines),
         )
 
@@ -104,11 +118,10 @@ def _by_release(lines: list[Line], dates: InForce | Unknown | None) -> Iterator[
     if isinstance(dates, Unknown):
         yield not_in_tables(dates.reason, lines)
     elif dates is not None and not dates.on_day:
-        until = f" to {dates.last.isoformat()}" if dates.last else ""
         yield Finding(
-            summary=f"{code} is not in effect on this date of service: charge a code in effect, or remove it.",
+            summary=_not_in_effect(code),
             evidence=charge_evidence(lines),
-            notes=(f"{code}: in effect from {dates.first.isoformat()}{until}.",),
+            notes=(worded("{code}: {dates}.", code=code, dates=_dates(dates)),),
             day=lines[0].day,
             indicator=None if certain else INFO,
             sources=(dates.source,),
@@ -125,11 +138,10 @@ def _outside_dates(lines: list[Line], claim: tuple[Line, ...], case: Case) -> Fi
     before = entry.before if _is_before(entry, day) else None
     fixable = before and certain and all(line.open for line in lines)
     return Finding(
-        summary=f"{code} is not in effect on this date of service: "
-        + (f"{before} was." if before else "charge a code in effect, or remove it."),
+        summary=_before_its_time(code, before) if before else _not_in_effect(code),
         evidence=charge_evidence(lines),
         fixes=tuple(_earlier_code(before, lines, claim, case)) if before and fixable else (),
-        notes=(f"{describe(code)}: {_dates(entry)}.",),
+        notes=(worded("{code}: {dates}.", code=describe(code), dates=_dates(entry)),),
         day=day,
         indicator=None if certain else INFO,
         sources=(CODES.source(entry),),
@@ -146,9 +158,20 @@ def _is_before(entry: CodeEntry, day: date | None) -> bool:
     return entry.first is not None and day is not None and day < entry.first
 
 
-def _dates(entry: CodeEntry) -> str:
-    first = f"in effect from {entry.first.isoformat()}" if entry.first else "in effect"
-    return f"{first} to {entry.last.isoformat()}" if entry.last else first
+def _not_in_effect(code: str) -> Worded:
+    return worded("{code} is not in effect on this date of service: charge a code in effect, or remove it.", code=code)
+
+
+def _before_its_time(code: str, before: str) -> Worded:
+    return worded("{code} is not in effect on this date of service: {before} was.", code=code, before=before)
+
+
+def _dates(entry: CodeEntry | InForce) -> Worded:
+    if entry.first and entry.last:
+        return worded("in effect from {first} to {last}", first=entry.first, last=entry.last)
+    if entry.first:
+        return worded("in effect from {first}", first=entry.first)
+    return worded("in effect to {last}", last=entry.last) if entry.last else worded("in effect")
 
 
 def _earlier_code(code: str, lines: list[Line], claim: tuple[Line, ...], case: Case) -> Iterator[Fix]:
@@ -159,11 +182,11 @@ def _earlier_code(code: str, lines: list[Line], claim: tuple[Line, ...], case: C
         each.code for each in claim if each.day == line.day and is_supply(each.code) and is_valid_supply(each)
     }
     if code in others_charged:
-        yield Fix(f"Remove {line.code}", (RemoveLine(line), *removals), recommended=True)
+        yield Fix(worded("Remove {codes}", codes=line.code), (RemoveLine(line), *removals), recommended=True)
     elif not others_charged and _agent_allows(code, line, case):
         changes: list[Change] = [RemoveModifier(line, each) for each in line.modifiers if each in WASTE]
         changes += [ReplaceCode(line, code), SetUnits(replace(line, code=code), Decimal(1)), *removals]
-        yield Fix(f"Replace {line.code} by {code}", tuple(changes))
+        yield Fix(worded("Replace {old} by {new}", old=line.code, new=code), tuple(changes))
 
 
 def _agent_allows(code: str, line: Line, case: Case) -> bool:
@@ -180,12 +203,14 @@ def _discontinued(code: str, lines: list[Line], claim: tuple[Line, ...]) -> Find
     """No replacement is offered; the line is removed if another code already charges the agent."""
     certain = all(line.certain for line in lines)
     others = [each for each in claim if each.day == lines[0].day and is_supply(each.code) and is_valid_supply(each)]
-    fix = Fix(f"Remove {code}", tuple(RemoveLine(line) for line in lines))
+    fix = Fix(worded("Remove {codes}", codes=code), tuple(RemoveLine(line) for line in lines))
     return Finding(
-        summary=f"{code} is for a discontinued drug: charge the product that was used.",
+        summary=worded("{code} is for a discontinued drug: charge the product that was used.", code=code),
         evidence=charge_evidence([*lines, *others]),
         fixes=(fix,) if others and certain and all(line.open for line in lines) else (),
-        notes=(f"Medicare allows no units of {code}. The record must show the product that was given.",),
+        notes=(
+            worded("Medicare allows no units of {code}. The record must show the product that was given.", code=code),
+        ),
         day=lines[0].day,
         indicator=None if certain else INFO,
         sources=tuple(dict.fromkeys(UNIT_LIMITS.source(limit) for limit in zero_limits(code, lines[0].day))),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, ReplaceCode
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, linked, worded
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import ADD_ONS, CROSSWALK, PRODUCTS
 from hooks.coding.contrast import ContrastUse, contrast_in, has_contrast_add_on
@@ -37,7 +38,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospi
     tables=(ADD_ONS, PRODUCTS, CROSSWALK),
     sources=(ADD_ONS.sources["ncci-add-ons"], ASE_2018),
     override_reasons=MISSING_CHARGE,
-    if_none="no stress echo is under review",
+    if_none=worded("no stress echo is under review"),
 )
 def contrast_add_on_missing(case: Case) -> Iterator[Verdict]:
     """93352 is missing for a stress echo with contrast.
@@ -66,18 +67,21 @@ def contrast_add_on_missing(case: Case) -> Iterator[Verdict]:
 
 def _has_add_on(study: Study) -> Because:
     lines = study.lines_for(CONTRAST_ADD_ON)
-    verb = "charged" if lines else "ordered"
-    return because_of(f"{CONTRAST_ADD_ON} is {verb} for the stress echo{on_day(study.day)}", lines)
+    code, day = CONTRAST_ADD_ON, on_day(study.day)
+    if lines:
+        return because_of(worded("{code} is charged for the stress echo{on_day}", code=code, on_day=day), lines)
+    return because_of(worded("{code} is ordered for the stress echo{on_day}", code=code, on_day=day), lines)
 
 
 def _other_code_covers(study: Study) -> Because:
     """A hospital code includes the use of contrast; 0439T, charged or performed, excludes 93352."""
     hospital = [line for line in study.primaries if is_hospital_code(line)]
     if hospital:
-        return because_of(f"{codes_of(hospital)} includes the use of contrast", hospital)
+        return because_of(worded("{codes} includes the use of contrast", codes=codes_of(hospital)), hospital)
     if study.lines_for(PERFUSION_ADD_ON) or not are_hospital_codes(_recorded(study)):
-        return because_of(f"{PERFUSION_ADD_ON} takes the place of {CONTRAST_ADD_ON}", study.lines_for(PERFUSION_ADD_ON))
-    return Because("the hospital code on record includes the use of contrast", study_evidence(study))
+        text = worded("{code} takes the place of {other}", code=PERFUSION_ADD_ON, other=CONTRAST_ADD_ON)
+        return because_of(text, study.lines_for(PERFUSION_ADD_ON))
+    return Because(worded("the hospital code on record includes the use of contrast"), study_evidence(study))
 
 
 def _recorded(study: Study) -> set[str]:
@@ -96,7 +100,8 @@ def _includes_contrast(study: Study) -> bool:
 def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
     if _is_medicare_hospital_study(study, case) and not (use.given == "unknown" and study.ambiguous):
         lines = medicare_hospital_lines(study, case)
-        yield Passed(left_to, "hospital-contrast-code", f"{codes_of(lines)} on a Medicare hospital claim", lines)
+        because = worded("{codes} on a Medicare hospital claim", codes=codes_of(lines))
+        yield Passed(left_to, "hospital-contrast-code", because, lines)
         return
     if any(isinstance(each, Line) and each.code in {CONTRAST_ADD_ON, PERFUSION_ADD_ON} for each in study.ambiguous):
         yield _undecided(study)
@@ -105,20 +110,19 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
     elif use.given == "contradicted":
         yield Undecided(
             "contradiction",
-            "a contrast supply is charged, but the record shows that no contrast was given",
+            worded("a contrast supply is charged, but the record shows that no contrast was given"),
             (*use.evidence, *use.against),
         )
     elif use.given == "unknown" and use.hints:
-        question = _question(
-            study, use.hints, "Contrast is named in free text only, which does not support a suggested charge."
-        )
+        note = worded("Contrast is named in free text only, which does not support a suggested charge.")
+        question = _question(study, use.hints, note)
         yield replace(question, question=was_contrast_given(study.day, case) if case.stage == "claim" else None)
     elif study.ambiguous:
         yield _undecided(study)
     elif use.given == "unknown" and case.stage == "claim":
         yield Undecided(
             "record",
-            "contrast use is unknown because the administration record is incomplete",
+            worded("contrast use is unknown because the administration record is incomplete"),
             study_evidence(study),
             was_contrast_given(study.day, case),
         )
@@ -128,15 +132,16 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
 
 def _no_contrast(study: Study, use: ContrastUse) -> Because:
     if use.given == "no":
-        return Because(f"the record shows no contrast at the stress echo{on_day(study.day)}", use.against)
-    return Because("the stress echo is ordered without contrast", study_evidence(study))
+        text = worded("the record shows no contrast at the stress echo{on_day}", on_day=on_day(study.day))
+        return Because(text, use.against)
+    return Because(worded("the stress echo is ordered without contrast"), study_evidence(study))
 
 
 def _undecided(study: Study) -> Undecided:
     return Undecided(
         "studies",
-        "contrast was given at one of several echo studies of the day; the record does not state which",
-        tuple(Evidence("may belong to one of several studies", record) for record in study.ambiguous),
+        worded("contrast was given at one of several echo studies of the day; the record does not state which"),
+        tuple(Evidence(worded("may belong to one of several studies"), record) for record in study.ambiguous),
     )
 
 
@@ -149,9 +154,10 @@ def _is_medicare_hospital_study(study: Study, case: Case) -> bool:
 def _missing(study: Study, use: ContrastUse, case: Case) -> Finding | Undecided:
     evidence = (*study_evidence(study), *(use.evidence or use.orders))
     if not study.certain:
-        return _question(study, evidence, "The study's code has no code system, so no change is suggested.")
+        return _question(study, evidence, worded("The study's code has no code system, so no change is suggested."))
     if case.stage == "claim" and not study.primaries and not stress_echo_is_flagged(study, case):
-        return Undecided("claim", "the stress echo is not charged, so 93352 would have no primary", evidence)
+        reason = worded("the stress echo is not charged, so {code} would have no primary", code=CONTRAST_ADD_ON)
+        return Undecided("claim", reason, evidence)
     return _finding(study, evidence, case)
 
 
@@ -159,18 +165,14 @@ def _finding(study: Study, evidence: tuple[Evidence, ...], case: Case) -> Findin
     hospital = medicare_hospital_lines(study, case)
     claim_line = next((line for line in study.primaries if line not in hospital), None)
     choices = () if hospital else supply_choices(study, case)
-    fixes = fixes_with_supplies(
-        f"Add {CONTRAST_ADD_ON}", [add_code(study, case, CONTRAST_ADD_ON, Decimal(1), claim_line)], choices
-    )
+    fixes = fixes_with_supplies([add_code(study, case, CONTRAST_ADD_ON, Decimal(1), claim_line)], choices)
     instead = hospital_alternative(study, case)
     if instead:
         supplies = choices[0] if len(choices) == 1 else ()
-        of = f" for {instead.line.code}" if isinstance(instead, ReplaceCode) else ""
-        fixes.append(Fix(f"Medicare hospital claim: {instead.code}{of}", (instead, *supplies)))
+        fixes.append(Fix(_instead(instead), (instead, *supplies)))
     codes = [CONTRAST_ADD_ON, *_supply_named(choices)]
     return Finding(
-        summary=f"Contrast {'was given at' if case.stage == 'claim' else 'with'} this stress echo: "
-        f"add {' and '.join(codes)}.",
+        summary=_summary(linked(codes), case),
         evidence=evidence,
         fixes=tuple(fixes),
         notes=(*supply_notes(study, case), *_setting_notes(study, instead is not None)),
@@ -179,28 +181,45 @@ def _finding(study: Study, evidence: tuple[Evidence, ...], case: Case) -> Findin
     )
 
 
+def _summary(codes: Worded, case: Case) -> Worded:
+    if case.stage == "claim":
+        return worded("Contrast was given at this stress echo: add {codes}.", codes=codes)
+    return worded("Contrast with this stress echo: add {codes}.", codes=codes)
+
+
+def _instead(change: ReplaceCode | AddLine) -> Worded:
+    if isinstance(change, ReplaceCode):
+        return worded("Medicare hospital claim: {new} for {old}", new=change.code, old=change.line.code)
+    return worded("Medicare hospital claim: {new}", new=change.code)
+
+
 def _supply_named(choices: tuple[tuple[AddLine, ...], ...]) -> list[str]:
     codes = [code_with_units(line) for line in common_supplies(choices)]
-    return codes or (["the supply code of the agent"] if choices else [])
+    return codes or ([worded("the supply code of the agent")] if choices else [])
 
 
 def _setting_notes(study: Study, may_be_hospital: bool) -> Iterator[str]:
     if any(is_split(line) for line in study.primaries):
-        yield (
+        yield worded(
             "The study is charged by component (26 or TC), so another party owns the equipment. Professional societies "
-            "allow the practitioner to charge 93352 in a facility, but the Medicare fee schedule lists it as not "
-            "applicable there: confirm with your MAC. 93352 itself takes neither 26 nor TC."
+            "allow the practitioner to charge {code} in a facility, but the Medicare fee schedule lists it as not "
+            "applicable there: confirm with your MAC. {code} itself takes neither 26 nor TC.",
+            code=CONTRAST_ADD_ON,
         )
     if may_be_hospital:
-        yield (
+        yield worded(
             "The claim type (professional or hospital) is unknown. A Medicare hospital outpatient claim reports the "
-            "study with contrast under a C code plus the supply, never with 93352."
+            "study with contrast under a C code plus the supply, never with {code}.",
+            code=CONTRAST_ADD_ON,
         )
 
 
 def _question(study: Study, evidence: tuple[Evidence, ...], note: str) -> Finding:
     return Finding(
-        summary="Contrast may be part of this stress echo: if it is used, charge 93352 and the supply code.",
+        summary=worded(
+            "Contrast may be part of this stress echo: if it is used, charge {code} and the supply code.",
+            code=CONTRAST_ADD_ON,
+        ),
         evidence=evidence,
         notes=(note,),
         day=study.day,

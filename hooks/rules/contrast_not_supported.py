@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode
-from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Passed, Verdict, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Passed, Verdict, rule
+from cds_service.languages.worded import Worded, counted, linked, worded
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
+from hooks.coding.claims import charge_evidence
 from hooks.coding.contrast import ContrastUse, contrast_in
 from hooks.coding.fixes import named_fix
 from hooks.coding.hospital import cpt_code_for
@@ -24,7 +26,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_ki
     tables=(CODES, PRODUCTS, CROSSWALK),
     sources=(CODES.sources["hcpcs"], CROSSWALK.sources["opps"], ASE_2018),
     override_reasons=WRONG_CHARGE,
-    if_none="no charge for contrast is under review",
+    if_none=worded("no charge for contrast is under review"),
 )
 def contrast_not_supported(case: Case) -> Iterator[Verdict]:
     """Contrast is charged, but the record shows that no agent was given.
@@ -55,11 +57,13 @@ def contrast_not_supported(case: Case) -> Iterator[Verdict]:
 def _supported(use: ContrastUse, lines: tuple[Line, ...], case: Case) -> Because:
     """The record of contrast or, where there is none, that it rules no contrast out."""
     if case.stage == "order":
-        return because_of(f"{codes_of(lines)} may be planned before contrast is given", lines)
+        return because_of(worded("{codes} may be planned before contrast is given", codes=codes_of(lines)), lines)
     records = tuple(seen for seen in use.evidence if not isinstance(seen.record, Line))
     if records:
-        return Because(f"the record supports {codes_of(lines)}: {records[0].seen}", records)
-    return because_of(f"nothing on record rules out the contrast behind {codes_of(lines)}", lines)
+        text = worded("the record supports {codes}: {seen}", codes=codes_of(lines), seen=records[0].seen)
+        return Because(text, records)
+    text = worded("nothing on record rules out the contrast behind {codes}", codes=codes_of(lines))
+    return because_of(text, lines)
 
 
 def _charges_contrast(line: Line) -> bool:
@@ -70,10 +74,10 @@ def _finding(study: Study, use: ContrastUse, charged: tuple[Line, ...]) -> Findi
     certain = all(line.certain for line in charged)
     fixable = certain and all(line.open for line in charged)
     changes = tuple(_change(line, study) for line in charged)
-    codes = " and ".join(sorted({line.code for line in charged}))
+    codes = linked(sorted({line.code for line in charged}))
     return Finding(
-        summary=f"{codes} charged, but the record {_record_states(use)}: {_action(changes)}.",
-        evidence=(*(Evidence(f"{line} is charged", line) for line in charged), *use.against),
+        summary=_summary(codes, use, changes),
+        evidence=(*charge_evidence(charged), *use.against),
         fixes=(named_fix(changes, recommended=bool(use.against)),) if fixable else (),
         notes=() if use.against else (_COMPLETE_RECORD_NOTE,),
         day=study.day,
@@ -81,19 +85,29 @@ def _finding(study: Study, use: ContrastUse, charged: tuple[Line, ...]) -> Findi
     )
 
 
-_COMPLETE_RECORD_NOTE = (
+_COMPLETE_RECORD_NOTE = worded(
     "The administration record is complete and lists no contrast agent for this study. If one was given, for example "
     "by a hospital with its own record, have it documented before the claim is submitted."
 )
 
 
-def _record_states(use: ContrastUse) -> str:
-    return "states that no contrast was given" if use.against else "lists no contrast given"
+def _summary(codes: Worded, use: ContrastUse, changes: tuple[Change, ...]) -> Worded:
+    """The finding in one sentence; the numbers of codes and of lines are said by the action."""
+    if use.against:
+        return worded(
+            "{codes} charged, but the record states that no contrast was given: {action}.",
+            codes=codes,
+            action=_action(changes),
+        )
+    return worded(
+        "{codes} charged, but the record lists no contrast given: {action}.", codes=codes, action=_action(changes)
+    )
 
 
-def _action(changes: tuple[Change, ...]) -> str:
-    verb = "correct" if any(isinstance(change, ReplaceCode) for change in changes) else "remove"
-    return f"{verb} {'it' if len(changes) == 1 else 'them'}"
+def _action(changes: tuple[Change, ...]) -> Worded:
+    if any(isinstance(change, ReplaceCode) for change in changes):
+        return counted("correct it", "correct them", len(changes))
+    return counted("remove it", "remove them", len(changes))
 
 
 def _change(line: Line, study: Study) -> Change:

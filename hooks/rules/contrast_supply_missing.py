@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from cds_service.core.case import Case
+from cds_service.core.changes import AddLine
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, linked, worded
 from hooks.codes.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.claims import charge_evidence
 from hooks.coding.contrast import ContrastUse, ambiguous_agents, contrast_in, contrast_is_charged
 from hooks.coding.fixes import (
     code_with_units,
@@ -29,7 +32,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], MEDLEARN_2018, NORIDIAN_JZ_2024),
     override_reasons=MISSING_CHARGE,
-    if_none="no stress echo with contrast is under review",
+    if_none=worded("no stress echo with contrast is under review"),
 )
 def contrast_supply_missing(case: Case) -> Iterator[Verdict]:
     """The contrast agent of a stress echo is not charged.
@@ -61,27 +64,32 @@ def contrast_supply_missing(case: Case) -> Iterator[Verdict]:
 
 def _no_contrast(study: Study) -> Because:
     if study.kind == "none":
-        return Because("no stress echo is charged with contrast", study_evidence(study))
-    return Because(f"no contrast is charged with the stress echo{on_day(study.day)}", study_evidence(study))
+        return Because(worded("no stress echo is charged with contrast"), study_evidence(study))
+    text = worded("no contrast is charged with the stress echo{on_day}", on_day=on_day(study.day))
+    return Because(text, study_evidence(study))
 
 
 def _not_missing(study: Study) -> Because:
     if study.supplies:
-        return because_of(f"{named(map(str, study.supplies))} charges the agent{on_day(study.day)}", study.supplies)
-    return because_of(f"the facility charges the agent, beside {named(map(str, study.lines))}", study.lines)
+        supplies = named(map(str, study.supplies))
+        text = worded("{lines} charges the agent{on_day}", lines=supplies, on_day=on_day(study.day))
+        return because_of(text, study.supplies)
+    text = worded("the facility charges the agent, beside {lines}", lines=named(map(str, study.lines)))
+    return because_of(text, study.lines)
 
 
 def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
     evidence = (*_study_and_add_ons(study), *use.evidence)
     if use.given == "no":
-        yield Undecided(
-            "contradiction", "contrast is charged, but the record shows that none was given", (*evidence, *use.against)
-        )
+        reason = worded("contrast is charged, but the record shows that none was given")
+        yield Undecided("contradiction", reason, (*evidence, *use.against))
     elif ambiguous_agents(study):
         yield Undecided(
             "studies",
-            "the agent was given at one of several echo studies of the day; the record does not state which",
-            tuple(Evidence("may belong to one of several studies", record) for record in ambiguous_agents(study)),
+            worded("the agent was given at one of several echo studies of the day; the record does not state which"),
+            tuple(
+                Evidence(worded("may belong to one of several studies"), record) for record in ambiguous_agents(study)
+            ),
         )
     else:
         yield _finding(study, evidence, use, case)
@@ -89,19 +97,25 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
 
 def _study_and_add_ons(study: Study) -> tuple[Evidence, ...]:
     codes = (CONTRAST_ADD_ON, PERFUSION_ADD_ON)
-    add_ons = tuple(Evidence(f"{line} is charged", line) for code in codes for line in study.lines_for(code))
-    return (*study_evidence(study), *add_ons)
+    add_ons = (line for code in codes for line in study.lines_for(code))
+    return (*study_evidence(study), *charge_evidence(add_ons))
 
 
 def _finding(study: Study, evidence: tuple[Evidence, ...], use: ContrastUse, case: Case) -> Finding:
     choices = supply_choices(study, case)
     certain = all(line.certain for line in (*study.primaries, *study.lines_for(CONTRAST_ADD_ON)))
-    codes = " and ".join(code_with_units(line) for line in common_supplies(choices)) or "the code of the product used"
     return Finding(
-        summary=f"Contrast is charged without its supply code: add {codes}.",
+        summary=_summary(common_supplies(choices)),
         evidence=(*evidence, *use.hints),
-        fixes=tuple(fixes_with_supplies("", (), choices)) if certain else (),
+        fixes=tuple(fixes_with_supplies((), choices)) if certain else (),
         notes=supply_notes(study, case),
         day=study.day,
         indicator=None if certain else INFO,
     )
+
+
+def _summary(supplies: tuple[AddLine, ...]) -> Worded:
+    if not supplies:
+        return worded("Contrast is charged without its supply code: add the code of the product used.")
+    codes = linked(map(code_with_units, supplies))
+    return worded("Contrast is charged without its supply code: add {codes}.", codes=codes)

@@ -9,18 +9,18 @@ from cds_service.core.case import Case, ClaimType, Diagnosis, Line, Order, Proce
 from cds_service.core.concepts import BILLING
 from cds_service.core.notation import codes_without_modifiers
 from cds_service.core.rules import INFO, Because, Evidence, Finding, Passed, Question, SetUp, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, listed, worded
 from hooks.codes.sources import MCD_EDITIONS
 from hooks.codes.tables import POLICIES
 from hooks.coding.articles import NotListed, Open, compared, listed_diagnosis, parts_of
 from hooks.coding.claims import settings_of
 from hooks.coding.override_reasons import COVERAGE
-from hooks.coding.passing import on_day
 from hooks.coding.published import source_of
 from hooks.coding.questions import WHEN, WHICH_DIAGNOSES, WHO_PAYS
 from hooks.coding.setting_and_payer import Payer, payer_of
 
 CODES = ("93350", "93351", "93352", "C8928", "C8930", "0439T")
-CAUTION = "Listing is not coverage, and not listed is not a denial: read the article and the record."
+CAUTION = worded("Listing is not coverage, and not listed is not a denial: read the article and the record.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,16 @@ class _Charged:
     @property
     def evidence(self) -> Evidence:
         """The code with the diagnoses beside it."""
-        verb = "charged" if isinstance(self.record, Line) else "ordered"
-        beside = ", ".join(dict.fromkeys(each.code for each in self.own if each.code))
-        return Evidence(f"{self.code} is {verb}" + (f" with {beside}" if beside else ""), self.record)
+        return Evidence(self._seen(", ".join(dict.fromkeys(each.code for each in self.own if each.code))), self.record)
+
+    def _seen(self, beside: str) -> Worded:
+        if isinstance(self.record, Line):
+            if beside:
+                return worded("{code} is charged with {diagnoses}", code=self.code, diagnoses=beside)
+            return worded("{code} is charged", code=self.code)
+        if beside:
+            return worded("{code} is ordered with {diagnoses}", code=self.code, diagnoses=beside)
+        return worded("{code} is ordered", code=self.code)
 
 
 @rule(
@@ -55,10 +62,10 @@ class _Charged:
     sources=(MCD_EDITIONS,),
     override_reasons=COVERAGE,
     about=CODES,
-    if_none="no code of a stress echo or of contrast is under review",
+    if_none=worded("no code of a stress echo or of contrast is under review"),
     set_up=SetUp(
         lambda case: bool(case.site.medicare) or case.tables.has("articles"),
-        "not set up: name the Medicare contractor in the site's file and load its articles",
+        worded("not set up: name the Medicare contractor in the site's file and load its articles"),
     ),
 )
 def diagnosis_not_listed(case: Case) -> Iterator[Verdict]:
@@ -107,11 +114,12 @@ def _question(asked: Open, charged: _Charged, case: Case) -> Question | None:
 def _nothing_found(charged: _Charged, case: Case) -> Because:
     """Another payer, the diagnosis that an article lists, or no article for the code."""
     if _payer(charged, case) == "other" or charged.day is None:
-        return Because(f"the payer of {charged.code} is not Medicare", (charged.evidence,))
+        return Because(worded("the payer of {code} is not Medicare", code=charged.code), (charged.evidence,))
     for part in parts_of(charged.claim_type, case):
-        if (listed := listed_diagnosis(charged.code, charged.day, part, charged.codes, case)) is not None:
-            return Because(f"{charged.code}: {listed}", (charged.evidence,))
-    return Because(f"no article in force{on_day(charged.day)} restricts {charged.code}", (charged.evidence,))
+        if (reason := listed_diagnosis(charged.code, charged.day, part, charged.codes, case)) is not None:
+            return Because(worded("{code}: {reason}", code=charged.code, reason=reason), (charged.evidence,))
+    text = worded("no article in force on {day} restricts {code}", day=charged.day, code=charged.code)
+    return Because(text, (charged.evidence,))
 
 
 def _charged(case: Case) -> Iterator[_Charged]:
@@ -147,11 +155,11 @@ def _verdict(charged: _Charged, case: Case) -> NotListed | Open | None:
     if payer == "other":
         return None
     if payer == "unknown":
-        return Open("claim", "the payer is not known: only Medicare's contractors publish these articles")
+        return Open("claim", worded("the payer is not known: only Medicare's contractors publish these articles"))
     if not case.site.medicare:
-        return Open("claim", "the site's file names no Medicare contractor (`medicare`)")
+        return Open("claim", worded("the site's file names no Medicare contractor (`medicare`)"))
     if charged.day is None:
-        return Open("claim", f"{charged.code} has no date of service")
+        return Open("claim", worded("{code} has no date of service", code=charged.code))
     return _by_part(charged, charged.day, case)
 
 
@@ -173,9 +181,12 @@ def _by_part(charged: _Charged, day: date, case: Case) -> NotListed | Open | Non
 
 def _finding(charged: list[_Charged], day: date | None, articles: tuple[Article, ...]) -> Finding:
     codes = ", ".join(dict.fromkeys(each.code for each in charged))
-    named = " and ".join(dict.fromkeys(each.row.name for each in articles))
     return Finding(
-        summary=f"{codes}: no diagnosis is on the list of {named}; read the article and the record.",
+        summary=worded(
+            "{codes}: no diagnosis is on the list of {articles}; read the article and the record.",
+            codes=codes,
+            articles=listed(dict.fromkeys(each.row.name for each in articles)),
+        ),
         evidence=tuple(each.evidence for each in charged),
         notes=(*(_in_force(each) for each in articles), CAUTION),
         day=day,
@@ -183,7 +194,11 @@ def _finding(charged: list[_Charged], day: date | None, articles: tuple[Article,
     )
 
 
-def _in_force(article: Article) -> str:
+def _in_force(article: Article) -> Worded:
     row, release = article.row, article.release
-    since = f", in force since {row.first.isoformat()}" if row.first else ""
-    return f"{row.name} version {row.version}{since}, by {release.file} of {release.quarter}."
+    names = {"article": row.name, "version": str(row.version), "file": release.file, "edition": release.quarter}
+    if row.first is None:
+        return worded("{article} version {version}, by {file} of {edition}.", **names)
+    return worded(
+        "{article} version {version}, in force since {first}, by {file} of {edition}.", first=row.first, **names
+    )

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
-from cds_service.core.rules import INFO, Because, Evidence, Finding, Passed, Verdict, rule
+from cds_service.core.rules import INFO, Because, Finding, Passed, Verdict, rule
+from cds_service.languages.worded import Worded, joined, name, prose, worded
 from hooks.codes.tables import DOCUMENTATION
+from hooks.coding.claims import charge_evidence
 from hooks.coding.contrast import contrast_in
-from hooks.coding.documentation import DocumentationCheck, documentation_of, is_incomplete
+from hooks.coding.documentation import DocumentationCheck, State, documentation_of, is_incomplete
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, left_to
 from hooks.coding.studies import Study, studies
@@ -20,7 +22,7 @@ from hooks.coding.study_codes import CONTRAST_ADD_ON
     tables=(DOCUMENTATION,),
     sources=(DOCUMENTATION.sources["reference-pages"], DOCUMENTATION.sources["bracco-2016"]),
     override_reasons=WRONG_CHARGE,
-    if_none="93352 is not submitted",
+    if_none=worded("{code} is not submitted", code=CONTRAST_ADD_ON),
 )
 def documentation_incomplete(case: Case) -> Iterator[Verdict]:
     """93352 is charged, but supporting documentation is missing from the record.
@@ -41,7 +43,8 @@ def documentation_incomplete(case: Case) -> Iterator[Verdict]:
         if not lines:
             continue
         if contrast_in(study, case).given in {"no", "contradicted"}:
-            yield Passed(left_to, "contrast-not-supported", f"{CONTRAST_ADD_ON} without contrast on record", lines)
+            unsupported = worded("{codes} without contrast on record", codes=CONTRAST_ADD_ON)
+            yield Passed(left_to, "contrast-not-supported", unsupported, lines)
         elif is_incomplete(study, case):
             yield _finding(study, lines, case)
         else:
@@ -51,21 +54,40 @@ def documentation_incomplete(case: Case) -> Iterator[Verdict]:
 def _none_missing(study: Study, lines: tuple[Line, ...], case: Case) -> Because:
     checked = documentation_of(study, case)
     found = sum(each.state == "found" for each in checked)
-    rest = "" if found == len(checked) else ", and the others may be in parts that were not sent"
-    return because_of(f"{found} of {len(checked)} supporting items found{rest}", lines)
+    if found == len(checked):
+        return because_of(worded("{found} of {all} supporting items found", found=found, all=len(checked)), lines)
+    text = worded(
+        "{found} of {all} supporting items found, and the others may be in parts that were not sent",
+        found=found,
+        all=len(checked),
+    )
+    return because_of(text, lines)
 
 
 def _finding(study: Study, lines: tuple[Line, ...], case: Case) -> Finding:
     checked = documentation_of(study, case)
     absent = [each for each in checked if each.state == "not found"]
     return Finding(
-        summary=f"93352: {len(absent)} of {len(checked)} supporting items are missing from the record: add them.",
-        evidence=tuple(Evidence(f"{line} is charged", line) for line in lines),
+        summary=worded(
+            "{code}: {absent} of {all} supporting items are missing from the record: add them.",
+            code=CONTRAST_ADD_ON,
+            absent=len(absent),
+            all=len(checked),
+        ),
+        evidence=charge_evidence(lines),
         checklist=tuple(_row(each) for each in checked),
-        notes=("Not found: " + "; ".join(each.item.name for each in absent) + ".",),
+        notes=(worded("Not found: {items}.", items=joined("; ", (prose(each.item.name) for each in absent))),),
         day=study.day,
     )
 
 
+_STATES: dict[State, Worded] = {
+    "found": worded("found"),
+    "not found": worded("not found"),
+    "unknown": worded("unknown"),
+}
+
+
 def _row(checked: DocumentationCheck) -> tuple[str, str, str]:
-    return checked.item.name, checked.state, ", ".join(dict.fromkeys(each.origin.reference for each in checked.records))
+    references = dict.fromkeys(each.origin.reference for each in checked.records)
+    return prose(checked.item.name), _STATES[checked.state], name(", ".join(references))

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, Change, RemoveLine, RemoveModifier, ReplaceCode
-from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, listed, worded
 from hooks.codes.tables import CROSSWALK, OPPS
-from hooks.coding.claims import DISTINCT_SERVICE
+from hooks.coding.claims import DISTINCT_SERVICE, charge_evidence
 from hooks.coding.contrast import ContrastUse, contrast_in, contrast_is_charged, supplies_due
 from hooks.coding.fixes import add_code, named_fix, supply_notes
 from hooks.coding.hospital import hospital_code_for, hospital_lines
@@ -16,7 +17,7 @@ from hooks.coding.performed import has_perfusion
 from hooks.coding.questions import WHO_PAYS
 from hooks.coding.setting_and_payer import Payer, is_outside_opps, payer_of
 from hooks.coding.studies import Study, procedure_codes, studies
-from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code
+from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code
 
 # Modifiers that identify a second echo on the day of the one with contrast.
 _SECOND_ECHO = DISTINCT_SERVICE | {"76", "77"}
@@ -29,7 +30,7 @@ _SECOND_ECHO = DISTINCT_SERVICE | {"76", "77"}
     tables=(CROSSWALK, OPPS),
     sources=(CROSSWALK.sources["opps"],),
     override_reasons=WRONG_CHARGE,
-    if_none="no echo on a hospital claim is under review",
+    if_none=worded("no echo on a hospital claim is under review"),
 )
 def hospital_contrast_code(case: Case) -> Iterator[Verdict]:
     """A Medicare hospital claim reports an echo with contrast by CPT codes.
@@ -54,38 +55,44 @@ def hospital_contrast_code(case: Case) -> Iterator[Verdict]:
             yield from _verdict(study, lines, contrast_in(study, case), case)
 
 
+_NO_C_CODE_WITH_PERFUSION = worded(
+    "{code} needs a CPT primary, but Medicare requires a C code for contrast on a hospital claim: ask your MAC",
+    code=PERFUSION_ADD_ON,
+)
+
+
 def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case) -> Iterator[Verdict]:
     payer = payer_of(case, lines)
     wrong = _wrong_lines(study, use, lines)
     if has_perfusion(study) and payer != "other" and any(_target(line, study) for line in lines):
-        yield Undecided(
-            "claim",
-            "0439T needs a CPT primary, but Medicare requires a C code for contrast on a hospital claim: ask your MAC",
-            tuple(Evidence(f"{line} is charged", line) for line in lines),
-        )
+        yield Undecided("claim", _NO_C_CODE_WITH_PERFUSION, charge_evidence(lines))
     if not wrong or payer == "other" or use.given in {"no", "contradicted"}:
         yield Passed(_right, lines, wrong, payer)
         return
-    evidence = tuple(Evidence(f"{line} is charged", line) for line in wrong)
+    evidence = charge_evidence(wrong)
     if payer == "unknown":
-        yield Undecided(
-            "claim", "the payer of this hospital claim is unknown; Medicare requires a C code", evidence, WHO_PAYS
-        )
+        reason = worded("the payer of this hospital claim is unknown; Medicare requires a C code")
+        yield Undecided("claim", reason, evidence, WHO_PAYS)
     elif is_outside_opps(lines, case):
-        yield Undecided("claim", "this hospital is not paid under OPPS: ask your MAC for its codes", evidence)
+        yield Undecided("claim", worded("this hospital is not paid under OPPS: ask your MAC for its codes"), evidence)
     else:
         yield _finding(study, use, lines, wrong, case)
 
 
 def _right(lines: tuple[Line, ...], wrong: tuple[Line, ...], payer: Payer) -> Because:
     if wrong and payer == "other":
-        return because_of(f"the payer of {codes_of(wrong)} on the hospital claim is not Medicare", wrong)
+        return because_of(
+            worded("the payer of {codes} on the hospital claim is not Medicare", codes=codes_of(wrong)), wrong
+        )
     if wrong:
-        return left_to("contrast-not-supported", f"{codes_of(wrong)} without contrast on record", wrong)
+        unsupported = worded("{codes} without contrast on record", codes=codes_of(wrong))
+        return left_to("contrast-not-supported", unsupported, wrong)
     hospital = [line for line in lines if is_hospital_code(line)]
     if hospital:
-        return because_of(f"{codes_of(hospital)} charges the echo with contrast on the hospital claim", hospital)
-    return because_of(f"no contrast is on record with {codes_of(lines)} on the hospital claim", lines)
+        right = worded("{codes} charges the echo with contrast on the hospital claim", codes=codes_of(hospital))
+        return because_of(right, hospital)
+    none = worded("no contrast is on record with {codes} on the hospital claim", codes=codes_of(lines))
+    return because_of(none, lines)
 
 
 def _wrong_lines(study: Study, use: ContrastUse, lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -131,30 +138,46 @@ def _finding(study: Study, use: ContrastUse, lines: tuple[Line, ...], wrong: tup
     return Finding(
         summary=_summary(study, lines, wrong),
         evidence=(
-            *(Evidence(f"{line} is charged", line) for line in wrong),
-            *(Evidence(f"{line} is charged", line) for line in lines if is_hospital_code(line)),
+            *charge_evidence(wrong),
+            *charge_evidence(line for line in lines if is_hospital_code(line)),
             *use.evidence,
         ),
         fixes=fixes,
         notes=(
             *(supply_notes(study, case) if _lacks_supply(study, case) else ()),
-            "Applies to hospital outpatient departments paid under OPPS; critical access hospitals and inpatient stays "
-            "are paid differently: the claim's type of bill, or the site's file, says so.",
+            _WHERE_IT_APPLIES,
         ),
         day=study.day,
         indicator=None if certain else INFO,
     )
 
 
-def _summary(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...]) -> str:
-    codes = " and ".join(sorted({line.code for line in wrong}))
+_WHERE_IT_APPLIES = worded(
+    "Applies to hospital outpatient departments paid under OPPS; critical access hospitals and inpatient stays are "
+    "paid differently: the claim's type of bill, or the site's file, says so."
+)
+
+
+def _summary(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...]) -> Worded:
+    codes = listed(sorted({line.code for line in wrong}))
     present = sorted({line.code for line in lines if is_hospital_code(line)})
     targets = sorted({target for line in wrong if (target := _target(line, study))})
     if present:
-        return f"Medicare hospital claim: {present[0]} already covers the echo with contrast; remove {codes}."
+        return worded(
+            "Medicare hospital claim: {code} already covers the echo with contrast; remove {codes}.",
+            code=present[0],
+            codes=codes,
+        )
     if targets:
-        return f"Medicare hospital claim with contrast: charge {' and '.join(targets)} instead of {codes}."
-    return f"{codes} is never paid on a Medicare hospital claim: a C code covers the stress echo with contrast."
+        return worded(
+            "Medicare hospital claim with contrast: charge {instead} instead of {codes}.",
+            instead=listed(targets),
+            codes=codes,
+        )
+    return worded(
+        "{codes} is never paid on a Medicare hospital claim: a C code covers the stress echo with contrast.",
+        codes=codes,
+    )
 
 
 # --- fixes ----------------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ from datetime import date
 
 from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.changes import RemoveLine
-from cds_service.core.notation import joined
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Question, Undecided, Verdict, Why, rule
 from cds_service.core.tables import Source
+from cds_service.languages.worded import Worded, counted, listed, worded
 from hooks.codes.tables import ADD_ONS, PAIRS
 from hooks.coding.claims import (
     BOTH_SETTINGS,
@@ -25,7 +25,7 @@ from hooks.coding.hospital import is_of_other_setting
 from hooks.coding.lines import alike, alike_on_any_claim, grouped, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import Edit
-from hooks.coding.passing import because_of, codes_of, left_to, on_day
+from hooks.coding.passing import because_of, codes_of, left_to
 from hooks.coding.practitioners import ByPractitioner
 from hooks.coding.primaries import lacks_primary, primaries_charged
 from hooks.coding.published import Primaries, is_of_echo, listed_pairs, pair_edit, primaries_of, unread_pairs
@@ -61,8 +61,10 @@ class Pair:
         bypassed = self.edit == "with modifier" and _is_bypassed(self.lines)
         return "bypassed" if bypassed else self.edit, all(line.certain for line in self.lines)
 
-    def __str__(self) -> str:
-        return f"{self.paid[0].code} with {self.denied[0].code}"
+    @property
+    def words(self) -> Worded:
+        """Its two codes: `93351 with 93016`."""
+        return worded("{paid} with {denied}", paid=self.paid[0].code, denied=self.denied[0].code)
 
 
 @rule(
@@ -71,7 +73,7 @@ class Pair:
     tables=(PAIRS,),
     sources=tuple(PAIRS.sources.values()),
     override_reasons=WRONG_CHARGE,
-    if_none="no two codes that this rule compares are under review on one day",
+    if_none=worded("no two codes that this rule compares are under review on one day"),
     every_code=True,
 )
 def pair_conflict(case: Case) -> Iterator[Verdict]:
@@ -108,11 +110,12 @@ def pair_conflict(case: Case) -> Iterator[Verdict]:
         uncertainty = _uncertainty(pair, case)
         if uncertainty:
             why: Why = "table" if edit == "not known" else "claim"
-            yield Undecided(why, f"{pair}: {uncertainty}", charge_evidence(pair.every_line), _question(pair, case))
+            reason = worded("{pair}: {reason}", pair=pair.words, reason=uncertainty)
+            yield Undecided(why, reason, charge_evidence(pair.every_line), _question(pair, case))
         else:
             pairs.setdefault((one.day, pair.kind), []).append(pair)
     for (_, (kind, certain)), group in pairs.items():
-        yield _FINDINGS[kind](sorted(group, key=str), certain, case)
+        yield _FINDINGS[kind](sorted(group, key=lambda pair: pair.words), certain, case)
     if case.every_code:
         yield from _unread(lines, case)
     if not is_paired:
@@ -226,16 +229,16 @@ def _unread(lines: list[Line], case: Case) -> Iterator[Undecided]:
                 yield Undecided("table", reason, charge_evidence(submitted))
 
 
-def _uncertainty(pair: Pair, case: Case) -> str:
+def _uncertainty(pair: Pair, case: Case) -> Worded | None:
     if pair.edit == "not known":
-        return "the NCCI tables do not cover this date of service and claim type"
+        return worded("the NCCI tables do not cover this date of service and claim type")
     if pair.lines[0].day is None:
-        return "the date of service is not stated"
+        return worded("the date of service is not stated")
     if share_a_claim(*pair.lines) is None:
-        return "one line carries 26 or TC, and the other may be on another party's claim"
+        return worded("one line carries 26 or TC, and the other may be on another party's claim")
     if not _is_of_echo(pair.lines) and is_outside_opps(pair.lines, case):
-        return "this hospital is not paid under OPPS, and NCCI's pairs may not apply: ask your MAC"
-    return ""
+        return worded("this hospital is not paid under OPPS, and NCCI's pairs may not apply: ask your MAC")
+    return None
 
 
 def _question(pair: Pair, case: Case) -> Question | None:
@@ -257,20 +260,26 @@ def _passes(lines: list[Line], apart: list[tuple[Line, Line]], case: Case) -> It
 
 
 def _no_pair(day: date | None, lines: list[Line]) -> Because:
-    return because_of(f"no NCCI pair is among {codes_of(lines)}{on_day(day)}", lines)
+    if day is None:
+        return because_of(worded("no NCCI pair is among {codes}", codes=codes_of(lines)), lines)
+    return because_of(worded("no NCCI pair is among {codes} on {day}", codes=codes_of(lines), day=day), lines)
 
 
 def _apart(one: Line, other: Line, case: Case) -> Because:
-    both = f"{one.code} and {other.code}"
+    both = listed((one.code, other.code))
     if not same_day_and_practitioner(one, other):
-        return because_of(f"{both} are charged by different practitioners", (one, other))
+        return because_of(worded("{codes} are charged by different practitioners", codes=both), (one, other))
     if share_a_claim(one, other) is False:
-        return because_of(f"{both} are not on one party's claim", (one, other))
+        return because_of(worded("{codes} are not on one party's claim", codes=both), (one, other))
     if not is_submitted((one, other), case):
-        return because_of(f"neither {one.code} nor {other.code} is under review", (one, other))
+        neither = worded("neither {code} nor {other} is under review", code=one.code, other=other.code)
+        return because_of(neither, (one, other))
     if _lacks_primary(one, other, case):
-        return left_to("add-on-without-primary", f"{other.code} stands without a primary", (other,))
-    return because_of(f"{both} are paid together as billed{on_day(one.day)}", (one, other))
+        alone = worded("{code} stands without a primary", code=other.code)
+        return left_to("add-on-without-primary", alone, (other,))
+    if one.day is None:
+        return because_of(worded("{codes} are paid together as billed", codes=both), (one, other))
+    return because_of(worded("{codes} are paid together as billed on {day}", codes=both, day=one.day), (one, other))
 
 
 def _lacks_primary(one: Line, other: Line, case: Case) -> bool:
@@ -290,17 +299,18 @@ def _never(pairs: list[Pair], certain: bool, case: Case) -> Finding:
         if _loses_its_primary(same[0], removed_lines, case)
         for line in same
     ]
-    kept = joined(_codes(pair.paid[0] for pair in pairs if pair.paid[0] not in removed_lines))
-    is_one = len(_codes(removed)) == 1
-    return _finding(
-        pairs,
-        f"{joined(_codes(removed))} {'is' if is_one else 'are'} not paid with {kept}: "
-        f"remove {'it' if is_one else 'them'}.",
-        certain,
-        fixes=_removal([*removed, *orphaned]) if certain else (),
-        notes=[f"{pair}: never paid together (indicator 0), even with a modifier." for pair in pairs]
-        + [f"{code} would have no primary left and is removed too." for code in _codes(orphaned)],
+    summary = counted(
+        "{codes} is not paid with {others}: remove it.",
+        "{codes} are not paid with {others}: remove them.",
+        len(_codes(removed)),
+        codes=listed(_codes(removed)),
+        others=listed(_codes(pair.paid[0] for pair in pairs if pair.paid[0] not in removed_lines)),
     )
+    never = [
+        worded("{pair}: never paid together (indicator 0), even with a modifier.", pair=pair.words) for pair in pairs
+    ]
+    alone = [worded("{code} would have no primary left and is removed too.", code=code) for code in _codes(orphaned)]
+    return _finding(pairs, summary, certain, [*never, *alone], _removal([*removed, *orphaned]) if certain else ())
 
 
 def _removed(pairs: Iterable[Pair]) -> list[Line]:
@@ -325,39 +335,47 @@ def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool
 def _removal(lines: list[Line]) -> tuple[Fix, ...]:
     if not all(line.open for line in lines):
         return ()
-    label = f"Remove {joined(_codes(lines))}"
+    label = worded("Remove {codes}", codes=listed(_codes(lines)))
     return (Fix(label, tuple(RemoveLine(line) for line in lines)),)
 
 
 def _without_modifier(pairs: list[Pair], certain: bool, _: Case) -> Finding:
     denied = _codes(pair.denied[0] for pair in pairs)
-    it, was = ("it", "it was") if len(denied) == 1 else ("them", "they were")
-    return _finding(
-        pairs,
-        f"{joined(denied)} with {joined(_codes(pair.paid[0] for pair in pairs))}: not paid without a modifier. "
-        f"Remove {it}, unless {was} distinct.",
-        certain,
-        notes=[f"{pair}: not paid together (indicator 1)." for pair in pairs]
-        + [
-            f"Add a modifier (59, XE, XS, XP, XU, or of another site) to {it} only if {was} a distinct service and the "
-            "record supports that."
-        ],
+    summary = counted(
+        "{codes} with {others}: not paid without a modifier. Remove it, unless it was distinct.",
+        "{codes} with {others}: not paid without a modifier. Remove them, unless they were distinct.",
+        len(denied),
+        codes=listed(denied),
+        others=listed(_codes(pair.paid[0] for pair in pairs)),
     )
+    if_distinct = counted(
+        "Add a modifier (59, XE, XS, XP, XU, or of another site) to it only if it was a distinct service and the "
+        "record supports that.",
+        "Add a modifier (59, XE, XS, XP, XU, or of another site) to them only if they were a distinct service and the "
+        "record supports that.",
+        len(denied),
+    )
+    together = [worded("{pair}: not paid together (indicator 1).", pair=pair.words) for pair in pairs]
+    return _finding(pairs, summary, certain, [*together, if_distinct])
 
 
 def _bypassed(pairs: list[Pair], _: bool, __: Case) -> Finding:
-    return _finding(
-        pairs,
-        f"{joined(map(str, pairs))} by modifier: documentation of a distinct service is required.",
-        False,
-        notes=[f"{pair}: paid together only as distinct services (indicator 1)." for pair in pairs],
+    summary = worded(
+        "{pairs} by modifier: documentation of a distinct service is required.",
+        pairs=listed(pair.words for pair in pairs),
     )
+    distinct = [
+        worded("{pair}: paid together only as distinct services (indicator 1).", pair=pair.words) for pair in pairs
+    ]
+    return _finding(pairs, summary, False, distinct)
 
 
 _FINDINGS = {"never": _never, "with modifier": _without_modifier, "bypassed": _bypassed}
 
 
-def _finding(pairs: list[Pair], summary: str, certain: bool, notes: list[str], fixes: tuple[Fix, ...] = ()) -> Finding:
+def _finding(
+    pairs: list[Pair], summary: Worded, certain: bool, notes: list[Worded], fixes: tuple[Fix, ...] = ()
+) -> Finding:
     return Finding(
         summary=summary,
         evidence=charge_evidence(dict.fromkeys(line for pair in pairs for line in pair.every_line)),

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, counted, listed, worded
 from hooks.codes.sources import L38786
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, STUDIES
-from hooks.coding.claims import units_of
+from hooks.coding.claims import charge_evidence, units_of
 from hooks.coding.contrast import contrast_in
 from hooks.coding.fixes import add_code, code_with_units
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.left_off import LeftOff, left_off
 from hooks.coding.lines import lines_on
 from hooks.coding.override_reasons import MISSING_CHARGE
-from hooks.coding.passing import because_of, codes_of, is_or_are, left_to, named, on_day
+from hooks.coding.passing import because_of, codes_of, left_to, named, number_of_codes
 from hooks.coding.performed import (
     STRESS_CODES,
     UnbilledService,
@@ -31,7 +33,7 @@ from hooks.coding.performed import (
 from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import is_professional_only
 from hooks.coding.studies import Study, procedure_codes, studies
-from hooks.coding.study_codes import PERFUSION_ADD_ON, study_kind
+from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, study_kind
 
 _CHARGED_SERVICES = frozenset({*STRESS_CODES, PERFUSION_ADD_ON})
 
@@ -46,7 +48,7 @@ SPLIT = frozenset({"93350", "93351"})
     tables=(CODES, CROSSWALK, ADD_ONS, STUDIES),
     sources=(CODES.sources["fee-schedule"], CROSSWALK.sources["opps"], L38786),
     override_reasons=MISSING_CHARGE,
-    if_none="no echo is under review",
+    if_none=worded("no echo is under review"),
 )
 def performed_not_charged(case: Case) -> Iterator[Verdict]:
     """A stress echo or perfusion echo was performed and is not charged, or a charge is not on the claim.
@@ -84,29 +86,45 @@ def _nothing_missing(study: Study, stress: UnbilledService | None) -> Because:
     done = [(code, procedure) for code, procedure in procedure_codes(study) if code in _CHARGED_SERVICES]
     codes = named(code for code, _ in done)
     if stress:
-        return left_to("add-on-without-primary", f"{codes} was performed and an add-on is charged", study.lines)
+        lacking = worded("{codes} was performed and an add-on is charged", codes=codes)
+        return left_to("add-on-without-primary", lacking, study.lines)
     lines = [line for line in study.lines if study_kind(line) or line.code == PERFUSION_ADD_ON]
     if done and lines:
-        text = f"{codes} was performed{on_day(study.day)}, and {codes_of(lines)} {is_or_are(lines)} charged"
-        return because_of(text, lines)
+        return because_of(_performed_and_charged(codes, lines, study.day), lines)
     if lines:
-        text = f"{codes_of(lines)} {is_or_are(lines)} charged, and nothing else is on record{on_day(study.day)}"
-        return because_of(text, lines)
-    return Because(f"no service without its charge is on record{on_day(study.day)}")
+        return because_of(_only_charged(lines, study.day), lines)
+    if study.day is None:
+        return Because(worded("no service without its charge is on record"))
+    return Because(worded("no service without its charge is on record on {day}", day=study.day))
+
+
+def _performed_and_charged(codes: str, lines: list[Line], day: date | None) -> Worded:
+    if day is None:
+        return worded("{codes} was performed, and {charged}", codes=codes, charged=_are_charged(lines))
+    return worded("{codes} was performed on {day}, and {charged}", codes=codes, day=day, charged=_are_charged(lines))
+
+
+def _only_charged(lines: list[Line], day: date | None) -> Worded:
+    if day is None:
+        return worded("{charged}, and nothing else is on record", charged=_are_charged(lines))
+    return worded("{charged}, and nothing else is on record on {day}", charged=_are_charged(lines), day=day)
+
+
+def _are_charged(lines: list[Line]) -> Worded:
+    return counted("{codes} is charged", "{codes} are charged", number_of_codes(lines), codes=codes_of(lines))
 
 
 def _evidence(performed: UnbilledService) -> tuple[Evidence, ...]:
-    named = " and ".join(performed.codes)
-    return tuple(Evidence(f"procedure {named}, completed", each) for each in performed.procedures)
+    seen = worded("procedure {codes}, completed", codes=listed(performed.codes))
+    return tuple(Evidence(seen, each) for each in performed.procedures)
 
 
 def _may_be_elsewhere(performed: UnbilledService) -> Undecided:
-    named = " or ".join(performed.codes)
-    return Undecided(
-        "claim",
-        f"{named} was performed and is not on this claim; it may be charged on another claim",
-        _evidence(performed),
+    reason = worded(
+        "{codes} was performed and is not on this claim; it may be charged on another claim",
+        codes=listed(performed.codes, "or"),
     )
+    return Undecided("claim", reason, _evidence(performed))
 
 
 # --- the stress echo ------------------------------------------------------------------------------------------------
@@ -118,26 +136,31 @@ def _stress_verdict(performed: UnbilledService, study: Study, case: Case) -> Fin
     if any(line.claim_type == "professional" for line in study.lines) and any(
         code[0] == "C" for code in performed.codes
     ):
-        return Undecided(
-            "contradiction", "the record names a hospital code, but the claim is a practitioner's", _evidence(performed)
-        )
+        reason = worded("the record names a hospital code, but the claim is a practitioner's")
+        return Undecided("contradiction", reason, _evidence(performed))
     if performed.contradictory:
-        return Undecided(
-            "contradiction", "the record names both a hospital code and a practice code", _evidence(performed)
-        )
+        reason = worded("the record names both a hospital code and a practice code")
+        return Undecided("contradiction", reason, _evidence(performed))
     codes = tuple(dict.fromkeys(_code(code, study, case) for code in performed.codes))
     rest = tuple(line for line in lines_on(study.day, case) if study_kind(line) == "rest")
-    fixes = tuple(Fix(f"Add {code}", (_new_line(code, study, case),), len(codes) == 1) for code in codes)
+    fixes = tuple(
+        Fix(worded("Add {codes}", codes=code), (_new_line(code, study, case),), len(codes) == 1) for code in codes
+    )
     return Finding(
-        summary=f"A stress echo was performed and is not charged: add {' or '.join(codes)}.",
-        evidence=(*_evidence(performed), *(Evidence(f"{line} is charged", line) for line in (*rest, *study.supplies))),
+        summary=worded(
+            "A stress echo was performed and is not charged: add {codes}.",
+            codes=listed(codes, "or"),
+        ),
+        evidence=(*_evidence(performed), *charge_evidence((*rest, *study.supplies))),
         fixes=() if rest else fixes,
         notes=(_REST_ECHO_NOTE,) if rest else (),
         day=study.day,
     )
 
 
-_REST_ECHO_NOTE = "A rest echo is charged that day: check if the rest echo, the stress echo or both were performed."
+_REST_ECHO_NOTE = worded(
+    "A rest echo is charged that day: check if the rest echo, the stress echo or both were performed."
+)
 
 
 def _code(code: str, study: Study, case: Case) -> str:
@@ -161,44 +184,61 @@ def _new_line(code: str, study: Study, case: Case) -> AddLine:
 
 def _perfusion_verdict(performed: UnbilledService, study: Study, case: Case) -> Finding | Undecided:
     if keeps_contrast_add_on(study, case):
-        return Undecided(
-            "contradiction",
-            "0439T was performed and 93352 is charged: Medicare pays only one of the two",
-            _evidence(performed),
+        reason = worded(
+            "{perfusion} was performed and {contrast} is charged: Medicare pays only one of the two",
+            perfusion=PERFUSION_ADD_ON,
+            contrast=CONTRAST_ADD_ON,
         )
+        return Undecided("contradiction", reason, _evidence(performed))
     if not has_perfusion_primary(study, case):
-        return Undecided("claim", "0439T was performed, but none of its primaries is charged", _evidence(performed))
+        reason = worded("{code} was performed, but none of its primaries is charged", code=PERFUSION_ADD_ON)
+        return Undecided("claim", reason, _evidence(performed))
     if not charge_is_missing(performed, study, case):
         return _may_be_elsewhere(performed)
     return Finding(
-        summary=f"A perfusion echo was performed and is not charged: add {PERFUSION_ADD_ON}.",
-        evidence=(*_evidence(performed), *(Evidence(f"{line} is charged", line) for line in study.primaries)),
-        fixes=(Fix(f"Add {PERFUSION_ADD_ON}", (add_code(study, case, PERFUSION_ADD_ON, Decimal(1)),), True),),
-        notes=(
-            "0439T has no national price: each Medicare contractor prices it and covers it only under policies such as "
-            "L38786. Verify the policy in effect on the date of service.",
+        summary=worded("A perfusion echo was performed and is not charged: add {code}.", code=PERFUSION_ADD_ON),
+        evidence=(*_evidence(performed), *charge_evidence(study.primaries)),
+        fixes=(
+            Fix(
+                worded("Add {codes}", codes=PERFUSION_ADD_ON),
+                (add_code(study, case, PERFUSION_ADD_ON, Decimal(1)),),
+                recommended=True,
+            ),
         ),
+        notes=(_NO_NATIONAL_PRICE,),
         day=study.day,
     )
+
+
+_NO_NATIONAL_PRICE = worded(
+    "{code} has no national price: each Medicare contractor prices it and covers it only under policies such as "
+    "{policy}. Verify the policy in effect on the date of service.",
+    code=PERFUSION_ADD_ON,
+    policy="L38786",
+)
 
 
 # --- a charge that the claim lacks ----------------------------------------------------------------------------------
 
 
 def _left_off_verdict(found: LeftOff, study: Study, case: Case) -> Finding | Undecided:
-    evidence = tuple(Evidence(f"{charge} is charged, ready to be billed", charge) for charge in found.charges)
+    evidence = tuple(
+        Evidence(worded("{line} is charged, ready to be billed", line=str(charge)), charge) for charge in found.charges
+    )
     if found.doubt:
-        named = " and ".join(dict.fromkeys(charge.code for charge in found.charges))
-        return Undecided(found.why, f"{named} is charged and on no claim; {found.doubt}", evidence)
+        codes = listed(dict.fromkeys(charge.code for charge in found.charges))
+        reason = worded("{codes} is charged and on no claim; {doubt}", codes=codes, doubt=found.doubt)
+        return Undecided(found.why, reason, evidence)
     added = tuple(
         replace(add_code(study, case, charge.code, _units(charge), found.claim[0]), modifiers=charge.modifiers)
         for charge in sorted(found.charges, key=str)
     )
-    codes = " and ".join(code_with_units(line) for line in added)
+    on_claim = tuple(Evidence(worded("{line} is on the claim", line=str(line)), line) for line in found.claim)
+    label = worded("Add {codes}", codes=listed(line.code for line in added))
     return Finding(
-        summary=f"Charged and not on the claim: add {codes}.",
-        evidence=(*evidence, *(Evidence(f"{line} is on the claim", line) for line in found.claim)),
-        fixes=(Fix(f"Add {' and '.join(line.code for line in added)}", added, recommended=True),),
+        summary=worded("Charged and not on the claim: add {lines}.", lines=listed(map(code_with_units, added))),
+        evidence=(*evidence, *on_claim),
+        fixes=(Fix(label, added, recommended=True),),
         day=study.day,
     )
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode
 from cds_service.core.rules import INFO, Because, Finding, Fix, Passed, Verdict, rule
+from cds_service.languages.worded import counted, listed, worded
 from hooks.codes.tables import CODES, PAIRS, WHOLE_SERVICES, WholeService
 from hooks.coding.claims import charge_evidence, claims, component, is_submitted, same_day_and_practitioner
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, codes_of, is_or_are, named, on_day
+from hooks.coding.passing import because_of, codes_of, named, number_of_codes
 
 
 @rule(
@@ -18,7 +19,7 @@ from hooks.coding.passing import because_of, codes_of, is_or_are, named, on_day
     tables=(WHOLE_SERVICES, PAIRS),
     sources=(WHOLE_SERVICES.sources["cpt-guideline"], PAIRS.sources["ptp-practitioner"]),
     override_reasons=WRONG_CHARGE,
-    if_none="93350 is not under review",
+    if_none=worded("{code} is not under review", code="93350"),
 )
 def stress_components(case: Case) -> Iterator[Verdict]:
     """One practitioner charges 93350-26, 93016 and 93018 instead of 93351-26.
@@ -48,19 +49,38 @@ def stress_components(case: Case) -> Iterator[Verdict]:
 def _shared(entry: WholeService, echo: Line, day_lines: list[Line]) -> Because:
     """The echo is charged whole, or the parts of the stress test are not all this practitioner's."""
     if "26" not in echo.modifiers:
-        return because_of(f"{echo.code} is charged without 26", [echo])
-    if echo.day is None or not entry.in_force(echo.day):
-        return because_of(f"the guideline on {entry.code} is not in force{on_day(echo.day)}", [echo])
+        return because_of(worded("{code} is charged without 26", code=echo.code), [echo])
+    if echo.day is None:
+        return because_of(worded("the guideline on {code} is not in force", code=entry.code), [echo])
+    if not entry.in_force(echo.day):
+        ended = worded("the guideline on {code} is not in force on {day}", code=entry.code, day=echo.day)
+        return because_of(ended, [echo])
     own = [line for line in day_lines if line is not echo and same_day_and_practitioner(line, echo)]
     missing = [part for part in entry.parts if part not in {line.code for line in own}]
     if missing:
-        return because_of(f"{echo} stands without {named(missing)} of the same practitioner", [echo])
+        alone = worded("{line} stands without {codes} of the same practitioner", line=str(echo), codes=named(missing))
+        return because_of(alone, [echo])
     excluding = [line for line in own if _excludes(line, entry)]
     if excluding:
-        return because_of(
-            f"{codes_of(excluding)} beside {echo} shows work that {entry.code}-26 does not cover", excluding
+        other_work = worded(
+            "{codes} beside {line} shows work that {whole} does not cover",
+            codes=codes_of(excluding),
+            line=str(echo),
+            whole=_professional(entry),
         )
-    return because_of(f"{echo} with {named(entry.parts)} {is_or_are(own)} not under review", [echo, *own])
+        return because_of(other_work, excluding)
+    not_reviewed = counted(
+        "{line} with {codes} is not under review",
+        "{line} with {codes} are not under review",
+        number_of_codes(own),
+        line=str(echo),
+        codes=named(entry.parts),
+    )
+    return because_of(not_reviewed, [echo, *own])
+
+
+def _professional(entry: WholeService) -> str:
+    return f"{entry.code}-26"
 
 
 def _parts(entry: WholeService, echo: Line, day_lines: list[Line]) -> list[Line]:
@@ -82,19 +102,28 @@ def _is_tracing(line: Line) -> bool:
     return is_stress_test and component(line) == "technical"
 
 
+_IF_ONE_PRACTITIONER = worded(
+    "Replace them only if one practitioner supervised the stress test and interpreted its ECG and the echo."
+)
+
+
 def _finding(entry: WholeService, echo: Line, parts: list[Line]) -> Finding:
     lines = (echo, *parts)
-    label = f"Charge {entry.code}-26 instead, if one practitioner did all the professional work"
+    label = worded(
+        "Charge {whole} instead, if one practitioner did all the professional work", whole=_professional(entry)
+    )
     changes: tuple[Change, ...] = (ReplaceCode(echo, entry.code), *(RemoveLine(line) for line in parts))
     fixable = all(line.open and line.certain for line in lines) and _is_one_practitioner(lines)
     written = [f"{echo.code}-26", *sorted({line.code for line in parts})]
     return Finding(
-        summary=f"{', '.join(written[:-1])} and {written[-1]}: charge {entry.code}-26 if one practitioner did it all.",
+        summary=worded(
+            "{lines}: charge {whole} if one practitioner did it all.",
+            lines=listed(written),
+            whole=_professional(entry),
+        ),
         evidence=charge_evidence(lines),
         fixes=(Fix(label, changes),) if fixable else (),
-        notes=(
-            "Replace them only if one practitioner supervised the stress test and interpreted its ECG and the echo.",
-        ),
+        notes=(_IF_ONE_PRACTITIONER,),
         day=echo.day,
         indicator=INFO,
     )

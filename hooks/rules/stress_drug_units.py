@@ -5,8 +5,9 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 
 from cds_service.core.case import Case, Line
-from cds_service.core.notation import counted_units, plain
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.messages import Quantity
+from cds_service.languages.worded import Worded, counted, worded
 from hooks.codes.tables import STRESS_DRUGS, StressDrug
 from hooks.coding.claims import (
     by_claim_type,
@@ -20,7 +21,7 @@ from hooks.coding.claims import (
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, left_to, named, on_day
+from hooks.coding.passing import because_of, codes_of, left_to, named
 from hooks.coding.questions import how_much
 from hooks.coding.stress_drugs import Given, given_of, is_stress_drug
 from hooks.coding.unclear import shifted_day
@@ -33,7 +34,7 @@ from hooks.coding.waste import DISCARDED
     tables=(STRESS_DRUGS,),
     sources=(STRESS_DRUGS.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,
-    if_none="no stress drug is under review on the day of an echo",
+    if_none=worded("no stress drug is under review on the day of an echo"),
 )
 def stress_drug_units(case: Case) -> Iterator[Verdict]:
     """The units of a stress drug do not match the milligrams that were given.
@@ -54,7 +55,7 @@ def stress_drug_units(case: Case) -> Iterator[Verdict]:
     drugs = [line for line in lines_with_units(case) if is_stress_drug(line.code) and line.day in days]
     charged = [line for line in drugs if not is_facility_supply(line)]
     if drugs and not charged:
-        yield Passed(left_to, "supply-not-owner", f"{named(line.code for line in drugs)} of a facility", tuple(drugs))
+        yield Passed(left_to, "supply-not-owner", worded("{codes} of a facility", codes=codes_of(drugs)), tuple(drugs))
     for claim in by_claim_type(charged):
         by_code_and_day = grouped(claim, lambda line: (line.code, line.day))
         for code, day in sorted(by_code_and_day, key=str):
@@ -66,13 +67,14 @@ def stress_drug_units(case: Case) -> Iterator[Verdict]:
 def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
     given = [each for each in given_of(lines[0].code, case) if _may_be_of(each, day) and _counts(each)]
     if not given:
-        yield Passed(because_of, f"no dose of {lines[0].code} is recorded{on_day(day)}", lines)
+        yield Passed(_no_dose, lines, day)
         return
-    reason = next((reason for each in given if (reason := _open_question(each, day))), "")
+    reason = next((reason for each in given if (reason := _open_question(each, day))), None)
     if reason:
-        records = tuple(Evidence(f"{each.drug.name} on record", each.record) for each in given)
+        records = tuple(Evidence(worded("{product} on record", product=each.drug.name), each.record) for each in given)
         question = how_much(given[0].drug.name, "mg") if _lacks_mg(given, day) else None
-        yield Undecided("record", f"{lines[0].code}: {reason}", (*charge_evidence(lines), *records), question)
+        open_reason = worded("{code}: {reason}", code=lines[0].code, reason=reason)
+        yield Undecided("record", open_reason, (*charge_evidence(lines), *records), question)
         return
     units = _units(given)
     as_given = [line for line in lines if DISCARDED not in line.modifiers]
@@ -82,14 +84,29 @@ def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
         yield Passed(_match, as_given or lines, given)
 
 
+def _no_dose(lines: list[Line], day: date) -> Because:
+    return because_of(worded("no dose of {code} is recorded on {day}", code=lines[0].code, day=day), lines)
+
+
 def _match(lines: list[Line], given: list[Given]) -> Because:
     if all(DISCARDED in line.modifiers for line in lines):
-        return because_of(f"{named(map(str, lines))} charges a discarded amount only", lines)
-    total = sum(map(_mg, given), Decimal(0))
-    units = counted_units(_units(given))
-    doses = tuple(Evidence(f"{plain(_mg(each))} mg of {each.drug.name} given", each.record) for each in given)
-    text = f"{plain(total)} mg of {given[0].drug.name} given are {units} of {lines[0].code}, as charged"
-    return Because(text, (*charge_evidence(lines), *doses))
+        return because_of(worded("{lines} charges a discarded amount only", lines=named(map(str, lines))), lines)
+    text = counted(
+        "{dose} of {drug} given are {count} unit of {code}, as charged",
+        "{dose} of {drug} given are {count} units of {code}, as charged",
+        _units(given),
+        dose=Quantity(sum(map(_mg, given), Decimal(0)), "mg"),
+        drug=given[0].drug.name,
+        code=lines[0].code,
+    )
+    return Because(text, (*charge_evidence(lines), *_doses(given)))
+
+
+def _doses(given: list[Given]) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(worded("{dose} of {drug} given", dose=Quantity(_mg(each), "mg"), drug=each.drug.name), each.record)
+        for each in given
+    )
 
 
 def _lacks_mg(given: list[Given], day: date) -> bool:
@@ -106,18 +123,20 @@ def _counts(given: Given) -> bool:
     return given.record.status != "not given"
 
 
-def _open_question(given: Given, day: date) -> str:
+def _open_question(given: Given, day: date) -> Worded | None:
     reason = _time_or_status_is_open(given, day)
-    return reason or ("" if given.record.mg else f"a dose of {given.drug.name} is not recorded in mg")
+    if reason or given.record.mg:
+        return reason
+    return worded("a dose of {drug} is not recorded in mg", drug=given.drug.name)
 
 
-def _time_or_status_is_open(given: Given, day: date) -> str:
+def _time_or_status_is_open(given: Given, day: date) -> Worded | None:
     record = given.record
     if record.status == "unclear":
-        return f"an administration of {given.drug.name} was stopped or is unclear"
+        return worded("an administration of {drug} was stopped or is unclear", drug=given.drug.name)
     if record.day != day or record.utc_hour is not None or record.last_day is not None:
-        return f"an administration of {given.drug.name} may be of another day"
-    return ""
+        return worded("an administration of {drug} may be of another day", drug=given.drug.name)
+    return None
 
 
 def _units(given: list[Given]) -> Decimal:
@@ -134,17 +153,22 @@ def _finding(lines: list[Line], given: list[Given], units: Decimal) -> Finding:
     drug, charged = given[0].drug, sum(map(units_of, lines), Decimal(0))
     certain = all(line.certain for line in lines) and all(each.certain for each in given)
     changes = keep_units(lines, units) if certain and units and _are_alike(lines) else ()
-    verb = "unit is" if charged == 1 else "units are"
+    label = worded("Set {code} to {units}, as the record shows", code=drug.code, units=units)
     return Finding(
-        summary=f"{drug.code}: {plain(charged)} {verb} charged, but the {drug.name} given equals {plain(units)}.",
-        evidence=(
-            *charge_evidence(lines),
-            *(Evidence(f"{plain(_mg(each))} mg of {drug.name} given", each.record) for each in given),
+        summary=counted(
+            "{code}: {count} unit is charged, but the {drug} given equals {units}.",
+            "{code}: {count} units are charged, but the {drug} given equals {units}.",
+            charged,
+            code=drug.code,
+            drug=drug.name,
+            units=units,
         ),
-        fixes=(Fix(f"Set {drug.code} to {plain(units)}, as the record shows", changes, recommended=True),)
-        if changes
-        else (),
-        notes=(_note(drug), "A discarded amount is charged on a separate line with JW, if the payer accepts it."),
+        evidence=(*charge_evidence(lines), *_doses(given)),
+        fixes=(Fix(label, changes, recommended=True),) if changes else (),
+        notes=(
+            _note(drug),
+            worded("A discarded amount is charged on a separate line with JW, if the payer accepts it."),
+        ),
         day=lines[0].day,
         indicator=None if certain else INFO,
     )
@@ -154,5 +178,10 @@ def _are_alike(lines: list[Line]) -> bool:
     return len({line.modifiers for line in lines}) == 1
 
 
-def _note(drug: StressDrug) -> str:
-    return f"One unit of {drug.code} is {plain(drug.mg_per_unit)} mg of {drug.name}; a part of a unit is rounded up."
+def _note(drug: StressDrug) -> Worded:
+    return worded(
+        "One unit of {code} is {amount} of {drug}; a part of a unit is rounded up.",
+        code=drug.code,
+        amount=Quantity(drug.mg_per_unit, "mg"),
+        drug=drug.name,
+    )

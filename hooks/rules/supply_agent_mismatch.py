@@ -6,7 +6,9 @@ from cds_service.core.case import Case, Line, Record
 from cds_service.core.changes import AddLine, Change, RemoveLine, ReplaceCode, SetUnits
 from cds_service.core.concepts import NDC, Code, Concept
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, listed, worded
 from hooks.codes.tables import CODES, PRODUCTS
+from hooks.coding.claims import charge_evidence
 from hooks.coding.contrast import agents_given, ambiguous_agents, documented_units
 from hooks.coding.fixes import discarded_line, waste_modifier_changes, waste_notes
 from hooks.coding.lines import detail_lines
@@ -24,7 +26,7 @@ from hooks.coding.waste import DISCARDED, has_product_code
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], PRODUCTS.sources["labels"]),
     override_reasons=WRONG_CHARGE,
-    if_none="no contrast agent charged by its own code is under review",
+    if_none=worded("no contrast agent charged by its own code is under review"),
 )
 def supply_agent_mismatch(case: Case) -> Iterator[Verdict]:
     """The supply code does not match the contrast agent that was given.
@@ -57,9 +59,8 @@ def _verdict(study: Study, case: Case) -> Iterator[Verdict]:
         yield Passed(_match, lines, agents, possible)
         return
     if ambiguous_agents(study):
-        yield Undecided(
-            "studies", "the agent was given at one of several echo studies of the day", _agent_evidence(agents)
-        )
+        reason = worded("the agent was given at one of several echo studies of the day")
+        yield Undecided("studies", reason, _agent_evidence(agents))
     else:
         yield _finding(study, lines, agents, case)
 
@@ -67,14 +68,17 @@ def _verdict(study: Study, case: Case) -> Iterator[Verdict]:
 def _match(lines: tuple[Line, ...], agents: Sequence[tuple[Agent, Record]], possible: frozenset[str]) -> Because:
     codes = codes_of(lines)
     if not agents:
-        return because_of(f"nothing on record names another agent than {codes}", lines)
+        return because_of(worded("nothing on record names another agent than {codes}", codes=codes), lines)
     right = [line for line in lines if line.code in possible]
     if right:
         evidence = _agent_evidence(agents)
-        return Because(
-            f"on record is the agent of {codes_of(right)}: {named(each.seen for each in evidence)}", evidence
+        text = worded(
+            "on record is the agent of {codes}: {seen}",
+            codes=codes_of(right),
+            seen=named(each.seen for each in evidence),
         )
-    return left_to("supply-duplicate", f"{codes} charge two products", lines)
+        return Because(text, evidence)
+    return left_to("supply-duplicate", worded("{codes} charge two products", codes=codes), lines)
 
 
 def _products_on_line(line: Line, case: Case) -> list[tuple[Agent, Record]]:
@@ -90,14 +94,14 @@ def _ndcs(line: Line) -> tuple[Code, ...]:
 
 
 def _agent_evidence(agents: Iterable[tuple[Agent, Record]]) -> tuple[Evidence, ...]:
-    return tuple(
-        Evidence(f"{' or '.join(name_of(code) for code in sorted(agent.codes))} {_verb(record)}", record)
-        for agent, record in agents
-    )
+    return tuple(Evidence(_seen(agent, record), record) for agent, record in agents)
 
 
-def _verb(record: Record) -> str:
-    return "named on the line" if isinstance(record, Line) else "given"
+def _seen(agent: Agent, record: Record) -> Worded:
+    products = listed(map(name_of, sorted(agent.codes)), "or")
+    if isinstance(record, Line):
+        return worded("{products} named on the line", products=products)
+    return worded("{products} given", products=products)
 
 
 def _finding(study: Study, lines: tuple[Line, ...], agents: Sequence[tuple[Agent, Record]], case: Case) -> Finding:
@@ -105,10 +109,14 @@ def _finding(study: Study, lines: tuple[Line, ...], agents: Sequence[tuple[Agent
     certain = all(line.certain for line in lines) and all(agent.certain for agent, _ in agents)
     several = len({next(iter(agent.codes)) for agent, _ in agents if len(agent.codes) == 1}) > 1
     fixable = all(line.open for line in lines) and any(_is_given_line(line) for line in lines) and not several
-    instead = " or ".join(name_of(code) for code in possible)
     return Finding(
-        summary=f"{name_of(lines[0].code)} is charged, but the record names {instead}: replace {lines[0].code}.",
-        evidence=(*(Evidence(f"{line} is charged", line) for line in lines), *_agent_evidence(agents)),
+        summary=worded(
+            "{product} is charged, but the record names {instead}: replace {code}.",
+            product=name_of(lines[0].code),
+            instead=listed(map(name_of, possible), "or"),
+            code=lines[0].code,
+        ),
+        evidence=(*charge_evidence(lines), *_agent_evidence(agents)),
         fixes=tuple(_fixes(study, lines, possible, case)) if certain and fixable else (),
         notes=tuple(_notes(study, lines, possible, case)),
         day=study.day,
@@ -119,7 +127,7 @@ def _finding(study: Study, lines: tuple[Line, ...], agents: Sequence[tuple[Agent
 def _notes(study: Study, lines: tuple[Line, ...], possible: list[str], case: Case) -> Iterator[str]:
     for code in possible:
         if agents_given(study):
-            yield f"{code}: {documented_units(code, study).reason}."
+            yield worded("{code}: {reason}.", code=code, reason=documented_units(code, study).reason)
         yield from waste_notes(code, study, lines[0], case)
 
 
@@ -138,7 +146,8 @@ def _fixes(study: Study, lines: tuple[Line, ...], possible: list[str], case: Cas
             continue
         changes = tuple(_changes(code, study, lines, case))
         decided = len(possible) == 1 and bool(agents_given(study)) and not any(isinstance(c, AddLine) for c in changes)
-        yield Fix(f"Replace {lines[0].code} by {code}", changes, recommended=decided)
+        label = worded("Replace {code} by {other}", code=lines[0].code, other=code)
+        yield Fix(label, changes, recommended=decided)
 
 
 def _changes(code: str, study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Change]:

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, listed, worded
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import contrast_in
 from hooks.coding.fixes import describe
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, codes_of, judged_elsewhere, named, on_day
+from hooks.coding.passing import because_of, codes_of, judged_elsewhere, named
 from hooks.coding.products import UNSPECIFIED
 from hooks.coding.questions import which_agent
 from hooks.coding.studies import Study, studies
@@ -24,7 +25,7 @@ from hooks.coding.supplies import AgentsOnRecord, agents_of, invalid_supplies, s
     tables=(CODES, PRODUCTS),
     sources=(CODES.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,
-    if_none="no contrast agent is under review",
+    if_none=worded("no contrast agent is under review"),
 )
 def supply_duplicate(case: Case) -> Iterator[Verdict]:
     """Two supply codes are charged for the contrast agent of one study.
@@ -51,9 +52,12 @@ def supply_duplicate(case: Case) -> Iterator[Verdict]:
 
 
 def _one_code(lines: tuple[Line, ...]) -> Because:
+    code, day = lines[0].code, lines[0].day
     if len(_codes(lines)) > 1:
-        return because_of(f"{codes_of(lines)} are not under review", lines)
-    return because_of(f"{lines[0].code} is the only code that charges the agent{on_day(lines[0].day)}", lines)
+        return because_of(worded("{codes} are not under review", codes=codes_of(lines)), lines)
+    if day is None:
+        return because_of(worded("{code} is the only code that charges the agent", code=code), lines)
+    return because_of(worded("{code} is the only code that charges the agent on {day}", code=code, day=day), lines)
 
 
 def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Verdict]:
@@ -61,22 +65,17 @@ def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Verd
     agents = agents_of(study, lines, case)
     codes = _codes(lines)
     if use.given in ("no", "contradicted"):
-        yield Undecided(
-            "contradiction",
-            "several supplies are charged, but the record shows that no agent was given",
-            charge_evidence(lines),
-        )
+        reason = worded("several supplies are charged, but the record shows that no agent was given")
+        yield Undecided("contradiction", reason, charge_evidence(lines))
     elif agents.on_record:
         yield from _by_record(study, lines, agents)
     elif UNSPECIFIED in codes:
         yield _finding(study, lines, agents, [codes - {code} for code in sorted(codes, reverse=True)])
     else:
-        yield Undecided(
-            "record",
-            f"{' and '.join(sorted(codes))} are charged, but the record does not identify the agent given",
-            charge_evidence(lines),
-            which_agent(codes, study.day, case),
+        reason = worded(
+            "{codes} are charged, but the record does not identify the agent given", codes=listed(sorted(codes))
         )
+        yield Undecided("record", reason, charge_evidence(lines), which_agent(codes, study.day, case))
 
 
 def _by_record(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord) -> Iterator[Finding | Passed]:
@@ -96,21 +95,31 @@ def _by_record(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord) ->
 
 def _each_given(lines: tuple[Line, ...], agents: AgentsOnRecord) -> Because:
     seen = named(each.seen for each in agents.evidence)
-    return Because(f"{codes_of(lines)} charge agents on record: {seen}", (*charge_evidence(lines), *agents.evidence))
+    text = worded("{codes} charge agents on record: {seen}", codes=codes_of(lines), seen=seen)
+    return Because(text, (*charge_evidence(lines), *agents.evidence))
 
 
 def _finding(study: Study, lines: tuple[Line, ...], agents: AgentsOnRecord, removed: list[frozenset[str]]) -> Finding:
     certain = all(line.certain for line in lines)
     codes = sorted(_codes(lines))
-    decided = f"remove {' and '.join(sorted(removed[0]))}" if len(removed) == 1 else "keep the one used"
     return Finding(
-        summary=f"{' and '.join(codes)} charge one contrast agent twice: {decided}.",
+        summary=_summary(codes, removed),
         evidence=(*charge_evidence(lines), *agents.evidence),
         fixes=tuple(_fixes(lines, removed)) if certain else (),
-        notes=tuple(f"{describe(code)}." for code in codes),
+        notes=tuple(worded("{described}.", described=describe(code)) for code in codes),
         day=study.day,
         indicator=None if certain else INFO,
     )
+
+
+def _summary(codes: list[str], removed: list[frozenset[str]]) -> Worded:
+    if len(removed) == 1:
+        return worded(
+            "{codes} charge one contrast agent twice: remove {removed}.",
+            codes=listed(codes),
+            removed=listed(sorted(removed[0])),
+        )
+    return worded("{codes} charge one contrast agent twice: keep the one used.", codes=listed(codes))
 
 
 def _fixes(lines: tuple[Line, ...], removed: list[frozenset[str]]) -> Iterator[Fix]:
@@ -118,7 +127,8 @@ def _fixes(lines: tuple[Line, ...], removed: list[frozenset[str]]) -> Iterator[F
         removals = [line for line in lines if line.code in codes]
         if all(line.open for line in removals):
             changes = tuple(RemoveLine(line) for line in removals)
-            yield Fix(f"Remove {' and '.join(sorted(codes))}", changes, recommended=len(removed) == 1)
+            label = worded("Remove {codes}", codes=listed(sorted(codes)))
+            yield Fix(label, changes, recommended=len(removed) == 1)
 
 
 def _codes(lines: Iterable[Line]) -> frozenset[str]:

@@ -7,13 +7,14 @@ from cds_service.core.case import Case, Line
 from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from cds_service.core.tables import Source
+from cds_service.languages.worded import Worded, counted, listed, worded
 from hooks.codes.sources import AAPC_STRESS_DRUGS, MEDLEARN_2018
 from hooks.codes.tables import CODES, STRESS_DRUGS
-from hooks.coding.claims import echo_days, is_facility_supply, is_submitted, lines_with_units
+from hooks.coding.claims import charge_evidence, echo_days, is_facility_supply, is_submitted, lines_with_units
 from hooks.coding.fixes import describe
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, codes_of, is_or_are, named
+from hooks.coding.passing import because_of, codes_of, named, number_of_codes
 from hooks.coding.products import is_supply
 from hooks.coding.questions import WHOSE_CLAIM
 from hooks.coding.setting_and_payer import is_facility
@@ -26,7 +27,7 @@ from hooks.coding.stress_drugs import is_stress_drug
     tables=(CODES, STRESS_DRUGS),
     sources=(MEDLEARN_2018, AAPC_STRESS_DRUGS, CODES.sources["hcpcs"]),
     override_reasons=WRONG_CHARGE,
-    if_none="no contrast agent is under review, and no stress drug on the day of an echo",
+    if_none=worded("no contrast agent is under review, and no stress drug on the day of an echo"),
 )
 def supply_not_owner(case: Case) -> Iterator[Verdict]:
     """A professional claim charges a contrast agent or stress drug that the facility should charge.
@@ -56,12 +57,11 @@ def supply_not_owner(case: Case) -> Iterator[Verdict]:
         yield Passed(_owned, owned)
     for line in supplies:
         if _may_be_wrong(line):
-            yield Undecided(
-                "claim",
-                f"{line.code} is charged in a facility, but the claim type (professional or hospital) is unknown",
-                (Evidence(f"{line} is charged", line),),
-                WHOSE_CLAIM,
+            reason = worded(
+                "{code} is charged in a facility, but the claim type (professional or hospital) is unknown",
+                code=line.code,
             )
+            yield Undecided("claim", reason, charge_evidence([line]), WHOSE_CLAIM)
 
 
 def _may_be_wrong(line: Line) -> bool:
@@ -74,11 +74,19 @@ def _owned(lines: list[Line]) -> Because:
     types = {line.claim_type for line in lines}
     places = {line.place_of_service for line in lines}
     if types == {"institutional"}:
-        return because_of(f"{codes} {is_or_are(lines)} on the hospital's claim", lines)
+        owned = counted(
+            "{codes} is on the hospital's claim",
+            "{codes} are on the hospital's claim",
+            number_of_codes(lines),
+            codes=codes,
+        )
+        return because_of(owned, lines)
     if places == {None}:
-        return because_of(f"no place of service in a facility is stated for {codes}", lines)
-    where = named(f"{each}" for each in sorted(each for each in places if each))
-    return because_of(f"place of service {where} is no facility's for {codes}", lines)
+        return because_of(worded("no place of service in a facility is stated for {codes}", codes=codes), lines)
+    where = named(sorted(each for each in places if each))
+    return because_of(
+        worded("place of service {places} is no facility's for {codes}", places=where, codes=codes), lines
+    )
 
 
 def _is_drug(line: Line, days: frozenset[date | None]) -> bool:
@@ -89,24 +97,43 @@ def _finding(lines: list[Line]) -> Finding:
     codes = sorted({line.code for line in lines})
     places = sorted({line.place_of_service or "" for line in lines})
     certain = all(line.certain for line in lines)
-    fix = Fix(f"Remove {' and '.join(codes)}", tuple(RemoveLine(line) for line in lines), recommended=True)
+    label = worded("Remove {codes}", codes=listed(codes))
+    fix = Fix(label, tuple(RemoveLine(line) for line in lines), recommended=True)
     return Finding(
-        summary=f"{' and '.join(codes)}: the facility charges {_what(lines)} in place of service {', '.join(places)}. "
-        f"Remove {'it' if len(codes) == 1 else 'them'}.",
-        evidence=tuple(
-            Evidence(f"{line} is charged on a professional claim, place of service {line.place_of_service}", line)
-            for line in lines
-        ),
+        summary=_summary(lines, codes, ", ".join(places)),
+        evidence=tuple(Evidence(_seen(line), line) for line in lines),
         fixes=(fix,) if certain and all(line.open for line in lines) else (),
-        notes=tuple(f"{describe(code)} belongs on the facility's claim." for code in codes),
+        notes=tuple(worded("{described} belongs on the facility's claim.", described=describe(code)) for code in codes),
         day=lines[0].day,
         indicator=None if certain else INFO,
         sources=tuple(_sources(lines)),
     )
 
 
-def _what(lines: list[Line]) -> str:
-    return "the agent" if all(is_supply(line.code) for line in lines) else "the drug"
+def _summary(lines: list[Line], codes: list[str], places: str) -> Worded:
+    if all(is_supply(line.code) for line in lines):
+        return counted(
+            "{codes}: the facility charges the agent in place of service {places}. Remove it.",
+            "{codes}: the facility charges the agent in place of service {places}. Remove them.",
+            len(codes),
+            codes=listed(codes),
+            places=places,
+        )
+    return counted(
+        "{codes}: the facility charges the drug in place of service {places}. Remove it.",
+        "{codes}: the facility charges the drug in place of service {places}. Remove them.",
+        len(codes),
+        codes=listed(codes),
+        places=places,
+    )
+
+
+def _seen(line: Line) -> Worded:
+    return worded(
+        "{line} is charged on a professional claim, place of service {place}",
+        line=str(line),
+        place=str(line.place_of_service),
+    )
 
 
 def _sources(lines: list[Line]) -> Iterator[Source]:

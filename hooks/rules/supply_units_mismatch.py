@@ -5,11 +5,12 @@ from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, RemoveModifier, SetUnits
-from cds_service.core.notation import plain
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Passed, Question, Undecided, Verdict, rule
+from cds_service.languages.messages import Quantity
+from cds_service.languages.worded import Worded, counted, worded
 from hooks.codes.sources import NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
-from hooks.coding.claims import by_claim_type
+from hooks.coding.claims import by_claim_type, charge_evidence
 from hooks.coding.contrast import administrations_of, agents_given, ambiguous_agents, contrast_in, documented_units
 from hooks.coding.fixes import add_code, named_fix, waste_modifier_changes
 from hooks.coding.override_reasons import WRONG_CHARGE
@@ -27,7 +28,7 @@ from hooks.coding.waste import DISCARDED, has_product_code, leftover_of, payment
     tables=(PRODUCTS, CODES),
     sources=(CODES.sources["hcpcs"], NORIDIAN_JZ_2024),
     override_reasons=WRONG_CHARGE,
-    if_none="no contrast agent charged by the mL is under review",
+    if_none=worded("no contrast agent charged by the mL is under review"),
 )
 def supply_units_mismatch(case: Case) -> Iterator[Verdict]:
     """The units of a contrast supply do not match the mL that were given.
@@ -50,9 +51,8 @@ def supply_units_mismatch(case: Case) -> Iterator[Verdict]:
         if not study.under_review or not lines:
             continue
         if contrast_in(study, case).given == "contradicted":
-            yield Passed(
-                left_to, "contrast-not-supported", f"{codes_of(lines)} without an agent on record", tuple(lines)
-            )
+            unsupported = worded("{codes} without an agent on record", codes=codes_of(lines))
+            yield Passed(left_to, "contrast-not-supported", unsupported, tuple(lines))
             continue
         for code in sorted({line.code for line in lines}):
             yield from _verdict(code, study, case)
@@ -66,14 +66,14 @@ def _supplies(study: Study) -> tuple[Line, ...]:
 def _verdict(code: str, study: Study, case: Case) -> Iterator[Verdict]:
     if agents_given(study) and not any(code in agent.codes for agent, _ in agents_given(study)):
         lines = study.lines_for(code)
-        yield Passed(left_to, "supply-agent-mismatch", f"{code} is not the agent on record", lines)
+        yield Passed(left_to, "supply-agent-mismatch", worded("{code} is not the agent on record", code=code), lines)
         return
     documented = documented_units(code, study)
-    reason = _open_question(study) or ("" if documented.units is not None else documented.reason)
+    reason = _open_question(study) or (None if documented.units is not None else documented.reason)
     if reason:
         charged = [line for line in _supplies(study) if line.code == code and line.under_review]
-        evidence = tuple(Evidence(f"{line} is charged", line) for line in charged)
-        yield Undecided("record", f"{code}: {reason}", evidence, _question(code, study, case))
+        open_reason = worded("{code}: {reason}", code=code, reason=reason)
+        yield Undecided("record", open_reason, charge_evidence(charged), _question(code, study, case))
         return
     for lines in by_claim_type(study.lines_for(code)):
         if any(line.under_review for line in lines):
@@ -96,12 +96,13 @@ def _shared_agents(study: Study) -> list[Agent]:
     return [agent for agent, _ in agents_given(study) if len(agent.codes & _charged(study)) > 1]
 
 
-def _open_question(study: Study) -> str:
-    """The reason why the mL on record cannot be assigned to one product; empty if they can."""
+def _open_question(study: Study) -> Worded | None:
+    """The reason why the mL on record cannot be assigned to one product; None if they can."""
     if ambiguous_agents(study):
-        return "the agent was given at one of several echo studies of the day"
-    is_shared = bool(_shared_agents(study))
-    return "the record does not identify which of the charged products was given" if is_shared else ""
+        return worded("the agent was given at one of several echo studies of the day")
+    if _shared_agents(study):
+        return worded("the record does not identify which of the charged products was given")
+    return None
 
 
 def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Finding | Passed]:
@@ -124,13 +125,16 @@ def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
 
 
 def _match(lines: tuple[Line, ...], study: Study) -> Because:
-    given = tuple(
-        Evidence(f"{plain(agent_ml(each) or Decimal(0))} mL given", each)
-        for each in administrations_of(lines[0].code, study)
-    )
-    charges = tuple(Evidence(f"{line} is charged", line) for line in lines)
     reason = documented_units(lines[0].code, study).reason
-    return Because(f"as charged in {named(map(str, lines))}: {reason}", (*charges, *given))
+    text = worded("as charged in {lines}: {reason}", lines=named(map(str, lines)), reason=reason)
+    return Because(text, (*charge_evidence(lines), *_doses(lines[0].code, study)))
+
+
+def _doses(code: str, study: Study) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(worded("{amount} given", amount=Quantity(agent_ml(each) or Decimal(0), "mL")), each)
+        for each in administrations_of(code, study)
+    )
 
 
 def _given_part(discarded: tuple[Line, ...], units: Decimal, study: Study, case: Case) -> Iterator[Change]:
@@ -175,24 +179,26 @@ def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], stu
     fixable = certain and all(line.open and line.under_review for line in lines)
     code = lines[0].code
     return Finding(
-        summary=f"{code}: {_fault(lines, units)}.",
-        evidence=(
-            *(Evidence(f"{line} is charged", line) for line in lines),
-            *(
-                Evidence(f"{plain(agent_ml(each) or Decimal(0))} mL given", each)
-                for each in administrations_of(code, study)
-            ),
-        ),
+        summary=_summary(lines, units),
+        evidence=(*charge_evidence(lines), *_doses(code, study)),
         fixes=(named_fix(changes, recommended=True),) if fixable else (),
-        notes=(f"{code}: {documented_units(code, study).reason}.",),
+        notes=(worded("{code}: {reason}.", code=code, reason=documented_units(code, study).reason),),
         day=study.day,
         indicator=None if certain else INFO,
     )
 
 
-def _fault(lines: tuple[Line, ...], units: Decimal) -> str:
-    given = _total(line for line in lines if DISCARDED not in line.modifiers)
-    if given != units:
-        verb = "unit is" if given == 1 else "units are"
-        return f"{plain(given)} {verb} charged as given, but the mL given equal {plain(units)}: correct the units"
-    return "JW charges more than could have been left in the vial: correct the units"
+def _summary(lines: tuple[Line, ...], units: Decimal) -> Worded:
+    code, given = lines[0].code, _total(line for line in lines if DISCARDED not in line.modifiers)
+    if given == units:
+        return worded(
+            "{code}: JW charges more than could have been left in the vial: correct the units.",
+            code=code,
+        )
+    return counted(
+        "{code}: {count} unit is charged as given, but the mL given equal {units}: correct the units.",
+        "{code}: {count} units are charged as given, but the mL given equal {units}: correct the units.",
+        given,
+        code=code,
+        units=units,
+    )

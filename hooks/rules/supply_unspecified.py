@@ -1,19 +1,20 @@
 """Rule: A9700 for a product that has its own code."""
 
 from collections.abc import Iterator
+from datetime import date
 
 from msgspec.structs import replace
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, ReplaceCode, SetUnits
-from cds_service.core.notation import counted_units
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, counted, joined, listed, worded
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import Supply, contrast_in, supplies_due
 from hooks.coding.fixes import add_code, describe
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, judged_elsewhere, left_to, named, on_day
+from hooks.coding.passing import because_of, judged_elsewhere, left_to, named
 from hooks.coding.products import UNSPECIFIED, current_products
 from hooks.coding.setting_and_payer import payer_answer
 from hooks.coding.studies import Study, studies
@@ -27,7 +28,7 @@ from hooks.coding.supplies import AgentsOnRecord, agents_of, invalid_supplies, s
     tables=(CODES, PRODUCTS),
     sources=(CODES.sources["hcpcs"],),
     override_reasons=WRONG_CHARGE,
-    if_none="no charge for A9700 is under review",
+    if_none=worded("no charge for {code} is under review", code=UNSPECIFIED),
 )
 def supply_unspecified(case: Case) -> Iterator[Verdict]:
     """A9700 is charged for an agent that has its own supply code.
@@ -53,23 +54,25 @@ def supply_unspecified(case: Case) -> Iterator[Verdict]:
             if not unspecified:
                 continue
             if payer_answer(case, lines, "a9700"):
-                yield Passed(because_of, "the payer requires A9700, by the site's file", unspecified)
+                yield Passed(because_of, _REQUIRED_BY_PAYER, unspecified)
             elif is_submitted(unspecified, case):
                 yield from _verdict(study, unspecified, {line.code for line in lines} - {UNSPECIFIED}, case)
             else:
-                yield Passed(because_of, "A9700 is not under review", unspecified)
+                yield Passed(because_of, worded("{code} is not under review", code=UNSPECIFIED), unspecified)
+
+
+_REQUIRED_BY_PAYER = worded("the payer requires {code}, by the site's file", code=UNSPECIFIED)
 
 
 def _verdict(study: Study, lines: list[Line], others_charged: set[str], case: Case) -> Iterator[Verdict]:
     agents = agents_of(study, lines, case)
     if contrast_in(study, case).given in ("no", "contradicted"):
-        yield Undecided(
-            "contradiction", "A9700 is charged, but the record shows that no agent was given", charge_evidence(lines)
-        )
+        reason = worded("{code} is charged, but the record shows that no agent was given", code=UNSPECIFIED)
+        yield Undecided("contradiction", reason, charge_evidence(lines))
     elif UNSPECIFIED in agents.due:
         yield Passed(_no_code_yet, study, lines, agents)
     elif others_charged and (len(agents.due) <= 1 or agents.due <= others_charged):
-        beside = f"A9700 is charged beside {named(sorted(others_charged))}"
+        beside = worded("{code} is charged beside {others}", code=UNSPECIFIED, others=named(sorted(others_charged)))
         yield Passed(left_to, "supply-duplicate", beside, tuple(lines))
     elif agents.due:
         yield _has_code(study, lines, sorted(agents.due - others_charged), agents, case)
@@ -78,35 +81,43 @@ def _verdict(study: Study, lines: list[Line], others_charged: set[str], case: Ca
 
 
 def _no_code_yet(study: Study, lines: list[Line], agents: AgentsOnRecord) -> Because:
-    text = f"the agent on record had no code of its own{on_day(study.day)}"
-    return Because(text, (*charge_evidence(lines), *agents.evidence))
+    evidence = (*charge_evidence(lines), *agents.evidence)
+    if study.day is None:
+        return Because(worded("the agent on record had no code of its own"), evidence)
+    return Because(worded("the agent on record had no code of its own on {day}", day=study.day), evidence)
 
 
 def _has_code(study: Study, lines: list[Line], codes: list[str], agents: AgentsOnRecord, case: Case) -> Finding:
     certain = all(line.certain for line in lines)
     due = {supply.code: supply for option in supplies_due(study, case) for supply in option}
-    supply = due.get(codes[0], Supply(codes[0], None, "no dose in mL is recorded; enter the units"))
+    no_dose = worded("no dose in mL is recorded; enter the units")
+    supply = due.get(codes[0], Supply(codes[0], None, no_dose))
     fixable = certain and len(codes) == 1 and all(line.open for line in lines)
+    units = worded("{code}: {reason}.", code=supply.code, reason=supply.reason)
     return Finding(
-        summary=f"A9700 is charged, but the agent has its own code: replace it by {_codes_with_units(codes, supply)}.",
+        summary=worded(
+            "{code} is charged, but the agent has its own code: replace it by {own}.",
+            code=UNSPECIFIED,
+            own=_codes_with_units(codes, supply),
+        ),
         evidence=(*charge_evidence(lines), *agents.evidence),
         fixes=(_replacement(study, lines, supply, case),) if fixable else (),
-        notes=(*(f"{describe(code)}." for code in codes), *([f"{supply.code}: {supply.reason}."] if fixable else [])),
+        notes=(*(worded("{described}.", described=describe(code)) for code in codes), *([units] if fixable else [])),
         day=study.day,
         indicator=None if certain else INFO,
     )
 
 
-def _codes_with_units(codes: list[str], supply: Supply) -> str:
+def _codes_with_units(codes: list[str], supply: Supply) -> Worded:
     if len(codes) > 1 or supply.units is None:
-        return " and ".join(codes)
-    return f"{supply.code} ({counted_units(supply.units)})"
+        return listed(codes)
+    return counted("{code} ({count} unit)", "{code} ({count} units)", supply.units, code=supply.code)
 
 
 def _replacement(study: Study, lines: list[Line], supply: Supply, case: Case) -> Fix:
     """The line is rewritten if the units are known; else a new line leaves them to be entered."""
     line, *others = lines
-    label = f"Replace A9700 by {supply.code}"
+    label = worded("Replace {code} by {other}", code=UNSPECIFIED, other=supply.code)
     removals: list[Change] = [RemoveLine(other) for other in others]
     if supply.units is None:
         return Fix(label, (add_code(study, case, supply.code, None, line), RemoveLine(line), *removals))
@@ -120,20 +131,30 @@ def _product_unknown(study: Study, lines: list[Line], agents: AgentsOnRecord) ->
     codes = [code for code in codes if code != UNSPECIFIED]
     if codes:
         yield Finding(
-            summary=f"A9700 is only for agents without a code: charge the product used ({_alternatives(codes)}).",
-            evidence=(*charge_evidence(lines), *agents.evidence),
-            notes=(
-                "The record does not identify the product. These have their own codes: "
-                + "; ".join(describe(code) for code in codes)
-                + ". Keep A9700 only for another product, or if the payer requires it.",
+            summary=worded(
+                "{code} is only for agents without a code: charge the product used ({codes}).",
+                code=UNSPECIFIED,
+                codes=listed(codes, "or"),
             ),
+            evidence=(*charge_evidence(lines), *agents.evidence),
+            notes=(_own_codes(codes),),
             day=study.day,
             indicator=INFO,
         )
     else:
-        yield Passed(because_of, f"no agent has a code of its own{on_day(study.day)}", lines)
+        yield Passed(_none_has_a_code, lines, study.day)
 
 
-def _alternatives(codes: list[str]) -> str:
-    *first, last = codes
-    return f"{', '.join(first)} or {last}" if first else last
+def _own_codes(codes: list[str]) -> Worded:
+    return worded(
+        "The record does not identify the product. These have their own codes: {products}. Keep {code} only for "
+        "another product, or if the payer requires it.",
+        products=joined("; ", map(describe, codes)),
+        code=UNSPECIFIED,
+    )
+
+
+def _none_has_a_code(lines: list[Line], day: date | None) -> Because:
+    if day is None:
+        return because_of(worded("no agent has a code of its own"), lines)
+    return because_of(worded("no agent has a code of its own on {day}", day=day), lines)

@@ -1,13 +1,12 @@
 """Rule: JW and JZ, which report the remainder of a single-dose vial to Medicare."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddModifier, Change, RemoveLine, RemoveModifier
-from cds_service.core.notation import plain
 from cds_service.core.rules import (
     INFO,
     WARNING,
@@ -21,12 +20,14 @@ from cds_service.core.rules import (
     Verdict,
     rule,
 )
+from cds_service.languages.messages import Quantity
+from cds_service.languages.worded import Worded, joined, worded
 from hooks.codes.tables import MODIFIERS, OPPS, PRODUCTS
-from hooks.coding.claims import by_claim_type
+from hooks.coding.claims import by_claim_type, charge_evidence
 from hooks.coding.contrast import administrations_of, contrast_in, documented_units
 from hooks.coding.fixes import discarded_line, named_fix, waste_notes
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, codes_of, left_to, named, on_day
+from hooks.coding.passing import because_of, codes_of, left_to, named
 from hooks.coding.products import UNSPECIFIED, agent_ml
 from hooks.coding.questions import WHERE, WHO_PAYS, how_much, product_of, was_any_discarded
 from hooks.coding.setting_and_payer import is_professional_in_office, is_professional_only, payer_of
@@ -51,7 +52,7 @@ BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
     tables=(MODIFIERS, PRODUCTS, OPPS),
     sources=(MODIFIERS.sources["noridian-jz"], OPPS.sources["opps"]),
     override_reasons=WRONG_CHARGE,
-    if_none="no contrast agent is under review",
+    if_none=worded("no contrast agent is under review"),
 )
 def supply_waste_modifier(case: Case) -> Iterator[Verdict]:
     """JW or JZ is missing on a supply line, or does not belong there.
@@ -75,7 +76,7 @@ def supply_waste_modifier(case: Case) -> Iterator[Verdict]:
             continue
         if contrast_in(study, case).given in {"no", "contradicted"}:
             if study.supplies:
-                unsupported = f"{codes_of(study.supplies)} without an agent on record"
+                unsupported = worded("{codes} without an agent on record", codes=codes_of(study.supplies))
                 yield Passed(left_to, "contrast-not-supported", unsupported, study.supplies)
         else:
             for code in sorted({line.code for line in study.supplies if line.under_review}):
@@ -90,11 +91,8 @@ def supply_waste_modifier(case: Case) -> Iterator[Verdict]:
                 if payment_of(line, study, case) in {"separate", "unknown"} and waste_modifier_is_required(
                     line.day or study.day
                 ):
-                    yield Undecided(
-                        "studies",
-                        "the supply may belong to one of several echo studies of the day",
-                        (Evidence("charged", line),),
-                    )
+                    reason = worded("the supply may belong to one of several echo studies of the day")
+                    yield Undecided("studies", reason, (Evidence(worded("charged"), line),))
 
 
 def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Verdict]:
@@ -109,43 +107,53 @@ def _verdict(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Verd
         payment == "unknown" and has_product_code(lines[0]) and waste_modifier_is_required(day)
     ):
         reason, question = _open_question(lines[0], payment, case)
-        yield Undecided("claim", reason, tuple(Evidence(f"{line} is charged", line) for line in lines), question)
+        yield Undecided("claim", reason, charge_evidence(lines), question)
     else:
         yield Passed(_not_required, lines, day)
 
 
-def _open_question(line: Line, payment: Payment, case: Case) -> tuple[str, Question | None]:
+_REQUIRED = worded(
+    "JW or JZ is required on a practice's own Medicare claim, and on a critical access hospital's (secondary source)"
+)
+
+
+def _open_question(line: Line, payment: Payment, case: Case) -> tuple[Worded, Question | None]:
     """The reason, and the question for what is missing first: the units, the setting, the payer."""
     if payment == "separate":
-        reason = "the units are not entered yet; they decide between JW and JZ"
+        reason = worded("the units are not entered yet; they decide between JW and JZ")
         return reason, how_much(product_of(line.code)) if has_product_code(line) else None
-    required = (
-        "JW or JZ is required on a practice's own Medicare claim, and on a critical access hospital's (secondary "
-        "source)"
-    )
     if line.claim_type == "institutional" and payer_of(case, [line]) != "unknown":
-        return f"{required}; how this hospital is paid is unknown", None
+        return worded("{required}; how this hospital is paid is unknown", required=_REQUIRED), None
     if line.claim_type != "institutional" and not is_professional_in_office(line):
-        return f"{required}; the setting of this claim is unknown", WHERE
-    return f"{required}; the payer of this claim is unknown", WHO_PAYS
+        return worded("{required}; the setting of this claim is unknown", required=_REQUIRED), WHERE
+    return worded("{required}; the payer of this claim is unknown", required=_REQUIRED), WHO_PAYS
 
 
 def _neither(lines: tuple[Line, ...], payment: Payment) -> Because:
-    why = "is packaged into the hospital payment" if payment == "packaged" else "is charged per study"
-    return because_of(f"{named(map(str, lines))} {why} and carries neither JW nor JZ", lines)
+    if payment == "packaged":
+        text = worded(
+            "{lines} is packaged into the hospital payment and carries neither JW nor JZ", lines=_named(lines)
+        )
+    else:
+        text = worded("{lines} is charged per study and carries neither JW nor JZ", lines=_named(lines))
+    return because_of(text, lines)
+
+
+def _named(lines: Iterable[Line]) -> str:
+    return named(map(str, lines))
 
 
 def _not_required(lines: tuple[Line, ...], day: date | None) -> Because:
     codes = codes_of(lines)
     if not waste_modifier_is_required(day) and day is not None:
-        return because_of(f"neither JW nor JZ is required{on_day(day)}", lines)
+        return because_of(worded("neither JW nor JZ is required on {day}", day=day), lines)
     if is_professional_only(lines[0]):
-        return because_of(f"{codes} of a facility is not paid on a professional claim", lines)
+        return because_of(worded("{codes} of a facility is not paid on a professional claim", codes=codes), lines)
     if not has_product_code(lines[0]):
-        return because_of(f"{codes} is charged per study and needs neither JW nor JZ", lines)
+        return because_of(worded("{codes} is charged per study and needs neither JW nor JZ", codes=codes), lines)
     if day is None:
-        return because_of(f"no date of service of {codes} requires JW or JZ", lines)
-    return because_of(f"the payer of {codes} does not require JW or JZ", lines)
+        return because_of(worded("no date of service of {codes} requires JW or JZ", codes=codes), lines)
+    return because_of(worded("the payer of {codes} does not require JW or JZ", codes=codes), lines)
 
 
 def _has_quantity(lines: tuple[Line, ...], study: Study) -> bool:
@@ -164,10 +172,19 @@ def _not_allowed(lines: tuple[Line, ...], marked: tuple[Line, ...], study: Study
             changes.append(RemoveLine(line))
         else:
             changes += [RemoveModifier(line, each) for each in sorted(BOTH & set(line.modifiers))]
-    why = "is charged per study" if code == UNSPECIFIED else "is packaged into the hospital payment"
+    if code == UNSPECIFIED:
+        summary = worded(
+            "{code} is charged per study, so it takes neither JW nor JZ: remove the modifier.",
+            code=code,
+        )
+    else:
+        summary = worded(
+            "{code} is packaged into the hospital payment, so it takes neither JW nor JZ: remove the modifier.",
+            code=code,
+        )
     return Finding(
-        summary=f"{code} {why}, so it takes neither JW nor JZ: remove the modifier.",
-        evidence=tuple(Evidence(f"{line} is charged", line) for line in marked),
+        summary=summary,
+        evidence=charge_evidence(marked),
         fixes=_fixes(changes, marked, recommended=False),
         day=study.day,
         indicator=INFO,
@@ -199,28 +216,27 @@ def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterat
 def _reported(lines: tuple[Line, ...]) -> Because:
     discarded = [line for line in lines if DISCARDED in line.modifiers]
     if discarded:
-        return because_of(f"the amount discarded is charged with {named(map(str, discarded))}", lines)
-    return because_of(f"nothing was discarded, by {named(map(str, lines))}", lines)
+        return because_of(worded("the amount discarded is charged with {lines}", lines=_named(discarded)), lines)
+    return because_of(worded("nothing was discarded, by {lines}", lines=_named(lines)), lines)
 
 
 def _contradiction(contradictory: tuple[Line, ...], study: Study, case: Case) -> Finding:
     left = leftover_of(contradictory[0].code, study)
     decided = left is not None and not left.least
     changes: list[Change] = [RemoveModifier(line, DISCARDED) for line in contradictory] if decided else []
-    return _finding(
-        f"{contradictory[0].code} carries both JW and JZ: only one of them is allowed.",
-        contradictory,
-        study,
-        case,
-        changes,
-    )
+    summary = worded("{code} carries both JW and JZ: only one of them is allowed.", code=contradictory[0].code)
+    return _finding(summary, contradictory, study, case, changes)
 
 
 def _unreported(given: tuple[Line, ...], recorded_ml: Decimal, study: Study, case: Case) -> Finding:
     """JZ on every line, although the record states a discarded amount of whole units."""
     changes: list[Change] = [RemoveModifier(line, NOTHING_DISCARDED) for line in given]
     changes += discarded_line(given[0], given[0].code, study, case)
-    summary = f"{given[0].code} carries JZ, but the record states {plain(recorded_ml)} mL discarded: charge it with JW."
+    summary = worded(
+        "{code} carries JZ, but the record states {amount} discarded: charge it with JW.",
+        code=given[0].code,
+        amount=Quantity(recorded_ml, "mL"),
+    )
     return _finding(summary, given, study, case, changes)
 
 
@@ -228,10 +244,18 @@ def _nothing_left(given: tuple[Line, ...], discarded: tuple[Line, ...], study: S
     changes: list[Change] = [RemoveLine(line) for line in discarded]
     changes += [AddModifier(line, NOTHING_DISCARDED) for line in given if NOTHING_DISCARDED not in line.modifiers]
     left = leftover_of(discarded[0].code, study)
-    why = "the units given cover the whole vial"
     if left is not None and left.recorded_ml is not None:
-        why = f"the record states {plain(left.recorded_ml)} mL discarded, which leaves no unit to charge"
-    summary = f"{discarded[0].code}: {why}, so JW is not allowed; report JZ."
+        summary = worded(
+            "{code}: the record states {amount} discarded, which leaves no unit to charge, so JW is not allowed; "
+            "report JZ.",
+            code=discarded[0].code,
+            amount=Quantity(left.recorded_ml, "mL"),
+        )
+    else:
+        summary = worded(
+            "{code}: the units given cover the whole vial, so JW is not allowed; report JZ.",
+            code=discarded[0].code,
+        )
     return _finding(summary, (*given, *discarded), study, case, changes)
 
 
@@ -243,16 +267,21 @@ def _missing(unmarked: tuple[Line, ...], study: Study, case: Case) -> Finding:
     elif left is not None:
         changes += [AddModifier(line, NOTHING_DISCARDED) for line in unmarked]
     if left is not None and not left.least:
-        return _finding(f"Medicare requires JW or JZ on {code}: add JZ.", unmarked, study, case, changes)
+        summary = worded("Medicare requires JW or JZ on {code}: add JZ.", code=code)
+        return _finding(summary, unmarked, study, case, changes)
     if left is not None and left.recorded_ml is not None:
-        tail = f"add a line with JW for {plain(left.recorded_ml)} mL discarded"
-        return _finding(f"Medicare requires JW or JZ on {code}: {tail}.", unmarked, study, case, changes)
-    summary = f"Medicare requires JW or JZ on {code}: add JW for a discarded amount, or JZ if none."
+        summary = worded(
+            "Medicare requires JW or JZ on {code}: add a line with JW for {amount} discarded.",
+            code=code,
+            amount=Quantity(left.recorded_ml, "mL"),
+        )
+        return _finding(summary, unmarked, study, case, changes)
+    summary = worded("Medicare requires JW or JZ on {code}: add JW for a discarded amount, or JZ if none.", code=code)
     question = was_any_discarded(unmarked, left.least if left else None, case)
     return replace(_finding(summary, unmarked, study, case, changes), question=question)
 
 
-def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, changes: list[Change]) -> Finding:
+def _finding(summary: Worded, lines: tuple[Line, ...], study: Study, case: Case, changes: list[Change]) -> Finding:
     code = lines[0].code
     left = leftover_of(code, study)
     decided = (left is not None and left.recorded_ml is not None) or all(
@@ -261,9 +290,9 @@ def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, ch
     return Finding(
         summary=summary,
         evidence=(
-            *(Evidence(f"{line} is charged", line) for line in lines),
+            *charge_evidence(lines),
             *(
-                Evidence(f"{plain(ml)} mL given", each)
+                Evidence(worded("{amount} given", amount=Quantity(ml, "mL")), each)
                 for each in administrations_of(code, study)
                 if (ml := agent_ml(each)) is not None
             ),
@@ -275,17 +304,20 @@ def _finding(summary: str, lines: tuple[Line, ...], study: Study, case: Case, ch
     )
 
 
-def _unprocessable_note(line: Line, study: Study) -> Iterator[str]:
+def _unprocessable_note(line: Line, study: Study) -> Iterator[Worded]:
     day = line.day or study.day
     entry = MODIFIERS.on(NOTHING_DISCARDED, day)
     if entry and day and day >= entry.refused_from:
-        since = entry.refused_from.isoformat()
-        yield f"From date of service {since}, claims with neither are returned as unprocessable."
+        yield worded(
+            "From date of service {day}, claims with neither are returned as unprocessable.", day=entry.refused_from
+        )
 
 
 def _fixes(changes: list[Change], lines: tuple[Line, ...], *, recommended: bool) -> tuple[Fix, ...]:
     if not changes or not all(line.certain and line.open for line in lines):
         return ()
     only_removes = all(isinstance(change, RemoveModifier | RemoveLine) for change in changes)
-    remark = "" if recommended or only_removes else ", only if the amount was discarded and documented"
-    return (named_fix(changes, recommended=recommended, remark=remark),)
+    if recommended or only_removes:
+        return (named_fix(changes, recommended=recommended),)
+    remark = joined(", ", ("", worded("only if the amount was discarded and documented")))
+    return (named_fix(changes, recommended=False, remark=remark),)

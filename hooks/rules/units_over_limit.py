@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from cds_service.cms.answers import LimitSetting
 from cds_service.core.case import Case, Line
-from cds_service.core.notation import counted_units, plain
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
+from cds_service.languages.worded import Worded, counted, worded
 from hooks.codes.tables import ADD_ONS, UNIT_LIMITS
 from hooks.coding.claims import (
     BOTH_SETTINGS,
@@ -25,7 +25,7 @@ from hooks.coding.contrast import supplies_due
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
-from hooks.coding.passing import because_of, left_to, on_day
+from hooks.coding.passing import because_of, left_to
 from hooks.coding.practitioners import ByPractitioner
 from hooks.coding.products import is_supply
 from hooks.coding.published import Limit, Unknown, is_of_echo, unit_limit
@@ -35,15 +35,21 @@ from hooks.coding.studies import Study, procedure_codes, study_of
 from hooks.coding.supplies import is_discontinued
 
 MAI_NOTES = {
-    1: "The limit is per line (MAI 1): a distinct service may be charged on another line with a modifier.",
-    2: "The limit is absolute (MAI 2): additional units in a day are denied, whatever the record shows.",
-    3: "The limit is per day (MAI 3): additional units may be paid on appeal if the record shows medical necessity.",
+    1: worded("The limit is per line (MAI 1): a distinct service may be charged on another line with a modifier."),
+    2: worded("The limit is absolute (MAI 2): additional units in a day are denied, whatever the record shows."),
+    3: worded(
+        "The limit is per day (MAI 3): additional units may be paid on appeal if the record shows medical necessity."
+    ),
 }
 
-_ZERO_NOTES: dict[LimitSetting, str] = {
-    "professional": "A limit of 0: practitioners are never paid for the code; it may belong on the hospital's claim.",
-    "facility": "A limit of 0: hospitals are never paid for the code; it may belong on the practitioner's claim.",
-    "dme": "A limit of 0: neither practitioners nor suppliers are ever paid for the code.",
+_ZERO_NOTES: dict[LimitSetting, Worded] = {
+    "professional": worded(
+        "A limit of 0: practitioners are never paid for the code; it may belong on the hospital's claim."
+    ),
+    "facility": worded(
+        "A limit of 0: hospitals are never paid for the code; it may belong on the practitioner's claim."
+    ),
+    "dme": worded("A limit of 0: neither practitioners nor suppliers are ever paid for the code."),
 }
 
 # Codes of supplies and equipment: a professional claim with one may be a supplier's, who has limits of his own.
@@ -60,7 +66,7 @@ _OTHER_SURGEONS = frozenset({"62", "66", "80", "81", "82", "AS"})
     tables=(UNIT_LIMITS,),
     sources=tuple(UNIT_LIMITS.sources.values()),
     override_reasons=WRONG_CHARGE,
-    if_none="nothing whose unit limit this rule checks is charged",
+    if_none=worded("nothing whose unit limit this rule checks is charged"),
     every_code=True,
 )
 def units_over_limit(case: Case) -> Iterator[Verdict]:
@@ -97,13 +103,19 @@ def units_over_limit(case: Case) -> Iterator[Verdict]:
 
 
 def _not_under_review(lines: list[Line]) -> Because:
-    return because_of(f"{lines[0].code} is not under review", lines)
+    return because_of(worded("{code} is not under review", code=lines[0].code), lines)
 
 
 def _of_one_study(lines: list[Line]) -> Because:
     if _total(lines) > 1:
-        return left_to("add-on-repeated", f"{lines[0].code} of one study", lines)
-    return because_of(f"{lines[0].code}: {counted_units(_total(lines))}{on_day(lines[0].day)}", lines)
+        return left_to("add-on-repeated", worded("{code} of one study", code=lines[0].code), lines)
+    return because_of(_units_on(lines[0].day, _total(lines), lines[0].code), lines)
+
+
+def _units_on(day: date | None, units: Decimal, code: str) -> Worded:
+    if day is None:
+        return counted("{code}: {count} unit", "{code}: {count} units", units, code=code)
+    return counted("{code}: {count} unit on {day}", "{code}: {count} units on {day}", units, code=code, day=day)
 
 
 def _within_our_limits(lines: list[Line]) -> Because:
@@ -112,10 +124,10 @@ def _within_our_limits(lines: list[Line]) -> Because:
 
 def _within(lines: list[Line], limit: Decimal | None) -> Because:
     """The units of a code on a day, and its limit: without one, as many as are charged are paid."""
-    code, units = lines[0].code, counted_units(_total(lines))
+    code, day = lines[0].code, lines[0].day
     if limit is None:
-        return because_of(f"{code} has no unit limit of Medicare", lines)
-    return because_of(f"{code}: {units}{on_day(lines[0].day)}, at most {plain(limit)}", lines)
+        return because_of(worded("{code} has no unit limit of Medicare", code=code), lines)
+    return because_of(worded("{units}, at most {limit}", units=_units_on(day, _total(lines), code), limit=limit), lines)
 
 
 def _is_in_scope(line: Line, days: frozenset[date | None], case: Case) -> bool:
@@ -179,7 +191,8 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Verdict]:
     own = _other_days(code, settings) if unknown else []
     highest = max([*(limit.units for limit in known), *own], default=None)
     if is_discontinued(code):
-        yield Passed(left_to, "code-not-active", f"{code} is of a discontinued drug", tuple(lines))
+        discontinued = worded("{code} is of a discontinued drug", code=code)
+        yield Passed(left_to, "code-not-active", discontinued, tuple(lines))
         return
     if (highest is not None and total <= highest) or not limits or None in limits:
         yield Passed(_within, lines, None if None in limits else highest)
@@ -188,7 +201,7 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Verdict]:
     if unknown or limit is None:
         yield not_in_tables(unknown[0].reason, lines)
     elif day is None:
-        reason = f"the date of service of {code} is not stated, but its limit is per day"
+        reason = worded("the date of service of {code} is not stated, but its limit is per day", code=code)
         yield Undecided("claim", reason, charge_evidence(lines), WHEN)
     elif not limit.units and (verdict := _may_be_paid_by_others(lines, case)) is not None:
         yield from verdict
@@ -201,7 +214,24 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Verdict]:
 
 
 def _each_within(lines: list[Line], limit: Decimal) -> Because:
-    return because_of(f"{lines[0].code}: no line has more than {counted_units(limit)}{on_day(lines[0].day)}", lines)
+    return because_of(_most_of_a_line(lines[0].code, limit, lines[0].day), lines)
+
+
+def _most_of_a_line(code: str, limit: Decimal, day: date | None) -> Worded:
+    if day is None:
+        return counted(
+            "{code}: no line has more than {count} unit",
+            "{code}: no line has more than {count} units",
+            limit,
+            code=code,
+        )
+    return counted(
+        "{code}: no line has more than {count} unit on {day}",
+        "{code}: no line has more than {count} units on {day}",
+        limit,
+        code=code,
+        day=day,
+    )
 
 
 _PER_LINE = 1
@@ -213,10 +243,11 @@ def _may_be_paid_by_others(lines: list[Line], case: Case) -> list[Undecided | Pa
     payer = payer_of(case, lines)
     if payer == "medicare" or is_of_echo(lines[0].code):
         return None
-    reason = f"the payer is unknown; Medicare never pays for {lines[0].code} on this claim"
+    code = lines[0].code
     if payer == "unknown":
+        reason = worded("the payer is unknown; Medicare never pays for {code} on this claim", code=code)
         return [Undecided("claim", reason, charge_evidence(lines), WHO_PAYS)]
-    return [Passed(because_of, f"the payer of {lines[0].code} is not Medicare", lines)]
+    return [Passed(because_of, worded("the payer of {code} is not Medicare", code=code), lines)]
 
 
 def _settings(lines: list[Line]) -> list[LimitSetting]:
@@ -237,17 +268,36 @@ def _finding(lines: list[Line], total: Decimal, limit: Limit, known: list[Limit]
     certain = all(line.certain for line in lines)
     notes = [MAI_NOTES[limit.mai]] if limit.units else [_ZERO_NOTES[limit.setting]]
     if len(known) > 1:
-        unknown = "Practitioner or supplier" if known[-1].setting == _SUPPLIER else "Claim type"
-        notes.append(f"{unknown} unknown; the larger MUE limit was used.")
-    paid = f"pays at most {plain(limit.units)}" if limit.units else "pays none on this claim"
+        notes.append(_LARGER_OF_SUPPLIER if known[-1].setting == _SUPPLIER else _LARGER_OF_CLAIM_TYPES)
     return Finding(
-        summary=f"{limit.code}: {counted_units(total)} on one day, but Medicare {paid}.",
+        summary=_summary(limit, total),
         evidence=charge_evidence(lines),
         fixes=tuple(_fixes(lines, limit, case)) if certain else (),
         notes=tuple(notes),
         day=lines[0].day,
         indicator=None if certain else INFO,
         sources=tuple(dict.fromkeys(each.source for each in known)),
+    )
+
+
+_LARGER_OF_SUPPLIER = worded("Practitioner or supplier unknown; the larger MUE limit was used.")
+_LARGER_OF_CLAIM_TYPES = worded("Claim type unknown; the larger MUE limit was used.")
+
+
+def _summary(limit: Limit, total: Decimal) -> Worded:
+    if limit.units:
+        return counted(
+            "{code}: {count} unit on one day, but Medicare pays at most {limit}.",
+            "{code}: {count} units on one day, but Medicare pays at most {limit}.",
+            total,
+            code=limit.code,
+            limit=limit.units,
+        )
+    return counted(
+        "{code}: {count} unit on one day, but Medicare pays none on this claim.",
+        "{code}: {count} units on one day, but Medicare pays none on this claim.",
+        total,
+        code=limit.code,
     )
 
 
@@ -259,7 +309,8 @@ def _fixes(lines: list[Line], limit: Limit, case: Case) -> Iterator[Fix]:
         return
     changes = keep_units(lines, units)
     if changes:
-        yield Fix(f"Set {limit.code} to {plain(units)}, as the record shows", changes, recommended=True)
+        label = worded("Set {code} to {units}, as the record shows", code=limit.code, units=units)
+        yield Fix(label, changes, recommended=True)
 
 
 def _differ_in_modifiers(lines: list[Line]) -> bool:

@@ -10,8 +10,7 @@ from tests.support.running import ROOT
 
 FLOORS = (
     ("charts", "errors", "settings", "telemetry"),
-    ("cms",),
-    ("core", "languages"),
+    ("cms", "core", "languages"),
     ("fhir",),
     ("intake",),
     ("cdshooks",),
