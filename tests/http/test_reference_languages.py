@@ -48,12 +48,9 @@ class _Left(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
         self.untranslated += named.get("class") == "untranslated"
-        apart = (
-            tag == "script"
-            or named.get("translate") == "no"
-            or named.get("class") == "english"
-            or self._is_choice(named)
-        )
+        is_data = tag == "script" or (tag == "option" and "lang" in named)
+        is_other = named.get("translate") == "no" or named.get("class") == "english" or self._is_choice(named)
+        apart = is_data or is_other
         if tag not in self.VOID:
             self.nested.append(apart or any(self.nested[-1:]))
         self.left += [value for name, value in attrs if name in self.SHOWN and value]
@@ -75,7 +72,7 @@ class _Left(HTMLParser):
 FACTS = {
     word.lower() for each in (*PRODUCTS, *STRESS_DRUGS) for text in (each.name, *each.words) for word in text.split()
 } | {"ml", "mg", "rxnorm", "tháng", "năm", "và", "hoặc"}
-ABBREVIATION = re.compile(r"[A-Z0-9]{1,8}s?|[A-Z]\w*\d\w*|\d+x")
+ABBREVIATION = re.compile(r"[A-Z0-9]{1,8}s?|[A-Z]\w*\d\w*|\d+x|x\d+")
 # Names of rules stand in titles, and what was searched is repeated.
 QUERIES = ("zzzz", "Definitty", r"Can 93352 be billed alone\?", "contrast")
 NAMES = re.compile("|".join([*(each.id for each in hooks.all_rules()), *QUERIES]))

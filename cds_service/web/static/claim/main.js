@@ -227,8 +227,8 @@ function textInAddress() {
 startWords((answer) => change({ text: answer.notation }, inWords("Taken from your words")));
 
 // The claim as it is typed stays when the page is read in another language.
-document.querySelector("nav.languages").addEventListener("click", (event) => {
-  const link = event.target.closest("a");
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("nav.languages a, .unchecked a");
   if (!link) return;
   link.hash = $("text").value.trim() ? encodeURIComponent($("text").value) : "";
   keepWords();
