@@ -13,6 +13,9 @@ MACHINE = Domain(
     root=Path(cds_service.__file__).parent,
     sources={
         **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
+        "audit/*.py": "python",
+        "audit/templates/*.html": "jinja2",
+        "audit/templates/*.js": "javascript",
         "database/connections.py": "python",
         "web/*.py": "python",
         "web/static/**.js": "javascript",
