@@ -90,15 +90,14 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(api.blueprint())
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
-    app.register_blueprint(
-        claim.blueprint(
-            advisor, create_case_writer(), recorder, chosen, hooks_claims.page(), create_case_reader(advisor)
-        )
-    )
     catalogs = create_catalogs()
+    typed, reader = create_case_writer(), create_case_reader(advisor, catalogs)
+    app.register_blueprint(
+        claim.blueprint(advisor, typed, recorder, chosen, hooks_claims.page(), reader, catalogs=catalogs)
+    )
     speaker = spoken.Speaker(catalogs)
     speaker.register(app)
-    asker = create_asker(advisor)
+    asker = create_asker(advisor, catalogs)
     app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(
         reference.blueprint(advisor, create_reference(advisor.site), samples(chosen.hook_namespace), asker, glossary())
@@ -132,7 +131,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
         frozenset(service.id for service in services.services),
     )
     limits.register_clients(app, counts)
-    responses.register(app)
+    responses.register(app, catalogs)
     transport.register(app)
     for_people.register(app)  # after the transport, since Flask runs the last registered first
     browsers.register_origins(app, chosen)

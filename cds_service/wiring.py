@@ -150,14 +150,19 @@ def create_explainer(catalogs: Catalogs) -> Explainer:
     return Explainer(patient_words(), catalogs)
 
 
-def create_asker(advisor: Advisor) -> Asker:
-    """Answers questions in words, with the advisor's rules and loaded tables. Raises TableError."""
+def create_asker(advisor: Advisor, catalogs: Catalogs | None = None) -> Asker:
+    """Answers questions in words, with the advisor's rules and loaded tables. Raises TableError.
+
+    `catalogs` hold the words of other languages; None for those of the service.
+    """
     knowledge = hooks_ask.knowledge()
     own = site_facts(advisor.site.statements, hooks.vocabulary().topics)
     with_own = replace(knowledge, facts=(*own, *knowledge.facts)) if own else knowledge
-    return Asker(hooks_reference.reference(), advisor, create_case_writer(), with_own)
+    translate = (catalogs or create_catalogs()).template
+    return Asker(hooks_reference.reference(), advisor, create_case_writer(), with_own, translate)
 
 
-def create_case_reader(advisor: Advisor) -> CaseReader:
-    """Reads cases described in words, with the advisor's rules and loaded tables. Raises TableError."""
-    return CaseReader(advisor, create_case_writer(), hooks_described.case_knowledge())
+def create_case_reader(advisor: Advisor, catalogs: Catalogs | None = None) -> CaseReader:
+    """Reads cases described in words, as `create_asker` does questions. Raises TableError."""
+    translate = (catalogs or create_catalogs()).template
+    return CaseReader(advisor, create_case_writer(), hooks_described.case_knowledge(), translate)

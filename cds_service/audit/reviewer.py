@@ -154,7 +154,7 @@ class Auditor:
             "rule": found.rule,
             "also_rules": list(found.also_rules),
             "indicator": found.indicator,
-            "summary": found.summary,
+            "summary": str(found.summary),
             "day": day.isoformat() if day else None,
             "month": day.strftime("%Y-%m") if day else NO_DAY,
             "patient": patient,
@@ -169,9 +169,9 @@ class Auditor:
             "codes": sorted({line.code for line in lines}),
             "direction": estimate.direction,
             "value": None if estimate.value is None else estimate.value.quantize(CENT),
-            "evidence": [{"seen": seen.seen, "reference": seen.reference} for seen in found.evidence],
+            "evidence": [{"seen": str(seen.seen), "reference": seen.reference} for seen in found.evidence],
             "remedies": [
-                {"label": fix.label, "recommended": fix.recommended, "changes": list(fix.changes)}
+                {"label": str(fix.label), "recommended": fix.recommended, "changes": list(map(str, fix.changes))}
                 for fix in found.fixes
             ],
         }
@@ -200,10 +200,10 @@ def _texts_of(found: FindingBrief) -> Iterator[str]:
 def _outcomes(result: ReviewResult) -> Iterator[tuple[str, str, str]]:
     """Rule, outcome and reason, each once for a case."""
     yield "", EMPTY if result.review.empty else REVIEWED, ""
-    yield from ((rule.id, "passed", "" if passes else rule.if_none) for rule, passes in result.review.passed)
+    yield from ((rule.id, "passed", "" if passes else str(rule.if_none)) for rule, passes in result.review.passed)
     found = ((rule, *(other for other, _ in finding.also)) for rule, finding in result.review.findings)
     yield from {(rule.id, "finding", "") for rules in found for rule in rules}
-    yield from {(rule.id, "not checked", each.reason) for rule, each in result.review.not_checked}
+    yield from {(rule.id, "not checked", str(each.reason)) for rule, each in result.review.not_checked}
 
 
 def subject_of(rule_id: str, finding: Finding) -> str:

@@ -7,7 +7,7 @@ second at startup.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -27,9 +27,9 @@ from cds_service.core.changes import (
     ReplaceCode,
     SetUnits,
 )
-from cds_service.core.notation import capitalized, shortened
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.systems import billing_uri, code_kind
+from cds_service.languages.worded import Worded, capitalized, joined, shortened, worded
 
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -79,21 +79,26 @@ class ActionRoom:
 
 
 def fhir_actions(
-    changes: Collection[Change], case: Case, raw: Mapping[str, msgspec.Raw], room: ActionRoom | None = None
+    changes: Collection[Change],
+    case: Case,
+    raw: Mapping[str, msgspec.Raw],
+    room: ActionRoom | None = None,
+    say: Callable[[str], str] = str,
 ) -> tuple[Action, ...]:
     """The actions for a set of changes; empty if one of the changes cannot be expressed, or has no `room`.
 
-    `raw` is the original JSON of each resource by path. All changes to a resource become one update.
+    `raw` is the original JSON of each resource by path. All changes to a resource become one update. `say` says the
+    descriptions, in English by default.
     """
     if room and not room.takes(changes, raw):
         return ()
     updated: dict[str, dict[str, Any]] = {}
-    described: dict[str, list[str]] = {}
+    described: dict[str, list[Worded]] = {}
     actions: list[Action] = []
     for change in _removals_last(changes):
         path = _resource_changed_by(change)
         if path is None:
-            action = _create_or_delete(change, case)
+            action = _create_or_delete(change, case, say)
             if action is None:
                 return ()
             actions.append(action)
@@ -104,18 +109,22 @@ def fhir_actions(
                 return ()
             updated[path] = resource
         _change(updated[path], change)
-        described.setdefault(path, []).append(str(change))
+        described.setdefault(path, []).append(change.words)
     if any(resource["resourceType"] == "ChargeItem" and "id" not in resource for resource in updated.values()):
         return ()
     updates = [
         Action(
             type="update",
-            description="; ".join([shortened(capitalized("; ".join(described[path]))), *_amounts_note(resource)]),
+            description="; ".join([_described(described[path], say), *map(say, _amounts_note(resource))]),
             resource=resource,
         )
         for path, resource in updated.items()
     ]
     return (*updates, *actions)
+
+
+def _described(changes: Iterable[Worded], say: Callable[[str], str]) -> str:
+    return shortened(say(capitalized(joined("; ", changes))))
 
 
 def _editable(raw: msgspec.Raw) -> dict[str, Any] | None:
@@ -138,10 +147,10 @@ def allowed_changes(changes: Iterable[Change], case: Case) -> list[Change]:
     return [change for change in changes if not (takes_orders and isinstance(change, AddLine) and change.is_supply)]
 
 
-def _amounts_note(resource: dict[str, Any]) -> list[str]:
+def _amounts_note(resource: dict[str, Any]) -> list[Worded]:
     """A note for claims with amounts, which are returned unchanged: pricing is up to the client."""
     states_amounts = "total" in resource or any("net" in item for item in resource.get("item") or [])
-    return ["monetary amounts are unchanged"] if states_amounts else []
+    return [worded("monetary amounts are unchanged")] if states_amounts else []
 
 
 def _removals_last(changes: Iterable[Change]) -> list[Change]:
@@ -239,13 +248,13 @@ def _sequence(item: dict[str, Any]) -> int:
 # --- charge items ---------------------------------------------------------------------------------------------------
 
 
-def _create_or_delete(change: Change, case: Case) -> Action | None:
+def _create_or_delete(change: Change, case: Case, say: Callable[[str], str]) -> Action | None:
     """The action that creates a charge or deletes a resource; None if the resource has no id."""
     if isinstance(change, AddLine):
         make = _ORDER_TIME[case.site.order_suggestions] if case.stage == "order" else charge_item
-        return Action(type="create", description=capitalized(str(change)), resource=make(change, case))
+        return Action(type="create", description=say(capitalized(change.words)), resource=make(change, case))
     target = change.order if isinstance(change, RemoveOrder) else change.line
-    return _delete(str(change), target.identity)
+    return _delete(say(capitalized(change.words)), target.identity)
 
 
 def _change_charge(resource: dict[str, Any], change: Change) -> None:
@@ -279,7 +288,7 @@ def _remove_extension(resource: dict[str, Any], modifier: str) -> None:
 def _delete(description: str, identity: str) -> Action | None:
     if not _has_id(identity):
         return None
-    return Action(type="delete", description=capitalized(description), resource_id=identity)
+    return Action(type="delete", description=description, resource_id=identity)
 
 
 def _has_id(identity: str) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -14,10 +14,10 @@ from cds_service.cdshooks.messages import Card, CardSource, Coding, Link, Sugges
 from cds_service.core.case import Case
 from cds_service.core.changes import AddLine, Change
 from cds_service.core.finding_ids import finding_ids
-from cds_service.core.notation import capitalized, shortened
 from cds_service.core.review import Review
 from cds_service.core.rules import Finding, Fix, Rule
 from cds_service.core.tables import Source
+from cds_service.languages.worded import SUMMARY_LIMIT, capitalized, joined, shortened, worded
 
 MOST_CARDS = 50  # of one answer, the warnings first
 MOST_SEEN = 12  # pieces of evidence in a detail
@@ -29,13 +29,17 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
 _NOT_IN_CODE = re.compile(r"[`\s<>]+")
 
 
+# Says a text in the reader's language, as plain text. `str` says it in English.
+Say = Callable[[str], str]
+
+
 @dataclass(frozen=True, slots=True)
 class CardMaker:
     """Builds the cards of one response.
 
     `raw` is the original JSON by path. `page_base` is the base URL of the rule pages, empty if there is none. With
     `read_only`, fixes that lack units or a date get no suggestion. `extension` names the member of a card's extension
-    that carries the finding's id.
+    that carries the finding's id. `say` says a text as the card's reader reads it, in English by default.
     """
 
     case: Case
@@ -45,6 +49,7 @@ class CardMaker:
     read_only: bool = False
     extension: str = ""
     room: ActionRoom = field(default_factory=ActionRoom)
+    say: Say = str
 
     def cards(self, review: Review) -> tuple[Card, ...]:
         """One card per finding, warnings first, as far as an answer goes."""
@@ -57,8 +62,8 @@ class CardMaker:
         suggestions = tuple(self._suggestions(finding.fixes))
         return Card(
             uuid=str(uuid.uuid4()),
-            summary=shortened(finding.summary),
-            detail=detail_of(rule, finding),
+            summary=shortened(self.say(finding.summary)),
+            detail=detail_of(rule, finding, self.say),
             indicator=rule.indicator_of(finding, self.case.stage),
             source=self._source(rule, finding),
             suggestions=suggestions or None,
@@ -70,21 +75,20 @@ class CardMaker:
 
     def _source(self, rule: Rule, finding: Finding) -> CardSource:
         source = rule.sources_of(finding)[0]
-        topic = Coding(system=f"{self.canonical_base}/CodeSystem/rule", code=rule.id, display=rule.title)
+        topic = Coding(system=f"{self.canonical_base}/CodeSystem/rule", code=rule.id, display=self.say(rule.title))
         return CardSource(label=source.label, url=source.url, topic=topic)
 
     def _reasons(self, rule: Rule, finding: Finding) -> tuple[Coding, ...] | None:
         system = reason_system(self.canonical_base)
         reasons = rule.overrides_of(finding, self.case.stage)
-        return tuple(Coding(system=system, code=each.code, display=each.display) for each in reasons) or None
+        return tuple(Coding(system=system, code=each.code, display=self.say(each.display)) for each in reasons) or None
 
     def _links(self, rule: Rule, finding: Finding) -> tuple[Link, ...] | None:
         if not self.page_base:
             return None
-        label = "About this rule: rationale, triggers and sources"
-        labels = {rule.id: label} | {other.id: f"About {other.id}" for other, _ in finding.also}
+        labels = {rule.id: _ABOUT} | {other.id: worded("About {rule}", rule=other.id) for other, _ in finding.also}
         return tuple(
-            Link(label=label, url=f"{self.page_base}/rules/{rule_id}", type="absolute", auto_launchable=False)
+            Link(label=self.say(label), url=f"{self.page_base}/rules/{rule_id}", type="absolute", auto_launchable=False)
             for rule_id, label in labels.items()
         )
 
@@ -99,10 +103,10 @@ class CardMaker:
             if changes in offered or (self.read_only and any(_lacks_details(change) for change in changes)):
                 continue
             offered.append(changes)
-            actions = fhir_actions(changes, self.case, self.raw, self.room)
+            actions = fhir_actions(changes, self.case, self.raw, self.room, self.say)
             if actions:
                 yield Suggestion(
-                    label=shortened(fix.label if len(changes) == len(fix.changes) else _label(changes)),
+                    label=shortened(self.say(fix.label if len(changes) == len(fix.changes) else _label(changes))),
                     uuid=str(uuid.uuid4()),
                     is_recommended=fix.recommended,
                     actions=actions,
@@ -128,7 +132,7 @@ def also_rules(finding: Finding) -> tuple[str, ...]:
 
 
 def _label(changes: Iterable[Change]) -> str:
-    return capitalized(", ".join(str(change) for change in changes))
+    return capitalized(joined(", ", (change.words for change in changes)))
 
 
 def _lacks_details(change: Change) -> bool:
@@ -143,63 +147,80 @@ def reason_system(canonical_base: str) -> str:
     return f"{canonical_base}/CodeSystem/override-reason"
 
 
-def detail_of(rule: Rule, finding: Finding) -> str:
-    """The card's detail: evidence, rationale and sources, as Markdown without HTML.
+_ABOUT = worded("About this rule: rationale, triggers and sources")
+_ALSO = worded("The same fix also repairs")
+_WHY = worded("Why")
+_SOURCE = worded("Source")
+_COLUMNS = (worded("Item"), worded("State"), worded("Where"))
+_LATER = worded("The date of service is later; confirm that it still applies")
+
+
+def detail_of(rule: Rule, finding: Finding, say: Say = str) -> str:
+    """The card's detail: evidence, rationale and sources, as Markdown without HTML; `say` says its texts.
 
     It stays short, whatever was sent: long texts are cut, and of much evidence only the first is listed.
     """
     seen = list(
         dict.fromkeys(
-            f"- {escape_markdown(shortened(each.seen))} ({_code_span(each.record.origin.reference)})"
-            for each in finding.cited
+            f"- {_escaped(each.seen, say)} ({_code_span(each.record.origin.reference)})" for each in finding.cited
         )
     )
-    if len(seen) > MOST_SEEN:
-        seen[MOST_SEEN:] = [f"- and {len(seen) - MOST_SEEN} more"]
-    day = f" on {finding.day.isoformat()}" if finding.day else ""
-    parts = [f"**Seen{day}**\n\n" + "\n".join(seen)]
+    _leave_out(seen, MOST_SEEN, say)
+    on_day = worded("Seen on {day}", day=finding.day) if finding.day else worded("Seen")
+    parts = [f"**{say(on_day)}**\n\n" + "\n".join(seen)]
     if finding.checklist:
-        parts.append(_table(finding.checklist))
+        parts.append(_table(finding.checklist, say))
     folded_notes = (note for _, each in finding.also[:MOST_FOLDED] for note in each.notes)
     notes = tuple(dict.fromkeys((*finding.notes, *folded_notes)))
     if notes:
-        parts.append("\n\n".join(escape_markdown(shortened(note, NOTE_LIMIT)) for note in notes))
+        parts.append("\n\n".join(_escaped(note, say, NOTE_LIMIT) for note in notes))
     if finding.also:
-        said = [f"- {escape_markdown(shortened(each.summary))}" for _, each in finding.also]
-        if len(said) > MOST_FOLDED:
-            said[MOST_FOLDED:] = [f"- and {len(said) - MOST_FOLDED} more"]
-        parts.append("**The same fix also repairs**\n\n" + "\n".join(said))
-    parts += _statements(finding)
+        also = [f"- {_escaped(each.summary, say)}" for _, each in finding.also]
+        _leave_out(also, MOST_FOLDED, say)
+        parts.append(f"**{say(_ALSO)}**\n\n" + "\n".join(also))
+    parts += _statements(finding, say)
     why = dict.fromkeys((rule.why, *(other.why for other, _ in finding.also)))
-    parts.append("**Why**\n\n" + "\n\n".join(why))
-    sources = rule.sources_of(finding)
-    parts.append("**Source**\n\n" + "\n".join(f"- {_citation(rule, each, finding.day)}" for each in sources))
+    parts.append(f"**{say(_WHY)}**\n\n" + "\n\n".join(map(say, why)))
+    cited = (f"- {_citation(rule, each, finding.day, say)}" for each in rule.sources_of(finding))
+    parts.append(f"**{say(_SOURCE)}**\n\n" + "\n".join(cited))
     return "\n\n".join(parts)
 
 
-def _statements(finding: Finding) -> Iterator[str]:
+def _escaped(text: str, say: Say, limit: int = SUMMARY_LIMIT) -> str:
+    """A text as the reader reads it, cut, without Markdown."""
+    return escape_markdown(shortened(say(text), limit))
+
+
+def _leave_out(rows: list[str], most: int, say: Say) -> None:
+    """Put the number of the rows that are too many in their place."""
+    if len(rows) > most:
+        rows[most:] = [f"- {say(worded('and {number} more', number=len(rows) - most))}"]
+
+
+def _statements(finding: Finding, say: Say) -> Iterator[str]:
     """The site's own statements, each marked as such in a paragraph of its own."""
     for each in finding.statements[:MOST_STATEMENTS]:
-        yield escape_markdown(shortened(each.quoted, NOTE_LIMIT))
+        yield _escaped(each.quoted, say, NOTE_LIMIT)
     if len(finding.statements) > MOST_STATEMENTS:
-        yield f"And {len(finding.statements) - MOST_STATEMENTS} more statements of this site, on the pages of the codes"
+        more = len(finding.statements) - MOST_STATEMENTS
+        yield say(worded("And {number} more statements of this site, on the pages of the codes", number=more))
 
 
-def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
+def _table(rows: tuple[tuple[str, str, str], ...], say: Say) -> str:
     """A checklist as a Markdown table, with references cited like evidence."""
     lines = [
-        f"| {escape_markdown(item)} | {escape_markdown(state)} | {_code_span(where) if where else ''} |"
+        f"| {escape_markdown(say(item))} | {escape_markdown(say(state))} | {_code_span(where) if where else ''} |"
         for item, state, where in rows
     ]
-    return "\n".join(["| Item | State | Where |", "|---|---|---|", *lines])
+    return "\n".join([f"| {' | '.join(map(say, _COLUMNS))} |", "|---|---|---|", *lines])
 
 
-def _citation(rule: Rule, source: Source, day: date | None) -> str:
+def _citation(rule: Rule, source: Source, day: date | None, say: Say) -> str:
     """A source citation, with a note if one of the tables uses it and the date of service is past its verification."""
-    checked = f"{source.label}, {source.checked}"
+    checked = f"{source.label}, {say(source.checked)}"
     is_later = day is not None and source.verified_through is not None and day > source.verified_through
     if is_later and any(source in table.sources.values() for table in rule.tables):
-        return f"{checked}. The date of service is later; confirm that it still applies"
+        return f"{checked}. {say(_LATER)}"
     return checked
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from cds_service.cli import terminal
 from cds_service.core.rules import WARNING
 from cds_service.intake.x12.file_loops import OpenFile, SetAside
+from cds_service.languages.worded import plain_text
 from cds_service.review.advisor import Advisor
 from cds_service.review.claim_files import (
     WITHOUT_RECORD,
@@ -19,7 +20,7 @@ from cds_service.review.claim_files import (
     with_strict_faults,
 )
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 
 @dataclass(slots=True)

@@ -25,8 +25,9 @@ from cds_service.core.case import (
 )
 from cds_service.core.concepts import Code, Concept
 from cds_service.core.rules import Question, Why
+from cds_service.languages.worded import Worded, joined, worded
 
-UNPARSED = "could not be parsed"
+UNPARSED = "could not be parsed"  # in the place of a reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,13 @@ class Unclear:
     system: str
     codes: tuple[Code, ...] = ()
 
+    @property
+    def words(self) -> Worded:
+        """The first record, and what was not understood of it."""
+        return joined(" ", (self.records[0].origin.reference, self.what))
+
     def __str__(self) -> str:
-        return f"{self.records[0].origin.reference} {self.what}"
+        return str(self.words)
 
 
 @dataclass(frozen=True)
@@ -132,12 +138,12 @@ def unparsed_charges(case: Case, billing_system: str, codes: Iterable[str]) -> I
     for code in found:
         concept = Concept((Code(billing_system, code),))
         yield Alternative(
-            f"{code} may already be charged, on a charge that {UNPARSED}",
+            worded("{code} may already be charged, on a charge that could not be parsed", code=code),
             partial(_with_code_everywhere, case, code, concept),
             why="record",
         )
     if found:
-        reason = f"a charge that {UNPARSED} may be of another study"
+        reason = worded("a charge that could not be parsed may be of another study")
         yield Alternative(reason, partial(_with_codes_apart, case, billing_system, found), why="record")
 
 

@@ -11,6 +11,7 @@ from msgspec import structs
 from cds_service.core.case import Case, Line, Order, Origin
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.notation import counted_units, notation
+from cds_service.languages.worded import Worded, worded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +32,16 @@ class AddLine:
     performers: frozenset[str] = frozenset()
     encounter: str | None = None
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> Worded:
+        """The change in words."""
         written = notation(self.code, self.modifiers, self.units)
-        return f"add {written}" if self.units is not None else f"add {written} (units to be entered)"
+        if self.units is None:
+            return worded("add {line} (units to be entered)", line=written)
+        return worded("add {line}", line=written)
+
+    def __str__(self) -> str:
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,13 @@ class RemoveLine:
 
     line: Line
 
+    @property
+    def words(self) -> Worded:
+        """The change in words."""
+        return worded("remove {line}", line=str(self.line))
+
     def __str__(self) -> str:
-        return f"remove {self.line}"
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +66,13 @@ class RemoveOrder:
     order: Order
     code: str
 
+    @property
+    def words(self) -> Worded:
+        """The change in words."""
+        return worded("remove the order for {code}", code=self.code)
+
     def __str__(self) -> str:
-        return f"remove the order for {self.code}"
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +82,13 @@ class ReplaceCode:
     line: Line
     code: str
 
+    @property
+    def words(self) -> Worded:
+        """The change in words."""
+        return worded("replace {old} by {new}", old=self.line.code, new=self.code)
+
     def __str__(self) -> str:
-        return f"replace {self.line.code} by {self.code}"
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +98,13 @@ class SetUnits:
     line: Line
     units: Decimal
 
+    @property
+    def words(self) -> Worded:
+        """The change in words."""
+        return worded("set {code} to {units}", code=self.line.code, units=counted_units(self.units))
+
     def __str__(self) -> str:
-        return f"set {self.line.code} to {counted_units(self.units)}"
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +114,13 @@ class AddModifier:
     line: Line
     modifier: str
 
+    @property
+    def words(self) -> Worded:
+        """The change in words."""
+        return worded("add modifier {modifier} to {code}", modifier=self.modifier, code=self.line.code)
+
     def __str__(self) -> str:
-        return f"add modifier {self.modifier} to {self.line.code}"
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +130,13 @@ class RemoveModifier:
     line: Line
     modifier: str
 
+    @property
+    def words(self) -> Worded:
+        """The change in words."""
+        return worded("remove modifier {modifier} from {code}", modifier=self.modifier, code=self.line.code)
+
     def __str__(self) -> str:
-        return f"remove modifier {self.modifier} from {self.line.code}"
+        return str(self.words)
 
 
 Change = AddLine | RemoveLine | RemoveOrder | ReplaceCode | SetUnits | AddModifier | RemoveModifier

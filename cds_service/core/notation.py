@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cds_service.errors import UnreadableCase
+from cds_service.languages.worded import Worded, counted, in_a_row
 
 
 def notation(code: str, modifiers: Iterable[str], units: Decimal | None, *, with_one: bool = False) -> str:
@@ -20,9 +21,9 @@ def plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
-def counted_units(units: Decimal) -> str:
+def counted_units(units: Decimal) -> Worded:
     """A number of units: `1 unit`, `2 units`."""
-    return f"{plain(units)} {'unit' if units == 1 else 'units'}"
+    return counted("{count} unit", "{count} units", units)
 
 
 class WrittenLine(NamedTuple):
@@ -85,16 +86,6 @@ def is_billing_code(written: str) -> bool:
     return _WRITTEN_CODE.fullmatch(written) is not None
 
 
-SUMMARY_LIMIT = 139  # characters of a card's summary: fewer than 140
-
-
-def shortened(text: str, limit: int = SUMMARY_LIMIT) -> str:
-    """The text, cut at a word to so many characters."""
-    if len(text) <= limit:
-        return text
-    return text[: limit - 1].rsplit(" ", 1)[0] + "…"
-
-
 # A code of five characters. A modifier follows a separator, or begins with a letter: a longer number is no code.
 _SEPARATOR = "[-:/^|,_ ]"
 _CODE_WITH_MODIFIERS = re.compile(
@@ -102,15 +93,9 @@ _CODE_WITH_MODIFIERS = re.compile(
 )
 
 
-def capitalized(text: str) -> str:
-    """A text whose first letter is a capital; the others stay."""
-    return text[:1].upper() + text[1:]
-
-
 def joined(words: Iterable[str], last: str = "and") -> str:
-    """Words as a list: `A, B and C`, with another word before the last if given."""
-    *others, final = words
-    return f"{', '.join(others)} {last} {final}" if others else final
+    """Facts as a list: `A, B and C`, with another word before the last if given. `listed` is for texts to be said."""
+    return in_a_row(words, last)
 
 
 @lru_cache(maxsize=4096)  # records repeat few codes

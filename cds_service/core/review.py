@@ -18,6 +18,9 @@ from cds_service.core.folding import folded
 from cds_service.core.notation import codes_without_modifiers
 from cds_service.core.rules import INFO, Evidence, Finding, Passed, Rule, Scope, Undecided, Verdict
 from cds_service.core.statements import Applies, names_no_payer_or_setting, with_statements
+from cds_service.languages.worded import worded
+
+_NOT_UNDERSTOOD = worded("not understood")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ class _Reread:
         if not _depends_on_reading(verdict) or self._holds(verdict):
             return verdict
         cause = next((each._alternative for each in self._parts if not each._holds(verdict)), self._alternative)
-        seen = () if cause.record is None else (Evidence("not understood", cause.record),)
+        seen = () if cause.record is None else (Evidence(_NOT_UNDERSTOOD, cause.record),)
         return Undecided(cause.why, cause.reason, (*verdict.evidence, *seen), cause.question)
 
     def _holds(self, verdict: Finding | Undecided) -> bool:

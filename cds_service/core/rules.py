@@ -23,6 +23,7 @@ from cds_service.core.changes import Change
 from cds_service.core.site import SiteStatement
 from cds_service.core.tables import Source, Table
 from cds_service.errors import RuleError
+from cds_service.languages.worded import Worded, joined, worded
 
 Indicator = Literal["info", "warning"]
 
@@ -233,15 +234,9 @@ class Rule:
         if not passes:
             return Because(self.if_none)
         reasons = [each.reason() for each in islice(passes, MOST_REASONS)]
-        first, *others = dict.fromkeys(each.text for each in reasons)
-        text = first
-        for number, other in enumerate(others):
-            left = len(others) - number
-            if len(text) + len(other) > REASON_LIMIT - len(_and_more(left)):
-                text += _and_more(left)
-                break
-            text += f"; {other}"
-        return Because(text, tuple(dict.fromkeys(seen for each in reasons for seen in each.evidence)))
+        every = list(dict.fromkeys(each.text for each in reasons))
+        evidence = tuple(dict.fromkeys(seen for each in reasons for seen in each.evidence))
+        return Because(_in_one_sentence(every), evidence)
 
     def indicator_of(self, finding: Finding, stage: Stage) -> Indicator:
         """The finding's indicator, at most the rule's own for the stage; of findings folded into one, the highest."""
@@ -268,12 +263,29 @@ MOST_REASONS = 50  # passes of a rule of which a report gives the reasons
 REASON_LIMIT = 180  # characters
 
 
-def _and_more(number: int) -> str:
-    return f"; and {number} more"
+def _in_one_sentence(reasons: Sequence[str]) -> str:
+    """The reasons that fit, and the number of the others; a single one as it is."""
+    first, *others = reasons
+    shown, length = [first], len(first)
+    for number, other in enumerate(others):
+        more = _and_more(len(others) - number)
+        if length + len(other) > REASON_LIMIT - len(_BETWEEN) - len(more):
+            shown.append(more)
+            break
+        shown.append(other)
+        length += len(_BETWEEN) + len(other)
+    return joined(_BETWEEN, shown) if others else first
+
+
+_BETWEEN = "; "
+
+
+def _and_more(number: int) -> Worded:
+    return worded("and {number} more", number=number)
 
 
 SECTIONS = ("Why", "Flags", "Passes")
-NOTHING_IN_SCOPE = "nothing that this rule is about is charged or ordered"
+NOTHING_IN_SCOPE = worded("nothing that this rule is about is charged or ordered")
 
 
 def rule(  # noqa: PLR0913  # a declaration, all by name

@@ -8,6 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from cds_service.core.concepts import Code
+from cds_service.languages.worded import worded
 
 CodeScope = Literal["echo", "all"]
 Day = date  # a source has a member of that name
@@ -86,7 +87,7 @@ class SiteStatement:
     @property
     def quoted(self) -> str:
         """The statement as a card quotes it: marked as the site's, with its source."""
-        return f"This site's own statement: {self.text} ({self.source.label})"
+        return worded("This site's own statement: {text} ({source})", text=self.text, source=self.source.label)
 
     @property
     def limits(self) -> str:

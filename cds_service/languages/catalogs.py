@@ -6,10 +6,22 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from babel.lists import format_list
+
 from cds_service.languages.facts import has_words
 from cds_service.languages.known import ENGLISH, Language
 from cds_service.languages.messages import PLACEHOLDER, Message, Value, english, filled, written
-from cds_service.languages.worded import Content, Joined, Worded, content_of
+from cds_service.languages.worded import (
+    Capitalized,
+    Content,
+    Joined,
+    Listed,
+    Shortened,
+    Worded,
+    capitalized,
+    content_of,
+    shortened,
+)
 
 # The machine's own catalogs; those of the knowledge lie beside its tables.
 CATALOGS = Path(__file__).parent / "catalogs"
@@ -71,13 +83,21 @@ class Catalogs:
         if content is None:
             return Sentence(str(text), language, text)
         try:
-            return Sentence(self._said(content, language), language, text)
+            return Sentence(self._said(content, language).strip(), language, text)
         except _NotTranslatedError:
             return Sentence(str(text), ENGLISH, text)
 
     def _said(self, content: Content, language: Language) -> str:
-        if isinstance(content, Joined):
-            return content.separator.join(self._value(each, language) for each in content.parts)
+        match content:
+            case Joined():
+                return content.separator.join(self._value(each, language) for each in content.parts)
+            case Listed():
+                parts = [self._value(each, language) for each in content.parts]
+                return str(format_list(parts, "or" if content.last == "or" else "standard", language.locale))
+            case Capitalized():
+                return capitalized(self._value(content.part, language))
+            case Shortened():
+                return shortened(self._value(content.part, language), content.limit)
         translation = self._translation(content, language) if has_words(content.text) else content.text
         if not translation:
             raise _NotTranslatedError

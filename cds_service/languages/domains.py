@@ -1,4 +1,4 @@
-"""The machine's own messages: those of its pages."""
+"""The machine's own messages: those of its pages, of its cards, and of the vocabulary of rules."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import cds_service
 from cds_service.languages.catalogs import CATALOGS
 from cds_service.languages.extraction import Domain
 
-_REVIEW = ("articles", "patient", "payment", "reference")
+_REVIEW = ("articles", "patient", "payment", "reference", "report")
 
 MACHINE = Domain(
     name="the pages",
@@ -19,6 +19,12 @@ MACHINE = Domain(
         "database/connections.py": "python",
         "web/*.py": "python",
         "web/static/**.js": "javascript",
+        "ask/*.py": "python",
+        "intake/*.py": "python",
+        "web/templates/claim/*.html": "jinja2",
+        "core/*.py": "python",
+        "cdshooks/actions.py": "python",
+        "cdshooks/cards.py": "python",
         "web/templates/insights/*.html": "jinja2",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",

@@ -3,13 +3,13 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_python
 
 from cds_service.core import strict_yaml
 from cds_service.core.rules import read_docstring
@@ -38,8 +38,9 @@ class Domain:
     """A part of the project with catalogs of its own.
 
     `sources` are patterns of files below `root` and how each is read: `python` and `jinja2` (calls of `message` and
-    the like), `javascript` (those of `scripts.py`), `rule` (the docstring of a rule), `docstrings:Policy,AddOn` (those
-    of classes), and `table:name,words`: the title of a table, and these fields of its entries.
+    the like), `javascript` (those of `scripts.py`), `rule` (those of a module, and the docstring of its rule),
+    `docstrings:Policy,AddOn` (those of classes), and `table:name,words`: the title of a table, and these fields of its
+    entries; `words:declines.*.text,topics.@`: these places of a YAML file, where `*` is every value and `@` every key.
     """
 
     name: str
@@ -75,8 +76,18 @@ def extract_table(fileobj: IO[bytes], _keywords: object, _tags: object, options:
             yield from _apart(document.line_of(f"$.entries[{number}]"), text, f"For {codes}")
 
 
-def extract_rule(fileobj: IO[bytes], _keywords: object, _tags: object, options: object) -> Found:  # noqa: ARG001
-    """The title of a rule and the sections of its docstring."""
+def extract_words(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:
+    """The texts in some places of a YAML file."""
+    document = strict_yaml.read(Path(fileobj.name), TableError)
+    for place in options["of"].split(","):
+        for text in _texts_at(document.data, place.split(".")):
+            yield from _apart(1, text, f"In {place}")
+
+
+def extract_rule(fileobj: IO[bytes], keywords: Any, tags: Any, options: Any) -> Iterator[Any]:
+    """The title of a rule, the sections of its docstring, and the messages of its module."""
+    yield from extract_python(fileobj, keywords, tags, options)
+    fileobj.seek(0)
     for function in ast.walk(ast.parse(fileobj.read())):
         documented = ast.get_docstring(function) if isinstance(function, ast.FunctionDef) else None
         if documented and any(_is_rule(each) for each in function.decorator_list):  # type: ignore[attr-defined]
@@ -95,7 +106,12 @@ def extract_docstrings(fileobj: IO[bytes], _keywords: object, _tags: object, opt
 
 _METHODS = {
     kind: f"{__name__}:{method.__name__}"
-    for kind, method in {"table": extract_table, "rule": extract_rule, "docstrings": extract_docstrings}.items()
+    for kind, method in {
+        "table": extract_table,
+        "words": extract_words,
+        "rule": extract_rule,
+        "docstrings": extract_docstrings,
+    }.items()
 }
 
 
@@ -106,6 +122,20 @@ def with_names_apart(docstring: str) -> str:
 
 def _is_rule(decorator: ast.expr) -> bool:
     return isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "rule"
+
+
+def _texts_at(value: Any, place: Sequence[str]) -> Iterator[str]:
+    """The texts in a place of data."""
+    if not place:
+        yield value
+        return
+    step, *rest = place
+    if step == "@":
+        yield from value
+        return
+    every = value.values() if isinstance(value, dict) else value
+    for each in every if step == "*" else [value[step]] if step in value else []:
+        yield from _texts_at(each, rest)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -62,12 +62,12 @@ class Message:
         return {**self.values} if self.count is None else {"count": self.count, **self.values}
 
 
-def plural(one: str, many: str, count: int, **values: Value) -> Message:
+def plural(one: str, many: str, count: int, /, **values: Value) -> Message:
     """A message that counts whole things: the English singular and plural."""
     return Message(one, many, count, values)
 
 
-def message(text: str, **values: Value) -> Message:
+def message(text: str, /, **values: Value) -> Message:
     """A message, for modules and templates."""
     return Message(text, values=values)
 

@@ -230,7 +230,7 @@ class Advisor:
                 {
                     "rule": rule.id,
                     "why": each.why,
-                    "reason": each.reason,
+                    "reason": str(each.reason),  # English, as all of the extension: it is read by programs
                     "evidence": [item.record.origin.reference for item in each.evidence[:MOST_SEEN]],
                 }
                 for rule, each in outcome.not_checked

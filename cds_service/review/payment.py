@@ -10,9 +10,8 @@ from msgspec import structs
 from cds_service.cms.answers import COMPONENTS, Fee, OppsStatus
 from cds_service.cms.catalog import Release
 from cds_service.cms.lookup import Snapshot
-from cds_service.core.notation import capitalized
 from cds_service.languages.messages import Money
-from cds_service.languages.worded import Worded, fact, joined, prose, worded
+from cds_service.languages.worded import capitalized, fact, joined, prose, worded
 from cds_service.review.reference import Citation, CodePage, Statement, Topic
 
 PAYMENT = "payment"  # the heading of short facts
@@ -131,7 +130,7 @@ def _in_words(payment: Payment, meaning: Callable[[str], str]) -> str:
     if payment.modifier:
         subject = worded("{where}, with {modifier}", where=payment.where, modifier=payment.modifier)
     text = worded("{where}: {amount} ({basis}).", where=subject, amount=amount, basis=basis)
-    return Worded(capitalized(text), text.content)
+    return capitalized(text)
 
 
 def _cited(payment: Payment) -> Citation:

@@ -33,7 +33,7 @@ def blueprint(
     @routes.get("/codes")
     def codes() -> Response:
         written = request.args.get("q", "")
-        query, found = written.strip(), asker.find(written)
+        query, found = written.strip(), asker.find(written, languages.requested())
         if wants_json():
             return as_json(_as_members(query, found))
         example = next(iter(reference.pages), None)

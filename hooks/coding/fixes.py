@@ -7,8 +7,9 @@ from decimal import Decimal
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.core.concepts import BILLING
-from cds_service.core.notation import capitalized, codes_without_modifiers, notation, plain
+from cds_service.core.notation import codes_without_modifiers, notation, plain
 from cds_service.core.rules import Evidence, Fix
+from cds_service.languages.worded import capitalized, joined
 from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
 from hooks.coding.claims import units_of
 from hooks.coding.contrast import Supply, supplies_due
@@ -44,7 +45,7 @@ def study_evidence(study: Study) -> tuple[Evidence, ...]:
 def named_fix(changes: Iterable[Change], *, recommended: bool, remark: str = "") -> Fix:
     """Changes as one fix, whose label lists them; a remark follows."""
     every = tuple(changes)
-    label = ", ".join(map(str, every)) + remark
+    label = joined("", (joined(", ", (each.words for each in every)), remark))
     return Fix(capitalized(label), every, recommended=recommended)
 
 

@@ -6,10 +6,9 @@ from decimal import Decimal
 from functools import cache
 
 import hooks
-from cds_service.core.notation import capitalized
 from cds_service.core.rules import Rule
 from cds_service.languages.messages import Quantity
-from cds_service.languages.worded import Worded, worded
+from cds_service.languages.worded import Worded, capitalized, worded
 from cds_service.review.reference import ExampleClaim, ModifierPage, Statement, cited
 from hooks.codes.tables import (
     CODES,

@@ -19,9 +19,9 @@ PATHS = [
 ]  # fmt: skip
 TABLES = ("cards", "reasons", "not-checked", "not-understood", "times")
 # A sender's own code system, the ids of services, a unit, and a month.
-OWN_NAMES = {"urn", "oid", "ms", "thg"} | {
-    "contrast", "echo", "order", "sign", "select", "encounter", "discharge", "claim", "review",
-}  # fmt: skip
+OWN_NAMES = {"urn", "oid", "ms", "thg"} | set(
+    "contrast-echo-order-sign-select-encounter-discharge-claim-review".split("-")
+)
 
 
 def client_of(catalogs: Catalogs, database: str) -> FlaskClient:

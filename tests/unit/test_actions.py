@@ -15,9 +15,9 @@ from cds_service.cdshooks.cards import escape_markdown
 from cds_service.cdshooks.messages import Response
 from cds_service.core.case import Case
 from cds_service.core.changes import AddModifier, RemoveModifier, SetUnits
-from cds_service.core.notation import SUMMARY_LIMIT, shortened
 from cds_service.fhir.read import read_case
 from cds_service.fhir.sources import SourceResource
+from cds_service.languages.worded import SUMMARY_LIMIT, shortened
 from cds_service.review.advisor import Advisor
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import body_of, request_of, service_of

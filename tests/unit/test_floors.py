@@ -11,8 +11,8 @@ from tests.support.running import ROOT
 FLOORS = (
     ("charts", "errors", "settings", "telemetry"),
     ("cms",),
-    ("core",),
-    ("fhir", "languages"),
+    ("core", "languages"),
+    ("fhir",),
     ("intake",),
     ("cdshooks",),
     ("fetch",),

@@ -1,5 +1,6 @@
 """Facts of sentences set apart, and texts that know their message."""
 
+import pickle
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,19 @@ from cds_service.languages.facts import has_words, with_facts_apart
 from cds_service.languages.known import LANGUAGES, Language
 from cds_service.languages.messages import Money, Month, Quantity
 from cds_service.languages.update import compiled
-from cds_service.languages.worded import counted, fact, joined, name, plain_text, prose, worded
+from cds_service.languages.worded import (
+    Worded,
+    capitalized,
+    counted,
+    fact,
+    joined,
+    listed,
+    name,
+    plain_text,
+    prose,
+    shortened,
+    worded,
+)
 
 GERMAN, ARABIC = (next(each for each in LANGUAGES if each.tag == tag) for tag in ("de", "ar"))
 ML, RVU = Quantity(Decimal(2), "mL"), Quantity(Decimal("1.3"), "RVU")
@@ -80,6 +93,47 @@ def test_facts_are_written_as_the_language_does(tmp_path: Path) -> None:
     assert said(tmp_path, GERMAN, row, {}) == f"1.200,50{NBSP}$ / Oktober 2026 / JW / 1,5"
     isolated = said(tmp_path, ARABIC, prose("from 93352"), {"from {1}": "من {1}"})
     assert isolated == "من \N{LEFT-TO-RIGHT ISOLATE}93352\N{POP DIRECTIONAL ISOLATE}"
+
+
+@pytest.mark.parametrize(
+    ("text", "english", "german"),
+    [
+        (listed(("93350", "93351", "93352")), "93350, 93351 and 93352", "93350, 93351 und 93352"),
+        (listed(("93350", worded("{number} more", number=2)), "or"), "93350 or 2 more", "93350 oder 2 weitere"),
+        (listed(["93350"]), "93350", "93350"),
+        (capitalized(worded("{number} more", number=2)), "2 more", "2 weitere"),
+        (capitalized(worded("remove {line}", line="93352-26")), "Remove 93352-26", "Entfernen Sie 93352-26"),
+        (shortened(worded("remove {line}", line="93352-26"), 12), "remove…", "entfernen…"),
+        (shortened(worded("remove {line}", line="93352-26"), 16), "remove 93352-26", "entfernen Sie…"),
+        (capitalized(name("definity")), "Definity", "Definity"),
+        (shortened(name("a name of two"), 9), "a name…", "a name…"),
+        (worded("{line}{on_day}", line="93352", on_day=joined(" ", ("", worded("on {day}", day=date(2026, 3, 2))))),
+         "93352 on 2026-03-02", "93352 am 2. März 2026"),
+    ],
+)  # fmt: skip
+def test_a_list_a_capital_and_a_cut_keep_the_message(tmp_path: Path, text: Worded, english: str, german: str) -> None:
+    messages: Translations = {
+        "{number} more": "{number} weitere",
+        "remove {line}": "entfernen Sie {line}",
+        "on {day}": "am {day}",
+    }
+    assert text == english
+    assert said(tmp_path, GERMAN, text, messages) == german
+
+
+def test_a_cut_value_from_left_to_right_ends_where_it_is_cut(tmp_path: Path) -> None:
+    text = shortened(worded("remove {lines} and more", lines="93352-26 Q9957x2"), 22)
+    found = said(tmp_path, ARABIC, text, {"remove {lines} and more": "إزالة {lines} والمزيد"})
+    assert found == "إزالة \N{LEFT-TO-RIGHT ISOLATE}93352-26\N{POP DIRECTIONAL ISOLATE}…"
+    assert len(found) <= 22
+
+
+def test_a_text_is_its_english_and_keeps_its_message_in_another_process(tmp_path: Path) -> None:
+    text = capitalized(worded("remove {lines} at 5%", lines=listed(("93352", "Q9957"))))
+    assert {text: 1}["Remove 93352 and Q9957 at 5%"] == 1
+    copy = pickle.loads(pickle.dumps(text))
+    assert copy == text
+    assert said(tmp_path, GERMAN, copy, {"remove {lines} at 5%": "5% ohne {lines}"}) == "5% ohne 93352 und Q9957"
 
 
 def test_json_holds_the_text(tmp_path: Path) -> None:

@@ -65,5 +65,11 @@ const DAY = new Intl.DateTimeFormat(isEnglish ? "en-US" : LOCALE, { ...(isEnglis
 /** A day as the language writes it. */
 export const dayOf = (iso) => (iso ? DAY.format(new Date(`${iso.slice(0, 10)}T00:00:00Z`)) : inWords("no date"));
 
+/** The end of a sentence. */
+export const STOP = language.startsWith("zh") ? "。" : ".";
+
+/** Texts in a row, to be shown one behind the other. */
+export const inARow = (texts, between) => texts.flatMap((each, at) => (at ? [between, each] : [each]));
+
 /** The address of a route whose texts are read on this page, in the page's language. */
 export const inLanguage = (path) => (isEnglish ? path : `${path}${path.includes("?") ? "&" : "?"}lang=${language}`);

@@ -1,0 +1,115 @@
+"""Says the texts of an answer's data in a language, for the scripts of pages; programs get English.
+
+Codes, names and notation are the same in each language. What has no translation stays English, and is told apart.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cds_service.ask.case_facts import CaseSpan
+from cds_service.ask.case_proposals import ProposedLine
+from cds_service.ask.cases import Asked, AskedAnswer
+from cds_service.ask.kinds import KINDS, NAMED_IN_WORDS
+from cds_service.languages.catalogs import Catalogs
+from cds_service.languages.known import Language
+from cds_service.review.report import (
+    AnswerView,
+    EvidenceView,
+    FindingView,
+    FixView,
+    InputWarning,
+    PassedRule,
+    QuestionView,
+    UndecidedRule,
+)
+from cds_service.review.typed_cases import TypedFinding, TypedFix
+from cds_service.web.claim_reports import CaseProposed, CaseUnderstood, TypedClaimReport
+from cds_service.web.markdown import as_html
+
+# The members that are sentences or labels; each class stands for those that are made of it.
+_TEXTS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
+    AnswerView: ("label",),
+    QuestionView: ("text",),
+    EvidenceView: ("seen",),
+    FixView: ("label", "changes"),
+    TypedFix: ("label", "changes"),
+    FindingView: ("summary", "detail"),
+    TypedFinding: ("summary", "detail"),
+    PassedRule: ("title", "reason"),
+    UndecidedRule: ("title", "reason"),
+    InputWarning: ("message",),
+    TypedClaimReport: ("sentence",),
+    CaseUnderstood: ("notes",),
+    CaseProposed: ("sentence", "notes"),
+    Asked: ("question",),
+    AskedAnswer: ("label",),
+    ProposedLine: ("reason",),
+}
+_IN_ENGLISH = '<div class="untranslated" lang="en" dir="ltr">{}</div>'
+
+
+@dataclass
+class Saying:
+    """Says the texts of one answer; `untranslated` are those that stay English."""
+
+    catalogs: Catalogs
+    language: Language
+    untranslated: dict[str, None] = field(default_factory=dict)
+
+    def text(self, text: str) -> str:
+        """A text in the language; an empty one stays so."""
+        sentence = self.catalogs.say_text(text, self.language)
+        if sentence.is_english:
+            self.untranslated[sentence.text] = None
+        return sentence.text
+
+    def data(self, value: Any) -> Any:
+        """Data with its texts in the language."""
+        if isinstance(value, tuple):
+            return tuple(map(self.data, value))
+        if not isinstance(value, msgspec.Struct):
+            return value
+        texts = _TEXTS.get(type(value), ())
+        said = {
+            name: self._all(found) if name in texts else self.data(found)
+            for name, found in ((each, getattr(value, each)) for each in value.__struct_fields__)
+        }
+        return _FINISHED.get(type(value), _as_it_is)(msgspec.structs.replace(value, **said), self)
+
+    def _all(self, value: Any) -> Any:
+        return tuple(map(self._all, value)) if isinstance(value, tuple) else self.text(value)
+
+
+def _as_it_is(value: Any, _: Saying) -> Any:
+    return value
+
+
+def _with_html(finding: TypedFinding, saying: Saying) -> TypedFinding:
+    """The finding with its detail as HTML, which says itself if it is English."""
+    html = as_html(finding.detail)
+    is_english = finding.detail in saying.untranslated
+    return msgspec.structs.replace(finding, html=_IN_ENGLISH.format(html) if is_english else html)
+
+
+def _with_kind(span: CaseSpan, saying: Saying) -> CaseSpan:
+    """The part with its kind, and with its value where that is a word and no name."""
+    kind = saying.text(KINDS[span.kind])
+    value = saying.text(span.value) if span.kind in NAMED_IN_WORDS else span.value
+    return msgspec.structs.replace(span, kind=kind, value=value)
+
+
+_FINISHED: Mapping[type[msgspec.Struct], Callable[[Any, Saying], Any]] = {
+    TypedFinding: _with_html,
+    CaseSpan: _with_kind,
+}
+
+
+def said(answer: msgspec.Struct, catalogs: Catalogs, language: Language) -> dict[str, Any]:
+    """An answer in a language, with the texts that have no translation in `untranslated`."""
+    saying = Saying(catalogs, language)
+    spoken = saying.data(answer)
+    names = zip(answer.__struct_encode_fields__, answer.__struct_fields__, strict=True)
+    return {name: getattr(spoken, each) for name, each in names} | {"untranslated": list(saying.untranslated)}
