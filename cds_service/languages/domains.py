@@ -17,6 +17,7 @@ MACHINE = Domain(
         "audit/templates/*.html": "jinja2",
         "audit/templates/*.js": "javascript",
         "database/connections.py": "python",
+        "sandbox/*.py": "python",
         "web/*.py": "python",
         "web/static/**.js": "javascript",
         "ask/*.py": "python",
@@ -28,6 +29,7 @@ MACHINE = Domain(
         "web/templates/insights/*.html": "jinja2",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",
+        "web/templates/sandbox/*.html": "jinja2",
     },
     catalogs=CATALOGS,
 )
