@@ -115,7 +115,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
             insights.blueprint(database, advisor.rules, tuple(service.id for service in services.services), speaker)
         )
     if chosen.has_sandbox:
-        app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen))
+        app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen, catalogs))
     request_ids.register(app, recorder.metrics)
     browsers.register_hosts(app, chosen)
     counts = limits.register(app, chosen)

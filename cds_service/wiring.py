@@ -28,6 +28,7 @@ from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.intake.writer import CaseWriter
 from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.domains import MACHINE
+from cds_service.languages.known import ENGLISH, Language
 from cds_service.review.advisor import Advisor
 from cds_service.review.patient import Explainer
 from cds_service.review.reference import Reference, with_statements
@@ -98,14 +99,18 @@ def codes_in_scope() -> frozenset[str]:
     return scope_of(hooks.all_rules()).codes
 
 
-def create_auditor(settings: Settings, fees: FeeTable | Literal["medicare"], everything: bool) -> Auditor:
+def create_auditor(
+    settings: Settings, fees: FeeTable | Literal["medicare"], everything: bool, language: Language = ENGLISH
+) -> Auditor:
     """An Auditor for exported records; each worker process builds its own.
 
-    `fees` are the site's, or Medicare's from the loaded tables. Raises SettingsError, and UnreadableInput without them.
+    `fees` are the site's, or Medicare's from the loaded tables; `language` is that of the report. Raises SettingsError,
+    and UnreadableInput without such fees.
     """
     advisor = create_advisor(settings)
     amounts = MedicareFees(advisor.tables.snapshot()) if isinstance(fees, str) else fees
-    return Auditor(advisor, hooks_audit.knowledge(), amounts, everything=everything)
+    knowledge, catalogs = hooks_audit.knowledge(), create_catalogs()
+    return Auditor(advisor, knowledge, amounts, everything=everything, language=language, catalogs=catalogs)
 
 
 def auditor_with_tables(folder: Path) -> Callable[[], Auditor]:

@@ -13,7 +13,11 @@ MACHINE = Domain(
     root=Path(cds_service.__file__).parent,
     sources={
         **dict.fromkeys((f"review/{name}.py" for name in _REVIEW), "python"),
+        "audit/*.py": "python",
+        "audit/templates/*.html": "jinja2",
+        "audit/templates/*.js": "javascript",
         "database/connections.py": "python",
+        "sandbox/*.py": "python",
         "web/*.py": "python",
         "web/static/**.js": "javascript",
         "ask/*.py": "python",
@@ -27,6 +31,7 @@ MACHINE = Domain(
         "web/templates/insights/*.html": "jinja2",
         "web/templates/patient/*.html": "jinja2",
         "web/templates/reference/*.html": "jinja2",
+        "web/templates/sandbox/*.html": "jinja2",
     },
     catalogs=CATALOGS,
 )

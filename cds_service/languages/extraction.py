@@ -1,6 +1,7 @@
 """Finds the messages of a domain: in modules, in templates, in scripts, in YAML tables and in docstrings."""
 
 import ast
+import dataclasses
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,21 +42,22 @@ class Domain:
     the like), `javascript` (those of `scripts.py`), `rule` (those of a module, and the docstring of its rule),
     `docstrings:Policy,AddOn` (those of classes), and `table:name,words`: the title of a table, and these fields of its
     entries; `words:declines.*.text,topics.@`: these places of a YAML file, where `*` is every value and `@` every key.
+    `beside` are other folders with sources of theirs.
     """
 
     name: str
     root: Path
     sources: Mapping[str, str]
     catalogs: Path
+    beside: Mapping[Path, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
 
 def template_of(domain: Domain) -> Catalog:
     """All messages of a domain, in the order of their files. Raises TableError."""
-    kinds = {pattern: kind.partition(":")[::2] for pattern, kind in domain.sources.items()}
-    patterns = [(pattern, _METHODS.get(kind, kind)) for pattern, (kind, _) in kinds.items()]
-    options = _OPTIONS | {pattern: {"of": of} for pattern, (kind, of) in kinds.items() if kind in _METHODS}
     template = Catalog(charset="utf-8")
-    found = extract_from_dir(domain.root, patterns, keywords=KEYWORDS, options_map=options)
+    found = list(_found_in(domain.root, domain.sources))
+    for root, sources in domain.beside.items():
+        found += ((f"{root.name}/{name}", *rest) for name, *rest in _found_in(root, sources))
     for name, line, text, comments, _context in sorted(found, key=lambda each: (each[0], each[1])):
         several = (text,) if isinstance(text, str) else text
         lines = tuple(map(one_line, several))
@@ -63,6 +65,14 @@ def template_of(domain: Domain) -> Catalog:
             continue
         template.add(lines if len(lines) > 1 else lines[0], locations=[(name, line)], auto_comments=comments)
     return template
+
+
+def _found_in(root: Path, sources: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+    """The messages in the files of a folder, as Babel finds them."""
+    kinds = {pattern: kind.partition(":")[::2] for pattern, kind in sources.items()}
+    patterns = [(pattern, _METHODS.get(kind, kind)) for pattern, (kind, _) in kinds.items()]
+    options = _OPTIONS | {pattern: {"of": of} for pattern, (kind, of) in kinds.items() if kind in _METHODS}
+    yield from extract_from_dir(root, patterns, keywords=KEYWORDS, options_map=options)
 
 
 def extract_table(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:

@@ -6,18 +6,18 @@ English; names of documents and the like, which no language translates, are mark
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from babel.dates import format_skeleton
-from babel.numbers import format_percent
+from babel.dates import format_datetime, format_skeleton
+from babel.numbers import format_currency, format_percent
 from markupsafe import Markup, escape
 
 from cds_service.languages.catalogs import Catalogs, Sentence
 from cds_service.languages.facts import one_line
 from cds_service.languages.known import Language
-from cds_service.languages.messages import PLACEHOLDER, Message, Money, Value, written
+from cds_service.languages.messages import PLACEHOLDER, Message, Money, Month, Value, isolated, written
 from cds_service.languages.worded import Worded, counted, english_text, in_english, name
 
 _UNTRANSLATED = Markup('<span class="untranslated" lang="en" dir="ltr">{}</span>')
@@ -84,6 +84,21 @@ class Speech:
             return f"{value:%b} {value.day}"
         return str(format_skeleton("MMMd", value, locale=self.language.locale))
 
+    def month(self, value: date) -> str:
+        """The month of a day, with its year."""
+        return written(Month(value), self.language)
+
+    def short_month(self, value: date) -> str:
+        """The month of a day in digits, as it stands below a chart."""
+        if self.language.is_english:
+            return f"{value:%m/%y}"
+        # Charts run from left to right, so that no mark of the other direction may part month and year.
+        return str(format_skeleton("yM", value, locale=self.language.locale)).replace("\N{RIGHT-TO-LEFT MARK}", "")
+
+    def moment(self, value: datetime) -> str:
+        """A moment with its time zone."""
+        return str(format_datetime(value, "long", locale=self.language.locale))
+
     def amount(self, value: int | Decimal) -> str:
         """A large number as the page's language writes it."""
         return written(value, self.language)
@@ -103,6 +118,12 @@ class Speech:
     def dollars(self, value: Decimal) -> str:
         """An amount of US dollars as the page's language writes it."""
         return written(Money(value), self.language)
+
+    def whole_dollars(self, value: Decimal) -> str:
+        """An amount of US dollars without its cents."""
+        pattern = self.language.locale.currency_formats["standard"].pattern.replace(".00", "")
+        text = str(format_currency(round(value), "USD", pattern, self.language.locale, currency_digits=False))
+        return isolated(text, self.language)
 
     def _sentence(self, text: str) -> Sentence:
         return self.catalogs.say_text(text, self.language)

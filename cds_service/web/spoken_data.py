@@ -26,6 +26,9 @@ from cds_service.review.report import (
     UndecidedRule,
 )
 from cds_service.review.typed_cases import TypedFinding, TypedFix
+from cds_service.sandbox.connect import QueryLog
+from cds_service.sandbox.shown import ShownFinding, ShownNotation
+from cds_service.sandbox.timeline import OtherRecords, StudyTimeline, Timeline, TimelineEntry
 from cds_service.web.claim_reports import CaseProposed, CaseUnderstood, TypedClaimReport
 from cds_service.web.markdown import as_html
 
@@ -47,6 +50,13 @@ _TEXTS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     Asked: ("question",),
     AskedAnswer: ("label",),
     ProposedLine: ("reason",),
+    ShownFinding: ("summary", "detail"),
+    ShownNotation: ("left_out",),
+    Timeline: ("payers", "setting"),
+    StudyTimeline: ("title",),
+    TimelineEntry: ("title", "detail"),
+    OtherRecords: ("kind", "items"),
+    QueryLog: ("fault",),
 }
 _IN_ENGLISH = '<div class="untranslated" lang="en" dir="ltr">{}</div>'
 
@@ -74,20 +84,21 @@ class Saying:
             return value
         texts = _TEXTS.get(type(value), ())
         said = {
-            name: self._all(found) if name in texts else self.data(found)
+            name: self.texts(found) if name in texts else self.data(found)
             for name, found in ((each, getattr(value, each)) for each in value.__struct_fields__)
         }
         return _FINISHED.get(type(value), _as_it_is)(msgspec.structs.replace(value, **said), self)
 
-    def _all(self, value: Any) -> Any:
-        return tuple(map(self._all, value)) if isinstance(value, tuple) else self.text(value)
+    def texts(self, value: Any) -> Any:
+        """A text, or several."""
+        return tuple(map(self.texts, value)) if isinstance(value, tuple) else self.text(value)
 
 
 def _as_it_is(value: Any, _: Saying) -> Any:
     return value
 
 
-def _with_html(finding: TypedFinding, saying: Saying) -> TypedFinding:
+def _with_html(finding: Any, saying: Saying) -> Any:
     """The finding with its detail as HTML, which says itself if it is English."""
     html = as_html(finding.detail)
     is_english = finding.detail in saying.untranslated
@@ -103,6 +114,7 @@ def _with_kind(span: CaseSpan, saying: Saying) -> CaseSpan:
 
 _FINISHED: Mapping[type[msgspec.Struct], Callable[[Any, Saying], Any]] = {
     TypedFinding: _with_html,
+    ShownFinding: _with_html,
     CaseSpan: _with_kind,
 }
 
@@ -113,3 +125,9 @@ def said(answer: msgspec.Struct, catalogs: Catalogs, language: Language) -> dict
     spoken = saying.data(answer)
     names = zip(answer.__struct_encode_fields__, answer.__struct_fields__, strict=True)
     return {name: getattr(spoken, each) for name, each in names} | {"untranslated": list(saying.untranslated)}
+
+
+def said_members(members: Mapping[str, Any], texts: tuple[str, ...], saying: Saying) -> dict[str, Any]:
+    """The members of an answer that is no struct; those in `texts` are texts."""
+    said = {name: saying.texts(value) if name in texts else saying.data(value) for name, value in members.items()}
+    return said | {"untranslated": list(saying.untranslated)}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import hooks
+import sample_bundles
 from cds_service.languages.extraction import Domain
 from hooks.codes.tables import TABLES
 
@@ -53,4 +54,5 @@ KNOWLEDGE = Domain(
         "publish/*.py": "python",
     },
     catalogs=Path(__file__).parent / "catalogs",
+    beside={Path(sample_bundles.__file__).parent: {"*/about.yaml": "words:*", "start_here.yaml": "words:*"}},
 )

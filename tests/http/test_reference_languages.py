@@ -89,8 +89,13 @@ def seen_on(client: FlaskClient, path: str, tag: str = "vi") -> _Left:
     response = client.get(f"{path}{'&' if '?' in path else '?'}lang={tag}")
     assert response.status_code in {200, 404}, path
     assert language_of_page(response) == tag
+    return left_in(response.text)
+
+
+def left_in(html: str) -> _Left:
+    """What a page holds in its own language."""
     seen = _Left()
-    seen.feed(response.text)
+    seen.feed(html)
     return seen
 
 

@@ -1,5 +1,5 @@
 // Helpers: elements, announcements for screen readers, the clipboard.
-import { marked } from "../language.js";
+import { inWords, language, marked } from "../language.js";
 
 export { dayOf } from "../language.js";
 
@@ -29,7 +29,10 @@ export function say(text) {
   requestAnimationFrame(() => { $("status").textContent = text; });
 }
 
-export const many = (number, one, more = `${one}s`) => `${number} ${number === 1 ? one : more}`;
+const GENDER = { female: inWords("female"), male: inWords("male"), other: inWords("other gender"), unknown: inWords("gender unknown") };
+
+/** A gender as FHIR has it; in English as it is. */
+export const genderOf = (code) => (language === "en" ? code : GENDER[code] ?? code);
 
 /** Nodes of HTML that this service rendered from Markdown; the content security policy blocks scripts. */
 export function markup(html) {

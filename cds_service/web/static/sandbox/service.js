@@ -37,7 +37,8 @@ export const post = (path, content, headers = {}) =>
 /** A call of a CDS Hooks service, with a token signed for it as an EHR would. */
 export async function call(path, content) {
   const signed = await post("/sandbox/token", { path });
-  return { answer: await post(path, content, { Authorization: `Bearer ${signed.token}` }), signed };
+  // A card is in the page's language if the service has it there.
+  return { answer: await post(path, content, { Authorization: `Bearer ${signed.token}`, "Accept-Language": language }), signed };
 }
 
 /** Send feedback on a card. */
