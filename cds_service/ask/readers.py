@@ -83,7 +83,8 @@ class Reader:
 
 
 def _messages(words: Words) -> Iterable[str]:
-    yield from (each.asked for each in (*words.topics.values(), *words.settings.values()) if each.asked)
+    yield from (each.asked for each in words.topics.values())
+    yield from (each.asked for each in words.settings.values())
     yield from (words.fillers_asked, words.negations_asked, *words.performed, *words.things)
 
 

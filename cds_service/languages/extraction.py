@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir, extract_python
+from babel.messages.extract import extract_from_dir, extract_javascript, extract_python
 
 from cds_service.core import strict_yaml
 from cds_service.core.rules import read_docstring
@@ -26,12 +26,11 @@ KEYWORDS: dict[str, Any] = {
     **dict.fromkeys(_ONE),
     **dict.fromkeys(_SEVERAL, (1, 2)),
     "number_of": (2, 3),
-    "OverrideReason": (2,),  # its code, and what people read
     **scripts.KEYWORDS,
 }
 
 # A template that Jinja cannot parse is an error, not a file without messages.
-_OPTIONS = {"**.html": {"silent": "false"}, "**.js": scripts.OPTIONS}
+_OPTIONS = {"**.html": {"silent": "false"}}
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,11 @@ def extract_rule(fileobj: IO[bytes], keywords: Any, tags: Any, options: Any) -> 
                 yield from _apart(function.lineno, text)  # type: ignore[attr-defined]
 
 
+def extract_script(fileobj: IO[bytes], _keywords: object, tags: Any, options: Any) -> Iterator[Any]:  # noqa: ARG001
+    """The messages of a page's script, by its own functions: names such as `message` mean something else there."""
+    yield from extract_javascript(fileobj, scripts.KEYWORDS, tags, scripts.OPTIONS)
+
+
 def extract_docstrings(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:
     """The docstrings of classes, in which names in backticks are placeholders."""
     wanted = options["of"].split(",")
@@ -119,6 +123,7 @@ _METHODS = {
     for kind, method in {
         "table": extract_table,
         "words": extract_words,
+        "javascript": extract_script,
         "rule": extract_rule,
         "docstrings": extract_docstrings,
     }.items()

@@ -38,7 +38,7 @@ def compiled(catalog: Catalog) -> bytes:
     """The catalog as the service reads it, without fuzzy and missing translations."""
     stream, complete = BytesIO(), deepcopy(catalog)
     # Babel puts the English in the place of a missing plural form, where nothing tells that it is English.
-    for each in [each for each in complete if each.pluralizable and not all(each.string)]:
+    for each in [each for each in complete if each.pluralizable and not all(each.string or ())]:
         complete.delete(each.id)
     write_mo(stream, complete)
     return stream.getvalue()

@@ -18,12 +18,12 @@ from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.known import ENGLISH, Language
 from cds_service.languages.worded import joined, worded
 from cds_service.review.advisor import Advisor, Answer
-from cds_service.review.typed_cases import ClaimPage, review_case
+from cds_service.review.typed_cases import ClaimPage, ReviewedCase, review_case
 from cds_service.sandbox.json_paths import Json, decoded
 from cds_service.settings import Settings
 from cds_service.web import languages, limits, page_headers, request_ids, spoken
 from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
-from cds_service.web.claim_reports import CaseProposed, CaseUnderstood, case_report, claim_report
+from cds_service.web.claim_reports import case_report, claim_report
 from cds_service.web.markdown import as_html
 from cds_service.web.responses import as_json, require_json
 from cds_service.web.spoken_data import said
@@ -77,26 +77,28 @@ def blueprint(
         spoken.speak(language)
         content = decoded(limits.bounded_body(settings))
         if WORDS in content:
-            return answered(described(content, started, language), language)
+            return described(content, started, language)
         case = typed_case(writer, content)
         try:
             reviewed = review_case(advisor, writer, case)
         except UnreadableCase as error:
             raise _refusal(error) from None
         record(reviewed.answer, started)
-        return answered(claim_report(reviewed), language)
+        return answered(claim_report(reviewed), reviewed, language)
 
-    def answered(report: Struct, language: Language) -> Response:
+    def answered(report: Struct, reviewed: ReviewedCase | None, language: Language) -> Response:
         if language.is_english:
             return as_json(report)
-        return languages.in_language(as_json(said(report, catalogs, language)), language)
+        details = reviewed.details if reviewed else {}
+        return languages.in_language(as_json(said(report, details, catalogs, language)), language)
 
-    def described(content: Json, started: float, language: Language) -> CaseUnderstood | CaseProposed:
+    def described(content: Json, started: float, language: Language) -> Response:
         words, confirmed = _description(content)
         case = reader.read(words, confirmed, language)
-        if case.proposal is not None:
-            record(case.proposal.reviewed.answer, started)
-        return case_report(case)
+        reviewed = case.proposal.reviewed if case.proposal else None
+        if reviewed is not None:
+            record(reviewed.answer, started)
+        return answered(case_report(case), reviewed, language)
 
     def record(answer: Answer, started: float) -> None:
         recorder.record_call(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))

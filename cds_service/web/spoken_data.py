@@ -3,6 +3,7 @@
 Codes, names and notation are the same in each language. What has no translation stays English, and is told apart.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,9 @@ from cds_service.sandbox.timeline import OtherRecords, StudyTimeline, Timeline, 
 from cds_service.web.claim_reports import CaseProposed, CaseUnderstood, TypedClaimReport
 from cds_service.web.markdown import as_html
 
+# The detail of a finding, whose texts a function says.
+Detail = Callable[[Callable[[str], str]], str]
+
 # The members that are sentences or labels; each class stands for those that are made of it.
 _TEXTS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     AnswerView: ("label",),
@@ -40,7 +44,7 @@ _TEXTS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     FixView: ("label", "changes"),
     TypedFix: ("label", "changes"),
     FindingView: ("summary", "detail"),
-    TypedFinding: ("summary", "detail"),
+    TypedFinding: ("summary",),
     PassedRule: ("title", "reason"),
     UndecidedRule: ("title", "reason"),
     InputWarning: ("message",),
@@ -58,15 +62,22 @@ _TEXTS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {
     OtherRecords: ("kind", "items"),
     QueryLog: ("fault",),
 }
-_IN_ENGLISH = '<div class="untranslated" lang="en" dir="ltr">{}</div>'
+# Signs around a text that stays English, while it is a part of Markdown.
+_BEGIN, _END = "\ue000", "\ue001"
+_MARKED = re.compile(f"{_BEGIN}([^{_BEGIN}{_END}]*){_END}")
+_IN_ENGLISH = r'<span class="untranslated" lang="en" dir="ltr">\1</span>'
 
 
 @dataclass
 class Saying:
-    """Says the texts of one answer; `untranslated` are those that stay English."""
+    """Says the texts of one answer; `untranslated` are those that stay English.
+
+    `details` say the details of findings, by their ids, text by text; others are said as a whole.
+    """
 
     catalogs: Catalogs
     language: Language
+    details: Mapping[str, Detail] = field(default_factory=dict)
     untranslated: dict[str, None] = field(default_factory=dict)
 
     def text(self, text: str) -> str:
@@ -75,6 +86,11 @@ class Saying:
         if sentence.is_english:
             self.untranslated[sentence.text] = None
         return sentence.text
+
+    def marked(self, text: str) -> str:
+        """A text in the language, between signs if it stays English."""
+        sentence = self.catalogs.say_text(text, self.language)
+        return f"{_BEGIN}{sentence.text}{_END}" if sentence.is_english else sentence.text
 
     def data(self, value: Any) -> Any:
         """Data with its texts in the language."""
@@ -99,10 +115,16 @@ def _as_it_is(value: Any, _: Saying) -> Any:
 
 
 def _with_html(finding: Any, saying: Saying) -> Any:
-    """The finding with its detail as HTML, which says itself if it is English."""
-    html = as_html(finding.detail)
-    is_english = finding.detail in saying.untranslated
-    return msgspec.structs.replace(finding, html=_IN_ENGLISH.format(html) if is_english else html)
+    """The finding with its detail, as Markdown and as HTML; each text that stays English is marked in the HTML."""
+    make = saying.details.get(finding.id)
+    detail = make(saying.marked) if make else saying.marked(finding.detail)
+    html = _plain(_MARKED.sub(_IN_ENGLISH, as_html(detail)))
+    return msgspec.structs.replace(finding, detail=_plain(detail), html=html)
+
+
+def _plain(text: str) -> str:
+    """A text without the signs; one that was cut has lost its second."""
+    return text.replace(_BEGIN, "").replace(_END, "")
 
 
 def _with_kind(span: CaseSpan, saying: Saying) -> CaseSpan:
@@ -119,9 +141,11 @@ _FINISHED: Mapping[type[msgspec.Struct], Callable[[Any, Saying], Any]] = {
 }
 
 
-def said(answer: msgspec.Struct, catalogs: Catalogs, language: Language) -> dict[str, Any]:
-    """An answer in a language, with the texts that have no translation in `untranslated`."""
-    saying = Saying(catalogs, language)
+def said(
+    answer: msgspec.Struct, details: Mapping[str, Detail], catalogs: Catalogs, language: Language
+) -> dict[str, Any]:
+    """An answer in a language, with the texts that have no translation in `untranslated`; `details` are by finding."""
+    saying = Saying(catalogs, language, details)
     spoken = saying.data(answer)
     names = zip(answer.__struct_encode_fields__, answer.__struct_fields__, strict=True)
     return {name: getattr(spoken, each) for name, each in names} | {"untranslated": list(saying.untranslated)}

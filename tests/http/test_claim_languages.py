@@ -1,6 +1,7 @@
 """`/claim` in ten languages: its texts as the page's script reads them, and English for programs."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def client_of_pseudo(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
 def answer_in(client: FlaskClient, body: dict[str, Any], tag: str = "vi") -> dict[str, Any]:
     response = client.post(f"/claim?lang={tag}", json=body)
     assert response.status_code == 200
-    return dict(response.json)
+    return dict(response.get_json())
 
 
 def texts_in(value: Any, name: str = "") -> list[str]:
@@ -86,14 +87,14 @@ def test_a_proposal_is_said(client_of_pseudo: FlaskClient) -> None:
 def test_a_fault_names_its_language(client_of_pseudo: FlaskClient) -> None:
     response = client_of_pseudo.post("/claim?lang=vi", json={"text": "lines: 93351\nday: tomorrow"})
     assert response.status_code == 400
-    assert response.json["language"] == "vi"
+    assert response.get_json()["language"] == "vi"
     line, rest = pseudo("line {number}: {fault}").replace("{number}", "2").split("{fault}")
     assert (
-        response.json["issue"][0]["diagnostics"]
+        response.get_json()["issue"][0]["diagnostics"]
         == f"{line}tomorrow: {pseudo('expected a date such as 2026-11-03')}{rest}"
     )
     other = client_of_pseudo.post("/claim?lang=vi", data=b"{", content_type="application/json")
-    assert "language" not in other.json, "a fault without a translation is English"
+    assert "language" not in other.get_json(), "a fault without a translation is English"
 
 
 def test_programs_get_english(server: str) -> None:
@@ -133,4 +134,6 @@ def test_catalogs_of_no_messages_leave_all_in_english(tmp_path: Path) -> None:
         client = composition.create_app(Settings(mode="development")).test_client()
     answer = answer_in(client, {"text": EXAMPLES[0].notation})
     assert answer["findings"][0]["summary"] in answer["untranslated"]
-    assert answer["findings"][0]["html"].startswith('<div class="untranslated" lang="en" dir="ltr">')
+    html = answer["findings"][0]["html"]
+    assert '<p><strong><span class="untranslated" lang="en" dir="ltr">Seen on 2026-11-03</span></strong></p>' in html
+    assert not re.search("[\ue000\ue001]", json.dumps(answer, ensure_ascii=False))
