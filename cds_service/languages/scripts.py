@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from babel.messages.extract import extract_from_file
 
@@ -19,7 +19,7 @@ from cds_service.languages.known import Language
 # The functions of the scripts that say a message, and the arguments that are its English text.
 KEYWORDS: Mapping[str, tuple[int, ...] | None] = {"inWords": None, "numberOf": (2, 3)}
 # A call may stand in a template literal.
-OPTIONS = {"parse_template_string": "true", "jsx": ""}
+OPTIONS: Any = {"parse_template_string": "true", "jsx": ""}
 
 # Counts whose plural forms are looked at: all remainders that plural rules know, and a million.
 _COUNTS = (*range(201), 1_000_000)

@@ -9,22 +9,19 @@ import pytest
 from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
-import hooks
 from cds_service import app as composition
 from cds_service.review.typed_cases import ClaimExample
 from cds_service.settings import Settings
 from hooks.publish.claims import EXAMPLES
 from tests.browser.chromium import MOST_BYTES, Looking, looking
 from tests.browser.conftest import Look
+from tests.http.test_claim_languages import SOURCES
 from tests.http.test_patient import LETTERS, pseudo_catalogs
 from tests.http.test_reference_languages import ABBREVIATION, FACTS, NAMES
 
 PHONE, DESK = 390, 1440
 FAULTY, UNITS = EXAMPLES[0], EXAMPLES[3]
 WORDS = "65 M, treadmill stress echo, I supervised and read it, Optison not used, Definty 1.3 mL, my office, Medicare"
-
-# The names of documents, which no language translates.
-SOURCES = re.compile("|".join({re.escape(source.label) for rule in hooks.all_rules() for source in rule.sources}))
 
 # The text of a page in its own language: not what is marked as English or as a name.
 OWN_TEXT = """() => {
