@@ -91,13 +91,13 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.register_blueprint(api.blueprint())
     app.register_blueprint(descriptions.blueprint(definitions, chosen.hook_namespace, openapi_document(advisor)))
     app.register_blueprint(review.blueprint(advisor, services, recorder, chosen))
+    typed, reader = create_case_writer(), create_case_reader(advisor, catalogs)
     app.register_blueprint(
-        claim.blueprint(
-            advisor, create_case_writer(), recorder, chosen, hooks_claims.page(), create_case_reader(advisor)
-        )
+        claim.blueprint(advisor, typed, recorder, chosen, hooks_claims.page(), reader, catalogs=catalogs)
     )
-    spoken.Speaker(catalogs).register(app)
-    asker = create_asker(advisor)
+    speaker = spoken.Speaker(catalogs)
+    speaker.register(app)
+    asker = create_asker(advisor, catalogs)
     app.register_blueprint(ask.blueprint(asker))
     app.register_blueprint(
         reference.blueprint(advisor, create_reference(advisor.site), samples(chosen.hook_namespace), asker, glossary())
@@ -112,10 +112,10 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
     app.jinja_env.globals["has_insights"] = chosen.has_insights
     if chosen.has_insights:
         app.register_blueprint(
-            insights.blueprint(database, advisor.rules, tuple(service.id for service in services.services))
+            insights.blueprint(database, advisor.rules, tuple(service.id for service in services.services), speaker)
         )
     if chosen.has_sandbox:
-        app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen))
+        app.register_blueprint(sandbox.blueprint(advisor, sandbox_tools(chosen), chosen, catalogs))
     request_ids.register(app, recorder.metrics)
     browsers.register_hosts(app, chosen)
     counts = limits.register(app, chosen)
@@ -131,7 +131,7 @@ def create_app(settings: Settings | None = None, traces: Tracing | None = None) 
         frozenset(service.id for service in services.services),
     )
     limits.register_clients(app, counts)
-    responses.register(app)
+    responses.register(app, catalogs)
     transport.register(app)
     for_people.register(app)  # after the transport, since Flask runs the last registered first
     browsers.register_origins(app, chosen)

@@ -4,8 +4,9 @@ A chart holds numbers, names and CSS classes only. Colors and fonts come from th
 content security policy (no inline style, no script) lets it through. Lengths are in units of the view box.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from math import ceil, log10
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -29,22 +30,32 @@ class Columns:
     rate_unit: str = ""
 
 
-def columns(data: Columns, label: str) -> Markup:
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How the language of a page writes a number, and a share of 0 to 1; in English by default."""
+
+    number: Callable[[int | Decimal], str] = "{:,}".format
+    percent: Callable[[float], str] = "{:.0%}".format
+
+
+def columns(data: Columns, label: str, notation: Notation = Notation()) -> Markup:
     """A stacked column chart. `label` is its text for screen readers."""
     top = _axis_end(max((sum(stack) for stack in _stacks(data)), default=0))
     rate_top = _axis_end(max(data.rates, default=0))
     plot = _Plot(len(data.periods), top, rate_top, has_rates=bool(data.rates))
     chart = _svg(WIDTH, HEIGHT, label, "chart columns-chart")
-    _add_grid(chart, plot)
+    _add_grid(chart, plot, notation)
     bars = SubElement(chart, "g", {"class": "bars"})
     for position, (period, stack) in enumerate(zip(data.periods, _stacks(data), strict=True)):
-        _add_column(bars, plot, position, period, dict(zip(data.counts, stack, strict=True)))
-    _add_rates(chart, plot, data)
+        _add_column(bars, plot, position, period, _in_words(data, stack, notation))
+    _add_rates(chart, plot, data, notation)
     _add_periods(chart, plot, data.periods)
     return _markup(chart)
 
 
-def pareto(counts: Sequence[tuple[str, int]], label: str, others: str, most: int = 12) -> Markup:
+def pareto(
+    counts: Sequence[tuple[str, int]], label: str, others: str, most: int = 12, notation: Notation = Notation()
+) -> Markup:
     """Horizontal bars, in the given order, with the cumulative share as a line; rows after `most` become `others`."""
     rows = list(counts[:most])
     if len(counts) > most:
@@ -58,9 +69,10 @@ def pareto(counts: Sequence[tuple[str, int]], label: str, others: str, most: int
     points, running = [(left, TOP)], 0
     for position, (name, number) in enumerate(rows):
         y, running = TOP + position * step, running + number
-        _add_bar(bars, (left, y, max(number * scale, 1.0), step - 7), 0, f"{name}: {number}")
+        _add_bar(bars, (left, y, max(number * scale, 1.0), step - 7), 0, f"{name}: {notation.number(number)}")
         _add_text(chart, left - 8, y + 13, name, "name end")
-        _add_text(chart, WIDTH, y + 13, f"{number:,} · {running / total:.0%}", "end")
+        share = notation.percent(running / total)
+        _add_text(chart, WIDTH, y + 13, f"{notation.number(number)} · {share}", "end")
         points.append((left + running / total * inner, y + step - 7))
     _add_line(chart, points)
     return _markup(chart)
@@ -114,27 +126,32 @@ def _stacks(data: Columns) -> Iterator[tuple[int, ...]]:
     return zip(*data.counts.values(), strict=True)
 
 
-def _add_grid(chart: Element, plot: _Plot) -> None:
+def _add_grid(chart: Element, plot: _Plot, notation: Notation) -> None:
     for part in (0, 0.5, 1):
         y = HEIGHT - BOTTOM - plot.height(part)
         ends = {"x1": _number(plot.left), "x2": _number(plot.right), "y1": _number(y), "y2": _number(y)}
         SubElement(chart, "line", {"class": "grid-line", **ends})
         if (plot.top * part).is_integer():  # there is no half of a card
-            _add_text(chart, plot.left - 6, y + 4, f"{plot.top * part:,.0f}", "end")
+            _add_text(chart, plot.left - 6, y + 4, notation.number(int(plot.top * part)), "end")
         if plot.has_rates:
-            _add_text(chart, plot.right + 6, y + 4, f"{plot.rate_top * part:,g}", "start")
+            _add_text(chart, plot.right + 6, y + 4, notation.number(Decimal(f"{plot.rate_top * part:g}")), "start")
 
 
-def _add_column(bars: Element, plot: _Plot, position: int, period: str, stack: Mapping[str, int]) -> None:
+def _in_words(data: Columns, stack: Sequence[int], notation: Notation) -> Iterator[tuple[int, str]]:
+    """The counts of a stack, each with the series' name and the number as the language writes it."""
+    yield from ((count, f"{name}: {notation.number(count)}") for name, count in zip(data.counts, stack, strict=True))
+
+
+def _add_column(bars: Element, plot: _Plot, position: int, period: str, stack: Iterable[tuple[int, str]]) -> None:
     x, y = plot.left + (position + 0.15) * plot.step, HEIGHT - BOTTOM
-    for series, (name, count) in enumerate(stack.items()):
+    for series, (count, words) in enumerate(stack):
         height = plot.height(count / plot.top)
         y -= height
         if count:
-            _add_bar(bars, (x, y, plot.step * 0.7, height), series, f"{period}, {name}: {count}")
+            _add_bar(bars, (x, y, plot.step * 0.7, height), series, f"{period}, {words}")
 
 
-def _add_rates(chart: Element, plot: _Plot, data: Columns) -> None:
+def _add_rates(chart: Element, plot: _Plot, data: Columns, notation: Notation) -> None:
     points = [
         (plot.left + (position + 0.5) * plot.step, HEIGHT - BOTTOM - plot.height(rate / plot.rate_top))
         for position, rate in enumerate(data.rates)
@@ -143,7 +160,7 @@ def _add_rates(chart: Element, plot: _Plot, data: Columns) -> None:
         _add_line(chart, points)
     for (x, y), rate in zip(points, data.rates, strict=True):
         dot = SubElement(chart, "circle", {"class": "dot", "cx": _number(x), "cy": _number(y), "r": "3"})
-        SubElement(dot, "title").text = f"{rate:.1f} {data.rate_unit}".strip()
+        SubElement(dot, "title").text = f"{notation.number(Decimal(f'{rate:.1f}'))} {data.rate_unit}".strip()
 
 
 def _add_periods(chart: Element, plot: _Plot, periods: Sequence[str]) -> None:

@@ -184,13 +184,16 @@ class UnreadableInput(ServiceError):
 class UnreadableCase(UnreadableInput):
     """A case that is not billers' notation.
 
-    `word` is the word at fault, `key` the key under which it stands, `line` its line in a text, 0 if there is none.
+    `word` is the word at fault, `shown` as it is shown, `expected` what was expected of it, `key` the key under which
+    it stands, `line` its line in a text, 0 if there is none.
     """
 
     def __init__(self, word: str, expected: str, key: str = "") -> None:
         shown = word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
         super().__init__(f"{_printable(shown)}: {expected}" if shown else expected)
         self.word = word
+        self.shown = _printable(shown)
+        self.expected = expected
         self.key = key
         self.line = 0
 

@@ -28,6 +28,7 @@ from cds_service.fhir.read import DEFAULT_SITE
 from cds_service.intake.writer import CaseWriter
 from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.domains import MACHINE
+from cds_service.languages.known import ENGLISH, Language
 from cds_service.review.advisor import Advisor
 from cds_service.review.patient import Explainer
 from cds_service.review.reference import Reference, with_statements
@@ -57,7 +58,10 @@ def create_reference(site: Site) -> Reference:
 
 
 def create_advisor(settings: Settings, catalogs: Catalogs | None = None) -> Advisor:
-    """An Advisor with all rules and the site's settings, in English without catalogs. Raises SettingsError."""
+    """An Advisor with all rules and the site's settings; without catalogs, its cards are English.
+
+    Raises SettingsError.
+    """
     site = create_site(settings)
     return Advisor(
         rules=hooks.all_rules(),
@@ -95,14 +99,18 @@ def codes_in_scope() -> frozenset[str]:
     return scope_of(hooks.all_rules()).codes
 
 
-def create_auditor(settings: Settings, fees: FeeTable | Literal["medicare"], everything: bool) -> Auditor:
+def create_auditor(
+    settings: Settings, fees: FeeTable | Literal["medicare"], everything: bool, language: Language = ENGLISH
+) -> Auditor:
     """An Auditor for exported records; each worker process builds its own.
 
-    `fees` are the site's, or Medicare's from the loaded tables. Raises SettingsError, and UnreadableInput without them.
+    `fees` are the site's, or Medicare's from the loaded tables; `language` is that of the report. Raises SettingsError,
+    and UnreadableInput without such fees.
     """
     advisor = create_advisor(settings)
     amounts = MedicareFees(advisor.tables.snapshot()) if isinstance(fees, str) else fees
-    return Auditor(advisor, hooks_audit.knowledge(), amounts, everything=everything)
+    knowledge, catalogs = hooks_audit.knowledge(), create_catalogs()
+    return Auditor(advisor, knowledge, amounts, everything=everything, language=language, catalogs=catalogs)
 
 
 def auditor_with_tables(folder: Path) -> Callable[[], Auditor]:
@@ -146,14 +154,19 @@ def create_explainer(catalogs: Catalogs) -> Explainer:
     return Explainer(patient_words(), catalogs)
 
 
-def create_asker(advisor: Advisor) -> Asker:
-    """Answers questions in words, with the advisor's rules and loaded tables. Raises TableError."""
+def create_asker(advisor: Advisor, catalogs: Catalogs | None = None) -> Asker:
+    """Answers questions in words, with the advisor's rules and loaded tables. Raises TableError.
+
+    `catalogs` hold the words of other languages; None for those of the service.
+    """
     knowledge = hooks_ask.knowledge()
     own = site_facts(advisor.site.statements, hooks.vocabulary().topics)
     with_own = replace(knowledge, facts=(*own, *knowledge.facts)) if own else knowledge
-    return Asker(hooks_reference.reference(), advisor, create_case_writer(), with_own)
+    translate = (catalogs or create_catalogs()).template
+    return Asker(hooks_reference.reference(), advisor, create_case_writer(), with_own, translate)
 
 
-def create_case_reader(advisor: Advisor) -> CaseReader:
-    """Reads cases described in words, with the advisor's rules and loaded tables. Raises TableError."""
-    return CaseReader(advisor, create_case_writer(), hooks_described.case_knowledge())
+def create_case_reader(advisor: Advisor, catalogs: Catalogs | None = None) -> CaseReader:
+    """Reads cases described in words, as `create_asker` does questions. Raises TableError."""
+    translate = (catalogs or create_catalogs()).template
+    return CaseReader(advisor, create_case_writer(), hooks_described.case_knowledge(), translate)

@@ -43,6 +43,11 @@ class Answer(msgspec.Struct, frozen=True):
     declined: str = ""
 
     @property
+    def is_partial(self) -> bool:
+        """True if the question was answered, and a part of it was not understood."""
+        return self.answered and bool(self.not_understood)
+
+    @property
     def corrections(self) -> tuple[Understood, ...]:
         """The parts of the question whose spelling was corrected."""
         return tuple(each for each in self.understood if each.corrected)

@@ -8,10 +8,13 @@ from cds_service.ask.claims import ClaimReviewer, Reviewed
 from cds_service.ask.knowledge import Decline, Fact, Knowledge, Topic
 from cds_service.ask.lexicon import plain_words
 from cds_service.ask.question import Question, question_of
+from cds_service.ask.readers import Reader, Translate, untranslated
 from cds_service.ask.search import CodeSearch, Found
-from cds_service.ask.spans import Reading, Recognizer, cleaned
+from cds_service.ask.spans import Reading, Recognizer
 from cds_service.errors import BadRequest
 from cds_service.intake.writer import CaseWriter
+from cds_service.languages.known import ENGLISH, Language
+from cds_service.languages.worded import prose
 from cds_service.review.advisor import Advisor
 from cds_service.review.reference import Reference
 
@@ -25,10 +28,17 @@ _MOST_OF_TOPIC = 6  # facts of one topic and table
 class Asker:
     """Answers questions; made once, and shared by threads."""
 
-    def __init__(self, reference: Reference, advisor: Advisor, writer: CaseWriter, knowledge: Knowledge) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        advisor: Advisor,
+        writer: CaseWriter,
+        knowledge: Knowledge,
+        translate: Translate = untranslated,
+    ) -> None:
         self.knowledge = knowledge
         self.advisor = advisor
-        self.recognizer = Recognizer(knowledge, (page.description for page in reference.pages))
+        self._reader = Reader(knowledge, (page.description for page in reference.pages), translate)
         self._search = CodeSearch(reference, knowledge)
         self._reviewer = ClaimReviewer(advisor, writer, knowledge)
         self._codes = frozenset(page.code for page in reference.pages)
@@ -38,21 +48,26 @@ class Asker:
                 self._facts.setdefault(topic, []).append(fact)
         self._terms = {fact.subject: fact for fact in self._facts.get("glossary", ())}
 
-    def ask(self, question: str) -> Answer:
-        """The answer to a question. Raises BadRequest for one that is too long, which names `q` and the limit."""
-        return self._answered(question_of(self._read(question), self.knowledge))
+    @property
+    def recognizer(self) -> Recognizer:
+        """What recognizes the parts of English texts."""
+        return self._reader.english
 
-    def find(self, query: str) -> Found:
+    def ask(self, question: str, language: Language = ENGLISH) -> Answer:
+        """The answer to a question. Raises BadRequest for one that is too long, which names `q` and the limit."""
+        return self._answered(question_of(self._read(question, language), self.knowledge))
+
+    def find(self, query: str, language: Language = ENGLISH) -> Found:
         """The codes that a query names or describes, and the answer to it. Raises BadRequest as `ask` does."""
         if not query.strip():
             return self._search.everything
-        question = question_of(self._read(query), self.knowledge)
+        question = question_of(self._read(query, language), self.knowledge)
         return self._search.find(question, self._answered(question))
 
-    def _read(self, text: str) -> Reading:
+    def _read(self, text: str, language: Language) -> Reading:
         if len(text) > LONGEST_QUESTION:
             raise BadRequest(f"`q`: expected at most {LONGEST_QUESTION} characters", "q")
-        return self.recognizer.read(cleaned(text))
+        return self._reader.read(text, language)
 
     def _answered(self, question: Question) -> Answer:
         words = self.knowledge.words
@@ -64,7 +79,7 @@ class Asker:
         listed = [each.text for each in found if loaded.NOT_LISTED not in each.id]
         named = {code for code in unknown if any(code in text for text in listed)}
         if missing := [code for code in unknown if code not in named]:
-            return self._answer(question, declined=words.unknown_code.format(codes=", ".join(missing)))
+            return self._answer(question, declined=prose(words.unknown_code, codes=", ".join(missing)))
         if not question.has_subject and not any(topics[each].whole for each in topics):
             return self._concept(question, topics)
         reviewed = self._reviewed(question, topics)
@@ -224,7 +239,7 @@ class Asker:
         if reviewed.sentences and not question.settings and reviewed.depends_on_setting:
             asked.insert(0, words.ask_setting)
         if (reviewed.sentences or question.has_year) and question.day is None:
-            asked.append(words.ask_day.format(day=self.knowledge.day))
+            asked.append(prose(words.ask_day, day=self.knowledge.day))
         if any(payer != words.tables_of for payer in question.payers):
             asked.append(words.other_payer)
         return tuple(dict.fromkeys(asked))

@@ -10,16 +10,20 @@ from cds_service.ask.case_facts import CaseFacts, CaseSpan, case_facts
 from cds_service.ask.case_knowledge import BaseLine, CaseKnowledge, CaseQuestion
 from cds_service.ask.case_lines import Decided, decide
 from cds_service.ask.case_proposals import Proposal, ProposedLine, proposal
-from cds_service.ask.spans import Recognizer, cleaned
+from cds_service.ask.readers import Reader, Translate, untranslated
 from cds_service.core.rules import Finding, Rule
 from cds_service.errors import BadRequest, UnreadableCase
 from cds_service.intake.fixes import applied
 from cds_service.intake.text import text_of
 from cds_service.intake.writer import CaseWriter
+from cds_service.languages.known import ENGLISH, Language
+from cds_service.languages.worded import joined, prose, worded
 from cds_service.review.advisor import Advisor
 
 LONGEST_DESCRIPTION = 2_000  # characters
 WORDS = "words"
+_MOST = f"{LONGEST_DESCRIPTION:,}"
+_TOO_LONG = worded("`{key}`: expected at most {most} characters", key=WORDS, most=_MOST)
 # Kinds of spans that say nothing by themselves.
 _UNUSED = {"modifier", "units"}
 
@@ -62,18 +66,20 @@ class UnderstoodCase:
 class CaseReader:
     """Reads descriptions; made once, and shared by threads."""
 
-    def __init__(self, advisor: Advisor, writer: CaseWriter, knowledge: CaseKnowledge) -> None:
+    def __init__(
+        self, advisor: Advisor, writer: CaseWriter, knowledge: CaseKnowledge, translate: Translate = untranslated
+    ) -> None:
         self.knowledge = knowledge
         self._advisor = advisor
         self._writer = writer
-        self._recognizer = Recognizer(knowledge.recognized, ())
+        self._reader = Reader(knowledge.recognized, (), translate)
 
-    def read(self, text: str, confirmed: bool) -> UnderstoodCase:
+    def read(self, text: str, confirmed: bool, language: Language = ENGLISH) -> UnderstoodCase:
         """A description; with its proposal if the understanding is confirmed and nothing is asked.
 
         Raises BadRequest for a text that is too long or holds no word, which names `words`.
         """
-        facts = self._facts(text)
+        facts = self._facts(text, language)
         decided = decide(facts, facts.claim_kind) if facts.claim_kind and not facts.names_study else Decided()
         asked = self._asked(facts, decided)
         found = self._proposed(facts, decided, nothing_discarded=False) if confirmed and not asked else None
@@ -88,12 +94,12 @@ class CaseReader:
             proposal=found,
         )
 
-    def _facts(self, text: str) -> CaseFacts:
+    def _facts(self, text: str, language: Language) -> CaseFacts:
         if len(text) > LONGEST_DESCRIPTION:
-            raise BadRequest(f"`{WORDS}`: expected at most {LONGEST_DESCRIPTION:,} characters", WORDS)
-        reading = self._recognizer.read(cleaned(text))
+            raise BadRequest(_TOO_LONG, WORDS)
+        reading = self._reader.read(text, language)
         if not reading.words and not reading.spans:
-            raise BadRequest(f"`{WORDS}`: expected a description of a case, in words", WORDS)
+            raise BadRequest(worded("`{key}`: expected a description of a case, in words", key=WORDS), WORDS)
         return case_facts(reading, self.knowledge)
 
     # --- asking -----------------------------------------------------------------------------------------------------
@@ -120,7 +126,7 @@ class CaseReader:
         question: CaseQuestion = self.knowledge.words.questions[key]
         return Asked(
             id=f"{key}:{product}" if product else key,
-            question=question.text.replace("{product}", product),
+            question=prose(question.text, product=product),
             answers=tuple(
                 AskedAnswer(each.label, each.words.replace("{product}", product), each.enter)
                 for each in question.answers
@@ -145,7 +151,9 @@ class CaseReader:
         try:
             return proposal(self._advisor, self._writer, fields, reasons)
         except UnreadableCase as error:
-            raise BadRequest(f"`{WORDS}`: {error}", WORDS) from None
+            raise BadRequest(
+                joined(": ", (f"`{WORDS}`", *filter(None, (error.shown, error.expected)))), WORDS
+            ) from None
 
     def _named(self, facts: CaseFacts) -> Iterator[ProposedLine]:
         note = self.knowledge.words.notes.named
@@ -178,12 +186,12 @@ class CaseReader:
     def _notes(self, facts: CaseFacts, decided: Decided, found: Proposal | None) -> Iterator[str]:
         notes = self.knowledge.words.notes
         if facts.not_understood:
-            yield notes.not_understood.format(words=", ".join(facts.not_understood))
+            yield prose(notes.not_understood, words=", ".join(facts.not_understood))
         if len({each.value for each in facts.spans if each.kind == "study" and not each.negated}) > 1:
             yield notes.several
         if unused := [facts.reading.text[each.start : each.end] for each in facts.spans if each.kind in _UNUSED]:
-            yield notes.unused.format(parts=", ".join(unused))
-        yield from (notes.no_row.format(study=each) for each in decided.no_row)
+            yield prose(notes.unused, parts=", ".join(unused))
+        yield from (prose(notes.no_row, study=prose(each)) for each in decided.no_row)
         if facts.claim_keys and not facts.claim_kind and not facts.names_study:
             yield notes.no_place
         if found is None:
@@ -192,7 +200,7 @@ class CaseReader:
         charged = {each.line[:5] for each in found.lines}
         for each in facts.agents if facts.has_contrast else ():
             if self._is_agent(each.name) and charged.isdisjoint(self.knowledge.recognized.codes_of[each.name]):
-                yield notes.no_supply.format(given=f"{each.name} {each.dose}".rstrip())
+                yield prose(notes.no_supply, given=f"{each.name} {each.dose}".rstrip())
 
 
 def _choice(rule: Rule, finding: Finding, found: Proposal) -> Asked:

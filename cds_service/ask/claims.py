@@ -12,11 +12,11 @@ from cds_service.core.rules import Finding, Rule
 from cds_service.errors import UnreadableCase
 from cds_service.intake.fixes import applied
 from cds_service.intake.writer import CaseWriter
-from cds_service.languages.worded import capitalized
+from cds_service.languages.worded import Worded, capitalized, joined, prose, worded
 from cds_service.review.advisor import Advisor
 from cds_service.review.typed_cases import ReviewedCase, review_case
 
-_WHOSE = {"professional": "practitioner's claim", "institutional": "hospital's claim"}
+_WHOSE = {"professional": worded("practitioner's claim"), "institutional": worded("hospital's claim")}
 
 
 class _Verdict(NamedTuple):
@@ -41,7 +41,7 @@ class Reviewed:
 class _Case:
     """A claim of a question: its setting in words, and its keys in billers' notation."""
 
-    label: str
+    label: Worded
     fields: dict[str, Any]
     verdicts: list[_Verdict] = field(default_factory=list)
 
@@ -95,7 +95,7 @@ class ClaimReviewer:
         for name in question.settings[:1] or words.settings_if_none:
             setting: Setting = words.settings[name]
             for claim_type, keys in _claims(setting, question).items():
-                label = f"{name}, {_WHOSE[claim_type]}" if len(setting.claims) > 1 else name
+                label = joined(", ", (prose(name), _WHOSE[claim_type])) if len(setting.claims) > 1 else prose(name)
                 yield _Case(label, {**base, "lines": lines, "claim_type": claim_type, **keys})
 
     def _lines(self, question: Question) -> list[str]:
@@ -144,14 +144,14 @@ def _verdicts(
             yield _Verdict(rule, finding.summary, False, _sentence(rule, finding.summary, "", finding))
     for rule, undecided in review.not_checked:
         if rule.id in rules and undecided.why == "table":
-            text = f"Not checked: {undecided.reason}."
+            text = worded("Not checked: {reason}.", reason=undecided.reason)
             yield _Verdict(rule, text, True, _sentence(rule, text, "not-checked"))
     every = [rule.id for rule, _ in (*review.findings, *review.passed)]
     for rule, passed in review.passed:
         if rule.id in passes:
             reason = rule.reason_of(passed).text
             if _is_about(reason, question) and not any(each in reason for each in every):  # left to another rule
-                text = f"{capitalized(reason)}."
+                text = worded("{reason}.", reason=capitalized(reason))
                 yield _Verdict(rule, text, True, _sentence(rule, text, "passed"))
 
 
@@ -167,7 +167,7 @@ def _sentence(rule: Rule, text: str, verdict: str, finding: Finding | None = Non
 
 def _merged(cases: list[_Case], order: list[str]) -> Iterator[Sentence]:
     """The sentences in the order of the rules, findings first; one that holds in some settings only names them."""
-    found: dict[tuple[str, str], tuple[_Verdict, list[str]]] = {}
+    found: dict[tuple[str, str], tuple[_Verdict, list[Worded]]] = {}
     for case in cases:
         for each in case.verdicts:
             found.setdefault((each.sentence.id, each.text), (each, []))[1].append(case.label)
@@ -178,7 +178,7 @@ def _merged(cases: list[_Case], order: list[str]) -> Iterator[Sentence]:
             yield sentence
         else:
             yield Sentence(
-                text=f"{capitalized('; '.join(labels))}: {verdict.text}",
+                text=joined(": ", (capitalized(joined("; ", labels)), verdict.text)),
                 source=sentence.source,
                 verified_through=sentence.verified_through,
                 link=sentence.link,

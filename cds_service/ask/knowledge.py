@@ -62,7 +62,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A subject of questions: its words, the topics of the facts that answer, the rules to quote, and glossary terms.
 
-    `passes`: the rules whose reasons for a pass are quoted too. `whole`: the facts answer without a code too.
+    `passes`: the rules whose reasons for a pass are quoted too. `whole`: the facts answer without a code too. `asked`
+    are the words that are translated: alternatives with commas between them.
     """
 
     words: tuple[str, ...]
@@ -71,14 +72,19 @@ class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     terms: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
     whole: bool = False
+    asked: str = ""
 
 
 class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A setting: its words, the keys of the claims that are made there, by claim type, and its word in a search."""
+    """A setting: its words, the keys of the claims that are made there, by claim type, and its word in a search.
+
+    `asked` are the words that are translated.
+    """
 
     words: tuple[str, ...]
     claims: dict[str, dict[str, str]]
     search: str = ""
+    asked: str = ""
 
 
 class Decline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,7 +111,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The words of questions, as the file has them.
 
     `things` map synonyms to words of the codes' descriptions, `fillers` are words without a meaning of their own,
-    `spelled` words that are never taken for misspelled ones. `defaults` names the topics of questions without one:
+    `fillers_asked` and `negations_asked` those that are translated, `spelled` words that are never
+    taken for misspelled ones. `defaults` names the topics of questions without one:
     `code`, `pair`, `modifier`, `amount`, `discarded`, `setting`, `claim`. `settings_if_none` are the settings that are
     answered for if none is named, `tables_of` is the payer whose tables these are. `study` is a line to put beside
     codes that are asked about without one, if all are of the kinds `beside_study`. `examples` are questions to try.
@@ -120,6 +127,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     declines: dict[str, Decline]
     negations: tuple[str, ...]
     fillers: str
+    fillers_asked: str
+    negations_asked: str
     spelled: str
     unknown_code: str
     nothing_found: str

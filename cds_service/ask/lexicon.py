@@ -5,7 +5,11 @@ from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+# Scripts whose words stand beside codes and names without a space: Chinese is read by characters, the words of Korean
+# and of Arabic end where the script does.
+_HAN, _HANGUL, _ARABIC = "\u3400-\u9fff", "\u1100-\u11ff\uac00-\ud7af", "\u0621-\u064a\u066e-\u06d3"
+_LETTERS = rf"[^\W_{_HAN}{_HANGUL}{_ARABIC}]+"
+_WORD = re.compile(rf"[{_HAN}]|[{_HANGUL}]+|[{_ARABIC}]+|{_LETTERS}(?:['\u2019]{_LETTERS})*")
 _SHORTEST_CORRECTED = 5  # letters; shorter words are too much alike
 _ALIKE = 0.8
 MOST_CORRECTED = 8  # words of a question whose spelling is looked up

@@ -4,13 +4,19 @@ from collections.abc import Iterator
 from datetime import date
 
 from cds_service.ask.answer import Sentence
+from cds_service.ask.tabled import CLAIMS, no_pair, not_paid
 from cds_service.cms.answers import AddOn, NotLoaded, UnitLimit
 from cds_service.cms.catalog import Release
 from cds_service.cms.lookup import Snapshot
+from cds_service.languages.messages import Money
+from cds_service.languages.worded import worded
 from cds_service.review.payment import payments_of
 
-_CLAIMS = {"professional": "a practitioner's claim", "facility": "a hospital outpatient claim"}
-_MAI = {1: "for each line (MAI 1)", 2: "an absolute limit (MAI 2)", 3: "more may be paid on appeal (MAI 3)"}
+_MAI = {
+    1: worded("for each line (MAI 1)"),
+    2: worded("an absolute limit (MAI 2)"),
+    3: worded("more may be paid on appeal (MAI 3)"),
+}
 _MOST_PRIMARIES = 30
 NOT_LISTED = ":none:"  # in the id of a statement that a release lists nothing
 
@@ -49,14 +55,11 @@ def pair_sentences(snapshot: Snapshot, one: str, other: str, day: date | None) -
         found = snapshot.pairs([one, other], asked, "professional" if setting == "professional" else "facility")
         if found.edits:
             edit = found.edits[0]
-            how = "unless a modifier tells of a distinct service (indicator 1)"
-            how = how if edit.indicator else "with any modifier (indicator 0)"
-            text = f"On {_CLAIMS[setting]}, {edit.column_2} is not paid with {edit.column_1} {how}."
+            text = not_paid(setting, edit.column_2, edit.column_1, by_modifier=bool(edit.indicator))
             yield _sentence(text, edit.release, f"ptp:{one}:{other}:{setting}")
         elif not found.not_loaded:
             release = next(each for each in snapshot.releases if (each.kind, each.setting) == ("ptp", setting))
-            text = f"On {_CLAIMS[setting]}, no NCCI pair of {one} and {other} is listed."
-            yield _sentence(text, release, f"ptp{NOT_LISTED}{one}:{other}:{setting}")
+            yield _sentence(no_pair(setting, one, other), release, f"ptp{NOT_LISTED}{one}:{other}:{setting}")
 
 
 def unit_sentences(snapshot: Snapshot, code: str, day: date | None) -> Iterator[Sentence]:
@@ -64,10 +67,16 @@ def unit_sentences(snapshot: Snapshot, code: str, day: date | None) -> Iterator[
     asked = _day(snapshot, "mue", day)
     if asked is None:
         return
-    for setting, where in _CLAIMS.items():
+    for setting, where in CLAIMS.items():
         found = snapshot.unit_limit(code, asked, "professional" if setting == "professional" else "facility")
         if isinstance(found, UnitLimit):
-            text = f"{code}: at most {found.units} units for one patient and day on {where} (MUE); {_MAI[found.mai]}."
+            text = worded(
+                "{code}: at most {units} units for one patient and day on {where} (MUE); {indicator}.",
+                code=code,
+                units=found.units,
+                where=where,
+                indicator=_MAI[found.mai],
+            )
             yield _sentence(text, found.release, f"mue:{code}:{setting}")
 
 
@@ -78,17 +87,25 @@ def add_on_sentences(snapshot: Snapshot, code: str, day: date | None) -> Iterato
     if isinstance(found, NotLoaded) or not isinstance(found, AddOn):
         return
     listed = [each.code for each in found.primaries]
-    more = f" and {len(listed) - _MOST_PRIMARIES} more" if len(listed) > _MOST_PRIMARIES else ""
-    others = "; contractors may accept others" if found.contractor_defined else ""
-    text = f"{code} is an add-on (type {found.type}) of {', '.join(listed[:_MOST_PRIMARIES])}{more}{others}."
-    yield _sentence(text, found.release, f"add-ons:{code}")
+    codes, more = ", ".join(listed[:_MOST_PRIMARIES]), len(listed) - _MOST_PRIMARIES
+    text = worded(
+        "{code} is an add-on (type {type}) of {codes}",
+        code=code,
+        type=str(found.type),
+        codes=worded("{codes} and {number} more", codes=codes, number=more) if more > 0 else codes,
+    )
+    if found.contractor_defined:
+        text = worded("{text}; contractors may accept others", text=text)
+    yield _sentence(worded("{text}.", text=text), found.release, f"add-ons:{code}")
 
 
 def payment_sentences(snapshot: Snapshot, code: str) -> Iterator[Sentence]:
     """Medicare's payment of a code by the newest loaded releases: national, not adjusted."""
     for each in payments_of(code, snapshot):
         written = f"{code}-{each.modifier}" if each.modifier else code
-        amount = "no amount" if each.amount is None else f"${each.amount:,}"
-        text = f"{written}, {each.where}: {amount} ({each.basis})."
+        amount = worded("no amount") if each.amount is None else Money(each.amount)
+        text = worded(
+            "{code}, {where}: {amount} ({basis}).", code=written, where=each.where, amount=amount, basis=each.basis
+        )
         where = each.where.replace(" ", "-")
         yield Sentence(text, f"CMS, {each.release}", each.last, f"/codes/{code}", f"payment:{written}:{where}")

@@ -10,6 +10,7 @@ from cds_service.core.notation import MOST_UNITS, notation, plain
 
 _I = re.IGNORECASE | re.ASCII
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)"
+_AMOUNT_OF = r"(?:\d+(?:\.\d+|,\d{1,2}(?!\d))?|\.\d+)"  # with a decimal comma, as many languages write it
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _COUNTS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True))
 
@@ -23,7 +24,9 @@ _NDC = re.compile(
     r"(?<![\w-])(NDC\s*(?:#|no\.?|number|code)?\s*:?\s*)?(\d{4,5}-\d{3,4}(?:-\d{1,2})?|\d{10,11})(?![\w-])", _I
 )
 _AMOUNT = re.compile(
-    rf"(?<![\w.])({_NUMBER})[\s-]*(ml|milliliters?|cc|mg|milligrams?|mcg|micrograms?|µg|vials?)(?!\w)", re.IGNORECASE
+    rf"(?<![A-Za-z0-9_.,])({_AMOUNT_OF})[\s-]*(ml|milliliters?|cc|mg|milligrams?|mcg|micrograms?|µg|vials?)"
+    r"(?![A-Za-z0-9_])",
+    re.IGNORECASE,
 )
 _VIALS = re.compile(rf"(?<!\w)({'|'.join(_COUNTS)})\s+vials?(?!\w)", _I)
 _DISCARDED_BEFORE = re.compile(
@@ -76,7 +79,7 @@ def _unit(written: str) -> str:
 
 def number_of(written: str) -> Decimal | None:
     """A number in digits or, up to ten, in letters; None if it is too large to be an amount."""
-    number = Decimal(_COUNTS.get(written.lower(), 0)) or Decimal(written)
+    number = Decimal(_COUNTS.get(written.lower(), 0)) or Decimal(written.replace(",", "."))
     return number if number <= MOST_UNITS else None
 
 

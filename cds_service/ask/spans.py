@@ -51,8 +51,10 @@ class Reading:
 
 
 def cleaned(text: str) -> str:
-    """A text in one line, with compatible letters as plain ones and without control characters."""
+    """A text in one line, with compatible letters as plain ones, ASCII digits and without control characters."""
     normal = unicodedata.normalize("NFKC", text)
+    if not normal.isascii():
+        normal = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in normal)
     return " ".join("".join(" " if unicodedata.category(each)[0] == "C" else each for each in normal).split())
 
 
@@ -139,7 +141,12 @@ class Recognizer:
 
 
 def _as_written(text: str, tokens: list[Token]) -> str:
-    return " ".join(text[token.start : token.end] for token in tokens)
+    """The words of tokens, as they were written: those of Chinese without spaces."""
+    parts = [text[token.start : token.end] for token in tokens]
+    return "".join(
+        f" {part}" if number and token.start > tokens[number - 1].end else part
+        for number, (token, part) in enumerate(zip(tokens, parts, strict=True))
+    )
 
 
 def _phrases(knowledge: Knowledge, described: Iterable[str]) -> Iterator[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from cds_service.core.concepts import BILLING, NO_SYSTEM, REVENUE
 from cds_service.core.system_names import SYSTEM_NAMES
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.systems import HCPCS_URI, billing_uri, code_kind
+from cds_service.languages.worded import worded
 
 CHARGE_TYPES = ("ChargeItem", "Claim", "ExplanationOfBenefit")
 UNKNOWN_TYPE = "?"  # counts the lines that are no FHIR resources
@@ -52,9 +53,9 @@ def why_no_case(types: Mapping[str, int], read: ReadCharges) -> str:
     """A sentence on why no case was about an echo; `types` are the lines of the export by resource type."""
     held = [kind for kind in CHARGE_TYPES if types.get(kind)]
     if not held and types.get(UNKNOWN_TYPE):
-        return "0 cases: no charge or claim could be read; lines were rejected."
+        return worded("0 cases: no charge or claim could be read; lines were rejected.")
     if not held:
-        return "0 cases: the export holds no charges or claims."
+        return worded("0 cases: the export holds no charges or claims.")
     texts = iter(read(MOST_RECORDS + 1))
     systems, records = _counted(islice(texts, MOST_RECORDS))
     is_sample = next(texts, None) is not None

@@ -9,7 +9,7 @@ It has three steps. Each writes its files atomically, so that an interrupted run
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -41,6 +41,7 @@ REJECTS = pa.schema(
     ]
 )
 
+WORDS = "words.json"  # the contents of the worded texts of a partition
 PARTITION_BYTES = 8 * 1024 * 1024
 ROW_GROUP_ROWS = 8192
 
@@ -147,6 +148,14 @@ class Engine:
             self.progress.advance(1)
         return [_decoded(folder / str(number) / "done.json", PartitionResult) for number in range(partitions)]
 
+    def words(self, partitions: int, wanted: Container[str]) -> dict[str, Any]:
+        """The contents of the worded texts that are wanted, by the texts."""
+        found: dict[str, Any] = {}
+        for number in range(partitions):
+            every = _decoded(self.work / "reviewed" / str(number) / WORDS, dict[str, Any])
+            found |= {text: content for text, content in every.items() if text in wanted}
+        return found
+
     def charges(self, most: int) -> Iterator[str]:
         """The texts of up to so many charges and claims of the export, as read."""
         return islice(_texts_in(sorted((self.work / "read").glob("*.parquet")), CHARGE_TYPES), most)
@@ -239,6 +248,7 @@ def _review_partition(records: Path, folder: Path, number: int, complete: frozen
     output_files.write_table(
         pa.Table.from_pylist(tally.skipped, schema=output_files.SKIPPED), partial / "left_out.parquet"
     )
+    output_files.write_atomically(partial / WORDS, lambda path: path.write_bytes(msgspec.json.encode(tally.words)))
     stats = PartitionResult(tally.patients, tally.cases, tally.related)
     output_files.write_atomically(partial / "done.json", lambda path: path.write_bytes(msgspec.json.encode(stats)))
     partial.rename(folder / str(number))

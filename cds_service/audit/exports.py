@@ -1,5 +1,6 @@
 """The files of an export: a folder of NDJSON and 837 files, or those that a Bulk Data manifest lists, on disk."""
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ import msgspec
 
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.files import LINE_ENDINGS, MANIFEST, files_under, is_gzip_file, is_gzip_of_json, is_named, once
-from cds_service.intake.x12.lines import other_set_in
+from cds_service.intake.x12.lines import claim_lines, other_set_in
 from cds_service.intake.x12.segments import is_x12_file
+from cds_service.languages.worded import name, prose, worded
 
 _MOST_NAMES = 5  # of files in a note
 
@@ -34,6 +36,11 @@ class ExportFile:
     def is_x12(self) -> bool:
         """True if the file is X12, plain or gzip, by its first bytes. Raises OSError."""
         return is_x12_file(self.path)
+
+    @property
+    def is_read_by_name(self) -> bool:
+        """True if Spark reads the file as it is: it knows gzip by the ending only, and no X12. Raises OSError."""
+        return not self.is_x12 and self.is_gzip == self.path.name.endswith(".gz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,12 @@ def _of_folder(folder: Path) -> Export:
         expected = f"files that end in {', '.join(LINE_ENDINGS)}, 837 files, or a {MANIFEST}"
         raise UnreadableInput(f"{folder}: expected {expected}")
     names = {path: str(path.relative_to(folder)) for path in once(every, seen)}
-    notes = [f"Not read: {names[path]} is {other}, not an 837." for path, other in other_sets.items() if path in names]
-    unread = [name for path, name in names.items() if path not in other_sets]
+    notes = [
+        worded("Not read: {file} is {other}, not an 837.", file=names[path], other=prose(other))
+        for path, other in other_sets.items()
+        if path in names
+    ]
+    unread = [each for path, each in names.items() if path not in other_sets]
     return Export(tuple(_file(path, folder) for path in read), (*_unread_note(unread), *notes))
 
 
@@ -103,9 +114,14 @@ def _file(path: Path, folder: Path, expected: int | None = None) -> ExportFile:
 def _unread_note(names: list[str]) -> Iterator[str]:
     """A note on the files of a folder that are not read, since they may hold part of the export."""
     if names:
-        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-        named = f"{', '.join(names[:_MOST_NAMES])}{more}"
-        yield f"Not read: {named}; expected files that end in {', '.join(LINE_ENDINGS)}, gzip of NDJSON, or X12."
+        named, endings = name(", ".join(names[:_MOST_NAMES])), ", ".join(LINE_ENDINGS)
+        if len(names) > _MOST_NAMES:
+            named = worded("{names} and {number} more", names=named, number=len(names) - _MOST_NAMES)
+        yield worded(
+            "Not read: {files}; expected files that end in {endings}, gzip of NDJSON, or X12.",
+            files=named,
+            endings=endings,
+        )
 
 
 def _of_manifest(path: Path) -> Export:
@@ -128,14 +144,26 @@ def _listed(manifest: Path, position: int, output: _Output) -> Path:
             path = manifest.parent.joinpath(*parts[start:-1], parts[-1] + ending)
             if path.is_file():
                 return path
-    name = parts[-1] if parts else ""
+    wanted = parts[-1] if parts else ""
     raise UnreadableInput(
-        f"{manifest.name}: output[{position}]: no file `{name}` next to the manifest; download it first"
+        f"{manifest.name}: output[{position}]: no file `{wanted}` next to the manifest; download it first"
     )
 
 
 def _notes(manifest: _Manifest) -> Iterator[str]:
     if manifest.deleted:
-        yield "The manifest lists deleted resources, which are not removed: audit a full export instead."
+        yield worded("The manifest lists deleted resources, which are not removed: audit a full export instead.")
     if manifest.error:
-        yield "The manifest lists server errors: part of the record may be missing from the export."
+        yield worded("The manifest lists server errors: part of the record may be missing from the export.")
+
+
+def lines_by_content(path: Path) -> Iterator[tuple[str, str]]:
+    """The lines of an 837 file, or of one whose ending does not tell if it is gzip, each with the file's address."""
+    address = path.absolute().as_uri()
+    if is_x12_file(path):
+        yield from ((line, address) for line in claim_lines(path))
+        return
+    opener = gzip.open if is_gzip_file(path) else open
+    with opener(path, "rb") as file:
+        for line in file:
+            yield line.decode("utf-8", "replace").removesuffix("\n"), address

@@ -12,6 +12,10 @@ import pyarrow.parquet as pq
 FINDINGS_FILE, COUNTS_FILE, REJECTS_FILE = "findings.parquet", "counts.parquet", "rejects.ndjson"
 SUMMARY_FILE, REPORT_FILE, WORK_LIST_FILE = "summary.json", "report.html", "findings.csv"
 
+# Beside a report in another language.
+ENGLISH_REPORT_FILE = "report.en.html"
+REPORT_FILES = (REPORT_FILE, ENGLISH_REPORT_FILE)
+
 _EVIDENCE = pa.struct([("seen", pa.string()), ("reference", pa.string())])
 _REMEDY = pa.struct([("label", pa.string()), ("recommended", pa.bool_()), ("changes", pa.list_(pa.string()))])
 

@@ -18,6 +18,11 @@ from cds_service.core.case import Line
 from cds_service.core.changes import AddLine, ReplaceCode
 from cds_service.core.rules import Finding, Fix
 from cds_service.fhir.sources import PREFETCH_KEYS
+from cds_service.languages.catalogs import Catalogs
+from cds_service.languages.known import ENGLISH, Language
+from cds_service.languages.speech import Speech
+from cds_service.languages.stored import stored
+from cds_service.languages.worded import Worded
 from cds_service.review.advisor import Advisor, ReviewResult
 from cds_service.review.report import FindingBrief, findings_in_brief
 
@@ -44,6 +49,7 @@ class AuditTally:
     """Results of some patients: rows of findings and of skipped records, and counts.
 
     `counts` are cases by (rule, outcome, reason, month, site). `related` of the `cases` were relevant and reviewed.
+    `words` are the contents of worded texts by the texts, for a report that is not in English.
     """
 
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -52,13 +58,20 @@ class AuditTally:
     patients: int = 0
     cases: int = 0
     related: int = 0
+    words: dict[str, Any] = field(default_factory=dict)
+
+    def remember(self, texts: Iterable[str]) -> None:
+        """Keep the contents of worded texts: tables and files hold texts only."""
+        for each in texts:
+            if isinstance(each, Worded) and each not in self.words:
+                self.words[str(each)] = stored(each)
 
 
 @dataclass(frozen=True, slots=True)
 class Auditor:
     """Reviews patients. With `everything`, cases without a relevant record are reviewed too.
 
-    `complete` are the parts of the record that the export holds completely.
+    `complete` are the parts of the record that the export holds completely; `language` is that of the report.
     """
 
     advisor: Advisor
@@ -66,6 +79,13 @@ class Auditor:
     fees: Fees = field(default_factory=FeeTable)
     complete: frozenset[str] = frozenset()
     everything: bool = False
+    language: Language = ENGLISH
+    catalogs: Catalogs = field(default_factory=Catalogs)
+
+    @property
+    def speech(self) -> Speech:
+        """Says the texts of the report."""
+        return Speech(self.catalogs, self.language)
 
     @property
     def relevant(self) -> str:
@@ -93,6 +113,8 @@ class Auditor:
         for finding, found in findings_in_brief(result):
             estimate = estimate_of(finding.fixes or fixes_if_open.get(subject_of(found.rule, finding), ()), self.fees)
             tally.findings.append(self._row(patient, each, sites, finding, found, estimate))
+            if not self.language.is_english:
+                tally.remember(_texts_of(found))
         if not each.related and not result.review.empty:
             return  # not counted: without a relevant record, only --everything reviews it
         case = each.parsed.case
@@ -100,6 +122,8 @@ class Auditor:
         site = sites.of((*case.lines, *case.procedures, *case.administrations))
         for rule, outcome, reason in _outcomes(result):
             tally.counts[rule, outcome, reason, month, site] += 1
+            if not self.language.is_english:
+                tally.remember([reason])
 
     def _fixes_if_open(self, result: ReviewResult) -> dict[str, tuple[Fix, ...]]:
         """Fixes of findings on submitted lines as if these were open, by subject: for the estimate only."""
@@ -163,6 +187,14 @@ class Auditor:
             if named:
                 return named[0] if len(named) == 1 else "several"
         return None
+
+
+def _texts_of(found: FindingBrief) -> Iterator[str]:
+    """The texts of a finding that the report shows."""
+    yield found.summary
+    yield from (each.seen for each in found.evidence)
+    for fix in found.fixes:
+        yield from (fix.label, *fix.changes)
 
 
 def _outcomes(result: ReviewResult) -> Iterator[tuple[str, str, str]]:

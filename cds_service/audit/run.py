@@ -19,6 +19,7 @@ from cds_service.audit import html_report, output_files, work_list
 from cds_service.audit.chunks import Chunk, chunks_of
 from cds_service.audit.duckdb_engine import ChunkResult, Engine, PartitionResult, Progress, quoted, rows_of
 from cds_service.audit.exports import Export, ExportFile
+from cds_service.audit.html_report import ReportWords
 from cds_service.audit.lines import NAMED_TYPES
 from cds_service.audit.reviewer import Auditor
 from cds_service.audit.sites import NOT_IN_EXPORT, PAYER_REFERENCE
@@ -27,8 +28,9 @@ from cds_service.audit.versions import rules_of, site_version, tables_of
 from cds_service.audit.workers import Workers
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.foreign import FOREIGN
-from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
+from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES
 from cds_service.fhir.sources import PREFETCH_KEYS
+from cds_service.languages.worded import plain_text, worded
 from cds_service.review.tables import loaded_tables
 
 WORK = "unfinished"
@@ -55,7 +57,8 @@ def run_audit(export: Export, workers: Workers, options: Options, progress: Prog
     engine = Engine(work, workers, options.memory_mb, progress)
     scanned = engine.read(chunks, options.strict)
     complete, warnings = complete_parts(options.complete, _rejected_types(chunks, scanned))
-    reviewed = engine.review(engine.group(options.everything), complete)
+    partitions = engine.group(options.everything)
+    reviewed = engine.review(partitions, complete)
     progress.begin("reporting", 1, "steps")
     with engine.database() as database:
         _create_views(database, work)
@@ -68,7 +71,13 @@ def run_audit(export: Export, workers: Workers, options: Options, progress: Prog
         )
         run = describe(auditor, [file.name for file in export.files], options, counts, notes, "embedded")
         summary = summarize(replace(run, charges=engine.charges), _querying(database))
-        _write(database, work, options.out, summary, _positions(chunks, scanned))
+        words = partial(engine.words, partitions)
+        _write(database, work, options.out, _positions(chunks, scanned))
+        _write_report(database, options.out, summary, ReportWords(auditor.speech, words))
+        # The summary is last, since it marks the audit as finished.
+        output_files.write_atomically(
+            options.out / output_files.SUMMARY_FILE, lambda path: path.write_bytes(as_json(summary))
+        )
     progress.advance(1)
     shutil.rmtree(work)
     return summary
@@ -86,7 +95,7 @@ def _prepare(export: Export, auditor: Auditor, options: Options) -> Path:
             raise UnreadableInput(f"{options.out}: the audit is finished; nothing to resume")
         if not options.overwrite:
             raise UnreadableInput(f"{options.out}: contains an audit; choose another folder or use --overwrite")
-        for name in (output_files.SUMMARY_FILE, output_files.REPORT_FILE, output_files.WORK_LIST_FILE):
+        for name in (*output_files.REPORT_FILES, output_files.SUMMARY_FILE, output_files.WORK_LIST_FILE):
             (options.out / name).unlink(missing_ok=True)
     if options.resume and state.exists():
         if json.loads(state.read_text()) != fingerprint:
@@ -110,6 +119,7 @@ def _fingerprint(export: Export, auditor: Auditor, options: Options) -> dict[str
         "tables": {name: each["version"] for name, each in tables_of(auditor.advisor.rules).items()},
         "site": site_version(auditor.advisor.site),
         "options": [sorted(options.complete), options.everything, options.strict],
+        "language": auditor.language.tag,
         "fees": auditor.fees.identity,
         "loaded": sorted([each.name, each.sha256] for each in auditor.advisor.tables.snapshot().releases),
     }
@@ -128,8 +138,11 @@ def complete_parts(complete: Iterable[str], rejected: frozenset[str]) -> tuple[f
     lost = {each for each in declared if each in rejected or "" in rejected}
     lost |= {each for each in declared if any(PREFETCH_KEYS.get(other) == PREFETCH_KEYS[each] for other in rejected)}
     warnings = tuple(
-        f"{each} was declared complete, but lines of this type may have been rejected: "
-        "missing records are not treated as absent."
+        worded(
+            "{type} was declared complete, but lines of this type may have been rejected: "
+            "missing records are not treated as absent.",
+            type=each,
+        )
         for each in sorted(lost)
     )
     flawed = {PREFETCH_KEYS[each] for each in lost}
@@ -141,9 +154,18 @@ def unread_notes(types: Mapping[str, int]) -> tuple[str, ...]:
 
     `types` are the lines of the export by resource type.
     """
-    notes = [f"{unread_charges(each)}." for each in sorted(UNREAD_CHARGES.intersection(types))]
+    notes = [
+        worded("{type} is not read; its charges were not reviewed.", type=each)
+        for each in sorted(UNREAD_CHARGES.intersection(types))
+    ]
     if foreign := types.get(FOREIGN):
-        notes.append(f"Lines that are not FHIR resources, as in the log of an exporter, were not read: {foreign:,}.")
+        number = f"{foreign:,}"
+        notes.append(
+            worded(
+                "Lines that are not FHIR resources, as in the log of an exporter, were not read: {number}.",
+                number=number,
+            )
+        )
     return tuple(notes)
 
 
@@ -222,7 +244,12 @@ def _incomplete_files(export: Export, chunks: Iterable[Chunk], scanned: Iterable
     for chunk, each in zip(chunks, scanned, strict=True):
         lines[chunk.source] = lines.get(chunk.source, 0) + each.lines
     return [
-        f"{file.name}: the manifest lists {file.expected} resources, but the file has {lines.get(file, 0)} lines."
+        worded(
+            "{file}: the manifest lists {expected} resources, but the file has {lines} lines.",
+            file=file.name,
+            expected=file.expected,
+            lines=lines.get(file, 0),
+        )
         for file in export.files
         if file.expected is not None and file.expected != lines.get(file, 0)
     ]
@@ -273,10 +300,9 @@ def _write(
     database: duckdb.DuckDBPyConnection,
     work: Path,
     out: Path,
-    summary: dict[str, Any],
     positions: list[tuple[str, int]],
 ) -> None:
-    """Write the output files; the summary last, since it marks the audit as finished."""
+    """Write the tables and lists."""
     for query, name in (
         (work_list.QUERY, output_files.FINDINGS_FILE),
         ("FROM counts", output_files.COUNTS_FILE),
@@ -284,10 +310,12 @@ def _write(
         output_files.write_atomically(out / name, partial(_copy, database, query))
     output_files.write_atomically(out / output_files.REJECTS_FILE, partial(_write_rejects, database, work, positions))
     output_files.write_atomically(out / output_files.WORK_LIST_FILE, partial(_write_work_list, database))
-    drill_down = _querying(database)(DRILL_DOWN)
-    html = html_report.render(summary, drill_down)
-    output_files.write_atomically(out / output_files.REPORT_FILE, lambda path: path.write_text(html, encoding="utf-8"))
-    output_files.write_atomically(out / output_files.SUMMARY_FILE, lambda path: path.write_bytes(as_json(summary)))
+
+
+def _write_report(database: duckdb.DuckDBPyConnection, out: Path, summary: dict[str, Any], words: ReportWords) -> None:
+    """Write the report; in another language than English, the English one beside it."""
+    for name, html in html_report.rendered(summary, _querying(database)(DRILL_DOWN), words):
+        output_files.write_atomically(out / name, lambda path, html=html: path.write_text(html, encoding="utf-8"))
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
@@ -332,4 +360,5 @@ def _positions(chunks: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> list[
 
 def as_json(summary: Mapping[str, Any]) -> bytes:
     """The summary as JSON: indented, amounts as numbers."""
-    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(summary), indent=2) + b"\n"
+    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
+    return msgspec.json.format(encoder.encode(summary), indent=2) + b"\n"

@@ -4,11 +4,11 @@ Spark reads and writes the paths, shuffles by patient, and retries failed tasks;
 `mapInArrow` and `mapInPandas`. Every executor needs this package with its extra `spark`.
 """
 
-import gzip
+import json
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from functools import partial, reduce
 from operator import itemgetter
@@ -26,7 +26,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from cds_service.audit import html_report, output_files, work_list
 from cds_service.audit.charged_systems import CHARGE_TYPES
 from cds_service.audit.duckdb_engine import Progress
-from cds_service.audit.exports import Export, ExportFile, open_export
+from cds_service.audit.exports import Export, ExportFile, lines_by_content, open_export
 from cds_service.audit.lines import MEDICATION, NAMED_TYPES
 from cds_service.audit.patients import by_patient
 from cds_service.audit.reviewer import Auditor, AuditTally, MakeAuditor
@@ -35,9 +35,7 @@ from cds_service.audit.scan import BATCH_LINES, ROWS, scan
 from cds_service.audit.sites import NOT_IN_EXPORT, PAYER_REFERENCE
 from cds_service.audit.summary import DRILL_DOWN, summarize
 from cds_service.errors import UnreadableInput
-from cds_service.fhir.files import LINE_ENDINGS, is_gzip_file
-from cds_service.intake.x12.lines import claim_lines
-from cds_service.intake.x12.segments import is_x12_file
+from cds_service.fhir.files import LINE_ENDINGS
 
 _SCANNED = pa.schema([*ROWS, ("file", pa.string()), ("reason", pa.string()), ("number", pa.int64())])
 _COUNTED = "counted"  # the reason of rows that hold the number of lines of a type
@@ -77,8 +75,9 @@ def run_on_spark(
     run = describe(auditor, files, options, counts, notes, "spark")
     summary = summarize(replace(run, charges=partial(_charges, scanned)), query)
     _save(spark, f"{out}/{output_files.WORK_LIST_FILE}", work_list.encoded(_streamed(spark, work_list.QUERY)))
-    html = html_report.render(summary, query(DRILL_DOWN))
-    _save(spark, f"{out}/{output_files.REPORT_FILE}", [html.encode()])
+    words = html_report.ReportWords(auditor.speech, partial(_words, results))
+    for name, html in html_report.rendered(summary, query(DRILL_DOWN), words):
+        _save(spark, f"{out}/{name}", [html.encode()])
     _save(spark, f"{out}/{output_files.SUMMARY_FILE}", [as_json(summary)])  # last: it marks the audit as finished
     progress.advance(1)
     return summary
@@ -112,8 +111,8 @@ def _is_remote(path: str) -> bool:
 def _scanned(spark: SparkSession, export: str, opened: Export | None, relevant: str) -> DataFrame:
     reader = spark.read.option("lineSep", "\n")
     if opened:
-        by_name = [file for file in opened.files if _is_read_by_name(file)]
-        others = [file.path for file in opened.files if not _is_read_by_name(file)]
+        by_name = [file for file in opened.files if file.is_read_by_name]
+        others = [file.path for file in opened.files if not file.is_read_by_name]
         lines = reader.text([file.path.absolute().as_uri() for file in by_name]) if by_name else None
     else:
         patterns = ",".join(ending.removeprefix(".") for ending in LINE_ENDINGS)
@@ -121,7 +120,7 @@ def _scanned(spark: SparkSession, export: str, opened: Export | None, relevant: 
         others = []
     parts = [lines.select("value", f.col("_metadata.file_path").alias("file"))] if lines is not None else []
     if others:
-        rows = spark.sparkContext.parallelize(others, len(others)).flatMap(_lines_by_content)
+        rows = spark.sparkContext.parallelize(others, len(others)).flatMap(lines_by_content)
         parts.append(spark.createDataFrame(rows, "value string, file string"))
     with_file = reduce(DataFrame.union, parts)
 
@@ -130,23 +129,6 @@ def _scanned(spark: SparkSession, export: str, opened: Export | None, relevant: 
             yield from _scan_batch(batch.column("value").to_pylist(), batch.column("file").to_pylist(), relevant)
 
     return with_file.mapInArrow(read, from_arrow_schema(_SCANNED))
-
-
-def _is_read_by_name(file: ExportFile) -> bool:
-    """True if Spark reads a file as it is: it knows gzip by the ending only, and no X12."""
-    return not file.is_x12 and file.is_gzip == file.path.name.endswith(".gz")
-
-
-def _lines_by_content(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines of an 837 file, or of one whose ending does not tell if it is gzip, each with the file's address."""
-    address = path.absolute().as_uri()
-    if is_x12_file(path):
-        yield from ((line, address) for line in claim_lines(path))
-        return
-    opener = gzip.open if is_gzip_file(path) else open
-    with opener(path, "rb") as file:
-        for line in file:
-            yield line.decode("utf-8", "replace").removesuffix("\n"), address
 
 
 def _scan_batch(lines: list[str], files: list[str], relevant: str) -> Iterator[pa.RecordBatch]:
@@ -226,8 +208,8 @@ def _placed(spark: SparkSession, rejected: DataFrame) -> DataFrame:
 def _lines_in(spark: SparkSession, address: str) -> Any:
     """The lines of a file in order."""
     path = Path(unquote(urlsplit(address).path))
-    if address.startswith("file:") and not _is_read_by_name(ExportFile(path, address, 0)):
-        return spark.sparkContext.parallelize([path], 1).flatMap(_lines_by_content).map(itemgetter(0))
+    if address.startswith("file:") and not ExportFile(path, address, 0).is_read_by_name:
+        return spark.sparkContext.parallelize([path], 1).flatMap(lines_by_content).map(itemgetter(0))
     return spark.sparkContext.textFile(unquote(address))
 
 
@@ -302,6 +284,7 @@ def _result_rows(tally: AuditTally) -> list[tuple[str, str]]:
         ("count", dict(zip(output_files.COUNTS.names, (*key, number), strict=True)))
         for key, number in tally.counts.items()
     ]
+    rows += [("words", pair) for pair in tally.words.items()]
     rows.append(("done", {"patients": tally.patients, "cases": tally.cases}))
     return [(kind, _ENCODER.encode(each).decode()) for kind, each in rows]
 
@@ -315,6 +298,12 @@ def _names(scanned: DataFrame) -> DataFrame:
     names = named.groupBy(f.concat("kind", f.lit("/"), "id").alias("ref")).agg(f.min("raw").alias("name"))
     people = names.select(f.col("ref").alias("name"), f.col("name").alias("person"))
     return names.join(people, "name", "left").select("ref", f.coalesce("person", "name").alias("name"))
+
+
+def _words(results: DataFrame, wanted: Container[str]) -> dict[str, Any]:
+    """The contents of the worded texts that are wanted, by the texts."""
+    rows = results.where("kind = 'words'").select("content").distinct().toLocalIterator()
+    return {text: content for text, content in (json.loads(row["content"]) for row in rows) if text in wanted}
 
 
 def _write_tables(results: DataFrame, names: DataFrame, rejects: DataFrame, address: str) -> None:

@@ -380,6 +380,7 @@ class Issue(Message):
 
 
 class OperationOutcome(Message, tag_field="resourceType", tag="OperationOutcome"):
-    """A FHIR OperationOutcome, the response to an invalid request."""
+    """A FHIR OperationOutcome, the response to an invalid request. `language` is that of its texts if not English."""
 
     issue: tuple[Issue, ...]
+    language: str | None = None

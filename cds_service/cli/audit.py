@@ -19,10 +19,13 @@ from cds_service.audit.workers import Workers
 from cds_service.cli import examples, require_extra
 from cds_service.errors import ServiceError, UnreadableInput
 from cds_service.fhir.sources import PREFETCH_KEYS
+from cds_service.languages.known import ENGLISH, LANGUAGES, Language, language_of
 from cds_service.settings import load_settings
 
 NEEDED = {"embedded": ("duckdb", "pyarrow"), "spark": ("pyspark", "pyarrow", "pandas")}
 EXTRA = {"embedded": "audit", "spark": "spark"}
+
+_TAGS = ", ".join(each.tag for each in LANGUAGES)
 
 CreateAuditor = Callable[..., Any]
 
@@ -123,6 +126,14 @@ def _run_command(create: CreateAuditor) -> click.Command:
         show_default=True,
         help="Embedded DuckDB, or Spark.",
     )
+    @click.option(
+        "--language",
+        metavar="TAG",
+        default=ENGLISH.tag,
+        show_default=True,
+        callback=_language,
+        help=f"Language of the report, one of {_TAGS}.",
+    )
     @click.option("--master", help="Spark master, such as local[*]; only with --engine spark.")
     def run(export: str, complete: str, fees: str | None, engine: str, **chosen: Any) -> None:
         """Run the rules over EXPORT: a folder of NDJSON files, plain or gzip, or a Bulk Data manifest with its files.
@@ -132,7 +143,7 @@ def _run_command(create: CreateAuditor) -> click.Command:
         require_engine(engine)
         try:
             types = _types(complete)
-            make = partial(create, load_settings(), _fees(fees), chosen["everything"])
+            make = partial(create, load_settings(), _fees(fees), chosen["everything"], chosen.pop("language"))
             if fees == MEDICARE:
                 make()  # refuse before any worker starts
             summary = _start(engine, export, make, types, dict(chosen))
@@ -149,6 +160,14 @@ def _run_command(create: CreateAuditor) -> click.Command:
 def require_engine(engine: str) -> None:
     """Exit with code 2 and the install command if the packages of an engine are missing."""
     require_extra(EXTRA[engine], NEEDED[engine])
+
+
+def _language(_context: click.Context, _option: click.Parameter, tag: str) -> Language:
+    """The language of a tag, also of a region's such as es-MX."""
+    found = language_of(tag)
+    if found is None:
+        raise click.BadParameter(f"expected one of {_TAGS}")
+    return found
 
 
 def _fees(written: str | None) -> FeeTable | Literal["medicare"]:

@@ -24,6 +24,7 @@ from cds_service.database.outage import Outage, error_name
 from cds_service.database.sqlite_file import FILES, FileCheck, FileReplaced, Identity, identity
 from cds_service.database.write_check import write_and_delete
 from cds_service.errors import StoreUnavailable
+from cds_service.languages.worded import worded
 from cds_service.telemetry.logs import log
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class DatabaseFailed(StoreUnavailable):
     """The database failed to do a piece of work; `reason` is the name of its error."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__("the database cannot store this at the moment; retry later")
+        super().__init__(worded("the database cannot store this at the moment; retry later"))
         self.reason = reason
 
 
@@ -127,7 +128,7 @@ class Database:
             future.cancel()
             self._breaker.open()
             self._outage.failed("timeout")
-            raise StoreUnavailable("the database is too slow at the moment; retry later") from None
+            raise StoreUnavailable(worded("the database is too slow at the moment; retry later")) from None
 
     def run_inline(self, work: Callable[[Connection], T]) -> T:
         """Run work in the current thread, without a timeout. Raises StoreUnavailable."""
@@ -174,7 +175,7 @@ class Database:
     def _require_closed_breaker(self) -> None:
         if not self._breaker.allows_attempt():
             self._outage.refused()
-            raise StoreUnavailable("the database is unreachable; retry later")
+            raise StoreUnavailable(worded("the database is unreachable; retry later"))
 
     def _do(self, work: Callable[[Connection], T], engine: Engine, is_read: bool = False) -> T:
         try:

@@ -11,6 +11,7 @@ from cds_service.core.notation import plain
 from cds_service.errors import UnreadableCase
 from cds_service.intake.items import ItemParser, day_of, diagnosis_of, discarded_in
 from cds_service.intake.typed import CLAIM_TYPES, PARTS, ChargeLine, Entry, Given, TypedCase
+from cds_service.languages.worded import Worded, worded
 
 ItemT = TypeVar("ItemT")
 
@@ -41,7 +42,7 @@ def parse_fields(fields: Mapping[str, Any], products: Mapping[str, str], most_it
     """
     for key in fields:
         if key not in KEYS:
-            raise UnreadableCase(str(key), f"expected one of the keys {', '.join(KEYS)}", str(key))
+            raise UnreadableCase(str(key), worded("expected one of the keys {keys}", keys=", ".join(KEYS)), str(key))
     return _Parser(fields, ItemParser(products), most_items).case()
 
 
@@ -80,13 +81,15 @@ class _Parser:
     def _charges(self, claim_type: str) -> tuple[tuple[ChargeLine, ...], ...]:
         """The charges on no claim, and the lines of the professional and of the institutional claim."""
         if "lines" in self.fields and "charged" in self.fields:
-            raise UnreadableCase("charged", "is another word for `lines`; write one of them", "charged")
+            raise UnreadableCase("charged", worded("is another word for `lines`; write one of them"), "charged")
         key = "charged" if "charged" in self.fields else "lines"
         of_claims = [self._items(each, self.items.claim_line) for each in CLAIM_TYPES]
         if not claim_type:
             return (self._items(key, self.items.charge), *of_claims)
         if any(of_claims):
-            raise UnreadableCase(claim_type, f"`claim_type` is for `{key}`; write the lines there", "claim_type")
+            raise UnreadableCase(
+                claim_type, worded("`claim_type` is for `{key}`; write the lines there", key=key), "claim_type"
+            )
         lines = self._items(key, self.items.claim_line)
         return ((), *(lines if each == claim_type else () for each in CLAIM_TYPES))
 
@@ -101,7 +104,7 @@ class _Parser:
             if discarded is None:
                 made.append(self.items.given(text))
             elif not made or made[-1].discarded is not None:
-                raise UnreadableCase(text, "expected the product given before it")
+                raise UnreadableCase(text, worded("expected the product given before it"))
             else:
                 made[-1] = structs.replace(made[-1], discarded=discarded)
 
@@ -118,14 +121,14 @@ class _Parser:
     def _one(self, key: str, read: Callable[[str], str]) -> str:
         found = list(self._texts(key))
         if len(found) > 1:
-            raise UnreadableCase(found[1], f"`{key}` takes one value", key)
+            raise UnreadableCase(found[1], worded("`{key}` takes one value", key=key), key)
         return _at(key, read, found[0]) if found else ""
 
     def _items(self, key: str, read: Callable[[str], ItemT]) -> tuple[ItemT, ...]:
         """The items of a key. `none` says that there are none, where a part of the record is complete."""
         texts = [part for text in self._texts(key) for part in _parts(text)]
         if len(texts) > self.most_items:
-            raise UnreadableCase(key, f"expected at most {self.most_items} items", key)
+            raise UnreadableCase(key, worded("expected at most {most} items", most=str(self.most_items)), key)
         part = next((part for part, of_part in PARTS.items() if of_part == key), "")
         if part and [each.lower() for each in texts] == [NONE]:
             self.known.append(part)
@@ -137,16 +140,18 @@ class _Parser:
         values = value if isinstance(value, list | tuple) else [] if value is None else [value]
         for each in values:
             if isinstance(each, bool) or not isinstance(each, str | int):
-                raise UnreadableCase(key, "expected a text or a list of texts", key)
+                raise UnreadableCase(key, worded("expected a text or a list of texts"), key)
             text = str(each) if isinstance(each, str) or abs(each) < 10**9 else "a number of many digits"
             if len(text) > LONGEST_TEXT:
-                raise UnreadableCase(key, f"expected a text of at most {LONGEST_TEXT:,} characters", key)
+                raise UnreadableCase(key, worded("expected a text of at most {most} characters", most=_LONGEST), key)
             if _CONTROL.search(text):
-                raise UnreadableCase(key, "expected a text without control characters", key)
+                raise UnreadableCase(key, worded("expected a text without control characters"), key)
             if text := " ".join(text.split()):
                 yield text
 
 
+_TWO = 2
+_LONGEST = f"{LONGEST_TEXT:,}"
 _ENTRIES = ("done", "ordered", "observed", "reported")
 
 
@@ -166,10 +171,16 @@ def _parts(text: str) -> list[str]:
     return [part for each in _OUTSIDE_QUOTES.split(text) if (part := each.strip())]
 
 
+def _expected_one_of(values: tuple[str, ...]) -> Worded:
+    if len(values) == _TWO:
+        return worded("expected {one} or {other}", one=values[0], other=values[1])
+    return worded("expected {values}", values=", ".join(values))
+
+
 def _choice(values: tuple[str, ...]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in values:
-            raise UnreadableCase(text, f"expected {' or '.join(values) if len(values) < 3 else ', '.join(values)}")
+            raise UnreadableCase(text, _expected_one_of(values))
         return text
 
     return read
@@ -177,13 +188,13 @@ def _choice(values: tuple[str, ...]) -> Callable[[str], str]:
 
 def _place_of(text: str) -> str:
     if not _PLACE.fullmatch(text):
-        raise UnreadableCase(text, "a place of service has two digits, such as 11")
+        raise UnreadableCase(text, worded("a place of service has two digits, such as 11"))
     return text
 
 
 def _bill_of(text: str) -> str:
     if not _BILL.fullmatch(text):
-        raise UnreadableCase(text, "expected a type of bill such as 0131 or 851")
+        raise UnreadableCase(text, worded("expected a type of bill such as 0131 or 851"))
     return text
 
 
@@ -191,11 +202,15 @@ def _payer_of(text: str) -> str:
     parts = text.split(" + ")
     for each in parts:
         if each.split(" ", 1)[0] == "SOPT" and not _SOPT.fullmatch(each):
-            raise UnreadableCase(each, "expected a code of the payer typology behind SOPT, such as SOPT 121")
+            raise UnreadableCase(each, worded("expected a code of the payer typology behind SOPT, such as SOPT 121"))
     if len(parts) > len({each.startswith("SOPT ") for each in parts}):
-        raise UnreadableCase(text, "expected a payer's name, a code such as SOPT 121, or both with a + between them")
+        raise UnreadableCase(
+            text, worded("expected a payer's name, a code such as SOPT 121, or both with a + between them")
+        )
     if len(text) > LONGEST_PAYER:
-        raise UnreadableCase(text, f"expected a payer's name of at most {LONGEST_PAYER} characters")
+        raise UnreadableCase(
+            text, worded("expected a payer's name of at most {most} characters", most=str(LONGEST_PAYER))
+        )
     return text
 
 
@@ -203,13 +218,13 @@ def _require_consistent(case: TypedCase) -> None:
     """Require that each value has the claim it belongs to. Raises UnreadableCase."""
     has_claim = bool(case.professional or case.institutional)
     if case.place and case.lines and not has_claim:
-        raise UnreadableCase(case.place, "a place of service belongs to a claim: add `claim_type`", "place")
+        raise UnreadableCase(case.place, worded("a place of service belongs to a claim: add `claim_type`"), "place")
     if case.bill and case.lines and not case.institutional:
-        raise UnreadableCase(case.bill, "a type of bill belongs to an institutional claim", "bill")
+        raise UnreadableCase(case.bill, worded("a type of bill belongs to an institutional claim"), "bill")
     for key in ("lines", "earlier", "given", *_ENTRIES):
         named = [each.words.name for each in getattr(case, key) if each.words.name]
         if twice := next((name for name in named if named.count(name) > 1), None):
-            raise UnreadableCase(twice, "two records have this name behind `as`")
+            raise UnreadableCase(twice, worded("two records have this name behind `as`"))
 
 
 # --- back to keys ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 from cds_service.core.notation import MOST_UNITS, is_billing_code, parse_line
 from cds_service.errors import UnreadableCase
 from cds_service.intake.typed import NO_WORDS, ChargeLine, Entry, Given, Named, Words
+from cds_service.languages.worded import Worded, worded
 
 # The forms of codes, by the name of their system.
 SYSTEM_FORMS = {
@@ -58,6 +59,7 @@ ALLOWED = {
     "reported": ("on", "as", "in"),
 }
 _EVERY_WORD = frozenset(word for words in ALLOWED.values() for word in words)
+_MOST = f"{MOST_UNITS:,}"
 
 
 def day_of(written: str) -> str:
@@ -67,7 +69,7 @@ def day_of(written: str) -> str:
             return date.fromisoformat(written).isoformat()
     except ValueError:
         pass
-    raise UnreadableCase(written, "expected a date such as 2026-11-03")
+    raise UnreadableCase(written, worded("expected a date such as 2026-11-03"))
 
 
 def _day_or_month_of(written: str) -> str:
@@ -78,20 +80,20 @@ def _day_or_month_of(written: str) -> str:
 def diagnosis_of(written: str) -> str:
     """An ICD-10-CM code as it is typed. Raises UnreadableCase."""
     if not _DIAGNOSIS.fullmatch(written):
-        raise UnreadableCase(written, "expected an ICD-10-CM code such as I10 or R07.9")
+        raise UnreadableCase(written, worded("expected an ICD-10-CM code such as I10 or R07.9"))
     return written
 
 
 def amount_of(written: str) -> Decimal:
     """A number from 0 to 100,000. Raises UnreadableCase."""
     if not _NUMBER.fullmatch(written) or Decimal(written) > MOST_UNITS:
-        raise UnreadableCase(written, f"expected a number from 0 to {MOST_UNITS:,}, such as 1.3")
+        raise UnreadableCase(written, worded("expected a number from 0 to {most}, such as 1.3", most=_MOST))
     return Decimal(written)
 
 
 def _name_of(written: str) -> str:
     if not _NAME.fullmatch(written):
-        raise UnreadableCase(written, "a name has letters, digits, hyphens and dots")
+        raise UnreadableCase(written, worded("a name has letters, digits, hyphens and dots"))
     return written
 
 
@@ -116,7 +118,7 @@ def _status_of(kind: str, written: str) -> str:
 
 def _require_status(kind: str, written: str) -> None:
     if written not in STATUSES[kind]:
-        raise UnreadableCase(written, f"expected a status: {', '.join(STATUSES[kind])}")
+        raise UnreadableCase(written, worded("expected a status: {statuses}", statuses=", ".join(STATUSES[kind])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +168,13 @@ class ItemParser:
 
     def _named(self, tokens: list[str]) -> Named:
         if not tokens:
-            raise UnreadableCase("+", "expected a code before and behind it")
+            raise UnreadableCase("+", worded("expected a code before and behind it"))
         first, rest = tokens[0], " ".join(tokens[1:])
         if first.lower() in _WORDS:
             if _is_quoted_text(tokens) and len(tokens) > 2:
-                raise UnreadableCase(tokens[2], "expected nothing behind the quotation mark")
+                raise UnreadableCase(tokens[2], worded("expected nothing behind the quotation mark"))
             if not (text := rest.replace('"', "'" if not _is_quoted_text(tokens) else "").strip()):
-                raise UnreadableCase(first, "expected a text behind it")
+                raise UnreadableCase(first, worded("expected a text behind it"))
             return Named("words", text)
         if system := _BY_NAME.get(first.lower()):
             return Named(system, _code_of(system, rest))
@@ -184,13 +186,20 @@ class ItemParser:
             return Named("code", first.upper())
         raise UnreadableCase(whole, self._expected_thing(whole))
 
-    def _expected_thing(self, written: str) -> str:
+    def _expected_thing(self, written: str) -> Worded:
         names = {name.lower(): name for name in (*self.products, *SYSTEM_FORMS)}
         similar = get_close_matches(written.lower(), names, 1, _SIMILAR)
-        hint = f"; did you mean {names[similar[0]]}?" if similar else ""
-        products = f"a product ({', '.join(sorted(self.products))}), " if self.products else ""
-        systems = f"{', '.join(SYSTEM_FORMS)} with a code"
-        return f'expected a billing code, {products}{systems}, or words "..."{hint}'
+        systems, products = ", ".join(SYSTEM_FORMS), ", ".join(sorted(self.products))
+        expected = worded('expected a billing code, {systems} with a code, or words "..."', systems=systems)
+        if products:
+            expected = worded(
+                'expected a billing code, a product ({products}), {systems} with a code, or words "..."',
+                products=products,
+                systems=systems,
+            )
+        if not similar:
+            return expected
+        return worded("{expected}; did you mean {name}?", expected=expected, name=names[similar[0]])
 
 
 def _is_quoted_text(tokens: Sequence[str]) -> bool:
@@ -206,7 +215,7 @@ def discarded_in(text: str) -> Decimal | None:
         return Decimal(0)
     head, amount, unit = _dose_in(["", *tokens])
     if head != [""] or amount is None or unit not in _MILLILITERS:
-        raise UnreadableCase(text, "expected a volume, such as 0.2 mL discarded, or nothing discarded")
+        raise UnreadableCase(text, worded("expected a volume, such as 0.2 mL discarded, or nothing discarded"))
     return amount * _MILLILITERS[unit]
 
 
@@ -222,9 +231,11 @@ def _dose_in(head: list[str]) -> tuple[list[str], Decimal | None, str]:
         if unit is not None:
             return tokens[:-2], amount_of(tokens[-2]), unit
         if not is_text:
-            raise UnreadableCase(tokens[-1], f"expected a unit: {', '.join(dict.fromkeys(UNITS.values()))}")
+            raise UnreadableCase(
+                tokens[-1], worded("expected a unit: {units}", units=", ".join(dict.fromkeys(UNITS.values())))
+            )
     if len(tokens) > 1 and not is_text and _NUMBER.fullmatch(tokens[-1]) and _BY_NAME.get(tokens[-2].lower()) is None:
-        raise UnreadableCase(tokens[-1], "expected a unit behind the number, such as 1.3 mL")
+        raise UnreadableCase(tokens[-1], worded("expected a unit behind the number, such as 1.3 mL"))
     return tokens, None, ""
 
 
@@ -234,7 +245,7 @@ def _is_code(token: str) -> bool:
 
 def _code_of(system: str, written: str) -> str:
     if not SYSTEM_FORMS[system].fullmatch(written):
-        raise UnreadableCase(written or system, f"expected a code of {system} behind `{system}`")
+        raise UnreadableCase(written or system, worded("expected a code of {system} behind `{system}`", system=system))
     return written
 
 
@@ -245,14 +256,14 @@ def _split(kind: str, text: str) -> tuple[list[str], Words]:
     """The tokens of an item's head, and the words behind it. Raises UnreadableCase."""
     tokens = _TOKEN.findall(text)
     if not tokens:
-        raise UnreadableCase("", "expected an item between the commas")
+        raise UnreadableCase("", worded("expected an item between the commas"))
     if '"' in tokens:
-        raise UnreadableCase(text, "a quotation mark is not closed")
+        raise UnreadableCase(text, worded("a quotation mark is not closed"))
     if tokens[0].lower() in _WORDS and not _is_quoted_text(tokens):
         return tokens, NO_WORDS  # free text without quotation marks reaches to the end
     end = next((at for at, token in enumerate(tokens) if at and token in _EVERY_WORD), len(tokens))
     if tokens[0] in _EVERY_WORD:
-        raise UnreadableCase(tokens[0], "expected a code or a product before it")
+        raise UnreadableCase(tokens[0], worded("expected a code or a product before it"))
     return tokens[:end], _words(kind, tokens[end:])
 
 
@@ -262,13 +273,13 @@ def _words(kind: str, tokens: list[str]) -> Words:
     while rest:
         word = rest.pop(0)
         if word not in ALLOWED[kind]:
-            raise UnreadableCase(word, f"expected one of {', '.join(ALLOWED[kind])}")
+            raise UnreadableCase(word, worded("expected one of {words}", words=", ".join(ALLOWED[kind])))
         if word in found:
-            raise UnreadableCase(word, "is written twice behind one item")
+            raise UnreadableCase(word, worded("is written twice behind one item"))
         if word == "bare":
             found[word] = True
         elif not rest:
-            raise UnreadableCase(word, f"expected {_EXPECTED[word]} behind it")
+            raise UnreadableCase(word, worded("expected {what} behind it", what=_EXPECTED[word]))
         else:
             found[word] = _read(kind, word, rest.pop(0))
     fields = {"for": "target", "as": "name", "in": "encounter"}
@@ -276,9 +287,16 @@ def _words(kind: str, tokens: list[str]) -> Words:
 
 
 _EXPECTED = {
-    "on": "a date", "planned": "a date", "for": "the name of a record", "as": "a name", "by": "a practitioner's name",
-    "in": "the name of a visit", "status": "a status", "ndc": "an NDC", "dx": "a diagnosis",
-}  # fmt: skip
+    "on": worded("a date"),
+    "planned": worded("a date"),
+    "for": worded("the name of a record"),
+    "as": worded("a name"),
+    "by": worded("a practitioner's name"),
+    "in": worded("the name of a visit"),
+    "status": worded("a status"),
+    "ndc": worded("an NDC"),
+    "dx": worded("a diagnosis"),
+}
 _READERS = {
     "on": _day_or_month_of, "planned": day_of, "for": _name_of, "as": _name_of, "by": _name_of, "in": _name_of,
     "ndc": _ndc_of, "dx": _diagnoses_of,
@@ -290,11 +308,11 @@ def _read(kind: str, word: str, value: str) -> Any:
     return reader(value)
 
 
-def _expected_behind(kind: str, head: Sequence[str]) -> str:
+def _expected_behind(kind: str, head: Sequence[str]) -> Worded:
     if re.fullmatch(r"x[0-9.]*", head[1], re.IGNORECASE):
-        return f"units follow the code without a space, such as {head[0]}x2"
+        return worded("units follow the code without a space, such as {line}", line=head[0] + "x2")
     if head[1].startswith("-"):
-        return f"modifiers follow the code without a space, such as {head[0]}-26"
+        return worded("modifiers follow the code without a space, such as {line}", line=head[0] + "-26")
     if is_billing_code(head[1][:5]):
-        return "expected a comma between two codes"
-    return f"expected a comma, or one of {', '.join(ALLOWED[kind])}"
+        return worded("expected a comma between two codes")
+    return worded("expected a comma, or one of {words}", words=", ".join(ALLOWED[kind]))

@@ -10,6 +10,7 @@ import yaml
 from cds_service.errors import UnreadableCase
 from cds_service.intake.fields import KEYS, fields_of, parse_fields
 from cds_service.intake.typed import TypedCase
+from cds_service.languages.worded import worded
 
 LONGEST_CASE = 50_000  # characters
 
@@ -17,6 +18,9 @@ LONGEST_CASE = 50_000  # characters
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _LINE_WITH_KEY = re.compile(rf"^\s*[\"']?({'|'.join(KEYS)})[\"']?\s*:", re.MULTILINE)
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[^\x00-\x1f\"#:]|:(?! )|(?<! )#|(?<=.)\")*", re.ASCII)
+
+
+_MOST = f"{LONGEST_CASE:,}"
 
 
 def is_notation(text: str) -> bool:
@@ -27,7 +31,7 @@ def is_notation(text: str) -> bool:
 def parse_text(text: str, products: Mapping[str, str]) -> TypedCase:
     """The case in a text; a text without keys states the lines. Raises UnreadableCase with the line at fault."""
     if len(text) > LONGEST_CASE:
-        raise UnreadableCase("", f"expected a case of at most {LONGEST_CASE:,} characters")
+        raise UnreadableCase("", worded("expected a case of at most {most} characters", most=_MOST))
     content = text.lstrip("\ufeff")
     node = _composed(content)
     if node is None:
@@ -35,7 +39,7 @@ def parse_text(text: str, products: Mapping[str, str]) -> TypedCase:
     if isinstance(node, yaml.ScalarNode):
         return parse_fields({"charged": _lines_alone(content)}, products)
     if not isinstance(node, yaml.MappingNode):
-        raise UnreadableCase("", "expected lines with a key, such as `charged: ...`")
+        raise UnreadableCase("", worded("expected lines with a key, such as `charged: ...`"))
     fields, lines = _fields(node)
     try:
         return parse_fields(fields, products)
@@ -52,11 +56,11 @@ def _composed(text: str) -> yaml.Node | None:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         rows = text.splitlines()
         word = rows[line - 1].strip() if line <= len(rows) else ""
-        fault = UnreadableCase(word, "cannot be read; put a text with a colon or a # into quotation marks")
+        fault = UnreadableCase(word, worded("cannot be read; put a text with a colon or a # into quotation marks"))
         fault.line = line
         raise fault from None
     except (yaml.YAMLError, RecursionError, ValueError):
-        raise UnreadableCase("", "expected text of lines such as `charged: ...`") from None
+        raise UnreadableCase("", worded("expected text of lines such as `charged: ...`")) from None
 
 
 def _lines_alone(text: str) -> list[str]:
@@ -71,7 +75,7 @@ def _fields(node: yaml.MappingNode) -> tuple[dict[str, Any], dict[str, int]]:
     for key, value in node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
         if name in values:
-            fault = UnreadableCase(name, "this key is written twice", name)
+            fault = UnreadableCase(name, worded("this key is written twice"), name)
             fault.line = key.start_mark.line + 1
             raise fault
         values[name] = _plain(name, value)
@@ -84,7 +88,7 @@ def _plain(key: str, node: yaml.Node) -> Any:
         return None if node.value in {"", "~", "null"} and not node.style else node.value
     if isinstance(node, yaml.SequenceNode) and all(isinstance(each, yaml.ScalarNode) for each in node.value):
         return [each.value for each in node.value]
-    raise UnreadableCase(key, "expected a text or a list of texts", key)
+    raise UnreadableCase(key, worded("expected a text or a list of texts"), key)
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from cds_service.intake.fields import MOST_ITEMS, parse_fields
 from cds_service.intake.resources import PATIENT, ResourceWriter
 from cds_service.intake.text import parse_text
 from cds_service.intake.typed import CLAIM_TYPES, ChargeLine, TypedCase
+from cds_service.languages.worded import worded
 
 # The date of service of a sample that states none.
 SAMPLE_DAY = "2026-03-02"
@@ -73,7 +74,7 @@ class CaseWriter:
     def bundle(self, case: TypedCase) -> WrittenBundle:
         """The Bundle of a case. Raises UnreadableCase without a date of service."""
         if not case.day:
-            raise UnreadableCase("", "expected the date of service, such as `day: 2026-11-03`", "day")
+            raise UnreadableCase("", worded("expected the date of service, such as `day: 2026-11-03`"), "day")
         make = self._resources(case)
         resources = _charges(case, make)
         lines: dict[tuple[int, int | None], tuple[str, int]] = {

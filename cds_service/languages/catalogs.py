@@ -124,11 +124,15 @@ class Catalogs:
         checked = (each.info().get(CHECKED_BY.lower(), NOT_CHECKED) for each in self.read(language))
         return all(by != NOT_CHECKED for by in checked)
 
-    def _translation(self, message: Message, language: Language) -> str:
+    def template(self, text: str, language: Language, plural: str = "", count: int = 1) -> str:
+        """The translation of a message with its placeholders; empty if there is none."""
         (first, *_) = self.read(language)
+        return first.ngettext(text, plural, count) if plural else first.gettext(text)
+
+    def _translation(self, message: Message, language: Language) -> str:
         if message.count is None:
-            return first.gettext(message.text)
-        return first.ngettext(message.text, message.plural, message.count)
+            return self.template(message.text, language)
+        return self.template(message.text, language, message.plural, message.count)
 
     def _read(self, language: Language) -> Sequence[gettext.GNUTranslations]:
         """The catalogs of a language, in the order of the folders; each knows the next."""

@@ -1,26 +1,33 @@
-"""Finds the messages of a domain: in Python modules, in Jinja templates, in YAML tables and in docstrings."""
+"""Finds the messages of a domain: in modules, in templates, in scripts, in YAML tables and in docstrings."""
 
 import ast
+import dataclasses
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir, extract_python
+from babel.messages.extract import extract_from_dir, extract_javascript, extract_python
 
 from cds_service.core import strict_yaml
 from cds_service.core.rules import read_docstring
 from cds_service.errors import TableError
+from cds_service.languages import scripts
 from cds_service.languages.facts import has_words, one_line, with_facts_apart
 
 Found = Iterator[tuple[int, str, str, list[str]]]  # line, function, message, comments, as Babel takes them
 
 # The functions that make a message, and the arguments that are its English text.
 _ONE, _SEVERAL = ("message", "worded", "in_words", "in_label"), ("plural", "counted")
-KEYWORDS: dict[str, Any] = {**dict.fromkeys(_ONE), **dict.fromkeys(_SEVERAL, (1, 2)), "number_of": (2, 3)}
+KEYWORDS: dict[str, Any] = {
+    **dict.fromkeys(_ONE),
+    **dict.fromkeys(_SEVERAL, (1, 2)),
+    "number_of": (2, 3),
+    **scripts.KEYWORDS,
+}
 
 # A template that Jinja cannot parse is an error, not a file without messages.
 _OPTIONS = {"**.html": {"silent": "false"}}
@@ -31,23 +38,25 @@ class Domain:
     """A part of the project with catalogs of its own.
 
     `sources` are patterns of files below `root` and how each is read: `python` and `jinja2` (calls of `message` and
-    the like), `rule` (those of a module, and the docstring of its rule), `docstrings:Policy,AddOn` (those of classes),
-    and `table:name,words`: the title of a table, and these fields of its entries.
+    the like), `javascript` (those of `scripts.py`), `rule` (those of a module, and the docstring of its rule),
+    `docstrings:Policy,AddOn` (those of classes), and `table:name,words`: the title of a table, and these fields of its
+    entries; `words:declines.*.text,topics.@`: these places of a YAML file, where `*` is every value and `@` every key.
+    `beside` are other folders with sources of theirs.
     """
 
     name: str
     root: Path
     sources: Mapping[str, str]
     catalogs: Path
+    beside: Mapping[Path, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
 
 def template_of(domain: Domain) -> Catalog:
     """All messages of a domain, in the order of their files. Raises TableError."""
-    kinds = {pattern: kind.partition(":")[::2] for pattern, kind in domain.sources.items()}
-    patterns = [(pattern, _METHODS.get(kind, kind)) for pattern, (kind, _) in kinds.items()]
-    options = _OPTIONS | {pattern: {"of": of} for pattern, (kind, of) in kinds.items() if kind in _METHODS}
     template = Catalog(charset="utf-8")
-    found = extract_from_dir(domain.root, patterns, keywords=KEYWORDS, options_map=options)
+    found = list(_found_in(domain.root, domain.sources))
+    for root, sources in domain.beside.items():
+        found += ((f"{root.name}/{name}", *rest) for name, *rest in _found_in(root, sources))
     for name, line, text, comments, _context in sorted(found, key=lambda each: (each[0], each[1])):
         several = (text,) if isinstance(text, str) else text
         lines = tuple(map(one_line, several))
@@ -55,6 +64,14 @@ def template_of(domain: Domain) -> Catalog:
             continue
         template.add(lines if len(lines) > 1 else lines[0], locations=[(name, line)], auto_comments=comments)
     return template
+
+
+def _found_in(root: Path, sources: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+    """The messages in the files of a folder, as Babel finds them."""
+    kinds = {pattern: kind.partition(":")[::2] for pattern, kind in sources.items()}
+    patterns = [(pattern, _METHODS.get(kind, kind)) for pattern, (kind, _) in kinds.items()]
+    options = _OPTIONS | {pattern: {"of": of} for pattern, (kind, of) in kinds.items() if kind in _METHODS}
+    yield from extract_from_dir(root, patterns, keywords=KEYWORDS, options_map=options)
 
 
 def extract_table(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:
@@ -66,6 +83,14 @@ def extract_table(fileobj: IO[bytes], _keywords: object, _tags: object, options:
         codes = ", ".join([entry["code"], *(entry.get("also", ()) if "also" not in fields else ())])
         for text in (text for field in fields for text in _texts(entry.get(field))):
             yield from _apart(document.line_of(f"$.entries[{number}]"), text, f"For {codes}")
+
+
+def extract_words(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:
+    """The texts in some places of a YAML file."""
+    document = strict_yaml.read(Path(fileobj.name), TableError)
+    for place in options["of"].split(","):
+        for text in _texts_at(document.data, place.split(".")):
+            yield from _apart(1, text, f"In {place}")
 
 
 def extract_rule(fileobj: IO[bytes], keywords: Any, tags: Any, options: Any) -> Iterator[Any]:
@@ -80,6 +105,11 @@ def extract_rule(fileobj: IO[bytes], keywords: Any, tags: Any, options: Any) -> 
                 yield from _apart(function.lineno, text)  # type: ignore[attr-defined]
 
 
+def extract_script(fileobj: IO[bytes], _keywords: object, tags: Any, options: Any) -> Iterator[Any]:  # noqa: ARG001
+    """The messages of a page's script, by its own functions: names such as `message` mean something else there."""
+    yield from extract_javascript(fileobj, scripts.KEYWORDS, tags, scripts.OPTIONS)
+
+
 def extract_docstrings(fileobj: IO[bytes], _keywords: object, _tags: object, options: Mapping[str, str]) -> Found:
     """The docstrings of classes, in which names in backticks are placeholders."""
     wanted = options["of"].split(",")
@@ -90,7 +120,13 @@ def extract_docstrings(fileobj: IO[bytes], _keywords: object, _tags: object, opt
 
 _METHODS = {
     kind: f"{__name__}:{method.__name__}"
-    for kind, method in {"table": extract_table, "rule": extract_rule, "docstrings": extract_docstrings}.items()
+    for kind, method in {
+        "table": extract_table,
+        "words": extract_words,
+        "javascript": extract_script,
+        "rule": extract_rule,
+        "docstrings": extract_docstrings,
+    }.items()
 }
 
 
@@ -101,6 +137,20 @@ def with_names_apart(docstring: str) -> str:
 
 def _is_rule(decorator: ast.expr) -> bool:
     return isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "rule"
+
+
+def _texts_at(value: Any, place: Sequence[str]) -> Iterator[str]:
+    """The texts in a place of data."""
+    if not place:
+        yield value
+        return
+    step, *rest = place
+    if step == "@":
+        yield from value
+        return
+    every = value.values() if isinstance(value, dict) else value
+    for each in every if step == "*" else [value[step]] if step in value else []:
+        yield from _texts_at(each, rest)
 
 
 def _texts(value: object) -> Iterator[str]:

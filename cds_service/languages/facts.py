@@ -22,7 +22,7 @@ _FACT = re.compile(
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MONEY = re.compile(r"\$(\d[\d,]*\.\d{2})")
 _DECIMAL = re.compile(r"\d+\.\d+")
-_IN_WORDS = re.compile(r"[a-z]{2}")
+_IN_WORDS = re.compile(r"[a-z]{2}|\bNo\b")
 
 
 @lru_cache(maxsize=8192)

@@ -91,8 +91,12 @@ def placeholders(text: str) -> Iterator[str]:
 def written(value: Value, language: Language) -> str:
     """A value as the language writes it; isolated in a language from right to left, unless it is in its words."""
     text = _in_words(value, language)
-    in_its_words = language.direction != "rtl" or isinstance(value, date | Month)
-    return text if in_its_words else _ISOLATED.format(text)
+    return text if isinstance(value, date | Month) else isolated(text, language)
+
+
+def isolated(text: str, language: Language) -> str:
+    """A text from left to right in a line of the language, whose direction may be the other."""
+    return _ISOLATED.format(text) if language.direction == "rtl" else text
 
 
 def _in_words(value: Any, language: Language) -> str:

@@ -5,6 +5,7 @@ a person translates them. Files are written only if their content changes.
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 
@@ -35,8 +36,11 @@ def read_catalog(path: Path, language: Language) -> Catalog:
 
 def compiled(catalog: Catalog) -> bytes:
     """The catalog as the service reads it, without fuzzy and missing translations."""
-    stream = BytesIO()
-    write_mo(stream, catalog)
+    stream, complete = BytesIO(), deepcopy(catalog)
+    # Babel puts the English in the place of a missing plural form, where nothing tells that it is English.
+    for each in [each for each in complete if each.pluralizable and not all(each.string or ())]:
+        complete.delete(each.id)
+    write_mo(stream, complete)
     return stream.getvalue()
 
 

@@ -17,12 +17,12 @@ from cds_service.core.finding_ids import finding_ids
 from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Passed, Question, Rule, Undecided, Why
 from cds_service.core.site import SiteStatement
 from cds_service.fhir.sources import SkippedItem
-from cds_service.languages.worded import shortened, worded
+from cds_service.languages.worded import counted, shortened, worded
 from cds_service.review.advisor import ReviewResult
 
-SWITCHED_OFF = "switched off by this site"
+SWITCHED_OFF = worded("switched off by this site")
 Day = date  # a statement has a member of that name
-NOTHING_FOUND = "nothing of an echo was found, so nothing was checked"
+NOTHING_FOUND = worded("nothing of an echo was found, so nothing was checked")
 
 
 class EvidenceView(Message):
@@ -178,9 +178,13 @@ def empty_sentence(result: ReviewResult) -> str:
     """A sentence for a review without anything to check, with the number of records not understood."""
     unclear = len({record.origin for each in result.review.unclear for record in each.records})
     if not unclear:
-        return f"{NOTHING_FOUND}; see the warnings" if result.skipped else NOTHING_FOUND
-    records = "1 record was" if unclear == 1 else f"{unclear} records were"
-    return f"{NOTHING_FOUND}; {records} not understood, see the warnings"
+        return worded("{nothing}; see the warnings", nothing=NOTHING_FOUND) if result.skipped else NOTHING_FOUND
+    return counted(
+        "{nothing}; {count} record was not understood, see the warnings",
+        "{nothing}; {count} records were not understood, see the warnings",
+        unclear,
+        nothing=NOTHING_FOUND,
+    )
 
 
 class FixBrief(NamedTuple):

@@ -1,11 +1,14 @@
 """Reviews a case in billers' notation: as a Bundle, with the case after each fix that findings offer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import msgspec
 
+from cds_service.cdshooks.cards import detail_of
+from cds_service.core.finding_ids import finding_ids
 from cds_service.core.rules import Fix
 from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.intake.fields import fields_of, form_of
@@ -93,6 +96,13 @@ class ReviewedCase:
             bundle=self.written.bundle,
             complete=tuple(kind for kind, key in PREFETCH_KEYS.items() if key in self.case.complete),
         )
+
+    @property
+    def details(self) -> dict[str, Callable[[Callable[[str], str]], str]]:
+        """What makes the detail of each finding, by its id; it takes what says the texts."""
+        findings = self.answer.review.findings
+        ids = finding_ids(findings)
+        return {each: partial(detail_of, rule, finding) for each, (rule, finding) in zip(ids, findings, strict=True)}
 
     def _repaired(self, fixes: tuple[Fix, ...], view: FindingView) -> TypedFinding:
         members = {name: getattr(view, name) for name in view.__struct_fields__ if name != "fixes"}

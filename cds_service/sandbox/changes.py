@@ -20,6 +20,7 @@ from cds_service.core.case import Administration, Line, Record
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import with_entries
+from cds_service.languages.worded import worded
 from cds_service.review.advisor import Answer
 from cds_service.review.reference import Part
 from cds_service.sandbox.json_paths import Json, at, entries_of, put, reference_of
@@ -68,7 +69,7 @@ def accepted(request: Json, service: Service, actions: Sequence[Action]) -> Chan
     for action in actions:
         resource = json.loads(msgspec.json.Encoder(decimal_format="number").encode(action.resource or {}))
         if action.type != "delete" and not isinstance(resource.get("resourceType"), str):
-            raise BadRequest("`actions`: expected a resource with a `resourceType`", "actions")
+            raise BadRequest(worded("`actions`: expected a resource with a `resourceType`"), "actions")
         if action.type == "create":
             _create(after, service, resource)
         elif action.type == "update":
@@ -82,12 +83,11 @@ def _require_parts(request: Json, service: Service) -> None:
     """Require `context`, `prefetch` and the draft to be objects. Raises BadRequest."""
     for part, value in (("context", request.get("context")), ("prefetch", request.get("prefetch") or {})):
         if not isinstance(value, dict):
-            raise BadRequest(f"`{part}`: expected an object", part)
+            raise BadRequest(worded("`{part}`: expected an object", part=part), part)
     draft = request["context"].get(service.context_bundle) if service.context_bundle else {}
     if not isinstance(draft, dict):
-        raise BadRequest(
-            f"`context.{service.context_bundle}`: expected a FHIR Bundle", f"context.{service.context_bundle}"
-        )
+        place = f"context.{service.context_bundle}"
+        raise BadRequest(worded("`{place}`: expected a FHIR Bundle", place=place), place)
 
 
 def _create(request: Json, service: Service, resource: Json) -> None:
@@ -104,7 +104,7 @@ def _create(request: Json, service: Service, resource: Json) -> None:
         return
     keys = [key for key, template in service.prefetch.items() if re.split(r"[/?]", template)[0] == kind]
     if not keys:
-        raise BadRequest("`actions`: this request has no prefetch key for this resource type", "actions")
+        raise BadRequest(worded("`actions`: this request has no prefetch key for this resource type"), "actions")
     (key,) = keys
     prefetch = request.setdefault("prefetch", {}) or {}
     bundle = prefetch.get(key) or {"resourceType": "Bundle", "type": "searchset"}
@@ -121,7 +121,7 @@ def _update(request: Json, resource: Json) -> None:
         and entry["resource"].get("id") == resource.get("id")
     ]
     if not same or (len(same) > 1 and not resource.get("id")):
-        raise BadRequest("`actions`: the resource to be updated is not in this case", "actions")
+        raise BadRequest(worded("`actions`: the resource to be updated is not in this case"), "actions")
     for entry in same:
         entry["resource"] = resource
 
@@ -136,7 +136,7 @@ def _delete(request: Json, reference: str) -> None:
             is_found = True
             holder[name] = with_entries(bundle, kept)
     if not is_found:
-        raise BadRequest("`actions`: the resource to be deleted is not in this case", "actions")
+        raise BadRequest(worded("`actions`: the resource to be deleted is not in this case"), "actions")
 
 
 def _bundles(request: Json) -> list[tuple[Json, str]]:
@@ -185,7 +185,7 @@ def _record(answer: Answer, edit: Edit) -> Record:
     for record in (*case.lines, *case.administrations):
         if (record.origin.resource, record.origin.within) == (edit.path, edit.within):
             return record
-    raise BadRequest("`path`: no charge or administration at this path", "path")
+    raise BadRequest(worded("`path`: no charge or administration at this path"), "path")
 
 
 def _actions(changes: Sequence[Change], answer: Answer) -> tuple[Action, ...]:
@@ -193,7 +193,7 @@ def _actions(changes: Sequence[Change], answer: Answer) -> tuple[Action, ...]:
         return ()
     actions = fhir_actions(changes, answer.parsed.case, answer.parsed.raw)
     if not actions:
-        raise BadRequest("`path`: this charge has no id and cannot be changed", "path")
+        raise BadRequest(worded("`path`: this charge has no id and cannot be changed"), "path")
     return actions
 
 
@@ -252,14 +252,14 @@ def _set_day(resource: Json, record: Record, day: str) -> None:
 def _code(text: str) -> str:
     code = text.strip().upper()
     if not re.fullmatch(r"[A-Z0-9]{5}", code):
-        raise BadRequest("`code`: expected a billing code of five letters or digits", "code")
+        raise BadRequest(worded("`code`: expected a billing code of five letters or digits"), "code")
     return code
 
 
 def _modifiers(texts: Iterable[str]) -> tuple[str, ...]:
     modifiers = tuple(dict.fromkeys(text.strip().upper() for text in texts if text.strip()))
     if not all(re.fullmatch(r"[A-Z0-9]{2}", each) for each in modifiers):
-        raise BadRequest("`modifiers`: expected two letters or digits each, separated by commas", "modifiers")
+        raise BadRequest(worded("`modifiers`: expected two letters or digits each, separated by commas"), "modifiers")
     return modifiers
 
 
@@ -269,7 +269,9 @@ def _number(text: str, field: str) -> Decimal:
     except InvalidOperation:
         number = Decimal(0)
     if not (number.is_finite() and 0 < number < 1_000_000):
-        raise BadRequest(f"`{field}`: expected a number above 0, such as 2", field)
+        raise BadRequest(
+            worded("`{field}`: expected a number above 0, such as {example}", field=field, example="2"), field
+        )
     return number
 
 
@@ -277,7 +279,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text.strip())
     except ValueError:
-        raise BadRequest("`day`: expected a date as YYYY-MM-DD", "day") from None
+        raise BadRequest(worded("`day`: expected a date as YYYY-MM-DD"), "day") from None
 
 
 # --- differences ----------------------------------------------------------------------------------------------------

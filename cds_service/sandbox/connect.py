@@ -19,6 +19,7 @@ from cds_service.fetch.client import FhirClient
 from cds_service.fetch.queries import Query
 from cds_service.fhir.bundle import with_entries
 from cds_service.fhir.servers import AllowList
+from cds_service.languages.worded import worded
 from cds_service.review.reference import Part
 from cds_service.sandbox.json_paths import Json, entries_of
 from cds_service.sandbox.requests import BuiltRequest, RequestBuilder
@@ -130,8 +131,10 @@ class Ehr:
         access = self.client.access(server.fhir_server, server.token or None, self.servers)
         if access is None:
             raise BadRequest(
-                "`fhirServer`: this server is not allowed; CDS_FHIR_SERVERS lists the allowed ones "
-                "(without it, servers on localhost)",
+                worded(
+                    "`fhirServer`: this server is not allowed; CDS_FHIR_SERVERS lists the allowed ones "
+                    "(without it, servers on localhost)"
+                ),
                 "fhirServer",
             )
         return self.client.query_all(access, queries)
@@ -148,7 +151,7 @@ def _access(server: Server) -> Json:
 def _id(text: str, member: str) -> str:
     bare = text.strip().rsplit("/", 1)[-1]
     if not re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", bare):
-        raise BadRequest(f"`{member}`: expected the id of a resource", member)
+        raise BadRequest(worded("`{member}`: expected the id of a resource", member=member), member)
     return bare
 
 
@@ -172,7 +175,7 @@ def _decoded(page: bytes) -> Json:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise BadRequest("`fhirServer`: the server did not return FHIR JSON", "fhirServer")
+        raise BadRequest(worded("`fhirServer`: the server did not return FHIR JSON"), "fhirServer")
     return value
 
 

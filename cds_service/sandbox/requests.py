@@ -15,6 +15,7 @@ import msgspec
 from cds_service.cdshooks.services import Service, ServiceDirectory
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import with_entries
+from cds_service.languages.worded import worded
 from cds_service.sandbox.json_paths import Json, entries_of, reference_of
 
 _CHARGES = frozenset({"Claim", "ChargeItem", "ExplanationOfBenefit"})
@@ -44,7 +45,7 @@ class RequestBuilder:
         if document.get("resourceType") == "Bundle":
             return self._of_bundle(document, hook)
         if "hook" not in document:
-            raise BadRequest("expected a FHIR Bundle (`resourceType`) or a CDS Hooks request (`hook`)", "hook")
+            raise BadRequest(worded("expected a FHIR Bundle (`resourceType`) or a CDS Hooks request (`hook`)"), "hook")
         own = self.services.on_hook(str(document["hook"]))
         wanted = self.services.on_hook(hook) if hook else own
         named = document | {"hook": self.services.hook_of(wanted)}
@@ -55,7 +56,7 @@ class RequestBuilder:
     def _of_bundle(self, bundle: Json, hook: str) -> BuiltRequest:
         resources = [entry["resource"] for entry in entries_of(bundle)]
         if not resources:
-            raise BadRequest("`entry`: expected a Bundle with resources in it", "entry")
+            raise BadRequest(worded("`entry`: expected a Bundle with resources in it"), "entry")
         has_charges = any(each["resourceType"] in _CHARGES for each in resources)
         service = self.services.on_hook(hook or ("claim-review" if has_charges else "order-sign"))
         request: Json = {
@@ -105,7 +106,8 @@ class RequestBuilder:
             elif key:
                 _add(request["prefetch"], key, entry, service.prefetch[key])
             else:
-                notes.append(f"{entry['resource']['resourceType']} skipped: this hook does not use it")
+                kind = entry["resource"]["resourceType"]
+                notes.append(worded("{type} skipped: this hook does not use it", type=kind))
         if service.context_bundle:
             draft = _as_drafts(under_review, notes) if service.stage == "order" else under_review
             request["context"][service.context_bundle] = with_entries(
@@ -130,7 +132,10 @@ def _require_record(request: Json, service: Service) -> None:
         if key not in request["prefetch"] and "fhirServer" not in request:
             kind = re.split(r"[/?]", service.prefetch[key])[0]
             place = f"prefetch.{key}"
-            raise BadRequest(f"`{place}`: this hook requires {kind} resources; the case has none", place)
+            raise BadRequest(
+                worded("`{place}`: this hook requires {type} resources; the case has none", place=place, type=kind),
+                place,
+            )
 
 
 def _keys(service: Service) -> dict[str, str]:
@@ -154,7 +159,7 @@ def _as_drafts(entries: list[Json], notes: list[str]) -> list[Json]:
     orders = [entry["resource"] for entry in entries if _is_order(entry["resource"])]
     if not orders or any(each.get("status") == "draft" for each in orders):
         return entries
-    notes.append("the status of the orders was set to draft, as it is before signing")
+    notes.append(worded("the status of the orders was set to draft, as it is before signing"))
     return [
         entry | {"resource": entry["resource"] | {"status": "draft"}} if _is_order(entry["resource"]) else entry
         for entry in entries
@@ -186,8 +191,11 @@ def _patient(resources: Iterable[Json]) -> str:
     """The id of the only patient. Raises BadRequest if there is none, or more than one."""
     named = {_bare(reference) for each in resources for reference in _subjects(each)} - {""}
     if len(named) != 1:
-        found = "none" if not named else f"{len(named)} patients"
-        raise BadRequest(f"`entry`: expected the records of one patient, found {found}", "entry")
+        if not named:
+            raise BadRequest(worded("`entry`: expected the records of one patient, found none"), "entry")
+        raise BadRequest(
+            worded("`entry`: expected the records of one patient, found {number} patients", number=len(named)), "entry"
+        )
     return named.pop()
 
 
@@ -207,7 +215,7 @@ def _encounter(resources: Iterable[Json], service: Service, known: Json | None =
     found = next((str(each.get("id", "")) for each in resources if each["resourceType"] == "Encounter"), "")
     if not found and _has_context(service, "encounterId", required=True):
         place = "context.encounterId"
-        raise BadRequest(f"`{place}`: this hook requires an Encounter; the case has none", place)
+        raise BadRequest(worded("`{place}`: this hook requires an Encounter; the case has none", place=place), place)
     return {"encounterId": found} if found else {}
 
 

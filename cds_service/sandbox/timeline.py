@@ -12,6 +12,8 @@ from cds_service.core.case import Administration, Case, Coverage, Document, Line
 from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.notation import counted_units, plain
 from cds_service.fhir.read import ParsedCase
+from cds_service.languages.messages import Quantity
+from cds_service.languages.worded import fact, joined, name, worded
 from cds_service.review.reference import Part
 from cds_service.sandbox.json_paths import Json
 
@@ -47,11 +49,12 @@ class TimelineEntry(Part, kw_only=True):
 
 
 class StudyTimeline(Part):
-    """The entries of a study, or of no study, by date."""
+    """The entries of a study, or of no study, by date; `is_echo` if the study is an echo."""
 
     title: str
     day: date | None
     entries: tuple[TimelineEntry, ...]
+    is_echo: bool = False
 
 
 class Person(Part):
@@ -91,7 +94,7 @@ def timeline_of(parsed: ParsedCase, grouping: Grouping, patient: Json | None = N
         patient=person_of(patient or {}),
         payers=tuple(dict.fromkeys(_payer(each) for each in case.coverages)),
         setting=_setting(case.lines),
-        studies=(*studies, *([_study("Not part of an echo study", rest)] if rest else ())),
+        studies=(*studies, *([_study(worded("Not part of an echo study"), rest)] if rest else ())),
         other_records=tuple(_other_records(case)),
         complete=tuple(sorted(case.complete)),
     )
@@ -101,11 +104,15 @@ def _events(case: Case) -> tuple[Record, ...]:
     return (*case.orders, *case.procedures, *case.administrations, *case.lines)
 
 
+_ECHO = "echo"  # the last word of the title of a study that is one
+
+
 def _study(title: str, records: Iterable[Record]) -> StudyTimeline:
     entries = sorted((_entry(record) for record in records), key=lambda each: (each.day or date.max, _RANK[each.kind]))
     dated = [each for each in entries if each.day]
     days = [each.day for each in dated if each.kind != "ordered"] or [each.day for each in dated]
-    return StudyTimeline(title, min((day for day in days if day), default=None), tuple(entries))
+    first = min((day for day in days if day), default=None)
+    return StudyTimeline(title, first, tuple(entries), is_echo=title.endswith(_ECHO))
 
 
 _RANK: Mapping[Kind, int] = {
@@ -133,18 +140,19 @@ def _described(record: Record) -> tuple[Kind, str, str, str, EditableFields | No
     """Kind, title, code, detail and editable fields of an entry."""
     day = record.day.isoformat() if record.day else ""
     if isinstance(record, Line):
-        return "charged", str(record), record.code, _line_detail(record), _editable_line(record, day)
+        return "charged", name(str(record)), record.code, _line_detail(record), _editable_line(record, day)
     if isinstance(record, Administration):
         kind: Kind = "unclear" if record.status == "unclear" else record.status
         ml = plain(record.ml) if record.ml is not None else ""
         words, code = _words(record.concept), _code(record.concept)
-        parts = (f"{ml} mL" if ml else "no volume in mL", "" if code == words else code)
-        return kind, words, "", "; ".join(part for part in parts if part), EditableFields(day=day, ml=ml)
+        volume = worded("no volume in mL") if record.ml is None else fact(Quantity(record.ml, "mL"))
+        detail = joined("; ", (volume, name(code))) if code and code != words else volume
+        return kind, words, "", detail, EditableFields(day=day, ml=ml)
     if isinstance(record, Procedure):
         done: Kind = "unclear" if record.status == "unclear" else record.status
-        return done, _words(record.concept), _code(record.concept), "; ".join(record.reasons), None
+        return done, _words(record.concept), _code(record.concept), name("; ".join(record.reasons)), None
     concept = record.concept if isinstance(record, Order) else Concept()
-    reasons = "; ".join(record.reasons) if isinstance(record, Order) else ""
+    reasons = name("; ".join(record.reasons)) if isinstance(record, Order) else ""
     return "ordered", _words(concept), _code(concept), reasons, None
 
 
@@ -157,20 +165,19 @@ def _editable_line(line: Line, day: str) -> EditableFields | None:
 
 
 def _line_detail(line: Line) -> str:
-    words = next(iter(line.concept.words), "")
-    units = _units(line.units)
-    return "; ".join(
-        part for part in (words, units, "" if line.open else "already submitted: cannot be changed") if part
-    )
+    words = name(next(iter(line.concept.words), ""))
+    submitted = "" if line.open else worded("already submitted: cannot be changed")
+    return joined("; ", (part for part in (words, _units(line.units), submitted) if part))
 
 
 def _units(units: Decimal | None) -> str:
-    return "units not stated" if units is None else counted_units(units)
+    return worded("units not stated") if units is None else counted_units(units)
 
 
 def _words(concept: Concept) -> str:
     """The text of a concept, else its code."""
-    return next(iter((*concept.words, *(code.value for code in concept.codes))), "not named")
+    found = next(iter((*concept.words, *(code.value for code in concept.codes))), "")
+    return name(found) if found else worded("not named")
 
 
 def _code(concept: Concept) -> str:
@@ -184,39 +191,46 @@ def _code(concept: Concept) -> str:
 def person_of(resource: Json) -> Person:
     """Name, gender and birth date of a Patient resource."""
     names = resource.get("name")
-    name = names[0] if isinstance(names, list) and names and isinstance(names[0], dict) else {}
-    given = [str(each) for each in name.get("given") or []]
-    written = " ".join([*given, str(name.get("family") or "")]).strip() or str(name.get("text") or "")
+    first = names[0] if isinstance(names, list) and names and isinstance(names[0], dict) else {}
+    given = [str(each) for each in first.get("given") or []]
+    written = " ".join([*given, str(first.get("family") or "")]).strip() or str(first.get("text") or "")
     return Person(written, str(resource.get("gender") or ""), str(resource.get("birthDate") or ""))
 
 
 def _payer(coverage: Coverage) -> str:
     kind = next(iter((*coverage.concept.words, *(code.value for code in coverage.concept.codes))), "")
     payor = next(iter(coverage.payors), "")
-    return ", ".join(part for part in (kind, payor) if part) or "not named"
+    found = ", ".join(part for part in (kind, payor) if part)
+    return name(found) if found else worded("not named")
 
 
-_CLAIM_TYPES = {"professional": "professional claim", "institutional": "hospital claim", "unknown": ""}
+_CLAIM_TYPES = {
+    "professional": worded("professional claim"),
+    "institutional": worded("hospital claim"),
+    "unknown": "",
+}
 
 
 def _setting(lines: Iterable[Line]) -> str:
     claim_types = dict.fromkeys(_CLAIM_TYPES[line.claim_type] for line in lines)
-    places = dict.fromkeys(f"place of service {line.place_of_service}" for line in lines if line.place_of_service)
-    return ", ".join(part for part in (*claim_types, *places) if part)
+    codes = dict.fromkeys(line.place_of_service for line in lines if line.place_of_service)
+    places = (worded("place of service {place}", place=each) for each in codes)
+    return joined(", ", (part for part in (*claim_types, *places) if part))
 
 
 def _other_records(case: Case) -> Iterator[OtherRecords]:
     """Observations and documents: rules read them, and they carry no charge."""
     if case.observations:
-        yield OtherRecords("observations", tuple(_observed(each) for each in case.observations))
+        yield OtherRecords(worded("observations"), tuple(_observed(each) for each in case.observations))
     if case.documents:
-        yield OtherRecords("reports and documents", tuple(_document(each) for each in case.documents))
+        yield OtherRecords(worded("reports and documents"), tuple(_document(each) for each in case.documents))
 
 
 def _observed(observation: Observation) -> str:
     value = "; ".join(observation.words)
-    return f"{_words(observation.concept)}: {value}" if value else _words(observation.concept)
+    words = _words(observation.concept)
+    return joined(": ", (words, name(value))) if value else words
 
 
 def _document(document: Document) -> str:
-    return f"{document.kind}: {_words(document.concept)}"
+    return joined(": ", (name(document.kind), _words(document.concept)))

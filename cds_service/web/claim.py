@@ -5,7 +5,8 @@ What is typed is in no log.
 
 import time
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds_service.ask.cases import WORDS, CaseReader
@@ -13,16 +14,19 @@ from cds_service.errors import BadRequest, UnreadableCase
 from cds_service.intake.fields import KEYS
 from cds_service.intake.typed import TypedCase
 from cds_service.intake.writer import CaseWriter
-from cds_service.languages.known import LANGUAGES
+from cds_service.languages.catalogs import Catalogs
+from cds_service.languages.known import ENGLISH, Language
+from cds_service.languages.worded import joined, worded
 from cds_service.review.advisor import Advisor, Answer
-from cds_service.review.typed_cases import ClaimPage, review_case
+from cds_service.review.typed_cases import ClaimPage, ReviewedCase, review_case
 from cds_service.sandbox.json_paths import Json, decoded
 from cds_service.settings import Settings
-from cds_service.web import languages, limits, page_headers, request_ids
+from cds_service.web import languages, limits, page_headers, request_ids, spoken
 from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
-from cds_service.web.claim_reports import CaseProposed, CaseUnderstood, case_report, claim_report
+from cds_service.web.claim_reports import case_report, claim_report
 from cds_service.web.markdown import as_html
 from cds_service.web.responses import as_json, require_json
+from cds_service.web.spoken_data import said
 
 # The service name of a claim's review in logs, metrics and the audit log.
 NAME = "claim"
@@ -37,6 +41,8 @@ def blueprint(
     settings: Settings,
     offers: ClaimPage,
     reader: CaseReader,
+    *,
+    catalogs: Catalogs,
 ) -> Blueprint:
     """The page with what it offers, the guide to the notation, and the route that reviews a claim."""
     routes = Blueprint("claim", __name__, template_folder="templates")
@@ -50,15 +56,12 @@ def blueprint(
 
     @routes.get("/claim")
     def page() -> Response:
-        content = render_template(
+        return spoken.page(
             "claim/page.html",
             choices=offers.choices,
             examples=offers.examples,
             descriptions=reader.knowledge.words.examples,
-            languages=LANGUAGES,
-            language=languages.requested(),
         )
-        return Response(content, content_type="text/html; charset=utf-8")
 
     @routes.get("/claim/notation")
     def notation() -> Response:
@@ -67,25 +70,35 @@ def blueprint(
 
     @routes.post("/claim")
     def review() -> Response:
+        """Programs get English; the page asks for its language in the query, and is told what stays English."""
         require_json()
         started = time.perf_counter()
+        language = languages.requested() if languages.PARAMETER in request.args else ENGLISH
+        spoken.speak(language)
         content = decoded(limits.bounded_body(settings))
         if WORDS in content:
-            return as_json(described(content, started))
+            return described(content, started, language)
         case = typed_case(writer, content)
         try:
             reviewed = review_case(advisor, writer, case)
         except UnreadableCase as error:
             raise _refusal(error) from None
         record(reviewed.answer, started)
-        return as_json(claim_report(reviewed))
+        return answered(claim_report(reviewed), reviewed, language)
 
-    def described(content: Json, started: float) -> CaseUnderstood | CaseProposed:
+    def answered(report: Struct, reviewed: ReviewedCase | None, language: Language) -> Response:
+        if language.is_english:
+            return as_json(report)
+        details = reviewed.details if reviewed else {}
+        return languages.in_language(as_json(said(report, details, catalogs, language)), language)
+
+    def described(content: Json, started: float, language: Language) -> Response:
         words, confirmed = _description(content)
-        case = reader.read(words, confirmed)
-        if case.proposal is not None:
-            record(case.proposal.reviewed.answer, started)
-        return case_report(case)
+        case = reader.read(words, confirmed, language)
+        reviewed = case.proposal.reviewed if case.proposal else None
+        if reviewed is not None:
+            record(reviewed.answer, started)
+        return answered(case_report(case), reviewed, language)
 
     def record(answer: Answer, started: float) -> None:
         recorder.record_call(request_ids.actor(), summary_of_bundle(NAME, answer, time.perf_counter() - started))
@@ -122,5 +135,7 @@ def typed_case(writer: CaseWriter, content: Json) -> TypedCase:
 
 def _refusal(error: UnreadableCase) -> BadRequest:
     """The error for the client; it names the line of a text, and repeats the word at fault."""
-    place = f"line {error.line}: " if error.line else ""
-    return BadRequest(f"{place}{error}", error.key if error.key in KEYS else TEXT)
+    fault = joined(": ", filter(None, (error.shown, error.expected)))
+    if error.line:
+        fault = worded("line {number}: {fault}", number=error.line, fault=fault)
+    return BadRequest(fault, error.key if error.key in KEYS else TEXT)

@@ -8,49 +8,56 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, request
 from markupsafe import Markup
 
-from cds_service.charts import Columns, columns, row_bar
-from cds_service.core.concepts import MODIFIER, NO_SYSTEM, REFERENCE
+from cds_service.charts import Columns, Notation, columns, row_bar
+from cds_service.core.concepts import BILLING, MODIFIER, NO_SYSTEM, REFERENCE, REVENUE
 from cds_service.core.rules import Rule
 from cds_service.core.system_names import SYSTEM_NAMES
 from cds_service.database.connections import Database
 from cds_service.database.insights import STEPS, Filters, Insights, Outcomes, gather
 from cds_service.errors import BadRequest, StoreUnavailable
-from cds_service.web import page_headers
+from cds_service.languages.messages import Quantity, Value
+from cds_service.languages.speech import Speech
+from cds_service.languages.worded import counted, joined, name, worded
+from cds_service.web import languages, page_headers, spoken
 from cds_service.web.responses import outcome
 
-_PERIODS = {4: "4 weeks", 12: "12 weeks", 26: "26 weeks", 52: "52 weeks"}
+_PERIODS = {weeks: counted("Last {count} week", "Last {count} weeks", weeks) for weeks in (4, 12, 26, 52)}
 _DEFAULT_WEEKS = 12
 
 # The kinds of `why` in plain words.
 _UNDECIDED_REASONS = {
-    "table": "the code tables do not cover the date of service",
-    "record": "the record is incomplete or inconclusive",
-    "studies": "the record could belong to more than one study",
-    "contradiction": "the record and the charges contradict each other",
-    "claim": "the claim lacks required information",
-    "not-understood": "a code, drug, payer or date was not understood",
+    "table": worded("the code tables do not cover the date of service"),
+    "record": worded("the record is incomplete or inconclusive"),
+    "studies": worded("the record could belong to more than one study"),
+    "contradiction": worded("the record and the charges contradict each other"),
+    "claim": worded("the claim lacks required information"),
+    "not-understood": worded("a code, drug, payer or date was not understood"),
 }
 
 
 _RECORD_KINDS = {
-    "charge": "Charges",
-    "drug": "Administrations",
-    "procedure": "Procedures",
-    "material": "Materials used",
-    "order": "Orders",
-    "payer": "Payers",
-    "modifier": "Modifiers",
-    "units": "Units",
+    "charge": worded("Charges"),
+    "drug": worded("Administrations"),
+    "procedure": worded("Procedures"),
+    "material": worded("Materials used"),
+    "order": worded("Orders"),
+    "payer": worded("Payers"),
+    "modifier": worded("Modifiers"),
+    "units": worded("Units"),
 }
-_SYSTEM_NAMES = SYSTEM_NAMES | {
-    REFERENCE: "references to resources that were not sent",
-    MODIFIER: "modifiers in an unknown form",
-    NO_SYSTEM: "without a code or a code system",
+# Systems have names of their own, the same in every language, but for some that are described.
+_SYSTEM_NAMES = {system: name(own) for system, own in SYSTEM_NAMES.items()} | {
+    BILLING: worded("CPT or HCPCS"),
+    REVENUE: worded("revenue codes"),
+    REFERENCE: worded("references to resources that were not sent"),
+    MODIFIER: worded("modifiers in an unknown form"),
+    NO_SYSTEM: worded("without a code or a code system"),
 }
 
 # The code systems that are no sender's own; as labels of metrics they are few.
@@ -68,10 +75,25 @@ class _Row:
     outcomes: Outcomes | None = None
 
 
-def blueprint(database: Database, rules: tuple[Rule, ...], services: tuple[str, ...]) -> Blueprint:
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A table of counts: its id, the CSV with the same counts, title, heads, rows, and what is said without rows."""
+
+    id: str
+    csv: str
+    title: str
+    heads: tuple[str, str]
+    rows: list[_Row]
+    nothing: str
+
+
+def blueprint(
+    database: Database, rules: tuple[Rule, ...], services: tuple[str, ...], speaker: spoken.Speaker
+) -> Blueprint:
     """The routes of the insights."""
     routes = Blueprint("insights", __name__, template_folder="templates")
     page_headers.register(routes, page_headers.WITHOUT_SCRIPTS)
+    languages.require_known(routes)
     reason_names = {reason.code: reason.display for rule in rules for reason in rule.override_reasons}
 
     def filtered() -> tuple[Filters, Insights]:
@@ -80,6 +102,7 @@ def blueprint(database: Database, rules: tuple[Rule, ...], services: tuple[str, 
 
     @routes.get("/insights")
     def page() -> Response:
+        spoken.speak(languages.requested())
         try:
             filters, found = filtered()
         except StoreUnavailable as error:
@@ -93,12 +116,10 @@ def blueprint(database: Database, rules: tuple[Rule, ...], services: tuple[str, 
             services=services,
             found=found,
             total=found.total(),
-            chart=_chart_by_week(filters, found),
+            chart=_chart_by_week(filters, found, speaker.speech()),
             by_rule=list(_by_rule(found)),
-            reasons=list(_reasons(found, reason_names)),
-            undecided=list(_undecided(found)),
-            not_understood=list(_not_understood(found)),
-            times=list(_times(found)),
+            sections={each.id: each for each in _sections(found, reason_names)},
+            timed=_timed(found),
         )
 
     @routes.get("/insights/<what>.csv")
@@ -116,7 +137,7 @@ def blueprint(database: Database, rules: tuple[Rule, ...], services: tuple[str, 
 
 
 def _page(template: str, status: int = 200, **content: Any) -> Response:
-    response = Response(render_template(template, **content), status, content_type="text/html; charset=utf-8")
+    response = spoken.page(template, status, **content)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -142,16 +163,23 @@ def _weeks() -> int:
 # --- charts and rows ------------------------------------------------------------------------------------------------
 
 
-def _chart_by_week(filters: Filters, found: Insights) -> Markup:
+def _chart_by_week(filters: Filters, found: Insights, speech: Speech) -> Markup:
     weeks = found.by_week(filters)
     total = found.total()
-    label = f"Cards by week: {total.accepted} accepted, {total.overridden} overridden, {total.ignored} no feedback"
+    label = worded(
+        "Cards by week: {accepted} accepted, {overridden} overridden, {ignored} no feedback",
+        accepted=total.accepted,
+        overridden=total.overridden,
+        ignored=total.ignored,
+    )
     counts = {
-        "accepted": [each.accepted for each in weeks.values()],
-        "overridden": [each.overridden for each in weeks.values()],
-        "no feedback": [each.ignored for each in weeks.values()],
+        worded("accepted"): [each.accepted for each in weeks.values()],
+        worded("overridden"): [each.overridden for each in weeks.values()],
+        worded("no feedback"): [each.ignored for each in weeks.values()],
     }
-    return columns(Columns([f"{day:%b} {day.day}" for day in weeks], counts), label)
+    series = {speech.labeled(each): numbers for each, numbers in counts.items()}
+    notation = Notation(speech.amount, speech.percent)
+    return columns(Columns([speech.short_day(day) for day in weeks], series), speech.labeled(label), notation)
 
 
 def _by_rule(found: Insights) -> Iterator[_Row]:
@@ -161,6 +189,42 @@ def _by_rule(found: Insights) -> Iterator[_Row]:
         yield _Row(rule, "", each.cards, row_bar((each.accepted, each.overridden, each.ignored), most), each)
 
 
+def _sections(found: Insights, reasons: Mapping[str, str]) -> Iterator[_Section]:
+    """The tables below the cards, in the order of the page."""
+    yield _Section(
+        "reasons",
+        "reasons",
+        worded("Override reasons"),
+        (worded("Reason"), worded("Cards")),
+        list(_reasons(found, reasons)),
+        worded("No card was overridden."),
+    )
+    yield _Section(
+        "undecided",
+        "not-checked",
+        worded("Rules not checked"),
+        (worded("Rule"), worded("Calls")),
+        list(_undecided(found)),
+        worded("Every rule was checked on every call."),
+    )
+    yield _Section(
+        "not-understood",
+        "not-understood",
+        worded("Not understood"),
+        (worded("Kind of record and code system"), worded("Records")),
+        list(_not_understood(found)),
+        worded("Every record was understood."),
+    )
+    yield _Section(
+        "times",
+        "times",
+        worded("Response times"),
+        (worded("Time"), worded("Calls")),
+        list(_times(found)),
+        worded("No call was timed."),
+    )
+
+
 def _reasons(found: Insights, names: Mapping[str, str]) -> Iterator[_Row]:
     """Override reasons, the most frequent first, each with the rules whose cards were overridden for it."""
     rules: dict[str, list[tuple[str, int]]] = {}
@@ -168,32 +232,56 @@ def _reasons(found: Insights, names: Mapping[str, str]) -> Iterator[_Row]:
         rules.setdefault(code, []).append((rule, count))
     counts = {code: sum(count for _, count in each) for code, each in rules.items()}
     for code in sorted(counts, key=lambda each: -counts[each]):
-        detail = ", ".join(f"{rule} {count}" for rule, count in rules[code])
-        yield _row(names.get(code, code) or "No reason given", counts[code], counts.values(), detail)
+        detail = joined(", ", (joined(" ", pair) for pair in rules[code]))
+        # Clients choose codes too, which are shown as they are.
+        reason = names.get(code) or (name(code) if code else worded("No reason given"))
+        yield _row(reason, counts[code], counts.values(), detail)
 
 
 def _undecided(found: Insights) -> Iterator[_Row]:
     for (rule, why), count in found.not_checked.items():
-        yield _row(rule, count, found.not_checked.values(), _UNDECIDED_REASONS.get(why, why))
+        yield _row(name(rule), count, found.not_checked.values(), _UNDECIDED_REASONS.get(why, name(why)))
 
 
 def _not_understood(found: Insights) -> Iterator[_Row]:
     for (kind, system), count in found.not_understood.items():
-        name = _RECORD_KINDS.get(kind, kind)
-        yield _row(name, count, found.not_understood.values(), _SYSTEM_NAMES.get(system, system))
+        of_kind, of_system = _RECORD_KINDS.get(kind, name(kind)), _SYSTEM_NAMES.get(system, name(system))
+        yield _row(of_kind, count, found.not_understood.values(), of_system)
 
 
 def _times(found: Insights) -> Iterator[_Row]:
     """Response times by step, up to the longest call."""
     last = max((position for position, count in enumerate(found.times) if count), default=-1)
-    for name, count in list(zip(_STEP_NAMES, found.times, strict=True))[: last + 1]:
-        yield _row(f"{name} ms", count, found.times)
+    for step, count in list(zip(_STEPS_IN_WORDS, found.times, strict=True))[: last + 1]:
+        yield _row(step, count, found.times)
 
 
-def _row(name: str, count: int, counts: Iterable[int], detail: str = "") -> _Row:
-    return _Row(name, detail, count, row_bar((count,), max(counts)))
+def _timed(found: Insights) -> str:
+    """The times within which half of the calls and nearly all were answered; empty if even half took longer."""
+    half, most = found.within(0.5), found.within(0.95)
+    if half is None:
+        return ""
+    if most is None:
+        return worded("Half of the calls were answered within {time}.", time=_milliseconds(half))
+    return worded(
+        "Half of the calls were answered within {time}, 95% within {later}.",
+        time=_milliseconds(half),
+        later=_milliseconds(most),
+    )
 
 
+def _row(title: str, count: int, counts: Iterable[int], detail: str = "") -> _Row:
+    return _Row(title, detail, count, row_bar((count,), max(counts)))
+
+
+def _milliseconds(step: int) -> Value:
+    return Quantity(Decimal(step), "ms")
+
+
+_STEPS_IN_WORDS = [
+    *(worded("up to {time}", time=_milliseconds(step)) for step in STEPS),
+    worded("more than {time}", time=_milliseconds(STEPS[-1])),
+]
 _STEP_NAMES = [*(f"up to {step}" for step in STEPS), f"more than {STEPS[-1]}"]
 
 
@@ -230,8 +318,8 @@ def _with_days(counts: Mapping[tuple[str, str], int], filters: Filters) -> Itera
 
 def _times_csv(found: Insights, filters: Filters) -> Rows:
     yield "from", "to", "milliseconds", "calls"
-    for name, count in zip(_STEP_NAMES, found.times, strict=True):
-        yield filters.first, filters.last, name, count
+    for step, count in zip(_STEP_NAMES, found.times, strict=True):
+        yield filters.first, filters.last, step, count
 
 
 _TABLES = {

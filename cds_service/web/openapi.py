@@ -229,14 +229,18 @@ def _claim() -> Json:
         each["responses"]["200"] = {"description": "The page", "content": _HTML}
     return {
         "/claim/notation": {"get": guide},
-        "/claim": {"get": page, "post": review | {"requestBody": _body(CLAIM_CASE)}},
+        "/claim": {"get": page, "post": review | {"parameters": [_ANSWER_LANGUAGE], "requestBody": _body(CLAIM_CASE)}},
     }
 
 
 def _reference_pages(names: DocumentedNames) -> Json:
     """The reference pages: HTML or JSON, by `Accept`."""
     return {
-        "/ask": {"get": _answered(_page("ask", "A question in words, answered from the tables and rules", _QUESTION))},
+        "/ask": {
+            "get": _answered(
+                _page("ask", "A question in words, answered from the tables and rules", _QUESTION, _LANGUAGE)
+            )
+        },
         "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", _QUERY, _LANGUAGE)},
         "/codes/{code}": {
             "get": _page("code", "A code: dates, edits, limits, sources", _in_path("code", names.codes), _LANGUAGE)
@@ -282,6 +286,10 @@ _LANGUAGE: Json = {
     "in": "query",
     "schema": _LANGUAGE_TAG,
     "description": "The language. Default: the one that was chosen before (a cookie), else by `Accept-Language`",
+}
+_ANSWER_LANGUAGE: Json = _LANGUAGE | {
+    "description": "The language of the texts; those that stay English are listed in `untranslated`. Default: English, "
+    "without that list",
 }
 _CLAIM_FORM: Json = {
     "type": "object",

@@ -33,7 +33,7 @@ def blueprint(
     @routes.get("/codes")
     def codes() -> Response:
         written = request.args.get("q", "")
-        query, found = written.strip(), asker.find(written)
+        query, found = written.strip(), asker.find(written, languages.requested())
         if wants_json():
             return as_json(_as_members(query, found))
         example = next(iter(reference.pages), None)
@@ -122,10 +122,7 @@ def wants_json() -> bool:
 
 def page(template: str, status: int = 200, **content: Any) -> Response:
     """A page of the reference's templates, in the language of the request. Raises UnknownLanguage."""
-    language = languages.requested()
-    spoken.speak(language)
-    response = english_page(template, status, speaks=True, **content)
-    return languages.in_language(response, language, keep=languages.PARAMETER in request.args)
+    return spoken.page(f"reference/{template}", status, **content)
 
 
 def english_page(template: str, status: int = 200, **content: Any) -> Response:

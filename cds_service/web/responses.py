@@ -8,8 +8,10 @@ from werkzeug.exceptions import HTTPException
 
 from cds_service.cdshooks.messages import Issue, OperationOutcome
 from cds_service.errors import NotJson, RequestError
+from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.worded import plain_text
 from cds_service.telemetry.logs import location_of, log
+from cds_service.web import spoken
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
@@ -22,10 +24,13 @@ def as_json(content: Any, status: int = 200, content_type: str = "application/js
     return response
 
 
-def outcome(status: int, code: str, diagnostics: str, expression: str = "") -> Response:
-    """A FHIR OperationOutcome with one issue; `expression` is the path of the invalid member."""
+def outcome(status: int, code: str, diagnostics: str, expression: str = "", language: str | None = None) -> Response:
+    """A FHIR OperationOutcome with one issue; `expression` is the path of the invalid member.
+
+    `language` is the tag of that of the text, None for English.
+    """
     issue = Issue(severity="error", code=code, diagnostics=diagnostics, expression=(expression,) if expression else ())
-    return as_json(OperationOutcome(issue=(issue,)), status, "application/fhir+json")
+    return as_json(OperationOutcome(language=language, issue=(issue,)), status, "application/fhir+json")
 
 
 # FHIR issue types for the error statuses of Flask itself.
@@ -42,12 +47,14 @@ def require_json(also: str = "") -> None:
         raise NotJson(" ".join(filter(None, ("expected a body of type application/json", also))))
 
 
-def register(app: Flask) -> None:
-    """Answer every error of the app as an OperationOutcome."""
+def register(app: Flask, catalogs: Catalogs) -> None:
+    """Answer every error of the app as an OperationOutcome, in the language of the page that is being answered."""
 
     @app.errorhandler(RequestError)
     def on_request_error(error: RequestError) -> Response:
-        response = outcome(error.status, error.code, error.message, error.expression)
+        said = catalogs.say_text(error.message, spoken.page_language())
+        language = None if said.is_english else said.language.tag
+        response = outcome(error.status, error.code, said.text, error.expression, language)
         response.headers.update(error.headers)
         return response
 

@@ -5,11 +5,10 @@ parsed, and change a request as an EHR would. Cases are not stored.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from cds_service.cdshooks.messages import Action, decode
@@ -18,21 +17,24 @@ from cds_service.fhir.validate import faults_in
 from cds_service.intake.described import ProductNames, described
 from cds_service.intake.text import text_of
 from cds_service.intake.writer import CaseWriter
-from cds_service.languages.worded import plain_text
+from cds_service.languages.catalogs import Catalogs
+from cds_service.languages.worded import worded
 from cds_service.review.advisor import Advisor
-from cds_service.review.report import FindingView, empty_sentence, report_of
+from cds_service.review.report import FindingView, InputWarning, empty_sentence, report_of
 from cds_service.review.samples import SampleLibrary
 from cds_service.sandbox import changes
 from cds_service.sandbox.connect import Ehr, Server
 from cds_service.sandbox.inputs import document_of
 from cds_service.sandbox.json_paths import Json, decoded, entries_of
 from cds_service.sandbox.requests import BuiltRequest, RequestBuilder
+from cds_service.sandbox.shown import ShownFinding, ShownNotation
 from cds_service.sandbox.signing import Signer
 from cds_service.sandbox.timeline import Grouping, timeline_of
 from cds_service.settings import Settings
-from cds_service.web import authentication, limits, page_headers
+from cds_service.web import authentication, languages, limits, page_headers, spoken
 from cds_service.web.markdown import as_html
 from cds_service.web.responses import as_json, outcome, require_json
+from cds_service.web.spoken_data import Saying, said_members
 
 
 class _SandboxCall(msgspec.Struct):
@@ -64,11 +66,28 @@ class SandboxTools:
     product_of: ProductNames
 
 
-def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings) -> Blueprint:
+def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings, catalogs: Catalogs) -> Blueprint:
     """The routes of the sandbox."""
     routes = Blueprint("sandbox", __name__, template_folder="templates")
     page_headers.register(routes, page_headers.WITH_OWN_SCRIPTS)
     groups, start_here = tools.samples.groups(advisor.rules), tools.samples.start_here()
+
+    @routes.before_request
+    def choose_language() -> None:
+        """Answers are English, unless the page asks for its language in the query."""
+        if languages.PARAMETER in request.args:
+            spoken.speak(languages.requested())
+
+    def answered(members: dict[str, Any], *texts: str) -> Response:
+        """The members as JSON, those in `texts` and the texts of structs in the language of the page."""
+        language = spoken.page_language()
+        if language.is_english:
+            return as_json(members)
+        return languages.in_language(as_json(said_members(members, texts, Saying(catalogs, language))), language)
+
+    def as_built(built: BuiltRequest, **more: Any) -> Response:
+        members = {"request": built.request, "service": built.service.id, "notes": built.notes}
+        return answered(members | more, "notes")
 
     @routes.get("/")
     def start() -> BaseResponse:
@@ -77,27 +96,26 @@ def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings) -> Blue
     @routes.get("/sandbox")
     def page() -> Response:
         hooks = _hook_choices(tools.requests)
-        content = render_template("sandbox/page.html", groups=groups, start_here=start_here, hooks=hooks)
-        return Response(content, content_type="text/html; charset=utf-8")
+        return spoken.page("sandbox/page.html", groups=groups, start_here=start_here, hooks=hooks)
 
     @routes.get("/sandbox/samples/<rule>/<name>")
     def sample(rule: str, name: str) -> Response:
         found = tools.samples.read(f"{rule}/{name}")
         if found is None:
             return outcome(404, "not-found", "no sample with this name")
-        return _built(tools.requests.built(decoded(found)))
+        return as_built(tools.requests.built(decoded(found)))
 
     @routes.post("/sandbox/request")
     def build() -> Response:
         require_json()
         document = document_of(limits.bounded_body(settings), tools.writer)
-        return _built(tools.requests.built(document, request.args.get("hook", "")))
+        return as_built(tools.requests.built(document, request.args.get("hook", "")))
 
     @routes.post("/sandbox/explain")
     def explain() -> Response:
         require_json()
         body = limits.bounded_body(settings)
-        return as_json(_explained(advisor, tools, body))
+        return answered(_explained(advisor, tools, body), "emptySentence")
 
     @routes.post("/sandbox/accept")
     def accept() -> Response:
@@ -124,7 +142,7 @@ def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings) -> Blue
             return as_json({"visits": ehr.visits(server)})
         if step == "case":
             case = ehr.build(server)
-            return _built(case.built, queries=case.queries)
+            return as_built(case.built, queries=case.queries)
         return outcome(404, "not-found", "expected one of patients, visits, case")
 
     @routes.post("/sandbox/token")
@@ -143,17 +161,22 @@ def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings) -> Blue
 def _hook_choices(requests: RequestBuilder) -> list[dict[str, str]]:
     """The hooks with labels for users, in the order in which an EHR calls them."""
     words = {
-        "order-select": ("Order selected", "A physician has selected an order and is still filling it in."),
-        "order-sign": ("Order signed", "The physician is about to sign the order."),
-        "encounter-discharge": ("Visit ended", "The visit has ended; its charges are on the record."),
-        "claim-review": ("Charges submitted", "The charges are about to be submitted to the payer."),
+        "order-select": (
+            worded("Order selected"),
+            worded("A physician has selected an order and is still filling it in."),
+        ),
+        "order-sign": (worded("Order signed"), worded("The physician is about to sign the order.")),
+        "encounter-discharge": (
+            worded("Visit ended"),
+            worded("The visit has ended; its charges are on the record."),
+        ),
+        "claim-review": (
+            worded("Charges submitted"),
+            worded("The charges are about to be submitted to the payer."),
+        ),
     }
     known = {each.hook.rpartition(".")[2] for each in requests.services.services}
     return [{"hook": hook, "name": name, "about": about} for hook, (name, about) in words.items() if hook in known]
-
-
-def _built(built: BuiltRequest, **more: Any) -> Response:
-    return as_json({"request": built.request, "service": built.service.id, "notes": built.notes} | more)
 
 
 # --- the parsed case, and the result of every rule --------------------------------------------------------------------
@@ -165,23 +188,22 @@ def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, 
     answer = advisor.answer(service, body, servers=_servers())
     report, told = report_of(answer), described(answer.parsed.case, tools.product_of)
     return {
-        "notation": {"text": text_of(told.case), "leftOut": told.left_out},
+        "notation": ShownNotation(text_of(told.case), told.left_out),
         "timeline": timeline_of(answer.parsed, tools.grouping, _patient(document)),
-        "findings": [_finding(each) for each in report.findings],
+        "findings": tuple(map(_shown, report.findings)),
         "empty": report.empty,
         "emptySentence": empty_sentence(answer) if report.empty else "",
         "passed": report.passed,
         "notChecked": report.not_checked,
         "warnings": report.warnings,
-        "faults": [{"location": each.path, "message": each.reason} for each in faults_in(body)],
+        "faults": tuple(InputWarning(location=each.path, message=each.reason) for each in faults_in(body)),
         "fetched": [{"key": key, "query": service.prefetch[key]} for key in answer.fetched],
     }
 
 
-def _finding(found: FindingView) -> dict[str, Any]:
-    """A finding with its detail as HTML too."""
-    members: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(Decimal,), enc_hook=plain_text)
-    return members | {"html": as_html(found.detail)}
+def _shown(found: FindingView) -> ShownFinding:
+    members = {name: getattr(found, name) for name in found.__struct_fields__}
+    return ShownFinding(**members, html=as_html(found.detail))
 
 
 def _servers() -> AllowList | None:

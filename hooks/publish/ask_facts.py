@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from cds_service.ask.knowledge import Fact
-from cds_service.core.notation import joined, plain
+from cds_service.ask.tabled import CLAIMS, no_pair, not_paid
 from cds_service.core.tables import Entry, Table
+from cds_service.languages.messages import Money, Quantity, Value
+from cds_service.languages.worded import Worded, counted, joined, listed, prose, worded
 from hooks.codes.tables import (
     ADD_ONS,
     CODES,
@@ -50,6 +53,7 @@ from hooks.codes.tables import (
 )
 from hooks.coding.pairs import edit_in_table
 from hooks.publish.glossary import glossary
+from hooks.publish.headings import KINDS
 from hooks.publish.indicators import cited_with_meaning, decoded
 from hooks.publish.payment import by_fee_schedule
 from hooks.publish.reference import reference
@@ -72,12 +76,12 @@ _ANY_CODE = re.compile(rf"\b(?:{'|'.join(sorted(KNOWN_CODES))})\b")
 # The code whose documentation the items are about.
 _DOCUMENTED = "93352"
 
-_CLAIMS = {"professional": "a practitioner's claim", "facility": "a hospital outpatient claim"}
+_ONE_ML = Quantity(Decimal(1), "mL")
 _GROUPS = {
-    "distinct": "a distinct service",
-    "repeated": "another encounter or a repeated test",
-    "anatomic": "another site of the body",
-    "global": "a visit or surgery outside of a global period",
+    "distinct": worded("a distinct service"),
+    "repeated": worded("another encounter or a repeated test"),
+    "anatomic": worded("another site of the body"),
+    "global": worded("a visit or surgery outside of a global period"),
 }
 
 
@@ -165,98 +169,160 @@ def _notes() -> Iterator[Fact]:
         yield _fact(MODIFIER_NOTES, entry, name, told, (MODIFIER_NOTES.name,))
 
 
-def _dates(entry: Entry) -> str:
-    """The dates of service of an entry, to stand behind its text."""
-    first = f" from {entry.first}" if entry.first else ""
-    last = f" through {entry.last}" if entry.last else ""
-    return f" (dates of service{first}{last})" if first or last else ""
+def _dated(text: Worded, entry: Entry) -> Worded:
+    """A text as a sentence, with the dates of service of its entry."""
+    if entry.first and entry.last:
+        text = worded(
+            "{text} (dates of service from {first} through {last})", text=text, first=entry.first, last=entry.last
+        )
+    elif entry.first:
+        text = worded("{text} (dates of service from {first})", text=text, first=entry.first)
+    elif entry.last:
+        text = worded("{text} (dates of service through {last})", text=text, last=entry.last)
+    return worded("{text}.", text=text)
 
 
 def _code(entry: CodeEntry) -> Told:
-    return Told(entry.code, f"{entry.code} ({entry.kind}): {entry.words}{_dates(entry)}.", (entry.code,))
+    text = worded("{code} ({kind}): {words}", code=entry.code, kind=KINDS[entry.kind], words=prose(entry.words))
+    return Told(entry.code, _dated(text, entry), (entry.code,))
 
 
 def _add_on(entry: AddOn) -> Told:
-    once = ", once per study" if entry.once_per_study else ""
-    text = f"{entry.code} is an add-on: report it only with {joined(entry.primaries, 'or')}{once}{_dates(entry)}."
-    return Told(entry.code, text, (entry.code, *entry.primaries))
+    values: dict[str, Value] = {"code": entry.code, "primaries": listed(entry.primaries, "or")}
+    text = (
+        worded("{code} is an add-on: report it only with {primaries}, once per study", **values)
+        if entry.once_per_study
+        else worded("{code} is an add-on: report it only with {primaries}", **values)
+    )
+    return Told(entry.code, _dated(text, entry), (entry.code, *entry.primaries))
 
 
 def _whole_service(entry: WholeService) -> Told:
     parts = (entry.echo, *entry.parts)
-    text = f"{entry.code} covers {joined(parts)} if one practitioner does all of them{_dates(entry)}."
-    return Told(entry.code, text, (entry.code, *parts))
+    text = worded("{code} covers {parts} if one practitioner does all of them", code=entry.code, parts=listed(parts))
+    return Told(entry.code, _dated(text, entry), (entry.code, *parts))
 
 
 def _components(entry: PcTc) -> Told:
-    return Told(entry.code, f"{entry.code} has {decoded('PC/TC', entry.indicator)}.", (entry.code,))
+    text = worded("{code} has {indicator}.", code=entry.code, indicator=decoded("PC/TC", entry.indicator))
+    return Told(entry.code, text, (entry.code,))
 
 
 def _unit_limit(entry: UnitLimit) -> Told:
-    units = (
-        "no units" if entry.units == 0 else f"at most {plain(entry.units)} {'unit' if entry.units == 1 else 'units'}"
+    values: dict[str, Value] = {
+        "code": entry.code,
+        "where": CLAIMS[entry.setting],
+        "indicator": decoded("MAI", entry.mai),
+    }
+    text = (
+        worded("{code}: no units for one patient and day on {where} (MUE); {indicator}.", **values)
+        if entry.units == 0
+        else counted(
+            "{code}: at most {count} unit for one patient and day on {where} (MUE); {indicator}.",
+            "{code}: at most {count} units for one patient and day on {where} (MUE); {indicator}.",
+            entry.units,
+            **values,
+        )
     )
-    where = _CLAIMS[entry.setting]
-    text = f"{entry.code}: {units} for one patient and day on {where} (MUE); {decoded('MAI', entry.mai)}."
     return Told(f"{entry.code}:{entry.setting}", text, (entry.code,), entry.setting)
 
 
 def _status(entry: PaymentStatus) -> Told:
-    instead = f": {entry.instead}" if entry.instead else ""
-    rate = "" if entry.rate is None else f"; ${entry.rate:,.2f}"
-    text = f"{entry.code} has OPPS {decoded('OPPS', entry.status)}{instead}{rate}."
+    status = decoded("OPPS", entry.status)
+    if entry.instead:
+        status = joined(": ", (status, entry.instead))
+    if entry.rate is not None:
+        status = joined("; ", (status, Money(entry.rate)))
+    text = worded("{code} has OPPS {status}.", code=entry.code, status=status)
     return Told(entry.code, text, (entry.code,), "facility")
 
 
 def _relative_value(entry: RelativeValue) -> Told:
-    return Told(entry.key.rstrip("-"), f"{entry.code}: {by_fee_schedule(entry)}", (entry.code,), "professional")
+    text = joined(": ", (entry.code, by_fee_schedule(entry)))
+    return Told(entry.key.rstrip("-"), text, (entry.code,), "professional")
 
 
 def _crosswalk(entry: Crosswalk) -> Told:
-    text = f"On a Medicare hospital outpatient claim, {entry.hospital_code} replaces {entry.code} if contrast was used."
+    text = worded(
+        "On a Medicare hospital outpatient claim, {hospital_code} replaces {code} if contrast was used.",
+        hospital_code=entry.hospital_code,
+        code=entry.code,
+    )
     return Told(entry.code, text, (entry.code, entry.hospital_code))
 
 
 def _product(entry: Product) -> Told:
-    vial = f", {plain(entry.units_per_vial)} units in a vial" if entry.units_per_vial else ""
-    vial += " (from memory: verify)" if entry.vial_from_memory else ""
-    limit = f", at most {plain(entry.label_limit_ml)} mL in a study by its label" if entry.label_limit_ml else ""
-    ended = "; the product is discontinued" if entry.discontinued else ""
-    ndc = f"; NDC {joined(entry.ndc)}" if entry.ndc else ""
-    text = f"{entry.name} is charged with {entry.code}, one unit for 1 mL{vial}{limit}{ndc}{ended}."
-    return Told(entry.name.lower(), text, (entry.code,))
+    text = worded(
+        "{name} is charged with {code}, one unit for {amount}", name=entry.name, code=entry.code, amount=_ONE_ML
+    )
+    return Told(entry.name.lower(), worded("{text}.", text=joined("", (text, *_about_product(entry)))), (entry.code,))
+
+
+def _about_product(entry: Product) -> Iterator[Worded]:
+    """What else a product's sentence tells, each with the sign before it."""
+    if entry.units_per_vial and entry.vial_from_memory:
+        yield worded(", {units} units in a vial (from memory: verify)", units=entry.units_per_vial)
+    elif entry.units_per_vial:
+        yield worded(", {units} units in a vial", units=entry.units_per_vial)
+    elif entry.vial_from_memory:
+        yield worded(" (from memory: verify)")
+    if entry.label_limit_ml:
+        yield worded(", at most {amount} in a study by its label", amount=Quantity(entry.label_limit_ml, "mL"))
+    if entry.ndc:
+        yield joined(" ", ("; NDC", listed(entry.ndc)))
+    if entry.discontinued:
+        yield worded("; the product is discontinued")
 
 
 def _stress_drug(entry: StressDrug) -> Told:
-    per_unit = f"one unit for {plain(entry.mg_per_unit)} mg"
-    text = f"{entry.name.capitalize()} is charged with {entry.code}, {per_unit}{_dates(entry)}."
-    return Told(entry.code, text, (entry.code,))
+    text = worded(
+        "{name} is charged with {code}, one unit for {amount}",
+        name=entry.name.capitalize(),
+        code=entry.code,
+        amount=Quantity(entry.mg_per_unit, "mg"),
+    )
+    return Told(entry.code, _dated(text, entry))._replace(codes=(entry.code,))
 
 
 def _modifier(entry: Modifier) -> Told:
-    text = (
-        f"Modifier {entry.code}: {entry.words}. Required from {entry.first} under Medicare Part B; from "
-        f"{entry.refused_from}, claims with neither JW nor JZ are returned."
+    text = worded(
+        "Modifier {code}: {words}. Required from {first} under Medicare Part B; from {refused}, claims with neither JW "
+        "nor JZ are returned.",
+        code=entry.code,
+        words=prose(entry.words),
+        first=entry.first or "",
+        refused=entry.refused_from,
     )
     return Told(entry.code, text)
 
 
 def _pair_modifier(entry: PairModifier) -> Told:
-    pays = "with it, Medicare pays both codes of a pair of indicator 1"
-    text = f"Modifier {entry.code} tells of {_GROUPS[entry.group]}: {pays}."
+    text = worded(
+        "Modifier {code} tells of {group}: with it, Medicare pays both codes of a pair of indicator 1.",
+        code=entry.code,
+        group=_GROUPS[entry.group],
+    )
     return Told(entry.code, text)
 
 
 def _modifier_meaning(entry: ModifierMeaning) -> Told:
-    return Told(entry.code, f"Modifier {entry.code}: {entry.words}{_dates(entry)}.")
+    text = worded("Modifier {code}: {words}", code=entry.code, words=prose(entry.words))
+    return Told(entry.code, _dated(text, entry))
 
 
 def _documentation(entry: DocumentationItem) -> Told:
-    return Told(entry.code, f"The record of a stress echo with contrast should hold: {entry.name}.", (_DOCUMENTED,))
+    text = worded("The record of a stress echo with contrast should hold: {item}.", item=prose(entry.name))
+    return Told(entry.code, text, (_DOCUMENTED,))
 
 
 def _policy(entry: Policy) -> Told:
-    return Told(entry.code, f"{entry.code}: {entry.about}.", entry.codes)
+    text = worded("{policy}: {about}.", policy=entry.code, about=prose(entry.about))
+    return Told(entry.code, text, entry.codes)
+
+
+def _text(text: str) -> Worded:
+    """A text of a page, which may be a sentence of a table."""
+    return text if isinstance(text, Worded) else prose(text)
 
 
 def _history() -> Iterator[Fact]:
@@ -268,7 +334,7 @@ def _history() -> Iterator[Fact]:
             number = f":{days[change.day]}" if days[change.day] > 1 else ""
             yield Fact(
                 id=f"history:{page.code}:{change.day}{number}",
-                text=f"{page.code}, {change.day}: {change.what}.",
+                text=worded("{code}, {day}: {what}.", code=page.code, day=change.day, what=_text(change.what)),
                 source=change.source,
                 link=f"/codes/{page.code}",
                 topics=("history",),
@@ -281,7 +347,7 @@ def _terms() -> Iterator[Fact]:
     for term in glossary():
         yield Fact(
             id=f"glossary:{term.id}",
-            text=f"{term.name}: {term.text}",
+            text=joined(": ", (_text(term.name), _text(term.text))),
             source=term.cited.source,
             link=f"/glossary#{term.id}",
             topics=("glossary",),
@@ -292,9 +358,6 @@ def _terms() -> Iterator[Fact]:
 
 
 # --- pairs ----------------------------------------------------------------------------------------------------------
-
-_UNLESS = "unless a modifier tells of a distinct service (indicator 1)"
-_NEVER = "with any modifier (indicator 0)"
 
 
 def pair(one: str, other: str, day: date | None) -> tuple[Fact, ...]:
@@ -309,8 +372,7 @@ def _pair_in(one: str, other: str, setting: ClaimSetting, day: date | None) -> F
     edits = [(codes, edit_in_table(*codes, day, setting)) for codes in ((one, other), (other, one))]
     for (first, second), (edit, row) in edits:
         if row is not None:
-            how = _NEVER if edit == "never" else _UNLESS
-            text = f"On {_CLAIMS[setting]}, {second} is not paid with {first} {how}."
+            text = not_paid(setting, second, first, by_modifier=edit != "never")
             told = Told(f"{first}:{second}:{setting}", text, (first, second), setting)
             return _fact(PAIRS, row, f"pairs:{told.key}", told, ("pairs",))
     rows = [each for each in PAIRS if each.setting == setting]
@@ -318,7 +380,7 @@ def _pair_in(one: str, other: str, setting: ClaimSetting, day: date | None) -> F
     is_reached = day is None or min(each.start or date.max for each in rows) <= day <= _end(newest)
     if not is_reached or any(edit == "not known" for _, (edit, _) in edits):
         return None
-    text = f"On {_CLAIMS[setting]}, no NCCI pair of {one} and {other} is listed."
+    text = no_pair(setting, one, other)
     told = Told(f"none:{one}:{other}:{setting}", text, (one, other), setting)
     fact = _fact(PAIRS, newest, f"pairs:{told.key}", told, ("pairs",))
     return msgspec.structs.replace(fact, first=None, last=None, is_listed=False)

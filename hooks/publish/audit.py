@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from cds_service.audit.knowledge import Knowledge, Question
+from cds_service.languages.worded import worded
 from hooks.codes.tables import ADD_ONS, CODES, CROSSWALK, PRODUCTS, STUDIES, WHOLE_SERVICES
 
 # Codes of these kinds are relevant only on a day with a charge for an echo, an add-on, a stress test or a supply.
@@ -11,11 +12,12 @@ _ONLY_WITH_OTHERS = frozenset({"ecg", "injection", "drug"})
 
 QUESTIONS = (
     Question(
-        "Contrast billed without 93352 or the supply code", ("contrast-add-on-missing", "contrast-supply-missing")
+        worded("Contrast billed without {code} or the supply code", code="93352"),
+        ("contrast-add-on-missing", "contrast-supply-missing"),
     ),
-    Question("Add-ons billed without a primary", ("add-on-without-primary",)),
-    Question("Billed without support in the record", ("contrast-not-supported", "documentation-incomplete")),
-    Question("Performed but not billed", ("performed-not-charged",)),
+    Question(worded("Add-ons billed without a primary"), ("add-on-without-primary",)),
+    Question(worded("Billed without support in the record"), ("contrast-not-supported", "documentation-incomplete")),
+    Question(worded("Performed but not billed"), ("performed-not-charged",)),
 )
 
 

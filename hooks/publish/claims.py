@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import hooks
+from cds_service.languages.worded import worded
 from cds_service.review.typed_cases import ClaimExample, ClaimPage, FormChoices
 from hooks.codes.tables import CODES, PRODUCTS
 
@@ -14,18 +15,20 @@ _GIVEN = "given: Definity 1.3 mL\ndone: 93351\n"
 
 # Each with one fault, but for the last; in the order in which the page offers them.
 EXAMPLES = (
-    ClaimExample("Contrast add-on missing", f"professional: 93351, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
-    ClaimExample("Supply missing", f"professional: 93351, 93352\n{OFFICE}{_GIVEN}"),
-    ClaimExample("Add-on without a primary", f"professional: 93352, Q9957x2-JZ\n{OFFICE}given: Definity 1.3 mL\n"),
-    ClaimExample("Units", f"professional: 93351, 93352, Q9957x3-JZ\n{OFFICE}{_GIVEN}"),
+    ClaimExample(worded("Contrast add-on missing"), f"professional: 93351, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
+    ClaimExample(worded("Supply missing"), f"professional: 93351, 93352\n{OFFICE}{_GIVEN}"),
     ClaimExample(
-        "JW or JZ",
+        worded("Add-on without a primary"), f"professional: 93352, Q9957x2-JZ\n{OFFICE}given: Definity 1.3 mL\n"
+    ),
+    ClaimExample(worded("Units"), f"professional: 93351, 93352, Q9957x3-JZ\n{OFFICE}{_GIVEN}"),
+    ClaimExample(
+        worded("JW or JZ"),
         f"professional: 93351, 93352, Q9950x2\n{OFFICE}given: Lumason 2 mL, 3 mL discarded\ndone: 93351\n",
     ),
-    ClaimExample("Hospital code", f"institutional: 93351, 93352, Q9957x2\n{HOSPITAL}{_GIVEN}"),
-    ClaimExample("Pair", f"professional: 93351, 93350, 93352, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
-    ClaimExample("26 on the add-on", f"professional: 93351-26, 93352-26\n{IN_HOSPITAL}{_GIVEN}"),
-    ClaimExample("Correct claim", f"professional: 93351, 93352, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
+    ClaimExample(worded("Hospital code"), f"institutional: 93351, 93352, Q9957x2\n{HOSPITAL}{_GIVEN}"),
+    ClaimExample(worded("Pair"), f"professional: 93351, 93350, 93352, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
+    ClaimExample(worded("26 on the add-on"), f"professional: 93351-26, 93352-26\n{IN_HOSPITAL}{_GIVEN}"),
+    ClaimExample(worded("Correct claim"), f"professional: 93351, 93352, Q9957x2-JZ\n{OFFICE}{_GIVEN}"),
 )
 
 
@@ -42,12 +45,12 @@ def _choices() -> FormChoices:
         products=tuple(product.name for product in PRODUCTS if product.ndc),
         payers=("Medicare", "Medicare Advantage", "Medicaid", "Aetna", "Blue Cross", "Cigna", "UnitedHealthcare"),
         places=(
-            ("11", "Office"),
-            ("19", "Off-campus outpatient hospital"),
-            ("21", "Inpatient hospital"),
-            ("22", "On-campus outpatient hospital"),
-            ("23", "Emergency room"),
-            ("24", "Ambulatory surgical center"),
-            ("49", "Independent clinic"),
+            ("11", worded("Office")),
+            ("19", worded("Off-campus outpatient hospital")),
+            ("21", worded("Inpatient hospital")),
+            ("22", worded("On-campus outpatient hospital")),
+            ("23", worded("Emergency room")),
+            ("24", worded("Ambulatory surgical center")),
+            ("49", worded("Independent clinic")),
         ),
     )

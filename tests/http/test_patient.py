@@ -244,6 +244,9 @@ def pseudo_catalogs(folder: Path, only: str = "", without: str = "", said: Calla
                 catalog.add(each.id, said(str(each.id)))
         folders.append(folder / str(number))
         folders[-1].mkdir()
+        for language in LANGUAGES[1:]:
+            nothing = Catalog(locale=language.cldr, fuzzy=False)
+            (folders[-1] / f"{language.tag}.mo").write_bytes(compiled(nothing))
         (folders[-1] / "vi.mo").write_bytes(compiled(catalog))
     return Catalogs(*folders)
 

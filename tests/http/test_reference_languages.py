@@ -19,6 +19,17 @@ from tests.http.test_patient import LETTERS, language_of_page, pseudo, pseudo_ca
 from tests.http.test_reference import JSON, PATHS, get
 
 TAGS = [language.tag for language in LANGUAGES]
+ASKED = [
+    "/ask",
+    "/ask?q=Can+I+bill+93352+alone",
+    "/ask?q=93350+and+93306+same+day",
+    "/ask?q=Units+of+Q9957+for+1.3+mL",
+    "/ask?q=93352-26+in+a+hospital",
+    "/ask?q=Which+code+for+stress+echo+with+contrast+in+a+hospital",
+    "/ask?q=What+is+an+MUE",
+    "/ask?q=Will+Aetna+pay+93352",
+    "/ask?q=What+is+the+NDC+of+Definitty",
+]
 SEARCHES = ["/codes?q=zzzz", "/codes?q=Definitty", "/codes?q=Can+93352+be+billed+alone%3F"]
 
 
@@ -37,7 +48,9 @@ class _Left(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
         self.untranslated += named.get("class") == "untranslated"
-        apart = named.get("translate") == "no" or named.get("class") == "english" or self._is_choice(named)
+        is_data = tag == "script" or (tag == "option" and "lang" in named)
+        is_other = named.get("translate") == "no" or named.get("class") == "english" or self._is_choice(named)
+        apart = is_data or is_other
         if tag not in self.VOID:
             self.nested.append(apart or any(self.nested[-1:]))
         self.left += [value for name, value in attrs if name in self.SHOWN and value]
@@ -55,11 +68,11 @@ class _Left(HTMLParser):
             self.left.append(data.strip())
 
 
-# Names of products and drugs in cells, units, and the words of dates.
+# Names of products and drugs in cells, units, and the words of dates and lists.
 FACTS = {
     word.lower() for each in (*PRODUCTS, *STRESS_DRUGS) for text in (each.name, *each.words) for word in text.split()
-} | {"ml", "mg", "rxnorm", "tháng", "năm"}
-ABBREVIATION = re.compile(r"[A-Z0-9]{1,8}s?|[A-Z]\w*\d\w*|\d+x")
+} | {"ml", "mg", "rxnorm", "tháng", "năm", "và", "hoặc"}
+ABBREVIATION = re.compile(r"[A-Z0-9]{1,8}s?|[A-Z]\w*\d\w*|\d+x|x\d+")
 # Names of rules stand in titles, and what was searched is repeated.
 QUERIES = ("zzzz", "Definitty", r"Can 93352 be billed alone\?", "contrast")
 NAMES = re.compile("|".join([*(each.id for each in hooks.all_rules()), *QUERIES]))
@@ -76,8 +89,13 @@ def seen_on(client: FlaskClient, path: str, tag: str = "vi") -> _Left:
     response = client.get(f"{path}{'&' if '?' in path else '?'}lang={tag}")
     assert response.status_code in {200, 404}, path
     assert language_of_page(response) == tag
+    return left_in(response.text)
+
+
+def left_in(html: str) -> _Left:
+    """What a page holds in its own language."""
     seen = _Left()
-    seen.feed(response.text)
+    seen.feed(html)
     return seen
 
 
@@ -89,7 +107,7 @@ def client_of_pseudo(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
         return composition.create_app(Settings(mode="development")).test_client()
 
 
-@pytest.mark.parametrize("path", [*PATHS, *SEARCHES, "/codes/nope", "/rules/nope", "/modifiers/nope"])
+@pytest.mark.parametrize("path", [*PATHS, *SEARCHES, *ASKED, "/claim", "/codes/nope", "/rules/nope", "/modifiers/nope"])
 def test_in_a_pseudo_language_no_english_is_left(client_of_pseudo: FlaskClient, path: str) -> None:
     seen = seen_on(client_of_pseudo, path)
     assert len(seen.left) > 10
@@ -147,7 +165,7 @@ def test_a_language_that_is_not_spoken_is_a_bad_request(server: str, tag: str) -
 
 
 def test_pages_that_speak_english_only_do_not_change_with_the_language(server: str) -> None:
-    for path in ("/ask", "/fhir", "/openapi.json"):
+    for path in ("/claim/notation", "/fhir", "/openapi.json"):
         html = {"Accept": "text/html"}
         own, other = get(server, path, **html), get(server, path, **html, Cookie="lang=vi")
         assert own.text == other.text

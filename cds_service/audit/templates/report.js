@@ -1,4 +1,5 @@
-// Shows the findings fifty at a time, and filters them; without JavaScript all of them are shown.
+// Shows the findings fifty at a time, and filters them; without JavaScript all of them are shown. The functions of
+// `language.js` stand above it in the page.
 const AT_ONCE = 50;
 const byId = (id) => document.getElementById(id);
 const fields = ["rule", "indicator", "payer", "practitioner", "worth", "search"].map(byId).filter(Boolean);
@@ -20,7 +21,7 @@ function show() {
   page = Math.min(page, pages - 1);
   const first = page * AT_ONCE, shown = new Set(found.slice(first, first + AT_ONCE));
   for (const each of rows) each.row.hidden = !shown.has(each);
-  byId("shown").textContent = found.length ? `${first + 1} to ${first + shown.size} of ${found.length.toLocaleString("en-US")}` : "No finding fits";
+  byId("shown").textContent = found.length ? inWords("{first} to {last} of {all}", { first: first + 1, last: first + shown.size, all: found.length }) : inWords("No finding fits");
   previous.disabled = page === 0;
   next.disabled = page === pages - 1;
 }

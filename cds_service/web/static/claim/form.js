@@ -1,11 +1,14 @@
 // The form of a claim: rows of lines and doses. It shows a case that the service parsed, and composes one to be parsed.
+import { inWords } from "../language.js";
 import { $, el, show } from "../sandbox/dom.js";
 
 const SHOWN = ["claim_type", "place", "payer", "day", "bill", "lines", "given", "done", "ordered", "observed", "diagnoses"];
 const OTHERS = ["done", "ordered", "observed", "diagnoses"];
 const NONE = "none";
+const [CODE, MODIFIERS, UNITS] = [inWords("Code"), inWords("Modifiers"), inWords("Units")];
+const [AGENT, GIVEN, DISCARDED] = [inWords("Agent"), inWords("mL given"), inWords("mL discarded")];
 
-const field = (label, attributes) => el("input", { "aria-label": label, autocomplete: "off", spellcheck: "false", autocapitalize: "characters", ...attributes });
+const field = (label, attributes) => el("input", { "aria-label": label, dir: "ltr", autocomplete: "off", spellcheck: "false", autocapitalize: "characters", ...attributes });
 
 /** A row of a table with a button that removes it; `words` stand behind the item in the notation. */
 function row(cells, words, remove) {
@@ -18,18 +21,18 @@ function row(cells, words, remove) {
 
 export function lineRow({ code = "", modifiers = [], units = "", words = "" } = {}) {
   return row([
-    ["Code", field("Code", { class: "code-cell", list: "codes", size: 8, maxlength: 40, value: code })],
-    ["Modifiers", field("Modifiers", { size: 8, maxlength: 30, value: modifiers.join(" ") })],
-    ["Units", field("Units", { size: 5, maxlength: 11, inputmode: "decimal", value: units })],
-  ], words, "Remove this line");
+    [CODE, field(CODE, { class: "code-cell", list: "codes", size: 8, maxlength: 40, value: code })],
+    [MODIFIERS, field(MODIFIERS, { size: 8, maxlength: 30, value: modifiers.join(" ") })],
+    [UNITS, field(UNITS, { size: 5, maxlength: 11, inputmode: "decimal", value: units })],
+  ], words, inWords("Remove this line"));
 }
 
 export function doseRow({ agent = "", dose = "", unit = "", discarded = "", words = "" } = {}) {
   return row([
-    ["Agent", field("Agent", { list: "products", size: 14, maxlength: 100, value: agent, autocapitalize: "off" })],
-    ["mL given", field("mL given", { size: 6, maxlength: 20, inputmode: "decimal", value: unit && unit !== "mL" ? `${dose} ${unit}` : dose })],
-    ["mL discarded", field("mL discarded", { size: 6, maxlength: 12, inputmode: "decimal", value: discarded })],
-  ], words, "Remove this agent");
+    [AGENT, field(AGENT, { list: "products", size: 14, maxlength: 100, value: agent, autocapitalize: "off" })],
+    [GIVEN, field(GIVEN, { size: 6, maxlength: 20, inputmode: "decimal", value: unit && unit !== "mL" ? `${dose} ${unit}` : dose })],
+    [DISCARDED, field(DISCARDED, { size: 6, maxlength: 12, inputmode: "decimal", value: discarded })],
+  ], words, inWords("Remove this agent"));
 }
 
 const rowsOf = (id) => [...$(id).tBodies[0].rows];
@@ -84,7 +87,7 @@ export function drawForm(fields, { lines, given }) {
   show($("given").tBodies[0], (given.length ? given : [{}]).map(doseRow));
   const others = Object.keys(fields).filter((key) => !SHOWN.includes(key));
   $("also").hidden = !others.length;
-  $("also").textContent = others.length ? `Only in the text below: ${others.join(", ")}.` : "";
+  show($("also"), others.length ? inWords("Only in the text below: {keys}.", { keys: others.join(", ") }) : "");
   showParts();
 }
 

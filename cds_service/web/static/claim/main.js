@@ -1,9 +1,10 @@
 // The claim page: the form and the text follow each other, and the verdict follows both.
-import { $, copy, el, many, say, show } from "../sandbox/dom.js";
+import { inLanguage, inWords, numberOf } from "../language.js";
+import { $, copy, el, say, show } from "../sandbox/dom.js";
 import { post, Refused } from "../sandbox/service.js";
 import { addRow, drawForm, fieldOf, fieldsOf, fillFrom, linesPasted, markCited, markFault, showParts } from "./form.js";
 import { findingOf, headOf, passedOf, undecidedOf } from "./verdict.js";
-import { startWords } from "./words.js";
+import { keepWords, startWords } from "./words.js";
 
 const PAUSE = 300; // milliseconds after the last key before the claim is reviewed
 const state = { fields: {}, text: "", answer: null, undo: [] };
@@ -18,7 +19,7 @@ async function review(content, from) {
   clearTimeout(timer);
   $("stage").setAttribute("aria-busy", "true");
   try {
-    const answer = await post("/claim", content);
+    const answer = await post(inLanguage("/claim"), content);
     if (number !== latest) return false;
     accept(answer, from);
     return true;
@@ -43,10 +44,9 @@ function accept(answer, from) {
 }
 
 function refuse(error) {
-  const message = error.message.replace(/`/g, "");
   $("fault").hidden = false;
-  $("fault").textContent = message;
-  markFault(error.expression, message);
+  show($("fault"), error.message);
+  markFault(error.expression, error.message);
   if (!state.answer) show($("verdict"));
 }
 
@@ -63,25 +63,30 @@ function draw() {
   markCited(findings);
   $("printed").textContent = state.text;
   $("jump").hidden = false;
-  $("jump").textContent = verdictNow();
+  show($("jump"), verdictNow());
   const sandbox = $("to-sandbox");
   if (sandbox) sandbox.href = `${sandbox.pathname}#case=${encodeURIComponent(state.text)}`;
 }
 
-const verdictNow = () => (state.answer.findings.length ? many(state.answer.findings.length, "finding") : state.answer.empty ? "Nothing to check" : "No findings");
+function verdictNow() {
+  const { findings, empty } = state.answer;
+  if (findings.length) return numberOf(findings.length, "{count} finding", "{count} findings");
+  return empty ? inWords("Nothing to check") : inWords("No findings");
+}
 
 // --- fixes and answers ----------------------------------------------------------------------------------------------
 
-async function change(content, done) {
+/** Change the claim; `done` are texts that say what was done. */
+async function change(content, ...done) {
   const before = state.text;
   if (!(await review(content, ""))) return;
   state.undo.push(before);
-  showDone(done);
-  say(`${done}. Now: ${verdictNow()}.`);
+  showDone(...done);
+  say(inWords("{done}. Now: {verdict}.", { done: done.join(" "), verdict: verdictNow() }));
   $("verdict").focus();
 }
 
-const acceptFix = (fix) => change({ text: fix.notation }, `Accepted: ${fix.label}`);
+const acceptFix = (fix) => change({ text: fix.notation }, inWords("Accepted: {fix}", { fix: fix.label }));
 
 /** Put an answer into the claim. What a person has to enter (null) is left to the field, which gets the focus. */
 async function answerQuestion(option, question) {
@@ -90,14 +95,15 @@ async function answerQuestion(option, question) {
   const given = chosen.filter(([, value]) => value !== null);
   if (given.some(([key]) => ["professional", "institutional"].includes(key))) for (const key of ["claim_type", "lines", "charged"]) delete fields[key];
   for (const [key, value] of given) fields[key] = value;
-  if (given.length) await change(fields, `${question} ${option.label}`);
+  if (given.length) await change(fields, question, option.label);
   const [missing] = chosen.find(([, value]) => value === null) ?? [];
   if (missing) fieldOf(missing)?.focus();
 }
 
-function showDone(text) {
+function showDone(...done) {
   $("done-box").hidden = false;
-  show($("done-box"), el("p", {}, text, " ", el("button", { type: "button", id: "undo", onclick: undo }, "Undo")));
+  const back = el("button", { type: "button", id: "undo", onclick: undo }, inWords("Undo"));
+  show($("done-box"), el("p", {}, done.map((each) => [each, " "]), back));
 }
 
 async function undo() {
@@ -108,7 +114,7 @@ async function undo() {
     start();
   } else if (!(await review({ text: before }, ""))) return;
   $("done-box").hidden = true;
-  say(before ? `Undone. Now: ${verdictNow()}.` : "Undone. The claim is empty.");
+  say(before ? inWords("Undone. Now: {verdict}.", { verdict: verdictNow() }) : inWords("Undone. The claim is empty."));
   $("verdict").focus();
 }
 
@@ -149,7 +155,7 @@ $("lines").addEventListener("paste", (event) => {
   if (!lines) return;
   event.preventDefault();
   fillFrom(event.target.closest("tr"), lines).focus();
-  say(`Pasted ${many(lines.length, "line")}.`);
+  say(numberOf(lines.length, "Pasted {count} line.", "Pasted {count} lines."));
   typed("form");
 });
 $("add-line").addEventListener("click", () => addRow("lines").focus());
@@ -161,10 +167,11 @@ new IntersectionObserver(([entry]) => $("jump").classList.toggle("seen", entry.i
 // --- the claim as a whole -------------------------------------------------------------------------------------------
 
 async function copied(button, text) {
-  const words = button.textContent;
-  button.textContent = (await copy(text)) ? "Copied" : "Could not copy";
-  say(button.textContent);
-  setTimeout(() => { button.textContent = words; }, 1500);
+  const before = [...button.childNodes];
+  const done = (await copy(text)) ? inWords("Copied") : inWords("Could not copy");
+  show(button, done);
+  say(done);
+  setTimeout(() => button.replaceChildren(...before), 1500);
 }
 
 function download() {
@@ -172,7 +179,7 @@ function download() {
   const address = URL.createObjectURL(new Blob([`${JSON.stringify(state.answer.bundle, null, 2)}\n`], { type: "application/fhir+json" }));
   el("a", { href: address, download: "claim.json" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
-  say("Downloaded as claim.json.");
+  say(inWords("Downloaded as {file}.", { file: "claim.json" }));
 }
 
 $("copy-link").addEventListener("click", (event) => copied(event.currentTarget, location.href));
@@ -205,7 +212,7 @@ function start() {
   $("text").value = "";
   $("fault").hidden = $("done-box").hidden = $("undecided-part").hidden = $("passed-part").hidden = $("jump").hidden = true;
   show($("findings"));
-  show($("verdict"), el("p", { class: "about" }, "Type the first code, or open an example."));
+  show($("verdict"), el("p", { class: "about" }, inWords("Type the first code, or open an example.")));
 }
 
 function textInAddress() {
@@ -217,6 +224,14 @@ function textInAddress() {
   }
 }
 
-startWords((answer) => change({ text: answer.notation }, "Taken from your words"));
+startWords((answer) => change({ text: answer.notation }, inWords("Taken from your words")));
+
+// The claim as it is typed stays when the page is read in another language.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("nav.languages a, .unchecked a");
+  if (!link) return;
+  link.hash = $("text").value.trim() ? encodeURIComponent($("text").value) : "";
+  keepWords();
+});
 window.addEventListener("hashchange", () => { if (textInAddress() !== state.text) start(); });
 start();

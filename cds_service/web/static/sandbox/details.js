@@ -1,5 +1,6 @@
 // The rules checked, and technical details: validation, request and response as JSON with the evidence marked.
-import { el, many } from "./dom.js";
+import { inWords, numberOf } from "../language.js";
+import { el } from "./dom.js";
 
 const LONGEST = 20000; // lines of JSON that a browser renders without delay
 
@@ -7,44 +8,44 @@ const LONGEST = 20000; // lines of JSON that a browser renders without delay
 export function checkedOf(explained) {
   const { findings, notChecked, passed } = explained;
   const flagged = new Set(findings.flatMap((each) => [each.rule, ...(each.alsoRules ?? [])]));
-  if (explained.empty) return [el("p", { class: "tally" }, explained.emptySentence), notChecked.length ? list("Not checked (not a pass)", "undecided", notChecked.map((each) => [each.rule, each.reason])) : null];
+  if (explained.empty) return [el("p", { class: "tally" }, explained.emptySentence), notChecked.length ? list(inWords("Not checked (not a pass)"), "undecided", notChecked.map((each) => [each.rule, each.reason])) : null];
   return [
-    el("p", { class: "tally" }, tally(flagged.size, "with findings", "flagged"), tally(new Set(notChecked.map((each) => each.rule)).size, "not checked", "undecided"), tally(passed.length, "passed", "passed")),
-    findings.length ? list("With findings", "flagged", findings.flatMap((each) => [each.rule, ...(each.alsoRules ?? [])].map((rule) => [rule, each.summary]))) : null,
-    notChecked.length ? list("Not checked (not a pass)", "undecided", notChecked.map((each) => [each.rule, each.reason])) : null,
-    passed.length ? el("details", { class: "passed" }, el("summary", {}, `Passed: ${many(passed.length, "rule")}`), rules(passed.map((each) => [each.rule, each.reason]))) : null,
+    el("p", { class: "tally" }, tally(flagged.size, inWords("with findings"), "flagged"), tally(new Set(notChecked.map((each) => each.rule)).size, inWords("not checked"), "undecided"), tally(passed.length, inWords("passed"), "passed")),
+    findings.length ? list(inWords("With findings"), "flagged", findings.flatMap((each) => [each.rule, ...(each.alsoRules ?? [])].map((rule) => [rule, each.summary]))) : null,
+    notChecked.length ? list(inWords("Not checked (not a pass)"), "undecided", notChecked.map((each) => [each.rule, each.reason])) : null,
+    passed.length ? el("details", { class: "passed" }, el("summary", {}, numberOf(passed.length, "Passed: {count} rule", "Passed: {count} rules")), rules(passed.map((each) => [each.rule, each.reason]))) : null,
   ];
 }
 
-const tally = (number, words, name) => el("span", { class: number ? `count ${name}` : "count" }, el("b", {}, number), ` ${words}`);
+const tally = (number, words, name) => el("span", { class: number ? `count ${name}` : "count" }, el("b", {}, number), " ", words);
 const list = (title, name, pairs) => el("div", { class: name }, el("h3", {}, title), rules(pairs));
-const rules = (pairs) => el("ul", { class: "rules" }, pairs.map(([rule, words]) => el("li", {}, el("a", { href: `/rules/${rule}` }, rule), " ", el("span", {}, words))));
+const rules = (pairs) => el("ul", { class: "rules" }, pairs.map(([rule, words]) => el("li", {}, el("a", { href: `/rules/${rule}`, dir: "ltr", translate: "no" }, rule), " ", el("span", {}, words))));
 
 /** The technical details, each folded until it is opened. */
 export function detailsOf(state, actions) {
   const { explained, request, answer, service, log } = state;
   const { faults, warnings, fetched } = explained;
   return [
-    fold("notation", "In billers' notation", () => notation(explained.notation)),
-    fold("validation", faults.length ? `FHIR validation: ${many(faults.length, "error")}` : "FHIR validation: no errors", () =>
-      faults.length ? el("ul", { class: "faults" }, faults.map((each) => el("li", {}, el("button", { type: "button", class: "ref", onclick: () => actions.point(each) }, each.location), ` ${each.message}`)))
-        : el("p", {}, "Every resource is valid FHIR R4 (checked with fhir.resources).")),
-    warnings.length ? fold("skipped", `Skipped: ${warnings.length}`, () => el("ul", {}, warnings.map((each) => el("li", {}, el("code", {}, each.location), ` ${each.message}`))), true) : null,
-    fetched.length ? fold("fetched", `Fetched by the service: ${many(fetched.length, "query", "queries")}`, () => el("ul", {}, fetched.map((each) => el("li", {}, el("code", {}, each.query))))) : null,
-    state.queries.length ? fold("queries", `Queried from the FHIR server: ${many(state.queries.length, "query", "queries")}`, () => el("ul", {}, state.queries.map((each) => el("li", {}, el("code", {}, `GET ${each.query}`), each.fault ? ` ${each.fault}` : ` ${many(each.found, "resource")}`)))) : null,
-    fold("token", "Token signed for this call", () => el("div", {}, el("p", { class: "about" }, "An EHR signs each call with its own private key. The service checks the signature in production, against the registered public key, and not in development. The public key of this page is at ", el("a", { href: "/sandbox/jwks.json" }, "/sandbox/jwks.json"), "."), json({ header: state.signed.header, claims: state.signed.claims }, "token", []))),
-    fold("request", `Request: POST /cds-services/${service}`, () => json(withoutToken(request), "request", explained.findings.flatMap((each) => each.evidence.map((seen) => seen.location)))),
-    fold("response", `Response: ${many(answer.cards.length, "card")}`, () => json(answer, "response", [])),
-    log.length ? fold("log", `Your changes: ${many(log.length, "step")}`, () => el("ol", { class: "log" }, log.map((each) => el("li", {}, each.action, ...differences(each.differences))))) : null,
+    fold("notation", inWords("In billers' notation"), () => notation(explained.notation)),
+    fold("validation", faults.length ? numberOf(faults.length, "FHIR validation: {count} error", "FHIR validation: {count} errors") : inWords("FHIR validation: no errors"), () =>
+      faults.length ? el("ul", { class: "faults" }, faults.map((each) => el("li", {}, el("button", { type: "button", class: "ref", onclick: () => actions.point(each) }, each.location), " ", each.message)))
+        : el("p", {}, inWords("Every resource is valid FHIR R4 (checked with {library}).", { library: "fhir.resources" }))),
+    warnings.length ? fold("skipped", inWords("Skipped: {count}", { count: warnings.length }), () => el("ul", {}, warnings.map((each) => el("li", {}, el("code", { dir: "ltr" }, each.location), " ", each.message))), true) : null,
+    fetched.length ? fold("fetched", numberOf(fetched.length, "Fetched by the service: {count} query", "Fetched by the service: {count} queries"), () => el("ul", {}, fetched.map((each) => el("li", {}, el("code", {}, each.query))))) : null,
+    state.queries.length ? fold("queries", numberOf(state.queries.length, "Queried from the FHIR server: {count} query", "Queried from the FHIR server: {count} queries"), () => el("ul", {}, state.queries.map((each) => el("li", {}, el("code", {}, `GET ${each.query}`), " ", each.fault || numberOf(each.found, "{count} resource", "{count} resources"))))) : null,
+    fold("token", inWords("Token signed for this call"), () => el("div", {}, el("p", { class: "about" }, inWords("An EHR signs each call with its own private key. The service checks the signature in production, against the registered public key, and not in development."), " ", inWords("The public key of this page:"), " ", el("a", { href: "/sandbox/jwks.json", dir: "ltr", translate: "no" }, "/sandbox/jwks.json")), json({ header: state.signed.header, claims: state.signed.claims }, inWords("The token as JSON"), []))),
+    fold("request", inWords("Request: {address}", { address: `POST /cds-services/${service}` }), () => json(withoutToken(request), inWords("The request as JSON"), explained.findings.flatMap((each) => each.evidence.map((seen) => seen.location)))),
+    fold("response", numberOf(answer.cards.length, "Response: {count} card", "Response: {count} cards"), () => json(answer, inWords("The response as JSON"), [])),
+    log.length ? fold("log", numberOf(log.length, "Your changes: {count} step", "Your changes: {count} steps"), () => el("ol", { class: "log" }, log.map((each) => el("li", {}, each.action, ...differences(each.differences))))) : null,
   ];
 }
 
 /** The case as coders type it, and what that leaves out. */
 function notation({ text, leftOut }) {
   return el("div", {},
-    el("p", { class: "about" }, "The same case as coders type it: ", el("a", { href: `/claim#${encodeURIComponent(text)}` }, "open it as a claim"), "."),
-    el("pre", { class: "json", tabindex: "0", role: "region", "aria-label": "The case in billers' notation" }, text),
-    leftOut.length ? el("div", {}, el("p", { class: "about" }, "It has no words for:"), el("ul", { class: "faults" }, leftOut.map((each) => el("li", {}, each)))) : null);
+    el("p", { class: "about" }, inWords("The same case as coders type it."), " ", el("a", { href: `/claim#${encodeURIComponent(text)}` }, inWords("Open it as a claim"))),
+    el("pre", { class: "json", dir: "ltr", translate: "no", tabindex: "0", role: "region", "aria-label": inWords("The case in billers' notation") }, text),
+    leftOut.length ? el("div", {}, el("p", { class: "about" }, inWords("It has no words for:")), el("ul", { class: "faults" }, leftOut.map((each) => el("li", {}, each)))) : null);
 }
 
 /** The request with the access token for the FHIR server hidden. */
@@ -59,10 +60,12 @@ function fold(id, title, content, isOpen = false) {
   return details;
 }
 
+const CHANGE = { added: inWords("added"), changed: inWords("changed"), removed: inWords("removed") };
+
 /** The differences of each changed resource, as added and removed lines. */
 export function differences(changes) {
-  return (changes ?? []).map((each) => el("div", { class: "difference" }, el("p", {}, el("b", {}, `${each.reference} `), each.change),
-    el("pre", { tabindex: "0", role: "region", "aria-label": `${each.reference}: ${each.change}` }, each.lines.map((line) => el("span", { class: line[0] === "+" ? "added" : line[0] === "-" ? "removed" : "same" }, `${line}\n`)))));
+  return (changes ?? []).map((each) => el("div", { class: "difference" }, el("p", {}, el("b", {}, each.reference), " ", CHANGE[each.change]),
+    el("pre", { dir: "ltr", translate: "no", tabindex: "0", role: "region", "aria-label": `${each.reference}: ${CHANGE[each.change]}` }, each.lines.map((line) => el("span", { class: line[0] === "+" ? "added" : line[0] === "-" ? "removed" : "same" }, `${line}\n`)))));
 }
 
 // --- JSON -----------------------------------------------------------------------------------------------------------
@@ -71,10 +74,10 @@ function json(value, name, marked) {
   const lines = [...printed(value, "", "", "", "")];
   const shown = lines.slice(0, LONGEST);
   const isMarked = (path) => marked.some((each) => isWithin(path, each));
-  const region = el("pre", { class: "json", tabindex: "0", role: "region", "aria-label": `The ${name} as JSON` },
+  const region = el("pre", { class: "json", dir: "ltr", translate: "no", tabindex: "0", role: "region", "aria-label": name },
     shown.map(({ path, text }) => el("span", { class: isMarked(path) ? "line evidence" : "line", "data-path": path }, `${text}\n`)));
-  return el("div", {}, marked.length ? el("p", { class: "about" }, "Highlighted: evidence of the cards.") : null, region,
-    lines.length > LONGEST ? el("p", { class: "about" }, `First ${LONGEST} of ${lines.length} lines; download the case to see all.`) : null);
+  return el("div", {}, marked.length ? el("p", { class: "about" }, inWords("Highlighted: evidence of the cards.")) : null, region,
+    lines.length > LONGEST ? el("p", { class: "about" }, inWords("First {shown} of {all} lines; download the case to see all.", { shown: LONGEST, all: lines.length })) : null);
 }
 
 /** The lines of a value, each with its path. */

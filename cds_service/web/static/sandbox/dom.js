@@ -1,4 +1,7 @@
-// Helpers: elements, plurals and dates, announcements for screen readers, the clipboard.
+// Helpers: elements, announcements for screen readers, the clipboard.
+import { inWords, language, marked } from "../language.js";
+
+export { dayOf } from "../language.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -11,13 +14,13 @@ export function el(tag, attributes = {}, ...children) {
     else if (name === "class") node.className = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false));
+  node.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false).map(marked));
   return node;
 }
 
 /** Replace the content of an element. */
 export function show(holder, ...children) {
-  holder.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  holder.replaceChildren(...children.flat(Infinity).filter(Boolean).map(marked));
 }
 
 /** Announce a text to screen readers. */
@@ -26,10 +29,10 @@ export function say(text) {
   requestAnimationFrame(() => { $("status").textContent = text; });
 }
 
-export const many = (number, one, more = `${one}s`) => `${number} ${number === 1 ? one : more}`;
+const GENDER = { female: inWords("female"), male: inWords("male"), other: inWords("other gender"), unknown: inWords("gender unknown") };
 
-const DAY = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-export const dayOf = (iso) => (iso ? DAY.format(new Date(`${iso.slice(0, 10)}T00:00:00Z`)) : "no date");
+/** A gender as FHIR has it; in English as it is. */
+export const genderOf = (code) => (language === "en" ? code : GENDER[code] ?? code);
 
 /** Nodes of HTML that this service rendered from Markdown; the content security policy blocks scripts. */
 export function markup(html) {

@@ -1,12 +1,13 @@
 // The form to change a charge or an administration; each change is reviewed while it is typed.
-import { el, say } from "./dom.js";
+import { inWords } from "../language.js";
+import { el, say, show } from "./dom.js";
 
 const FIELDS = {
-  code: { label: "Code", size: 7, spelling: "characters" },
-  units: { label: "Units", size: 4, mode: "decimal" },
-  modifiers: { label: "Modifiers, separated by commas", size: 8 },
-  day: { label: "Date", type: "date" },
-  ml: { label: "mL given", size: 5, mode: "decimal" },
+  code: { label: inWords("Code"), size: 7, spelling: "characters" },
+  units: { label: inWords("Units"), size: 4, mode: "decimal" },
+  modifiers: { label: inWords("Modifiers, separated by commas"), size: 8 },
+  day: { label: inWords("Date"), type: "date" },
+  ml: { label: inWords("mL given"), size: 5, mode: "decimal" },
 };
 const PAUSE = 350; // milliseconds after the last key before a change is reviewed
 
@@ -17,7 +18,7 @@ export function editForm(entry, actions) {
   const inputs = Object.keys(FIELDS).filter((name) => current[name] !== undefined).map((name) => [name, input(name, current[name])]);
   const fault = el("p", { class: "fault", role: "alert", hidden: true });
   const target = { path: entry.path, within: entry.within ?? "" };
-  const label = entry.path ? `Change ${entry.title}` : "Add a charge";
+  const label = entry.path ? inWords("Change {charge}", { charge: entry.title }) : inWords("Add a charge");
   let timer = 0;
 
   const edit = () => ({ ...target, ...Object.fromEntries(inputs.map(([name, { field }]) => [name, valueOf(name, field.value)])) });
@@ -28,7 +29,7 @@ export function editForm(entry, actions) {
       await actions.edit(before, content);
       return true;
     } catch (error) {
-      fault.textContent = error.message.replace(/`/g, "");
+      show(fault, error.message);
       fault.hidden = false;
       inputs.find(([name]) => name === error.expression)?.[1].field.setAttribute("aria-invalid", "true");
       return false;
@@ -38,18 +39,18 @@ export function editForm(entry, actions) {
   const save = async (event) => {
     event.preventDefault();
     clearTimeout(timer);
-    if (await attempt(edit())) actions.saved(before, entry.path ? `Changed ${entry.title}` : "Added a charge");
+    if (await attempt(edit())) actions.saved(before, entry.path ? inWords("Changed {charge}", { charge: entry.title }) : inWords("Added a charge"));
   };
   const cancel = () => { clearTimeout(timer); actions.cancel(before); };
   const remove = async () => {
     clearTimeout(timer);
-    if (await attempt({ ...target, remove: true })) actions.saved(before, `Removed ${entry.title}`);
+    if (await attempt({ ...target, remove: true })) actions.saved(before, inWords("Removed {charge}", { charge: entry.title }));
   };
 
   return el("form", { class: "edit", onsubmit: save, oninput: onInput, "aria-label": label, onkeydown: (event) => { if (event.key === "Escape") cancel(); } },
     el("div", { class: "fields" }, inputs.map(([, { whole }]) => whole)), fault,
-    el("p", { class: "buttons" }, el("button", { type: "submit", class: "main" }, "Save"), el("button", { type: "button", onclick: cancel }, "Cancel"),
-      entry.path && current.code !== undefined ? el("button", { type: "button", onclick: remove }, "Remove this charge") : null));
+    el("p", { class: "buttons" }, el("button", { type: "submit", class: "main" }, inWords("Save")), el("button", { type: "button", onclick: cancel }, inWords("Cancel")),
+      entry.path && current.code !== undefined ? el("button", { type: "button", onclick: remove }, inWords("Remove this charge")) : null));
 }
 
 function input(name, value) {
@@ -79,4 +80,4 @@ export function offsetOf(text, line, column) {
 }
 
 /** Announce an error to screen readers. */
-export const announce = (error) => say(error.message.replace(/`/g, ""));
+export const announce = (error) => say(error.message);

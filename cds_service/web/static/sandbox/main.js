@@ -1,7 +1,8 @@
 // The sandbox: opens cases, calls the service, and acts as the EHR around it.
-import { cardOf, overriddenOf, verdictOf } from "./cards.js";
+import { STOP, capital, inLanguage, inWords, keepEnglish, language, numberOf } from "../language.js";
+import { cardOf, overriddenOf, textsOf, verdictOf } from "./cards.js";
 import { checkedOf, detailsOf, differences, pointAt } from "./details.js";
-import { $, copy, el, many, say, show } from "./dom.js";
+import { $, copy, el, say, show } from "./dom.js";
 import { announce, excerpt, offsetOf } from "./forms.js";
 import { connectForm } from "./connect.js";
 import { call, feedback, get, post, Refused } from "./service.js";
@@ -23,7 +24,7 @@ async function openSample(name, push = true) {
   const link = document.querySelector(`.picker a[data-sample="${CSS.escape(name)}"]`);
   markCurrent(name);
   try {
-    const built = await get(`/sandbox/samples/${name.split("/").map(encodeURIComponent).join("/")}`);
+    const built = await get(inLanguage(`/sandbox/samples/${name.split("/").map(encodeURIComponent).join("/")}`));
     if (opening !== name) return;
     if (push) history.pushState({ sample: name }, "", `?sample=${name}`);
     await open(built, { sample: name, title: link?.dataset.about ?? name });
@@ -53,9 +54,10 @@ async function review({ keepTimeline = false } = {}) {
   const number = ++latest;
   $("stage").setAttribute("aria-busy", "true");
   try {
-    const [{ answer, signed }, explained] = await Promise.all([call(`/cds-services/${state.service}`, state.request), post("/sandbox/explain", state.request)]);
+    const [{ answer, signed }, explained] = await Promise.all([call(`/cds-services/${state.service}`, state.request), post(inLanguage("/sandbox/explain"), state.request)]);
     if (number !== latest) return;
     Object.assign(state, { answer, signed, explained });
+    keepEnglishCards();
     draw(keepTimeline);
   } catch (error) {
     if (number === latest) showError(error);
@@ -65,11 +67,18 @@ async function review({ keepTimeline = false } = {}) {
   }
 }
 
+/** Tell cards apart that the service has in English only: their summary is not that of the finding in the language. */
+function keepEnglishCards() {
+  if (language === "en") return;
+  const isSaid = (card) => findingOf(card)?.summary === card.summary && !state.explained.untranslated.includes(card.summary);
+  for (const card of state.answer.cards) if (!isSaid(card)) keepEnglish(textsOf(card));
+}
+
 function showError(error) {
   $("stage").setAttribute("aria-busy", "false");
-  $("case-title").textContent = state.title || "No case is open";
-  show($("verdict"), el("div", { class: "verdict refused" }, el("p", { class: "head" }, error.status === 404 ? "Case not found" : "The service rejected this request"),
-    el("p", {}, `${error.message.replace(/`/g, "")}${error.status >= 400 ? ` (HTTP ${error.status})` : ""}`)));
+  $("case-title").textContent = state.title || inWords("No case is open");
+  show($("verdict"), el("div", { class: "verdict refused" }, el("p", { class: "head" }, error.status === 404 ? inWords("Case not found") : inWords("The service rejected this request")),
+    el("p", {}, error.message, error.status >= 400 ? ` (HTTP ${error.status})` : "")));
   for (const id of ["cards", "timeline", "checked", "details"]) show($(id));
   announce(error);
 }
@@ -81,9 +90,9 @@ const findingOf = (card) => state.explained.findings.find((each) => Object.value
 function draw(keepTimeline) {
   const { answer, explained } = state;
   const cards = answer.cards;
-  $("case-title").textContent = state.title;
+  show($("case-title"), state.title);
   $("case-facts").textContent = factsOf(explained.timeline);
-  show($("notes"), state.notes.map((each) => el("li", {}, `${each[0].toUpperCase()}${each.slice(1)}.`)));
+  show($("notes"), state.notes.map((each) => el("li", {}, capital(each), STOP)));
   drawHook();
   $("copy-link").hidden = !state.sample;
   $("again").hidden = !state.log.length;
@@ -104,15 +113,15 @@ function drawHook() {
   const hook = state.request.hook.split(".").pop();
   for (const each of document.querySelectorAll("[name=hook]")) {
     each.checked = each.value === hook;
-    if (each.checked) $("hook-about").textContent = `${each.closest("label").title} Hook: ${state.request.hook}.`;
+    if (each.checked) $("hook-about").textContent = `${each.closest("label").title} ${inWords("Hook: {hook}.", { hook: state.request.hook })}`;
   }
 }
 
 /** Show the last action with an Undo button and its differences. */
 function showDone(action, changes = []) {
   $("done").hidden = false;
-  show($("done"), el("p", {}, el("b", {}, action), " ", el("button", { type: "button", id: "undo", onclick: undo }, "Undo")),
-    changes.length ? el("details", {}, el("summary", {}, `Changes: ${many(changes.length, "resource")}`), differences(changes)) : null);
+  show($("done"), el("p", {}, el("b", {}, action), " ", el("button", { type: "button", id: "undo", onclick: undo }, inWords("Undo"))),
+    changes.length ? el("details", {}, el("summary", {}, numberOf(changes.length, "Changes: {count} resource", "Changes: {count} resources")), differences(changes)) : null);
 }
 
 // --- the user's actions ---------------------------------------------------------------------------------------------
@@ -129,11 +138,11 @@ async function undo() {
   state.origin = { request: last.before, service: state.service, notes: [] };
   $("done").hidden = true;
   await review();
-  say("Undone. Feedback that was sent cannot be withdrawn.");
+  say(inWords("Undone. Feedback that was sent cannot be withdrawn."));
   $("verdict").focus();
 }
 
-const verdictNow = () => (state.answer.cards.length ? many(state.answer.cards.length, "card") : "no cards");
+const verdictNow = () => (state.answer.cards.length ? numberOf(state.answer.cards.length, "{count} card", "{count} cards") : inWords("no cards"));
 
 const actions = {
   request: () => state.request,
@@ -142,15 +151,15 @@ const actions = {
   async accept(card, suggestion) {
     try {
       const before = state.request;
-      const changed = await post("/sandbox/accept", { request: before, actions: suggestion.actions ?? [] });
+      const changed = await post(inLanguage("/sandbox/accept"), { request: before, actions: suggestion.actions ?? [] });
       await feedback(state.service, card.uuid, "accepted", { acceptedSuggestions: [{ id: suggestion.uuid }] });
       state.request = changed.request;
-      remember(`Accepted: ${suggestion.label}`, before, changed.differences);
+      remember(inWords("Accepted: {fix}", { fix: suggestion.label }), before, changed.differences);
       await review();
-      showDone(`Accepted: ${suggestion.label}. Feedback sent.`, changed.differences);
-      say(`Accepted. Feedback sent; now ${verdictNow()}.`);
+      showDone(inWords("Accepted: {fix}. Feedback sent.", { fix: suggestion.label }), changed.differences);
+      say(inWords("Accepted. Feedback sent; now {cards}.", { cards: verdictNow() }));
     } catch (error) {
-      showDone(`Not accepted: ${error.message}`);
+      showDone(inWords("Not accepted: {fault}", { fault: error.message }));
     }
     $("verdict").focus();
   },
@@ -160,21 +169,21 @@ const actions = {
     try {
       await feedback(state.service, card.uuid, "overridden", Object.keys(overrideReason).length ? { overrideReason } : {});
     } catch (error) {
-      showDone(`Not overridden: ${error.message}`);
+      showDone(inWords("Not overridden: {fault}", { fault: error.message }));
       return;
     }
     const finding = findingOf(card);
-    remember(`Overridden: ${card.summary}`, state.request);
-    if (finding) state.overridden.set(finding.id, { words: reason?.display ?? "no reason" });
+    remember(inWords("Overridden: {card}", { card: card.summary }), state.request);
+    if (finding) state.overridden.set(finding.id, { words: reason?.display ?? inWords("no reason") });
     draw(false);
-    showDone("Overridden. Feedback sent.");
-    say("Overridden. Feedback sent.");
+    showDone(inWords("Overridden. Feedback sent."));
+    say(inWords("Overridden. Feedback sent."));
     $("verdict").focus();
   },
 
   /** Review a change while it is typed; the form stays open. */
   async edit(before, content) {
-    const changed = await post("/sandbox/edit", { request: before, edit: content });
+    const changed = await post(inLanguage("/sandbox/edit"), { request: before, edit: content });
     state.request = changed.request;
     state.lastChanges = changed.differences;
     await review({ keepTimeline: true });
@@ -182,8 +191,8 @@ const actions = {
   saved(before, action) {
     remember(action, before, state.lastChanges);
     draw(false);
-    showDone(`${action}.`, state.lastChanges);
-    say(`${action}; now ${verdictNow()}.`);
+    showDone([action, STOP], state.lastChanges);
+    say(inWords("{action}; now {cards}.", { action, cards: verdictNow() }));
     $("verdict").focus();
   },
   async cancel(before) {
@@ -201,13 +210,13 @@ function restore(id) {
 
 async function changeHook(hook) {
   try {
-    const built = await post(`/sandbox/request?hook=${encodeURIComponent(hook)}`, state.origin.request);
+    const built = await post(inLanguage(`/sandbox/request?hook=${encodeURIComponent(hook)}`), state.origin.request);
     Object.assign(state, { request: built.request, service: built.service, notes: built.notes });
     await review();
-    say(`Called on another hook; now ${verdictNow()}.`);
+    say(inWords("Called on another hook; now {cards}.", { cards: verdictNow() }));
   } catch (error) {
     drawHook();
-    show($("notes"), el("li", { class: "fault" }, `Not possible with this case: ${error.message.replace(/`/g, "")}.`));
+    show($("notes"), el("li", { class: "fault" }, inWords("Not possible with this case:"), " ", error.message, STOP));
     announce(error);
   }
 }
@@ -230,12 +239,12 @@ function download() {
   const link = el("a", { href: address, download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
-  say(`Downloaded as ${name}.`);
+  say(inWords("Downloaded as {file}.", { file: name }));
 }
 
 async function copied(button, text) {
   const words = button.textContent;
-  button.textContent = (await copy(text)) ? "Copied" : "Could not copy";
+  button.textContent = (await copy(text)) ? inWords("Copied") : inWords("Could not copy");
   say(button.textContent);
   setTimeout(() => { button.textContent = words; }, 1500);
 }
@@ -243,7 +252,7 @@ async function copied(button, text) {
 // --- the user's own case --------------------------------------------------------------------------------------------
 
 async function openText(text, title, hook = "") {
-  const built = await post(`/sandbox/request${hook ? `?hook=${encodeURIComponent(hook)}` : ""}`, text);
+  const built = await post(inLanguage(`/sandbox/request${hook ? `?hook=${encodeURIComponent(hook)}` : ""}`), text);
   history.pushState({}, "", location.pathname);
   markCurrent("");
   await open(built, { title });
@@ -252,7 +261,7 @@ async function openText(text, title, hook = "") {
 function showTextError(error, text) {
   const found = excerpt(text, error.message);
   const place = error.expression && !error.message.includes(error.expression) ? ` (${error.expression})` : "";
-  show($("own-fault"), el("div", { class: "fault" }, el("p", {}, `Could not be parsed: ${error.message.replace(/`/g, "")}${place}.`), found?.node));
+  show($("own-fault"), el("div", { class: "fault" }, el("p", {}, inWords("Could not be parsed:"), " ", error.message, place, STOP), found?.node));
   if (found && $("own-text").value === text) {
     const at = offsetOf(text, found.line, found.column);
     $("own-text").focus();
@@ -263,7 +272,7 @@ function showTextError(error, text) {
 async function submitText(text, title) {
   show($("own-fault"));
   if (!text.trim()) {
-    show($("own-fault"), el("p", { class: "fault" }, "Paste a case or choose a file."));
+    show($("own-fault"), el("p", { class: "fault" }, inWords("Paste a case or choose a file.")));
     return;
   }
   try {
@@ -300,7 +309,7 @@ function find(event) {
     group.hidden = !any;
     group.open = words.length > 0 && any;
   }
-  $("found").textContent = words.length ? (count ? many(count, "case") : "No case matches all of these words.") : "";
+  $("found").textContent = words.length ? (count ? numberOf(count, "{count} case", "{count} cases") : inWords("No case matches all of these words.")) : "";
 }
 
 document.addEventListener("click", (event) => {
@@ -342,7 +351,7 @@ connectForm(hooks, async (built, title) => {
 });
 $("open-connect").addEventListener("click", () => $("connect").showModal());
 $("open-own").addEventListener("click", () => $("own").showModal());
-$("own-form").addEventListener("submit", (event) => { event.preventDefault(); submitText($("own-text").value, "Your own case"); });
+$("own-form").addEventListener("submit", (event) => { event.preventDefault(); submitText($("own-text").value, inWords("Your own case")); });
 $("own-file").addEventListener("change", (event) => submitFile(event.target.files[0]));
 window.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
 window.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dropping"); });
@@ -363,12 +372,12 @@ function caseInAddress() {
 
 function start(isFirst = true) {
   const typed = caseInAddress();
-  if (typed) return openText(typed, "Your own case").catch((error) => { state.title = "Your own case"; showError(error); });
+  if (typed) return openText(typed, inWords("Your own case")).catch((error) => { state.title = inWords("Your own case"); showError(error); });
   const wanted = new URLSearchParams(location.search).get("sample");
   const first = document.querySelector("a[data-sample]")?.dataset.sample;
   if (wanted || first) return openSample(wanted ?? first, false);
   $("stage").setAttribute("aria-busy", "false");
-  $("case-title").textContent = "Open your own case";
+  $("case-title").textContent = inWords("Open your own case");
   return isFirst ? $("own").showModal() : null;
 }
 

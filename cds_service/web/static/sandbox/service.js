@@ -1,9 +1,12 @@
 // Calls of this service.
+import { inWords, keepEnglish, language } from "../language.js";
 
-/** An error response: the message and the invalid member. */
+/** An error response: the message and the invalid member. Messages are English, unless the response names its language. */
 export class Refused extends Error {
-  constructor(status, issue) {
-    super(issue?.diagnostics ?? `the service returned ${status}`);
+  constructor(status, issue, spoken = "en") {
+    const message = issue?.diagnostics?.replace(/`/g, "");
+    super(message ?? inWords("the service returned {status}", { status: `${status}` }));
+    if (message && spoken !== language) keepEnglish([message]);
     this.status = status;
     this.expression = issue?.expression?.[0] ?? "";
   }
@@ -14,10 +17,11 @@ async function answer(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Refused(0, { diagnostics: "the service cannot be reached" });
+    throw new Refused(0, { diagnostics: inWords("the service cannot be reached") }, language);
   }
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, body.issue?.[0]);
+  if (!response.ok) throw new Refused(response.status, body.issue?.[0], body.language);
+  keepEnglish(body.untranslated ?? []);
   return body;
 }
 
@@ -33,7 +37,8 @@ export const post = (path, content, headers = {}) =>
 /** A call of a CDS Hooks service, with a token signed for it as an EHR would. */
 export async function call(path, content) {
   const signed = await post("/sandbox/token", { path });
-  return { answer: await post(path, content, { Authorization: `Bearer ${signed.token}` }), signed };
+  // A card is in the page's language if the service has it there.
+  return { answer: await post(path, content, { Authorization: `Bearer ${signed.token}`, "Accept-Language": language }), signed };
 }
 
 /** Send feedback on a card. */
