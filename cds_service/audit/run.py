@@ -315,7 +315,11 @@ def _write(
 def _write_report(database: duckdb.DuckDBPyConnection, out: Path, summary: dict[str, Any], words: ReportWords) -> None:
     """Write the report; in another language than English, the English one beside it."""
     for name, html in html_report.rendered(summary, _querying(database)(DRILL_DOWN), words):
-        output_files.write_atomically(out / name, lambda path, html=html: path.write_text(html, encoding="utf-8"))
+        output_files.write_atomically(out / name, partial(_write_text, html))
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

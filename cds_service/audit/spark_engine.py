@@ -279,7 +279,9 @@ def _rows_in(frames: Iterator[Any]) -> Iterator[tuple[str, str, str, str, bool]]
 
 
 def _result_rows(tally: AuditTally) -> list[tuple[str, str]]:
-    rows = [("finding", each) for each in tally.findings] + [("skipped", each) for each in tally.skipped]
+    rows: list[tuple[str, Any]] = [("finding", each) for each in tally.findings] + [
+        ("skipped", each) for each in tally.skipped
+    ]
     rows += [
         ("count", dict(zip(output_files.COUNTS.names, (*key, number), strict=True)))
         for key, number in tally.counts.items()

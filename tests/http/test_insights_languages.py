@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from cds_service import app as composition
 from cds_service.languages.catalogs import Catalogs
 from cds_service.settings import Settings
+from cds_service.wiring import create_catalogs
 from tests.http.test_patient import pseudo, pseudo_catalogs
 from tests.http.test_reference_languages import english_in, seen_on
 from tests.support.call_history import OWN, written
@@ -64,7 +65,7 @@ def test_without_calls_and_without_a_database_too(tmp_path: Path) -> None:
 
 
 def test_numbers_days_and_shares_are_those_of_the_language(filled: str) -> None:
-    client = client_of(composition.create_catalogs(), filled)
+    client = client_of(create_catalogs(), filled)
     german, arabic = client.get("/insights?lang=de").text, client.get("/insights?lang=ar").text
     assert "33\N{NO-BREAK SPACE}%" in german
     assert '<html lang="ar" dir="rtl">' in arabic
@@ -76,7 +77,7 @@ def test_numbers_days_and_shares_are_those_of_the_language(filled: str) -> None:
 
 
 def test_the_choice_stays_and_the_tables_stay_english(filled: str) -> None:
-    client = client_of(composition.create_catalogs(), filled)
+    client = client_of(create_catalogs(), filled)
     response = client.get("/insights?lang=vi&weeks=4")
     assert response.headers["Content-Language"] == "vi, en"
     assert "lang=vi" in response.headers["Set-Cookie"]
@@ -85,12 +86,12 @@ def test_the_choice_stays_and_the_tables_stay_english(filled: str) -> None:
     again = client.get("/insights")
     assert '<html lang="vi">' in again.text
     assert "A machine translated this page. No person who knows this field has checked" in again.text
-    english = client_of(composition.create_catalogs(), filled)
+    english = client_of(create_catalogs(), filled)
     for name in TABLES:
         assert client.get(f"/insights/{name}.csv?lang=vi").data == english.get(f"/insights/{name}.csv").data
     for path in ("/insights", "/insights/cards.csv"):
         refused = client.get(f"{path}?lang=xx")
-        assert (refused.status_code, refused.json["issue"][0]["expression"]) == (400, ["lang"])
+        assert (refused.status_code, refused.get_json()["issue"][0]["expression"]) == (400, ["lang"])
 
 
 def test_no_catalog_is_read_for_english(filled: str, tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ async function openSample(name, push = true) {
     const built = await get(inLanguage(`/sandbox/samples/${name.split("/").map(encodeURIComponent).join("/")}`));
     if (opening !== name) return;
     if (push) history.pushState({ sample: name }, "", `?sample=${name}`);
-    await open(built, { sample: name, title: link?.dataset.about ?? name });
+    const title = link?.dataset.about ?? name;
+    if (link?.querySelector(".untranslated")?.textContent === title) keepEnglish([title]);
+    await open(built, { sample: name, title });
   } catch (error) {
     if (opening === name) showError(error);
   }
@@ -113,7 +115,7 @@ function drawHook() {
   const hook = state.request.hook.split(".").pop();
   for (const each of document.querySelectorAll("[name=hook]")) {
     each.checked = each.value === hook;
-    if (each.checked) $("hook-about").textContent = `${each.closest("label").title} ${inWords("Hook: {hook}.", { hook: state.request.hook })}`;
+    if (each.checked) show($("hook-about"), each.closest("label").title, " ", inWords("Hook: {hook}.", { hook: state.request.hook }));
   }
 }
 
