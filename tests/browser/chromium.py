@@ -122,7 +122,7 @@ def looking(browser: Browser, address: str, width: int = 1280, scheme: Scheme = 
     page.on("pageerror", lambda error: seen.faults.append(f"error: {error}"))
     page.on("request", on_request)
     yield seen
-    # A page may show the first refusal while a second call is under way, and the console tells of each after its answer.
+    # A page may show a first refusal while a second call is under way, and the console tells of each after its answer.
     deadline = time.monotonic() + PATIENCE / 1000
     while len(refused(seen)) < seen.refusals and time.monotonic() < deadline:
         page.wait_for_timeout(20)
