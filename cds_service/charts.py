@@ -32,7 +32,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How the language of a page writes a number, and a share of 0 to 1; in English by default."""
+    """Writes a number, and a share of 0 to 1, as the language of a page does; in English by default."""
 
     number: Callable[[int | Decimal], str] = "{:,}".format
     percent: Callable[[float], str] = "{:.0%}".format

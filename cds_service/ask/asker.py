@@ -50,7 +50,7 @@ class Asker:
 
     @property
     def recognizer(self) -> Recognizer:
-        """What recognizes the parts of English texts."""
+        """Recognizes the parts of English texts."""
         return self._reader.english
 
     def ask(self, question: str, language: Language = ENGLISH) -> Answer:

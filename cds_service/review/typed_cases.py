@@ -99,7 +99,7 @@ class ReviewedCase:
 
     @property
     def details(self) -> dict[str, Callable[[Callable[[str], str]], str]]:
-        """What makes the detail of each finding, by its id; it takes what says the texts."""
+        """Functions that make the detail of each finding, by its id, with the one that says texts."""
         findings = self.answer.review.findings
         ids = finding_ids(findings)
         return {each: partial(detail_of, rule, finding) for each, (rule, finding) in zip(ids, findings, strict=True)}

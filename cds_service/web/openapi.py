@@ -19,7 +19,6 @@ from cds_service.cdshooks.messages import (
 )
 from cds_service.cdshooks.services import Discovery, Service
 from cds_service.fhir.sources import PREFETCH_KEYS
-from cds_service.languages.known import LANGUAGES
 from cds_service.review.claim_files import ClaimFileReport
 from cds_service.review.patient import Explanation
 from cds_service.review.report import Report
@@ -29,8 +28,11 @@ from cds_service.web.languages import PARAMETER
 from cds_service.web.openapi_errors import ERROR_HEADERS, ERRORS
 from cds_service.web.openapi_schemas import (
     ACCEPTED_NEEDS_SUGGESTIONS,
+    ANSWER_LANGUAGE,
     CARD_LANGUAGE,
     FLAT_REASON_NEEDS_CODE,
+    LANGUAGE_TAG,
+    PAGE_LANGUAGE,
     components,
     never_null,
     request_name,
@@ -229,40 +231,42 @@ def _claim() -> Json:
         each["responses"]["200"] = {"description": "The page", "content": _HTML}
     return {
         "/claim/notation": {"get": guide},
-        "/claim": {"get": page, "post": review | {"parameters": [_ANSWER_LANGUAGE], "requestBody": _body(CLAIM_CASE)}},
+        "/claim": {"get": page, "post": review | {"parameters": [ANSWER_LANGUAGE], "requestBody": _body(CLAIM_CASE)}},
     }
 
 
 def _reference_pages(names: DocumentedNames) -> Json:
     """The reference pages: HTML or JSON, by `Accept`."""
     return {
-        "/ask": {
-            "get": _answered(
-                _page("ask", "A question in words, answered from the tables and rules", _QUESTION, _LANGUAGE)
+        "/ask": {"get": _answered(_page("ask", "A question, answered from tables and rules", _QUESTION, PAGE_LANGUAGE))},
+        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", _QUERY, PAGE_LANGUAGE)},
+        "/codes/{code}": {
+            "get": _page("code", "A code: dates, edits, limits, sources", _in_path("code", names.codes), PAGE_LANGUAGE)
+        },
+        "/rules": {"get": _page("rules", "All rules", PAGE_LANGUAGE)},
+        "/modifiers": {"get": _page("modifiers", "The modifiers of the codes in scope", PAGE_LANGUAGE)},
+        "/modifiers/{name}": {
+            "get": _page(
+                "modifier", "A modifier: meaning, codes, rules", _in_path("name", names.modifiers), PAGE_LANGUAGE
             )
         },
-        "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", _QUERY, _LANGUAGE)},
-        "/codes/{code}": {
-            "get": _page("code", "A code: dates, edits, limits, sources", _in_path("code", names.codes), _LANGUAGE)
-        },
-        "/rules": {"get": _page("rules", "All rules", _LANGUAGE)},
-        "/modifiers": {"get": _page("modifiers", "The modifiers of the codes in scope", _LANGUAGE)},
-        "/modifiers/{name}": {
-            "get": _page("modifier", "A modifier: meaning, codes, rules", _in_path("name", names.modifiers), _LANGUAGE)
-        },
         "/glossary": {
-            "get": _page("glossary", "Words of billing, and the articles of the site's Medicare contractors", _LANGUAGE)
+            "get": _page(
+                "glossary", "Words of billing, and the articles of the site's Medicare contractors", PAGE_LANGUAGE
+            )
         },
-        "/tables": {"get": _page("tables", "The built-in tables, and the loaded releases of CMS", _LANGUAGE)},
+        "/tables": {"get": _page("tables", "The built-in tables, and the loaded releases of CMS", PAGE_LANGUAGE)},
         "/rules/{rule_id}": {
-            "get": _page("rule", "A rule: what it flags, why, examples", _in_path("rule_id", names.rules), _LANGUAGE)
+            "get": _page(
+                "rule", "A rule: what it flags, why, examples", _in_path("rule_id", names.rules), PAGE_LANGUAGE
+            )
         },
     }
 
 
 def _for_patients(names: DocumentedNames) -> Json:
     """Charges in plain words, in several languages."""
-    code = _page("code-for-patients", "A code in plain words, to print", _in_path("code", names.codes), _LANGUAGE)
+    code = _page("code-for-patients", "A code in plain words, to print", _in_path("code", names.codes), PAGE_LANGUAGE)
     claim = _operation(
         "claim-for-patients",
         "The lines of a claim in plain words, to print",
@@ -276,24 +280,13 @@ def _for_patients(names: DocumentedNames) -> Json:
     body["content"][FORM] = {"schema": _CLAIM_FORM}
     return {
         "/codes/{code}/patient": {"get": code},
-        "/claim/patient": {"post": claim | {"parameters": [_LANGUAGE], "requestBody": body}},
+        "/claim/patient": {"post": claim | {"parameters": [PAGE_LANGUAGE], "requestBody": body}},
     }
 
 
-_LANGUAGE_TAG: Json = {"type": "string", "enum": [each.tag for each in LANGUAGES]}
-_LANGUAGE: Json = {
-    "name": PARAMETER,
-    "in": "query",
-    "schema": _LANGUAGE_TAG,
-    "description": "The language. Default: the one that was chosen before (a cookie), else by `Accept-Language`",
-}
-_ANSWER_LANGUAGE: Json = _LANGUAGE | {
-    "description": "The language of the texts; those that stay English are listed in `untranslated`. Default: English, "
-    "without that list",
-}
 _CLAIM_FORM: Json = {
     "type": "object",
-    "properties": {"text": {"type": "string"}, PARAMETER: _LANGUAGE_TAG},
+    "properties": {"text": {"type": "string"}, PARAMETER: LANGUAGE_TAG},
     "required": ["text"],
     "additionalProperties": False,
 }

@@ -6,6 +6,8 @@ import msgspec
 
 from cds_service.cdshooks.messages import Request
 from cds_service.cdshooks.services import Service, hook_name
+from cds_service.languages.known import LANGUAGES
+from cds_service.web.languages import PARAMETER
 
 Json = dict[str, Any]
 
@@ -35,6 +37,18 @@ FLAT_REASON_NEEDS_CODE: Json = {
     ]
 }
 
+
+LANGUAGE_TAG: Json = {"type": "string", "enum": [each.tag for each in LANGUAGES]}
+PAGE_LANGUAGE: Json = {
+    "name": PARAMETER,
+    "in": "query",
+    "schema": LANGUAGE_TAG,
+    "description": "The language. Default: the one that was chosen before (a cookie), else by `Accept-Language`",
+}
+ANSWER_LANGUAGE: Json = PAGE_LANGUAGE | {
+    "description": "The language of the texts; those that stay English are listed in `untranslated`. Default: English, "
+    "without that list",
+}
 
 CARD_LANGUAGE: Json = {
     "name": "Accept-Language",

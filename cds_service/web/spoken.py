@@ -60,7 +60,7 @@ class Speaker:
         app.jinja_env.filters |= {name: self._on_page(function) for name, function in FILTERS.items()}
 
     def speech(self) -> Speech:
-        """What says the texts of the page that is being made."""
+        """Says the texts of the page that is being made."""
         language = page_language()
         found: Speech | None = g.get("speech")
         if found is None or found.language is not language:

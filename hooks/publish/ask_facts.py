@@ -259,7 +259,7 @@ def _product(entry: Product) -> Told:
 
 
 def _about_product(entry: Product) -> Iterator[Worded]:
-    """What else a product's sentence tells, each with the sign before it."""
+    """Further parts of a product's sentence, each with the sign before it."""
     if entry.units_per_vial and entry.vial_from_memory:
         yield worded(", {units} units in a vial (from memory: verify)", units=entry.units_per_vial)
     elif entry.units_per_vial:

@@ -70,7 +70,9 @@ def test_a_call_chooses_the_language_of_its_cards(speaking: Speaking, asked: str
     assert response.headers["Content-Language"] == "vi, en"
     assert "Content-Language" not in english.headers
     assert response.json.get("extension") == english.json.get("extension")
-    for own, card in zip(english.json["cards"], response.json["cards"], strict=True):
+    pairs = list(zip(english.json["cards"], response.json["cards"], strict=True))
+    assert pairs
+    for own, card in pairs:
         assert card["summary"] != own["summary"]
         assert f"**{pseudo('Why')}**" in card["detail"]
         assert pseudo("A machine translated this card.") in card["detail"]
@@ -148,8 +150,9 @@ def test_a_registered_language_is_that_of_calls_that_ask_for_none(
 def test_a_card_is_in_one_language_and_its_facts_are_those_of_the_english_one(tag: str) -> None:
     """With the catalogs as they are: complete or not, no card mixes languages."""
     client = composition.create_app(Settings(mode="development")).test_client()
-    english, other = called(client), called(client, tag)
-    for own, card in zip(english.json["cards"], other.json["cards"], strict=True):
+    pairs = list(zip(called(client).json["cards"], called(client, tag).json["cards"], strict=True))
+    assert pairs
+    for own, card in pairs:
         is_english = card["summary"] == own["summary"]
         assert (without_ids(card) == without_ids(own)) == is_english
         assert len(card["summary"]) < 140

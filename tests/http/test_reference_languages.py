@@ -93,7 +93,7 @@ def seen_on(client: FlaskClient, path: str, tag: str = "vi") -> _Left:
 
 
 def left_in(html: str) -> _Left:
-    """What a page holds in its own language."""
+    """The texts of a page in its own language."""
     seen = _Left()
     seen.feed(html)
     return seen

@@ -1,4 +1,4 @@
-"""What the pages' scripts say: found by the extractor, translated as data, with each plural form by its category."""
+"""Messages of the pages' scripts: found by the extractor, translated as data, with each plural form by its category."""
 
 from pathlib import Path
 
