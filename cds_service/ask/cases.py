@@ -72,7 +72,7 @@ class CaseReader:
         self.knowledge = knowledge
         self._advisor = advisor
         self._writer = writer
-        self._reader = Reader(knowledge.recognized, (), translate)
+        self._reader = Reader(knowledge.recognized, (), translate, tells=True)
 
     def read(self, text: str, confirmed: bool, language: Language = ENGLISH) -> UnderstoodCase:
         """A description; with its proposal if the understanding is confirmed and nothing is asked.

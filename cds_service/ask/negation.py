@@ -1,11 +1,14 @@
 """The law of negation: `no X`, `without any X`, `did not use X`, `X was not used`, `X ordered but not given`."""
 
 import re
+from collections.abc import Iterator
 
 from cds_service.ask.lexicon import plain_words
 
+Phrases = frozenset[tuple[str, ...]]
+
 # A clause ends here, and at the bar before answers; the point of an abbreviated title ends none.
-_END = re.compile(r"[,;:()|\n]|(?<!\bdr)\.(?=\s|$)", re.IGNORECASE)
+_END = re.compile(r"[,;:()|\n،؛、，；：（）。]|(?<!\bdr)\.(?=\s|$)", re.IGNORECASE)
 # An answer in a form: `contrast: none`.
 _NONE = re.compile(r"\s*[:=\u2013-]?\s*(?:no|none|not|nil)\s*[,;.)\n]", re.IGNORECASE)
 _WITHOUT = re.compile(r"\bw/o\b", re.IGNORECASE)
@@ -46,6 +49,34 @@ def is_negated(before: str, behind: str, negations: frozenset[str]) -> bool:
     return _is_denied_before(_words(clause_before(before)), negations) or _is_denied_behind(
         _words(clause_behind(behind)), negations
     )
+
+
+def may_be_negated(before: str, behind: str, phrases: Phrases) -> bool:
+    """The same in a language of which only the negations are known, as phrases of words: one anywhere in the clause.
+
+    Whatever is said there, nothing is then taken for done that may have been denied. A negation that stands last before
+    the next span belongs to that one.
+    """
+    if not phrases:
+        return False
+    if any(True for _ in _ends(plain_words(clause_before(before)), phrases)):
+        return True
+    clause = clause_behind(behind)
+    words = plain_words(clause)
+    return any(end < len(words) or clause != behind for end in _ends(words, phrases))
+
+
+def is_one_clause(between: str) -> bool:
+    """True if no clause ends in a text."""
+    return clause_behind(between) == between
+
+
+def _ends(words: tuple[str, ...], phrases: Phrases) -> Iterator[int]:
+    """The places behind the phrases in some words."""
+    for start in range(len(words)):
+        for phrase in phrases:
+            if words[start : start + len(phrase)] == phrase:
+                yield start + len(phrase)
 
 
 def is_joined(between: str) -> bool:

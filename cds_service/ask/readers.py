@@ -32,11 +32,16 @@ def untranslated(_text: str, _language: Language) -> str:
 class Reader:
     """Reads texts; made once, and shared by threads. The words of a language are looked up at their first use."""
 
-    def __init__(self, knowledge: Knowledge, described: Iterable[str], translate: Translate) -> None:
-        """`described` are the descriptions of codes, whose words are understood in a search."""
+    def __init__(
+        self, knowledge: Knowledge, described: Iterable[str], translate: Translate, tells: bool = False
+    ) -> None:
+        """`described` are the descriptions of codes, whose words are understood in a search. A text that `tells` what
+        was done may deny it in any language; a question is about what it names, whether it denies it or not.
+        """
         self._knowledge = knowledge
         self._described = tuple(described)
         self._translate = translate
+        self._tells = tells
         self.english = Recognizer(knowledge, self._described)
         self._recognizer = cache(self._made)
         self._vocabulary = cache(self._words_of)
@@ -67,7 +72,9 @@ class Reader:
             for kind, value in self._named_in_words
             for phrase in _alternatives(self._translate(value, language))
         ]
-        return Recognizer(replace(known, words=words, names=(*known.names, *names)), self._described)
+        denied = known.words.negations_asked if self._tells else ""
+        negations = _alternatives(self._translate(denied, language)) if denied else ()
+        return Recognizer(replace(known, words=words, names=(*known.names, *names)), self._described, negations)
 
     @property
     def _named_in_words(self) -> dict[tuple[str, str], None]:
@@ -116,6 +123,5 @@ def in_language(words: Words, language: Language, translate: Translate) -> Words
         things={
             name: structs.replace(each, words=(*each.words, *alternatives(name))) for name, each in words.things.items()
         },
-        negations=(*words.negations, *alternatives(words.negations_asked)),
-        fillers=" ".join((words.fillers, *alternatives(words.fillers_asked))),
+        fillers=" ".join((words.fillers, *alternatives(words.fillers_asked), *alternatives(words.negations_asked))),
     )

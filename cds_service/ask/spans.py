@@ -12,7 +12,7 @@ import msgspec
 
 from cds_service.ask.knowledge import Knowledge
 from cds_service.ask.lexicon import MOST_CORRECTED, Lexicon, Token, plain_words, tokens_of
-from cds_service.ask.negation import is_joined, is_negated
+from cds_service.ask.negation import is_joined, is_negated, is_one_clause, may_be_negated
 from cds_service.ask.patterns import Patterns
 
 
@@ -61,8 +61,10 @@ def cleaned(text: str) -> str:
 class Recognizer:
     """Recognizes what the lexicon and the patterns know."""
 
-    def __init__(self, knowledge: Knowledge, described: Iterable[str]) -> None:
-        """`described` are the descriptions of codes, whose words are understood in a search."""
+    def __init__(self, knowledge: Knowledge, described: Iterable[str], negations: Iterable[str] = ()) -> None:
+        """`described` are the descriptions of codes, whose words are understood in a search, and `negations` those of
+        another language, whose grammar is not known.
+        """
         words = knowledge.words
         self.patterns = Patterns(knowledge.modifiers, knowledge.named_by)
         declines = (part for each in words.declines.values() for pattern in each.words for part in pattern)
@@ -73,6 +75,7 @@ class Recognizer:
             (words.spelled,),
         )
         self._negations = frozenset(word for each in words.negations for word in plain_words(each))
+        self._phrases = frozenset(filter(None, map(plain_words, negations)))
 
     def read(self, text: str) -> Reading:
         """The spans of a text that `cleaned` made."""
@@ -131,13 +134,14 @@ class Recognizer:
             yield _as_written(text, run)
 
     def _with_negations(self, text: str, spans: list[Span]) -> Iterator[Span]:
-        was_negated = False
+        was_negated = may_be = False
         for number, span in enumerate(spans):
             before = text[spans[number - 1].end if number else 0 : span.start]
             behind = text[span.end : spans[number + 1].start] if number + 1 < len(spans) else f"{text[span.end :]}\n"
             is_carried = was_negated and is_joined(before) and span.kind == spans[number - 1].kind
             was_negated = is_carried or is_negated(before, behind, self._negations)
-            yield msgspec.structs.replace(span, negated=True) if was_negated else span
+            may_be = (may_be and is_one_clause(before)) or may_be_negated(before, behind, self._phrases)
+            yield msgspec.structs.replace(span, negated=True) if was_negated or may_be else span
 
 
 def _as_written(text: str, tokens: list[Token]) -> str:

@@ -238,7 +238,9 @@ def _claim() -> Json:
 def _reference_pages(names: DocumentedNames) -> Json:
     """The reference pages: HTML or JSON, by `Accept`."""
     return {
-        "/ask": {"get": _answered(_page("ask", "A question, answered from tables and rules", _QUESTION, PAGE_LANGUAGE))},
+        "/ask": {
+            "get": _answered(_page("ask", "A question, answered from tables and rules", _QUESTION, PAGE_LANGUAGE))
+        },
         "/codes": {"get": _page("codes", "All codes in scope, or those that match `q`", _QUERY, PAGE_LANGUAGE)},
         "/codes/{code}": {
             "get": _page("code", "A code: dates, edits, limits, sources", _in_path("code", names.codes), PAGE_LANGUAGE)

@@ -14,7 +14,7 @@ from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.known import LANGUAGES
 from cds_service.languages.update import compiled
 from cds_service.review.advisor import Advisor
-from cds_service.wiring import create_asker, create_case_reader
+from cds_service.wiring import create_asker, create_case_reader, create_catalogs
 from hooks.publish.ask import knowledge
 
 WORDS = knowledge().words
@@ -104,6 +104,53 @@ def test_a_description_in_another_language_is_read_with_its_names(plain_advisor:
         ("amount", "1.3 mL"),
         ("payer", "Medicare"),
     }
+
+
+DENIED = [
+    "eco de estrés con Doppler, no se usó Definity",
+    "eco de estrés, Definity 1,3 mL no se administró",
+    "eco de estrés sin Definity",
+    "échocardiographie d'effort, Definity n'a pas été utilisé",
+    "échocardiographie d'effort sans Definity",
+    "Belastungsecho, Definity wurde nicht gegeben",
+    "Belastungsecho ohne Definity",
+    "стресс-эхокардиография, Definity не вводили",
+    "стресс-эхокардиография без Definity",
+    "siêu âm tim gắng sức, không dùng Definity",
+    "siêu âm tim gắng sức, Definity không được dùng",
+    "负荷超声心动图,未使用Definity",
+    "负荷超声心动图。Definity没有使用。",
+    "تخطيط صدى القلب بالجهد، لم يستخدم Definity",
+    "تخطيط صدى القلب بالجهد بدون Definity",
+    "부하 심초음파, Definity를 사용하지 않음",
+    "부하 심초음파, Definity 없이",
+    "stress echo, hindi ginamit ang Definity",
+    "stress echo na walang Definity",
+]
+TOLD = [
+    "eco de estrés, se usó Definity 1,3 mL, no hubo síntomas",
+    "Belastungsecho mit Definity, ohne Doppler",
+    "стресс-эхокардиография, введён Definity; без Doppler",
+    "siêu âm tim gắng sức, có dùng Definity, không có triệu chứng",
+    "负荷超声心动图,使用Definity,没有胸痛",
+    "부하 심초음파, Definity 사용, 증상 없음",
+]
+
+
+def products_in(advisor: Advisor, text: str) -> list[bool]:
+    """Whether each product of a description is denied, with the catalogs as they are."""
+    case = create_case_reader(advisor, create_catalogs()).read(text, False)
+    return [each.negated for each in case.understood if each.kind == "product"]
+
+
+@pytest.mark.parametrize("text", DENIED)
+def test_a_product_that_was_denied_in_any_language_is_not_taken_for_given(plain_advisor: Advisor, text: str) -> None:
+    assert products_in(plain_advisor, text) == [True]
+
+
+@pytest.mark.parametrize("text", TOLD)
+def test_a_denial_ends_with_its_clause(plain_advisor: Advisor, text: str) -> None:
+    assert products_in(plain_advisor, text) == [False]
 
 
 @pytest.mark.parametrize(
