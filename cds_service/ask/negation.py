@@ -8,7 +8,7 @@ from cds_service.ask.lexicon import plain_words
 Phrases = frozenset[tuple[str, ...]]
 
 # A clause ends here, and at the bar before answers; the point of an abbreviated title ends none.
-_END = re.compile(r"[,;:()|\n،؛、，；：（）。]|(?<!\bdr)\.(?=\s|$)", re.IGNORECASE)
+_END = re.compile(r"[,;:()|\n،؛、，；：（）。]|(?<!\bdr)\.(?=\s|$)", re.IGNORECASE)  # noqa: RUF001 # the marks of each script
 # An answer in a form: `contrast: none`.
 _NONE = re.compile(r"\s*[:=\u2013-]?\s*(?:no|none|not|nil)\s*[,;.)\n]", re.IGNORECASE)
 _WITHOUT = re.compile(r"\bw/o\b", re.IGNORECASE)

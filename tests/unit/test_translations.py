@@ -25,8 +25,8 @@ SCRIPTS = {"ru": {"CYRILLIC"}, "ar": {"ARABIC"}, "zh-Hans": {"CJK"}, "ko": {"HAN
 # What is typed as it is written, placeholders, abbreviations in capitals and settings, names, and ids of rules.
 INTERNATIONAL = re.compile(
     r"`[^`]*`|{\w+}|\bCDS Hooks\b|\b[A-Z][A-Z/0-9_-]*s?\b"
-    r"|\b(Oracle Health|Epic|mL|mg|RxNorm|Medicare|Medicaid|Palmetto|Novitas|First Coast|Noridian|Wellpoint Federal|Part|Addendum"
-    r"|Definity|Optison|Lumason|Imagent|billable|[a-z]+(?:-[a-z]+)+)\b"
+    r"|\b(mL|mg|RxNorm|Medicare|Medicaid|Palmetto|Novitas|First Coast|Noridian|Wellpoint Federal|Part|Addendum"
+    r"|Oracle Health|Epic|Definity|Optison|Lumason|Imagent|billable|[a-z]+(?:-[a-z]+)+)\b"
 )
 # Letters without which a text is not in the language.
 LETTERS = {"es": "áéíóúñ", "fr": "éèàçœ", "de": "äöüß", "vi": "ảịộơưđ"}
