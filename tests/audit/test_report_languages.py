@@ -27,8 +27,7 @@ from cds_service.languages.stored import restored, stored
 from cds_service.languages.worded import counted, joined, name, worded
 from cds_service.settings import Settings
 from cds_service.wiring import create_auditor, create_catalogs
-from tests.audit.test_report_page import DESK, PHONE
-from tests.browser.chromium import Looking
+from tests.browser.chromium import DESK, PHONE, Looking
 from tests.http.test_patient import pseudo, pseudo_catalogs
 from tests.http.test_reference_languages import english_in, left_in
 from tests.support import synth

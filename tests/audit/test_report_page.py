@@ -11,12 +11,11 @@ from cds_service.audit.fees import load_fees
 from cds_service.audit.html_report import render
 from cds_service.settings import Settings
 from cds_service.wiring import create_auditor
-from tests.browser.chromium import Looking
+from tests.browser.chromium import DESK, PHONE, Looking
 from tests.support import synth
 from tests.support.audits import audited, findings
 from tests.support.running import ROOT
 
-PHONE, DESK = 390, 1440
 TALLEST = 15_000  # pixels of the page on a phone; all findings at once took 71,308
 
 

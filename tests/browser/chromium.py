@@ -13,7 +13,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
 from playwright.sync_api import Request as BrowserRequest
 
+from cds_service.languages.known import LANGUAGES
+
 Scheme = Literal["light", "dark"]
+
+# Neither colors nor the width change what the other does to a page: each is tried, and not every pair.
+SCREENS: tuple[tuple[int, Scheme], ...] = ((360, "light"), (1600, "dark"))
+PHONE, DESK = 390, 1440
+# Every language on a phone, where room is scarce; at a desk one of each direction and kind of script.
+LANGUAGES_ON_SCREENS = [*((each.tag, PHONE) for each in LANGUAGES), *((tag, DESK) for tag in ("ar", "zh-Hans", "vi"))]
 
 # The shell draws and runs pages as Chromium does, without its windows, in half of the CPU time.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

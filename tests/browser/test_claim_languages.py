@@ -13,13 +13,12 @@ from cds_service import app as composition
 from cds_service.review.typed_cases import ClaimExample
 from cds_service.settings import Settings
 from hooks.publish.claims import EXAMPLES
-from tests.browser.chromium import MOST_BYTES, Looking, looking
+from tests.browser.chromium import DESK, MOST_BYTES, PHONE, Looking, looking
 from tests.browser.conftest import Look
 from tests.http.test_claim_languages import SOURCES
 from tests.http.test_patient import LETTERS, pseudo_catalogs
 from tests.http.test_reference_languages import ABBREVIATION, FACTS, NAMES
 
-PHONE, DESK = 390, 1440
 FAULTY, UNITS = EXAMPLES[0], EXAMPLES[3]
 WORDS = "65 M, treadmill stress echo, I supervised and read it, Optison not used, Definty 1.3 mL, my office, Medicare"
 

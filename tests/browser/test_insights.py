@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, Scheme, looking
+from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, SCREENS, Scheme, looking
 from tests.support.call_history import written
 from tests.support.running import running
 
@@ -18,8 +18,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield started.address
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1024, 1600])
+@pytest.mark.parametrize(("width", "scheme"), [*SCREENS, (1024, "light")])
 def test_it_says_something_at_a_glance(browser: Browser, filled: str, width: int, scheme: Scheme) -> None:
     with looking(browser, filled, width, scheme) as seen:
         seen.go("/insights")

@@ -9,20 +9,18 @@ from cds_service.languages.known import LANGUAGES
 from cds_service.languages.messages import english
 from hooks.codes.tables import CODES
 from hooks.publish.patient import plain_words
-from tests.browser.chromium import MOST_BYTES
+from tests.browser.chromium import DESK, LANGUAGES_ON_SCREENS, MOST_BYTES, PHONE, SCREENS, Scheme
 from tests.browser.conftest import Look
 
 TAGS = [language.tag for language in LANGUAGES]
-PHONE, DESK = 390, 1440
 CLAIM = "professional: 93351-26, 93352, Q9957x2-JZ, 99213\nday: 2026-11-03"
 # A character of each script, and a font that draws it; DejaVu, which every Debian has, draws none of the last two.
 FONTS = {"ar": "Noto Sans Arabic", "zh-Hans": "Noto Sans CJK", "ko": "Noto Sans CJK", "vi": ""}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("tag", ["ar", "zh-Hans", "vi", "en"])
-@pytest.mark.parametrize("width", [PHONE, DESK])
-def test_the_page_of_a_code_is_open_to_everybody(look: Look, width: int, tag: str, scheme: str) -> None:
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+def test_the_page_of_a_code_is_open_to_everybody(look: Look, width: int, tag: str, scheme: Scheme) -> None:
     with look(width=width, scheme=scheme) as seen:
         seen.go(f"/codes/93352/patient?lang={tag}")
         assert seen.barriers() == []
@@ -84,8 +82,7 @@ def test_the_longest_page_of_a_code_fits_one_sheet(look: Look, tag: str) -> None
         assert pages_of(seen.page.pdf(format="Letter")) == 1
 
 
-@pytest.mark.parametrize("tag", TAGS)
-@pytest.mark.parametrize("width", [PHONE, DESK])
+@pytest.mark.parametrize(("tag", "width"), LANGUAGES_ON_SCREENS)
 def test_the_charges_of_a_claim_are_explained_on_one_sheet(look: Look, width: int, tag: str) -> None:
     with look(width=width) as seen:
         seen.go("/claim")

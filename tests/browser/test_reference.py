@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from hooks.codes.tables import CODES
 from hooks.publish.reference import reference
-from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS
+from tests.browser.chromium import DESK, MOST_BYTES, MOST_MILLISECONDS, PHONE, SCREENS, Scheme
 from tests.browser.conftest import Look
 
 PATHS = [
@@ -16,16 +16,14 @@ PATHS = [
     "/codes", "/codes/93352", "/rules", "/rules/contrast-add-on-missing", "/modifiers", "/modifiers/JW", "/glossary",
     "/fhir", "/fhir/CodeSystem/rule", "/openapi.json", "/hooks/claim-review", "/codes/no-such-code", "/no-such-page",
 ]  # fmt: skip
-PHONE, DESK = 390, 1440
 LONGEST_ON_A_PHONE = 9_000  # pixels of a code's page
 SCREEN = 900
 API_MOST_BYTES = 2_500_000  # Swagger UI, which is loaded from here and kept by the browser
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("width", [360, 1600])
-def test_every_kind_of_page_is_open_to_everybody(look: Look, path: str, width: int, scheme: str) -> None:
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+def test_every_kind_of_page_is_open_to_everybody(look: Look, path: str, width: int, scheme: Scheme) -> None:
     with look(width=width, scheme=scheme) as seen:
         seen.refusals = 1 if "no-such" in path else 0
         seen.go(path)

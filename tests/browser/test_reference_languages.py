@@ -3,12 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from cds_service.languages.known import LANGUAGES
-from tests.browser.chromium import MOST_BYTES
+from tests.browser.chromium import DESK, LANGUAGES_ON_SCREENS, MOST_BYTES, PHONE
 from tests.browser.conftest import Look
 
-PHONE, DESK = 390, 1440
-TAGS = [language.tag for language in LANGUAGES]
 PATHS = ["/codes", "/codes/93352", "/rules/contrast-add-on-missing", "/modifiers/JW", "/glossary", "/tables"]
 
 
@@ -23,8 +20,7 @@ def test_pages_from_right_to_left_are_open_to_everybody(look: Look, path: str, w
         seen.keep(f"reference-ar{path.replace('/', '-')}-{width}")
 
 
-@pytest.mark.parametrize("tag", TAGS)
-@pytest.mark.parametrize("width", [PHONE, DESK])
+@pytest.mark.parametrize(("tag", "width"), LANGUAGES_ON_SCREENS)
 def test_the_page_of_a_code_fits_the_screen_in_each_language(look: Look, width: int, tag: str) -> None:
     with look(width=width) as seen:
         seen.go(f"/codes/93352?lang={tag}")

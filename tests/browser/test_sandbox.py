@@ -24,7 +24,7 @@ CORRECTED = "contrast-add-on-missing/passes-65-year-old-man-corrected"
 ON_A_CLAIM = "add-on-modifier/flags-26-on-93352"
 UNDECIDED = "contrast-not-supported/passes-record-of-administrations-not-sent"
 
-SCREENS = [(width, scheme) for width in (360, 1024, 1600) for scheme in ("light", "dark")]
+SCREENS = [(360, "dark"), (1024, "light"), (1600, "light")]
 
 
 def opened(seen: Looking, sample: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.chromium import MOST_BYTES, Looking, looking
+from tests.browser.chromium import DESK, MOST_BYTES, PHONE, Looking, looking
 from tests.browser.conftest import Look
 from tests.browser.test_claim_languages import english_on, pseudo_address
 from tests.browser.test_sandbox import CORRECTED, MISSING, ON_A_CLAIM, UNDECIDED
@@ -16,7 +16,6 @@ from tests.support.running import running
 
 __all__ = ["pseudo_address"]
 
-PHONE, DESK = 390, 1440
 # Names in the records of the samples, and what the service and FHIR name so.
 RECORDED = re.compile(
     r"[\w-]+/[\w.:-]+|\b(?:Patient|Claim|ChargeItem|Procedure|MedicationAdministration|Coverage|Encounter|fhir|resources"
