@@ -22,11 +22,11 @@ assert len(OTHERS) == 9
 
 # Names of scripts in Unicode. Latin words that every language writes so are left as they are.
 SCRIPTS = {"ru": {"CYRILLIC"}, "ar": {"ARABIC"}, "zh-Hans": {"CJK"}, "ko": {"HANGUL"}}
-# Placeholders, abbreviations in capitals, names, and ids of rules.
+# What is typed as it is written, placeholders, abbreviations in capitals and settings, names, and ids of rules.
 INTERNATIONAL = re.compile(
-    r"{\w+}|\b[A-Z][A-Z/0-9-]*s?\b"
+    r"`[^`]*`|{\w+}|\bCDS Hooks\b|\b[A-Z][A-Z/0-9_-]*s?\b"
     r"|\b(mL|mg|RxNorm|Medicare|Medicaid|Palmetto|Novitas|First Coast|Noridian|Wellpoint Federal|Part|Addendum"
-    r"|Definity|Optison|Lumason|Imagent|billable|[a-z]+(?:-[a-z]+)+)\b"
+    r"|Oracle Health|Epic|Definity|Optison|Lumason|Imagent|billable|[a-z]+(?:-[a-z]+)+)\b"
 )
 # Letters without which a text is not in the language.
 LETTERS = {"es": "áéíóúñ", "fr": "éèàçœ", "de": "äöüß", "vi": "ảịộơưđ"}
