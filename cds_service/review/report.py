@@ -4,8 +4,9 @@ Used by `/review`, for billing systems without CDS Hooks, and by the command lin
 no uuids or timestamps, and a finding's id is a hash of its content.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -248,6 +249,17 @@ def findings_by_id(result: ReviewResult) -> dict[str, Finding]:
     """The findings of a review by the ids of their views."""
     findings = result.review.findings
     return {finding_id: finding for finding_id, (_, finding) in zip(finding_ids(findings), findings, strict=True)}
+
+
+# Makes the detail of a finding with a function that says each of its texts.
+Detail = Callable[[Callable[[str], str]], str]
+
+
+def details_of(result: ReviewResult) -> dict[str, Detail]:
+    """Functions that make the detail of each finding, by its id, with the one that says texts."""
+    findings = result.review.findings
+    ids = finding_ids(findings)
+    return {each: partial(detail_of, rule, finding) for each, (rule, finding) in zip(ids, findings, strict=True)}
 
 
 def _finding_view(

@@ -1,14 +1,11 @@
 """Reviews a case in billers' notation: as a Bundle, with the case after each fix that findings offer."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 
-from cds_service.cdshooks.cards import detail_of
-from cds_service.core.finding_ids import finding_ids
 from cds_service.core.rules import Fix
 from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.intake.fields import fields_of, form_of
@@ -17,7 +14,7 @@ from cds_service.intake.text import text_of
 from cds_service.intake.typed import TypedCase
 from cds_service.intake.writer import CaseWriter, WrittenBundle
 from cds_service.review.advisor import Advisor, Answer
-from cds_service.review.report import FindingView, FixView, Report, findings_by_id, report_of
+from cds_service.review.report import Detail, FindingView, FixView, Report, details_of, findings_by_id, report_of
 
 
 class ClaimExample(NamedTuple):
@@ -98,11 +95,9 @@ class ReviewedCase:
         )
 
     @property
-    def details(self) -> dict[str, Callable[[Callable[[str], str]], str]]:
+    def details(self) -> dict[str, Detail]:
         """Functions that make the detail of each finding, by its id, with the one that says texts."""
-        findings = self.answer.review.findings
-        ids = finding_ids(findings)
-        return {each: partial(detail_of, rule, finding) for each, (rule, finding) in zip(ids, findings, strict=True)}
+        return details_of(self.answer)
 
     def _repaired(self, fixes: tuple[Fix, ...], view: FindingView) -> TypedFinding:
         members = {name: getattr(view, name) for name in view.__struct_fields__ if name != "fixes"}

@@ -4,6 +4,7 @@ The page's script calls `/cds-services/{id}` and its feedback. The routes here s
 parsed, and change a request as an EHR would. Cases are not stored.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from cds_service.intake.writer import CaseWriter
 from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.worded import worded
 from cds_service.review.advisor import Advisor
-from cds_service.review.report import FindingView, InputWarning, empty_sentence, report_of
+from cds_service.review.report import Detail, FindingView, InputWarning, details_of, empty_sentence, report_of
 from cds_service.review.samples import SampleLibrary
 from cds_service.sandbox import changes
 from cds_service.sandbox.connect import Ehr, Server
@@ -78,12 +79,15 @@ def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings, catalog
         if languages.PARAMETER in request.args:
             spoken.speak(languages.requested())
 
-    def answered(members: dict[str, Any], *texts: str) -> Response:
-        """The members as JSON, those in `texts` and the texts of structs in the language of the page."""
+    def answered(members: dict[str, Any], *texts: str, details: Mapping[str, Detail] | None = None) -> Response:
+        """The members as JSON, those in `texts` and the texts of structs in the language of the page; `details` are
+        those of findings.
+        """
         language = spoken.page_language()
         if language.is_english:
             return as_json(members)
-        return languages.in_language(as_json(said_members(members, texts, Saying(catalogs, language))), language)
+        saying = Saying(catalogs, language, details or {})
+        return languages.in_language(as_json(said_members(members, texts, saying)), language)
 
     def as_built(built: BuiltRequest, **more: Any) -> Response:
         members = {"request": built.request, "service": built.service.id, "notes": built.notes}
@@ -115,7 +119,8 @@ def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings, catalog
     def explain() -> Response:
         require_json()
         body = limits.bounded_body(settings)
-        return answered(_explained(advisor, tools, body), "emptySentence")
+        explained, details = _explained(advisor, tools, body)
+        return answered(explained, "emptySentence", details=details)
 
     @routes.post("/sandbox/accept")
     def accept() -> Response:
@@ -182,12 +187,13 @@ def _hook_choices(requests: RequestBuilder) -> list[dict[str, str]]:
 # --- the parsed case, and the result of every rule --------------------------------------------------------------------
 
 
-def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, Any]:
+def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> tuple[dict[str, Any], Mapping[str, Detail]]:
+    """The members of the answer, and the details of its findings."""
     document = decoded(body)
     service = tools.requests.built(document).service
     answer = advisor.answer(service, body, servers=_servers())
     report, told = report_of(answer), described(answer.parsed.case, tools.product_of)
-    return {
+    explained = {
         "notation": ShownNotation(text_of(told.case), told.left_out),
         "timeline": timeline_of(answer.parsed, tools.grouping, _patient(document)),
         "findings": tuple(map(_shown, report.findings)),
@@ -199,6 +205,7 @@ def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> dict[str, 
         "faults": tuple(InputWarning(location=each.path, message=each.reason) for each in faults_in(body)),
         "fetched": [{"key": key, "query": service.prefetch[key]} for key in answer.fetched],
     }
+    return explained, details_of(answer)
 
 
 def _shown(found: FindingView) -> ShownFinding:

@@ -18,6 +18,7 @@ from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.known import Language
 from cds_service.review.report import (
     AnswerView,
+    Detail,
     EvidenceView,
     FindingView,
     FixView,
@@ -32,9 +33,6 @@ from cds_service.sandbox.shown import ShownFinding, ShownNotation
 from cds_service.sandbox.timeline import OtherRecords, StudyTimeline, Timeline, TimelineEntry
 from cds_service.web.claim_reports import CaseProposed, CaseUnderstood, TypedClaimReport
 from cds_service.web.markdown import as_html
-
-# The detail of a finding, whose texts a function says.
-Detail = Callable[[Callable[[str], str]], str]
 
 # The members that are sentences or labels; each class stands for those that are made of it.
 _TEXTS: Mapping[type[msgspec.Struct], tuple[str, ...]] = {

@@ -39,18 +39,18 @@ def left_of(seen: Looking) -> set[str]:
 
 
 def unmarked(seen: Looking) -> list[str]:
-    """Texts marked as English that are none of a card, of the validation of FHIR, or of a finding's detail."""
+    """Texts marked as English, without those of the validation of FHIR."""
     return list(
         seen.page.evaluate(
             "[...document.querySelectorAll('.untranslated')]"
-            ".filter((each) => !each.closest('#cards, #validation, .faults, div.untranslated'))"
+            ".filter((each) => !each.closest('#validation, .faults'))"
             ".map((each) => each.textContent)"
         )
     )
 
 
 @pytest.mark.parametrize("name", [MISSING, CORRECTED, ON_A_CLAIM, UNDECIDED])
-def test_in_a_pseudo_language_no_english_is_left_but_on_cards(browser: Browser, pseudo_address: str, name: str) -> None:
+def test_in_a_pseudo_language_no_english_is_left(browser: Browser, pseudo_address: str, name: str) -> None:
     with looking(browser, pseudo_address, width=DESK) as seen:
         opened(seen, name, "vi")
         seen.keep(f"sandbox-pseudo-{name.replace('/', '-')}")
