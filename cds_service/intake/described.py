@@ -18,6 +18,7 @@ from cds_service.core.notation import is_billing_code
 from cds_service.intake.fields import LONGEST_PAYER, LONGEST_TEXT
 from cds_service.intake.items import SYSTEM_FORMS
 from cds_service.intake.typed import CLAIM_TYPES, NO_WORDS, ChargeLine, Entry, Given, Named, TypedCase, Words
+from cds_service.languages.worded import Worded, worded
 
 # The product that a concept names with certainty, by its name; empty if it names none.
 ProductNames = Callable[[Concept], str]
@@ -27,10 +28,10 @@ _STATUS = {"not done": "not-done", "not given": "not-done", "unclear": "unknown"
 _SHORT = 5  # characters of a name that is kept as it is
 _PREFIXES = {"Procedure": "P", "ServiceRequest": "O", "Encounter": "E", "Practitioner": "D"}
 _KIND_OF_DOCUMENT = {
-    "images": "imaging studies",
-    "condition": "conditions",
-    "document": "documents",
-    "report": "reports",
+    "images": worded("imaging studies"),
+    "condition": worded("conditions"),
+    "document": worded("documents"),
+    "report": worded("reports"),
 }
 
 
@@ -51,7 +52,7 @@ def described(case: Case, product_of: ProductNames) -> Described:
 class _Describer:
     case: Case
     product_of: ProductNames
-    left_out: dict[str, None] = field(default_factory=dict)
+    left_out: dict[Worded, None] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     products: dict[tuple[str, str], str] = field(default_factory=dict)
     day: date | None = None
@@ -64,7 +65,9 @@ class _Describer:
         every = TypedCase(
             hook="order" if case.stage == "order" else "",
             day=self.day.isoformat() if self.day else "",
-            place=self._only("places of service", (line.place_of_service for line in under_review if line.claim)),
+            place=self._only(
+                worded("other places of service"), (line.place_of_service for line in under_review if line.claim)
+            ),
             payer=self._payer(),
             bill=self._bill(under_review),
             diagnoses=self._claim_diagnoses(under_review),
@@ -89,14 +92,17 @@ class _Describer:
         )
         return Described(structs.replace(_without_unused_names(every), known=missing), tuple(self.left_out))
 
-    def omit(self, thing: str) -> None:
+    def omit(self, thing: Worded) -> None:
         self.left_out[thing] = None
+
+    def _omit_of(self, record: Record, what: Worded) -> None:
+        self.omit(_of(record.origin.reference or worded("a record"), what))
 
     def _is_told(self, record: Any) -> bool:
         """True if the record names something that the notation can say."""
         if self._names(record.concept):
             return True
-        self.omit(f"{record.origin.reference or 'a record'}: no code that the notation can state")
+        self._omit_of(record, worded("no code that the notation can state"))
         return False
 
     # --- charges ----------------------------------------------------------------------------------------------------
@@ -109,13 +115,15 @@ class _Describer:
             if self._is_product_of_line(line):
                 continue
             if not is_billing_code(line.code):
-                self.omit(f"{line.origin.reference}: a charge without a billing code")
+                self._omit_of(line, worded("a charge without a billing code"))
             elif line.claim and line.claim_type == "unknown":
-                self.omit(f"{line.origin.reference}: a claim of unknown type")
+                self._omit_of(line, worded("a claim of unknown type"))
             elif line.claim and claims.setdefault(line.claim_type, line.claim) != line.claim:
-                self.omit(f"{line.origin.reference}: a second {line.claim_type} claim")
+                is_first = line.claim_type == "professional"
+                second = worded("a second professional claim") if is_first else worded("a second institutional claim")
+                self._omit_of(line, second)
             elif line.claim and not line.under_review:
-                self.omit(f"{line.origin.reference}: a claim on record")
+                self._omit_of(line, worded("a claim on record"))
             else:
                 told[0 if line.under_review else 1].append(line)
                 self._notice_line(line)
@@ -132,13 +140,13 @@ class _Describer:
 
     def _notice_line(self, line: Line) -> None:
         for is_there, what in (
-            (line.unclear_modifiers, "modifiers in an unknown form"),
-            (line.units_unclear, "units in an unknown form"),
-            (not line.open, "status: billed, which cannot be changed"),
-            (len(line.performers) > 1, "several practitioners of a line"),
+            (line.unclear_modifiers, worded("modifiers in an unknown form")),
+            (line.units_unclear, worded("units in an unknown form")),
+            (not line.open, worded("status: billed, which cannot be changed")),
+            (len(line.performers) > 1, worded("several practitioners of a line")),
         ):
             if is_there:
-                self.omit(f"{line.origin.reference}: {what}")
+                self._omit_of(line, what)
 
     def _claim(self, claim_type: str, lines: Iterable[Line]) -> tuple[ChargeLine, ...]:
         return tuple(self._charge(line) for line in lines if line.claim and line.claim_type == claim_type)
@@ -164,7 +172,7 @@ class _Describer:
         of_claims = [each for line in lines if line.claim for each in line.claim_diagnoses]
         for each in of_claims:
             if not each.code:
-                self.omit(f"{each.reference}: a diagnosis without an ICD-10-CM code")
+                self.omit(_of(each.reference, worded("a diagnosis without an ICD-10-CM code")))
         named = {
             each.code
             for line in lines
@@ -174,20 +182,21 @@ class _Describer:
         return tuple(dict.fromkeys(each.code for each in of_claims if each.code and each.code not in named))
 
     def _bill(self, lines: Iterable[Line]) -> str:
-        found = self._only("types of bill", (line.bill_type for line in lines if line.claim))
+        found = self._only(worded("other types of bill"), (line.bill_type for line in lines if line.claim))
         return f"{found}1" if len(found) == 2 else found  # the frequency code is not read: 1, an original claim
 
-    def _only(self, what: str, values: Iterable[str | None]) -> str:
+    def _only(self, others: Worded, values: Iterable[str | None]) -> str:
+        """The first of some values; of several, the others are left out."""
         found = list(dict.fromkeys(each for each in values if each))
         if len(found) > 1:
-            self.omit(f"other {what}")
+            self.omit(others)
         return found[0] if found else ""
 
     def _payer(self) -> str:
         named = [each for each in map(_payer_of, self._coverages()) if each]
         names = named or list(dict.fromkeys(name for line in self.case.lines for name in line.payer_names))
         if len(names) > 1:
-            self.omit("other coverages than the first")
+            self.omit(worded("other coverages than the first"))
         return names[0] if names else ""
 
     def _coverages(self) -> list[Coverage]:
@@ -199,7 +208,7 @@ class _Describer:
 
     def _given(self, given: Administration) -> Given:
         if given.parts:
-            self.omit(f"{given.origin.reference}: the parts of a mixture")
+            self._omit_of(given, worded("the parts of a mixture"))
         amount, unit = (given.ml, "mL") if given.ml is not None else (given.mg, "mg")
         words = structs.replace(self._words(given, Procedure="target"), status=_STATUS.get(given.status, ""))
         return Given(
@@ -211,9 +220,13 @@ class _Describer:
         )
 
     def _done(self, done: Procedure) -> Entry:
-        for values, what in ((done.used, "materials used"), (done.notes, "notes"), (done.reports, "links to reports")):
+        for values, what in (
+            (done.used, worded("materials used")),
+            (done.notes, worded("notes")),
+            (done.reports, worded("links to reports")),
+        ):
             if values:
-                self.omit(f"{done.origin.reference}: {what}")
+                self._omit_of(done, what)
         words = structs.replace(
             self._words(done, ServiceRequest="target"),
             status=_STATUS.get(done.status, ""),
@@ -235,7 +248,7 @@ class _Describer:
     def _reasons(self, record: Procedure | Order) -> tuple[str, ...]:
         codes = tuple(dict.fromkeys(each.code for each in record.diagnoses if each.code))
         if len(record.reasons) > len(codes):
-            self.omit(f"{record.origin.reference}: reasons in words")
+            self._omit_of(record, worded("reasons in words"))
         return codes
 
     def _reports(self) -> Iterator[Entry]:
@@ -251,14 +264,14 @@ class _Describer:
     def _words(self, record: Record, **targets: str) -> Words:
         """The words that every record may have; `targets` are the types of resources that `for` names."""
         if record.day is None:
-            self.omit(f"{record.origin.reference}: no date of service")
+            self._omit_of(record, worded("no date of service"))
         if record.utc_hour is not None:
-            self.omit(f"{record.origin.reference}: the hour of an instant in UTC")
+            self._omit_of(record, worded("the hour of an instant in UTC"))
         if record.last_day is not None:
-            self.omit(f"{record.origin.reference}: the last day of a period")
+            self._omit_of(record, worded("the last day of a period"))
         linked = [each for each in sorted(record.links) if each.split("/")[0] in targets]
         if len(linked) > 1:
-            self.omit(f"{record.origin.reference}: links to several records")
+            self._omit_of(record, worded("links to several records"))
         return Words(
             on=record.day.isoformat() if record.day and record.day != self.day else "",
             target=self._name(linked[0]) if linked else "",
@@ -268,7 +281,7 @@ class _Describer:
 
     def _practitioner(self, record: Record) -> str:
         if len(record.performers) > 1:
-            self.omit(f"{record.origin.reference}: several practitioners")
+            self._omit_of(record, worded("several practitioners"))
         return self._name(min(record.performers)) if record.performers else ""
 
     def _name(self, reference: str) -> str:
@@ -296,12 +309,17 @@ class _Describer:
         ]
         text = _text_of(concept.words)
         if len(found) < len(concept.codes):
-            self.omit("codes of a system or a form that the notation cannot state")
+            self.omit(worded("codes of a system or a form that the notation cannot state"))
         return tuple(dict.fromkeys(found)) or ((Named("words", text),) if text else ())
 
 
 def _text_of(words: Iterable[str]) -> str:
     return " ".join(" ".join(words).replace('"', "'").split())[: LONGEST_TEXT // 2]
+
+
+def _of(record: str, what: Worded) -> Worded:
+    """A thing that a record says and the notation does not."""
+    return worded("{record}: {what}", record=record, what=what)
 
 
 def _payer_of(coverage: Coverage) -> str:

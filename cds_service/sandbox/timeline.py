@@ -232,5 +232,13 @@ def _observed(observation: Observation) -> str:
     return joined(": ", (words, name(value))) if value else words
 
 
+_KINDS = {
+    "report": worded("report"),
+    "images": worded("images"),
+    "document": worded("document"),
+    "condition": worded("condition"),
+}
+
+
 def _document(document: Document) -> str:
-    return joined(": ", (name(document.kind), _words(document.concept)))
+    return joined(": ", (_KINDS.get(document.kind) or name(document.kind), _words(document.concept)))
