@@ -1,4 +1,4 @@
-"""The records of a case are sorted into studies: by reference; else by day, visit and practitioner; or are ambiguous."""
+"""Records are sorted into studies: by reference; else by day, visit and practitioner; some may be of several."""
 
 from typing import Any
 
@@ -146,7 +146,7 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "orders of one session, of two days": (
         {"hook": "order", "ordered": ["93350 planned 2026-03-20", "Definity planned 2026-03-21"]},
-        ["stress 2026-03-20: ordered Definity, ordered 93350"],
+        ["stress 2026-03-20: ordered 93350, ordered Definity"],
     ),
     "orders of one session, of two studies": (
         {
