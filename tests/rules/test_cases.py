@@ -64,6 +64,8 @@ def test_flags(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     assert case.get("says", "") in (card.summary if is_own else card.detail or "")
     assert case.get("notes", "") in (card.detail or "")
     assert case.get("asks", _asked(found[0])) == _asked(found[0])
+    seen = [each.seen for each in found[0].evidence]
+    assert case.get("seen", seen) == seen
     cited = _cited(card)
     assert cited
     cites = case.get("cites", cited)

@@ -78,6 +78,18 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "93350", "given": ["Definity 1.3 mL on 2026-03"]},
         ["stress 2026-03-02: 93350, given Definity"],
     ),
+    "a line without a day goes with its practitioner": (
+        {"lines": "93350 by A, 93352 by A on 2026-03"},
+        ["stress 2026-03-02: 93350, 93352"],
+    ),
+    "a line without a day, of another practitioner": (
+        {"lines": "93350 by A, 93352 by B on 2026-03"},
+        ["stress 2026-03-02: 93350", "none None: 93352"],
+    ),
+    "a line without a day, of the same visit and of another practitioner": (
+        {"lines": "93350 by A in E1, 93352 by B on 2026-03 in E1"},
+        ["stress 2026-03-02: 93350", "none None: 93352"],
+    ),
     "a record of another visit does not": (
         {"lines": "93350 in E1", "given": ["Definity 1.3 mL on 2026-03 in E2"]},
         ["stress 2026-03-02: 93350", "none None: given Definity"],

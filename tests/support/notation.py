@@ -16,7 +16,7 @@ WRITER = CaseWriter(
 
 # What a case of the rules expects, beside the case itself.
 EXPECTATIONS = frozenset(
-    {"what", "because", "remedies", "recommended", "silent", "indicator", "says", "notes", "cites", "why", "asks"}
+    {"what", "because", "remedies", "recommended", "silent", "indicator", "says", "notes", "cites", "why", "asks", "seen"}
 )  # fmt: skip
 
 bundle = bundle_of
