@@ -16,8 +16,9 @@ WRITER = CaseWriter(
 
 # What a case of the rules expects, beside the case itself.
 EXPECTATIONS = frozenset(
-    {"what", "because", "remedies", "recommended", "silent", "indicator", "says", "notes", "cites", "why", "asks", "seen"}
-)  # fmt: skip
+    {"what", "because", "remedies", "recommended", "silent", "indicator", "says", "notes", "cites", "why"}
+    | {"asks", "seen"}
+)
 
 bundle = bundle_of
 
