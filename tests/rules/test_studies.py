@@ -90,6 +90,22 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "93350 by A in E1, 93352 by B on 2026-03 in E1"},
         ["stress 2026-03-02: 93350", "none None: 93352"],
     ),
+    "a charge without a procedure joins its practitioner's study": (
+        {"lines": "93350 by A for P1, 93351 by A", "done": ["93350 as P1"]},
+        ["stress 2026-03-02: 93350, 93351, done 93350"],
+    ),
+    "a charge of a procedure joins its practitioner's study": (
+        {"lines": "93351 by A, 93350 by A for P1", "done": ["93350 as P1"]},
+        ["stress 2026-03-02: 93350, 93351, done 93350"],
+    ),
+    "two procedures of one practitioner are two studies": (
+        {"lines": "93350 by A for P1, 93351 by A for P2", "done": ["93350 as P1", "93351 as P2"]},
+        ["stress 2026-03-02: 93350, done 93350", "stress 2026-03-02: 93351, done 93351"],
+    ),
+    "two practitioners of one procedure are of one study": (
+        {"lines": "93350 by A for P1, 93351 by B for P1", "done": ["93350 as P1"]},
+        ["stress 2026-03-02: 93350, 93351, done 93350"],
+    ),
     "a record of another visit does not": (
         {"lines": "93350 in E1", "given": ["Definity 1.3 mL on 2026-03 in E2"]},
         ["stress 2026-03-02: 93350", "none None: given Definity"],
