@@ -68,7 +68,7 @@ def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
     if not given:
         yield Passed(because_of, f"no dose of {lines[0].code} is recorded{on_day(day)}", lines)
         return
-    reason = next((reason for each in given if (reason := _open_question(each, day))), "")
+    reason = next((reason for each in _unsettled_first(given, day) if (reason := _open_question(each, day))), "")
     if reason:
         records = tuple(Evidence(f"{each.drug.name} on record", each.record) for each in given)
         question = how_much(given[0].drug.name, "mg") if _lacks_mg(given, day) else None
@@ -80,6 +80,12 @@ def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
         yield _finding(as_given, given, units)
     else:
         yield Passed(_match, as_given or lines, given)
+
+
+def _unsettled_first(given: list[Given], day: date) -> list[Given]:
+    """In any input order, the doses first whose time or status is open: their mg would settle nothing."""
+    reasons = {id(each): _time_or_status_is_open(each, day) for each in given}
+    return sorted(given, key=lambda each: (not reasons[id(each)], reasons[id(each)]))
 
 
 def _match(lines: list[Line], given: list[Given]) -> Because:

@@ -23,12 +23,16 @@ def records_of(case: Case) -> Iterator[Record]:
 def said(found: Review, *, asking: bool = True) -> list[tuple[Any, ...]]:
     """The verdicts; codes and changes are listed in the order of the lines, which does not count."""
     findings = [(rule.id, *_words(each, asking)) for rule, each in found.unfolded]
-    return sorted([*findings, *((rule.id, each.reason) for rule, each in found.not_checked)], key=repr)
+    return sorted([*findings, *((rule.id, _sorted(each.reason)) for rule, each in found.not_checked)], key=repr)
+
+
+def _sorted(sentence: str) -> list[str]:
+    return sorted(re.findall(r"[\w.]+", sentence))
 
 
 def _words(finding: Finding, asking: bool) -> tuple[Any, ...]:
     return (
-        sorted(re.findall(r"[\w.]+", finding.summary)),
+        _sorted(finding.summary),
         sorted(sorted(str(change) for change in fix.changes) for fix in finding.fixes),
         [sorted(str(change) for change in fix.changes) for fix in finding.fixes if fix.recommended],
         sorted(finding.notes),
