@@ -8,7 +8,7 @@ import pytest
 
 from cds_service.core.alternatives import Alternative
 from cds_service.core.case import ANY_DIAGNOSIS, Administration, Case, Diagnosis, Line, Order, Origin, Procedure
-from cds_service.core.concepts import BILLING, NDC, Code, Concept
+from cds_service.core.concepts import BILLING, LOINC, NDC, Code, Concept
 from cds_service.core.lazy_records import Records
 from hooks.codes.tables import ADD_ONS, PRODUCTS, STUDIES
 from hooks.coding.alternatives import alternatives
@@ -50,7 +50,8 @@ def test_a_drug_may_be_each_agent_a_stress_drug_and_the_drug_charged() -> None:
     given = [Administration(status="given", concept=LOCAL, **at("drug"))]
     assert names(read_as(case_of(administrations=given))) == DRUGS
     charged = line("drug", Concept(codes=(Code(BILLING, "J1250"),)), "J1250")
-    found = read_as(case_of(line("echo"), charged, administrations=given))
+    other = line("other", Concept(codes=(Code(LOINC, "1-8"),)), "")
+    found = read_as(case_of(line("echo"), charged, other, administrations=given))
     assert names(found) == sorted([*DRUGS, "the drug charged as J1250"])
     assert {each.case.administrations[0].concept.codes[0].value for each in found} >= {"Q9957", "J1250", "3616"}
 

@@ -9,6 +9,7 @@ from cds_service.core.case import MIDNIGHT, Administration, Case, Line, Origin
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.lazy_records import Records
 from hooks.coding.other_days import other_days
+from hooks.coding.unclear import shifted_day
 
 SECOND, THIRD = date(2026, 3, 2), date(2026, 3, 3)
 
@@ -50,3 +51,11 @@ def test_a_period_may_be_of_its_last_day() -> None:
 
 def test_a_day_may_be_of_no_other() -> None:
     assert moved(given("a"), given("b", day=SECOND)) == []
+
+
+def test_the_calendar_has_ends() -> None:
+    assert shifted_day(date(9999, 12, 30), 1) == date.max
+    assert shifted_day(date.max, 1) == date.max
+    assert shifted_day(date(1, 1, 2), -1) == date.min
+    assert shifted_day(date.min, -1) == date.min
+    assert shifted_day(None, 1) is None

@@ -106,6 +106,18 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "93350 by A for P1, 93351 by B for P1", "done": ["93350 as P1"]},
         ["stress 2026-03-02: 93350, 93351, done 93350"],
     ),
+    "an order of another day goes with the procedure that it led to": (
+        {"lines": "99213", "ordered": ["93350 as O1 on 2026-02-20"], "done": ["93350 for O1"]},
+        ["stress 2026-03-02: done 93350, ordered 93350"],
+    ),
+    "an order of another kind led to another study": (
+        {"lines": "99213", "ordered": ["93350 as O1 on 2026-02-20"], "done": ["93306 for O1"]},
+        ["stress 2026-02-20: ordered 93350", "rest 2026-03-02: done 93306"],
+    ),
+    "the day for which a study is planned counts more than that of another order": (
+        {"hook": "order", "ordered": ["93350 planned 2026-03-20", "93352"]},
+        ["stress 2026-03-20: ordered 93350, ordered 93352"],
+    ),
     "a record of another visit does not": (
         {"lines": "93350 in E1", "given": ["Definity 1.3 mL on 2026-03 in E2"]},
         ["stress 2026-03-02: 93350", "none None: given Definity"],
