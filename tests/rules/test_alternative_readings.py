@@ -38,7 +38,7 @@ def read_as(case: Case, *codes: str) -> list[Alternative]:
 
 
 def names(found: list[Alternative]) -> list[str]:
-    """What the readings say that a record may be."""
+    """The words of the readings for what a record may be."""
     return sorted(each.reason.rpartition(" may be ")[2].removeprefix("any ") for each in found)
 
 
@@ -97,7 +97,7 @@ def test_units_and_modifiers_may_be_those_that_matter() -> None:
     assert {each.case.lines[0].units for each in found} == {*map(Decimal, (1, 2, 3, 4, 5, 10))}
     found = read_as(case_of(line("modifiers", unclear_modifiers=("?",), modifiers=("76",))))
     assert {"26", "TC", "JW", "JZ", "59"} <= set(names(found))
-    assert all(each.case.lines[0].modifiers[0] == "76" for each in found)
+    assert {each.case.lines[0].modifiers[0] for each in found} == {"76"}
 
 
 def test_a_diagnosis_may_be_any() -> None:

@@ -24,15 +24,17 @@ def forms(ndc: str) -> list[str]:
     return written
 
 
-@pytest.mark.parametrize(("code", "ndc"), LISTED)
-def test_an_ndc_is_known_in_each_form(code: str, ndc: str) -> None:
-    for written in forms(ndc):
-        assert ndc_matches(written, [ndc]), written
-        assert is_of_agents_labeler(written), written
-        found = agent_in(Concept(codes=(Code(NDC, written),)))
-        assert found is not None, written
-        assert code in found.codes, written
-        assert found.certain
+WRITTEN = [(code, ndc, written) for code, ndc in LISTED for written in forms(ndc)]
+
+
+@pytest.mark.parametrize(("code", "ndc", "written"), WRITTEN)
+def test_an_ndc_is_known_in_each_form(code: str, ndc: str, written: str) -> None:
+    assert ndc_matches(written, [ndc])
+    assert is_of_agents_labeler(written)
+    found = agent_in(Concept(codes=(Code(NDC, written),)))
+    assert found is not None
+    assert code in found.codes
+    assert found.certain
 
 
 @pytest.mark.parametrize("written", ["", "11994", "11994-011-04-01", "11994-O11-04", "119940110", "1199401104011", "x"])

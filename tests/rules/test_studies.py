@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.core.case import Administration, Line, Order, Procedure, Record
+from cds_service.core.case import Administration, Order, Procedure, Record
 from cds_service.review.advisor import Advisor
 from hooks.coding.studies import studies
 from tests.rules.test_cases import advise
@@ -247,10 +247,9 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 def label(record: Record) -> str:
-    if isinstance(record, Line):
-        return str(record)
-    assert isinstance(record, Procedure | Administration | Order)
-    return NAMES[type(record)] + record.concept.codes[0].value.replace("11994-011-04", "Definity")
+    if isinstance(record, Procedure | Administration | Order):
+        return NAMES[type(record)] + record.concept.codes[0].value.replace("11994-011-04", "Definity")
+    return str(record)
 
 
 def listed(records: tuple[Record, ...]) -> str:
