@@ -29,7 +29,10 @@ def line(name: str, concept: Concept = ECHO, code: str = "93350", **members: Any
 
 
 def case_of(*lines: Line, stage: Any = "claim", **members: Any) -> Case:
-    records = {name: each if name.startswith("unreadable") else Records(each) for name, each in members.items()}
+    parsed: dict[str, Any] = {
+        name: Records(each) for name, each in members.items() if not name.startswith("unreadable")
+    }
+    records = members | parsed
     return Case(stage=stage, lines=Records(lines or [line("echo")]), **records)
 
 

@@ -15,8 +15,8 @@ SECOND, THIRD = date(2026, 3, 2), date(2026, 3, 3)
 
 
 def given(name: str, day: date = THIRD, **members: Any) -> Administration:
-    own = {"origin": Origin("record", name), "identity": name, "concept": Concept(codes=(Code(BILLING, "Q9957"),))}
-    return Administration(status="given", day=day, **own, **members)
+    concept, origin = Concept(codes=(Code(BILLING, "Q9957"),)), Origin("record", name)
+    return Administration(origin=origin, identity=name, status="given", concept=concept, day=day, **members)
 
 
 def moved(*records: Administration) -> list[str]:

@@ -44,11 +44,13 @@ def document(kind: Any, *words: str, **members: Any) -> Document:
 
 
 def done(**members: Any) -> Procedure:
-    return Procedure(**at(2), **({"status": "done", "concept": ECHO} | members))
+    own: dict[str, Any] = {"status": "done", "concept": ECHO}
+    return Procedure(**at(2), **(own | members))
 
 
 def given(**members: Any) -> Administration:
-    return Administration(**at(3), **({"status": "given", "concept": DEFINITY} | members))
+    own: dict[str, Any] = {"status": "given", "concept": DEFINITY}
+    return Administration(**at(3), **(own | members))
 
 
 def seen(named: Concept, *words: str) -> Observation:

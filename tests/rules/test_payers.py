@@ -32,7 +32,8 @@ def line(*coverages: str, names: tuple[str, ...] = (), **members: Any) -> Line:
 
 def coverage(name: str, sopt: str = "", *payors: str, **members: Any) -> Coverage:
     concept = Concept(codes=(Code(SOPT, sopt),) if sopt else ())
-    return Coverage(origin=HERE, identity=f"Coverage/{name}", **({"concept": concept, "payors": payors} | members))
+    own: dict[str, Any] = {"concept": concept, "payors": payors}
+    return Coverage(origin=HERE, identity=f"Coverage/{name}", **(own | members))
 
 
 def case_of(*coverages: Coverage, site: Site | None = None, lines: tuple[Line, ...] = ()) -> Case:

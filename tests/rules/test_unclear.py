@@ -38,7 +38,7 @@ CHARGE = line("echo", ECHO, "93350")
 
 
 def case_of(stage: Any = "claim", *lines: Line, site: Site | None = None, **members: Any) -> Case:
-    records = {name: Records(each) for name, each in members.items()}
+    records: dict[str, Any] = {name: Records(each) for name, each in members.items()}
     return Case(stage=stage, lines=Records([CHARGE, *lines]), site=site or Site(), **records)
 
 

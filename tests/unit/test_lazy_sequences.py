@@ -45,7 +45,7 @@ def is_add_on(charged: Concept) -> bool:
 
 @given(LINES, st.frozensets(st.sampled_from(DAYS)))
 def test_records_are_found_as_by_looking_at_each(lines: list[Line], days: frozenset[date]) -> None:
-    records = Records(lines)
+    records: Records[Line] = Records(lines)
     near = [each for each in lines if each.day is None or each.day in days]
     add_ons = [each for each in lines if each.code == "93352"]
     reviewed = [each for each in lines if each.under_review]
