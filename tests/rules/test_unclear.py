@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.core.case import Administration, Case, Diagnosis, Line, Order, Origin, Procedure
+from cds_service.core.case import Administration, Case, Coverage, Diagnosis, Line, Order, Origin, Procedure
 from cds_service.core.concepts import BILLING, NO_SYSTEM, RXNORM, Code, Concept
 from cds_service.core.lazy_records import Records
 from cds_service.core.site import Site
@@ -16,6 +16,7 @@ from hooks.coding.unclear import (
     unclear_diagnosis,
     unclear_lines,
     unclear_orders,
+    unclear_payers,
     unclear_procedures,
     unclear_records,
 )
@@ -152,3 +153,15 @@ def test_a_record_of_a_day_that_does_not_matter_is_not_named(days: int | None, i
     day = None if days is None else DAY + timedelta(days)
     given = [Administration(status="given", concept=LOCAL, **at("drug", day=day))]
     assert bool(said(case_of(administrations=given))) is is_named
+
+
+def test_coverages_that_tell_no_payer_are_named_in_words() -> None:
+    plain = Coverage(origin=Origin("record", "Coverage/1"), identity="Coverage/1", concept=Concept())
+    named = Coverage(origin=Origin("record", "Coverage/2"), identity="Coverage/2", concept=Concept(), payors=("Aetna",))
+    lines = (line("echo", ECHO, "93350", coverages=("Coverage/2", "Coverage/none", "urn:member|77")),)
+    found = unclear_payers(case_of("claim", *lines, coverages=[plain, named]))
+    assert [str(each) for each in found] == [
+        "echo names Coverage/none, which was not sent",
+        "echo names a coverage by identifier, which was not sent",
+        "Coverage/1 states neither a type of plan nor a payor's name",
+    ]

@@ -1,4 +1,4 @@
-"""A case is in the scope of a rule by a charge under review, or of a day under review; and texts are cut at a word."""
+"""Scopes of rules, sources as they are cited, and texts that are cut at a word."""
 
 from datetime import date
 from typing import Any
@@ -10,6 +10,7 @@ from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.lazy_records import Records
 from cds_service.core.notation import shortened
 from cds_service.core.rules import Scope, scope_of
+from cds_service.core.tables import Source
 
 SECOND, THIRD = date(2026, 3, 2), date(2026, 3, 3)
 ECHO = Scope(codes=frozenset({"93350"}))
@@ -51,3 +52,10 @@ def test_a_long_text_is_cut_at_a_word() -> None:
     assert shortened("one two three", 9) == "one two…"
     assert shortened("one two three", 8) == "one…"
     assert shortened("onetwothree", 8) == "onetwot…"
+
+
+def test_a_source_is_cited_with_its_year_once_and_its_age() -> None:
+    old = Source(publisher="ASE", document="Guideline", year=2018)
+    dated = Source(publisher="CMS", document="Addendum B, April 2026", year=2026, verified_through=THIRD)
+    assert (old.label, old.checked) == ("ASE, Guideline (2018)", "published 2018")
+    assert (dated.label, dated.checked) == ("CMS, Addendum B, April 2026", "verified through 2026-03-03")
