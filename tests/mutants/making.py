@@ -99,8 +99,8 @@ def _decides(node: Any) -> bool:
 
 
 def _is_guard(argument: Any) -> bool:
-    """True for `strict=` of `zip`, an assertion that two lists are of one length: without it nothing else happens."""
-    return str(argument.get_code()).strip().startswith("strict=")
+    """True for `strict=` of `zip`, which asserts equal lengths, and for `gc=` of a struct, which saves time."""
+    return str(argument.get_code()).strip().startswith(("strict=", "gc="))
 
 
 def _is_value_of(parent: Any, child: Any) -> bool:

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as changed
 
+from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.review.advisor import Advisor
 from hooks.coding.contrast import agents_given, agents_ordered, contrast_in
 from hooks.coding.studies import studies
@@ -148,3 +150,19 @@ def test_a_name_is_a_hint_only(advisor: Advisor) -> None:
     read = advise(advisor, {"lines": "93350", "given": ["words Definity 1.3 mL"]}).parsed.case
     (study,) = studies(read)
     assert [each.seen for each in contrast_in(study, read).hints] == ["Definity (Q9957) given, named in free text only"]
+
+
+@pytest.mark.parametrize(
+    ("status", "given", "evidence"),
+    [("done", "yes", ["Definity (Q9957) used"]), ("not done", "no", []), ("unclear", "unknown", [])],
+)
+def test_an_agent_that_a_procedure_used_was_given_if_it_was_done(
+    advisor: Advisor, status: str, given: str, evidence: list[str]
+) -> None:
+    read = advise(advisor, {"lines": "93350", "done": ["93350"]}).parsed.case
+    used = (Concept(codes=(Code(BILLING, "J1250"),)), Concept(codes=(Code(BILLING, "Q9957"),)))
+    using = read.with_records(procedures=[changed(each, status=status, used=used) for each in read.procedures])
+    (study,) = studies(using)
+    use = contrast_in(study, using)
+    assert (use.given, [each.seen for each in use.evidence]) == (given, evidence)
+    assert [sorted(agent.codes) for agent, _ in agents_given(study)] == [["Q9957"] for _ in evidence]

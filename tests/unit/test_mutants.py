@@ -57,6 +57,7 @@ def test_filters_and_memberships_are_changed() -> None:
 def test_a_guard_is_no_decision() -> None:
     """`strict=True` states that two lists are of one length, which is true of all that tests can bring about."""
     assert changes("pairs = [*zip(names, values, strict=True)]\n") == set()
+    assert changes("class Record(Struct, gc=False):\n    pass\n") == set()
     assert changes("pairs = [*zip(names, values, other=True)]\n") != set()
 
 
