@@ -36,12 +36,13 @@ from cds_service.audit.sites import NOT_IN_EXPORT, PAYER_REFERENCE
 from cds_service.audit.summary import DRILL_DOWN, summarize
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.files import LINE_ENDINGS
+from cds_service.languages.worded import plain_text
 
 _SCANNED = pa.schema([*ROWS, ("file", pa.string()), ("reason", pa.string()), ("number", pa.int64())])
 _COUNTED = "counted"  # the reason of rows that hold the number of lines of a type
 TASK_BYTES = 32 * 1024 * 1024
 _RESULTS = "kind string, content string"
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 
 def run_on_spark(

@@ -172,9 +172,8 @@ def _doubts(charges: tuple[Line, ...], lines: ClaimLines, study: Study, case: Ca
 def _contradict_each_other(charges: tuple[Line, ...]) -> bool:
     whole = [each for each in charges if study_kind(each)]
     supplies = {each.code for each in charges if is_supply(each.code)}
-    with_hospital_code = any(map(is_hospital_code, whole)) and any(each.code in _CONTRAST_ADD_ONS for each in charges)
     repeated = len({(each.code, each.modifiers) for each in charges}) < len(charges)
-    return repeated or len(whole) > 1 or len(supplies) > 1 or with_hospital_code
+    return repeated or len(whole) > 1 or len(supplies) > 1
 
 
 def _is_faulty(charge: Line) -> bool:

@@ -185,8 +185,7 @@ def _prefer(candidates: list[Group], keep: Callable[[Group], bool]) -> list[Grou
 
 
 def _may_belong(group: Group, record: Record) -> bool:
-    if isinstance(record, Line) and not may_be_same_practitioner(group.billers, record.performers):
-        return False
+    """True if a group near a record, which for a charge is of its practitioner, is of its day or visit."""
     if isinstance(record, Order) and record.under_review and group.has_draft_order:
         return True  # unsigned orders of one session belong together, even with different dates
     if record.day is None or group.day is None:

@@ -98,4 +98,5 @@ def reportable_leftover(code: str, study: Study, line: Line | None, case: Case) 
 
 
 def _left(opened_ml: Decimal, units: Decimal) -> Decimal:
-    return max(opened_ml.to_integral_value(ROUND_CEILING) - units, Decimal(0))
+    """Units left of the vials opened, which held at least what was given."""
+    return opened_ml.to_integral_value(ROUND_CEILING) - units

@@ -333,7 +333,7 @@ def _loses_its_primary(line: Line, removed: frozenset[Line], case: Case) -> bool
 
 
 def _removal(lines: list[Line]) -> tuple[Fix, ...]:
-    if not all(line.open for line in lines):
+    if not all(line.open and line.certain for line in lines):
         return ()
     label = worded("Remove {codes}", codes=listed(_codes(lines)))
     return (Fix(label, tuple(RemoveLine(line) for line in lines)),)

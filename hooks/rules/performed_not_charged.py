@@ -30,10 +30,10 @@ from hooks.coding.performed import (
     uncharged_perfusion,
     uncharged_stress_echo,
 )
-from hooks.coding.products import is_supply
 from hooks.coding.setting_and_payer import is_professional_only
 from hooks.coding.studies import Study, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, study_kind
+from hooks.coding.waste import has_product_code
 
 _CHARGED_SERVICES = frozenset({*STRESS_CODES, PERFUSION_ADD_ON})
 
@@ -245,4 +245,4 @@ def _left_off_verdict(found: LeftOff, study: Study, case: Case) -> Finding | Und
 
 def _units(charge: Line) -> Decimal | None:
     """The units of a charge; a person enters those of an agent if they are not stated."""
-    return charge.units if is_supply(charge.code) else units_of(charge)
+    return charge.units if has_product_code(charge) else units_of(charge)

@@ -69,7 +69,7 @@ def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
     if not given:
         yield Passed(_no_dose, lines, day)
         return
-    reason = next((reason for each in given if (reason := _open_question(each, day))), None)
+    reason = next((reason for each in _unsettled_first(given, day) if (reason := _open_question(each, day))), None)
     if reason:
         records = tuple(Evidence(worded("{product} on record", product=each.drug.name), each.record) for each in given)
         question = how_much(given[0].drug.name, "mg") if _lacks_mg(given, day) else None
@@ -86,6 +86,12 @@ def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
 
 def _no_dose(lines: list[Line], day: date) -> Because:
     return because_of(worded("no dose of {code} is recorded on {day}", code=lines[0].code, day=day), lines)
+
+
+def _unsettled_first(given: list[Given], day: date) -> list[Given]:
+    """In any input order, the doses first whose time or status is open: their mg would settle nothing."""
+    reasons = {id(each): _time_or_status_is_open(each, day) for each in given}
+    return sorted(given, key=lambda each: (reasons[id(each)] is None, reasons[id(each)] or ""))
 
 
 def _match(lines: list[Line], given: list[Given]) -> Because:

@@ -23,7 +23,7 @@ COPIED = ("cds_service", "hooks", "tests", "sample_bundles", "deploy")
 COPIED_FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "Makefile", "LICENSE")
 CACHE = ROOT / ".mutants"
 
-# Tests are added up to so many seconds, as they took while they were recorded, which is longer; a mutant may take
+# Tests are added up to so many seconds of a processor, as while they were recorded, which is longer; a mutant may take
 # longer by a factor.
 MOST_SECONDS = 25.0
 _FACTOR, _START = 3, 12

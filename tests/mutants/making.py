@@ -90,10 +90,17 @@ def _decides(node: Any) -> bool:
     while parent is not None:
         if parent.type in _NO_DECISIONS and not _is_value_of(parent, child):
             return False
+        if parent.type == "argument" and _is_guard(parent):
+            return False
         if parent.type == "funcdef" and child is parent.annotation:
             return False
         child, parent = parent, parent.parent
     return node.type not in _NO_DECISIONS
+
+
+def _is_guard(argument: Any) -> bool:
+    """True for `strict=` of `zip`, which asserts equal lengths, and for `gc=` of a struct, which saves time."""
+    return str(argument.get_code()).strip().startswith(("strict=", "gc="))
 
 
 def _is_value_of(parent: Any, child: Any) -> bool:

@@ -6,6 +6,7 @@ Loaded by name (`-p tests.mutants.recording`) in the copy of the tree, before an
 import json
 import os
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,10 +29,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     _measured.switch_context("")
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Add up the time of a test's phases; that of a fixture that tests share is not its own."""
-    if report.when == "call":
-        _seconds[report.nodeid] += report.duration
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note the processor time of a test, which does not hang on what else the machine does; fixtures are shared."""
+    started = time.process_time()
+    try:
+        yield
+    finally:
+        _seconds[item.nodeid] += time.process_time() - started
 
 
 def pytest_sessionfinish() -> None:

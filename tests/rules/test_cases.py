@@ -63,6 +63,9 @@ def test_flags(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     assert {"remedies", "says"} & case.keys(), "a case says what the card asks for"
     assert case.get("says", "") in (card.summary if is_own else card.detail or "")
     assert case.get("notes", "") in (card.detail or "")
+    assert case.get("asks", _asked(found[0])) == _asked(found[0])
+    seen = [each.seen for each in found[0].evidence]
+    assert case.get("seen", seen) == seen
     cited = _cited(card)
     assert cited
     cites = case.get("cites", cited)
@@ -70,6 +73,10 @@ def test_flags(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     assert [each for each in cites if not any(each in line for line in cited)] == []
     is_alone = "cites" in case and is_own and not found[0].also
     assert len(cited) == len(case["cites"]) if is_alone else cited, "no other source"
+
+
+def _asked(verdict: Finding | Undecided) -> str:
+    return verdict.question.text if verdict.question else ""
 
 
 def _card_with(finding: Finding, advice: Answer) -> Card:
@@ -102,4 +109,6 @@ def test_abstains(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     assert findings(advice, rule_id) == []
     reasons = [each.reason for each in not_checked(advice, rule_id)]
     assert case["why"] in reasons
+    of_reason = [each for each in not_checked(advice, rule_id) if each.reason == case["why"]]
+    assert case.get("asks", _asked(of_reason[0])) == _asked(of_reason[0])
     assert advice.response.cards == () or not case.get("silent")

@@ -1,5 +1,6 @@
-"""A fix changes only charges that can still be changed, and whose code is one for certain."""
+"""A fix changes only charges that can still be changed, and whose code is one for certain; it mends what it is for."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -8,10 +9,11 @@ import pytest
 from msgspec.structs import replace as changed
 
 from cds_service.cms.lookup import Tables
-from cds_service.core.case import Line
-from cds_service.core.changes import AddLine, RemoveOrder
+from cds_service.core.case import Case, Line, Origin
+from cds_service.core.changes import AddLine, RemoveOrder, made
 from cds_service.core.review import Review, review
 from cds_service.review.advisor import Advisor
+from tests.rules.saying import without
 from tests.rules.test_cases import advise, cases
 from tests.rules.test_loaded_tables import FLAGS, IN_Q4, Q2, Q4
 from tests.support.cms_release import load
@@ -68,3 +70,64 @@ def test_a_code_without_its_code_system_is_changed_by_no_fix_and_is_worth_no_war
     ]
     loud = [rule.id for rule, each in rests_on_lines if rule.indicator_of(replace(each, also=()), stage) != "info"]
     assert loud == []
+
+
+# --- one line at a time ---------------------------------------------------------------------------------------------
+
+
+def _with_one_changed(received: Case, line: Line, **members: bool) -> Case:
+    lines = [changed(each, **members) if each is line else each for each in received.lines]
+    return received.with_records(lines=lines)
+
+
+def _origins_changed(found: Review) -> set[Origin]:
+    fixes = [fix for _, finding in found.unfolded for fix in finding.fixes]
+    changes = [change for fix in fixes for change in fix.changes]
+    return {each.line.origin for each in changes if not isinstance(each, AddLine | RemoveOrder)}
+
+
+@pytest.mark.parametrize("members", [{"open": False}, {"certain": False}], ids=["billed", "without its code system"])
+def test_among_others_a_line_that_may_not_be_changed_is_not(
+    flagged: tuple[Advisor, dict[str, Any]], members: dict[str, bool]
+) -> None:
+    advisor, case = flagged
+    received = advise(advisor, case).parsed.case
+    wrong = [
+        str(line)
+        for line in received.lines
+        if line.origin in _origins_changed(review(_with_one_changed(received, line, **members), advisor.rules))
+    ]
+    assert wrong == []
+
+
+# --- what a fix and its evidence are good for -----------------------------------------------------------------------
+
+
+def _found(received: Case, advisor: Advisor) -> Counter[tuple[str, str]]:
+    return Counter((rule.id, each.summary) for rule, each in review(received, advisor.rules).unfolded)
+
+
+def test_each_fix_takes_its_finding_away(flagged: tuple[Advisor, dict[str, Any]]) -> None:
+    advisor, case = flagged
+    received = advise(advisor, case).parsed.case
+    before = _found(received, advisor)
+    in_vain = [
+        (rule.id, str(fix))
+        for rule, finding in review(received, advisor.rules).unfolded
+        for fix in finding.fixes
+        if _found(made(received, fix.changes), advisor)[rule.id, finding.summary] >= before[rule.id, finding.summary]
+    ]
+    assert in_vain == []
+
+
+def test_without_its_evidence_there_is_no_finding(flagged: tuple[Advisor, dict[str, Any]]) -> None:
+    advisor, case = flagged
+    received = advise(advisor, case).parsed.case
+    before = _found(received, advisor)
+    groundless = [
+        rule.id
+        for rule, finding in review(received, advisor.rules).unfolded
+        if _found(without(received, [each.record for each in finding.evidence]), advisor)[rule.id, finding.summary]
+        >= before[rule.id, finding.summary]
+    ]
+    assert groundless == []

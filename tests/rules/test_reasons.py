@@ -80,6 +80,27 @@ def test_where_a_rule_finds_nothing_to_look_at_it_says_so(advisor: Advisor) -> N
     assert said["contrast-add-on-missing"] == "no stress echo is under review"
 
 
+# Of a rest echo, these rules have something to say; the first one only where it is on a claim.
+LOOK_AT_ANY_ECHO = ["code-for-other-setting", "code-not-active", "performed-not-charged", "units-over-limit"]
+
+
+@pytest.mark.parametrize(
+    ("case", "looking"),
+    [
+        ({"professional": "93306", "place": 11, "payer": "Medicare"}, LOOK_AT_ANY_ECHO),
+        ({"institutional": "93306", "payer": "Medicare"}, [*LOOK_AT_ANY_ECHO, "hospital-contrast-code"]),
+        ({"lines": "93306"}, LOOK_AT_ANY_ECHO[1:]),
+        ({"lines": "93015"}, ["code-not-active", "units-over-limit"]),
+    ],
+)
+def test_rules_that_look_at_nothing_of_a_case_say_so(
+    plain_advisor: Advisor, case: dict[str, Any], looking: list[str]
+) -> None:
+    passed = report_of(advise(plain_advisor, case)).passed
+    assert len(passed) == len(RULES) - 1, "all but one, which is not set up"
+    assert [each.rule for each in passed if each.reason != RULES[each.rule].if_none] == sorted(looking)
+
+
 def test_a_pass_comes_with_its_evidence(advisor: Advisor) -> None:
     report = report_of(advise(advisor, {"professional": "93351, 93352, Q9957x2-JZ", "place": 11, "payer": "Medicare"}))
     (passed,) = [each for each in report.passed if each.rule == "add-on-without-primary"]

@@ -17,7 +17,8 @@ WRITER = CaseWriter(
 # What a case of the rules expects, beside the case itself.
 EXPECTATIONS = frozenset(
     {"what", "because", "remedies", "recommended", "silent", "indicator", "says", "notes", "cites", "why"}
-)  # fmt: skip
+    | {"asks", "seen"}
+)
 
 bundle = bundle_of
 

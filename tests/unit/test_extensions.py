@@ -35,3 +35,11 @@ def test_the_code_of_the_lowest_priority_number_is_charged(extensions: list[dict
     assert {each["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] for each in extensions} <= {
         each.value for each in line.concept.codes
     }
+
+
+def test_codes_of_which_none_counts_are_of_the_outermost_extension() -> None:
+    """So that a site can map what they mean by its address."""
+    extensions = [coded("36415"), coded("93352")]
+    (line,) = case_of(charge(code=CHARGE_MASTER, extension=extensions)).lines
+    found = {each.value: each.system for each in line.concept.codes}
+    assert (found["36415"], found["93352"]) == (extensions[0]["url"], extensions[1]["url"])

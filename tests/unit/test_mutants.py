@@ -54,6 +54,13 @@ def test_filters_and_memberships_are_changed() -> None:
     assert "return sum(each for each in (1, 2) if each not in {2})" in last
 
 
+def test_a_guard_is_no_decision() -> None:
+    """`strict=True` states that two lists are of one length, which is true of all that tests can bring about."""
+    assert changes("pairs = [*zip(names, values, strict=True)]\n") == set()
+    assert changes("class Record(Struct, gc=False):\n    pass\n") == set()
+    assert changes("pairs = [*zip(names, values, other=True)]\n") != set()
+
+
 def test_an_edit_elsewhere_moves_no_mutant_in_the_order_of_samples() -> None:
     def ranks(source: str) -> set[str]:
         return {made.rank(1) for made in mutants_of("module.py", source)}

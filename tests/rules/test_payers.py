@@ -1,0 +1,234 @@
+"""The payer of a claim: from the coverages that it names, else from the patient's first; unknown where they differ."""
+
+from typing import Any
+
+import pytest
+
+from cds_service.core.case import Case, Coverage, Line, Origin
+from cds_service.core.concepts import Code, Concept
+from cds_service.core.lazy_records import Records
+from cds_service.core.site import Payer, Site
+from hooks.coding.setting_and_payer import (
+    SOPT,
+    is_outside_opps,
+    names_of_payer,
+    payer_answer,
+    payer_of,
+    setting_of_lines,
+    takes_hospital_codes,
+    unnamed_coverages,
+    unresolved_coverages,
+    with_payer,
+)
+
+HERE = Origin("record", "Record/1")
+
+
+def line(*coverages: str, names: tuple[str, ...] = (), **members: Any) -> Line:
+    return Line(
+        origin=HERE, under_review=True, **({"code": "93350", "coverages": coverages, "payer_names": names} | members)
+    )
+
+
+def coverage(name: str, sopt: str = "", *payors: str, **members: Any) -> Coverage:
+    concept = Concept(codes=(Code(SOPT, sopt),) if sopt else ())
+    own: dict[str, Any] = {"concept": concept, "payors": payors}
+    return Coverage(origin=HERE, identity=f"Coverage/{name}", **(own | members))
+
+
+def case_of(*coverages: Coverage, site: Site | None = None, lines: tuple[Line, ...] = ()) -> Case:
+    return Case(stage="claim", coverages=Records(coverages), lines=Records(lines), site=site or Site())
+
+
+MEDICARE, AETNA, UNNAMED = coverage("m", "121"), coverage("a", "5"), coverage("u")
+FIRST, SECOND = coverage("f", "121", order=1), coverage("s", "5", order=2)
+
+# The coverages received, the lines of the claim, and the payer.
+CLAIMS: dict[str, tuple[tuple[Coverage, ...], tuple[Line, ...], str]] = {
+    "the only coverage": ((MEDICARE,), (line(),), "medicare"),
+    "no coverage": ((), (line(),), "unknown"),
+    "no claim": ((AETNA,), (), "other"),
+    "two coverages without an order": ((MEDICARE, AETNA), (line(),), "unknown"),
+    "the first of two": ((FIRST, SECOND), (line(),), "medicare"),
+    "the first of two, which comes last": ((SECOND, FIRST), (line(),), "medicare"),
+    "an ordered one beside one without an order": ((AETNA, FIRST), (line(),), "medicare"),
+    "two of the first order": ((FIRST, coverage("o", "5", order=1)), (line(),), "unknown"),
+    "the one that the claim names": ((FIRST, SECOND), (line("Coverage/s"),), "other"),
+    "two that the claim names": ((FIRST, SECOND), (line("Coverage/s", "Coverage/f"),), "unknown"),
+    "one for each of two lines": ((FIRST, SECOND), (line("Coverage/s"), line("Coverage/f")), "unknown"),
+    "by identifier": ((MEDICARE, coverage("i", "5", identifiers=("urn:x|7",))), (line("urn:x|7"),), "other"),
+    "one that was not sent": ((MEDICARE,), (line("Coverage/none"),), "unknown"),
+    "one that was sent and one that was not": ((MEDICARE,), (line("Coverage/m", "Coverage/none"),), "unknown"),
+    "a name": ((AETNA,), (line(names=("Medicare",)),), "medicare"),
+    "two names": ((), (line(names=("Medicare", "Aetna")),), "unknown"),
+    "two names of other payers": ((), (line(names=("Cigna", "Aetna")),), "other"),
+    "a reference is no name": ((), (line("Medicare"),), "unknown"),
+    "a coverage without a payer": ((UNNAMED,), (line(),), "unknown"),
+}
+
+
+@pytest.mark.parametrize(("coverages", "lines", "payer"), CLAIMS.values(), ids=CLAIMS)
+def test_the_payer_is(coverages: tuple[Coverage, ...], lines: tuple[Line, ...], payer: str) -> None:
+    assert payer_of(case_of(*coverages), lines) == payer
+
+
+@pytest.mark.parametrize(
+    ("sopt", "payer"),
+    [("1", "medicare"), ("121", "medicare"), ("11", "unknown"), ("111", "unknown"), ("2", "other"), ("512", "other")],
+)
+def test_a_type_of_plan_tells_the_payer(sopt: str, payer: str) -> None:
+    assert payer_of(case_of(coverage("x", sopt, "Somebody"))) == payer
+
+
+NAMES = {
+    "medicare": "Medicare|medicare part b|Original Medicare|Traditional Medicare|CMS Medicare|Part A|Medicare FFS|"
+    "Medicare fee-for-service",
+    "other": "Aetna|Blue Cross|Medicaid of Ohio|Cigna PPO|United Healthcare",
+    "unknown": "Humana Medicare Advantage|Medicare/Aetna|CMS|Noridian|Palmetto GBA|MCR|Aetna Medicare",
+}
+
+
+@pytest.mark.parametrize(
+    ("payer", "name"), [(payer, name) for payer, names in NAMES.items() for name in names.split("|")]
+)
+def test_only_the_plain_name_is_fee_for_service_medicare(payer: str, name: str) -> None:
+    assert payer_of(case_of(), [line(names=(name,))]) == payer
+    assert payer_of(case_of(coverage("x", "", name))) == payer
+
+
+def test_a_name_that_tells_the_payer_counts_more_than_one_that_does_not() -> None:
+    assert payer_of(case_of(coverage("x", "", "Noridian", "Medicare"))) == "medicare"
+    assert payer_of(case_of(coverage("x", "", "Noridian"))) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("words", "system", "payer"),
+    [
+        (("Medicare",), "", "medicare"),
+        (("Aetna",), "", "other"),
+        (("extended healthcare",), "", "unknown"),
+        (("Health Insurance Plan Policy",), "", "unknown"),
+        (("Aetna PPO",), "urn:local", "other"),
+        (("Gold",), "urn:local", "unknown"),
+        (("Gold",), "", "other"),
+    ],
+)
+def test_the_words_of_a_type_of_plan_name_the_payer(words: tuple[str, ...], system: str, payer: str) -> None:
+    concept = Concept(codes=(Code(system, "x"),) if system else (), words=words)
+    found = coverage("x", concept=concept)
+    assert payer_of(case_of(found)) == payer
+    assert (unnamed_coverages(case_of(found)) == (found,)) is (payer == "unknown")
+
+
+# --- coverages that tell nothing ------------------------------------------------------------------------------------
+
+ENTRY = Payer(names=frozenset({"plan x"}), identifiers=frozenset({"77"}), types=frozenset(), answers={"medicare": True})
+SITE = Site(payers=(ENTRY,))
+
+
+def test_a_coverage_is_named_by_its_type_its_payor_or_the_site() -> None:
+    known = (MEDICARE, AETNA, coverage("p", "", "Aetna"), coverage("i", identifiers=("urn:x|77",)))
+    assert unnamed_coverages(case_of(*known, UNNAMED, site=SITE)) == (UNNAMED,)
+    assert unnamed_coverages(case_of(*known, UNNAMED)) == (known[3], UNNAMED)
+
+
+def test_a_reference_that_leads_nowhere_is_unresolved() -> None:
+    lines = (line("Coverage/m"), line("Coverage/none"), line("Coverage/none", "urn:x|77", code="93352"))
+    assert list(unresolved_coverages(case_of(MEDICARE, lines=lines))) == ["Coverage/none", "urn:x|77"]
+    assert unresolved_coverages(case_of(MEDICARE, lines=lines))["Coverage/none"].code == "93350"
+    assert list(unresolved_coverages(case_of(MEDICARE, site=SITE, lines=lines))) == ["Coverage/none"]
+
+
+@pytest.mark.parametrize(("medicare", "payer"), [(True, "medicare"), (False, "other")])
+def test_a_reading_gives_each_coverage_that_tells_nothing_one_payer(medicare: bool, payer: str) -> None:
+    claim = line("Coverage/none")
+    read = with_payer(case_of(UNNAMED, AETNA, lines=(claim,)), medicare=medicare)
+    assert payer_of(read, [claim]) == payer
+    assert payer_of(read, [line("Coverage/u")]) == payer
+    assert payer_of(read, [line("Coverage/a")]) == "other"
+
+
+# --- what the site says of its payers -------------------------------------------------------------------------------
+
+YES = Payer(names=frozenset({"plan y"}), identifiers=frozenset(), types=frozenset({"5"}), answers={"c_codes": True})
+NO = Payer(names=frozenset({"plan n"}), identifiers=frozenset(), types=frozenset(), answers={"c_codes": False})
+SAYS = Site(payers=(YES, NO))
+
+
+@pytest.mark.parametrize(
+    ("names", "answer", "shared"),
+    [
+        (("Plan Y",), True, {"plan y"}),
+        ((" plan n ",), False, {"plan n"}),
+        (("Plan Y", "Plan N"), None, set()),
+        (("Plan Z",), None, set()),
+        (("Plan Y", "Plan Z"), None, set()),
+        (("Medicare",), None, {"medicare"}),
+        (("Medicare", "Plan Y"), None, set()),
+        ((), None, set()),
+    ],
+)
+def test_the_site_answers_for_its_payers(names: tuple[str, ...], answer: bool | None, shared: set[str]) -> None:
+    claim = [line(names=names)]
+    assert payer_answer(case_of(site=SAYS), claim, "c_codes") is answer
+    assert names_of_payer(case_of(site=SAYS), claim) == shared
+
+
+def test_the_site_knows_a_payer_by_the_type_of_its_plan() -> None:
+    assert payer_answer(case_of(AETNA, site=SAYS), [line("Coverage/a")], "c_codes") is True
+    assert payer_answer(case_of(MEDICARE, site=SAYS), [line("Coverage/m")], "c_codes") is None
+    assert names_of_payer(case_of(MEDICARE, coverage("n", "121")), []) == {"medicare"}
+
+
+# --- hospitals ------------------------------------------------------------------------------------------------------
+
+CRITICAL = Site(hospital="critical-access")
+
+
+@pytest.mark.parametrize(
+    ("lines", "site", "is_outside"),
+    [
+        ([line(bill_type="13")], Site(), False),
+        ([line(bill_type="85")], Site(), True),
+        ([line(bill_type="13"), line(bill_type="85")], Site(), True),
+        ([line(bill_type="12")], CRITICAL, False),
+        ([line(claim_type="institutional")], CRITICAL, True),
+        ([line(claim_type="institutional")], Site(), False),
+        ([line(claim_type="professional")], CRITICAL, False),
+        ([], CRITICAL, False),
+    ],
+)
+def test_a_bill_tells_if_medicare_pays_by_opps(lines: list[Line], site: Site, is_outside: bool) -> None:
+    assert is_outside_opps(lines, case_of(site=site)) is is_outside
+
+
+@pytest.mark.parametrize(
+    ("names", "bill", "takes"),
+    [
+        ("Medicare", "13", True),
+        ("Medicare", "85", None),
+        ("Aetna", "13", None),
+        ("Plan Y", "85", True),
+        ("Plan N", "13", False),
+    ],
+)
+def test_hospital_codes_are_for_medicare_under_opps_and_as_the_site_says(
+    names: str, bill: str, takes: bool | None
+) -> None:
+    assert takes_hospital_codes(case_of(site=SAYS), [line(names=(names,), bill_type=bill)]) is takes
+
+
+@pytest.mark.parametrize(
+    ("lines", "setting"),
+    [
+        ([line(claim_type="professional")], "professional"),
+        ([line(claim_type="institutional")], "facility"),
+        ([line(claim_type="institutional"), line(claim_type="professional")], "unknown"),
+        ([line(claim_type="institutional"), line()], "facility"),
+        ([line(claim_type="institutional"), line(modifiers=("26",))], "professional"),
+        ([line(modifiers=("TC",))], "unknown"),
+        ([], "unknown"),
+    ],
+)
+def test_the_setting_is(lines: list[Line], setting: str) -> None:
+    assert setting_of_lines(lines) == setting

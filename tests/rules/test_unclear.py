@@ -1,0 +1,167 @@
+"""The records of a case that were not understood: of each kind, where a rule could look at them."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from cds_service.core.case import Administration, Case, Coverage, Diagnosis, Line, Order, Origin, Procedure
+from cds_service.core.concepts import BILLING, NO_SYSTEM, RXNORM, Code, Concept
+from cds_service.core.lazy_records import Records
+from cds_service.core.site import Site
+from hooks.coding.unclear import (
+    procedures_with_unclear_use,
+    records_with_unclear_diagnosis,
+    unclear_administrations,
+    unclear_diagnosis,
+    unclear_lines,
+    unclear_orders,
+    unclear_payers,
+    unclear_procedures,
+    unclear_records,
+)
+
+DAY = date(2026, 3, 2)
+LOCAL = Concept(codes=(Code("urn:local", "777"),))
+ECHO, DEFINITY = Concept(codes=(Code(BILLING, "93350"),)), Concept(codes=(Code(BILLING, "Q9957"),))
+ASPIRIN = Concept(codes=(Code(RXNORM, "1191"),), words=("Aspirin 81 mg tablet",))
+
+
+def at(name: str, **members: Any) -> dict[str, Any]:
+    return {"origin": Origin("record", name), "identity": name, "day": DAY} | members
+
+
+def line(name: str, concept: Concept = LOCAL, code: str = "", **members: Any) -> Line:
+    return Line(concept=concept, code=code, **at(name, under_review=True, **members))
+
+
+CHARGE = line("echo", ECHO, "93350")
+
+
+def case_of(stage: Any = "claim", *lines: Line, site: Site | None = None, **members: Any) -> Case:
+    records: dict[str, Any] = {name: Records(each) for name, each in members.items()}
+    return Case(stage=stage, lines=Records([CHARGE, *lines]), site=site or Site(), **records)
+
+
+def names(records: Any) -> list[str]:
+    return [each.identity for each in records]
+
+
+def test_a_charge_under_a_local_code_is_not_understood_unless_the_site_maps_its_system() -> None:
+    lines = (line("local"), line("visit", Concept(codes=(Code(BILLING, "99213"),)), "99213"))
+    assert names(unclear_lines(case_of("claim", *lines))) == ["local"]
+    mapped = Site(mapped_systems=frozenset({"urn:local"}))
+    assert names(unclear_lines(case_of("claim", *lines, site=mapped))) == []
+
+
+def test_a_drug_under_a_local_code_is_not_understood() -> None:
+    given = [
+        Administration(status="given", concept=concept, **at(name))
+        for name, concept in (("local", LOCAL), ("definity", DEFINITY), ("aspirin", ASPIRIN))
+    ]
+    assert names(unclear_administrations(case_of(administrations=given))) == ["local"]
+
+
+def test_a_procedure_under_a_local_code_and_a_material_are_not_understood() -> None:
+    done = [
+        Procedure(status="done", concept=LOCAL, **at("local")),
+        Procedure(status="done", concept=ECHO, **at("echo")),
+        Procedure(status="done", concept=ECHO, used=(DEFINITY, ASPIRIN), **at("with definity")),
+        Procedure(status="done", concept=ECHO, used=(DEFINITY, LOCAL), **at("with a material")),
+        Procedure(status="done", concept=ASPIRIN, used=(LOCAL,), **at("of no echo")),
+    ]
+    read = case_of(procedures=done)
+    assert names(unclear_procedures(read)) == ["local"]
+    assert names(procedures_with_unclear_use(read)) == ["with a material"]
+
+
+@pytest.mark.parametrize(("stage", "expected"), [("order", ["service", "drug"]), ("claim", [])])
+def test_orders_that_are_not_understood_matter_at_order_time(stage: str, expected: list[str]) -> None:
+    orders = [
+        Order(kind="service", concept=LOCAL, **at("service")),
+        Order(kind="medication", concept=LOCAL, **at("drug")),
+        Order(kind="service", concept=ECHO, **at("echo")),
+        Order(kind="medication", concept=DEFINITY, **at("definity")),
+        Order(kind="medication", concept=ASPIRIN, **at("aspirin")),
+    ]
+    assert names(unclear_orders(case_of(stage, orders=orders))) == expected
+
+
+UNKNOWN, KNOWN = Diagnosis("", LOCAL, "Claim/1 diagnosis 1"), Diagnosis("I10", Concept(), "Claim/1 diagnosis 2")
+
+
+def test_a_diagnosis_that_is_not_understood_is_of_what_is_under_review_or_linked_to_it() -> None:
+    lines = (
+        line("states it", diagnoses=(KNOWN, UNKNOWN)),
+        line("its claim states it", diagnoses=(KNOWN,), claim_diagnoses=(UNKNOWN,)),
+        line("is understood", diagnoses=(KNOWN,), links=frozenset({"P1", "O1"})),
+    )
+    done = [Procedure(status="done", concept=ECHO, diagnoses=(UNKNOWN,), **at(name)) for name in ("P1", "P2")]
+    ordered = [
+        Order(kind="service", concept=ECHO, diagnoses=(UNKNOWN,), **at(name, under_review=name == "O2"))
+        for name in ("O1", "O2", "O3")
+    ]
+    found = records_with_unclear_diagnosis(case_of("claim", *lines, procedures=done, orders=ordered))
+    assert sorted(names(found)) == ["O1", "O2", "P1", "its claim states it", "states it"]
+    assert unclear_diagnosis(lines[0]) == UNKNOWN
+    assert unclear_diagnosis(lines[2]) is None
+
+
+# --- in words -------------------------------------------------------------------------------------------------------
+
+
+def said(read: Case) -> list[str]:
+    return [str(each).partition(" ")[2] for each in unclear_records(read)]
+
+
+WORDS: dict[str, tuple[Concept, str]] = {
+    "a code of another system": (LOCAL, "carries code 777 of urn:local, which is not mapped"),
+    "a text": (Concept(words=("Something",)), "has a text and no code"),
+    "nothing": (Concept(), "has no code"),
+    "a code without a system": (
+        Concept(codes=(Code(NO_SYSTEM, "ABC"),)),
+        "carries code ABC without a code system, which is not mapped",
+    ),
+    "a code that is free text": (
+        Concept(codes=(Code("urn:local", "John Doe"),)),
+        "carries a code of urn:local, which is not mapped",
+    ),
+}
+
+
+@pytest.mark.parametrize(("concept", "expected"), WORDS.values(), ids=WORDS)
+def test_a_charge_that_is_not_understood_is_named_in_words(concept: Concept, expected: str) -> None:
+    assert said(case_of("claim", line("x", concept))) == [expected]
+
+
+def test_units_and_modifiers_that_are_not_understood_are_named() -> None:
+    lines = (
+        line("units", ECHO, "93350", units_unclear=True),
+        line("modifiers", ECHO, "93350", unclear_modifiers=("?",)),
+        line("both", ECHO, "93350", units_unclear=True, unclear_modifiers=("?",)),
+    )
+    assert said(case_of("claim", *lines)) == [
+        "carries a modifier in a form that was not understood",
+        "states units in a form that was not understood",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "is_named"), [(0, True), (1, True), (-1, True), (2, False), (-30, False), (None, True)]
+)
+def test_a_record_of_a_day_that_does_not_matter_is_not_named(days: int | None, is_named: bool) -> None:
+    day = None if days is None else DAY + timedelta(days)
+    given = [Administration(status="given", concept=LOCAL, **at("drug", day=day))]
+    assert bool(said(case_of(administrations=given))) is is_named
+
+
+def test_coverages_that_tell_no_payer_are_named_in_words() -> None:
+    plain = Coverage(origin=Origin("record", "Coverage/1"), identity="Coverage/1", concept=Concept())
+    named = Coverage(origin=Origin("record", "Coverage/2"), identity="Coverage/2", concept=Concept(), payors=("Aetna",))
+    lines = (line("echo", ECHO, "93350", coverages=("Coverage/2", "Coverage/none", "urn:member|77")),)
+    found = unclear_payers(case_of("claim", *lines, coverages=[plain, named]))
+    assert [str(each) for each in found] == [
+        "echo names Coverage/none, which was not sent",
+        "echo names a coverage by identifier, which was not sent",
+        "Coverage/1 states neither a type of plan nor a payor's name",
+    ]
