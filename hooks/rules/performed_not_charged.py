@@ -226,8 +226,14 @@ def _left_off_verdict(found: LeftOff, study: Study, case: Case) -> Finding | Und
         Evidence(worded("{line} is charged, ready to be billed", line=str(charge)), charge) for charge in found.charges
     )
     if found.doubt:
-        codes = listed(dict.fromkeys(charge.code for charge in found.charges))
-        reason = worded("{codes} is charged and on no claim; {doubt}", codes=codes, doubt=found.doubt)
+        codes = dict.fromkeys(charge.code for charge in found.charges)
+        reason = counted(
+            "{codes} is charged and on no claim; {doubt}",
+            "{codes} are charged and on no claim; {doubt}",
+            len(codes),
+            codes=listed(codes),
+            doubt=found.doubt,
+        )
         return Undecided(found.why, reason, evidence)
     added = tuple(
         replace(add_code(study, case, charge.code, _units(charge), found.claim[0]), modifiers=charge.modifiers)
