@@ -29,10 +29,11 @@ install: $(VENV)/.runtime  ## set up the virtual environment that the service ru
 run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until interrupted; anyone on this machine may call
 	CDS_MODE=$(CDS_MODE) $(BIN)/cds-service serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
-# One more than there are cores: some tests wait, for a clock or for another process.
+# One more than there are cores: some tests wait, for a clock or for another process. Files are taken by name, since those of
+# few tests are often the slow ones, and would come last.
 PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
-	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 BASE ?= python:3.11-slim-bookworm
 IMAGE ?= contrast-echo-cds
