@@ -138,7 +138,7 @@ TOLD = [
 
 
 def products_in(advisor: Advisor, text: str) -> list[bool]:
-    """Whether each product of a description is denied, with the catalogs as they are."""
+    """Denials of the products of a description, with the catalogs as they are."""
     case = create_case_reader(advisor, create_catalogs()).read(text, False)
     return [each.negated for each in case.understood if each.kind == "product"]
 

@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 import hooks
 from cds_service.ask.asker import Asker
 from cds_service.cdshooks.cards import MOST_CARDS
+from cds_service.languages.worded import plain_text
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
 from cds_service.review.typed_cases import review_case
@@ -175,7 +176,7 @@ def test_codes_are_searched(assistant: Assistant) -> None:
 def test_questions_are_answered_from_the_tables_or_declined(assistant: Assistant, asker: Asker) -> None:
     question = "how many units for 1.3 mL of Definity?"
     answer = assistant.answer("ask", question=question)
-    assert answer == json.loads(msgspec.json.encode(asker.ask(question)))
+    assert answer == json.loads(msgspec.json.encode(asker.ask(question), enc_hook=plain_text))
     assert answer["answered"]
     assert answer["answer"]
     assert all(each["source"] and each["text"] for each in answer["answer"])

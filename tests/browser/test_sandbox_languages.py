@@ -19,7 +19,7 @@ __all__ = ["pseudo_address"]
 # Names in the records of the samples, and what the service and FHIR name so.
 RECORDED = re.compile(
     r"[\w-]+/[\w.:-]+|\b(?:Patient|Claim|ChargeItem|Procedure|MedicationAdministration|Coverage|Encounter|fhir|resources"
-    r"|org|example|echo|http|new|review|claim|select|sign|order|encounter|discharge|POST|cds|services|curl)\b"
+    r"|org|example|echo|http|new|review|claim|select|sign|order|encounter|discharge|POST|cds|services|curl|proc|[0-9a-f]{8})\b"
 )
 
 

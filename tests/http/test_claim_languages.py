@@ -23,7 +23,9 @@ TEXTS = {
 }  # fmt: skip
 
 # The names of documents, which no language translates, and of records in Markdown.
-SOURCES = re.compile("|".join({re.escape(source.label) for rule in hooks.all_rules() for source in rule.sources}))
+LABELS = {source.label for rule in hooks.all_rules() for source in rule.sources}
+# The longest first: some begin as others do.
+SOURCES = re.compile("|".join(map(re.escape, sorted(LABELS, key=len, reverse=True))))
 RECORDS = re.compile("`[^`]*`")
 
 
