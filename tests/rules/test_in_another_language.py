@@ -12,8 +12,10 @@ from cds_service.cdshooks.cards import MOST_CARDS
 from cds_service.cdshooks.messages import Card
 from cds_service.core.rules import Question
 from cds_service.languages.catalogs import Catalogs
-from cds_service.languages.known import Language, language_of
+from cds_service.languages.known import ENGLISH, LANGUAGES, Language, language_of
+from cds_service.languages.worded import SUMMARY_LIMIT
 from cds_service.review.advisor import Advisor, Answer
+from cds_service.wiring import create_catalogs
 from tests.http.test_patient import LETTERS, pseudo_catalogs
 from tests.http.test_reference_languages import ABBREVIATION, FACTS
 from tests.rules.test_cases import CASES, SERVICES
@@ -143,3 +145,20 @@ def test_codes_numbers_and_resources_are_the_same_in_every_language(
 
 def codes_in(text: str) -> list[str]:
     return sorted(re.findall(r"\b[A-Z0-9]\d{3}[A-Z0-9]\b", text))
+
+
+@pytest.fixture(scope="module")
+def said_on_cards(advisor: Advisor) -> list[str]:
+    """The summaries and labels of all findings of the cases."""
+    reviews = [answered(advisor, case, ENGLISH).review for by in CASES.values() for case in by["flags"]]
+    findings = [finding for each in reviews for _, finding in each.unfolded]
+    labels = [fix.label for each in findings for fix in each.fixes]
+    return list({str(each): each for each in [*(each.summary for each in findings), *labels]}.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:], ids=lambda each: each.tag)
+def test_no_summary_or_label_is_cut_in_any_language(said_on_cards: list[str], language: Language) -> None:
+    """With the catalogs as they are: a card's summary and its buttons have room for fewer than 140 characters."""
+    say = create_catalogs().speaker(language)
+    assert len(said_on_cards) > 200
+    assert [text for text in map(say, said_on_cards) if len(text) > SUMMARY_LIMIT] == []
