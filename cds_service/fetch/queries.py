@@ -164,6 +164,8 @@ class Query:
         except (requests.Timeout, ReadTimeoutError, TimeoutError):
             raise _Unavailable("the FHIR server was too slow") from None
         except (requests.ConnectionError, HTTPError) as error:
+            if _ran_out_of_time(error):
+                raise _Unavailable("the FHIR server was too slow") from None
             raise _Transient(f"the request to the FHIR server failed ({type(error).__name__})") from None
         except (requests.RequestException, OSError, ValueError) as error:
             raise _Unavailable(f"the request to the FHIR server failed ({type(error).__name__})") from None
@@ -229,3 +231,10 @@ def _refused_host(address: str, access: Access) -> str:
 def _seconds(header: str | None) -> float:
     """`Retry-After` in seconds; 0 for a date."""
     return float(header) if header and header.isdecimal() else 0.0
+
+
+def _ran_out_of_time(error: BaseException) -> bool:
+    """True if a time-out is the reason of an error, which requests may wrap as a lost connection, several times."""
+    inner = (each for each in (*error.args, error.__cause__, getattr(error, "reason", None)))
+    reasons = [each for each in inner if isinstance(each, BaseException)]
+    return isinstance(error, TimeoutError | ReadTimeoutError) or any(map(_ran_out_of_time, reasons))

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import requests
+from urllib3.exceptions import ProtocolError
 
 from cds_service.cdshooks.prefetch import Intake
 from cds_service.fetch.client import FhirClient
-from cds_service.fetch.queries import MAX_PAGES, Access
+from cds_service.fetch.queries import MAX_PAGES, Access, _ran_out_of_time
 from cds_service.fetch.searches import Search
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
@@ -203,7 +204,7 @@ LASTING: dict[str, tuple[Reply, str]] = {
     "an entry that is an OperationOutcome": (resource(searchset([UNAVAILABLE])), "OperationOutcome in the Bundle"),
     "an entry without a resource": (resource(searchset([]) | {"entry": [{}]}), "expected a `resource`"),
     "an entry of a wrong status": (resource(searchset([GIVEN | {"status": "perhaps"}])), "expected a code"),
-    "pages without end": (_next_pages, f"more than {MAX_PAGES} pages|too slow|did not respond"),
+    "pages without end": (_next_pages, f"more than {MAX_PAGES} pages|too slow|did not respond|(ConnectionError)"),
     "a next page nowhere": (resource(searchset([], next_page="")), "next page is not on the FHIR server"),
     "a next page in a file": (resource(searchset([], next_page="file:///etc/passwd")), "next page is not on the"),
     "a next page that is no address": (resource(searchset([], next_page="https://[")), "next page is not on the"),
@@ -218,6 +219,14 @@ LASTING: dict[str, tuple[Reply, str]] = {
         "responded with 404",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_time"), [(TimeoutError("timed out"), True), (ConnectionResetError(104, "reset by peer"), False)]
+)
+def test_a_lost_connection_is_too_slow_where_time_ran_out(reason: OSError, is_time: bool) -> None:
+    """As requests and urllib3 wrap it where the time ends while a request is sent."""
+    assert _ran_out_of_time(requests.ConnectionError(ProtocolError("Connection aborted.", reason))) == is_time
 
 
 @pytest.mark.parametrize("name", LASTING)
