@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio.to_thread
-import msgspec
 
 from cds_service.auth.tokens import Principal, TokenVerifier
 from cds_service.cdshooks.messages import Issue, OperationOutcome
@@ -22,7 +21,7 @@ from cds_service.errors import (
     WrongMethod,
 )
 from cds_service.fhir.servers import is_loopback, is_loopback_name, split_url
-from cds_service.languages.worded import plain_text
+from cds_service.languages.worded import JSON
 from cds_service.settings import Settings
 from cds_service.telemetry.logs import bind_request_id, log
 from cds_service.web.authentication import DEVELOPMENT
@@ -159,10 +158,10 @@ def _outcome(error: RequestError) -> bytes:
     """The refusal as a FHIR OperationOutcome; that of a token has no reason."""
     if isinstance(error, NotTrusted):
         issue = {"severity": "error", "code": error.code}
-        return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [issue]}, enc_hook=plain_text)
+        return JSON.encode({"resourceType": "OperationOutcome", "issue": [issue]})
     expression = (error.expression,) if error.expression else ()
     said = Issue(severity="error", code=error.code, diagnostics=error.message, expression=expression)
-    return msgspec.json.encode(OperationOutcome(issue=(said,)), enc_hook=plain_text)
+    return JSON.encode(OperationOutcome(issue=(said,)))
 
 
 async def _body(receive: Receive, most_bytes: int) -> bytes:

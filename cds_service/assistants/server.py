@@ -22,7 +22,7 @@ from cds_service.assistants import library
 from cds_service.assistants.tools import Tool, Toolbox, call
 from cds_service.cdshooks.size_limits import require_within_limits
 from cds_service.errors import RequestError, UnreadableCase
-from cds_service.languages.worded import plain_text
+from cds_service.languages.worded import JSON
 from cds_service.settings import Settings
 from cds_service.telemetry.calls import CallSummary
 from cds_service.telemetry.logs import location_of, log
@@ -36,7 +36,6 @@ INSTRUCTIONS = (
 )
 INTERNAL = "internal error: nothing was reviewed"
 _JSON = "application/json"
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 Context = Any  # of the SDK: the request, by which a transport tells who calls
 # Told of each answered call, with the request's context.
@@ -93,7 +92,7 @@ class _Handlers:
         require_within_limits(msgspec.json.encode(arguments), self._settings.max_entries)
         called, summary = call(tool, arguments)
         self._record(context, summary)
-        text = _ENCODER.encode(called.answer).decode()
+        text = JSON.encode(called.answer).decode()
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=text)], structured_content=json.loads(text)
         )
@@ -120,7 +119,7 @@ class _Handlers:
 
     async def read_resource(self, _: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         page = await self._answered(partial(library.read, str(params.uri), self._toolbox))
-        text = _ENCODER.encode(page).decode()
+        text = JSON.encode(page).decode()
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=params.uri, text=text, mime_type=_JSON)]
         )

@@ -30,7 +30,7 @@ from cds_service.errors import UnreadableInput
 from cds_service.fhir.foreign import FOREIGN
 from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES
 from cds_service.fhir.sources import PREFETCH_KEYS
-from cds_service.languages.worded import plain_text, worded
+from cds_service.languages.worded import JSON, worded
 from cds_service.review.tables import loaded_tables
 
 WORK = "unfinished"
@@ -364,5 +364,4 @@ def _positions(chunks: Iterable[Chunk], scanned: Iterable[ChunkResult]) -> list[
 
 def as_json(summary: Mapping[str, Any]) -> bytes:
     """The summary as JSON: indented, amounts as numbers."""
-    encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
-    return msgspec.json.format(encoder.encode(summary), indent=2) + b"\n"
+    return msgspec.json.format(JSON.encode(summary), indent=2) + b"\n"

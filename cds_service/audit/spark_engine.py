@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
@@ -36,13 +35,12 @@ from cds_service.audit.sites import NOT_IN_EXPORT, PAYER_REFERENCE
 from cds_service.audit.summary import DRILL_DOWN, summarize
 from cds_service.errors import UnreadableInput
 from cds_service.fhir.files import LINE_ENDINGS
-from cds_service.languages.worded import plain_text
+from cds_service.languages.worded import JSON
 
 _SCANNED = pa.schema([*ROWS, ("file", pa.string()), ("reason", pa.string()), ("number", pa.int64())])
 _COUNTED = "counted"  # the reason of rows that hold the number of lines of a type
 TASK_BYTES = 32 * 1024 * 1024
 _RESULTS = "kind string, content string"
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 
 def run_on_spark(
@@ -289,7 +287,7 @@ def _result_rows(tally: AuditTally) -> list[tuple[str, str]]:
     ]
     rows += [("words", pair) for pair in tally.words.items()]
     rows.append(("done", {"patients": tally.patients, "cases": tally.cases}))
-    return [(kind, _ENCODER.encode(each).decode()) for kind, each in rows]
+    return [(kind, JSON.encode(each).decode()) for kind, each in rows]
 
 
 # --- results --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from cds_service.errors import ServiceError
-from cds_service.languages.worded import plain_text
+from cds_service.languages.worded import JSON
 
 
 class OneLineErrors(click.Group):
@@ -46,5 +46,5 @@ def examples(*arguments: str) -> str:
 
 def as_line(answer: msgspec.Struct) -> str:
     """An answer as JSON in one line, with decimals as numbers."""
-    content: Any = json.loads(msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text).encode(answer))
+    content: Any = json.loads(JSON.encode(answer))
     return json.dumps(content, ensure_ascii=False)

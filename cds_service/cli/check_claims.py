@@ -10,7 +10,7 @@ from rich.console import Console
 from cds_service.cli import terminal
 from cds_service.core.rules import WARNING
 from cds_service.intake.x12.file_loops import OpenFile, SetAside
-from cds_service.languages.worded import plain_text
+from cds_service.languages.worded import JSON
 from cds_service.review.advisor import Advisor
 from cds_service.review.claim_files import (
     WITHOUT_RECORD,
@@ -19,8 +19,6 @@ from cds_service.review.claim_files import (
     set_aside_view,
     with_strict_faults,
 )
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 
 @dataclass(slots=True)
@@ -94,7 +92,7 @@ class ClaimFileCheck:
 
     @staticmethod
     def _print_line(content: msgspec.Struct) -> None:
-        click.echo(_ENCODER.encode(content))
+        click.echo(JSON.encode(content))
 
 
 @dataclass(slots=True)

@@ -119,8 +119,10 @@ class _Describer:
             elif line.claim and line.claim_type == "unknown":
                 self._omit_of(line, worded("a claim of unknown type"))
             elif line.claim and claims.setdefault(line.claim_type, line.claim) != line.claim:
-                is_first = line.claim_type == "professional"
-                second = worded("a second professional claim") if is_first else worded("a second institutional claim")
+                is_professional = line.claim_type == "professional"
+                second = (
+                    worded("a second professional claim") if is_professional else worded("a second institutional claim")
+                )
                 self._omit_of(line, second)
             elif line.claim and not line.under_review:
                 self._omit_of(line, worded("a claim on record"))

@@ -12,6 +12,8 @@ from functools import lru_cache
 from math import ceil
 from typing import Any, Literal
 
+import msgspec
+
 from cds_service.languages.facts import has_words, with_facts_apart
 from cds_service.languages.known import ENGLISH
 from cds_service.languages.messages import PLACEHOLDER, Message, Money, Month, Quantity, Value, written
@@ -175,6 +177,10 @@ def plain_text(value: Any) -> str:
     if isinstance(value, Worded):
         return str(value)
     raise NotImplementedError(f"expected plain data, found {type(value).__name__}")
+
+
+# Encodes plain data as JSON: worded texts in English, amounts as numbers.
+JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 
 def in_english(value: Value) -> str:

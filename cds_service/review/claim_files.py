@@ -16,7 +16,6 @@ from cds_service.intake.x12.claim import Claim, ServiceLine
 from cds_service.intake.x12.corrections import corrections
 from cds_service.intake.x12.file_loops import OpenFile, SetAside, survey
 from cds_service.intake.x12.versions import claims_to_review
-from cds_service.languages.worded import plain_text
 from cds_service.review.advisor import Advisor, Answer
 from cds_service.review.report import (
     EvidenceView,
@@ -42,7 +41,7 @@ _ORDER = ("claim", "not-understood", "table", "studies", "contradiction", "recor
 # So many kinds of lines of no echo are held.
 _MOST_KNOWN = 50_000
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class ClaimReport(Report, kw_only=True):

@@ -2,23 +2,20 @@
 
 from typing import Any
 
-import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from cds_service.cdshooks.messages import Issue, OperationOutcome
 from cds_service.errors import NotJson, RequestError
 from cds_service.languages.catalogs import Catalogs
-from cds_service.languages.worded import plain_text
+from cds_service.languages.worded import JSON
 from cds_service.telemetry.logs import location_of, log
 from cds_service.web import spoken
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=plain_text)
 
 
 def as_json(content: Any, status: int = 200, content_type: str = "application/json") -> Response:
     """A JSON response that no cache stores, since it may hold patient data, and no browser takes for a page."""
-    response = Response(_ENCODER.encode(content), status, content_type=content_type)
+    response = Response(JSON.encode(content), status, content_type=content_type)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

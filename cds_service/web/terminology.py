@@ -11,7 +11,7 @@ import msgspec
 from flask import Blueprint, Response, url_for
 
 from cds_service.fhir.terminology import bundle
-from cds_service.languages.worded import plain_text
+from cds_service.languages.worded import JSON
 from cds_service.web import for_people
 from cds_service.web.for_people import FHIR_JSON, prefers_page
 from cds_service.web.reference import vary_by_accept
@@ -44,4 +44,4 @@ def blueprint(made: Callable[[], dict[str, dict[str, Any]]]) -> Blueprint:
 
 
 def _formatted(resource: dict[str, Any]) -> str:
-    return msgspec.json.format(msgspec.json.encode(resource, enc_hook=plain_text), indent=2).decode()
+    return msgspec.json.format(JSON.encode(resource), indent=2).decode()

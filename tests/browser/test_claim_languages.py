@@ -9,15 +9,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
-from cds_service import app as composition
 from cds_service.review.typed_cases import ClaimExample
-from cds_service.settings import Settings
 from hooks.publish.claims import EXAMPLES
 from tests.browser.chromium import DESK, MOST_BYTES, PHONE, Looking, looking
 from tests.browser.conftest import Look
 from tests.http.test_claim_languages import SOURCES
 from tests.http.test_patient import LETTERS, pseudo_catalogs
 from tests.http.test_reference_languages import ABBREVIATION, FACTS, NAMES
+from tests.support.speaking import app_with
 
 FAULTY, UNITS = EXAMPLES[0], EXAMPLES[3]
 WORDS = "65 M, treadmill stress echo, I supervised and read it, Optison not used, Definty 1.3 mL, my office, Medicare"
@@ -40,10 +39,7 @@ OWN_TEXT = """() => {
 @pytest.fixture(scope="module")
 def pseudo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The service with catalogs in which Vietnamese is the pseudo-language."""
-    catalogs = pseudo_catalogs(tmp_path_factory.mktemp("pseudo"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(composition, "create_catalogs", lambda: catalogs)
-        app = composition.create_app(Settings(mode="development"))
+    app = app_with(pseudo_catalogs(tmp_path_factory.mktemp("pseudo")))
     served = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=served.serve_forever)
     thread.start()

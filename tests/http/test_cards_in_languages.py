@@ -17,6 +17,7 @@ from cds_service.settings import Settings
 from cds_service.web import authentication
 from tests.http.test_patient import pseudo, pseudo_catalogs
 from tests.support.notation import body_of
+from tests.support.speaking import app_with
 
 CALL = "/cds-services/contrast-echo-claim-review"
 # Two findings that no fix repairs together.
@@ -35,9 +36,7 @@ def speaking(made_up: Catalogs) -> Speaking:
     """Makes a client of a service with other catalogs; those of the made-up language by default."""
 
     def make(catalogs: Catalogs = made_up) -> FlaskClient:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(composition, "create_catalogs", lambda: catalogs)
-            return composition.create_app(Settings(mode="development")).test_client()
+        return app_with(catalogs).test_client()
 
     return make
 

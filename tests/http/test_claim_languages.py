@@ -10,12 +10,11 @@ import requests
 from flask.testing import FlaskClient
 
 import hooks
-from cds_service import app as composition
-from cds_service.settings import Settings
 from hooks.publish.claims import EXAMPLES
 from tests.http.test_claim import CASE, post
 from tests.http.test_patient import pseudo, pseudo_catalogs
 from tests.http.test_reference_languages import _Left, english_in
+from tests.support.speaking import app_with
 
 IN_WORDS = "65 M, treadmill stress echo, continuous ECG, I supervised and read it, Definity 1.3 mL, my office, Medicare"
 TEXTS = {
@@ -31,10 +30,7 @@ RECORDS = re.compile("`[^`]*`")
 
 @pytest.fixture(scope="module")
 def client_of_pseudo(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    catalogs = pseudo_catalogs(tmp_path_factory.mktemp("pseudo"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(composition, "create_catalogs", lambda: catalogs)
-        return composition.create_app(Settings(mode="development")).test_client()
+    return app_with(pseudo_catalogs(tmp_path_factory.mktemp("pseudo"))).test_client()
 
 
 def answer_in(client: FlaskClient, body: dict[str, Any], tag: str = "vi") -> dict[str, Any]:
@@ -134,10 +130,7 @@ def test_the_page_carries_what_its_scripts_say(server: str, tag: str) -> None:
 
 
 def test_catalogs_of_no_messages_leave_all_in_english(tmp_path: Path) -> None:
-    nothing = pseudo_catalogs(tmp_path, only="Sources")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(composition, "create_catalogs", lambda: nothing)
-        client = composition.create_app(Settings(mode="development")).test_client()
+    client = app_with(pseudo_catalogs(tmp_path, only="Sources")).test_client()
     answer = answer_in(client, {"text": EXAMPLES[0].notation})
     assert answer["findings"][0]["summary"] in answer["untranslated"]
     html = answer["findings"][0]["html"]

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service import app as composition
 from cds_service.languages.catalogs import Catalogs
-from cds_service.settings import Settings
 from cds_service.wiring import create_catalogs
 from tests.http.test_patient import pseudo, pseudo_catalogs
 from tests.http.test_reference_languages import english_in, seen_on
 from tests.support.call_history import OWN, written
+from tests.support.speaking import app_with
 
 PATHS = [
     "/insights", "/insights?weeks=52&rule=contrast-add-on-missing", "/insights?service=contrast-echo-order-sign",
@@ -26,9 +25,7 @@ OWN_NAMES = {"urn", "oid", "ms", "thg"} | set(
 
 
 def client_of(catalogs: Catalogs, database: str) -> FlaskClient:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(composition, "create_catalogs", lambda: catalogs)
-        return composition.create_app(Settings(mode="development", database_url=database)).test_client()
+    return app_with(catalogs, database_url=database).test_client()
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,12 @@ import requests
 from flask.testing import FlaskClient
 
 import hooks
-from cds_service import app as composition
 from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.known import LANGUAGES
-from cds_service.settings import Settings
 from hooks.codes.tables import PRODUCTS, STRESS_DRUGS
 from tests.http.test_patient import LETTERS, language_of_page, pseudo, pseudo_catalogs
 from tests.http.test_reference import JSON, PATHS, get
+from tests.support.speaking import app_with
 
 TAGS = [language.tag for language in LANGUAGES]
 ASKED = [
@@ -101,10 +100,7 @@ def left_in(html: str) -> _Left:
 
 @pytest.fixture(scope="module")
 def client_of_pseudo(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    catalogs = pseudo_catalogs(tmp_path_factory.mktemp("pseudo"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(composition, "create_catalogs", lambda: catalogs)
-        return composition.create_app(Settings(mode="development")).test_client()
+    return app_with(pseudo_catalogs(tmp_path_factory.mktemp("pseudo"))).test_client()
 
 
 @pytest.mark.parametrize("path", [*PATHS, *SEARCHES, *ASKED, "/claim", "/codes/nope", "/rules/nope", "/modifiers/nope"])
@@ -117,10 +113,7 @@ def test_in_a_pseudo_language_no_english_is_left(client_of_pseudo: FlaskClient, 
 
 def test_what_has_no_translation_is_marked_as_english_and_the_page_says_so(tmp_path: Path) -> None:
     """Catalogs with one message: the rest falls back."""
-    one = pseudo_catalogs(tmp_path, only="Sources")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(composition, "create_catalogs", lambda: one)
-        client = composition.create_app(Settings(mode="development")).test_client()
+    client = app_with(pseudo_catalogs(tmp_path, only="Sources")).test_client()
     text = client.get("/codes/93352?lang=vi").text
     assert f'<h2 id="sources-title">{pseudo("Sources")}</h2>' in text
     assert '<span class="untranslated" lang="en" dir="ltr">Skip to content</span>' in text
@@ -174,9 +167,7 @@ def test_pages_that_speak_english_only_do_not_change_with_the_language(server: s
 
 def test_no_catalog_is_read_for_english(tmp_path: Path) -> None:
     """The folder has no catalogs, so that reading one is an error."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(composition, "create_catalogs", lambda: Catalogs(tmp_path))
-        app = composition.create_app(Settings(mode="development"))
+    app = app_with(Catalogs(tmp_path))
     for path in ("/codes", "/codes/93352", "/rules/pair-conflict", "/glossary", "/tables", "/codes/nope"):
         assert app.test_client().get(path).status_code in {200, 404}
     assert app.test_client().get("/codes?lang=vi").status_code == 500
