@@ -130,6 +130,8 @@ DENIED = [
 TOLD = [
     "eco de estrés, se usó Definity 1,3 mL, no hubo síntomas",
     "Belastungsecho mit Definity, ohne Doppler",
+    "Belastungsecho, ohne 93320, mit Definity",
+    "eco de estrés sin 93320, se usó Definity 1,3 mL",
     "стресс-эхокардиография, введён Definity; без Doppler",
     "siêu âm tim gắng sức, có dùng Definity, không có triệu chứng",
     "负荷超声心动图,使用Definity,没有胸痛",
