@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Sequence
 
 from cds_service.core.case import Line, Record
-from cds_service.core.changes import AddLine, Change, RemoveOrder
+from cds_service.core.changes import (
+    AddLine,
+    AddModifier,
+    Change,
+    RemoveLine,
+    RemoveModifier,
+    RemoveOrder,
+    ReplaceCode,
+    SetUnits,
+)
 from cds_service.core.rules import Finding, Fix
 
 
@@ -61,12 +70,26 @@ def _includes(theirs: Change, change: Change) -> bool:
 
 
 def _target(change: Change) -> object:
-    """The kind of a change with the code that it adds or the record that it is made to, and its words."""
+    """The kind of a change with the code that it adds or the record that it is made to, and what it sets there."""
     if isinstance(change, AddLine):
         return "add", change.code
     if isinstance(change, RemoveOrder):
         return "order", place_of(change.order)
-    return str(change), place_of(change.line)
+    line = change.line
+    return type(change), place_of(line), line.code, _set_by(change)
+
+
+def _set_by(change: RemoveLine | ReplaceCode | SetUnits | AddModifier | RemoveModifier) -> object:
+    """The value that a change sets on a line; of a line to remove, those that it has."""
+    match change:
+        case RemoveLine(line):
+            return line.modifiers, line.units
+        case ReplaceCode(_, code):
+            return code
+        case SetUnits(_, units):
+            return units
+        case AddModifier(_, modifier) | RemoveModifier(_, modifier):
+            return modifier
 
 
 def places_of(change: Change) -> set[tuple[str, str]]:

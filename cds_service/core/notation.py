@@ -12,6 +12,11 @@ from cds_service.languages.worded import Worded, counted, in_a_row
 
 def notation(code: str, modifiers: Iterable[str], units: Decimal | None, *, with_one: bool = False) -> str:
     """A line in billers' notation: code, `x` and units (one only `with_one`), `-` and each modifier."""
+    return _written(code, tuple(modifiers), units, with_one)
+
+
+@lru_cache(maxsize=4096)  # claims repeat few lines
+def _written(code: str, modifiers: tuple[str, ...], units: Decimal | None, with_one: bool) -> str:
     times = "" if units is None or (units == 1 and not with_one) else f"x{plain(units)}"
     return code + times + "".join(f"-{modifier}" for modifier in modifiers)
 

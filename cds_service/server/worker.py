@@ -30,10 +30,15 @@ def create_app() -> Flask:
         log.error("a worker cannot start", reason=str(error))
         sys.exit(1)
     started_file().touch()
+    tune_garbage_collection()
+    return made
+
+
+def tune_garbage_collection() -> None:
+    """Leave out the objects made so far, and look at new ones less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS)
-    return made
 
 
 def started_file() -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Literal
 
 from cds_service.core.case import Case, Line, cached_fact
@@ -76,7 +77,12 @@ def is_submitted(lines: Iterable[Line], case: Case) -> bool:
 
 def charge_evidence(lines: Iterable[Line]) -> tuple[Evidence, ...]:
     """The lines as evidence of the charges."""
-    return tuple(Evidence(worded("{line} is charged", line=str(line)), line) for line in lines)
+    return tuple(Evidence(_charged(str(line)), line) for line in lines)
+
+
+@lru_cache(maxsize=4096)  # a long claim repeats few lines
+def _charged(line: str) -> str:
+    return worded("{line} is charged", line=line)
 
 
 def units_of(line: Line) -> Decimal:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
 
+from msgspec import structs
+
 from cds_service.core import work_limit
-from cds_service.core.case import Administration, Line, Order, Record
+from cds_service.core.case import Administration, Line, Order, Origin, Record
 from cds_service.core.union_find import DisjointSet
 from hooks.coding.lines import grouped
 from hooks.coding.practitioners import may_be_same_practitioner
@@ -141,17 +143,61 @@ def _not_before(group: Group, order: Order) -> bool:
 
 def _attach_rest(groups: list[Group], index: GroupIndex, records: Iterable[Record]) -> None:
     """Attach add-ons, supplies, administrations and their orders; records of no study go to `groups` by day."""
-    unassigned = _UnassignedByDay(groups)
+    unassigned, ambiguous = _UnassignedByDay(groups), _Ambiguous()
     for record in sorted(records, key=_attachment_order):
         work_limit.check()
+        if ambiguous.takes(record):
+            continue
         candidates = _candidates(index, record)
         if len(candidates) == 1:
             index.add(candidates[0], record)
+            ambiguous.forget()
         elif candidates:
-            for group in candidates:
-                group.ambiguous.append(record)
+            ambiguous.note(record, candidates)
         else:
             unassigned.attach(record)
+
+
+_MOST_ALIKE = 24  # records that say the same, kept for each study that they may belong to
+
+
+class _Ambiguous:
+    """Records that may each belong to several studies.
+
+    Hundreds may, to hundreds of studies. Those that say the same have the same candidates, which are looked for once,
+    and the first few of them stand for the others.
+    """
+
+    def __init__(self) -> None:
+        self._noted: dict[Record, tuple[list[Group], int]] = {}
+
+    def takes(self, record: Record) -> bool:
+        """True if one that says the same was noted: then this one is noted, too."""
+        if not self._noted or (noted := self._noted.get(_saying(record))) is None:
+            return False
+        self._add(record, *noted)
+        return True
+
+    def note(self, record: Record, candidates: list[Group]) -> None:
+        """Note a record with the studies that it may belong to."""
+        self._add(record, candidates, 0)
+
+    def forget(self) -> None:
+        """Look again for candidates, since a study has changed."""
+        self._noted.clear()
+
+    def _add(self, record: Record, candidates: list[Group], before: int) -> None:
+        self._noted[_saying(record)] = candidates, before + 1
+        for group in candidates if before < _MOST_ALIKE else ():
+            group.ambiguous.append(record)
+
+
+def _saying(record: Record) -> Record:
+    """The record without its place in the call and its own name."""
+    return structs.replace(record, origin=_ANYWHERE, identity="")
+
+
+_ANYWHERE = Origin("", "")
 
 
 def _attachment_order(record: Record) -> tuple[bool, bool, bool]:

@@ -164,7 +164,8 @@ def _on(claims: list[str], lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 def _led_by(first: Line, lines: tuple[Line, ...], opposite: set[str]) -> tuple[Line, ...]:
     """A line and the others of whose claims one of the opposite claims differs."""
-    return (first, *(line for line in lines if line is not first and opposite - {line.claim}))
+    one_other = next(iter(opposite)) if len(opposite) == 1 else None
+    return (first, *(line for line in lines if line is not first and line.claim != one_other))
 
 
 def _by_practitioner(paid: list[tuple[Line, ...]], denied: list[tuple[Line, ...]]) -> Iterator[_Sides]:

@@ -243,6 +243,23 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "93352, 93352 on 2026-03-09", "given": ["Definity 1.3 mL on 2026-03"]},
         ["none 2026-03-02: 93352", "none 2026-03-09: 93352", "none None: given Definity"],
     ),
+    "of many that say the same and may be of either, the first stand for all": (
+        {"lines": "93350 for P1, 93350-76 for P2", "given": ["Definity 0.1 mL"] * 30},
+        [
+            f"stress 2026-03-02: 93350 | {', '.join(['given Definity'] * 24)}",
+            f"stress 2026-03-02: 93350-76 | {', '.join(['given Definity'] * 24)}",
+        ],
+    ),
+    "of two that say the same, the second goes with what a study has got meanwhile": (
+        {
+            "lines": "93350 for P1, 93350-76 for P2",
+            "given": ["Definity 0.1 mL in E1", "Definity 0.2 mL for P1 in E1", "Definity 0.1 mL in E1"],
+        },
+        [
+            "stress 2026-03-02: 93350, given Definity, given Definity | given Definity",
+            "stress 2026-03-02: 93350-76 | given Definity",
+        ],
+    ),
 }
 
 
