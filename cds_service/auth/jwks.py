@@ -7,6 +7,7 @@ that is not, one waits briefly, and all others are refused at once, so a slow ad
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -58,12 +59,17 @@ class Key(msgspec.Struct, frozen=True):
         if self.use not in (None, "sig") or (self.key_ops is not None and "verify" not in self.key_ops):
             raise UnusableKey("the key is not published for signatures")
         try:
-            key = jwt.PyJWK(self.content, algorithm)
+            key = _parsed(msgspec.json.encode(self.content), algorithm)
         except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
             raise UnusableKey(f"the key cannot be parsed ({type(error).__name__})") from None
         if isinstance(key.key, RSAPublicKey) and key.key.key_size < LEAST_RSA_BITS:
             raise UnusableKey(f"the key has fewer than {LEAST_RSA_BITS} bits")
         return key
+
+
+@lru_cache(maxsize=256)  # each call names one of a few keys
+def _parsed(content: bytes, algorithm: str) -> jwt.PyJWK:
+    return jwt.PyJWK(msgspec.json.decode(content), algorithm)
 
 
 class _KeySet(msgspec.Struct):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from cds_service.database.connections import INSERTS, Database
+from cds_service.database.quick_insert import QuickInsert
 from cds_service.database.schema import USED_TOKENS
 from cds_service.errors import StoreUnavailable
 from cds_service.telemetry.logs import Seldom, log
@@ -64,6 +65,7 @@ class SharedReplayStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._quick = QuickInsert(database.url, USED_TOKENS)
         self._purged_at = 0.0
         self._own = MemoryReplayStore()
         self._seldom = Seldom()
@@ -92,13 +94,21 @@ class SharedReplayStore:
     def _record_waiting(self) -> None:
         with self._guard:
             uses, self._waiting = self._waiting, []
-        try:
-            new = self._database.run_pooled(partial(self._insert, uses), WAIT_SECONDS)
-        except StoreUnavailable:
-            new = None
+        new = self._new_of(uses)
         for use in uses:
             use.is_shared = new is not None
             use.is_first = new is None or use.digest in new
+
+    def _new_of(self, uses: list["_Use"]) -> set[str] | None:
+        """The digests that were not recorded before; None while the database is down."""
+        if time.time() - self._purged_at <= PURGE_SECONDS and not self._database.is_failing:
+            found = self._quick.new_of([(use.digest, use.ends_at) for use in uses])
+            if found is not None:
+                return {use.digest for use, is_new in zip(uses, found, strict=True) if is_new}
+        try:
+            return self._database.run_pooled(partial(self._insert, uses), WAIT_SECONDS)
+        except StoreUnavailable:
+            return None
 
     def _insert(self, uses: list["_Use"], connection: Connection) -> set[str]:
         """The digests that were not recorded before."""

@@ -86,6 +86,7 @@ class Database:
     """
 
     def __init__(self, url: str, connections: int = 4, is_durable: bool = True) -> None:
+        self.url = url
         address = make_url(url)
         is_file = address.get_backend_name() == "sqlite"
         connections = 2 if is_file else connections
@@ -145,6 +146,11 @@ class Database:
         found = self._check()
         self._up_until = time.monotonic() + _SAME_HEALTH_SECONDS if found.state == "up" else 0.0
         return found
+
+    @property
+    def is_failing(self) -> bool:
+        """True in an outage, until an attempt some seconds after the last failure succeeds."""
+        return bool(self._outage.last_error)
 
     def close(self) -> None:
         """Finish running work and close the connections."""
@@ -242,6 +248,7 @@ class Database:
 
     def _reopen(self) -> None:
         log.warning("database", state="replaced", hint="the file was deleted or replaced; the one at its path is used")
+        self._opened = None  # the new file may have the number of the old one
         self.engine.dispose()
 
     def _connect(self, engine: Engine) -> Connection:

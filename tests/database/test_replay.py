@@ -1,17 +1,18 @@
 """Each token is accepted once across workers, on SQLite and PostgreSQL."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Event
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import select
 
 from cds_service.auth.replay import MemoryReplayStore, SharedReplayStore
 from cds_service.database import migrate
 from cds_service.database.connections import Database, create
+from cds_service.database.quick_insert import Row
 from cds_service.database.schema import USED_TOKENS
 from cds_service.settings import Settings
 from tests.support.running import eventually
@@ -43,6 +44,15 @@ def worker(address: str) -> Iterator[Worker]:
         database.close()
 
 
+def tokens_in(address: str) -> Sequence[int]:
+    """The ends of the tokens in a database."""
+    engine = create(address)
+    with engine.connect() as connection:
+        ends = connection.execute(select(USED_TOKENS.c.ends_at)).scalars().all()
+    engine.dispose()
+    return ends
+
+
 def test_used_tokens_are_shared_and_forgotten_when_they_end(address: str, worker: Worker) -> None:
     one, other = worker(), worker()
     assert one.record_use("i", "1", 1e10)
@@ -52,10 +62,7 @@ def test_used_tokens_are_shared_and_forgotten_when_they_end(address: str, worker
     assert not one.record_use("i", "2", 1e10)
     assert one.record_use("i", "old", 5.0)
     assert worker().record_use("i", "new", 1e10), "a new worker purges what has ended"
-    engine = create(address)
-    with engine.connect() as connection:
-        ends = connection.execute(select(USED_TOKENS.c.ends_at)).scalars().all()
-    engine.dispose()
+    ends = tokens_in(address)
     assert len(ends) == 4
     assert min(ends) > 6
 
@@ -82,14 +89,16 @@ def test_tokens_that_wait_are_recorded_in_one_transaction(tmp_path: Path, monkey
     store = SharedReplayStore(database)
     began, go_on = Event(), Event()
     transactions: list[int] = []
+    insert = store._quick.new_of
 
-    def hold(_: Connection) -> None:
-        transactions.append(1)
+    def held(rows: Sequence[Row]) -> list[bool] | None:
+        transactions.append(len(rows))
         began.set()
         go_on.wait(10)
+        return insert(rows)
 
     assert store.record_use("i", "first", 1e10)
-    event.listen(database.engine, "begin", hold)
+    monkeypatch.setattr(store._quick, "new_of", held)
     with ThreadPoolExecutor(6) as threads:
         first = threads.submit(store.record_use, "i", "0", 1e10)
         assert began.wait(10)
@@ -98,7 +107,8 @@ def test_tokens_that_wait_are_recorded_in_one_transaction(tmp_path: Path, monkey
         go_on.set()
         assert all(each.result(10) for each in (first, *others))
     database.close()
-    assert len(transactions) == 2
+    assert transactions == [1, 5]
+    assert len(tokens_in(f"sqlite:///{tmp_path}/store.sqlite3")) == 7
 
 
 def test_a_database_that_comes_back_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
