@@ -133,9 +133,7 @@ _Sides = tuple[tuple[Line, ...], tuple[Line, ...]]  # the lines of column 1 and 
 def _candidate_pairs(lines: Iterable[Line], case: Case) -> Iterator[_Sides]:
     """Lines of one day whose codes are a listed pair; indexed by day and code, since a claim may be long."""
     for day, of_day in grouped(lines, lambda line: line.day).items():
-        by_code: dict[str, list[tuple[Line, ...]]] = {}
-        for same in alike_on_any_claim(of_day):
-            by_code.setdefault(same[0].code, []).append(same)
+        by_code = grouped(alike_on_any_claim(of_day), lambda same: same[0].code)
         own = {(paid, denied) for paid in by_code.keys() & _PAID for denied in by_code if (paid, denied) in _LISTED}
         loaded = listed_pairs(_codes_on(day, case), day, BOTH_SETTINGS, case)
         for paid, denied in sorted(own | {pair for pair in loaded if pair[0] in by_code and pair[1] in by_code}):
@@ -173,6 +171,9 @@ def _by_practitioner(paid: list[tuple[Line, ...]], denied: list[tuple[Line, ...]
 
     If nobody may have charged both, the first of either, so that the rule can say so.
     """
+    if len(paid) == len(denied) == 1:  # as nearly always
+        yield paid[0], denied[0]
+        return
     charged = ByPractitioner(denied, lambda same: same[0].performers)
     is_paired = False
     for one in paid:

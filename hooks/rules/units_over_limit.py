@@ -161,6 +161,8 @@ def _study_of_all(lines: list[Line], case: Case) -> Study | None:
 
 
 def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
+    if len(lines) == 1:
+        return lines
     practitioners = sorted({line.performers for line in lines if line.performers} or {frozenset()}, key=sorted)
     by_share = grouped(lines, lambda line: _OTHER_SURGEONS & set(line.modifiers)).values()
     shares = [ByPractitioner(of_share, lambda line: line.performers) for of_share in by_share]
