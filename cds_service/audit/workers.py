@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cds_service.audit.reviewer import Auditor, MakeAuditor
+from cds_service.core import garbage_collection
 
 _THREADS = Path("/proc/self/task")
 
@@ -70,6 +71,7 @@ def _start(make: MakeAuditor) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()  # keep shared memory shared: the collector would write to it
     _AUDITOR[:] = [make()]
+    garbage_collection.tune()
 
 
 def _end_with_parent() -> None:

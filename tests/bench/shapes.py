@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 from cds_service.cdshooks.services import Service
+from cds_service.core import garbage_collection
 from cds_service.errors import TooMuchWork
 from cds_service.review.advisor import Advisor
-from cds_service.server.worker import tune_garbage_collection
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor, service_directory
 from tests.bench.measure import exponent
@@ -180,7 +180,7 @@ def _figures(advisor: Advisor, service: Service, body: bytes) -> dict[str, float
 def rows(names: Collection[str] = SHAPES) -> Iterator[tuple[str, ...]]:
     """The figures of each shape as cells, in the order of HEADS. A call that was refused as too costly has dashes."""
     advisor = create_advisor(Settings(mode="development"))
-    tune_garbage_collection()
+    garbage_collection.tune()
     for name in names:
         found = []
         for count in LINES:
