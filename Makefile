@@ -19,7 +19,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: help docs messages screenshot install run image test fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code mutants mutants-all conformance lint format lock clean
+.PHONY: help docs messages screenshot install run image test test-rest fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code mutants mutants-all conformance lint format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,8 +32,12 @@ run: $(VENV)/.runtime  ## start the service on HOST, PORT with WORKERS, until in
 # One more than there are cores: some tests wait, for a clock or for another process. Files are taken by name, since those of
 # few tests are often the slow ones, and would come last.
 PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the whole test suite
-	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+TESTED := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the tests: of laws that many examples show, with some of these
+	$(TESTED) --examples some
+
+test-rest: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the tests with the other examples, and those that look at everything
+	$(TESTED) --examples rest
 
 BASE ?= python:3.11-slim-bookworm
 IMAGE ?= contrast-echo-cds

@@ -17,6 +17,7 @@ from cds_service.wiring import create_advisor
 from tests.browser.chromium import CHROMIUM, launched
 from tests.support import mcd_articles
 from tests.support.ehr import FHIR_TOKEN, load_corpus
+from tests.support.examples import CHOICES, divided
 from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.running import ROOT, Service, running
@@ -36,6 +37,15 @@ SAMPLES = sorted((ROOT / "sample_bundles").glob("*/*.json"))
 assert SAMPLES
 # The samples of these rules flag only at a site that has loaded CMS's tables: about.yaml says so.
 BY_LOADED_TABLES = {"diagnosis-not-listed"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--examples", choices=CHOICES, default="all", help="the tests that `make test` runs, or the rest")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:], left_out = divided(items, config.getoption("examples"))
+    config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -15,6 +15,8 @@ from cds_service.wiring import create_case_reader, create_case_writer
 from hooks.coding.questions import MEDICARE
 from hooks.publish.described import BASE_LINES, case_knowledge
 
+pytestmark = pytest.mark.repeats(3)
+
 GOLDEN: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("descriptions.yaml").read_text())
 assert GOLDEN
 NONE = "none"

@@ -16,6 +16,8 @@ from hooks import all_rules
 from hooks.codes.tables import CODES
 from hooks.publish.ask import knowledge
 
+pytestmark = pytest.mark.repeats(3)
+
 GOLDEN: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_name("questions.yaml").read_text())
 ANSWERED, DECLINED = GOLDEN["answered"], GOLDEN["declined"]
 assert DECLINED

@@ -25,6 +25,8 @@ from tests.support.notation import WRITER, typed
 from tests.support.running import running_command
 from tests.support.tokens import BASE, P384, RSA, jwk, key_set, published, token
 
+pytestmark = pytest.mark.repeats(3)
+
 TOOLS = ["review_claim", "review_bundle", "explain_code", "explain_rule", "search_codes", "ask"]
 NOTATION = "professional: 93351, 93352, Q9957x3\nplace: 11\npayer: Medicare\nday: 2026-06-01\ngiven: Definity 1.3 mL\n"
 FIELDS: dict[str, Any] = {

@@ -15,6 +15,8 @@ from cds_service.fhir.foreign import FOREIGN, cannot_be_resource
 from tests.audit.test_runs import DEFINITY, MISSING, REPEATED, write_export
 from tests.support.audits import audited, findings
 
+pytestmark = pytest.mark.repeats(3)
+
 COMPLETE = ("ChargeItem", "Claim", "ExplanationOfBenefit")
 ABSENCE = "performed-not-charged"  # the rule that concludes something from missing charges
 

@@ -34,6 +34,8 @@ from tests.support import synth
 from tests.support.audits import audited, findings
 from tests.support.running import ROOT
 
+pytestmark = pytest.mark.repeats(3)
+
 VIETNAMESE, ARABIC = (each for tag in ("vi", "ar") if (each := language_of(tag)))
 # Names of the export, of files and of the engine, and codes with their units.
 OWN_NAMES = re.compile(

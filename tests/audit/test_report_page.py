@@ -16,6 +16,8 @@ from tests.support import synth
 from tests.support.audits import audited, findings
 from tests.support.running import ROOT
 
+pytestmark = pytest.mark.repeats(3)
+
 TALLEST = 15_000  # pixels of the page on a phone; all findings at once took 71,308
 
 

@@ -74,6 +74,7 @@ def kill_when(process: subprocess.Popen[bytes], is_time: Any) -> None:
     process.communicate()
 
 
+@pytest.mark.exhaustive
 def test_a_killed_audit_goes_on_where_it_stopped(tmp_path: Path) -> None:
     export, out = tmp_path / "export", tmp_path / "out"
     synth.write(synth.generate(2500, seed=7), export, seed=7)

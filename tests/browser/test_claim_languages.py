@@ -18,6 +18,8 @@ from tests.http.test_patient import LETTERS, pseudo_catalogs
 from tests.http.test_reference_languages import ABBREVIATION, FACTS, NAMES
 from tests.support.speaking import app_with
 
+pytestmark = pytest.mark.repeats(4)
+
 FAULTY, UNITS = EXAMPLES[0], EXAMPLES[3]
 WORDS = "65 M, treadmill stress echo, I supervised and read it, Optison not used, Definty 1.3 mL, my office, Medicare"
 

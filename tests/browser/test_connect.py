@@ -12,6 +12,8 @@ from tests.support.ehr import FHIR_TOKEN, load, under_own_ids
 from tests.support.fhir_server.server import FhirServer
 from tests.support.running import ROOT, Service
 
+pytestmark = pytest.mark.repeats(3)
+
 FLAGGED = "contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border"
 
 

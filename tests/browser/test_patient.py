@@ -12,6 +12,8 @@ from hooks.publish.patient import plain_words
 from tests.browser.chromium import DESK, LANGUAGES_ON_SCREENS, MOST_BYTES, PHONE, SCREENS, Scheme
 from tests.browser.conftest import Look
 
+pytestmark = pytest.mark.repeats(4)
+
 TAGS = [language.tag for language in LANGUAGES]
 CLAIM = "professional: 93351-26, 93352, Q9957x2-JZ, 99213\nday: 2026-11-03"
 # A character of each script, and a font that draws it; DejaVu, which every Debian has, draws none of the last two.

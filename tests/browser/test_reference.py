@@ -11,6 +11,8 @@ from hooks.publish.reference import reference
 from tests.browser.chromium import DESK, MOST_BYTES, MOST_MILLISECONDS, PHONE, SCREENS, Scheme
 from tests.browser.conftest import Look
 
+pytestmark = pytest.mark.repeats(4)
+
 PATHS = [
     "/ask", "/ask?q=93350 and 93306 same day", "/ask?q=will Aetna pay for definty", "/codes?q=93350 93306",
     "/codes", "/codes/93352", "/rules", "/rules/contrast-add-on-missing", "/modifiers", "/modifiers/JW", "/glossary",
@@ -46,6 +48,7 @@ def test_tables_of_a_code_open_without_a_script(look: Look, width: int) -> None:
         seen.keep(f"reference-tables-{width}")
 
 
+@pytest.mark.exhaustive
 def test_the_page_of_every_code_fits_a_phone(look: Look) -> None:
     codes = sorted({entry.code for entry in CODES})
     assert codes

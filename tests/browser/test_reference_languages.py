@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 from tests.browser.chromium import DESK, LANGUAGES_ON_SCREENS, MOST_BYTES, PHONE
 from tests.browser.conftest import Look
 
+pytestmark = pytest.mark.repeats(4)
+
 PATHS = ["/codes", "/codes/93352", "/rules/contrast-add-on-missing", "/modifiers/JW", "/glossary", "/tables"]
 
 

@@ -19,6 +19,8 @@ from tests.conftest import BY_LOADED_TABLES, SAMPLES
 from tests.support.notation import request_of
 from tests.support.running import ROOT, Service
 
+pytestmark = pytest.mark.repeats(3)
+
 MISSING = "contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border"
 CORRECTED = "contrast-add-on-missing/passes-65-year-old-man-corrected"
 ON_A_CLAIM = "add-on-modifier/flags-26-on-93352"
@@ -447,6 +449,7 @@ def test_a_changed_case_is_downloaded_as_a_new_sample(look: Look, tmp_path: Path
         assert answer.json()["cards"] == []
 
 
+@pytest.mark.exhaustive
 def test_every_sample_shows_what_its_name_says(look: Look) -> None:
     with look() as seen:
         seen.go("/sandbox")

@@ -14,6 +14,8 @@ from tests.http.test_patient import pseudo
 from tests.support.call_history import written
 from tests.support.running import running
 
+pytestmark = pytest.mark.repeats(4)
+
 __all__ = ["pseudo_address"]
 
 # Names in the records of the samples, and what the service and FHIR name so.

@@ -28,6 +28,8 @@ from tests.database.test_store import overridden
 from tests.http.test_services import CLAIM_REVIEW, post
 from tests.support.running import Service, eventually, running
 
+pytestmark = pytest.mark.repeats(3)
+
 HERE = AuditActor("ehr", "r")
 
 

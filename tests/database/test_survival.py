@@ -27,6 +27,8 @@ from tests.http.test_services import CLAIM_REVIEW
 from tests.support.postgresql import running_postgresql
 from tests.support.running import ROOT, running
 
+pytestmark = pytest.mark.repeats(3)
+
 BATCH = 20
 
 

@@ -36,6 +36,8 @@ from tests.fuzz.run import Failure, Hammer, Plan, Tally, faults_of_log, hammer, 
 from tests.fuzz.spoken import ABOUT_ABSENCE, Spoken, spoken
 from tests.support.notation import request_of
 
+pytestmark = pytest.mark.repeats(3)
+
 CASES = 1500
 SEED = 1
 
@@ -50,6 +52,7 @@ def told(tally: Tally) -> str:
     return "\n".join(f"{failure.case.name}: {failure.reasons}" for failure in tally.failures)
 
 
+@pytest.mark.exhaustive
 def test_thousands_of_damaged_requests(good: tuple[Base, ...]) -> None:
     with command.started() as (service, fhir):
         tally = hammer(service.address, fhir, good, Plan(CASES, SEED, seconds=300, clients=2))
@@ -178,6 +181,7 @@ def _without_status_of_administrations(base: Base, document: Document, _: random
     return ("junk status", Expected(like=(base.body,), damaged=damaged)) if found else None
 
 
+@pytest.mark.exhaustive
 def test_charges_that_are_not_read_and_not_named_are_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_burst_calls_in_every_way_and_leaves_no_connection(load: tuple[int, so
     assert after.threads <= before.threads + pool
 
 
+@pytest.mark.exhaustive
 def test_the_command_prints_a_table_and_what_grew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soak, "BURST_SECONDS", 0.3)
     monkeypatch.setattr(soak, "REST_SECONDS", 0.3)

@@ -13,6 +13,8 @@ from cds_service.errors import SettingsError
 from cds_service.server.address import listening_address
 from tests.support.running import ROOT, eventually, running
 
+pytestmark = pytest.mark.repeats(3)
+
 
 def serve(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "cds_service", "serve", *arguments]

@@ -25,6 +25,8 @@ from tests.support.notation import bundle, request_of
 from tests.support.running import ROOT, Service, eventually, running
 from tests.support.tokens import BASE, P384, RSA, Published, jwk, key_set, published, token
 
+pytestmark = pytest.mark.repeats(3)
+
 CLAIM_REVIEW = "/cds-services/contrast-echo-claim-review"
 ORDER_SIGN = "/cds-services/contrast-echo-order-sign"
 CLAIM = json.dumps(request_of({"lines": "93350, Q9957x2"})).encode()

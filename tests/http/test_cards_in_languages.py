@@ -19,6 +19,8 @@ from tests.http.test_patient import pseudo, pseudo_catalogs
 from tests.support.notation import body_of
 from tests.support.speaking import app_with
 
+pytestmark = pytest.mark.repeats(3)
+
 CALL = "/cds-services/contrast-echo-claim-review"
 # Two findings that no fix repairs together.
 CASE = {"professional": "93350, 93352-26, Q9957x9", "place": 11, "given": ["Definity 1.3 mL"], "payer": "Medicare"}

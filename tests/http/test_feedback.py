@@ -18,6 +18,8 @@ from tests.http.test_services import CLAIM_REVIEW, ORDER_SIGN, post
 from tests.support.notation import bundle, request_of
 from tests.support.running import Service, eventually, running
 
+pytestmark = pytest.mark.repeats(3)
+
 FLAGGED = request_of({"lines": "93350, Q9957x2"})
 NOW = "2026-03-02T15:04:05Z"
 

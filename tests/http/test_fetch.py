@@ -35,6 +35,8 @@ from tests.support.fhir_double import running_double, searchset
 from tests.support.fhir_server.server import FhirServer
 from tests.support.notation import request_of
 
+pytestmark = pytest.mark.repeats(3)
+
 Json = dict[str, Any]
 
 SERVICE = SERVICES["contrast-echo-claim-review"]

@@ -161,6 +161,7 @@ def test_no_link_is_a_dead_end(server: str) -> None:
     assert any(path.startswith("/codes/") for path in paths)
 
 
+@pytest.mark.exhaustive
 def test_no_link_is_a_dead_end_without_a_sandbox(tmp_path: Path) -> None:
     with running(tmp_path, CDS_SANDBOX="off") as service:
         paths = require_no_dead_ends(service.address)

@@ -15,6 +15,8 @@ from hooks.publish.modifiers import modifier_pages
 from hooks.publish.reference import all_tables, reference
 from tests.http.test_reference import CODE_NUMBERS, JSON, MODIFIER_NAMES, RULE_IDS, get, page_of
 
+pytestmark = pytest.mark.repeats(3)
+
 WRITER = create_case_writer()
 
 

@@ -29,6 +29,8 @@ from tests.support.notation import request_of
 from tests.support.running import Service, eventually, running
 from tests.support.tokens import BASE, token
 
+pytestmark = pytest.mark.repeats(3)
+
 # --- one body -------------------------------------------------------------------------------------------------------
 
 

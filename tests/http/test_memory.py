@@ -10,6 +10,8 @@ from cds_service.review.advisor import Advisor
 from tests.bench.calls import Call, measured
 from tests.rules.test_cases import SERVICES
 
+pytestmark = pytest.mark.repeats(3)
+
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:

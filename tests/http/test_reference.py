@@ -23,6 +23,8 @@ from tests.conftest import BY_LOADED_TABLES
 from tests.support.forked import run
 from tests.support.running import ROOT
 
+pytestmark = pytest.mark.repeats(3)
+
 CODE_NUMBERS = sorted({entry.code for entry in CODES})
 assert CODE_NUMBERS
 RULE_IDS = [rule.id for rule in hooks.all_rules()]

@@ -18,6 +18,8 @@ from tests.support.forked import run
 from tests.support.notation import bundle, request_of
 from tests.support.running import ROOT
 
+pytestmark = pytest.mark.repeats(3)
+
 
 def as_bundle(request: dict[str, Any]) -> dict[str, Any]:
     """All resources of a CDS Hooks request in one Bundle."""

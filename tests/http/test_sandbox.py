@@ -23,6 +23,8 @@ from tests.support.ehr import PATHS, draft_of
 from tests.support.notation import request_of
 from tests.support.running import ROOT
 
+pytestmark = pytest.mark.repeats(3)
+
 Json = dict[str, Any]
 
 FLAGGED = "contrast-add-on-missing/flags-65-year-old-man-poor-endocardial-border"

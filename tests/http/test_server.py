@@ -94,6 +94,7 @@ def test_what_could_not_be_kept_is_said_when_the_service_is_stopped(tmp_path: Pa
         assert [line["rows"] for line in lines if line["event"] == "calls not kept"] == [2], "the call and its card"
 
 
+@pytest.mark.repeats(3)
 @pytest.mark.parametrize("delay", [0.0, 0.3, 0.6, 0.9, 1.2, 1.5])
 def test_a_service_that_is_starting_can_be_stopped(tmp_path: Path, delay: float) -> None:
     command = [sys.executable, "-m", "cds_service", "serve", "--port", "0", "--workers", "3"]

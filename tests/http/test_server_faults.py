@@ -22,6 +22,8 @@ from tests.http.test_server import UNSURE, slow_fhir_server
 from tests.http.test_services import CLAIM_REVIEW, post
 from tests.support.running import ROOT, START_SECONDS, Service, eventually, free_port, running
 
+pytestmark = pytest.mark.repeats(3)
+
 IDLE = 1100
 PROMPT_SECONDS = HEADER_SECONDS - 1.0  # before the connections that send nothing are closed
 

@@ -13,6 +13,8 @@ import requests
 from tests.conftest import BY_LOADED_TABLES, SAMPLES
 from tests.support.notation import bundle, request_of
 
+pytestmark = pytest.mark.repeats(3)
+
 ORDER_SIGN = "/cds-services/contrast-echo-order-sign"
 CLAIM_REVIEW = "/cds-services/contrast-echo-claim-review"
 SERVICES = {"order-sign": ORDER_SIGN, "org.example.claim-review": CLAIM_REVIEW}

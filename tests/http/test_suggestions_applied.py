@@ -18,6 +18,8 @@ from tests.support.fhir_server.server import FhirServer
 from tests.support.notation import body_of, service_of
 from tests.support.running import running
 
+pytestmark = pytest.mark.repeats(3)
+
 Json = dict[str, Any]
 
 FLAGS = [path for path in SAMPLES if path.name.startswith("flags-")]

@@ -30,6 +30,8 @@ from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.notation import request_of
 from tests.support.running import Service, eventually, running
 
+pytestmark = pytest.mark.repeats(3)
+
 FLAGGED = request_of({"lines": "93350, Q9957x2"})
 UNSURE = request_of({"lines": "93350", "given": ["Definity 1.3 mL"], "known": []})
 SERVICE = "contrast-echo-claim-review"

@@ -18,6 +18,8 @@ from tests.http.test_services import CLAIM_REVIEW, post
 from tests.support.notation import request_of
 from tests.support.running import running
 
+pytestmark = pytest.mark.repeats(3)
+
 EHR, OTHER_EHR, STRANGER = "https://ehr.example.org", "http://localhost:8081", "https://ehr.example.org.evil.example"
 FLAGGED = json.dumps(request_of({"lines": "93350, Q9957x2"})).encode()
 LIMIT = 20_000

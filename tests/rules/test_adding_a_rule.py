@@ -98,6 +98,7 @@ def test_a_typing_error_is_refused_with_file_and_line(tree: Path, last: str, exp
     assert expected in result.stderr
 
 
+@pytest.mark.exhaustive
 def test_a_rule_is_added(tree: Path) -> None:
     """Every test that a rule touches: its own cases, the whole body, its samples, the documents and the pages."""
     add_rule(tree)

@@ -15,6 +15,8 @@ from cds_service.review.advisor import Advisor
 from tests.rules.saying import KINDS, moved, records_of, said, together, with_lines
 from tests.rules.test_cases import advise, cases
 
+pytestmark = pytest.mark.repeats(4)
+
 CASES = [(each.values[1], each.id) for kind in ("flags", "passes", "not_checked") for each in cases(kind)]
 EVERY = [pytest.param(case, id=name) for case, name in CASES]
 CLAIMS = [pytest.param(case, id=name) for case, name in CASES if case.get("hook") != "order"]

@@ -15,6 +15,8 @@ from hooks.coding.override_reasons import WRONG_CHARGE
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import body_of, service_of
 
+pytestmark = pytest.mark.repeats(3)
+
 EVERY_CASE = [
     pytest.param(case, id=f"{rule_id}: {case['what']}")
     for rule_id, by_expectation in CASES.items()

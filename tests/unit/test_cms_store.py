@@ -30,6 +30,8 @@ from cds_service.errors import UnusableFile
 from tests.support import cms_files as cms
 from tests.support.running import ROOT
 
+pytestmark = pytest.mark.repeats(3)
+
 DAY = date(2026, 11, 2)
 PARTS = {
     1: [("0001A", "0591T", "20220101", "20231231", "1"), ("36000", "36005", "20240701", "*", "1")],

@@ -122,6 +122,7 @@ def test_every_part_has_modules_and_every_test_file_that_is_left_out_exists() ->
     assert [name for name in LEFT_OUT if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.exhaustive
 def test_what_was_accepted_is_still_a_mutant() -> None:
     assert list(outdated(accepted())) == []
 
