@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.running import ROOT, free_port
 
 LINES = 10
 
 
+@pytest.mark.exhaustive
 def test_production_in_ten_lines(tmp_path: Path) -> None:
     """All but the first, which sets up what these tests run in."""
     section = (ROOT / "deploy" / "README.md").read_text().split("## Production in ten lines", 1)[1].split("\n## ", 1)[0]

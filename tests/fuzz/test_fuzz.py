@@ -109,6 +109,7 @@ def test_nothing_is_found_where_nothing_is_broken(settings: Settings, good: tupl
     assert faults_of(settings, damaged(good, "junk_status", "junk_date", "unlist")) == ""
 
 
+@pytest.mark.exhaustive
 def test_a_warning_that_is_swallowed_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +128,7 @@ def test_a_rule_that_raises_is_found(
     assert "answered 500, expected 200" in faults_of(settings, damaged(good, "junk_status"))
 
 
+@pytest.mark.exhaustive
 def test_advice_to_charge_again_what_could_not_be_read_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +150,7 @@ def test_a_value_that_a_warning_repeats_is_found(
     assert "a warning repeats what was sent" in faults_of(settings, damaged(good, "junk_status"))
 
 
+@pytest.mark.exhaustive
 def test_a_record_taken_for_absent_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +195,7 @@ def test_charges_that_are_not_read_and_not_named_are_found(
     assert "nothing is said of" in faults_of(settings, cases)
 
 
+@pytest.mark.exhaustive
 def test_a_byte_order_mark_that_is_refused_is_found(
     settings: Settings, good: tuple[Base, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -438,6 +442,7 @@ def test_a_call_whose_data_were_fetched_is_sent_again_to_the_server_of_the_later
     assert (again.exit_code, "nothing is wrong" in again.output) == (0, True), again.output
 
 
+@pytest.mark.exhaustive
 def test_the_command_prints_what_came_of_it_and_ends_with_1_where_there_was_no_time(tmp_path: Path) -> None:
     common = ["--clients", "1", "--failures", str(tmp_path)]
     done = CliRunner().invoke(command.main, ["--requests", "60", *common])

@@ -72,6 +72,7 @@ def add_rule(tree: Path) -> None:
     assert written.returncode == 0, written.stderr
 
 
+@pytest.mark.exhaustive
 def test_a_code_is_closed(tree: Path) -> None:
     cases = tree / "tests" / "rules" / "contrast-supply-missing.yaml"
     cases.write_text(cases.read_text().replace("flags:\n", "flags:\n" + BLOCKS[CLOSED], 1))

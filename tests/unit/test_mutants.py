@@ -11,6 +11,8 @@ from tests.mutants.making import Mutant, mutants_of
 from tests.mutants.parts import LEFT_OUT, PARTS, judging_files
 from tests.support.running import ROOT
 
+pytestmark = pytest.mark.exhaustive
+
 SOURCE = '''"""A module."""
 
 from functools import cache
