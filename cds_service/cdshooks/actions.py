@@ -230,7 +230,7 @@ def _remove_item(claim: dict[str, Any], line: Line) -> None:
 def _add_item(claim: dict[str, Any], change: AddLine) -> None:
     items: list[dict[str, Any]] = claim["item"]  # not empty: it contains the sibling
     sibling = items[_positions(change.sibling)[0]] if change.sibling else {}
-    item: dict[str, Any] = {"sequence": 1 + max((_sequence(each) for each in items), default=0)}
+    item: dict[str, Any] = {"sequence": 1 + max(map(_sequence, items))}
     item |= {member: sibling[member] for member in _SHARED_MEMBERS if member in sibling}
     item["productOrService"] = _concept(change.code)
     if change.modifiers:

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,8 +79,9 @@ class Coverage:
     def tests_of(self, module: str, first: int, last: int) -> list[str]:
         """The tests of some lines, then those of the rest of the module, up to some seconds, together by their files.
 
-        Those that bear the module's name, such as the cases of a rule, are the first, then the fastest. A line that
-        runs once, at import or for a kept result, is noted for one test at most: others see its outcome.
+        Those that bear the module's name, such as the cases of a rule, are the first; of these the first example of
+        each test, then the second of each, and the fastest before the others. A line that runs once, at import or for a
+        kept result, is noted for one test at most: others see its outcome.
         """
         lines = self._lines.get(module, {})
         near = {test for line in range(first, last + 1) for test in lines.get(str(line), ())}
@@ -87,7 +89,7 @@ class Coverage:
         name = Path(module).stem
         chosen: dict[str, list[str]] = {}
         total = 0.0
-        for test in [each for tests in (near, far) for each in sorted(tests, key=lambda test: self._rank(test, name))]:
+        for test in [*self._ranked(near, name), *self._ranked(far, name)]:
             total += self.seconds[test]
             if total > MOST_SECONDS:
                 break
@@ -99,8 +101,16 @@ class Coverage:
         pace = dict(zip(self.tests, self.seconds, strict=True))
         return math.ceil(_START + _FACTOR * sum(pace[test] for test in tests))
 
-    def _rank(self, test: int, module: str) -> tuple[bool, float, int]:
-        return module not in self.tests[test].replace("-", "_"), self.seconds[test], test
+    def _ranked(self, tests: Iterable[int], module: str) -> list[int]:
+        """Tests in the order in which they are to judge."""
+        examples: Counter[str] = Counter()
+        ranks: list[tuple[bool, int, int, int]] = []
+        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
+            function = self.tests[test].partition("[")[0]
+            is_other = module not in self.tests[test].replace("-", "_")
+            ranks.append((is_other, examples[function], len(ranks), test))
+            examples[function] += 1
+        return [test for *_, test in sorted(ranks)]
 
 
 def _file_of(test: str) -> str:

@@ -1,6 +1,8 @@
 """Suggestions change the client's data as stated, keep the rest, and resolve their finding."""
 
 import json
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +12,12 @@ from fhir.resources.R4B.chargeitem import ChargeItem
 from fhir.resources.R4B.claim import Claim
 
 import hooks
-from cds_service.cdshooks.actions import fhir_actions
+from cds_service.cdshooks.actions import MOST_ACTIONS, MOST_BYTES, ActionRoom, allowed_changes, fhir_actions
 from cds_service.cdshooks.cards import escape_markdown
 from cds_service.cdshooks.messages import Response
-from cds_service.core.case import Case
-from cds_service.core.changes import AddModifier, RemoveModifier, SetUnits
+from cds_service.core.case import Case, Line
+from cds_service.core.changes import AddLine, AddModifier, RemoveModifier, ReplaceCode, SetUnits
+from cds_service.core.site import Site
 from cds_service.fhir.read import read_case
 from cds_service.fhir.sources import SourceResource
 from cds_service.languages.worded import SUMMARY_LIMIT, shortened
@@ -266,6 +269,106 @@ def test_a_modifier_is_taken_off_wherever_it_is_written(
     assert action.resource
     assert action.resource["code"]["coding"] == expected
     assert "extension" not in action.resource
+
+
+def one_charge(**members: Any) -> tuple[Line, dict[str, msgspec.Raw]]:
+    """A charge as it was sent, and its line."""
+    resource = {"resourceType": "ChargeItem", "id": "1", "status": "billable"} | members
+    raw = {"here": msgspec.Raw(json.dumps(resource).encode())}
+    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    return line, raw
+
+
+def test_extensions_that_do_not_hold_the_modifier_are_kept() -> None:
+    kept = [
+        {"url": "http://clinic.example/modifier", "valueCode": "59"},
+        {"url": "http://clinic.example/room", "valueCode": "26"},
+    ]
+    of_modifier = {"url": "http://clinic.example/modifier", "valueCode": "26"}
+    code = {"coding": [{"system": CPT, "code": "93352"}]}
+    line, raw = one_charge(code=code, extension=[of_modifier, *kept])
+    (action,) = fhir_actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)
+    assert action.resource
+    assert action.resource["extension"] == kept
+
+
+def test_another_code_keeps_modifiers_and_local_codes() -> None:
+    local = {"system": "http://clinic.example/charges", "code": "615215"}
+    code = {"coding": [{"system": CPT, "code": "93306"}, {"code": "26"}, local], "text": "echo"}
+    line, raw = one_charge(code=code)
+    (action,) = fhir_actions([ReplaceCode(line, "93350")], Case(stage="claim"), raw)
+    assert action.resource
+    assert action.resource["code"] == {"coding": [{"system": CPT, "code": "93350"}, {"code": "26"}, local]}
+
+
+def test_a_line_below_a_line_of_a_claim_is_changed_in_its_place() -> None:
+    request = request_of({"professional": "93350, 93351"})
+    claim = request["context"]["draftCharges"]["entry"][0]["resource"]
+    first, second, third = (json.loads(json.dumps(claim["item"][0])) for _ in range(3))
+    for item, code in ((first, "Q9957"), (second, "Q9957"), (third, "Q9956")):
+        item |= {"productOrService": {"coding": [{"system": CPT, "code": code}]}, "quantity": {"value": 3}}
+    second["subDetail"] = [third]
+    claim["item"][1]["detail"] = [first, second]
+    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
+    lines = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    at = {line.origin.within: line for line in lines}
+    changes = [
+        SetUnits(at["item[1].detail[1]"], Decimal(2)),
+        SetUnits(at["item[1].detail[1].subDetail[0]"], Decimal(1)),
+    ]
+    (action,) = fhir_actions(changes, Case(stage="claim"), raw)
+    assert action.resource
+    second["quantity"]["value"], third["quantity"]["value"] = 2, 1
+    assert action.resource["item"] == claim["item"]
+
+
+@pytest.mark.parametrize(
+    ("members", "of_item", "is_told"),
+    [({"total": {"value": 1}}, {}, True), ({}, {"net": {"value": 1}}, True), ({}, {}, False)],
+)
+def test_amounts_of_a_claim_are_said_to_be_unchanged(
+    members: dict[str, Any], of_item: dict[str, Any], is_told: bool
+) -> None:
+    request = request_of({"professional": "93352-26"})
+    claim = request["context"]["draftCharges"]["entry"][0]["resource"] | members
+    claim["item"][0] |= of_item
+    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
+    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    (action,) = fhir_actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)
+    assert action.description == "Remove modifier 26 from 93352" + (
+        "; monetary amounts are unchanged" if is_told else ""
+    )
+
+
+SUPPLY = AddLine(code="Q9957", units=Decimal(2), is_supply=True, day=date(2026, 3, 2), references=("ServiceRequest/1",))
+
+
+def test_a_site_that_takes_orders_only_gets_an_order_of_the_day_and_no_supply() -> None:
+    site = Site(order_suggestions="ServiceRequest")
+    service = AddLine(code="93352", units=Decimal(1), day=date(2026, 3, 2), references=("ServiceRequest/1",))
+    assert allowed_changes([service, SUPPLY], Case(stage="order", site=site)) == [service]
+    assert allowed_changes([service, SUPPLY], Case(stage="claim", site=site)) == [service, SUPPLY]
+    assert allowed_changes([service, SUPPLY], Case(stage="order")) == [service, SUPPLY]
+    (action,) = fhir_actions([service], Case(stage="order", site=site), {})
+    assert action.resource
+    assert action.resource["occurrenceDateTime"] == "2026-03-02"
+    assert action.resource["supportingInfo"] == [{"reference": "ServiceRequest/1"}]
+    (undated,) = fhir_actions([replace(service, day=None)], Case(stage="order", site=site), {})
+    assert undated.resource
+    assert "occurrenceDateTime" not in undated.resource
+
+
+def test_an_answer_has_room_for_so_many_actions_of_a_fix_and_for_so_many_bytes() -> None:
+    line, raw = one_charge(code={"coding": [{"system": CPT, "code": "93352"}]}, note=[{"text": "x" * 3_000_000}])
+    room = ActionRoom()
+    assert room.takes([SUPPLY] * MOST_ACTIONS, raw)
+    assert not room.takes([SUPPLY] * (MOST_ACTIONS + 1), raw)
+    assert room.takes([SetUnits(line, Decimal(1)), RemoveModifier(line, "26")], raw), "one resource, which fits"
+    assert not room.takes([SetUnits(line, Decimal(1))], raw), "what is left does not hold it again"
+    assert room.takes([SUPPLY], raw)
+    assert room.refused == 2
+    big = {"here": msgspec.Raw(b"1" * (MOST_BYTES + 1))}
+    assert ActionRoom().takes([SetUnits(line, Decimal(1))], big), "the first fix has room, however large its claim"
 
 
 def test_a_modifier_is_written_and_several_changes_of_a_charge_are_one_update() -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cds_service.core.alternatives import Alternative, Readings, Unclear, unparsed_charges
 from cds_service.core.case import Case, Line, Origin
-from cds_service.core.changes import AddLine, RemoveLine, SetUnits
+from cds_service.core.changes import AddLine, RemoveLine, SetUnits, made
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.review import review
 from cds_service.core.rules import WARNING, Evidence, Finding, Fix, Rule, Undecided, rule
@@ -250,3 +250,15 @@ def test_a_finding_stays_if_a_reading_divides_it_between_two(is_open: bool) -> N
 def test_a_finding_does_not_stay_if_a_reading_leaves_one_of_its_charges_out(is_open: bool) -> None:
     case = case_of(line(1, "A0001"), line(2, "A0001", open=is_open))
     assert reviewed(case, readings_of(code="C0001"), none_is_due)[:2] == ([], ["r2 may be another"])
+
+
+def test_of_many_records_that_were_not_understood_the_first_is_named() -> None:
+    lines = (line(1, "x", "urn:x"), line(2, "y", "urn:x"))
+    unclear = Unclear(lines, "carries code x of urn:x", "codes of urn:x", "charge", "urn:x")
+    assert str(unclear) == "ChargeItem/1 carries code x of urn:x"
+
+
+def test_the_units_of_a_line_that_a_fix_adds_are_clear() -> None:
+    added = AddLine(code="B0001", units=Decimal(2), day=DAY)
+    (made_line,) = made(case_of(), [added]).lines
+    assert (made_line.units, made_line.units_unclear) == (Decimal(2), False)

@@ -65,6 +65,10 @@ def refused(text: str) -> str:
         ("charged: 93350\ncharged: 93351", "charged: this key is written twice"),
         ("charged: 93350\nplace: 11", "11: a place of service belongs to a claim: add `claim_type`"),
         ("charged: 93350\nbill: 0131", "0131: a type of bill belongs to an institutional claim"),
+        *(
+            (f"charged: {line}", f"{line}: units are a number from 0 to 100,000 with at most four decimals")
+            for line in ("Q9957x100001", "Q9957x1000000", "Q9957x1.23456")
+        ),
         ("claim_type: dental", "dental: expected professional or institutional"),
         ("claim_type: professional\nprofessional: 93350", "professional: `claim_type` is for `lines`"),
         ("place: 111", "111: a place of service has two digits, such as 11"),
