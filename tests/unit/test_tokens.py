@@ -1,6 +1,7 @@
 """Every check on tokens, keys and the registration file."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from cds_service.auth.jwks import (
 )
 from cds_service.auth.registrations import Client, load_clients
 from cds_service.auth.replay import MemoryReplayStore
-from cds_service.auth.tokens import _MAX_CHARACTERS, Principal, TokenVerifier, _token
+from cds_service.auth.tokens import Principal, TokenVerifier, _token, issuer_digest, verifier_of
 from cds_service.errors import KeysUnavailable, NotAllowed, NotTrusted, SettingsError
 from cds_service.fhir.servers import AllowedServer
+from cds_service.settings import Settings
 from tests.conformance import verifies
 from tests.support import tokens
 from tests.support.running import eventually
@@ -92,7 +94,8 @@ def named(each: str | dict[str, Any]) -> str:
         {"iat": int(NOW), "exp": int(NOW) + 300},
         {"iat": int(NOW), "exp": int(NOW) + 301},
         {"iat": NOW + 5},
-        {"iat": NOW - 68, "exp": NOW - 8},
+        {"iat": NOW - 69, "exp": NOW - 9},
+        {"jti": "j" * 500},
         {"header": {"jku": f"{ISSUER}/jwks"}},
         {"nbf": NOW - 1},
         {"sub": "someone", "unknown": {"nested": [1]}},
@@ -555,8 +558,66 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_token_of_the_most_characters_is_read_and_a_longer_one_is_not() -> None:
-    most = _MAX_CHARACTERS
-    longest = f"h.c.{'s' * (most - 4)}"
+    longest = f"h.c.{'s' * (8192 - 4)}"
     assert _token(f"Bearer {longest}")["token"] == longest
     with pytest.raises(NotTrusted, match="not a signed JWT"):
         _token(f"Bearer {longest}s")
+
+
+# --- from the settings ----------------------------------------------------------------------------------------------
+
+
+def test_an_issuer_is_named_in_the_log_by_eight_digits() -> None:
+    assert issuer_digest("https://ehr.example.org") == "2756d28c"
+
+
+def test_in_development_nobody_is_asked_for_a_token() -> None:
+    assert verifier_of(Settings(mode="development"), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("has_clients", "address", "missing"),
+    [
+        (False, None, ["CDS_CLIENTS_FILE", "CDS_PUBLIC_BASE_URL"]),
+        (False, "https://cds.example.org", ["CDS_CLIENTS_FILE"]),
+        (True, None, ["CDS_PUBLIC_BASE_URL"]),
+        (True, "http://cds.example.org", ["CDS_PUBLIC_BASE_URL"]),
+    ],
+)
+def test_in_production_each_missing_setting_is_named(
+    tmp_path: Path, has_clients: bool, address: str | None, missing: list[str]
+) -> None:
+    file = with_one_client(tmp_path) if has_clients else None
+    settings = Settings(mode="production", clients_file=file, public_base_url=address)
+    with pytest.raises(SettingsError) as raised:
+        verifier_of(settings, ())
+    assert [line.partition(":")[0] for line in str(raised.value).splitlines()] == missing
+
+
+def test_in_production_a_registered_client_is_known(folder: Path) -> None:
+    settings = Settings(
+        mode="production",
+        clients_file=with_one_client(folder),
+        public_base_url="https://cds.example.org",
+        database_url=f"sqlite:///{folder}/store.sqlite3",
+    )
+    guard = verifier_of(settings, ())
+    assert guard
+    now = time.time()
+    assert admit(guard, token(iat=now, exp=now + 60)).client == "hospital"
+
+
+def test_in_production_some_client_is_registered(tmp_path: Path) -> None:
+    (tmp_path / "clients.yaml").write_text("clients: []\n")
+    settings = Settings(
+        mode="production", clients_file=tmp_path / "clients.yaml", public_base_url="https://cds.example.org"
+    )
+    with pytest.raises(SettingsError, match=r"clients\.yaml: no client is registered"):
+        verifier_of(settings, ())
+
+
+def with_one_client(folder: Path) -> Path:
+    """A file with one registration, whose keys are beside it."""
+    file = folder / "clients.yaml"
+    file.write_text(f"clients:\n  - id: hospital\n    issuer: {ISSUER}\n    jwks_file: keys.json\n")
+    return file
