@@ -9,10 +9,13 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
 from cds_service.core.case import Case, Line, cached_fact
+from cds_service.core.rules import Evidence
+from cds_service.languages.messages import Quantity
+from cds_service.languages.worded import worded
 from hooks.codes.tables import MODIFIERS, PRODUCTS
 from hooks.coding.contrast import administrations_of, documented_units, milliliters_given
 from hooks.coding.hospital import medicare_hospital_lines
-from hooks.coding.products import UNSPECIFIED, is_supply
+from hooks.coding.products import UNSPECIFIED, agent_ml, is_supply
 from hooks.coding.setting_and_payer import is_professional_in_office, is_professional_only, payer_answer, payer_of
 from hooks.coding.studies import Study
 
@@ -100,3 +103,12 @@ def reportable_leftover(code: str, study: Study, line: Line | None, case: Case) 
 def _left(opened_ml: Decimal, units: Decimal) -> Decimal:
     """Units left of the vials opened, which held at least what was given."""
     return opened_ml.to_integral_value(ROUND_CEILING) - units
+
+
+def dose_evidence(code: str, study: Study) -> tuple[Evidence, ...]:
+    """The doses of a product recorded as given, as evidence; those in another unit than mL are left out."""
+    return tuple(
+        Evidence(worded("{amount} given", amount=Quantity(ml, "mL")), each)
+        for each in administrations_of(code, study)
+        if (ml := agent_ml(each)) is not None
+    )

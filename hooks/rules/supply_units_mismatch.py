@@ -5,20 +5,19 @@ from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.changes import Change, RemoveLine, RemoveModifier, SetUnits
-from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Passed, Question, Undecided, Verdict, rule
-from cds_service.languages.messages import Quantity
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Passed, Question, Undecided, Verdict, rule
 from cds_service.languages.worded import Worded, counted, worded
 from hooks.codes.sources import NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import by_claim_type, charge_evidence
-from hooks.coding.contrast import administrations_of, agents_given, ambiguous_agents, contrast_in, documented_units
+from hooks.coding.contrast import agents_given, ambiguous_agents, contrast_in, documented_units
 from hooks.coding.fixes import add_code, named_fix, waste_modifier_changes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import codes_of, left_to, named
-from hooks.coding.products import Agent, agent_ml
+from hooks.coding.products import Agent
 from hooks.coding.questions import how_much, product_of, which_agent
 from hooks.coding.studies import Study, studies
-from hooks.coding.waste import DISCARDED, has_product_code, leftover_of, payment_of
+from hooks.coding.waste import DISCARDED, dose_evidence, has_product_code, leftover_of, payment_of
 
 
 @rule(
@@ -127,14 +126,7 @@ def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
 def _match(lines: tuple[Line, ...], study: Study) -> Because:
     reason = documented_units(lines[0].code, study).reason
     text = worded("as charged in {lines}: {reason}", lines=named(map(str, lines)), reason=reason)
-    return Because(text, (*charge_evidence(lines), *_doses(lines[0].code, study)))
-
-
-def _doses(code: str, study: Study) -> tuple[Evidence, ...]:
-    return tuple(
-        Evidence(worded("{amount} given", amount=Quantity(agent_ml(each) or Decimal(0), "mL")), each)
-        for each in administrations_of(code, study)
-    )
+    return Because(text, (*charge_evidence(lines), *dose_evidence(lines[0].code, study)))
 
 
 def _given_part(discarded: tuple[Line, ...], units: Decimal, study: Study, case: Case) -> Iterator[Change]:
@@ -180,7 +172,7 @@ def _finding(lines: tuple[Line, ...], units: Decimal, changes: list[Change], stu
     code = lines[0].code
     return Finding(
         summary=_summary(lines, units),
-        evidence=(*charge_evidence(lines), *_doses(code, study)),
+        evidence=(*charge_evidence(lines), *dose_evidence(code, study)),
         fixes=(named_fix(changes, recommended=True),) if fixable else (),
         notes=(worded("{code}: {reason}.", code=code, reason=documented_units(code, study).reason),),
         day=study.day,

@@ -24,11 +24,11 @@ from cds_service.languages.messages import Quantity
 from cds_service.languages.worded import Worded, joined, worded
 from hooks.codes.tables import MODIFIERS, OPPS, PRODUCTS
 from hooks.coding.claims import by_claim_type, charge_evidence
-from hooks.coding.contrast import administrations_of, contrast_in, documented_units
+from hooks.coding.contrast import contrast_in, documented_units
 from hooks.coding.fixes import discarded_line, named_fix, waste_notes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, codes_of, left_to, named
-from hooks.coding.products import UNSPECIFIED, agent_ml
+from hooks.coding.products import UNSPECIFIED
 from hooks.coding.questions import WHERE, WHO_PAYS, how_much, product_of, was_any_discarded
 from hooks.coding.setting_and_payer import is_professional_in_office, is_professional_only, payer_of
 from hooks.coding.studies import Study, studies
@@ -36,6 +36,7 @@ from hooks.coding.waste import (
     DISCARDED,
     NOTHING_DISCARDED,
     Payment,
+    dose_evidence,
     has_product_code,
     leftover_of,
     payment_of,
@@ -289,14 +290,7 @@ def _finding(summary: Worded, lines: tuple[Line, ...], study: Study, case: Case,
     )
     return Finding(
         summary=summary,
-        evidence=(
-            *charge_evidence(lines),
-            *(
-                Evidence(worded("{amount} given", amount=Quantity(ml, "mL")), each)
-                for each in administrations_of(code, study)
-                if (ml := agent_ml(each)) is not None
-            ),
-        ),
+        evidence=(*charge_evidence(lines), *dose_evidence(code, study)),
         fixes=_fixes(changes, lines, recommended=decided),
         notes=(*waste_notes(code, study, lines[0], case), *_unprocessable_note(lines[0], study)),
         day=study.day,

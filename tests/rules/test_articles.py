@@ -170,6 +170,12 @@ def test_abstains_with_its_reason(advisor: Advisor, number: str | None, case: di
     assert reason in verdict(at(advisor, number), case)
 
 
+def test_where_no_diagnosis_is_stated_on_a_claim_it_is_asked_for(advisor: Advisor) -> None:
+    _, (undecided,) = verdicts(at(advisor, CGS), {"professional": "93351"})
+    assert undecided.question
+    assert undecided.question.text == "What are the diagnoses?"
+
+
 def test_without_loaded_articles_nothing_is_decided(advisor: Advisor) -> None:
     without = replace(at(advisor, CGS), tables=Tables(None))
     assert verdict(without, CHARGED) == "Medicare articles (MCD): no copy is loaded"

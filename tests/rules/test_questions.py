@@ -201,6 +201,14 @@ def test_where_words_stand_behind_a_line_the_claim_is_not_rewritten(advisor: Adv
     assert "Was anything discarded?" not in questions_of(advisor, "supply-waste-modifier", case)
 
 
+def test_where_a_claim_is_of_two_days_it_is_not_rewritten(advisor: Advisor) -> None:
+    """The answer would lose the second day."""
+    case = {"professional": "93351, 93352, Q9957x2", "payer": "Medicare", "place": 11}
+    assert "Was anything discarded?" in questions_of(advisor, "supply-waste-modifier", case)
+    two_days = case | {"professional": "93351, 93352, Q9957x2, 93306 on 2026-03-09"}
+    assert "Was anything discarded?" not in questions_of(advisor, "supply-waste-modifier", two_days)
+
+
 def test_each_answer_has_a_label_and_sets_keys_of_the_notation(advisor: Advisor) -> None:
     known = {"payer", "place", "claim_type", "day", "given", "lines", "diagnoses"}
     reports = [reported(advisor, cast(Json, parameter.values[0])) for parameter in EVERY_CASE[::7]]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import hooks
-from cds_service.core.rules import Because, Passed, Rule
+from cds_service.core.case import Line
+from cds_service.core.rules import Because, Passed, Rule, Undecided
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import PassedRule, report_of
 from cds_service.settings import Settings
@@ -61,6 +62,19 @@ def test_a_reason_of_each_rule_is_pinned(rule_id: str) -> None:
     """At least one that speaks of the case, beside the sentence for "nothing to look at"."""
     pinned = [case["because"] for case in CASES[rule_id]["passes"] if "because" in case]
     assert any(because not in RULES[rule_id].if_none for because in pinned)
+
+
+@pytest.mark.parametrize("case", EVERY_CASE)
+def test_an_open_question_about_a_supply_cites_its_charges(advisor: Advisor, case: dict[str, Any]) -> None:
+    """A reason that begins with the code of a supply is about this code alone."""
+    undecided = [each for _, each in advise(advisor, case).review.not_checked]
+    assert [each.reason for each in undecided if not cites_its_code(each)] == []
+
+
+def cites_its_code(undecided: Undecided) -> bool:
+    about = re.match(r"([A-Z]\d{4}): ", undecided.reason)
+    charged = {each.record.code for each in undecided.evidence if isinstance(each.record, Line)}
+    return about is None or not charged or about[1] in charged
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")

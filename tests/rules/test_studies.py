@@ -6,6 +6,7 @@ import pytest
 
 from cds_service.core.case import Administration, Order, Procedure, Record
 from cds_service.review.advisor import Advisor
+from hooks.coding.performed import are_hospital_codes
 from hooks.coding.studies import studies
 from tests.rules.test_cases import advise
 
@@ -243,6 +244,14 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "93352, 93352 on 2026-03-09", "given": ["Definity 1.3 mL on 2026-03"]},
         ["none 2026-03-02: 93352", "none 2026-03-09: 93352", "none None: given Definity"],
     ),
+    "add-ons of two practitioners, and of no study": (
+        {"lines": "93352 by A, 93352 by B, Q9957x2 by B"},
+        ["none 2026-03-02: 93352", "none 2026-03-02: 93352, Q9957x2"],
+    ),
+    "a study is of the day of its own order, not of its drug's": (
+        {"hook": "order", "ordered": ["Definity on 2026-03-01", "93350 on 2026-03-02"]},
+        ["stress 2026-03-02: ordered 93350, ordered Definity"],
+    ),
     "of many that say the same and may be of either, the first stand for all": (
         {"lines": "93350 for P1, 93350-76 for P2", "given": ["Definity 0.1 mL"] * 30},
         [
@@ -261,6 +270,12 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ],
     ),
 }
+
+
+def test_a_hospital_code_names_the_stress_echo_only_where_no_other_code_does() -> None:
+    assert are_hospital_codes(["C8930", "93306"])
+    assert not are_hospital_codes(["C8930", "93351"])
+    assert not are_hospital_codes(["93306"])
 
 
 def label(record: Record) -> str:

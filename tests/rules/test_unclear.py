@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cds_service.core.case import Administration, Case, Coverage, Diagnosis, Line, Order, Origin, Procedure
-from cds_service.core.concepts import BILLING, NO_SYSTEM, RXNORM, Code, Concept
+from cds_service.core.concepts import BILLING, NO_SYSTEM, REVENUE, RXNORM, Code, Concept
 from cds_service.core.lazy_records import Records
 from cds_service.core.site import Site
 from hooks.coding.unclear import (
@@ -52,6 +52,30 @@ def test_a_charge_under_a_local_code_is_not_understood_unless_the_site_maps_its_
     assert names(unclear_lines(case_of("claim", *lines))) == ["local"]
     mapped = Site(mapped_systems=frozenset({"urn:local"}))
     assert names(unclear_lines(case_of("claim", *lines, site=mapped))) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "is_understood"),
+    [
+        ("", True),
+        ("Cardiology - general", True),
+        ("room and board", True),
+        ("doppler study", False),
+        ("hexa", True),
+        ("octafluoropropane", False),
+        ("treadmill", False),
+    ],
+)
+def test_a_cost_center_alone_charges_nothing_unless_its_words_speak_of_an_echo_or_an_agent(
+    words: str, is_understood: bool
+) -> None:
+    charged = line("center", Concept(codes=(Code(REVENUE, "0480"),), words=(words,) if words else ()))
+    assert names(unclear_lines(case_of("claim", charged))) == ([] if is_understood else ["center"])
+
+
+def test_a_cost_center_beside_a_local_code_is_not_understood() -> None:
+    concept = Concept(codes=(Code(REVENUE, "0480"), *LOCAL.codes))
+    assert names(unclear_lines(case_of("claim", line("center", concept)))) == ["center"]
 
 
 def test_a_drug_under_a_local_code_is_not_understood() -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from cds_service.core.alternatives import Alternative, Readings, Unclear, unparsed_charges
+from cds_service.core.alternatives import Alternative, Readings, Unclear, reading, unparsed_charges
 from cds_service.core.case import Case, Line, Origin
 from cds_service.core.changes import AddLine, RemoveLine, SetUnits, made
 from cds_service.core.concepts import BILLING, Code, Concept
@@ -262,3 +262,16 @@ def test_the_units_of_a_line_that_a_fix_adds_are_clear() -> None:
     added = AddLine(code="B0001", units=Decimal(2), day=DAY)
     (made_line,) = made(case_of(), [added]).lines
     assert (made_line.units, made_line.units_unclear) == (Decimal(2), False)
+
+
+@pytest.mark.parametrize(("count", "alone"), [(1, 0), (2, 2), (20, 20), (25, 20)])
+def test_of_some_records_the_first_twenty_are_also_read_one_by_one(count: int, alone: int) -> None:
+    lines = [line(number, "x", "urn:x") for number in range(count)]
+    found = reading(
+        case_of(*lines), lines, lambda each: replace(each, code="A0001"), lambda each: each.origin.reference
+    )
+    assert (found.reason, found.record) == ("ChargeItem/0", lines[0])
+    assert [each.code for each in found.case.lines] == ["A0001"] * count
+    assert [part.reason for part in found.parts] == [f"ChargeItem/{number}" for number in range(alone)]
+    read = [[each.code == "A0001" for each in part.case.lines] for part in found.parts]
+    assert read == [[each == number for each in range(count)] for number in range(alone)]

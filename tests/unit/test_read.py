@@ -494,3 +494,39 @@ def test_every_resource_of_the_corpus_is_read_or_not_needed() -> None:
     ]
     assert parsed.case.lines
     assert parsed.case.procedures
+
+
+NUBC = "https://www.nubc.org/CodeSystem/TypeOfBill"
+
+
+@pytest.mark.parametrize(
+    ("codings", "expected"),
+    [
+        ([(NUBC, "0131")], "13"),
+        ([(NUBC, "131")], "13"),
+        ([("urn:other", "0851"), (NUBC, "0131")], "13"),
+        ([("urn:other", "0131")], None),
+        ([(NUBC, "0131"), (NUBC, "0851")], None),
+        ([(NUBC, "0031")], None),
+    ],
+)
+def test_the_type_of_bill_is_read_from_its_own_system(codings: list[tuple[str, str]], expected: str | None) -> None:
+    info = [{"code": {"coding": [{"system": system, "code": code}]}} for system, code in codings]
+    claim = {"resourceType": "Claim", "id": "7", "status": "active", "supportingInfo": info}
+    claim |= {"item": [{"sequence": 1, "productOrService": {"coding": [{"system": CPT, "code": "93350"}]}}]}
+    (line,) = case_of(claim).lines
+    assert line.bill_type == expected
+
+
+def test_details_without_a_number_are_counted() -> None:
+    code = {"productOrService": {"coding": [{"system": CPT, "code": "93350"}]}}
+    details = [{**code, "subDetail": [code, {**code, "sequence": 9}]}, {**code, "sequence": 5, "subDetail": [code]}]
+    claim = {"resourceType": "Claim", "id": "7", "status": "active", "item": [{**code, "detail": details}]}
+    ends = ["1", "1.1", "1.1.1", "1.1.9", "1.5", "1.5.1"]
+    assert [line.origin.reference for line in case_of(claim).lines] == [f"Claim/7 item {end}" for end in ends]
+
+
+@pytest.mark.parametrize(("start", "end", "faulty"), [("2026-03-17", "today", "end"), ("today", "2026-03-17", "start")])
+def test_of_a_period_the_faulty_end_is_named(start: str, end: str, faulty: str) -> None:
+    (skipped,) = read(charge(occurrencePeriod={"start": start, "end": end})).skipped
+    assert skipped.reason == f"ChargeItem.occurrencePeriod.{faulty}: expected a date such as 2026-03-17"
