@@ -12,7 +12,14 @@ from fhir.resources.R4B.chargeitem import ChargeItem
 from fhir.resources.R4B.claim import Claim
 
 import hooks
-from cds_service.cdshooks.actions import MOST_ACTIONS, MOST_BYTES, ActionRoom, allowed_changes, fhir_actions
+from cds_service.cdshooks.actions import (
+    MOST_ACTIONS,
+    MOST_BYTES,
+    ActionRoom,
+    allowed_changes,
+    charge_item,
+    fhir_actions,
+)
 from cds_service.cdshooks.cards import escape_markdown
 from cds_service.cdshooks.messages import Response
 from cds_service.core.case import Case, Line
@@ -356,6 +363,25 @@ def test_a_site_that_takes_orders_only_gets_an_order_of_the_day_and_no_supply() 
     (undated,) = fhir_actions([replace(service, day=None)], Case(stage="order", site=site), {})
     assert undated.resource
     assert "occurrenceDateTime" not in undated.resource
+
+
+@pytest.mark.parametrize(("units", "written"), [("2", "2"), ("2.00", "2"), ("1.30", "1.30"), ("0.5", "0.5")])
+def test_units_are_written_as_whole_numbers_or_exactly(units: str, written: str) -> None:
+    resource = charge_item(replace(SUPPLY, units=Decimal(units)), Case(stage="claim"))
+    assert json.loads(ENCODER.encode(resource), parse_int=str, parse_float=str)["quantity"]["value"] == written
+
+
+@pytest.mark.parametrize(("sequences", "added"), [([3, 1], 4), ([None, None], 1), (["2", 1], 2)])
+def test_an_added_item_has_the_next_number(sequences: list[Any], added: int) -> None:
+    request = request_of({"professional": "93350, 93351"})
+    claim = request["context"]["draftCharges"]["entry"][0]["resource"]
+    lines = read_case([SourceResource("here", msgspec.Raw(json.dumps(claim).encode()))], stage="claim").case.lines
+    for item, sequence in zip(claim["item"], sequences, strict=True):
+        item["sequence"] = sequence
+    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
+    (action,) = fhir_actions([replace(SUPPLY, sibling=next(iter(lines)))], Case(stage="claim"), raw)
+    assert action.resource
+    assert action.resource["item"][-1]["sequence"] == added
 
 
 def test_an_answer_has_room_for_so_many_actions_of_a_fix_and_for_so_many_bytes() -> None:

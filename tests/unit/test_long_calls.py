@@ -81,7 +81,8 @@ def test_a_fix_of_many_resources_has_no_actions(plain_advisor: Advisor) -> None:
     labels = [[each.label for each in found.response.cards[0].suggestions or ()] for found in (few, many)]
     assert labels[0] == ["Keep one unit of 93352"]
     assert labels[1] == []
-    assert any("fixes have no actions: an answer holds 50 actions of a fix" in each for each in warnings_of(many))
+    holds = "an answer holds 50 actions of a fix, and 4,000,000 bytes of changed resources"
+    assert any(f"fixes have no actions: {holds}" in each for each in warnings_of(many))
 
 
 def test_a_long_claim_is_returned_corrected_and_repeated_only_as_far_as_an_answer_goes(plain_advisor: Advisor) -> None:
