@@ -477,6 +477,38 @@ def test_a_file_of_another_form_is_refused_with_line_and_column(kind: str, conte
     assert fault in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "first", "fault"),
+    [
+        ("mue", b"93352,1,2", "line 1, column 1 (header): expected the column `HCPCS/CPT Code`"),
+        ("asp-limits", b"Q9957,x,1,2", "line 1, column 1 (header): expected the column `HCPCS Code`"),
+        ("ptp", b"93351\t93352", "line 1, column 1 (header): expected the column `Column 1`"),
+    ],
+)
+def test_a_file_without_a_header_is_refused_with_its_first_column(kind: str, first: bytes, fault: str) -> None:
+    with pytest.raises(UnusableFile) as caught:
+        read(kind, first + b"\r\n")
+    assert fault in str(caught.value)
+
+
+def test_a_header_of_pairs_with_one_column_more_is_refused() -> None:
+    lines = cms.ptp([PAIR]).split(b"\r\n")
+    (number,) = [number for number, line in enumerate(lines) if line.startswith(b"Column 1\tColumn 2")]
+    lines[number] += b"\tMore" * (8 - len(lines[number].split(b"\t")))
+    with pytest.raises(UnusableFile) as caught:
+        read("ptp", b"\r\n".join(lines))
+    assert f"line {number + 1}, column 8 (header): expected 7 columns" in str(caught.value)
+
+
+@pytest.mark.parametrize(("missing", "column"), [("HCPCS dosage", 6), ("BILLUNITS", 9), ("BILLUNITSPKG", 10)])
+def test_a_column_that_is_missing_is_named_at_its_usual_place(missing: str, column: int) -> None:
+    head = ["other" if "".join(label.split()) == "".join(missing.split()) else label for label in cms.CROSSWALK_HEAD]
+    assert head != list(cms.CROSSWALK_HEAD)
+    with pytest.raises(UnusableFile) as caught:
+        read("asp-crosswalk", cms.crosswalk([], head))
+    assert f"column {column} (header): expected the column `{missing}` once" in str(caught.value)
+
+
 def test_a_row_that_repeats_another_counts_once() -> None:
     assert len(read("mue", cms.mue([("93352", "1", "3")] * 2))) == 1
 
