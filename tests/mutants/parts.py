@@ -38,7 +38,7 @@ PARTS = (
 
 # Tests that run in one process. Those left out start processes, read the text of the sources, or repeat for thousands
 # of records what the cases say.
-TEST_FOLDERS = ("tests/rules", "tests/unit")
+TEST_FOLDERS = ("tests/rules", "tests/unit", "tests/ask")
 LEFT_OUT = (
     "tests/rules/test_adding_a_rule.py",
     "tests/rules/test_blur.py",
