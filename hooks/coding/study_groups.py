@@ -65,13 +65,15 @@ class _MergedByPractitioner:
     def add(self, new: Group) -> None:
         """Add a group, with the records of those that share a practitioner with it."""
         work_limit.check()
-        is_linked = new.is_linked
-        for group in self._sharing(new, (False,) if is_linked else (False, True)):
+        sharing = self._sharing(new, (False,) if new.is_linked else (False, True))
+        for group in sharing:
             self._remove(group)
-            new.absorb(group)
-        self.groups[new] = new.is_linked
-        for name in new.practitioners:
-            self._named.setdefault((name, self.groups[new]), {})[new] = None
+        whole, *others = (*sharing, new)
+        for other in others:  # into the first, which may have grown for long
+            whole.absorb(other)
+        self.groups[whole] = whole.is_linked
+        for name in whole.practitioners:
+            self._named.setdefault((name, self.groups[whole]), {})[whole] = None
 
     def _sharing(self, new: Group, linked: tuple[bool, ...]) -> list[Group]:
         """The groups that share a practitioner, in order."""
