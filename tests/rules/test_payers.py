@@ -84,7 +84,7 @@ NAMES = {
     "medicare": "Medicare|medicare part b|Original Medicare|Traditional Medicare|CMS Medicare|Part A|Medicare FFS|"
     "Medicare fee-for-service",
     "other": "Aetna|Blue Cross|Medicaid of Ohio|Cigna PPO|United Healthcare",
-    "unknown": "Humana Medicare Advantage|Medicare/Aetna|CMS|Noridian|Palmetto GBA|MCR|Aetna Medicare",
+    "unknown": "Humana Medicare Advantage|Medicare/Aetna|Aetna/Cigna|CMS|Noridian|Palmetto GBA|MCR|Aetna Medicare",
 }
 
 

@@ -236,6 +236,10 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "Q9957x2 on 2026-03, 93352"},
         ["none 2026-03-02: 93352, Q9957x2"],
     ),
+    "a supply of a visit without a day goes with the only add-on of no visit": (
+        {"lines": "Q9957x2 on 2026-03 in E1, 93352"},
+        ["none 2026-03-02: 93352, Q9957x2"],
+    ),
     "a supply without a day, of another visit": (
         {"lines": "Q9957x2 on 2026-03 in E1, 93352 in E2"},
         ["none 2026-03-02: 93352", "none None: Q9957x2"],

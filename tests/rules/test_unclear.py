@@ -78,6 +78,19 @@ def test_a_cost_center_beside_a_local_code_is_not_understood() -> None:
     assert names(unclear_lines(case_of("claim", line("center", concept)))) == ["center"]
 
 
+@pytest.mark.parametrize(("name", "is_understood"), [("Advil", True), ("Xyzal", True), ("Zyrt", False), ("KCl", False)])
+def test_a_local_code_with_a_name_of_five_letters_is_another_drug(name: str, is_understood: bool) -> None:
+    """A shorter name is mostly an abbreviation, of whatever."""
+    given = Administration(status="given", concept=Concept(LOCAL.codes, (name,)), **at("drug"))
+    assert names(unclear_administrations(case_of(administrations=(given,)))) == ([] if is_understood else ["drug"])
+
+
+@pytest.mark.parametrize(("name", "is_understood"), [("tonsils", True), ("brain", True), ("knee", False)])
+def test_a_local_code_with_a_name_of_five_letters_is_another_service(name: str, is_understood: bool) -> None:
+    done = Procedure(status="done", concept=Concept(LOCAL.codes, (name,)), **at("service"))
+    assert names(unclear_procedures(case_of(procedures=(done,)))) == ([] if is_understood else ["service"])
+
+
 def test_a_drug_under_a_local_code_is_not_understood() -> None:
     given = [
         Administration(status="given", concept=concept, **at(name))
