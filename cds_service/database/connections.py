@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cds_service.database.outage import Outage, error_name
-from cds_service.database.sqlite_file import FILES, FileCheck, FileReplaced, Identity, identity
+from cds_service.database.sqlite_file import FILES, FileCheck, FileReplaced, Identity, identity, set_up
 from cds_service.database.write_check import write_and_delete
 from cds_service.errors import StoreUnavailable
 from cds_service.languages.worded import worded
@@ -342,14 +342,8 @@ def _create_private_file(_dialect: object, _record: object, arguments: list[Any]
 
 
 def _set_up_sqlite(is_durable: bool, path: str, connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-    """Set lock waits, write-ahead logging and durability for several workers; note which files are open."""
-    connection.isolation_level = None  # transactions are started explicitly below, not by the driver
-    synchronous = "FULL" if is_durable else "NORMAL"
-    settings = (f"busy_timeout={_LOCK_MILLISECONDS}", "journal_mode=WAL", f"synchronous={synchronous}")
-    for pragma in (*settings, "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the log
-    record.info[FILES] = identity(path)
+    """Set up a connection for several workers; note which files are open."""
+    record.info[FILES] = set_up(connection, path, _LOCK_MILLISECONDS, is_durable)
 
 
 def _begin_sqlite(connection: Connection) -> None:

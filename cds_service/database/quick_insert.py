@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import Table, make_url
 from sqlalchemy.dialects import sqlite
 
-from cds_service.database.sqlite_file import FileReplaced, Identity, identity
+from cds_service.database.sqlite_file import FileReplaced, Identity, identity, set_up
 
 # Wait for another writer, in milliseconds: most write in less than one. `Database` waits longer.
 _LOCK_MILLISECONDS = 50
@@ -56,13 +56,9 @@ class QuickInsert:
             self._opened = None
 
     def _open(self) -> tuple[sqlite3.Connection, Identity]:
-        connection = sqlite3.connect(
-            f"file:{quote(self._path)}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
-        )
-        for pragma in (f"busy_timeout={_LOCK_MILLISECONDS}", "synchronous=NORMAL"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the log
-        return connection, identity(self._path)
+        address = f"file:{quote(self._path)}?mode=rw"  # a missing file is not made
+        connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+        return connection, set_up(connection, self._path, _LOCK_MILLISECONDS, is_durable=False)
 
     def _inserted(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> list[bool]:
         if len(rows) == 1:  # a transaction by itself

@@ -38,6 +38,20 @@ def identity(path: str) -> Identity:
     return (file.st_dev, file.st_ino), (log.st_dev, log.st_ino)
 
 
+def set_up(connection: sqlite3.Connection, path: str, lock_milliseconds: int, is_durable: bool) -> Identity:
+    """Set lock waits, write-ahead logging and durability of a new connection; returns which files it has open.
+
+    Transactions are started by whoever uses it, not by the driver. Raises FileReplaced.
+    """
+    connection.isolation_level = None
+    synchronous = "FULL" if is_durable else "NORMAL"
+    settings = (f"busy_timeout={lock_milliseconds}", "journal_mode=WAL", f"synchronous={synchronous}")
+    for pragma in (*settings, "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the log
+    return identity(path)
+
+
 class FileCheck:
     """Checks the whole file from time to time, in a thread of its own, as a restart would find it."""
 

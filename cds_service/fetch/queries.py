@@ -235,6 +235,6 @@ def _seconds(header: str | None) -> float:
 
 def _ran_out_of_time(error: BaseException) -> bool:
     """True if a time-out is the reason of an error, which requests may wrap as a lost connection, several times."""
-    inner = (each for each in (*error.args, error.__cause__, getattr(error, "reason", None)))
+    inner = (*error.args, error.__cause__, getattr(error, "reason", None))
     reasons = [each for each in inner if isinstance(each, BaseException)]
     return isinstance(error, TimeoutError | ReadTimeoutError) or any(map(_ran_out_of_time, reasons))

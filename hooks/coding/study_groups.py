@@ -175,23 +175,27 @@ class _Ambiguous:
 
     def takes(self, record: Record) -> bool:
         """True if one that says the same was noted: then this one is noted, too."""
-        if not self._noted or (noted := self._noted.get(_saying(record))) is None:
+        if not self._noted or (noted := self._noted.get(saying := _saying(record))) is None:
             return False
-        self._add(record, *noted)
+        candidates, before = noted
+        self._noted[saying] = candidates, before + 1
+        if before < _MOST_ALIKE:
+            _add_to_each(candidates, record)
         return True
 
     def note(self, record: Record, candidates: list[Group]) -> None:
         """Note a record with the studies that it may belong to."""
-        self._add(record, candidates, 0)
+        self._noted[_saying(record)] = candidates, 1
+        _add_to_each(candidates, record)
 
     def forget(self) -> None:
         """Look again for candidates, since a study has changed."""
         self._noted.clear()
 
-    def _add(self, record: Record, candidates: list[Group], before: int) -> None:
-        self._noted[_saying(record)] = candidates, before + 1
-        for group in candidates if before < _MOST_ALIKE else ():
-            group.ambiguous.append(record)
+
+def _add_to_each(groups: Iterable[Group], record: Record) -> None:
+    for group in groups:
+        group.ambiguous.append(record)
 
 
 def _saying(record: Record) -> Record:

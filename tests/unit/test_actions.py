@@ -250,6 +250,21 @@ def test_a_dose_is_computed_exactly(advisor: Advisor) -> None:
 CPT = "http://www.ama-assn.org/go/cpt"
 
 
+def sent(resource: dict[str, Any]) -> tuple[list[Line], dict[str, msgspec.Raw]]:
+    """The lines of a charge or claim, and how it was sent."""
+    raw = msgspec.Raw(json.dumps(resource).encode())
+    return list(read_case([SourceResource("here", raw)], stage="claim").case.lines), {"here": raw}
+
+
+def charge(**members: Any) -> dict[str, Any]:
+    return {"resourceType": "ChargeItem", "id": "1", "status": "billable"} | members
+
+
+def claim_of(lines: str) -> dict[str, Any]:
+    claim: dict[str, Any] = request_of({"professional": lines})["context"]["draftCharges"]["entry"][0]["resource"]
+    return claim
+
+
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
@@ -268,22 +283,12 @@ CPT = "http://www.ama-assn.org/go/cpt"
 def test_a_modifier_is_taken_off_wherever_it_is_written(
     members: dict[str, Any], expected: list[dict[str, str]]
 ) -> None:
-    resource = {"resourceType": "ChargeItem", "id": "1", "status": "billable"} | members
-    raw = {"here": msgspec.Raw(json.dumps(resource).encode())}
-    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    (line,), raw = sent(charge(**members))
     assert "26" in line.modifiers
     (action,) = fhir_actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)
     assert action.resource
     assert action.resource["code"]["coding"] == expected
     assert "extension" not in action.resource
-
-
-def one_charge(**members: Any) -> tuple[Line, dict[str, msgspec.Raw]]:
-    """A charge as it was sent, and its line."""
-    resource = {"resourceType": "ChargeItem", "id": "1", "status": "billable"} | members
-    raw = {"here": msgspec.Raw(json.dumps(resource).encode())}
-    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
-    return line, raw
 
 
 def test_extensions_that_do_not_hold_the_modifier_are_kept() -> None:
@@ -293,7 +298,7 @@ def test_extensions_that_do_not_hold_the_modifier_are_kept() -> None:
     ]
     of_modifier = {"url": "http://clinic.example/modifier", "valueCode": "26"}
     code = {"coding": [{"system": CPT, "code": "93352"}]}
-    line, raw = one_charge(code=code, extension=[of_modifier, *kept])
+    (line,), raw = sent(charge(code=code, extension=[of_modifier, *kept]))
     (action,) = fhir_actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)
     assert action.resource
     assert action.resource["extension"] == kept
@@ -302,22 +307,20 @@ def test_extensions_that_do_not_hold_the_modifier_are_kept() -> None:
 def test_another_code_keeps_modifiers_and_local_codes() -> None:
     local = {"system": "http://clinic.example/charges", "code": "615215"}
     code = {"coding": [{"system": CPT, "code": "93306"}, {"code": "26"}, local], "text": "echo"}
-    line, raw = one_charge(code=code)
+    (line,), raw = sent(charge(code=code))
     (action,) = fhir_actions([ReplaceCode(line, "93350")], Case(stage="claim"), raw)
     assert action.resource
     assert action.resource["code"] == {"coding": [{"system": CPT, "code": "93350"}, {"code": "26"}, local]}
 
 
 def test_a_line_below_a_line_of_a_claim_is_changed_in_its_place() -> None:
-    request = request_of({"professional": "93350, 93351"})
-    claim = request["context"]["draftCharges"]["entry"][0]["resource"]
+    claim = claim_of("93350, 93351")
     first, second, third = (json.loads(json.dumps(claim["item"][0])) for _ in range(3))
     for item, code in ((first, "Q9957"), (second, "Q9957"), (third, "Q9956")):
         item |= {"productOrService": {"coding": [{"system": CPT, "code": code}]}, "quantity": {"value": 3}}
     second["subDetail"] = [third]
     claim["item"][1]["detail"] = [first, second]
-    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
-    lines = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    lines, raw = sent(claim)
     at = {line.origin.within: line for line in lines}
     changes = [
         SetUnits(at["item[1].detail[1]"], Decimal(2)),
@@ -336,11 +339,9 @@ def test_a_line_below_a_line_of_a_claim_is_changed_in_its_place() -> None:
 def test_amounts_of_a_claim_are_said_to_be_unchanged(
     members: dict[str, Any], of_item: dict[str, Any], is_told: bool
 ) -> None:
-    request = request_of({"professional": "93352-26"})
-    claim = request["context"]["draftCharges"]["entry"][0]["resource"] | members
+    claim = claim_of("93352-26") | members
     claim["item"][0] |= of_item
-    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
-    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    (line,), raw = sent(claim)
     (action,) = fhir_actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)
     assert action.description == "Remove modifier 26 from 93352" + (
         "; monetary amounts are unchanged" if is_told else ""
@@ -373,19 +374,18 @@ def test_units_are_written_as_whole_numbers_or_exactly(units: str, written: str)
 
 @pytest.mark.parametrize(("sequences", "added"), [([3, 1], 4), ([None, None], 1), (["2", 1], 2)])
 def test_an_added_item_has_the_next_number(sequences: list[Any], added: int) -> None:
-    request = request_of({"professional": "93350, 93351"})
-    claim = request["context"]["draftCharges"]["entry"][0]["resource"]
-    lines = read_case([SourceResource("here", msgspec.Raw(json.dumps(claim).encode()))], stage="claim").case.lines
+    claim = claim_of("93350, 93351")
+    (line, _), _ = sent(claim)
     for item, sequence in zip(claim["item"], sequences, strict=True):
         item["sequence"] = sequence
-    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
-    (action,) = fhir_actions([replace(SUPPLY, sibling=next(iter(lines)))], Case(stage="claim"), raw)
+    _, raw = sent(claim)
+    (action,) = fhir_actions([replace(SUPPLY, sibling=line)], Case(stage="claim"), raw)
     assert action.resource
     assert action.resource["item"][-1]["sequence"] == added
 
 
 def test_an_answer_has_room_for_so_many_actions_of_a_fix_and_for_so_many_bytes() -> None:
-    line, raw = one_charge(code={"coding": [{"system": CPT, "code": "93352"}]}, note=[{"text": "x" * 3_000_000}])
+    (line,), raw = sent(charge(code={"coding": [{"system": CPT, "code": "93352"}]}, note=[{"text": "x" * 3_000_000}]))
     room = ActionRoom()
     assert room.takes([SUPPLY] * MOST_ACTIONS, raw)
     assert not room.takes([SUPPLY] * (MOST_ACTIONS + 1), raw)
@@ -398,10 +398,8 @@ def test_an_answer_has_room_for_so_many_actions_of_a_fix_and_for_so_many_bytes()
 
 
 def test_a_modifier_is_written_and_several_changes_of_a_charge_are_one_update() -> None:
-    resource: dict[str, Any] = {"resourceType": "ChargeItem", "id": "1", "status": "billable"}
-    resource |= {"code": {"coding": [{"system": CPT, "code": "Q9957"}]}}
-    raw = {"here": msgspec.Raw(json.dumps(resource).encode())}
-    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    resource = charge(code={"coding": [{"system": CPT, "code": "Q9957"}]})
+    (line,), raw = sent(resource)
     (action,) = fhir_actions([AddModifier(line, "JZ"), SetUnits(line, Decimal(2))], Case(stage="claim"), raw)
     assert action.resource == resource | {
         "code": {"coding": [{"system": CPT, "code": "Q9957"}, {"code": "JZ"}]},
@@ -411,10 +409,8 @@ def test_a_modifier_is_written_and_several_changes_of_a_charge_are_one_update() 
 
 
 def test_modifiers_on_a_claim() -> None:
-    request = request_of({"professional": "93352-26-59"})
-    claim = request["context"]["draftCharges"]["entry"][0]["resource"]
-    raw = {"here": msgspec.Raw(json.dumps(claim).encode())}
-    (line,) = read_case([SourceResource("here", raw["here"])], stage="claim").case.lines
+    claim = claim_of("93352-26-59")
+    (line,), raw = sent(claim)
     (action,) = fhir_actions([RemoveModifier(line, "26"), AddModifier(line, "JZ")], Case(stage="claim"), raw)
     assert action.resource
     assert action.resource["item"][0]["modifier"] == [{"coding": [{"code": "59"}]}, {"coding": [{"code": "JZ"}]}]
