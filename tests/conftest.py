@@ -1,5 +1,6 @@
 """Shared fixtures: an advisor in this process, a running server, and a FHIR server."""
 
+import gc
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ import structlog
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
+from cds_service.core import garbage_collection
 from cds_service.review.advisor import Advisor
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
@@ -46,6 +48,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:], left_out = divided(items, config.getoption("examples"))
     config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector leaves out what stays until the end: thousands of tests and all modules."""
+    garbage_collection.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """All objects end together: a library in C says what it finds alive at the end."""
+    gc.unfreeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -11,6 +11,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from sqlalchemy.exc import SQLAlchemyError
 
+from cds_service.core import garbage_collection
 from cds_service.database import connections, migrate
 from cds_service.database.outage import error_name
 from cds_service.server import lifetime, worker
@@ -58,6 +59,7 @@ def _run(settings: Settings, host: str, port: int, workers: int, program: Progra
     for each in _IGNORED:
         signal.signal(each, signal.SIG_IGN)
     os.register_at_fork(after_in_child=partial(lifetime.begin, os.getpid()))
+    garbage_collection.freeze()  # for the workers, who start in half the time
     with TemporaryDirectory(prefix="cds-metrics-") as shared:
         os.environ[MULTIPROCESS_FOLDER] = shared
         _serve(host, port, workers, program)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cds_service.ask.case_proposals import ProposedLine, proposal
 from cds_service.ask.cases import LONGEST_DESCRIPTION, CaseReader, UnderstoodCase
@@ -14,10 +13,11 @@ from cds_service.review.advisor import Advisor
 from cds_service.wiring import create_case_reader, create_case_writer
 from hooks.coding.questions import MEDICARE
 from hooks.publish.described import BASE_LINES, case_knowledge
+from tests.support import yaml_files
 
 pytestmark = pytest.mark.repeats(3)
 
-GOLDEN: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("descriptions.yaml").read_text())
+GOLDEN: list[dict[str, Any]] = yaml_files.read(Path(__file__).with_name("descriptions.yaml"))
 assert GOLDEN
 NONE = "none"
 PROPOSED = [each for each in GOLDEN if each.get("lines", NONE) != NONE]

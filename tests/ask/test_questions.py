@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cds_service.ask.answer import Answer
 from cds_service.ask.asker import Asker
@@ -15,10 +14,11 @@ from cds_service.wiring import create_asker
 from hooks import all_rules
 from hooks.codes.tables import CODES
 from hooks.publish.ask import knowledge
+from tests.support import yaml_files
 
 pytestmark = pytest.mark.repeats(3)
 
-GOLDEN: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_name("questions.yaml").read_text())
+GOLDEN: dict[str, list[dict[str, Any]]] = yaml_files.read(Path(__file__).with_name("questions.yaml"))
 ANSWERED, DECLINED = GOLDEN["answered"], GOLDEN["declined"]
 assert DECLINED
 assert ANSWERED

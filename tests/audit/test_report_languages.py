@@ -127,6 +127,7 @@ def without_time(html: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", "", html)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_from_right_to_left_it_fits_the_screen_and_has_no_barriers(
     out: Path, page: Page, tmp_path: Path, width: int

@@ -14,7 +14,7 @@ from hooks.publish.claims import EXAMPLES
 from tests.browser.chromium import MOST_BYTES, MOST_MILLISECONDS, Looking
 from tests.browser.conftest import Look
 
-pytestmark = pytest.mark.repeats(4)
+pytestmark = pytest.mark.repeats(9)
 
 SENTENCES = [
     "add 93352", "add Q9957", "without a primary", "Q9957", "JW or JZ", "C8930", "93350 is not paid with 93351",

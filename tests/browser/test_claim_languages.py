@@ -89,6 +89,7 @@ def test_what_is_done_and_read_is_said(browser: Browser, pseudo_address: str) ->
         seen.keep("claim-pseudo-words")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("width", [PHONE, DESK])
 @pytest.mark.parametrize("tag", ["ar", "de"])
 def test_a_checked_claim_fits_the_screen_and_is_open_to_everybody(look: Look, tag: str, width: int) -> None:

@@ -18,6 +18,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield started.address
 
 
+@pytest.mark.repeats(3)
 @pytest.mark.parametrize(("width", "scheme"), [*SCREENS, (1024, "light")])
 def test_it_says_something_at_a_glance(browser: Browser, filled: str, width: int, scheme: Scheme) -> None:
     with looking(browser, filled, width, scheme) as seen:

@@ -11,7 +11,7 @@ from hooks.publish.reference import reference
 from tests.browser.chromium import DESK, MOST_BYTES, MOST_MILLISECONDS, PHONE, SCREENS, Scheme
 from tests.browser.conftest import Look
 
-pytestmark = pytest.mark.repeats(4)
+pytestmark = pytest.mark.repeats(9)
 
 PATHS = [
     "/ask", "/ask?q=93350 and 93306 same day", "/ask?q=will Aetna pay for definty", "/codes?q=93350 93306",

@@ -85,6 +85,7 @@ def test_what_is_done_is_said(browser: Browser, pseudo_address: str) -> None:
         assert left_of(seen) == set()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_the_sandbox_from_right_to_left_is_open_to_everybody(look: Look, width: int) -> None:
     with look(width=width) as seen:

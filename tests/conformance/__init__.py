@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
+
+from tests.support import yaml_files
 
 # Where tests name sentences: all of the protocol, and who may call.
 TESTS = ("tests/conformance/test_conformance.py", "tests/http/test_authentication.py", "tests/unit/test_tokens.py")
@@ -27,8 +28,7 @@ class Sentence:
 
 def sentences() -> tuple[Sentence, ...]:
     """Every sentence, in the order of the specification."""
-    text = (Path(__file__).parent / "sentences.yaml").read_text(encoding="utf-8")
-    return tuple(Sentence(**entry) for entry in yaml.safe_load(text))
+    return tuple(Sentence(**entry) for entry in yaml_files.read(Path(__file__).parent / "sentences.yaml"))
 
 
 def named_by(item: pytest.Item) -> Iterator[str]:

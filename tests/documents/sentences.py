@@ -68,7 +68,7 @@ def _joined(node: ast.JoinedStr) -> str:
 def in_tables() -> Iterator[Sentence]:
     """Texts in the tables and in the descriptions of the samples."""
     for path in [*_files("hooks", "yaml"), *_files("sample_bundles", "yaml")]:
-        for node in _scalars(yaml.compose(path.read_text())):
+        for node in _scalars(yaml.compose(path.read_text(), yaml.CSafeLoader)):
             yield from _sentence(path, node.start_mark.line + 1, node.value)
 
 

@@ -107,6 +107,7 @@ def load() -> Iterator[tuple[int, soak.Load]]:
         yield worker, soak.Load(service.address, fhir, Deck(good, 1), good, seconds=3)
 
 
+@pytest.mark.exhaustive
 def test_large_bodies_on_all_threads_leave_no_memory_behind(load: tuple[int, soak.Load]) -> None:
     worker, callers = load
     callers.fill()
@@ -114,6 +115,7 @@ def test_large_bodies_on_all_threads_leave_no_memory_behind(load: tuple[int, soa
     assert held_by(worker).memory < 300, "in MiB; kept by each thread, it was some 900"
 
 
+@pytest.mark.exhaustive
 def test_a_burst_calls_in_every_way_and_leaves_no_connection(load: tuple[int, soak.Load]) -> None:
     worker, callers = load
     before = held_by(worker)

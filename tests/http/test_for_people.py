@@ -154,6 +154,7 @@ def require_no_dead_ends(server: str) -> set[str]:
     return paths
 
 
+@pytest.mark.exhaustive
 def test_no_link_is_a_dead_end(server: str) -> None:
     paths = require_no_dead_ends(server)
     assert {"/codes", "/rules", "/claim", "/sandbox", "/fhir", "/api", "/openapi.json", "/tables", "/insights"} <= paths

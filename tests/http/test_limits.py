@@ -373,6 +373,7 @@ def worker_memory(service: Service) -> float:
     return max(map(int, peaks)) / 1024
 
 
+@pytest.mark.exhaustive
 def test_memory_stays_bounded_under_many_large_bodies(tmp_path: Path) -> None:
     """Rounds of many bodies of nearly ten megabytes at once, of shapes that cost most: the second half adds little."""
     size = 10 * 1024 * 1024 - 4096

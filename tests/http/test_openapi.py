@@ -29,7 +29,7 @@ from tests.http.test_services import SERVICES, post
 from tests.support.edi import EdiClaim, edi, lines
 from tests.support.running import running
 
-pytestmark = pytest.mark.repeats(3)
+pytestmark = pytest.mark.repeats(5)
 
 EXAMPLES = 12  # of each operation, beside the cases that follow from its description
 # What a call that the document allows may be answered with: 412 says that required data is missing.

@@ -5,7 +5,6 @@ way that the service may or may not understand; then those in which every record
 come from that: see `test_blur.py`, which samples, and `make blur`, which runs all of them.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -258,8 +257,7 @@ def blurred(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     places = list(_places(request))
     for holder, path, key in places:
         for blur, made in of_resource(holder[key]):
-            other = copy.deepcopy(request)
-            _at(other, path)[key] = copy.deepcopy(made)
+            other = _with(request, (*path, key), made)
             yield f"{'.'.join(map(str, path))}: {made['resourceType']}: {blur}", other
     for name in dict.fromkeys(name for blurs in (*BLURS.values(), ITEM_BLURS) for name in blurs):
         if (whole := _blurred_wholly(request, places, name)) is not None:
@@ -268,14 +266,14 @@ def blurred(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _blurred_wholly(request: dict[str, Any], places: list[Place], name: str) -> dict[str, Any] | None:
     """The request with every record blurred in one way; None if it fits fewer than two."""
-    other = copy.deepcopy(request)
-    count = 0
-    for _, path, key in places:
-        resource = _at(other, path)[key]
+    other, count = request, 0
+    for holder, path, key in places:
+        resource = holder[key]
         kind = resource["resourceType"]
         for blur, blurs in ((_blur_whole, BLURS.get(kind, {})), (_blur_items, ITEM_BLURS if kind == "Claim" else {})):
             if name in blurs and (made := blur(resource, blurs[name])) is not None:
-                _at(other, path)[key] = resource = made
+                resource = made
+                other = _with(other, (*path, key), resource)
                 count += 1
     return other if count > 1 else None
 
@@ -299,7 +297,10 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[Place]:
             yield from _places(part, (*path, key))
 
 
-def _at(value: Any, path: tuple[Any, ...]) -> Any:
-    for key in path:
-        value = value[key]
-    return value
+def _with(value: Any, path: tuple[Any, ...], made: Resource) -> Any:
+    """A value with another resource at a path; what does not lie on the path is shared with the value."""
+    if not path:
+        return made
+    other = value.copy()
+    other[path[0]] = _with(value[path[0]], path[1:], made)
+    return other

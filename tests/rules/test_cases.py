@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import hooks
 from cds_service.cdshooks.messages import Card
 from cds_service.core.finding_ids import finding_ids
 from cds_service.core.rules import Finding, Undecided
 from cds_service.review.advisor import Advisor, Answer
+from tests.support import yaml_files
 from tests.support.notation import body_of, service_of
 
 FOLDER = Path(__file__).parent
-CASES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))}
+CASES = {path.stem: yaml_files.read(path) for path in sorted(FOLDER.glob("*.yaml"))}
 assert CASES
 SERVICES = {service.id: service for service in hooks.all_services()}
 

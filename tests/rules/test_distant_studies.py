@@ -45,6 +45,7 @@ def test_a_dated_claim_gets_a_study_on_either_side(advisor: Advisor) -> None:
     assert [str(each.day) for each in studies_around(case)] == ["2025-03-03", "2027-03-01"]
 
 
+@pytest.mark.repeats(5)
 @pytest.mark.parametrize("case", CLAIMS)
 def test_a_distant_study_changes_nothing(advisor: Advisor, case: dict[str, Any]) -> None:
     read = advise(advisor, case).parsed.case

