@@ -11,14 +11,14 @@ import requests
 
 from cds_service.errors import SettingsError
 from cds_service.server.address import listening_address
-from tests.support.running import ROOT, eventually, running
+from tests.support.forked import run_text
+from tests.support.running import eventually, running
 
 pytestmark = pytest.mark.repeats(3)
 
 
 def serve(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "cds_service", "serve", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return run_text("serve", *arguments)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -21,8 +20,9 @@ from cds_service.app import create_app
 from cds_service.auth.surfaces import surface_of
 from cds_service.settings import Settings
 from tests.conformance import verifies
+from tests.support.forked import run_text
 from tests.support.notation import bundle, request_of
-from tests.support.running import ROOT, Service, eventually, running
+from tests.support.running import Service, eventually, running
 from tests.support.tokens import BASE, P384, RSA, Published, jwk, key_set, published, token
 
 pytestmark = pytest.mark.repeats(3)
@@ -388,11 +388,9 @@ def test_a_database_that_is_down_leaves_advice_working(tmp_path: Path) -> None:
 # --- start ----------------------------------------------------------------------------------------------------------
 
 
-def serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cds_service", "serve", "--port", "1", *arguments]
+def serve(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    variables = kept | environment
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=variables, timeout=30, check=False)
+    return run_text("serve", "--port", "1", *arguments, **kept | environment)
 
 
 @pytest.fixture

@@ -79,6 +79,12 @@ def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.C
         return subprocess.CompletedProcess(arguments, code, stdout.read_bytes(), stderr.read_bytes())
 
 
+def run_text(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `cds-service` to its end as `run` does; what it wrote is text."""
+    done = run(*arguments, stdin=b"", **environment)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 def _run(arguments: list[str], environment: dict[str, str], streams: Streams) -> None:
     """Run the command in this process, which is a fork of its own."""
     from cds_service.cli.main import main  # noqa: PLC0415  # it is loaded in the process that forks, not in the tests'
