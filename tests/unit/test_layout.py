@@ -11,6 +11,7 @@ from hooks import all_rules
 from hooks.codes.tables import PRODUCTS
 from tests.conftest import SAMPLES
 from tests.support.running import ROOT
+from tests.support.sources import by_folder
 
 MACHINE = sorted((ROOT / "cds_service").rglob("*.py"))
 PAGE_FILES = sorted(
@@ -30,9 +31,10 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module
 
 
-@pytest.mark.parametrize("path", MACHINE, ids=str)
-def test_the_machine_knows_no_billing_code(path: Path) -> None:
-    assert BILLING_CODE.findall(path.read_text()) == []
+@by_folder(MACHINE)
+def test_the_machine_knows_no_billing_code(paths: list[Path]) -> None:
+    assert paths
+    assert {path: found for path in paths if (found := BILLING_CODE.findall(path.read_text()))} == {}
 
 
 NAMES_OF_KNOWLEDGE = {
@@ -53,15 +55,17 @@ def test_page_files_of_every_kind_are_checked() -> None:
     assert {path.suffix for path in PAGE_FILES} == {".html", ".js", ".css", ".svg"}
 
 
-@pytest.mark.parametrize("path", MACHINE, ids=str)
-def test_only_the_composition_root_and_the_command_line_know_the_knowledge(path: Path) -> None:
-    knows = any(name.split(".")[0] == "hooks" for name in imports(path))
-    assert not knows or path.name in MAY_IMPORT_KNOWLEDGE
+@by_folder(MACHINE)
+def test_only_the_composition_root_and_the_command_line_know_the_knowledge(paths: list[Path]) -> None:
+    assert paths
+    knowing = [path for path in paths if any(name.split(".")[0] == "hooks" for name in imports(path))]
+    assert {path.name for path in knowing} <= MAY_IMPORT_KNOWLEDGE
 
 
-@pytest.mark.parametrize("path", KNOWLEDGE, ids=str)
-def test_the_knowledge_knows_no_http(path: Path) -> None:
-    named = set(imports(path))
+@by_folder(KNOWLEDGE)
+def test_the_knowledge_knows_no_http(paths: list[Path]) -> None:
+    named = {name for path in paths for name in imports(path)}
+    assert named
     assert not {name.split(".")[0] for name in named} & HTTP
     assert {".".join(name.split(".")[:2]) for name in named}.isdisjoint(
         {"cds_service.web", "cds_service.app", "cds_service.fhir"}
@@ -73,9 +77,13 @@ CORE = [
 ]
 
 
-@pytest.mark.parametrize("path", [*CORE, *KNOWLEDGE], ids=str)
-def test_no_rule_reads_todays_date(path: Path) -> None:
-    assert not re.search(r"\b(today|utcnow)\(|datetime\.now\(|date\.today", path.read_text())
+TODAY = re.compile(r"\b(today|utcnow)\(|datetime\.now\(|date\.today")
+
+
+@by_folder([*CORE, *KNOWLEDGE])
+def test_no_rule_reads_todays_date(paths: list[Path]) -> None:
+    assert paths
+    assert [path for path in paths if TODAY.search(path.read_text())] == []
 
 
 def test_the_top_level_is_what_people_expect() -> None:
