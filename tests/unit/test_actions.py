@@ -306,11 +306,21 @@ def test_extensions_that_do_not_hold_the_modifier_are_kept() -> None:
 
 def test_another_code_keeps_modifiers_and_local_codes() -> None:
     local = {"system": "http://clinic.example/charges", "code": "615215"}
-    code = {"coding": [{"system": CPT, "code": "93306"}, {"code": "26"}, local], "text": "echo"}
+    modifiers = [{"code": "26"}, {"system": CPT, "code": "59"}]
+    without_code = {"system": CPT, "display": "an echo"}
+    code = {"coding": [{"system": CPT, "code": "93306"}, *modifiers, without_code, local], "text": "echo"}
     (line,), raw = sent(charge(code=code))
     (action,) = fhir_actions([ReplaceCode(line, "93350")], Case(stage="claim"), raw)
     assert action.resource
-    assert action.resource["code"] == {"coding": [{"system": CPT, "code": "93350"}, {"code": "26"}, local]}
+    assert action.resource["code"] == {"coding": [{"system": CPT, "code": "93350"}, *modifiers, local]}
+
+
+def test_without_an_id_a_draft_of_a_claim_is_changed_and_a_charge_is_not() -> None:
+    claim, of_one = claim_of("93352-26"), charge(code={"coding": [{"system": CPT, "code": "93352"}, {"code": "26"}]})
+    for draft, actions in ((claim, 1), (of_one, 0)):
+        del draft["id"]
+        (line,), raw = sent(draft)
+        assert len(fhir_actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)) == actions
 
 
 def test_a_line_below_a_line_of_a_claim_is_changed_in_its_place() -> None:

@@ -33,7 +33,9 @@ def test_brackets_that_are_never_closed_are_levels_too() -> None:
 
 
 @pytest.mark.parametrize("around", [lambda x: x, lambda x: {"a": [1, x, [2]]}, lambda x: [[1, 2], [x], [3, 4]]])
-@pytest.mark.parametrize("element", [1, "a, b", "[[", {"a": 1, "b": [1, 2, 3]}, [[1, 2], [3]], 'say "a, b", or \\'])
+@pytest.mark.parametrize(
+    "element", [1, "a, b", "[[", {"a": 1, "b": [1, 2, 3]}, [[1, 2], [3]], [0] * 12, 'say "a, b", or \\']
+)
 def test_a_list_of_so_many_elements_is_accepted_and_one_more_is_not(element: Any, around: Any) -> None:
     fits, exceeds = (json.dumps(around([element] * number)).encode() for number in (MOST, MOST + 1))
     assert require_within_limits(fits, MOST) is fits
