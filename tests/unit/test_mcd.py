@@ -1,6 +1,7 @@
 """The weekly copies of the contractors' articles: their true layout with its traps, and the versions of a day."""
 
 import csv
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -18,7 +19,7 @@ from cds_service.cms.quarters import Edition, parse_release
 from cds_service.cms.recognize import Given, given
 from cds_service.errors import UnusableFile
 from tests.support.mcd_articles import AT_CGS, CGS, NGS, SPRING, later
-from tests.support.mcd_files import DESCRIPTOR, PROSE, ArticleText, Codes, mcd_zip
+from tests.support.mcd_files import DESCRIPTOR, HEADERS, PROSE, ArticleText, Codes, mcd_zip, texts_of, written
 
 PLAIN = ArticleText(
     id=50001, lists={1: "93350 93351"}, groups={2: Codes(paragraph="Applicable to 93350, 93351", codes="I10 I25.10")}
@@ -225,6 +226,22 @@ def test_states_are_those_of_one_contractor_s_article_or_of_several_contractors(
     snapshot = loaded(tmp_path, (SPRING, [one, several]), served=served)
     states = [each.row.states for each in snapshot.newest_articles("B", "13202", "93350")]
     assert states == [("NY",), ("MP", "NY")], "parts of New York are New York; ended jurisdictions do not count"
+
+
+def test_of_a_contractor_whose_version_is_not_listed_the_newest_counts(tmp_path: Path) -> None:
+    texts = texts_of([PLAIN], SPRING)
+    (listed,) = texts["contractor"]
+    numbers = {"9": "11111", "10": "15102", "x": "22222", "2": "33333"}
+    texts["contractor"] = [
+        [*listed[:2], version, listed[3], number, *listed[5:]] for version, number in numbers.items()
+    ]
+    texts["article_x_contractor"][0][5] = "11"
+    path = tmp_path / "article.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, rows in texts.items():
+            archive.writestr(f"{name}.csv", written(HEADERS[name], rows))
+    add(tmp_path / "tables", path)
+    assert only(Tables(tmp_path / "tables").snapshot()).contractors == (("B", "15102"),)
 
 
 # --- versions and days ----------------------------------------------------------------------------------------------

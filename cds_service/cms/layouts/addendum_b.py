@@ -17,6 +17,7 @@ from cds_service.cms.text import Record, Wanted, table_of
 _MONTHS = r"(January|April|July|October)"
 _MONTH_YEAR = re.compile(rf"{_MONTHS}[ _]+(\d{{4}})", re.IGNORECASE)
 _YEAR_MONTH = re.compile(rf"(?<!\d)(\d{{4}})[ _]+{_MONTHS}", re.IGNORECASE)
+_CODE_LABEL = re.compile(r"^\"?HCPCS ?Code", re.MULTILINE | re.IGNORECASE)
 _WANTED = (
     Wanted("code", "HCPCS ?Code", 0, "HCPCS Code"),
     Wanted("status", "SI|Status Indicator", 2, "SI"),
@@ -53,7 +54,8 @@ def recognizes(head: str) -> bool:
 
 def stamp(head: str, name: str) -> Stamp:
     """The release from the titles, else from the name."""
-    titles = re.split(r"^\"?HCPCS ?Code", head, maxsplit=1, flags=re.MULTILINE | re.IGNORECASE)[0]
+    header = _CODE_LABEL.search(head)
+    titles = head[: header.start()] if header else head
     return Stamp("", _quarter(titles) or _quarter(name))
 
 
