@@ -47,6 +47,8 @@ def refusal(text: str) -> UnreadableCase:
         ("given: J1250", "given: J1250"),
         ("given: RxNorm 283753", "given: RxNorm 283753"),
         ("given: rxnorm 283753 4 mcg", "given: RxNorm 283753 4 mcg"),
+        ("given: RxNorm 283753 4mcg", "given: RxNorm 283753 4 mcg"),
+        ("given: Definity 1 mL, Imagent 2 mL, 1 mL discarded", "given: Definity 1 mL, Imagent 2 mL, 1 mL discarded"),
         ("given: RxNorm 283753 + NDC 11994-011-04 5 mL", "given: RxNorm 283753 + NDC 11994-011-04 5 mL"),
         ("given: words Definity 2 mL", 'given: words "Definity" 2 mL'),
         ("given: words Definity 2", 'given: words "Definity 2"'),
@@ -112,6 +114,7 @@ def test_an_item_is_read_and_written_again(text: str, written: str | None) -> No
         ('done: words ""', "words: expected a text behind it"),
         ('done: words "a" b c', "b: expected nothing behind the quotation mark"),
         ("done: LOINC", "LOINC: expected a code of LOINC behind `LOINC`"),
+        ("given: LOINC 8867-4 mL", "8867-4 mL: expected a code of LOINC behind `LOINC`"),
         ("done: LOINC 8867", "8867: expected a code of LOINC behind `LOINC`"),
         ("done: SNOMED 012345", "012345: expected a code of SNOMED behind `SNOMED`"),
         ("charged: 93351 93352", "93352: expected a comma between two codes"),
@@ -271,6 +274,11 @@ def test_a_payer_is_quoted_where_yaml_would_read_another(value: str) -> None:
     assert read(text_of(case)) == case
     is_plain = value in {"a#b", "a:b", "a\\b"}
     assert (f"payer: {value}\n" in text_of(case)) == is_plain
+
+
+def test_a_payer_s_letters_stay_as_they_are_typed() -> None:
+    assert text_of(WRITER.parsed({"payer": "Clínica # 1"})) == 'payer: "Clínica # 1"\n'
+    assert text_of(WRITER.parsed({"payer": "Clínica"})) == "payer: Clínica\n"
 
 
 def test_the_form_of_a_case_has_its_parts() -> None:

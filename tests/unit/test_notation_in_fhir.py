@@ -40,6 +40,23 @@ def test_records_are_numbered_in_their_order_unless_they_have_names() -> None:
     assert [*of_claim] == ["claim-professional", "done-4", "report-5"]
 
 
+def test_a_record_is_of_its_own_day_else_of_that_of_the_case() -> None:
+    members = {
+        "charged: 93350": "occurrenceDateTime",
+        "done: 93350": "performedDateTime",
+        "given: Definity": "effectiveDateTime",
+        "ordered: 93350": "authoredOn",
+        "observed: 93350": "effectiveDateTime",
+        'reported: words "x"': "effectiveDateTime",
+    }
+    for text, member in members.items():
+        for behind, day in (("", "2026-03-02"), (" on 2026-03-03", "2026-03-03")):
+            (found,) = made(text + behind).values()
+            assert found[member] == day
+    claim = made("professional: 93350, 93352 on 2026-03-03")["claim-professional"]
+    assert [item["servicedDate"] for item in claim["item"]] == ["2026-03-02", "2026-03-03"]
+
+
 def test_a_charge_item_has_its_links_and_its_system() -> None:
     line = made("charged: 93351x2-26 on 2026-03-03 for A by B in C status billed ndc 11994-011-04 dx I10")["line-1"]
     assert line["code"]["coding"] == [

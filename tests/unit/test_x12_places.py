@@ -129,6 +129,22 @@ def test_a_level_with_a_fault_sets_its_claims_aside(change: tuple[str, int, str]
     assert aside(content) == reason
 
 
+def test_a_claim_with_a_fault_takes_no_other_claim_with_it() -> None:
+    broken = EdiClaim("A", STRESS, total="2OO", others=[("S", "CI", "X")])
+    content = edi(broken, EdiClaim("B", STRESS))
+    assert aside(content) == ["CLM02: expected a number"]
+    behind = with_segments(
+        EdiClaim("A", STRESS, total="2OO"), ["SBR", "P"], ["CLM", "B", "1", "", "", "11:B:1"], before="SE"
+    )
+    assert aside(behind) == ["CLM02: expected a number"] * 2, "behind the lines, SBR is of another subscriber"
+
+
+def test_the_version_of_a_set_counts_before_that_of_its_group() -> None:
+    content = edi(EdiClaim("A", STRESS))
+    claims = claims_of(content.replace(b"*X*005010X222A1~", b"*X*005010X224A2~"))
+    assert [each.kind for each in claims] == ["professional"]
+
+
 def test_a_second_sbr_of_a_subscriber_is_told() -> None:
     content = with_segments(EdiClaim(lines=STRESS), ["SBR", "S"], before="CLM")
     assert aside(content) == ["expected one SBR in the loop of a subscriber (HL*22)"]

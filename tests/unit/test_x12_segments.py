@@ -174,6 +174,9 @@ def test_x12_is_known_by_its_first_bytes_plain_or_gzip(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         assert not is_x12_file(tmp_path / name), name
     assert not is_x12("ISA".encode("utf-16"))
+    for content in (b"ISA", b"ISA 00*", b"ISA\n*", b"ISAX*00", b"XISA*00", b"ISA0*"):
+        assert not is_x12(content)
+    assert is_x12(b" \r\nISA|00|")
 
 
 def test_a_truncated_gzip_file_is_told_behind_what_it_holds(tmp_path: Path) -> None:

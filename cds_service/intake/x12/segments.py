@@ -60,7 +60,10 @@ def is_x12(first: bytes) -> bool:
 
 
 def _is_header(text: str) -> bool:
-    return text.startswith("ISA") and not text[3:4].isalnum() and bool(text[3:4].strip(_BLANK))
+    if not text.startswith("ISA"):
+        return False
+    separator = text[3:4]
+    return not separator.isalnum() and bool(separator.strip(_BLANK))
 
 
 def is_x12_file(path: Path) -> bool:
