@@ -674,9 +674,10 @@ def test_a_folder_that_cannot_be_listed_any_more_leaves_the_tables_as_they_are(
 
 
 def test_values_that_are_kept_do_not_grow_and_keep_absence_too(tmp_path: Path) -> None:
-    add(tmp_path / "tables", write(tmp_path, "ccioph-v323r0-f1.txt", many(300 * 600)))
-    tables = snapshot(tmp_path / "tables")
     codes = [f"{number:05d}" for number in range(1000, 5200, 7)]
+    edits = [(code, "01007", "20240701", "*", "1") for code in codes]
+    add(tmp_path / "tables", write(tmp_path, "ccioph-v323r0-f1.txt", cms.ptp(edits)))
+    tables = snapshot(tmp_path / "tables")
     absent = [f"{number:05d}" for number in range(1001, 5201, 7)]
     for _ in range(2):
         for code in codes:

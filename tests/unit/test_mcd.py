@@ -281,7 +281,10 @@ def test_a_version_holds_until_the_next_one_also_between_copies_that_are_far_apa
 def test_an_article_that_is_new_restricts_nothing_before(tmp_path: Path) -> None:
     other = replace(PLAIN, id=50002, first="2026-01-01")
     snapshot = loaded(tmp_path, ("2026-02-27", [other]), ("2026-03-06", [other, V2]))
-    assert on(snapshot, "2026-03-02") == ["A50002 1"]
+    for day in ("2026-02-20", "2026-02-27", "2026-02-28", "2026-03-02"):
+        found = snapshot.articles("B", CGS, "93350", date.fromisoformat(day))
+        assert isinstance(found, Articles)
+        assert ([each.row.name for each in found.found], found.unknown) == (["A50002"], ())
 
 
 def test_versions_between_two_copies_that_are_far_apart_are_not_known(tmp_path: Path) -> None:
