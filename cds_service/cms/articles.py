@@ -53,7 +53,7 @@ def articles_on(copies: Sequence[Copy], part: Part, number: str, code: str, day:
         return NoArticles(worded("Medicare articles (MCD): no copy is loaded"))
     after = [copy for copy in copies if copy.release.first >= day][-1:]
     until = [copy for copy in copies if copy.release.first < day]
-    if not after and (not until or day > until[0].release.last):
+    if not after and day > until[0].release.last:
         reason = worded(
             "Medicare articles (MCD): the newest loaded copy, of {day}, is older than 14 days",
             day=copies[0].release.first,

@@ -287,6 +287,52 @@ def test_an_article_that_is_new_restricts_nothing_before(tmp_path: Path) -> None
         assert ([each.row.name for each in found.found], found.unknown) == (["A50002"], ())
 
 
+OTHER = replace(PLAIN, id=50002, first="2026-01-01")
+
+
+def told(snapshot: Snapshot, day: str) -> tuple[list[str], list[str]]:
+    """The articles that are in force on a day, and those whose version is not known."""
+    found = snapshot.articles("B", CGS, "93350", date.fromisoformat(day))
+    assert isinstance(found, Articles)
+    versions = [f"{each.row.name} {each.row.version}" for each in found.found]
+    return versions, [each.partition(":")[0] for each in found.unknown]
+
+
+def test_what_later_and_older_copies_say_does_not_matter(tmp_path: Path) -> None:
+    copies = ("2026-02-27", [V1, OTHER]), ("2026-03-06", [V1, OTHER]), ("2026-06-05", [OTHER])
+    assert told(loaded(tmp_path / "later", *copies), "2026-03-02") == (["A50001 1", "A50002 1"], [])
+    copies = ("2026-02-20", [V1, OTHER]), ("2026-02-27", [OTHER]), ("2026-06-05", [OTHER])
+    assert told(loaded(tmp_path / "older", *copies), "2026-02-28") == (["A50002 1"], [])
+    assert told(loaded(tmp_path / "older", *copies), "2026-02-20") == (["A50001 1", "A50002 1"], [])
+    assert told(loaded(tmp_path / "older", *copies), "2026-02-21") == (["A50002 1"], ["A50001"])
+
+
+def test_a_copy_tells_of_articles_that_begin_later_for_14_days(tmp_path: Path) -> None:
+    begun = replace(V2, first="2026-06-01")
+    snapshot = loaded(tmp_path / "new", ("2026-02-27", [OTHER]), ("2026-06-05", [OTHER, begun]))
+    assert told(snapshot, "2026-03-13") == (["A50002 1"], [])
+    assert told(snapshot, "2026-03-14") == (["A50002 1"], ["A50001"])
+    copies = ("2026-01-02", [V1, OTHER]), ("2026-02-27", [OTHER]), ("2026-06-05", [OTHER, begun])
+    snapshot = loaded(tmp_path / "gone", *copies)
+    assert told(snapshot, "2026-03-13") == (["A50002 1"], [])
+    assert told(snapshot, "2026-04-15") == (["A50002 1"], ["A50001"])
+
+
+def test_a_contractor_whose_first_article_is_in_the_next_copy_is_known(tmp_path: Path) -> None:
+    of_ngs = replace(OTHER, macs=f"B {NGS}")
+    snapshot = loaded(tmp_path, ("2026-02-27", [of_ngs]), ("2026-03-06", [of_ngs, replace(V1, first="2026-03-01")]))
+    assert told(snapshot, "2026-03-02") == (["A50001 1"], [])
+    assert told(snapshot, "2026-02-28") == ([], [])
+
+
+def test_of_several_versions_in_a_copy_the_newest_comes_first(tmp_path: Path) -> None:
+    snapshot = loaded(tmp_path, ("2026-02-27", [V1]), ("2026-03-13", [V1, V2]))
+    assert [each.row.version for each in snapshot.newest_articles("B", CGS, "93350")] == [2, 1]
+    assert told(snapshot, "2026-03-14") == (["A50001 2"], [])
+    assert snapshot.newest_articles("B", NGS, "93350") == ()
+    assert Snapshot(()).newest_articles("B", CGS, "93350") == ()
+
+
 def test_versions_between_two_copies_that_are_far_apart_are_not_known(tmp_path: Path) -> None:
     snapshot = loaded(tmp_path, ("2026-02-27", [V1]), ("2026-06-05", [replace(V2, version=4, first="2026-06-01")]))
     assert on(snapshot, "2026-02-20") == ["A50001 1"]
