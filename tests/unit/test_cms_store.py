@@ -287,7 +287,10 @@ def test_a_folder_without_rights_is_one_line(tmp_path: Path) -> None:
         folder = outside / "tables"
         folder.mkdir()
         folder.chmod(0o555)
-        with without_rights(), pytest.raises(UnusableFile, match=r"tables: could not be written") as caught:
+        with (
+            without_rights(),
+            pytest.raises(UnusableFile, match="tables: could not be written: expected the right") as caught,
+        ):
             add(folder, path)
         assert "\n" not in str(caught.value)
         assert contents(folder) == {}
