@@ -61,9 +61,11 @@ def stamp(head: str, name: str) -> Stamp:
 
 def _quarter(text: str) -> Quarter | None:
     if found := _MONTH_YEAR.search(text):
-        return quarter_of_month(found[2], found[1])
+        month, year = found.groups()
+        return quarter_of_month(year, month)
     if found := _YEAR_MONTH.search(text):
-        return quarter_of_month(found[1], found[2])
+        year, month = found.groups()
+        return quarter_of_month(year, month)
     return quarter_in(text)
 
 
