@@ -93,7 +93,14 @@ def test_a_label_that_is_missing_is_named_at_its_published_place(kind: str, plac
 def test_a_label_that_stands_twice_tells_no_column(kind: str) -> None:
     head, needed, table = HEADERS[kind]
     (place,) = [place for place, label in enumerate(head) if label == sorted(needed)[0]]
-    assert "(header): expected the column" in refused(kind, table([*head[:-1], head[place]]))
+    assert f"column {place + 1} (header): expected the column" in refused(kind, table([*head[:-1], head[place]]))
+    first = 1 if kind == "add-ons" else 0
+    assert f"column {first + 1} (header): expected the column" in refused(kind, table([*head[:-1], head[first]]))
+
+
+def test_the_header_of_pairs_may_lack_the_tabs_at_the_ends_of_its_lines() -> None:
+    trimmed = [line.rstrip("\t") for line in cms.PTP_HEADER]
+    assert read("ptp", cms.ptp([PAIR], trimmed)) == read("ptp", cms.ptp([PAIR]))
 
 
 def test_labels_of_fees_may_be_wrapped_over_five_lines_below_any_titles() -> None:
