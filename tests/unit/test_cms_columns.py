@@ -30,8 +30,14 @@ def refused(kind: str, content: bytes) -> str:
 
 PLAIN_FEE = ("93350", "", "A", "1", "1.46", "6.20", "2.00")
 FEE_LABELS = [" ".join(label.replace("|", " ").split()) for label in cms.FEE_LABELS]
+MUE_LABELS = ("HCPCS/CPT Code", "Practitioner Services MUE Values", "MUE Adjudication Indicator", "MUE Rationale")
 # By kind: the labels of the published header, those that the service needs, and a table under such a header.
 HEADERS: dict[str, tuple[Sequence[str], set[str], Callable[[Sequence[str]], bytes]]] = {
+    "mue": (
+        MUE_LABELS,
+        {*MUE_LABELS[1:]},
+        lambda head: cms.comma_separated([["A notice"], head, ["93352", "1", "1 Line Edit", "Words"]]),
+    ),
     "add-ons": (
         cms.ADD_ON_HEAD,
         {*cms.ADD_ON_HEAD[1:7]},
@@ -84,7 +90,8 @@ def test_a_label_that_is_missing_is_named_at_its_published_place(kind: str, plac
     changed = [*head[:place], "another label", *head[place + 1 :]]
     if head[place] in needed:
         said = refused(kind, table(changed))
-        assert f", column {place + 1} (header): expected the column `{head[place]}` once" in said
+        shown = head[place].removeprefix("Practitioner Services ")
+        assert f", column {place + 1} (header): expected the column `{shown}` once" in said
     else:
         assert read(kind, table(changed)) == whole
 
