@@ -111,7 +111,7 @@ class Text:
         except (zipfile.BadZipFile, zlib.error, EOFError):
             raise UnusableFile("expected a complete zip; download it again") from None
         except OSError as error:
-            raise UnusableFile(f"could not be read: {error.strerror or 'input/output error'}") from None
+            raise _unreadable(error) from None
 
 
 def _unpacked(archive: zipfile.ZipFile, member: str) -> IO[bytes]:
@@ -122,13 +122,17 @@ def _unpacked(archive: zipfile.ZipFile, member: str) -> IO[bytes]:
         raise UnusableFile("expected a zip without password, packed as CMS packs it (deflate)") from None
 
 
+def _unreadable(error: OSError) -> UnusableFile:
+    return UnusableFile(f"could not be read: {error.strerror or 'input/output error'}")
+
+
 def texts_in(path: Path) -> list[Text]:
     """The texts of a download: those in a zip, or the file itself. Raises UnusableFile, without the file's name."""
     try:
         with path.open("rb") as source:
-            start = source.read(8)
+            start = source.read(HEAD)
     except OSError as error:
-        raise UnusableFile(f"could not be read: {error.strerror or 'input/output error'}") from None
+        raise _unreadable(error) from None
     if not start:
         raise UnusableFile("expected a table; the file is empty")
     if start.startswith((_ZIP, _EMPTY_ZIP)):
@@ -170,5 +174,5 @@ def _names(whole: Path | io.BytesIO) -> list[str]:
     except zipfile.BadZipFile:
         raise UnusableFile("expected a complete zip; download it again") from None
     except OSError as error:
-        raise UnusableFile(f"could not be read: {error.strerror or 'input/output error'}") from None
+        raise _unreadable(error) from None
     return [info.filename for info in infos]

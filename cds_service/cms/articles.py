@@ -1,7 +1,7 @@
 """Articles of a contractor in force on a day, by the weekly copies that are loaded.
 
-A copy has the newest version of an article only, which may begin in the future. So a day is answered by the first copy
-after it, where the version began by then, else by an older copy, if it has the version just before.
+A copy has the newest version of an article only, which may begin in the future. So a day is answered by its own copy or
+the first one after it, where the version began by then, else by an older copy, if it has the version just before.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,15 +51,16 @@ def articles_on(copies: Sequence[Copy], part: Part, number: str, code: str, day:
     """The articles of a contractor, by part and number, that list a billing code on a day; copies newest first."""
     if not copies:
         return NoArticles(worded("Medicare articles (MCD): no copy is loaded"))
-    after = [copy for copy in copies if copy.release.first > day][-1:]
-    until = [copy for copy in copies if copy.release.first <= day]
-    if not after and (not until or day > until[0].release.last):
+    after = [copy for copy in copies if copy.release.first >= day][-1:]
+    until = [copy for copy in copies if copy.release.first < day]
+    if not after and day > until[0].release.last:
         reason = worded(
             "Medicare articles (MCD): the newest loaded copy, of {day}, is older than 14 days",
             day=copies[0].release.first,
         )
         return NoArticles(reason)
-    near = [*after, *until[:1]]
+    is_of_the_day = any(copy.release.first == day for copy in after)
+    near = after if is_of_the_day else [*after, *until[:1]]
     if not any(copy.rows(f"contractor {part} {number}") for copy in near):
         reason = worded(
             "Medicare articles (MCD): no MAC for Part {part} with the number {number} has an article",
@@ -67,11 +68,10 @@ def articles_on(copies: Sequence[Copy], part: Part, number: str, code: str, day:
             number=number,
         )
         return NoArticles(reason)
-    history = until if until and until[0].release.first == day else [*after, *until]
     found: list[Article] = []
     unknown: list[str] = []
     for each in sorted({each for copy in near for each in _listing(copy, part, number, code)}):
-        answer = _on(each, history, day)
+        answer = _on(each, [*after, *until], day)
         if isinstance(answer, str):
             unknown.append(answer)
         elif answer and answer.row.lists(code) and (part, number) in answer.row.contractors:
@@ -108,7 +108,7 @@ def _versions(copy: Copy, number: int) -> list[ArticleRow]:
 
 
 def _on(number: int, history: Sequence[Copy], day: date) -> Article | str | None:
-    """The version of an article on a day, by the first copy after it and those up to it, newest first.
+    """The version of an article on a day, by its own copy or the first one after it, and older ones, newest first.
 
     None if the article has ended or does not exist yet, a sentence if the version is not known.
     """

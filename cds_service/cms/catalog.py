@@ -105,8 +105,7 @@ def catalog(folder: Path) -> tuple[dict[Path, Release], list[str]]:
 def missing_parts(releases: Iterable[Release]) -> list[int]:
     """The parts that the given ones of one table lack; empty if it is complete or its parts are not numbered."""
     parts = {each.part for each in releases}
-    kind = next(each.kind for each in releases)
-    expected = LAYOUTS[kind].parts
-    if expected == 1 or None in parts:
+    if None in parts:
         return []
-    return [part for part in range(1, expected + 1) if part not in parts]
+    kind = next(each.kind for each in releases)
+    return [part for part in range(1, LAYOUTS[kind].parts + 1) if part not in parts]

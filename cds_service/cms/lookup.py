@@ -78,13 +78,12 @@ class TableFile:
         blob = self.blobs((key,)).get(key)
         if blob is None:
             return []
-        return self._layout.rows(Group(key, blob, 0, self.indexes((key,)).get(key, b"")), self.release.texts)
+        return self._layout.rows(Group(key, blob), self.release.texts)
 
     def groups(self) -> Iterator[tuple[str, list[Any]]]:
         """All keys with their rows, in order."""
-        query = "SELECT key, rows, codes FROM groups LEFT JOIN indexes USING (key) ORDER BY key"
-        for key, blob, index in self._connection.execute(query):
-            yield key, self._layout.rows(Group(key, blob, 0, index or b""), self.release.texts)
+        for key, blob in self._connection.execute("SELECT key, rows FROM groups ORDER BY key"):
+            yield key, self._layout.rows(Group(key, blob), self.release.texts)
 
     def _values(self, query: str, keys: Sequence[str], recent: dict[str, bytes]) -> dict[str, bytes]:
         """The values of keys. Recent ones are kept, as a practice charges few codes; an empty one is a missing key."""
@@ -158,7 +157,7 @@ class _Parts:
                 numbers.setdefault(file.release.part, file)
         self._unnumbered = [file for file in files if not file.release.part]
         self._numbers = numbers
-        self._end = max(ptp.PARTS, *numbers) if numbers else ptp.PARTS
+        self._end = max([ptp.PARTS, *numbers])
 
     def assigned(self, columns_1: Sequence[str]) -> tuple[list[tuple[TableFile, list[str]]], list[str]]:
         """The files with the codes that are in them, and the codes whose part is not loaded."""
@@ -180,7 +179,7 @@ class _Parts:
         """True for a code between two consecutive parts, before the first or after the last: it has no edits."""
         below = [number for number, file in self._numbers.items() if file.release.high < code]
         above = [number for number, file in self._numbers.items() if code < file.release.low]
-        return bool(self._numbers) and min(above, default=self._end + 1) == max(below, default=0) + 1
+        return min(above, default=self._end + 1) == max(below, default=0) + 1
 
 
 class Snapshot:

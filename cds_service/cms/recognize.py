@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TextIO
 
@@ -151,12 +152,9 @@ def _opener(text: Text) -> Opener:
 def layout_of(head: str) -> Layout[Any] | None:
     """The layout of a text by its first characters; of two tables in one text, the layout of the first."""
     found = [layout for layout in LAYOUTS.values() if layout.recognizes(head)]
-    lines = head.splitlines(keepends=True)[:_MOST_TITLES] if len(found) > 1 else []
-    for number in range(1, len(lines)):
-        start = "".join(lines[:number])
-        if first := [layout for layout in found if layout.recognizes(start)]:
-            return first[0]
-    return found[0] if found else None
+    starts = accumulate(head.splitlines(keepends=True)[:_MOST_TITLES])
+    told = (layout for start in starts for layout in found if layout.recognizes(start))
+    return next(told, None) or next(iter(found), None)
 
 
 def _source(found: _Recognized, own: Stamp, options: Given) -> Source:

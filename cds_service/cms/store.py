@@ -105,7 +105,7 @@ def _locked(folder: Path) -> Iterator[None]:
         raise UnusableFile(f"{folder}: could not be written: {error.strerror}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
             raise UnusableFile(f"{folder}: could not be written: expected the right to write")
         _clean(folder)
         yield
@@ -118,7 +118,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _clean(folder: Path) -> None:
     """Delete unfinished files."""
     for path in folder.glob(f"{_UNFINISHED}*"):
-        path.unlink(missing_ok=True)
+        path.unlink()
 
 
 def _write(path: Path, source: Source) -> Release:

@@ -181,7 +181,8 @@ def columns_of(line: int, labels: Sequence[str], wanted: Sequence[Wanted]) -> di
         places = [index for index, label in enumerate(labels) if each.is_label(label)]
         if len(places) != 1:
             raise fault(line, each.position + 1, "header", f"the column `{each.shown}` once")
-        found[each.name] = Column(places[0], each.shown, places[0] + 1)
+        (position,) = places
+        found[each.name] = Column(position, each.shown, position + 1)
     return found
 
 
@@ -213,8 +214,8 @@ def fixed_records(text: TextIO, places: Mapping[str, tuple[int, int]], width: in
 
     Empty lines are skipped. Raises UnusableFile for a line of another width; spaces at its end do not count.
     """
-    columns = {name: Column(index, name, places[name][0] + 1) for index, name in enumerate(places)}
-    needed = max((start for start, _ in places.values()), default=0)
+    columns = {name: Column(index, name, start + 1) for index, (name, (start, _)) in enumerate(places.items())}
+    needed = max(start for start, _ in places.values())
     for number, line in lines_of(text):
         if not line.strip():
             continue

@@ -137,9 +137,10 @@ class ItemParser:
 
     def _line(self, kind: str, text: str) -> ChargeLine:
         head, words = _split(kind, text)
-        if len(head) > 1:
-            raise UnreadableCase(head[1], _expected_behind(kind, head))
-        code, modifiers, units = parse_line(head[0])
+        line, *others = head
+        if others:
+            raise UnreadableCase(others[0], _expected_behind(kind, line, others[0]))
+        code, modifiers, units = parse_line(line)
         return ChargeLine(code=code, modifiers=modifiers, units=units, words=words)
 
     def given(self, text: str) -> Given:
@@ -188,7 +189,7 @@ class ItemParser:
 
     def _expected_thing(self, written: str) -> Worded:
         names = {name.lower(): name for name in (*self.products, *SYSTEM_FORMS)}
-        similar = get_close_matches(written.lower(), names, 1, _SIMILAR)
+        similar = next(iter(get_close_matches(written.lower(), names, cutoff=_SIMILAR)), None)
         systems, products = ", ".join(SYSTEM_FORMS), ", ".join(sorted(self.products))
         expected = worded('expected a billing code, {systems} with a code, or words "..."', systems=systems)
         if products:
@@ -197,9 +198,9 @@ class ItemParser:
                 products=products,
                 systems=systems,
             )
-        if not similar:
+        if similar is None:
             return expected
-        return worded("{expected}; did you mean {name}?", expected=expected, name=names[similar[0]])
+        return worded("{expected}; did you mean {name}?", expected=expected, name=names[similar])
 
 
 def _is_quoted_text(tokens: Sequence[str]) -> bool:
@@ -308,11 +309,11 @@ def _read(kind: str, word: str, value: str) -> Any:
     return reader(value)
 
 
-def _expected_behind(kind: str, head: Sequence[str]) -> Worded:
-    if re.fullmatch(r"x[0-9.]*", head[1], re.IGNORECASE):
-        return worded("units follow the code without a space, such as {line}", line=head[0] + "x2")
-    if head[1].startswith("-"):
-        return worded("modifiers follow the code without a space, such as {line}", line=head[0] + "-26")
-    if is_billing_code(head[1][:5]):
+def _expected_behind(kind: str, line: str, word: str) -> Worded:
+    if re.fullmatch(r"x[0-9.]*", word, re.IGNORECASE):
+        return worded("units follow the code without a space, such as {line}", line=line + "x2")
+    if word.startswith("-"):
+        return worded("modifiers follow the code without a space, such as {line}", line=line + "-26")
+    if is_billing_code(word[:5]):
         return worded("expected a comma between two codes")
     return worded("expected a comma, or one of {words}", words=", ".join(ALLOWED[kind]))

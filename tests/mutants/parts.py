@@ -47,7 +47,6 @@ LEFT_OUT = (
     "tests/unit/test_cli_check.py",
     "tests/unit/test_cli_clients.py",
     "tests/unit/test_cli_sample.py",
-    "tests/unit/test_cli_tables.py",
     "tests/unit/test_configuration.py",
     "tests/unit/test_floors.py",
     "tests/unit/test_layout.py",
@@ -55,7 +54,6 @@ LEFT_OUT = (
     "tests/unit/test_mutants.py",
     "tests/unit/test_outbound_fhir.py",
     "tests/unit/test_site_file.py",
-    "tests/unit/test_x12_damage.py",
 )
 
 

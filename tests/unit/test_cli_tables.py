@@ -11,7 +11,6 @@ from cds_service.cli.main import main
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings
 from cds_service.wiring import codes_in_scope, create_tables
-from tests.audit.test_runs import write_export
 from tests.support import cms_files as cms
 
 LIMITS = {"93352": "1", "93350": "1", "00100": "4"}
@@ -182,20 +181,3 @@ def test_the_service_looks_up_in_the_folder_of_the_setting(folder: Path, tmp_pat
     assert create_tables(Settings()).snapshot().releases == ()
     with pytest.raises(SettingsError, match="CDS_TABLES_DIR: expected a folder"):
         create_tables(Settings(tables_dir=tmp_path / "none"))
-
-
-def test_the_difference_tells_the_findings_of_an_export_that_come(folder: Path, tmp_path: Path) -> None:
-    for day, units in (("07-01-2026", "3"), ("10-01-2026", "2")):
-        run(folder, "add", mue(tmp_path, day, {"Q9957": units, "93350": "1"}))
-    old = {"professional": "93350, 93352, Q9957x3", "place": "11", "day": "2026-09-30"}
-    new = old | {"day": "2026-10-01"}
-    export = write_export(tmp_path / "export", old, new)
-    shown = run(folder, "diff", "2026Q3", "2026Q4", "--audit", str(export))
-    assert shown.exit_code == 0, shown.stderr
-    assert "Q9957: 3 units on one day, but Medicare pays at most 2." in shown.stdout
-    audit = json.loads(run(folder, "diff", "2026Q3", "2026Q4", "--audit", str(export), "--json").stdout)["audit"]
-    (finding,) = audit["findings"]
-    assert (finding["state"], finding["rule"], finding["day"]) == ("new", "units-over-limit", "2026-10-01")
-    refused = run(folder, "diff", "2026Q4", "2026Q3", "--audit", str(tmp_path / "nothing"))
-    assert refused.exit_code == 2
-    assert "does not exist" in refused.stderr

@@ -182,7 +182,7 @@ def damaged_zip() -> bytes:
     return bytes(content)
 
 
-BOMB = zip_bytes({"ccipra-v322r0-f1.txt": PAIRS + b"\r\n" * (20 << 20)})
+BOMB = zip_bytes({"ccipra-v322r0-f1.txt": PAIRS + (b" " * 60_000 + b"\r\n") * 350})
 BAD = {
     "truncated zip": ("x.zip", zip_bytes({MUE_NAME: MUE})[:-30], "expected a complete zip; download it again"),
     "damaged zip": ("x.zip", damaged_zip(), "expected a complete zip; download it again"),
@@ -287,7 +287,10 @@ def test_a_folder_without_rights_is_one_line(tmp_path: Path) -> None:
         folder = outside / "tables"
         folder.mkdir()
         folder.chmod(0o555)
-        with without_rights(), pytest.raises(UnusableFile, match=r"tables: could not be written") as caught:
+        with (
+            without_rights(),
+            pytest.raises(UnusableFile, match="tables: could not be written: expected the right") as caught,
+        ):
             add(folder, path)
         assert "\n" not in str(caught.value)
         assert contents(folder) == {}
@@ -308,25 +311,6 @@ def many(rows: int) -> bytes:
     codes = [f"{number:05d}" for number in range(1000, 99_000, 7)]
     edits = ((codes[row // 300], codes[row % 300], "20240701", "*", "1") for row in range(rows))
     return cms.ptp(edits)
-
-
-FULL = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-from cds_service.cli.main import main
-main(sys.argv[1:])
-"""
-
-
-def test_a_full_disk_is_one_line_and_changes_nothing(folder: Path, tmp_path: Path) -> None:
-    path = write(tmp_path / "files", "ccipra-v322r0-f1.txt", many(20_000))
-    before = contents(folder)
-    command = [sys.executable, "-c", FULL, "tables", "add", "--dir", str(folder), str(path)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
-    assert line.startswith(f"Error: {folder}: could not be written: ")
-    assert contents(folder) == before
 
 
 def test_kill_9_leaves_the_catalog_whole_and_the_next_command_cleans_up(folder: Path, tmp_path: Path) -> None:
@@ -693,9 +677,10 @@ def test_a_folder_that_cannot_be_listed_any_more_leaves_the_tables_as_they_are(
 
 
 def test_values_that_are_kept_do_not_grow_and_keep_absence_too(tmp_path: Path) -> None:
-    add(tmp_path / "tables", write(tmp_path, "ccioph-v323r0-f1.txt", many(300 * 600)))
-    tables = snapshot(tmp_path / "tables")
     codes = [f"{number:05d}" for number in range(1000, 5200, 7)]
+    edits = [(code, "01007", "20240701", "*", "1") for code in codes]
+    add(tmp_path / "tables", write(tmp_path, "ccioph-v323r0-f1.txt", cms.ptp(edits)))
+    tables = snapshot(tmp_path / "tables")
     absent = [f"{number:05d}" for number in range(1001, 5201, 7)]
     for _ in range(2):
         for code in codes:

@@ -1,6 +1,7 @@
 """The weekly copies of the contractors' articles: their true layout with its traps, and the versions of a day."""
 
 import csv
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -18,7 +19,7 @@ from cds_service.cms.quarters import Edition, parse_release
 from cds_service.cms.recognize import Given, given
 from cds_service.errors import UnusableFile
 from tests.support.mcd_articles import AT_CGS, CGS, NGS, SPRING, later
-from tests.support.mcd_files import DESCRIPTOR, PROSE, ArticleText, Codes, mcd_zip
+from tests.support.mcd_files import DESCRIPTOR, HEADERS, PROSE, ArticleText, Codes, mcd_zip, texts_of, written
 
 PLAIN = ArticleText(
     id=50001, lists={1: "93350 93351"}, groups={2: Codes(paragraph="Applicable to 93350, 93351", codes="I10 I25.10")}
@@ -227,6 +228,22 @@ def test_states_are_those_of_one_contractor_s_article_or_of_several_contractors(
     assert states == [("NY",), ("MP", "NY")], "parts of New York are New York; ended jurisdictions do not count"
 
 
+def test_of_a_contractor_whose_version_is_not_listed_the_newest_counts(tmp_path: Path) -> None:
+    texts = texts_of([PLAIN], SPRING)
+    (listed,) = texts["contractor"]
+    numbers = {"9": "11111", "10": "15102", "x": "22222", "2": "33333"}
+    texts["contractor"] = [
+        [*listed[:2], version, listed[3], number, *listed[5:]] for version, number in numbers.items()
+    ]
+    texts["article_x_contractor"][0][5] = "11"
+    path = tmp_path / "article.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, rows in texts.items():
+            archive.writestr(f"{name}.csv", written(HEADERS[name], rows))
+    add(tmp_path / "tables", path)
+    assert only(Tables(tmp_path / "tables").snapshot()).contractors == (("B", "15102"),)
+
+
 # --- versions and days ----------------------------------------------------------------------------------------------
 
 V1 = replace(PLAIN, version=1, first="2026-01-01")
@@ -264,7 +281,56 @@ def test_a_version_holds_until_the_next_one_also_between_copies_that_are_far_apa
 def test_an_article_that_is_new_restricts_nothing_before(tmp_path: Path) -> None:
     other = replace(PLAIN, id=50002, first="2026-01-01")
     snapshot = loaded(tmp_path, ("2026-02-27", [other]), ("2026-03-06", [other, V2]))
-    assert on(snapshot, "2026-03-02") == ["A50002 1"]
+    for day in ("2026-02-20", "2026-02-27", "2026-02-28", "2026-03-02"):
+        found = snapshot.articles("B", CGS, "93350", date.fromisoformat(day))
+        assert isinstance(found, Articles)
+        assert ([each.row.name for each in found.found], found.unknown) == (["A50002"], ())
+
+
+OTHER = replace(PLAIN, id=50002, first="2026-01-01")
+
+
+def told(snapshot: Snapshot, day: str) -> tuple[list[str], list[str]]:
+    """The articles that are in force on a day, and those whose version is not known."""
+    found = snapshot.articles("B", CGS, "93350", date.fromisoformat(day))
+    assert isinstance(found, Articles)
+    versions = [f"{each.row.name} {each.row.version}" for each in found.found]
+    return versions, [each.partition(":")[0] for each in found.unknown]
+
+
+def test_what_later_and_older_copies_say_does_not_matter(tmp_path: Path) -> None:
+    copies = ("2026-02-27", [V1, OTHER]), ("2026-03-06", [V1, OTHER]), ("2026-06-05", [OTHER])
+    assert told(loaded(tmp_path / "later", *copies), "2026-03-02") == (["A50001 1", "A50002 1"], [])
+    copies = ("2026-02-20", [V1, OTHER]), ("2026-02-27", [OTHER]), ("2026-06-05", [OTHER])
+    assert told(loaded(tmp_path / "older", *copies), "2026-02-28") == (["A50002 1"], [])
+    assert told(loaded(tmp_path / "older", *copies), "2026-02-20") == (["A50001 1", "A50002 1"], [])
+    assert told(loaded(tmp_path / "older", *copies), "2026-02-21") == (["A50002 1"], ["A50001"])
+
+
+def test_a_copy_tells_of_articles_that_begin_later_for_14_days(tmp_path: Path) -> None:
+    begun = replace(V2, first="2026-06-01")
+    snapshot = loaded(tmp_path / "new", ("2026-02-27", [OTHER]), ("2026-06-05", [OTHER, begun]))
+    assert told(snapshot, "2026-03-13") == (["A50002 1"], [])
+    assert told(snapshot, "2026-03-14") == (["A50002 1"], ["A50001"])
+    copies = ("2026-01-02", [V1, OTHER]), ("2026-02-27", [OTHER]), ("2026-06-05", [OTHER, begun])
+    snapshot = loaded(tmp_path / "gone", *copies)
+    assert told(snapshot, "2026-03-13") == (["A50002 1"], [])
+    assert told(snapshot, "2026-04-15") == (["A50002 1"], ["A50001"])
+
+
+def test_a_contractor_whose_first_article_is_in_the_next_copy_is_known(tmp_path: Path) -> None:
+    of_ngs = replace(OTHER, macs=f"B {NGS}")
+    snapshot = loaded(tmp_path, ("2026-02-27", [of_ngs]), ("2026-03-06", [of_ngs, replace(V1, first="2026-03-01")]))
+    assert told(snapshot, "2026-03-02") == (["A50001 1"], [])
+    assert told(snapshot, "2026-02-28") == ([], [])
+
+
+def test_of_several_versions_in_a_copy_the_newest_comes_first(tmp_path: Path) -> None:
+    snapshot = loaded(tmp_path, ("2026-02-27", [V1]), ("2026-03-13", [V1, V2]))
+    assert [each.row.version for each in snapshot.newest_articles("B", CGS, "93350")] == [2, 1]
+    assert told(snapshot, "2026-03-14") == (["A50001 2"], [])
+    assert snapshot.newest_articles("B", NGS, "93350") == ()
+    assert Snapshot(()).newest_articles("B", CGS, "93350") == ()
 
 
 def test_versions_between_two_copies_that_are_far_apart_are_not_known(tmp_path: Path) -> None:

@@ -77,6 +77,17 @@ def test_an_isa_without_its_padding_is_read() -> None:
     assert elements(trimmed)[1:] == elements(PLAIN)[1:]
 
 
+@pytest.mark.parametrize(("length", "is_read"), [(400, True), (401, False)])
+def test_an_isa_has_400_characters_at_most(length: int, is_read: bool) -> None:
+    content = PLAIN.replace(b"ISA*00*", b"ISA*00*" + b" " * (length - 106))
+    assert content.index(b"~") == length - 1
+    if is_read:
+        assert elements(content)[1:] == elements(PLAIN)[1:]
+    else:
+        with pytest.raises(UnreadableInput, match="ISA: expected 16 elements"):
+            elements(content)
+
+
 def test_empty_segments_blanks_and_a_byte_order_mark_say_nothing() -> None:
     content = b"\xef\xbb\xbf \r\n" + PLAIN.replace(b"HL*1**20*1~", b"~\n~ HL*1**20*1 ~~") + b"\r\n\x1a\0\0"
     assert components(content) == components(PLAIN)
@@ -163,6 +174,9 @@ def test_x12_is_known_by_its_first_bytes_plain_or_gzip(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         assert not is_x12_file(tmp_path / name), name
     assert not is_x12("ISA".encode("utf-16"))
+    for content in (b"ISA", b"ISA 00*", b"ISA\n*", b"ISAX*00", b"XISA*00", b"ISA0*"):
+        assert not is_x12(content)
+    assert is_x12(b" \r\nISA|00|")
 
 
 def test_a_truncated_gzip_file_is_told_behind_what_it_holds(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from cds_service.cms.text import Record, Wanted, table_of
 _MONTHS = r"(January|April|July|October)"
 _MONTH_YEAR = re.compile(rf"{_MONTHS}[ _]+(\d{{4}})", re.IGNORECASE)
 _YEAR_MONTH = re.compile(rf"(?<!\d)(\d{{4}})[ _]+{_MONTHS}", re.IGNORECASE)
+_CODE_LABEL = re.compile(r"^\"?HCPCS ?Code", re.MULTILINE | re.IGNORECASE)
 _WANTED = (
     Wanted("code", "HCPCS ?Code", 0, "HCPCS Code"),
     Wanted("status", "SI|Status Indicator", 2, "SI"),
@@ -53,15 +54,18 @@ def recognizes(head: str) -> bool:
 
 def stamp(head: str, name: str) -> Stamp:
     """The release from the titles, else from the name."""
-    titles = re.split(r"^\"?HCPCS ?Code", head, maxsplit=1, flags=re.MULTILINE | re.IGNORECASE)[0]
+    header = _CODE_LABEL.search(head)
+    titles = head[: header.start()] if header else head
     return Stamp("", _quarter(titles) or _quarter(name))
 
 
 def _quarter(text: str) -> Quarter | None:
     if found := _MONTH_YEAR.search(text):
-        return quarter_of_month(found[2], found[1])
+        month, year = found.groups()
+        return quarter_of_month(year, month)
     if found := _YEAR_MONTH.search(text):
-        return quarter_of_month(found[1], found[2])
+        year, month = found.groups()
+        return quarter_of_month(year, month)
     return quarter_in(text)
 
 

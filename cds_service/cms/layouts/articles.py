@@ -190,7 +190,7 @@ class _Database:
         for record in _rows("contractor", self._beside):
             number = record.text("contractor_number")
             numbers[_contractor(record)] = number.zfill(5) if number.isdecimal() else number
-        newest = {key[:2]: number for key, number in sorted(numbers.items(), key=lambda each: _version(each[0]))}
+        newest = {key[:2]: numbers[key] for key in sorted(numbers, key=_version)}
         by_article: dict[Key, set[ContractorKey]] = defaultdict(set)
         for record in _rows("article_x_contractor", self._beside):
             by_article[_key(record)].add(_contractor(record))

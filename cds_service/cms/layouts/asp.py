@@ -103,7 +103,7 @@ def recognizes_limits(head: str) -> bool:
 
 def _title(head: str) -> str:
     """The first line."""
-    return head.split("\n", 1)[0]
+    return head.partition("\n")[0]
 
 
 def stamp(head: str, _name: str) -> Stamp:

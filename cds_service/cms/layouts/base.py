@@ -42,11 +42,14 @@ class OpenText(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The rows of one key, encoded, and their number; `codes` is an index that tells which rows are of interest."""
+    """The rows of one key, encoded, and their number, 0 if it is not known.
+
+    `codes` is an index that tells which rows are of interest.
+    """
 
     key: str
     blob: bytes
-    rows: int
+    rows: int = 0
     codes: bytes = b""
 
 

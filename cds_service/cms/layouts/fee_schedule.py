@@ -77,7 +77,7 @@ class FeeRow(msgspec.Struct, frozen=True, array_like=True):
 def recognizes(head: str) -> bool:
     """True for the title, or a header with code, modifier and description."""
     return (
-        _TITLE.search(head.split("\n", 1)[0]) is not None
+        _TITLE.search(head.partition("\n")[0]) is not None
         or re.search(r"^HCPCS,MOD,DESCRIPTION", head, re.MULTILINE) is not None
     )
 

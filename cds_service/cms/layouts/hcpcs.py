@@ -85,7 +85,8 @@ def groups(text: OpenText) -> Iterator[Group]:
 
 
 def _records(text: OpenText) -> Iterator[Record]:
-    return table_of(text.stream, _WANTED) if "," in text.head[:16] else fixed_records(text.stream, _PLACES, _WIDTH)
+    is_fixed = _FIXED.match(text.head)
+    return fixed_records(text.stream, _PLACES, _WIDTH) if is_fixed else table_of(text.stream, _WANTED)
 
 
 def _rows(record: Record) -> Iterator[HcpcsRow]:

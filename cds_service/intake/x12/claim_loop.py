@@ -51,7 +51,7 @@ class ClaimLoop:
     def take(self, segment: Segment, number: int) -> None:
         """Take the next segment of the claim in. Nothing raises: the first fault is kept."""
         self.number = number
-        name = segment.elements[0]
+        name = segment.id
         if self._unknown is not None:
             self._take_behind_unknown(name, segment)
         elif name == "SBR":
@@ -71,8 +71,8 @@ class ClaimLoop:
         handler = _HANDLERS.get((self.section, name))
         if handler is not None:
             self._guarded(lambda each: handler(self, each), segment)
-        if self.section == "line" and self.claim.lines:
-            self.claim.lines[-1].last = self.number
+        if self.section == "line":
+            self._line.last = self.number
 
     def cut(self, place: str) -> None:
         """Note that the transaction set ends within the claim, without SE."""
@@ -97,7 +97,7 @@ class ClaimLoop:
     def _break(self, segment: Segment | None, reason: str) -> None:
         if self.fault is not None:
             return
-        named = segment.elements[0] if segment and segment.elements[0] in SEGMENTS else "CLM"
+        named = segment.id if segment and segment.id in SEGMENTS else "CLM"
         self.fault = Fault(self.claim.at(Spot(self.number if segment else self._first, named)), reason)
 
     def _take_unknown(self) -> None:
@@ -124,8 +124,8 @@ class ClaimLoop:
             claim.notes.append(_TOTAL_NOTE)
 
     def _end_line(self) -> None:
-        if self.claim.lines and not self.claim.lines[-1].spot.number:
-            self.number = self.claim.lines[-1].first
+        if self.claim.lines and not self._line.spot.number:
+            self.number = self._line.first
             raise Broken(f"expected {_SERVICE[self.claim.kind]} in each line (LX)")
 
     # --- the claim --------------------------------------------------------------------------------------------------
@@ -181,6 +181,11 @@ class ClaimLoop:
 
     # --- the lines --------------------------------------------------------------------------------------------------
 
+    @property
+    def _line(self) -> ServiceLine:
+        """The line that is read, where one is."""
+        return self.claim.lines[-1]
+
     def _lx(self, _: Segment) -> None:
         self._end_line()
         self.section, self._product = "line", None
@@ -193,7 +198,7 @@ class ClaimLoop:
         raise Broken("expected this segment before the lines; a CLM may be lost")
 
     def _service(self, segment: Segment) -> None:
-        name, line = segment.elements[0], self.claim.lines[-1]
+        name, line = segment.id, self._line
         if name != _SERVICE[self.claim.kind]:
             raise Broken(f"expected {_SERVICE[self.claim.kind]} on this kind of claim")
         if line.spot.number:
@@ -213,18 +218,18 @@ class ClaimLoop:
         """The code with its qualifier and modifiers; a hospital may report a revenue code alone."""
         qualifier, code, *modifiers = [*segment.parts(number), ""]
         if not code and (qualifier or not line.revenue):
-            place = f"{segment.elements[0]}{number:02}"
+            place = f"{segment.id}{number:02}"
             raise Broken(f"{place}: expected a qualifier ({HCPCS}) and a code, separated by the character of ISA16")
         line.qualifier, line.code = qualifier, code
         line.modifiers = tuple(each for each in modifiers[:4] if each)
 
     def _dtp_of_line(self, segment: Segment) -> None:
         if segment.value(1) == "472":
-            self.claim.lines[-1].dates = dates(segment)
+            self._line.dates = dates(segment)
 
     def _nm1_of_line(self, segment: Segment) -> None:
         if segment.value(1) == "82":
-            self.claim.lines[-1].rendering = provider(segment)
+            self._line.rendering = provider(segment)
 
     def _lin(self, segment: Segment) -> None:
         self._product = None
@@ -232,7 +237,7 @@ class ClaimLoop:
             if not segment.value(3):
                 raise Broken("LIN03: expected an NDC")
             self._product = Product(segment.value(3), Spot(self.number, "LIN"))
-            self.claim.lines[-1].products.append(self._product)
+            self._line.products.append(self._product)
 
     def _ctp(self, segment: Segment) -> None:
         if self._product is not None:

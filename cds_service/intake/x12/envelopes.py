@@ -60,8 +60,8 @@ def walk(file: BinaryIO, on_fault: OnFault) -> Iterator[tuple[Transaction, Segme
     walker = _Walker(on_fault)
     try:
         for segment in read_segments(file):
-            if walker.take(segment) and walker.transaction is not None:
-                yield walker.transaction, segment
+            if (transaction := walker.take(segment)) is not None:
+                yield transaction, segment
             walker.leave(segment)
     except UnreadableInput as error:
         if not walker.interchanges:
@@ -88,26 +88,26 @@ class _Walker:
     is_cut: bool = False
     open: list[str] = field(default_factory=list)
 
-    def take(self, segment: Segment) -> bool:
-        """Take a segment in; True if it belongs to a transaction set."""
+    def take(self, segment: Segment) -> Transaction | None:
+        """Take a segment in; the transaction set that it belongs to."""
         self.total += 1
         if segment.is_cut:
             self.is_cut = True
-            return False
-        envelope = _ENVELOPES.get(segment.elements[0])
+            return None
+        envelope = _ENVELOPES.get(segment.id)
         if envelope is not None:
             envelope(self, segment)
         elif self.transaction is not None:
             self.transaction.count += 1
-            if segment.elements[0] == "BHT":
+            if segment.id == "BHT":
                 self.transaction.created = (segment.value(4), segment.value(5))
-        elif segment.elements[0] != "TA1":
+        elif segment.id != "TA1":
             self._stray()
-        return self.transaction is not None and segment.elements[0] not in {"ISA", "GS", "GE", "IEA"}
+        return self.transaction
 
     def leave(self, segment: Segment) -> None:
         """Leave the transaction set behind its SE."""
-        if segment.elements[0] == "SE":
+        if segment.id == "SE":
             self.transaction = None
 
     def end(self) -> None:

@@ -56,7 +56,7 @@ def survey(open_file: OpenFile) -> Survey:
     sets = 0
     with open_file() as file:
         for transaction, segment in walk(file, partial(_note, found.faults)):
-            name = segment.elements[0]
+            name = segment.id
             if name == "ST":
                 sets += transaction.kind is not None
                 found.others.update([transaction.other] if transaction.other else [])
@@ -132,7 +132,7 @@ class _Levels:
                 yield SetAside("", transaction.name, f"{EXPECTED}; found {transaction.other}")
         if transaction.other:
             return
-        name = segment.elements[0]
+        name = segment.id
         if name in _ENDS_A_CLAIM:
             yield from self._end_claim()
             self._skips = False
@@ -276,7 +276,7 @@ _LEVEL_HANDLERS: dict[str, Callable[[_Levels, Transaction, Segment], Fault | Non
 
 
 def _fault_at(transaction: Transaction, segment: Segment, reason: str) -> Fault:
-    return Fault(transaction.place(transaction.count, segment.elements[0]), reason)
+    return Fault(transaction.place(transaction.count, segment.id), reason)
 
 
 def _digest_of(*parts: str) -> str:

@@ -60,7 +60,10 @@ def is_x12(first: bytes) -> bool:
 
 
 def _is_header(text: str) -> bool:
-    return text.startswith("ISA") and not text[3:4].isalnum() and bool(text[3:4].strip(_BLANK))
+    if not text.startswith("ISA"):
+        return False
+    separator = text[3:4]
+    return not separator.isalnum() and bool(separator.strip(_BLANK))
 
 
 def is_x12_file(path: Path) -> bool:
@@ -132,14 +135,14 @@ class _Reader:
             self._text += more
         if not _is_header(self._text):
             raise UnreadableInput(NOT_X12)
-        pieces = self._text[:_LONGEST_HEADER].split(self._text[3], _ISA_ELEMENTS)
-        if len(pieces) <= _ISA_ELEMENTS or len(pieces[-1]) < 2:
+        *written, last = self._text[:_LONGEST_HEADER].split(self._text[3], _ISA_ELEMENTS)
+        if len(written) < _ISA_ELEMENTS or len(last) < 2:
             raise UnreadableInput(_BAD_HEADER)
-        found = _Separators(self._text[3], *pieces[-1][:2])
+        found = _Separators(self._text[3], *last[:2])
         if len({*found}) < len(found) or found.component in _SPACE or any(each.isalnum() for each in found):
             raise UnreadableInput(_BAD_HEADER)
-        elements = [each.replace("\r", "").replace("\n", "") for each in pieces[:-1]]
-        self._text = self._text[sum(map(len, pieces[:-1])) + _ISA_ELEMENTS + 2 :]
+        elements = [each.replace("\r", "").replace("\n", "") for each in written]
+        self._text = last[2:] + self._text[_LONGEST_HEADER:]
         return Segment([*elements, found.component], found.component), found
 
     def _interchange(self, separators: _Separators) -> Iterator[Segment]:
@@ -168,7 +171,7 @@ class _Reader:
             if "\n" in written:  # lines of a fixed length
                 written = written.replace("\r", "").replace("\n", "")
             segment = Segment(written.split(separator), component)
-            if segment.elements[0] == "IEA":
+            if segment.id == "IEA":
                 self._text = text[at:]
                 yield segment
                 return
