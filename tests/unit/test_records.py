@@ -1,4 +1,4 @@
-"""What becomes of each type of resource: by its status, with its links, and of claims by their items and details."""
+"""Records of each type of resource: by its status, with its links, and of claims by their items and details."""
 
 import json
 from datetime import date

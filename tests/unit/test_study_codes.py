@@ -1,4 +1,4 @@
-"""What names a study, and how surely: a code with its code system, or one without."""
+"""The kind of a study and how surely it is named: by a code with its code system, or by one without."""
 
 import pytest
 
