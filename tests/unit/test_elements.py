@@ -68,6 +68,9 @@ def test_no_number_is_no_amount() -> None:
     assert amount(Quantity()) is None
     assert milliliters(None) is None
     assert milligrams(Quantity(unit="mg")) is None
+    for unit in ("mL", "uL", "L", "mcg", "g"):
+        assert milliliters(Quantity(unit=unit)) is None
+        assert milligrams(Quantity(unit=unit)) is None
 
 
 @pytest.mark.parametrize(

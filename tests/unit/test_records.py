@@ -183,6 +183,19 @@ def test_parts_of_a_claim_are_cited_by_their_sequences_or_their_places() -> None
     assert [each.identity for each in lines][:2] == ["Claim/7#item[0]", "Claim/7#item[1]"]
 
 
+@pytest.mark.parametrize("number", [1, 2**31 - 1])
+def test_sequences_are_positive_numbers_of_31_bits(number: int) -> None:
+    (line,) = case_of(claim({"sequence": number, "productOrService": coded("93350")})).lines
+    assert line.origin.reference == f"Claim/7 item {number}"
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31])
+def test_other_numbers_are_no_sequences(number: int) -> None:
+    parsed = read(claim({"sequence": number, "productOrService": coded("93350")}))
+    assert parsed.case.lines == ()
+    assert len(parsed.skipped) == 1
+
+
 TEAM = [
     {"sequence": 1, "provider": {"reference": "Practitioner/a"}, "role": coded("primary", system="x")},
     {"sequence": 2, "provider": {"reference": "Practitioner/b"}, "role": coded("referring", system="x")},
