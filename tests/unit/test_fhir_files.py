@@ -1,12 +1,14 @@
 """Files of FHIR data: which of them hold data, each real file once; and Bundles that are written anew."""
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from cds_service.fhir.bundle import with_entries
+from cds_service.fhir.bundle import Bundle, DecodedBundle, DecodedEntry, Entry, with_entries
 from cds_service.fhir.files import (
     DOCUMENT_ENDINGS,
     LINE_ENDINGS,
@@ -96,3 +98,45 @@ def test_a_bundle_with_other_entries(bundle: dict[str, Any], entries: list[Any],
     before = dict(bundle)
     assert with_entries(bundle, entries) == expected
     assert bundle == before
+
+
+@pytest.mark.parametrize(
+    ("search", "is_match"),
+    [
+        ({"mode": "match"}, True),
+        ({"mode": "include"}, False),
+        ({"mode": "outcome"}, False),
+        ({}, False),
+        (None, False),
+        ("match", False),
+    ],
+    ids=str,
+)
+def test_what_a_search_found_is_marked(search: Any, is_match: bool) -> None:
+    """An invalid mode does not reject an entry that is decoded by itself."""
+    written = json.dumps({"resource": {"resourceType": "Patient"}, "search": search}).encode()
+    assert msgspec.json.decode(written, type=Entry).is_match is is_match
+
+
+@pytest.mark.parametrize(("mode", "is_match"), [("match", True), ("include", False), (None, False)])
+def test_what_a_search_found_is_marked_in_a_bundle_that_is_decoded_at_once(mode: str | None, is_match: bool) -> None:
+    written = json.dumps({"resource": {"resourceType": "Patient"}, "search": {"mode": mode}}).encode()
+    assert msgspec.json.decode(written, type=DecodedEntry).is_match is is_match
+    assert not msgspec.json.decode(b'{"resource": {"resourceType": "Patient"}}', type=DecodedEntry).is_match
+
+
+@pytest.mark.parametrize(
+    ("links", "expected"),
+    [
+        ([{"relation": "self", "url": "a"}, {"relation": "next", "url": "b"}], "b"),
+        ([{"relation": "next"}], ""),
+        ([{"relation": "self", "url": "a"}], None),
+        ([], None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_the_next_page_of_a_bundle(links: Any, expected: str | None) -> None:
+    written = json.dumps({"resourceType": "Bundle", "link": links}).encode()
+    assert msgspec.json.decode(written, type=Bundle).next_page == expected
+    assert msgspec.json.decode(written, type=DecodedBundle).next_page == expected
