@@ -49,8 +49,8 @@ def _is_credit(charge: r.ChargeItem) -> bool:
 def _service_of(item: Item, resolver: Resolver) -> Hashable:
     """The codes, day, modifiers and units by which a credit and a charge are equal; None if it names no code."""
     charge: r.ChargeItem = item.resource
-    if charge.quantity and _is_credit(charge):
-        positive = replace(charge.quantity, value=abs(charge.quantity.value or 0))
+    if charge.quantity and charge.quantity.value:
+        positive = replace(charge.quantity, value=charge.quantity.value.copy_abs())
         item = replace(item, resource=replace(charge, quantity=positive))
     try:
         line = charge_item(resolver, item)

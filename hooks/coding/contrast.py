@@ -13,11 +13,11 @@ from cds_service.core.rules import Evidence
 from cds_service.core.site import Site
 from cds_service.languages.messages import Quantity
 from cds_service.languages.worded import worded
-from hooks.codes.tables import CODES, PRODUCTS
+from hooks.codes.tables import CODES
 from hooks.coding.contrast_words import agent_name, not_performed, shown_by
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
-from hooks.coding.products import Agent, agent_in, agent_ml, current_products, is_supply
+from hooks.coding.products import BY_SUPPLY_CODE, Agent, agent_in, agent_ml, current_products, is_supply
 from hooks.coding.studies import Study, codes_ordered, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast, names_study
 from hooks.coding.unclear import shifted_day
@@ -309,7 +309,7 @@ def _may_be_product(concept: Concept, code: str) -> bool:
 
 def _supply_units(code: str, given: tuple[Administration, ...], site: Site | None) -> Supply:
     """Units of 1 mL for the doses given: added up for the study, then rounded up once."""
-    product = next(iter(PRODUCTS.history(code)), None)
+    product = BY_SUPPLY_CODE.get(code)
     if product is None:
         return Supply(code, None, worded("it is the code of no product, whose mL would tell the units; enter them"))
     total = sum((agent_ml(each) or Decimal(0) for each in given), Decimal(0))
@@ -341,7 +341,7 @@ def _supply_units(code: str, given: tuple[Administration, ...], site: Site | Non
 
 def _units_unknown(code: str, reason: str, site: Site | None) -> Supply:
     """One vial if the site charges by vial, else units None for the user to enter."""
-    vial = site.units_of_vial(code, PRODUCTS.history(code)[0].units_per_vial) if site else None
+    vial = site.units_of_vial(code, BY_SUPPLY_CODE[code].units_per_vial) if site else None
     if vial is not None:
         return Supply(
             code,

@@ -11,10 +11,10 @@ from cds_service.core.notation import codes_without_modifiers, counted_units, no
 from cds_service.core.rules import Evidence, Fix
 from cds_service.languages.messages import Quantity
 from cds_service.languages.worded import Worded, capitalized, joined, linked, prose, worded
-from hooks.codes.tables import CODES, CROSSWALK, PRODUCTS
+from hooks.codes.tables import CODES, CROSSWALK
 from hooks.coding.claims import charge_evidence, units_of
 from hooks.coding.contrast import Supply, supplies_due
-from hooks.coding.products import is_supply
+from hooks.coding.products import BY_SUPPLY_CODE, is_supply
 from hooks.coding.setting_and_payer import is_professional_only, is_split, payer_of, setting_of, takes_hospital_codes
 from hooks.coding.studies import Study
 from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED, reportable_leftover
@@ -192,7 +192,7 @@ def waste_notes(code: str, study: Study, claim_line: Line | None, case: Case) ->
     if left.recorded_ml is not None:
         yield _recorded_note(left.recorded_ml, left.least)
         return
-    product = PRODUCTS.history(code)[0]
+    product = BY_SUPPLY_CODE[code]
     held = Quantity(product.vial_ml or Decimal(0), "mL")
     if product.vial_from_memory:
         vial = worded("One vial of {product} holds {amount} (from memory: verify)", product=product.name, amount=held)

@@ -13,6 +13,8 @@ from hooks.codes.tables import CODES, PRODUCTS
 
 UNSPECIFIED = "A9700"
 
+BY_SUPPLY_CODE = {product.code: product for product in PRODUCTS}
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -90,7 +92,7 @@ def _by_code(code: Code) -> frozenset[str]:
     return frozenset()
 
 
-_PRODUCT_CODES = frozenset(product.code for product in PRODUCTS)
+_PRODUCT_CODES = frozenset(BY_SUPPLY_CODE)
 _WORDS = tuple((tuple(words.split()), product.code) for product in PRODUCTS for words in product.words)
 _SHARED_WORDS = tuple((tuple(words.split()), product.code) for product in PRODUCTS for words in product.shared_words)
 
@@ -105,8 +107,7 @@ def _is_named(words: tuple[str, ...], texts: Iterable[str]) -> bool:
 
 def name_of(code: str) -> str:
     """The product of a supply code: `Definity (Q9957)`."""
-    entries = PRODUCTS.history(code)
-    return f"{entries[0].name} ({code})" if entries else code
+    return f"{BY_SUPPLY_CODE[code].name} ({code})" if code in BY_SUPPLY_CODE else code
 
 
 def ndc_matches(written: str, products: Iterable[str]) -> bool:

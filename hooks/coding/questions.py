@@ -18,7 +18,7 @@ from hooks.codes.tables import PRODUCTS
 from hooks.coding.claims import charge_evidence
 from hooks.coding.lines import days_under_review
 from hooks.coding.passing import codes_of
-from hooks.coding.products import UNSPECIFIED
+from hooks.coding.products import BY_SUPPLY_CODE, UNSPECIFIED
 from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED
 
 MEDICARE = Answer(worded("Medicare (fee for service)"), {"payer": "Medicare"})
@@ -65,7 +65,7 @@ def whose_claim(lines: Iterable[Line]) -> Question | None:
 
 def product_of(code: str) -> str:
     """The name of a supply code's product: `Definity`."""
-    return PRODUCTS.history(code)[0].name
+    return BY_SUPPLY_CODE[code].name
 
 
 def which_agent(codes: Iterable[str], day: date | None, case: Case) -> Question:

@@ -12,10 +12,10 @@ from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.rules import Evidence
 from cds_service.languages.messages import Quantity
 from cds_service.languages.worded import worded
-from hooks.codes.tables import MODIFIERS, PRODUCTS
+from hooks.codes.tables import MODIFIERS
 from hooks.coding.contrast import administrations_of, documented_units, milliliters_given
 from hooks.coding.hospital import medicare_hospital_lines
-from hooks.coding.products import UNSPECIFIED, agent_ml, is_supply
+from hooks.coding.products import BY_SUPPLY_CODE, UNSPECIFIED, agent_ml, is_supply
 from hooks.coding.setting_and_payer import is_professional_in_office, is_professional_only, payer_answer, payer_of
 from hooks.coding.studies import Study
 
@@ -68,7 +68,7 @@ class Leftover:
 @cached_fact
 def leftover_of(code: str, study: Study) -> Leftover | None:
     """Amount left after the mL recorded as given; None if the dose, or the vial size and the discard, are unknown."""
-    vial = PRODUCTS.history(code)[0].vial_ml if code in PRODUCTS else None
+    vial = BY_SUPPLY_CODE[code].vial_ml if code in BY_SUPPLY_CODE else None
     units = documented_units(code, study).units
     if units is None:
         return None

@@ -98,14 +98,13 @@ def pair_conflict(case: Case) -> Iterator[Verdict]:
     days = days_checked(case)
     lines = [line for line in lines_with_units(case) if line.day in days and not is_of_other_setting(line, case)]
     pairs: dict[tuple[date | None, tuple[str, bool]], list[Pair]] = {}
-    is_paired, apart = False, list[tuple[Line, Line]]()
+    apart: list[tuple[Line, Line]] = []
     for paid, denied in _candidate_pairs(lines, case):
         one, other = paid[0], denied[0]
         edit, sources = _edit_for(one, other, case)
         if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
             apart.append((one, other))
             continue
-        is_paired = True
         pair = Pair(paid, denied, edit, sources)
         uncertainty = _uncertainty(pair, case)
         if uncertainty:
@@ -118,8 +117,7 @@ def pair_conflict(case: Case) -> Iterator[Verdict]:
         yield _FINDINGS[kind](sorted(group, key=lambda pair: pair.words), certain, case)
     if case.every_code:
         yield from _unread(lines, case)
-    if not is_paired:
-        yield from _passes(lines, apart, case)
+    yield from _passes(lines, apart, case)
 
 
 # --- NCCI edits -----------------------------------------------------------------------------------------------------

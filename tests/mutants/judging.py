@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
@@ -52,6 +54,7 @@ class Coverage:
         self.modules: list[str] = []
         self._lines: dict[str, dict[str, list[int]]] = {}
         self._at_import: dict[str, set[int]] = {}
+        self._ways_through: dict[str, dict[int, int]] = {}
         for recorded in records:
             self._add(recorded)
 
@@ -79,17 +82,17 @@ class Coverage:
     def tests_of(self, module: str, first: int, last: int) -> list[str]:
         """The tests of some lines, then those of the rest of the module, up to some seconds, together by their files.
 
-        Those that bear the module's name, such as the cases of a rule, are the first; of these the first example of
-        each test, then the second of each, and the fastest before the others. A line that runs once, at import or for a
-        kept result, is noted for one test at most: others see its outcome.
+        Those of files that import the module are the first, then those that bear its name, such as the cases of a rule;
+        of these one of each way through the module, by the lines that it runs, then a second of each, and the fastest
+        before the others: hundreds take the same way. A line that runs once, at import or for a kept result, is noted
+        for one test at most: others see its outcome.
         """
         lines = self._lines.get(module, {})
         near = {test for line in range(first, last + 1) for test in lines.get(str(line), ())}
         far = {test for tests in lines.values() for test in tests} - near
-        name = Path(module).stem
         chosen: dict[str, list[str]] = {}
         total = 0.0
-        for test in [*self._ranked(near, name), *self._ranked(far, name)]:
+        for test in [*self._ranked(near, module), *self._ranked(far, module)]:
             total += self.seconds[test]
             if total > MOST_SECONDS:
                 break
@@ -103,18 +106,38 @@ class Coverage:
 
     def _ranked(self, tests: Iterable[int], module: str) -> list[int]:
         """Tests in the order in which they are to judge."""
-        examples: Counter[str] = Counter()
-        ranks: list[tuple[bool, int, int, int]] = []
+        seen: Counter[int] = Counter()
+        ranks: list[tuple[bool, bool, int, int, int]] = []
+        ways, name = self._ways(module), Path(module).stem
         for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
-            function = self.tests[test].partition("[")[0]
-            is_other = module not in self.tests[test].replace("-", "_")
-            ranks.append((is_other, examples[function], len(ranks), test))
-            examples[function] += 1
+            is_of_other_file = not _imports(_file_of(self.tests[test]), module)
+            is_of_other_name = name not in self.tests[test].replace("-", "_")
+            ranks.append((is_of_other_file, is_of_other_name, seen[ways[test]], len(ranks), test))
+            seen[ways[test]] += 1
         return [test for *_, test in sorted(ranks)]
+
+    def _ways(self, module: str) -> dict[int, int]:
+        """For each test a number that stands for the lines of a module that it runs."""
+        if module not in self._ways_through:
+            ways: dict[int, int] = {}
+            for line, tests in sorted(self._lines.get(module, {}).items()):
+                for test in tests:
+                    ways[test] = hash((ways.get(test), line))
+            self._ways_through[module] = ways
+        return self._ways_through[module]
 
 
 def _file_of(test: str) -> str:
     return test.partition("::")[0]
+
+
+@cache
+def _imports(file: str, module: str) -> bool:
+    """True if a file of tests imports a module by its name, rather than only what uses it."""
+    package, _, name = module.removesuffix(".py").replace("/", ".").rpartition(".")
+    imported = rf"^from {re.escape(package)}(?:\.{name} import | import .*\b{name}\b)"
+    path = ROOT / file
+    return path.exists() and re.search(imported, path.read_text(), re.MULTILINE) is not None
 
 
 @contextmanager

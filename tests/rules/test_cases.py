@@ -8,6 +8,7 @@ import pytest
 
 import hooks
 from cds_service.cdshooks.messages import Card
+from cds_service.core.changes import AddLine
 from cds_service.core.finding_ids import finding_ids
 from cds_service.core.rules import Finding, Undecided
 from cds_service.review.advisor import Advisor, Answer
@@ -58,12 +59,15 @@ def test_flags(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     assert case.get("remedies", fixes) == fixes
     carried_out = len(card.suggestions or ())
     assert "remedies" not in case or not is_own or carried_out == len(fixes), "every remedy can be carried out"
+    beside = _beside(found[0])
+    assert case.get("beside", beside) == beside
     recommended = [str(each) for each in found[0].fixes if each.recommended]
     pinned = case.get("recommended")
     assert pinned is None or ([] if pinned == "nothing" else [pinned]) == recommended
     assert {"remedies", "says"} & case.keys(), "a case says what the card asks for"
     assert case.get("says", "") in (card.summary if is_own else card.detail or "")
-    assert case.get("notes", "") in (card.detail or "")
+    notes = case.get("notes", "")
+    assert notes in (card.detail or "") if isinstance(notes, str) else notes == [str(each) for each in found[0].notes]
     assert case.get("asks", _asked(found[0])) == _asked(found[0])
     seen = [each.seen for each in found[0].evidence]
     assert case.get("seen", seen) == seen
@@ -74,6 +78,12 @@ def test_flags(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     assert [each for each in cites if not any(each in line for line in cited)] == []
     is_alone = "cites" in case and is_own and not found[0].also
     assert len(cited) == len(case["cites"]) if is_alone else cited, "no other source"
+
+
+def _beside(finding: Finding) -> list[str]:
+    """The charges whose claims the lines that are added join, each once."""
+    added = [each.sibling for fix in finding.fixes for each in fix.changes if isinstance(each, AddLine)]
+    return list(dict.fromkeys(f"{each.claim_type} {each}" if each else "nothing" for each in added))
 
 
 def _asked(verdict: Finding | Undecided) -> str:

@@ -128,16 +128,25 @@ def compared(lines: list[Line]) -> set[tuple[str, str]]:
 
 
 LINES = st.tuples(
-    st.sampled_from(["93350", "93306", "93306-26", "93350-TC", "93351"]),
+    st.sampled_from(["93350", "93306", "93306-26", "93350-TC", "93351", "93351-26", "93017"]),
     st.sampled_from(["professional", "institutional", "unknown"]),
     st.sampled_from(["", "a", "b", "c"]),
 )
+
+# The physician's share and the hospital's are of one claim, or apart.
+SHARES = ("93351-26", "93351-26", "93017", "93017")
 
 
 @given(st.lists(LINES, min_size=2, max_size=9, unique=True))
 @example([("93350", "unknown", "a"), ("93306-26", "unknown", "a"), ("93306-26", "unknown", "b")])
 @example([("93350", "unknown", "a"), ("93306-26", "unknown", "b"), ("93306-26", "unknown", "c")])
 @example([("93350", "unknown", "a"), ("93351", "unknown", "a"), ("93306", "unknown", "b"), ("93350", "unknown", "b")])
+@example(
+    [("93351-26", "unknown", "a"), ("93351-26", "unknown", "b"), ("93017", "unknown", "b"), ("93017", "unknown", "c")]
+)
+@example(
+    [("93351-26", "unknown", "a"), ("93351-26", "unknown", "b"), ("93017", "unknown", "c"), ("93017", "unknown", "a")]
+)
 def test_many_lines_are_compared_as_each_two_of_them(drawn: list[tuple[str, str, str]]) -> None:
     """Lines that are alike are compared together, since a call may have thousands: that changes no verdict."""
     lines = [line(text, claim_type, claim and f"{claim_type} {claim}") for text, claim_type, claim in drawn]

@@ -137,7 +137,41 @@ CHOICES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
 def test_the_supply_that_is_due(advisor: Advisor, case: dict[str, Any], expected: list[list[str]]) -> None:
     study, read = only_study(advisor, case)
     assert [[str(each) for each in lines] for lines in supply_choices(study, read)] == expected
-    assert bool(supply_notes(study, read)) is bool(expected)
+
+
+DEFINITY, LUMASON = (
+    "Q9957: 1.3 mL given, rounded up to 2 units of 1 mL.",
+    "Q9950: 2 mL given, rounded up to 2 units of 1 mL.",
+)
+NOTES: dict[str, list[str]] = {
+    "the dose": [DEFINITY],
+    "a supply is charged": [],
+    "the facility's supply": [],
+    "two agents": [LUMASON, DEFINITY],
+    "the product is not known": [
+        "The record does not identify the product. Choose the one used: Q9956 (octafluoropropane microspheres "
+        "(Optison), 1 mL); Q9957 (perflutren lipid microspheres (Definity), 1 mL)."
+    ],
+    "a practice's Medicare claim, with nothing left": [
+        DEFINITY,
+        "One vial of Definity holds 1.5 mL (from memory: verify), so the rounded units cover the whole vial: no amount "
+        "is left to charge with JW; report JZ.",
+    ],
+    "a practice's Medicare claim, with a part left": [
+        LUMASON,
+        "One vial of Lumason holds 5 mL, so 3 mL were left in the opened vials. Charge them with JW on a separate line "
+        "only if they were discarded and the record documents it.",
+    ],
+    "a practice's Medicare claim, with a part recorded as discarded": [
+        LUMASON,
+        "The record states 3 mL discarded: charge 3 with JW on a separate line.",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_units_of_a_supply_are_explained(advisor: Advisor, name: str) -> None:
+    assert [str(note) for note in supply_notes(*only_study(advisor, CHOICES[name][0]))] == NOTES[name]
 
 
 HOSPITAL: dict[str, tuple[dict[str, Any], str]] = {

@@ -15,6 +15,7 @@ from cds_service.cms.quarters import Quarter
 from cds_service.core.rules import Finding
 from cds_service.core.site import CodeScope, HospitalKind
 from cds_service.review.advisor import Advisor, Answer
+from cds_service.review.report import report_of
 from tests.rules.test_cases import SERVICES
 from tests.support.cms_release import Release, load
 from tests.support.notation import body_of, request_of, service_of
@@ -309,6 +310,43 @@ def test_passes(site: Site, case: dict[str, Any]) -> None:
     assert {quarterly in each.reason for _, each in answer.review.not_checked} <= {True}
     assert answer.response.cards == ()
     assert not answer.review.empty
+
+
+# Why a rule passes, for some of these.
+BECAUSE: dict[str, tuple[str, str]] = {
+    "a pair on another claim": ("pair-conflict", "11042 and 97597 are not on one party's claim"),
+    "a pair of the other setting": ("pair-conflict", "64483 and 64400 are paid together as billed on 2026-11-02"),
+    "before a pair": ("pair-conflict", "no NCCI pair is among 64483 and 64400 on 2014-12-31"),
+    "59 on the second code": ("pair-conflict", "11042 and 97597 are paid together as billed on 2026-11-02"),
+    "another practitioner": ("pair-conflict", "11042 and 97597 are charged by different practitioners"),
+    "units up to the limit": ("units-over-limit", "20550: 5 units on 2026-11-02, at most 5"),
+    "units up to the other quarter's": ("units-over-limit", "20550: 2 units on 2026-05-04, at most 2"),
+    "several lines, each within a limit per line": (
+        "units-over-limit",
+        "95115: no line has more than 1 unit on 2026-11-02",
+    ),
+    "an assistant": ("units-over-limit", "29881: 1 unit on 2026-11-02, at most 1"),
+    "two surgeons": ("units-over-limit", "29881: 1 unit on 2026-11-02, at most 1"),
+    "a code without a published limit": ("units-over-limit", "36415 has no unit limit of Medicare"),
+    "minutes of anesthesia": ("units-over-limit", "nothing whose unit limit this rule checks is charged"),
+    "a limit of 0 with another payer": ("units-over-limit", "the payer of 99999 is not Medicare"),
+    "a supplier": ("units-over-limit", "E0601: 1 unit on 2026-11-02, at most 1"),
+    "an add-on with its primary": ("add-on-without-primary", "97598 stands beside 97597 on 2026-11-02"),
+    "26 on a code of two components": ("add-on-modifier", "the fee schedule does not refuse 26 on 76942"),
+    "a code on its last day": ("code-not-active", "J9999 is in effect on 2026-09-30"),
+    "a C code in a surgery center": (
+        "code-for-other-setting",
+        "the practitioner's claim has no hospital outpatient code: C9757",
+    ),
+    "status B with another payer": ("code-for-other-setting", "the payer of 99214 is not Medicare"),
+    "status T": ("units-over-limit", "20550: 1 unit on 2026-11-02, at most 4"),
+}
+
+
+@pytest.mark.parametrize("name", BECAUSE)
+def test_a_rule_passes_because(site: Site, name: str) -> None:
+    rule, reason = BECAUSE[name]
+    assert [each.reason for each in report_of(site.answer(PASSES[name])).passed if each.rule == rule] == [reason]
 
 
 # --- what is not decided --------------------------------------------------------------------------------------------

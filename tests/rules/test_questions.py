@@ -113,9 +113,12 @@ def _entered(key: str, question: str) -> Any:
     pytest.fail(f"{key}: an answer leaves open what nobody can enter")
 
 
+def _every(report: Report) -> list[Asked]:
+    return [*report.not_checked, *report.findings]
+
+
 def _asked(report: Report) -> list[Asked]:
-    every: list[Asked] = [*report.not_checked, *report.findings]
-    return [each for each in every if each.question]
+    return [each for each in _every(report) if each.question]
 
 
 def _sentence(asked: Asked) -> tuple[str, str]:
@@ -140,6 +143,75 @@ def _undecided(advisor: Advisor, case: Json) -> Iterator[tuple[str, str]]:
             after = reported(advisor, answered(case, answer, text))
             if _sentence(asked) in {*map(_sentence, after.not_checked), *map(_sentence, after.findings)}:
                 yield text, answer.label
+
+
+LUMASON: Json = {"professional": "93351, 93352, Q9950x2", "payer": "Medicare", "place": 11}
+NOTHING_LEFT, LEFT = ("93351", "93352", "Q9950x2-JZ"), ("93351", "93352", "Q9950x2", "Q9950x3-JW")
+AGENTS = ("Definity", "Optison", "Lumason")
+# What the answers to a question set in the notation.
+ANSWERS: dict[str, tuple[Json, str, list[tuple[str, Any]]]] = {
+    "was contrast given": (
+        {"lines": "93350"},
+        "contrast-add-on-missing",
+        [*(("given", (each,)) for each in AGENTS), ("given", ("Definity status not-done",))],
+    ),
+    "was contrast given, of claims of two days": (
+        {"lines": "93350, 99213 on 2026-03-04"},
+        "contrast-add-on-missing",
+        [
+            *(("given", (f"{each} on 2026-03-02",)) for each in AGENTS),
+            ("given", ("Definity status not-done on 2026-03-02",)),
+        ],
+    ),
+    "was the rest discarded": (
+        LUMASON | {"given": ["Lumason 2 mL"]},
+        "supply-waste-modifier",
+        [("lines", NOTHING_LEFT), ("lines", LEFT)],
+    ),
+    "was the rest discarded, of a dose that is not known": (
+        LUMASON,
+        "supply-waste-modifier",
+        [("lines", NOTHING_LEFT), ("lines", None)],
+    ),
+    "was the rest discarded, beside a line that says so": (
+        LUMASON | {"professional": "93351, 93352, Q9950-JZ, Q9950", "given": ["Lumason 2 mL"]},
+        "supply-waste-modifier",
+        [
+            ("lines", ("93351", "93352", "Q9950-JZ", "Q9950-JZ")),
+            ("lines", ("93351", "93352", "Q9950-JZ", "Q9950", "Q9950x3-JW")),
+        ],
+    ),
+    "was the rest discarded, of a line with a modifier": (
+        LUMASON | {"professional": "93351, 93352, Q9950x2-59", "given": ["Lumason 2 mL"]},
+        "supply-waste-modifier",
+        [
+            ("lines", ("93351", "93352", "Q9950x2-59-JZ")),
+            ("lines", ("93351", "93352", "Q9950x2-59", "Q9950x3-59-JW")),
+        ],
+    ),
+    "a claim that is more than codes, modifiers and units": (
+        LUMASON | {"professional": "93351 by A, 93352, Q9950x2", "given": ["Lumason 2 mL"]},
+        "supply-waste-modifier",
+        [],
+    ),
+    "a claim of two days": (
+        LUMASON | {"professional": "93351, 93352, Q9950x2, 99213 on 2026-03-04", "given": ["Lumason 2 mL"]},
+        "supply-waste-modifier",
+        [],
+    ),
+    "the claim, beside another claim": (
+        LUMASON | {"institutional": "99213 by A", "given": ["Lumason 2 mL"]},
+        "supply-waste-modifier",
+        [("lines", NOTHING_LEFT), ("lines", LEFT)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("case", "rule", "expected"), ANSWERS.values(), ids=ANSWERS)
+def test_the_answers_are(advisor: Advisor, case: Json, rule: str, expected: list[tuple[str, Any]]) -> None:
+    (asked,) = (each for each in _every(reported(advisor, case)) if each.rule == rule)
+    answers = asked.question.answers if asked.question else ()
+    assert [item for each in answers for item in each.set.items()] == expected
 
 
 def test_an_answer_that_decides_nothing_is_found(advisor: Advisor, monkeypatch: pytest.MonkeyPatch) -> None:

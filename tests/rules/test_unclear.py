@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cds_service.core.case import Administration, Case, Coverage, Diagnosis, Line, Order, Origin, Procedure
-from cds_service.core.concepts import BILLING, NO_SYSTEM, REVENUE, RXNORM, Code, Concept
+from cds_service.core.concepts import BILLING, MODIFIER, NO_SYSTEM, REFERENCE, REVENUE, RXNORM, Code, Concept
 from cds_service.core.lazy_records import Records
 from cds_service.core.site import Site
 from hooks.coding.unclear import (
@@ -151,6 +151,10 @@ def said(read: Case) -> list[str]:
     return [str(each).partition(" ")[2] for each in unclear_records(read)]
 
 
+def coded(system: str, value: str) -> Concept:
+    return Concept((Code(system, value),))
+
+
 WORDS: dict[str, tuple[Concept, str]] = {
     "a code of another system": (LOCAL, "carries code 777 of urn:local, which is not mapped"),
     "a text": (Concept(words=("Something",)), "has a text and no code"),
@@ -163,12 +167,118 @@ WORDS: dict[str, tuple[Concept, str]] = {
         Concept(codes=(Code("urn:local", "John Doe"),)),
         "carries a code of urn:local, which is not mapped",
     ),
+    "a long code": (coded("urn:local", "x" * 201), "carries a code of urn:local, which is not mapped"),
+    "a code as long as they may be": (
+        coded("urn:local", "x" * 200),
+        f"carries code {'x' * 200} of urn:local, which is not mapped",
+    ),
+    "a code of a system that is free text": (
+        coded("the billing codes of our clinic", "777"),
+        "carries code 777 of a code system, which is not mapped",
+    ),
+    "a code of a known system": (coded(BILLING, "XYZ"), "carries code XYZ of CPT or HCPCS, which is not known"),
+    "a drug's code": (coded(RXNORM, "1191"), "carries RxNorm 1191 and no CPT or HCPCS code"),
+    "a drug's code that is free text": (
+        coded(RXNORM, "John Doe"),
+        "carries a code (RxNorm) and no CPT or HCPCS code",
+    ),
+    "a cost center that speaks of an echo": (
+        Concept((Code(REVENUE, "0480"),), ("echo",)),
+        "carries revenue code 0480 and no CPT or HCPCS code",
+    ),
+    "what was not sent": (coded(REFERENCE, "Medication/m1"), "refers to Medication/m1, which was not sent"),
+    "a reference that is free text": (
+        coded(REFERENCE, "the vial in the lab"),
+        "refers to a reference, which was not sent",
+    ),
+    "a patient's id": (coded(REFERENCE, "Patient/p1"), "refers to a reference to a patient, which was not sent"),
+    "a patient's address": (
+        coded(REFERENCE, "https://fhir.example.org/RelatedPerson/p1"),
+        "refers to a reference to a patient, which was not sent",
+    ),
 }
 
 
 @pytest.mark.parametrize(("concept", "expected"), WORDS.values(), ids=WORDS)
 def test_a_charge_that_is_not_understood_is_named_in_words(concept: Concept, expected: str) -> None:
     assert said(case_of("claim", line("x", concept))) == [expected]
+
+
+# By kind: what a person counts as one, and the code that is to be mapped.
+TOPICS: dict[str, tuple[Case, list[tuple[str, str, str, list[str]]]]] = {
+    "charges": (
+        case_of("claim", line("1"), line("2", coded("urn:local", "778")), line("3", coded("urn:other", "777"))),
+        [
+            ("charge", "urn:local", "a charge carries a code of urn:local that is not mapped", ["777", "778"]),
+            ("charge", "urn:other", "a charge carries a code of urn:other that is not mapped", ["777"]),
+        ],
+    ),
+    "charges by other codes": (
+        case_of("claim", line("1", coded(RXNORM, "1191")), line("2", coded(NO_SYSTEM, "ABC"))),
+        [
+            ("charge", RXNORM, "a charge carries a code (RxNorm) and no CPT or HCPCS code", ["1191"]),
+            ("charge", NO_SYSTEM, "a charge carries a code without a code system that is not mapped", ["ABC"]),
+        ],
+    ),
+    "drugs": (
+        case_of(
+            administrations=[
+                Administration(status="given", concept=concept, **at(name))
+                for name, concept in (
+                    ("1", coded(RXNORM, "999999")),
+                    ("2", coded(REFERENCE, "Medication/m1")),
+                    ("3", coded(REFERENCE, "Patient/p1")),
+                    ("4", Concept(words=("Something",))),
+                )
+            ]
+        ),
+        [
+            ("drug", RXNORM, "an administration carries a code of RxNorm that is not known", ["999999"]),
+            ("drug", REFERENCE, "Medication/m1 was not sent", ["Medication/m1"]),
+            ("drug", REFERENCE, "a reference to a patient was not sent", ["Patient/p1"]),
+            ("drug", "", "an administration has a text and no code", []),
+        ],
+    ),
+    "procedures and materials": (
+        case_of(
+            procedures=[
+                Procedure(status="done", concept=LOCAL, **at("1")),
+                Procedure(status="done", concept=Concept(), **at("2")),
+                Procedure(status="done", concept=ECHO, used=(DEFINITY, LOCAL), **at("3")),
+            ]
+        ),
+        [
+            ("procedure", "urn:local", "a procedure carries a code of urn:local that is not mapped", ["777"]),
+            ("procedure", "", "a procedure has no code", []),
+            ("material", "urn:local", "a material used carries a code of urn:local that is not mapped", ["777"]),
+        ],
+    ),
+    "orders": (
+        case_of("order", orders=[Order(kind="service", concept=LOCAL, under_review=True, **at("1"))]),
+        [("order", "urn:local", "an order carries a code of urn:local that is not mapped", ["777"])],
+    ),
+    "units and modifiers": (
+        case_of("claim", line("1", ECHO, "93350", units_unclear=True, unclear_modifiers=("?",))),
+        [
+            ("modifier", MODIFIER, "a modifier was not understood", []),
+            ("units", "units", "units were not understood", []),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("read", "expected"), TOPICS.values(), ids=TOPICS)
+def test_what_is_not_understood_is_told_once_for_each_kind_and_system(read: Case, expected: list[Any]) -> None:
+    found = unclear_records(read)
+    assert [
+        (each.kind, each.system, str(each.topic), [code.value for code in each.codes]) for each in found
+    ] == expected
+
+
+def test_records_of_one_reason_stand_together() -> None:
+    lines = (line("1"), line("2", coded("urn:other", "777")), line("3"), line("both", units_unclear=True))
+    found = unclear_records(case_of("claim", *lines))
+    assert [names(each.records) for each in found] == [["1", "3", "both"], ["2"], ["both"]]
 
 
 def test_units_and_modifiers_that_are_not_understood_are_named() -> None:
@@ -202,3 +312,22 @@ def test_coverages_that_tell_no_payer_are_named_in_words() -> None:
         "echo names a coverage by identifier, which was not sent",
         "Coverage/1 states neither a type of plan nor a payor's name",
     ]
+    assert [(names(each.records), each.kind, each.system, str(each.topic)) for each in found] == [
+        (["echo"], "payer", REFERENCE, "Coverage/none was not sent"),
+        (["echo"], "payer", REFERENCE, "a coverage by identifier was not sent"),
+        (["Coverage/1"], "payer", "", "a coverage states neither a type of plan nor a payor's name"),
+    ]
+    assert [[code.value for code in each.codes] for each in found] == [["Coverage/none"], ["urn:member|77"], []]
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [
+        ("#c1", "#c1"), ("urn:uuid:1", "urn:uuid:1"), ("Coverage/John Doe", "a coverage"),
+        ("1EG4-TE5-MK73", "a coverage by identifier"),
+    ],
+)  # fmt: skip
+def test_a_coverage_is_named_by_its_reference_only(reference: str, told: str) -> None:
+    """An identifier may be a member's number, which no text repeats."""
+    (found,) = unclear_payers(case_of("claim", line("echo", ECHO, "93350", coverages=(reference,))))
+    assert str(found) == f"echo names {told}, which was not sent"

@@ -17,7 +17,7 @@ WRITER = CaseWriter(
 # What a case of the rules expects, beside the case itself.
 EXPECTATIONS = frozenset(
     {"what", "because", "remedies", "recommended", "silent", "indicator", "says", "notes", "cites", "why"}
-    | {"asks", "seen"}
+    | {"asks", "seen", "beside"}
 )
 
 bundle = bundle_of

@@ -230,6 +230,13 @@ def test_a_service_is_counted_once(one: Any, other: Any, expected: list[str]) ->
         assert counted(*order) == expected
 
 
+def over(start: str | None, end: str | None, **members: Any) -> dict[str, Any]:
+    """An explanation of a line over some days, or without days."""
+    period = {name: each for name, each in (("start", start), ("end", end)) if each}
+    item = {name: each for name, each in eob()["item"][0].items() if name != "servicedDate"}
+    return eob(item=[item | ({"servicedPeriod": period} if period else {})], **members)
+
+
 INSTITUTIONAL = {"coding": [{"system": CLAIM_TYPE, "code": "institutional"}]}
 
 
@@ -244,6 +251,19 @@ INSTITUTIONAL = {"coding": [{"system": CLAIM_TYPE, "code": "institutional"}]}
         (eob("93352"), True),
         (eob(item=[eob()["item"][0] | {"servicedDate": "2026-03-03"}]), True),
         (eob(patient={"reference": "Patient/p2"}), False),
+        (over("2026-03-01", "2026-03-02"), False),
+        (over("2026-03-02", "2026-03-05"), False),
+        (over("2026-03-01", "2026-03-05"), False),
+        (over("2026-02-20", "2026-03-01"), True),
+        (over("2026-03-03", "2026-03-05"), True),
+        (over(None, "2026-03-02"), False),
+        (over(None, "2026-03-01"), True),
+        (over("2026-03-03", None), True),
+        (over(None, None, billablePeriod={"start": "2026-03-01", "end": "2026-03-02"}), False),
+        (over(None, None, billablePeriod={"start": "2026-02-20", "end": "2026-03-01"}), True),
+        (over(None, None, billablePeriod={"start": "2026-03-03"}), True),
+        (over(None, None, billablePeriod={"end": "2026-03-01"}), True),
+        (over(None, None), False),
     ],
 )
 def test_an_explanation_without_a_link_is_not_counted_beside_a_claim_of_its_type_code_and_day(

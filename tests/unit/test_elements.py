@@ -2,12 +2,31 @@
 
 from datetime import date
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from cds_service.core.case import MIDNIGHT
+from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.data_types import Quantity
-from cds_service.fhir.elements import OutOfRange, amount, day_of, milligrams, milliliters
+from cds_service.fhir.elements import (
+    OutOfRange,
+    amount,
+    concept,
+    day_of,
+    last_day_of,
+    local_day,
+    mapped,
+    milligrams,
+    milliliters,
+    practitioners,
+    relative_reference,
+    single_day,
+    texts_or_codes,
+    without_values,
+    written_near,
+)
 
 
 def quantity(value: str, unit: str | None = None, code: str | None = None) -> Quantity:
@@ -49,6 +68,9 @@ def test_no_number_is_no_amount() -> None:
     assert amount(Quantity()) is None
     assert milliliters(None) is None
     assert milligrams(Quantity(unit="mg")) is None
+    for unit in ("mL", "uL", "L", "mcg", "g"):
+        assert milliliters(Quantity(unit=unit)) is None
+        assert milligrams(Quantity(unit=unit)) is None
 
 
 @pytest.mark.parametrize(
@@ -95,3 +117,136 @@ def test_a_dose_is_a_volume_or_a_weight_by_its_unit(unit: str, ml: str | None, m
 def test_a_day_is_the_one_sent(moment: str | None, start: str | None, end: str | None, expected: int | None) -> None:
     period = r.Period(start=start, end=end) if start or end else None
     assert day_of(moment, period) == (expected and date(2026, 3, expected))
+
+
+CHICAGO = ZoneInfo("America/Chicago")
+
+
+@pytest.mark.parametrize(
+    ("moment", "here", "without_zone"),
+    [
+        ("2026-03-02", (2, None), (2, None)),
+        ("2026-03-02T01:00:00-05:00", (2, None), (2, None)),
+        ("2026-03-02T01:00:00+01:00", (2, None), (2, None)),
+        ("2026-03-02T05:59:00Z", (1, None), (2, 5)),
+        ("2026-03-02T06:00:00Z", (2, None), (2, 6)),
+        ("2026-03-02T11:59:59.5+00:00", (2, None), (2, 11)),
+        ("2026-03-02T12:00:00-00:00", (2, None), (2, None)),
+        ("2026-03-02T00:00Z", (2, MIDNIGHT), (2, MIDNIGHT)),
+        ("2026-03-02T00:00:00.000Z", (2, MIDNIGHT), (2, MIDNIGHT)),
+        ("2026-03-02T00:00:01Z", (1, None), (2, 0)),
+        ("2026-03-02T00:00:00-06:00", (2, None), (2, None)),
+        ("2026-03", (None, None), (None, None)),
+        (None, (None, None), (None, None)),
+    ],
+)
+def test_an_instant_in_utc_may_be_of_the_day_before(
+    moment: str | None, here: tuple[int | None, int | None], without_zone: tuple[int | None, int | None]
+) -> None:
+    for zone, (day, hour) in ((CHICAGO, here), (None, without_zone)):
+        expected = day and date(2026, 3, day), hour
+        assert local_day(moment, None, zone) == expected
+        assert local_day(None, r.Period(start=moment, end="2026-03-09"), zone) == (
+            expected if moment else (date(2026, 3, 9), None)
+        )
+
+
+def test_an_instant_at_the_ends_of_the_calendar_has_its_own_day() -> None:
+    assert local_day("0001-01-01T03:00:00Z", None, CHICAGO) == (date.min, None)
+    assert local_day("9999-12-31T23:00:00Z", None, ZoneInfo("Asia/Tokyo")) == (date.max, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "last", "only"),
+    [
+        ("2026-03-02", "2026-03-04", 4, None),
+        ("2026-03-02", "2026-03-02", None, 2),
+        ("2026-03-02T08:00:00-06:00", "2026-03-02T09:00:00-06:00", None, 2),
+        ("2026-03-02", None, None, 2),
+        (None, "2026-03-04", None, 4),
+        (None, None, None, None),
+        ("2026-03-02T23:00:00Z", "2026-03-03T01:00:00Z", None, None),
+        ("2026-03-02T03:00:00Z", "2026-03-04T03:00:00Z", 4, None),
+        ("2026-03-02T20:00:00Z", "2026-03-04T20:00:00Z", 4, None),
+        ("2026-03-02T03:00:00Z", "2026-03-04T20:00:00Z", 4, None),
+        ("2026-03-02T20:00:00Z", "2026-03-04T03:00:00Z", None, None),
+    ],
+)
+def test_a_period_over_days_ends_on_another(
+    start: str | None, end: str | None, last: int | None, only: int | None
+) -> None:
+    """If only its end may be of the day before, that it is over days is not certain."""
+    period = r.Period(start=start, end=end)
+    assert last_day_of(period, None) == (last and date(2026, 3, last))
+    assert single_day(period) == (only and date(2026, 3, only))
+    assert (last_day_of(None, None), single_day(None)) == (None, None)
+
+
+def test_in_a_time_zone_an_evening_ends_on_its_day() -> None:
+    assert last_day_of(r.Period(start="2026-03-02T23:00:00Z", end="2026-03-03T01:00:00Z"), CHICAGO) is None
+    ended = r.Period(start="2026-03-02T23:00:00Z", end="2026-03-03T07:00:00Z")
+    assert last_day_of(ended, CHICAGO) == date(2026, 3, 3)
+
+
+def test_days_as_they_are_written_near_some_days() -> None:
+    assert written_near(frozenset()) == frozenset()
+    assert written_near(frozenset({date(2026, 3, 1), date(2026, 3, 2)})) == {
+        "2026-02-28", "2026-03-01", "2026-03-02", "2026-03-03",
+    }  # fmt: skip
+    assert written_near(frozenset({date.min})) == {"0001-01-01", "0001-01-02"}
+    assert written_near(frozenset({date.max})) == {"9999-12-30", "9999-12-31"}
+
+
+def test_who_is_a_practitioner() -> None:
+    people = {"Practitioner/1", "PractitionerRole/1", "http://hl7.org/fhir/sid/us-npi|1", "urn:uuid:1"}
+    assert practitioners([*people, "Organization/1", "Patient/1", "1", ""]) == people
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("Patient/1", "Patient/1"),
+        ("https://ehr.example.org/r4/Patient/1", "Patient/1"),
+        ("Patient/1/_history/2", "Patient/1"),
+        (f"Patient/{'x' * 64}", f"Patient/{'x' * 64}"),
+        (f"Patient/{'x' * 65}", f"Patient/{'x' * 65}"),
+        ("#1", "#1"),
+        ("urn:uuid:1", "urn:uuid:1"),
+    ],
+)
+def test_a_reference_without_server_and_version(reference: str, expected: str) -> None:
+    assert relative_reference(reference) == expected
+
+
+LOCAL, BILLED = Code("urn:local", "17"), Code(BILLING, "17")
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ((LOCAL,), (LOCAL, Code(BILLING, "93352"))),
+        ((BILLED,), (Code(BILLING, "93352"),)),
+        ((LOCAL, BILLED), (LOCAL, Code(BILLING, "93352"))),
+        ((BILLED, Code(BILLING, "93350")), (Code(BILLING, "93350"), Code(BILLING, "93352"))),
+        ((Code("urn:local", "18"),), (Code("urn:local", "18"),)),
+    ],
+    ids=["a local code", "sent as a billing code", "both", "beside a billing code", "another"],
+)
+def test_a_code_that_the_site_maps_gains_the_billing_code(codes: tuple[Code, ...], expected: tuple[Code, ...]) -> None:
+    assert mapped(Concept(codes, ("Text",)), {LOCAL: "93352", BILLED: "93352"}) == Concept(expected, ("Text",))
+
+
+def test_a_concept_has_its_codes_and_its_words() -> None:
+    absent = r.Coding(system="http://terminology.hl7.org/CodeSystem/data-absent-reason", code="unknown", display="?")
+    coding = (absent, r.Coding(display="Only words"), r.Coding(code=" "), r.Coding("urn:local", code="17", display="A"))
+    found = concept(r.CodeableConcept(coding=coding, text="Text"))
+    assert found == Concept((LOCAL,), ("Only words", "A", "Text"))
+    assert concept(None) == concept(r.CodeableConcept()) == Concept()
+    assert texts_or_codes(r.CodeableConcept(coding=coding)) == ("Only words", "A")
+    assert texts_or_codes(r.CodeableConcept(coding=(r.Coding("urn:local", code="17"),))) == ("17",)
+
+
+def test_a_message_does_not_repeat_a_code_that_was_sent() -> None:
+    told = without_values("Invalid enum value 'John - at Doe' - at `$.status`")
+    assert told == "expected a code that FHIR R4 allows here - at `$.status`"
+    assert without_values("Expected `str`, got `int` - at `$.id`") == "Expected `str`, got `int` - at `$.id`"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hooks.coding.understood import is_charge_understood
-from tests.unit.test_read import CHARGE_MASTER, case_of, charge, nested
+from tests.unit.test_read import CHARGE_MASTER, CPT, case_of, charge, nested
 
 
 def coded(code: str, *priority: int, member: str = "valueUnsignedInt") -> dict[str, Any]:
@@ -43,3 +43,13 @@ def test_codes_of_which_none_counts_are_of_the_outermost_extension() -> None:
     (line,) = case_of(charge(code=CHARGE_MASTER, extension=extensions)).lines
     found = {each.value: each.system for each in line.concept.codes}
     assert (found["36415"], found["93352"]) == (extensions[0]["url"], extensions[1]["url"])
+
+
+def test_codes_of_extensions_that_hold_them_themselves_are_of_these() -> None:
+    extensions = [
+        {"url": f"https://ehr.example.org/{name}", "valueCodeableConcept": {"coding": [{"system": CPT, "code": code}]}}
+        for name, code in (("one", "36415"), ("other", "93352"))
+    ]
+    (line,) = case_of(charge(code=CHARGE_MASTER, extension=extensions)).lines
+    found = {each.value: each.system for each in line.concept.codes}
+    assert (found["36415"], found["93352"]) == ("https://ehr.example.org/one", "https://ehr.example.org/other")

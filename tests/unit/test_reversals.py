@@ -29,6 +29,12 @@ def test_a_credit_cancels_one_equal_charge() -> None:
     assert [line.identity for line in case.lines] == ["ChargeItem/again"]
 
 
+def test_a_charge_without_a_quantity_is_credited_by_none() -> None:
+    parsed = read(amounting(-1, id="credit"), charge(id="first"), amounting(0, id="nothing"))
+    assert [line.identity for line in parsed.case.lines] == ["ChargeItem/first", "ChargeItem/nothing"]
+    assert len(parsed.skipped) == 1
+
+
 @pytest.mark.parametrize(
     "members",
     [
