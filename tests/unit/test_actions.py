@@ -269,6 +269,10 @@ def claim_of(lines: str) -> dict[str, Any]:
     ("members", "expected"),
     [
         ({"code": {"coding": [{"system": CPT, "code": "93352"}, {"code": "26"}]}}, [{"system": CPT, "code": "93352"}]),
+        (
+            {"code": {"coding": [{"system": CPT, "code": "93352"}, {"code": "26"}, {"code": "ECHO LAB"}]}},
+            [{"system": CPT, "code": "93352"}, {"code": "ECHO LAB"}],
+        ),
         ({"code": {"coding": [{"system": CPT, "code": "93352-26"}]}}, [{"system": CPT, "code": "93352"}]),
         ({"code": {"coding": [{"system": CPT, "code": "93352:59:26"}]}}, [{"system": CPT, "code": "93352:59"}]),
         (
@@ -416,6 +420,15 @@ def test_a_modifier_is_written_and_several_changes_of_a_charge_are_one_update() 
         "quantity": {"value": 2},
     }
     assert action.description == "Add modifier JZ to Q9957; set Q9957 to 2 units"
+
+
+def test_a_modifier_with_a_local_code_beside_it_is_taken_off_a_claim() -> None:
+    claim = claim_of("93352-59")
+    claim["item"][0]["modifier"].append({"coding": [{"code": "26"}, {"system": "urn:clinic", "code": "PROF"}]})
+    (line,), raw = sent(claim)
+    (action,) = fhir_actions([RemoveModifier(line, "26")], Case(stage="claim"), raw)
+    assert action.resource
+    assert action.resource["item"][0]["modifier"] == [{"coding": [{"code": "59"}]}]
 
 
 def test_modifiers_on_a_claim() -> None:

@@ -41,6 +41,8 @@ from tests.support.tokens import (
 
 NOW = 1_800_000_000.0
 
+CLIENT = Client(id="hospital", issuer=ISSUER, jwks_file="keys.json")
+
 PREFETCH_KEYS = [
     jwk(P384, "k1"),
     jwk(RSA, "r1"),
@@ -334,6 +336,46 @@ def test_a_token_is_taken_once(guard: TokenVerifier) -> None:
     with pytest.raises(NotTrusted, match="used before") as refused:
         admit(guard, bearer)
     assert refused.value.named == {"claimed_client": "hospital"}
+
+
+class Kept(MemoryReplayStore):
+    """A store that tells until when it was asked to keep a token."""
+
+    until = 0.0
+
+    def record_use(self, issuer: str, jti: str, ends_at: float) -> bool:
+        self.until = ends_at
+        return super().record_use(issuer, jti, ends_at)
+
+
+def test_a_used_token_is_kept_for_as_long_as_it_would_be_accepted(folder: Path) -> None:
+    store = Kept()
+    guard = TokenVerifier([CLIENT], folder, store, leeway=10, now=lambda: NOW)
+    admit(guard, token(exp=NOW + 60))
+    assert store.until == NOW + 70
+
+
+def test_the_keys_of_an_address_are_fetched_before_the_first_call(folder: Path) -> None:
+    with published(key_set(jwk(P384, "k1"))) as keys:
+        guard = TokenVerifier(
+            [Client(id="hospital", issuer=ISSUER, jwks_url=keys.address)], folder, MemoryReplayStore()
+        )
+        guard.fetch_keys()
+        eventually(lambda: keys.asked == 1)
+        assert admit(guard, tokens.token()).client == "hospital"
+        assert keys.asked == 1
+
+
+@pytest.mark.parametrize(("seconds", "fault"), [
+    (3600, "set `token_seconds: 3600` in its registration"),
+    (3601, "set `token_seconds: 3600` in its registration"),
+    (3601.5, "exceeds 3600 seconds, the most that can be allowed"),
+])  # fmt: skip
+def test_a_lifetime_that_a_registration_may_allow_is_told_from_a_longer_one(
+    guard: TokenVerifier, seconds: float, fault: str
+) -> None:
+    with pytest.raises(NotTrusted, match=fault):
+        admit(guard, token(exp=NOW + seconds))
 
 
 def test_a_token_that_is_refused_is_not_used_up(guard: TokenVerifier) -> None:
