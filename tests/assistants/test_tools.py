@@ -90,6 +90,7 @@ def test_every_tool_is_described_and_only_reads(assistant: Assistant) -> None:
             jsonschema.Draft202012Validator.check_schema(schema)
 
 
+@pytest.mark.repeats(4)
 @pytest.mark.parametrize(
     ("tool", "arguments"),
     [

@@ -113,6 +113,7 @@ def test_a_text_with_a_fault_is_named_and_an_older_version_is_not(advisor: Advis
     ]
 
 
+@pytest.mark.exhaustive
 def test_what_is_not_looked_at_has_nothing_to_say(export: Path, out: Path, tmp_path: Path) -> None:
     make = partial(create_auditor, Settings(), FeeTable(), everything=True)
     summary = audited(export, tmp_path / "all", synth.COMPLETE, make=make, everything=True)

@@ -95,6 +95,7 @@ def texts_of(out: Path) -> set[str]:
     return found | reasons
 
 
+@pytest.mark.exhaustive
 def test_in_a_pseudo_language_no_english_is_left_but_what_rules_wrote(out: Path, page: Page) -> None:
     page.goto(f"file://{out}/report.html")
     seen = left_in(NOT_SAID.sub("", page.content()))

@@ -96,6 +96,7 @@ def test_a_finding_opens_with_its_evidence(page: Page) -> None:
     assert opened.locator(".small").is_visible()
 
 
+@pytest.mark.exhaustive
 def test_the_page_fits_the_screen_and_has_no_barriers(page: Page) -> None:
     looked = Looking(page, "")
     looked.keep(f"audit-report-{width_of(page)}")

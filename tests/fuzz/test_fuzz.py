@@ -105,6 +105,7 @@ def damaged(good: Iterable[Base], *names: str) -> list[Case]:
     return [case for case in made if case]
 
 
+@pytest.mark.exhaustive
 def test_nothing_is_found_where_nothing_is_broken(settings: Settings, good: tuple[Base, ...]) -> None:
     assert faults_of(settings, damaged(good, "junk_status", "junk_date", "unlist")) == ""
 

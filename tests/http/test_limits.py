@@ -109,6 +109,7 @@ def elements(value: Any) -> int:
     return max([len(inner), *map(elements, inner)])
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(value=_JSON, most=st.integers(1, 14), separators=st.sampled_from([(",", ":"), (" , ", " : ")]))
 def test_lists_are_counted_as_a_decoder_would(value: Any, most: int, separators: tuple[str, str]) -> None:
@@ -121,6 +122,7 @@ def test_lists_are_counted_as_a_decoder_would(value: Any, most: int, separators:
             assert require_within_limits(body, most) is body
 
 
+@pytest.mark.exhaustive
 def test_the_check_is_quick_for_any_shape() -> None:
     """Ten megabytes take less than a few seconds of CPU on a slow machine; most take a tenth of one."""
     size = 10 * 1024 * 1024

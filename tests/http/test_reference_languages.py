@@ -103,6 +103,7 @@ def client_of_pseudo(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     return app_with(pseudo_catalogs(tmp_path_factory.mktemp("pseudo"))).test_client()
 
 
+@pytest.mark.repeats(4)
 @pytest.mark.parametrize("path", [*PATHS, *SEARCHES, *ASKED, "/claim", "/codes/nope", "/rules/nope", "/modifiers/nope"])
 def test_in_a_pseudo_language_no_english_is_left(client_of_pseudo: FlaskClient, path: str) -> None:
     seen = seen_on(client_of_pseudo, path)

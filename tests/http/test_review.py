@@ -154,6 +154,7 @@ def sample_bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Pa
     yield written
 
 
+@pytest.mark.exhaustive
 def test_the_same_input_gives_the_same_output(server: str, sample_bundles: list[Path]) -> None:
     """Over HTTP twice, and at the command line under two orders of hashing: byte for byte."""
     files = [str(path) for path in sample_bundles]

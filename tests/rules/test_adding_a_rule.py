@@ -86,6 +86,7 @@ def test_a_code_is_closed(tree: Path) -> None:
     assert "2027-12-31  The code itself, through this day" in page
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("last", "expected"),
     [("2027-31-12", "expected a date such as 2026-09-30"), ("2015-12-31", "expected `last` to be no earlier")],

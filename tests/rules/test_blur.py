@@ -20,7 +20,7 @@ from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import request_of, service_of
 from tests.support.running import ROOT
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 SAMPLED = 480
 SEED = 20261127

@@ -18,7 +18,7 @@ from tests.rules.test_cases import advise, cases
 from tests.rules.test_loaded_tables import FLAGS, IN_Q4, Q2, Q4
 from tests.support.cms_release import load
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 OF_ANY_CODE = [pytest.param({"day": IN_Q4} | case, id=name) for name, (_, case, *_) in FLAGS.items()]
 FLAGGED = [pytest.param(each.values[1], id=each.id) for each in cases("flags")] + OF_ANY_CODE

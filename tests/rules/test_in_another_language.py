@@ -21,7 +21,7 @@ from tests.http.test_reference_languages import ABBREVIATION, FACTS
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import body_of, service_of
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 KINDS = ("flags", "passes", "not_checked")
 EVERY = {rule_id: [case for kind in KINDS for case in by.get(kind, ())] for rule_id, by in CASES.items()}

@@ -15,7 +15,7 @@ from cds_service.review.advisor import Advisor
 from tests.rules.saying import KINDS, moved, records_of, said, together, with_lines
 from tests.rules.test_cases import advise, cases
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 CASES = [(each.values[1], each.id) for kind in ("flags", "passes", "not_checked") for each in cases(kind)]
 EVERY = [pytest.param(case, id=name) for case, name in CASES]

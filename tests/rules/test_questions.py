@@ -17,7 +17,7 @@ from hooks.codes.tables import STRESS_DRUGS
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import request_of, service_of
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 Json = dict[str, Any]
 Asked = FindingView | UndecidedRule

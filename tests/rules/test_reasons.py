@@ -20,7 +20,7 @@ from tests.rules.test_scope import EVERY_CASE
 from tests.support.every_code import draw_claims
 from tests.support.notation import body_of, bundle
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 RULES = {rule.id: rule for rule in hooks.all_rules()}
 LIMIT = 200  # characters

@@ -15,7 +15,7 @@ from hooks.coding.override_reasons import WRONG_CHARGE
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import body_of, service_of
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 EVERY_CASE = [
     pytest.param(case, id=f"{rule_id}: {case['what']}")

@@ -32,7 +32,7 @@ from cds_service.review.advisor import Advisor
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import body_of, request_of, service_of
 
-pytestmark = pytest.mark.repeats(3)
+pytestmark = pytest.mark.repeats(6)
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 

@@ -13,7 +13,7 @@ from cds_service.review.report import report_of
 from tests.rules.test_cases import CASES, SERVICES
 from tests.support.notation import body_of, bundle, request_of, service_of
 
-pytestmark = pytest.mark.repeats(3)
+pytestmark = pytest.mark.repeats(6)
 
 FLAGGED = [pytest.param(case, id=f"{rule_id}: {case['what']}") for rule_id, by in CASES.items() for case in by["flags"]]
 

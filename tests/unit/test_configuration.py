@@ -69,6 +69,7 @@ ODD += [
 ODD += ["postgresql://h:99999999/d", "/dev/null", "no/such/file", "*", "\n"]
 
 
+@pytest.mark.repeats(4)
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_odd_values_are_accepted_or_named_and_never_a_traceback(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     refused = 0

@@ -25,7 +25,7 @@ from tests.conftest import SAMPLES
 from tests.rules.test_cases import CASES
 from tests.support.notation import typed
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 WRITER = create_case_writer()
 EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

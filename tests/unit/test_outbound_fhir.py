@@ -27,7 +27,7 @@ from tests.support.fhir_readers import faults, require_fhir
 from tests.support.notation import WRITER, body_of, request_of, service_of, typed
 from tests.unit.test_actions import ENCODER, cards_of
 
-pytestmark = pytest.mark.repeats(7)
+pytestmark = pytest.mark.repeats(12)
 
 FLAGGED = [(rule, case) for rule, by_expectation in CASES.items() for case in by_expectation["flags"]]
 

@@ -259,6 +259,7 @@ def talkative(tmp_path_factory: pytest.TempPathFactory, articles: Path) -> Advis
     return create_advisor(Settings(tables_dir=articles, site_file=site))
 
 
+@pytest.mark.repeats(4)
 @pytest.mark.parametrize("rule_id", CASES)
 def test_a_statement_never_changes_a_verdict(talkative: Advisor, advisor: Advisor, rule_id: str) -> None:
     quotes = 0

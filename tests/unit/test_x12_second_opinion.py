@@ -44,6 +44,7 @@ def acknowledged(content: bytes) -> str:
     return out.getvalue()
 
 
+@pytest.mark.repeats(4)
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_files_that_tests_write_are_valid(name: str) -> None:
     assert "AK9*A*1*1*1~" in acknowledged(edi(CLAIMS[name]))
