@@ -74,6 +74,7 @@ def test_stdout_has_the_protocol_alone_and_a_closed_stdin_ends_the_process() -> 
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.exhaustive
 def test_what_is_no_message_is_passed_over() -> None:
     done = spoken(
         b"not json", b"\xff\xfe", b"[]", b"", b'"text"', message(**INITIALIZE), b"{", message(**LIST), answers=2
@@ -94,6 +95,7 @@ def test_a_call_of_another_form_is_refused_by_the_protocol() -> None:
     assert SECRET.encode() not in done.stderr
 
 
+@pytest.mark.exhaustive
 def test_a_large_message_without_an_id_is_refused_too() -> None:
     large, limit = b"x" * 200_000, {"CDS_MAX_BODY_BYTES": "100000"}
     done = spoken(message(**INITIALIZE), large, message(**LIST), answers=3, **limit)

@@ -148,6 +148,7 @@ def test_from_right_to_left_it_fits_the_screen_and_has_no_barriers(
     assert name_of_page["x"] > width / 2
 
 
+@pytest.mark.exhaustive
 def test_a_finding_is_said_from_what_was_kept_and_else_marked(out: Path, tmp_path: Path) -> None:
     summary, (first, *_) = json.loads((out / "summary.json").read_text()), findings(out)
     catalogs = pseudo_catalogs(tmp_path, only="sandbox")

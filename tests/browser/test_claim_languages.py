@@ -18,7 +18,7 @@ from tests.http.test_patient import LETTERS, pseudo_catalogs
 from tests.http.test_reference_languages import ABBREVIATION, FACTS, NAMES
 from tests.support.speaking import app_with
 
-pytestmark = pytest.mark.repeats(4)
+pytestmark = pytest.mark.exhaustive  # `make test` looks at these pages in English
 
 FAULTY, UNITS = EXAMPLES[0], EXAMPLES[3]
 WORDS = "65 M, treadmill stress echo, I supervised and read it, Optison not used, Definty 1.3 mL, my office, Medicare"
@@ -89,7 +89,6 @@ def test_what_is_done_and_read_is_said(browser: Browser, pseudo_address: str) ->
         seen.keep("claim-pseudo-words")
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("width", [PHONE, DESK])
 @pytest.mark.parametrize("tag", ["ar", "de"])
 def test_a_checked_claim_fits_the_screen_and_is_open_to_everybody(look: Look, tag: str, width: int) -> None:

@@ -6,12 +6,11 @@ from playwright.sync_api import expect
 from tests.browser.chromium import DESK, LANGUAGES_ON_SCREENS, MOST_BYTES, PHONE
 from tests.browser.conftest import Look
 
-pytestmark = pytest.mark.repeats(9)
+pytestmark = pytest.mark.exhaustive  # `make test` looks at these pages in English
 
 PATHS = ["/codes", "/codes/93352", "/rules/contrast-add-on-missing", "/modifiers/JW", "/glossary", "/tables"]
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_pages_from_right_to_left_are_open_to_everybody(look: Look, path: str, width: int) -> None:

@@ -14,7 +14,7 @@ from tests.http.test_patient import pseudo
 from tests.support.call_history import written
 from tests.support.running import running
 
-pytestmark = pytest.mark.repeats(4)
+pytestmark = pytest.mark.exhaustive  # `make test` looks at these pages in English
 
 __all__ = ["pseudo_address"]
 
@@ -85,7 +85,6 @@ def test_what_is_done_is_said(browser: Browser, pseudo_address: str) -> None:
         assert left_of(seen) == set()
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_the_sandbox_from_right_to_left_is_open_to_everybody(look: Look, width: int) -> None:
     with look(width=width) as seen:
