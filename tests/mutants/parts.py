@@ -48,6 +48,7 @@ LEFT_OUT = (
     "tests/unit/test_cli_clients.py",
     "tests/unit/test_cli_sample.py",
     "tests/unit/test_configuration.py",
+    "tests/unit/test_examples.py",
     "tests/unit/test_floors.py",
     "tests/unit/test_layout.py",
     "tests/unit/test_long_calls.py",

@@ -35,6 +35,7 @@ def test_of_each_law_some_examples_are_taken_first(chosen: dict[str, list[str]])
     assert {each.partition("[")[0] for each in chosen["rest"]} - laws == {
         "tests/rules/test_adding_a_rule.py::test_a_code_is_closed",
         "tests/rules/test_adding_a_rule.py::test_a_rule_is_added",
+        "tests/rules/test_adding_a_rule.py::test_a_typing_error_is_refused_with_file_and_line",
     }
     served = [each for each in chosen["all"] if "test_names_and_ipv6_are_served_and_printed_as_urls[" in each]
     assert len(served) > 1
