@@ -125,8 +125,9 @@ format: $(VENV)/.dev  ## mend what ruff can mend
 messages: $(VENV)/.dev  ## bring the catalogs of translations up to date with the messages, and compile them
 	$(BIN)/python -m tests.documents.messages
 
-docs: $(VENV)/.dev  ## write the generated parts of the documents: the table of rules, an output, the settings
+docs: $(VENV)/.dev  ## write what is generated: the table of rules, an output, the settings, the published texts to approve
 	$(BIN)/python -m tests.documents.generate
+	$(BIN)/python -m tests.unit.published
 
 screenshot: $(VENV)/.dev browser  ## take the README's picture of a card from the running page
 	$(BIN)/python -m tests.browser.screenshot deploy/card.png

@@ -1,6 +1,6 @@
 """The NCCI pairs of a code in sentences: what is never paid with it, and what only as a distinct service."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 from cds_service.languages.worded import Worded, counted, joined, worded
@@ -47,12 +47,12 @@ def _by_setting(words: Worded, found: list[tuple[PairRow, tuple[str, ...]]]) -> 
     of: dict[ClaimSetting, dict[str, PairRow]] = {"professional": {}, "facility": {}}
     for row, codes in found:
         of[row.setting].update(dict.fromkeys(codes, row))
-    common = of["professional"].keys() & of["facility"].keys()
+    common = sorted(of["professional"].keys() & of["facility"].keys())
     if common:
         rows = [of[setting][code] for setting in of for code in common]
         yield _statement(words, common, min(rows, key=_age))
     for setting, row_of in of.items():
-        only = row_of.keys() - common
+        only = sorted(row_of.keys() - common)
         if only:
             where = joined(", ", (words, (_ALSO if common else _WHERE)[setting]))
             yield _statement(where, only, min(map(row_of.__getitem__, only), key=_age))
@@ -62,8 +62,7 @@ def _age(row: PairRow) -> date:
     return row.verified_through or date.min
 
 
-def _statement(words: Worded, codes: Iterable[str], row: PairRow) -> Statement:
-    every = sorted(codes)
+def _statement(words: Worded, every: Sequence[str], row: PairRow) -> Statement:
     codes, more = ", ".join(every[:_MOST]), len(every) - _MOST
     shown = counted("{codes} and {count} more", "{codes} and {count} more", more, codes=codes) if more > 0 else codes
     return Statement(worded("{words}: {codes}.", words=words, codes=shown), cited(PAIRS, row))
