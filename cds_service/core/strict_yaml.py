@@ -34,7 +34,7 @@ class Document:
         lines = dict(_lines(self.node, "$"))
         while path not in lines and path != "$":
             path = re.sub(r"(\.[^.\[\]]*|\[[^\]]*\])$", "", path)
-        return lines.get(path, 1)
+        return lines[path]
 
 
 def read(path: Path, fault: Fault) -> Document:

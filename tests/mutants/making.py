@@ -99,8 +99,10 @@ def _decides(node: Any) -> bool:
 
 
 def _is_guard(argument: Any) -> bool:
-    """True for `strict=` of `zip`, which asserts equal lengths, and for `gc=` of a struct, which saves time."""
-    return str(argument.get_code()).strip().startswith(("strict=", "gc="))
+    """True for `strict=` of `zip`, which asserts equal lengths, for `gc=` of a struct, which saves time, and for its
+    `frozen=` and `kw_only=`: they refuse what the type checker refuses too.
+    """
+    return str(argument.get_code()).strip().startswith(("strict=", "gc=", "frozen=", "kw_only="))
 
 
 def _is_value_of(parent: Any, child: Any) -> bool:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.core.checked_file import CheckedFile, Part
 from cds_service.core.strict_yaml import read
-from cds_service.errors import TableError
+from cds_service.errors import SettingsError, TableError
 
 TEXT = """\
 name: site
@@ -33,3 +34,26 @@ def test_a_place_or_its_nearest_parent_has_a_line(tmp_path: Path, place: str, li
     path = tmp_path / "site.yaml"
     path.write_text(TEXT)
     assert read(path, TableError).line_of(place) == line
+
+
+class Payer(Part):
+    """A payer that must have a name."""
+
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ({"name": "A", "id": 1}, "site.yaml: line 4: unknown key `id`"),
+        ({}, "site.yaml: line 3: `name` is required"),
+        ({"name": 1}, "site.yaml: line 3: expected `str`, got `int`"),
+    ],
+)
+def test_a_fault_of_a_part_is_named_with_the_line_of_its_key(
+    tmp_path: Path, data: dict[str, object], fault: str
+) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(TEXT)
+    with pytest.raises(SettingsError, match=f"^{fault}$"):
+        CheckedFile(read(path, SettingsError)).convert(data, Payer, "$.payers[0]")
