@@ -92,9 +92,11 @@ def written(kind: str) -> str:
 def _with_numbers(value: Any, sources: dict[str, str]) -> Any:
     if isinstance(value, dict):
         cited = {key: each for key, each in value.items() if key in CITED} if "confidence" in value else {}
-        number = sources.setdefault(json.dumps(cited), f"source {len(sources) + 1}") if cited else ""
+        if not cited:
+            return {str(key): _with_numbers(each, sources) for key, each in value.items()}
+        number = sources.setdefault(json.dumps(cited), f"source {len(sources) + 1}")
         own = {str(key): _with_numbers(each, sources) for key, each in value.items() if key not in cited}
-        return own | {"cited": number} if own and cited else own or number
+        return own | {"cited": number} if own else number
     if isinstance(value, list | tuple):
         return [_with_numbers(each, sources) for each in value]
     return value
