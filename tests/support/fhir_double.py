@@ -18,7 +18,7 @@ def resource(content: Any, status: int = 200, **headers: str) -> Reply:
 
 def body(content: bytes, status: int = 200, **headers: str) -> Reply:
     """An answer with these bytes; names of headers are written with `_` for `-`."""
-    given = {"Content-Type": "application/fhir+json", "Content-Length": str(len(content))}
+    given = {"Content-Type": "application/fhir+json", "Content-Length": str(len(content)), "Connection": "close"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
 
     def reply(handler: BaseHTTPRequestHandler) -> None:
@@ -67,7 +67,7 @@ class Double:
         return [path for path in self.paths if path.removeprefix("/fhir/").startswith(resource_type)]
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        """Note a request and answer it."""
+        """Note a request, answer it and hang up; `body` says so, as the client would ask again on a closed connection."""
         handler.close_connection = True
         self.asked.append((handler.path, dict(handler.headers)))
         resource_type = handler.path.removeprefix("/fhir/").partition("?")[0]
