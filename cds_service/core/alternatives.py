@@ -7,6 +7,7 @@ rule again under each alternative reading, and a finding counts only if it holds
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property, partial
 
 from msgspec.structs import replace
@@ -80,16 +81,24 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What matters to a rule: billing codes, with those that its findings ask for first, and the units they ask for."""
+
+    codes: tuple[str, ...] = ()
+    units: tuple[Decimal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
     """Knowledge of records that were not understood.
 
-    `unclear` lists those of a case. `alternatives` gives the other readings of a case; its second argument are the
-    billing codes that matter to the rule, with those that its findings ask for first. `if_it_matters` lists those of
-    which nobody is warned unless an open question rests on them: not every claim comes with its coverage.
+    `unclear` lists those of a case. `alternatives` gives the other readings of a case that matter to a rule.
+    `if_it_matters` lists those of which nobody is warned unless an open question rests on them: not every claim comes
+    with its coverage.
     """
 
     unclear: Callable[[Case], tuple[Unclear, ...]]
-    alternatives: Callable[[Case, tuple[str, ...]], Iterable[Alternative]]
+    alternatives: Callable[[Case, Asked], Iterable[Alternative]]
     if_it_matters: Callable[[Case], tuple[Unclear, ...]] = lambda _: ()
 
 

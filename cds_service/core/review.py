@@ -9,9 +9,9 @@ from functools import cached_property
 from itertools import chain
 
 from cds_service.core import work_limit
-from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Readings, Unclear, unparsed_charges
+from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Asked, Readings, Unclear, unparsed_charges
 from cds_service.core.case import Case
-from cds_service.core.changes import AddLine, ReplaceCode
+from cds_service.core.changes import AddLine, ReplaceCode, SetUnits
 from cds_service.core.comparison import holds_in, records_of
 from cds_service.core.concepts import BILLING, Concept
 from cds_service.core.folding import folded
@@ -111,8 +111,8 @@ def _verdicts(rule: Rule, case: Case, readings: Readings) -> tuple[list[Finding 
     verdicts = [each for each in every if not isinstance(each, Passed)]
     if not any(map(_depends_on_reading, verdicts)):
         return verdicts, passes
-    codes = _codes(rule, _findings(verdicts))
-    for alternative in chain(readings.alternatives(case, codes), unparsed_charges(case, BILLING, codes)):
+    asked = _asked(rule, _findings(verdicts))
+    for alternative in chain(readings.alternatives(case, asked), unparsed_charges(case, BILLING, asked.codes)):
         work_limit.check()
         read = _Reread(alternative, rule)
         verdicts = [read.undecided_unless_held(each) for each in verdicts]
@@ -130,17 +130,17 @@ def _findings(verdicts: Iterable[Verdict]) -> list[Finding]:
     return [each for each in verdicts if isinstance(each, Finding)]
 
 
-def _codes(rule: Rule, findings: Iterable[Finding]) -> tuple[str, ...]:
-    """The billing codes that matter to a rule: those its findings ask for or miss, then its subject and tables.
+def _asked(rule: Rule, findings: list[Finding]) -> Asked:
+    """What matters to a rule: the billing codes that its findings ask for or miss, its subject and tables, and units.
 
     Any one of the codes that a finding misses takes it away, so the first stands for all of them.
     """
-    findings = list(findings)
     changes = [change for finding in findings for fix in finding.fixes for change in fix.changes]
     asked = [change.code for change in changes if isinstance(change, AddLine | ReplaceCode)]
     asked += [code for finding in findings for code in finding.absent[:1]]
     known = rule.about.codes.union(*(table.codes for table in rule.tables))
-    return tuple(dict.fromkeys([*asked, *sorted(known)]))
+    units = [change.units for change in changes if isinstance(change, AddLine | SetUnits) and change.units is not None]
+    return Asked(tuple(dict.fromkeys([*asked, *sorted(known)])), tuple(dict.fromkeys(units)))
 
 
 class _Reread:

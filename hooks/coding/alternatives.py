@@ -1,7 +1,8 @@
 """Alternative readings of records that were not understood: each reading that matters to a rule about echoes.
 
-`understood.py` says which records these are, `unclear.py` finds them. Readings change one kind of record at a time, and
-of unclear records that differ in nothing but their code only one, so that their number does not grow with the case.
+`understood.py` says which records these are, `unclear.py` finds them. Readings change one kind of record at a time,
+each beside the readings of `whole_case.py`. Of unclear records that differ in nothing but their code only one is read,
+so that the number of readings does not grow with the case.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from cds_service.core.alternatives import UNPARSED, Alternative, Readings, Unclear, reading
+from cds_service.core.alternatives import UNPARSED, Alternative, Asked, Readings, Unclear, reading
 from cds_service.core.case import (
     ANY_DIAGNOSIS,
     Administration,
@@ -28,14 +29,12 @@ from cds_service.core.case import (
 )
 from cds_service.core.concepts import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
 from cds_service.core.notation import codes_without_modifiers
-from cds_service.languages.worded import Worded, joined, worded
+from cds_service.languages.worded import Worded, worded
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.lines import relevant_lines
-from hooks.coding.other_days import other_days
 from hooks.coding.products import agent_in, name_of
-from hooks.coding.questions import WHO_PAYS
-from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, with_payer
+from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 from hooks.coding.stress_drugs import is_stress_drug
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
@@ -54,6 +53,7 @@ from hooks.coding.unclear import (
     without_other_studies,
 )
 from hooks.coding.understood import MODIFIER_LENGTH, is_understood
+from hooks.coding.whole_case import beside, of_whole_case
 
 _STUDY_CODES = tuple(dict.fromkeys(entry.code for entry in STUDIES if entry.system == BILLING))
 _MODIFIERS_THAT_MATTER = (*COMPONENT_MODIFIERS, *(entry.code for entry in MODIFIERS), *sorted(DISTINCT_SERVICE))
@@ -61,7 +61,7 @@ _MODIFIERS_THAT_MATTER = (*COMPONENT_MODIFIERS, *(entry.code for entry in MODIFI
 _CONTRAST_ECHO = Concept(
     tuple(Code(each.system, each.code) for each in STUDIES if each.contrast and each.kind == "any" and not each.add_on)
 )
-_UNITS_THAT_MATTER = (1, 2, 3, 4, 5, 10)  # around the doses and vials of every product
+_UNITS_THAT_MATTER = tuple(map(Decimal, (1, 2, 3, 4, 5, 10)))  # around the doses and vials of every product
 _MOST_PERSONS = 8
 _STRESS_DRUGS = tuple(dict.fromkeys(code for item in DOCUMENTATION for code in item.rxnorm))
 
@@ -69,35 +69,23 @@ _STRESS_DRUGS = tuple(dict.fromkeys(code for item in DOCUMENTATION for code in i
 # --- readings -------------------------------------------------------------------------------------------------------
 
 
-def alternatives(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
-    """The other readings of a case, for a rule to which some billing codes matter.
-
-    Days are read in another way together with everything else: an evening study in UTC is often one of unclear codes.
-    """
-    yield from _of_same_days(case, codes)
-    for moved in other_days(case):
-        yield moved
-        for each in _of_same_days(moved.case, codes):
-            make = partial(_case_of, each)
-            yield Alternative(
-                joined("; ", (each.reason, moved.reason)), make, each.record, each.why, question=each.question
-            )
+def alternatives(case: Case, asked: Asked) -> Iterator[Alternative]:
+    """The other readings of a case that matter to a rule."""
+    yield from _of_records(case, asked)
+    for whole in of_whole_case(case):
+        yield whole
+        yield from (beside(each, whole) for each in _of_records(whole.case, asked))
 
 
-def _case_of(alternative: Alternative) -> Case:
-    return alternative.case
-
-
-def _of_same_days(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
-    yield from _charges(case, codes)
+def _of_records(case: Case, asked: Asked) -> Iterator[Alternative]:
+    yield from _charges(case, asked.codes)
     yield from _drugs(case)
     yield from _named_drugs(case)
-    yield from _procedures(case, codes)
+    yield from _procedures(case, asked.codes)
     yield from _materials(case)
-    yield from _orders(case, codes)
-    yield from _payers(case)
+    yield from _orders(case, asked.codes)
     yield from _modifiers(case)
-    yield from _units(case)
+    yield from _units(case, asked.units)
     yield from _diagnoses(case)
     yield from _roles(case)
     yield from _unparsed(case)
@@ -277,33 +265,34 @@ def _orders(case: Case, codes: tuple[str, ...]) -> Iterator[Alternative]:
             yield reading(case, unclear, partial(_as, concept), _may_be("order", _named(concept)))
 
 
-def _payers(case: Case) -> Iterator[Alternative]:
-    unclear = unclear_payers(case)
-    for medicare in (True, False) if unclear else ():
-        name = worded("fee-for-service Medicare") if medicare else worded("another payer than Medicare")
-        reason = _it_may_be(unclear[0], name)
-        make = partial(with_payer, case, medicare=medicare)
-        yield Alternative(reason, make, unclear[0].records[0], question=WHO_PAYS)
-
-
 def _modifiers(case: Case) -> Iterator[Alternative]:
     unclear = [line for line in relevant_lines(case) if line.unclear_modifiers]
     for modifier in _MODIFIERS_THAT_MATTER if unclear else ():
         yield reading(case, unclear, partial(_with_modifier, modifier), partial(_modifier_may_be, modifier))
 
 
-def _units(case: Case) -> Iterator[Alternative]:
+def _units(case: Case, asked: tuple[Decimal, ...]) -> Iterator[Alternative]:
     unclear = [line for line in relevant_lines(case) if line.units_unclear]
-    for units in _UNITS_THAT_MATTER if unclear else ():
+    for units in dict.fromkeys([*_asked_of(unclear, case, asked), *_UNITS_THAT_MATTER]) if unclear else ():
         yield reading(case, unclear, partial(_with_units, units), partial(_units_may_be, units))
 
 
-def _units_may_be(units: int, line: Line) -> str:
+def _asked_of(unclear: list[Line], case: Case, asked: tuple[Decimal, ...]) -> Iterator[Decimal]:
+    """The units that a finding asks for, and what is left of them beside the other lines of the code."""
+    codes = {line.code for line in unclear}
+    stated = [line for line in relevant_lines(case) if line.code in codes and not line.units_unclear]
+    charged = {code: sum(line.units or Decimal(1) for line in stated if line.code == code) for code in sorted(codes)}
+    for units in asked:
+        yield units
+        yield from (units - others for others in charged.values() if others < units)
+
+
+def _units_may_be(units: Decimal, line: Line) -> str:
     return worded("{record}: they may be {units}", record=unclear_units(line).words, units=units)
 
 
-def _with_units(units: int, line: Line) -> Line:
-    return replace(line, units=Decimal(units))
+def _with_units(units: Decimal, line: Line) -> Line:
+    return replace(line, units=units)
 
 
 def _modifier_may_be(modifier: str, line: Line) -> str:

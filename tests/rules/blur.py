@@ -50,20 +50,10 @@ CONCEPTS = {
 }
 
 
-_CHARGED = frozenset({"code", "productOrService"})
-
-
-def _is_bare(concept: Resource) -> bool:
-    """True if no code has a system: what is charged is then in doubt before any blur."""
-    return not any(each.get("system") for each in concept["coding"])
-
-
 def _of_element(name: str, blur: Callable[[Resource], Resource]) -> Blur:
     def blurred(resource: Resource) -> Resource | None:
         found = resource.get(name)
-        if not (found and found.get("coding")) or (name in _CHARGED and _is_bare(found)):
-            return None
-        return {**resource, name: blur(found)}
+        return {**resource, name: blur(found)} if found and found.get("coding") else None
 
     return blurred
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.core.alternatives import Alternative
+from cds_service.core.alternatives import Alternative, Asked
 from cds_service.core.case import ANY_DIAGNOSIS, Administration, Case, Diagnosis, Line, Order, Origin, Procedure
 from cds_service.core.concepts import BILLING, LOINC, NDC, Code, Concept
 from cds_service.core.lazy_records import Records
@@ -37,7 +37,7 @@ def case_of(*lines: Line, stage: Any = "claim", **members: Any) -> Case:
 
 
 def read_as(case: Case, *codes: str) -> list[Alternative]:
-    return list(alternatives(case, codes))
+    return list(alternatives(case, Asked(codes)))
 
 
 def names(found: list[Alternative]) -> list[str]:
@@ -98,6 +98,11 @@ def test_units_and_modifiers_may_be_those_that_matter() -> None:
     found = read_as(case_of(line("units", units_unclear=True)))
     assert names(found) == ["1", "10", "2", "3", "4", "5"]
     assert {each.case.lines[0].units for each in found} == {*map(Decimal, (1, 2, 3, 4, 5, 10))}
+    known = line("known", units=Decimal(20))
+    asked = Asked(units=(Decimal(60), Decimal(2)))
+    found = list(alternatives(case_of(line("units", units_unclear=True), known), asked))
+    assert {each.case.lines[0].units for each in found} == {*map(Decimal, (60, 40, 1, 2, 3, 4, 5, 10))}
+    assert {each.case.lines[1].units for each in found} == {Decimal(20)}
     found = read_as(case_of(line("modifiers", unclear_modifiers=("?",), modifiers=("76",))))
     assert {"26", "TC", "JW", "JZ", "59"} <= set(names(found))
     assert {each.case.lines[0].modifiers[0] for each in found} == {"76"}
@@ -193,3 +198,20 @@ def test_what_could_not_be_parsed_may_show_contrast_on_each_day() -> None:
     assert [[each.day for each in found.case.procedures] for found in done] == [[DAY]]
     assert {each.why for each in (*given, *done)} == {"record"}
     assert read_as(case_of(unreadable_parts=frozenset({"observations"}))) == []
+
+
+def test_a_payer_that_is_not_understood_stands_beside_every_other_reading_and_every_other_day() -> None:
+    """What was given may matter to one payer only, and on another day only."""
+    charged = line("echo", coverages=("Coverage/none",))
+    given = [Administration(status="given", concept=LOCAL, **at("drug"))]
+    payers = len(read_as(case_of(charged)))
+    drugs = len(read_as(case_of(administrations=given)))
+    both = read_as(case_of(charged, administrations=given))
+    assert len(both) == (payers + 1) * (drugs + 1) - 1
+    assert all(each.question for each in both if "Coverage/none" in each.reason)
+    evening = [Administration(status="given", concept=LOCAL, **at("drug") | {"utc_hour": 1})]
+    days = read_as(case_of(charged, administrations=evening))
+    assert len(days) == (payers + 1) * (drugs + 1) * 2 - 1
+    assert {(bool(each.case.coverages), each.case.administrations[0].day) for each in days} == {
+        (is_read, day) for is_read in (True, False) for day in (DAY, date(2026, 3, 1))
+    }

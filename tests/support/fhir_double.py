@@ -67,7 +67,7 @@ class Double:
         return [path for path in self.paths if path.removeprefix("/fhir/").startswith(resource_type)]
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        """Note a request, answer it and hang up; `body` says so, as the client would ask again on a closed connection."""
+        """Note a request, answer it and hang up. `body` says so; a client would use the connection once more."""
         handler.close_connection = True
         self.asked.append((handler.path, dict(handler.headers)))
         resource_type = handler.path.removeprefix("/fhir/").partition("?")[0]

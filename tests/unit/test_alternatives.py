@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from cds_service.core.alternatives import Alternative, Readings, Unclear, reading, unparsed_charges
+from cds_service.core.alternatives import Alternative, Asked, Readings, Unclear, reading, unparsed_charges
 from cds_service.core.case import Case, Line, Origin
 from cds_service.core.changes import AddLine, RemoveLine, SetUnits, made
 from cds_service.core.concepts import BILLING, Code, Concept
@@ -64,7 +64,7 @@ def readings_as(code: str) -> Readings:
         reason = f"{lines[0].origin.reference} may be {code}"
         return Alternative(reason, lambda: as_code(case, lines, code), lines[0], parts=parts)
 
-    def alternatives(case: Case, _: tuple[str, ...]) -> Iterator[Alternative]:
+    def alternatives(case: Case, _: Asked) -> Iterator[Alternative]:
         if found := unknown(case):
             yield reading(case, found, tuple(reading(case, (each,)) for each in found))
 
@@ -229,7 +229,7 @@ def none_is_due(case: Case) -> Iterator[Finding | Undecided]:
 def readings_of(**members: object) -> Readings:
     """The second line may be another in these members."""
 
-    def alternatives(case: Case, _: tuple[str, ...]) -> Iterator[Alternative]:
+    def alternatives(case: Case, _: Asked) -> Iterator[Alternative]:
         first, second = case.lines
         changed = replace(second, **members)
         yield Alternative("r2 may be another", lambda: case.with_records(lines=[first, changed]), second)

@@ -4,9 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.support.running import ROOT
+from tests.support.sources import by_folder
 
 FLOORS = (
     ("charts", "errors", "settings", "telemetry"),
@@ -37,11 +36,13 @@ KNOWLEDGE_FLOOR = {room: number for number, rooms in enumerate(KNOWLEDGE_FLOORS)
 # What the knowledge may use of the machine: the vocabulary of rules, and the shapes of what it hands over.
 OPEN_TO_KNOWLEDGE = {"cms", "core", "cdshooks", "review", "ask", "audit", "languages"}
 
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
-    for folder in ("cds_service", "hooks")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-}
+
+def name_of(path: Path) -> str:
+    """The name by which a file is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+MODULES = {name_of(path): path for folder in ("cds_service", "hooks") for path in sorted((ROOT / folder).rglob("*.py"))}
 MOST_LINES = 400
 
 
@@ -60,22 +61,21 @@ def room_of(module: str) -> str:
     return module.split(".")[1] if "." in module else "__init__"
 
 
-IN_ROOMS = [each for each in MODULES if each.startswith("cds_service.") and each != "cds_service.__init__"]
+@by_folder(path for name, path in MODULES.items() if name.startswith("cds_service.") and name != "cds_service.__init__")
+def test_the_machine_imports_only_from_its_floor_or_below(paths: list[Path]) -> None:
+    for path in paths:
+        mine = FLOOR[room_of(name_of(path))]
+        rooms = {room_of(each) for each in imported(path) if each.startswith("cds_service.")}
+        assert rooms <= {room for room, floor in FLOOR.items() if floor <= mine}, path
 
 
-@pytest.mark.parametrize("module", IN_ROOMS)
-def test_the_machine_imports_only_from_its_floor_or_below(module: str) -> None:
-    mine = FLOOR[room_of(module)]
-    rooms = {room_of(each) for each in imported(MODULES[module]) if each.startswith("cds_service.")}
-    assert rooms <= {room for room, floor in FLOOR.items() if floor <= mine}
-
-
-@pytest.mark.parametrize("module", [each for each in MODULES if each.startswith("hooks.")])
-def test_the_knowledge_imports_only_from_its_floor_or_below(module: str) -> None:
-    mine = KNOWLEDGE_FLOOR[room_of(module)]
-    rooms = {(each.split(".")[0], room_of(each)) for each in imported(MODULES[module])}
-    below = {("hooks", room) for room, floor in KNOWLEDGE_FLOOR.items() if floor <= mine}
-    assert rooms <= below | {("cds_service", room) for room in OPEN_TO_KNOWLEDGE}
+@by_folder(path for name, path in MODULES.items() if name.startswith("hooks."))
+def test_the_knowledge_imports_only_from_its_floor_or_below(paths: list[Path]) -> None:
+    for path in paths:
+        mine = KNOWLEDGE_FLOOR[room_of(name_of(path))]
+        rooms = {(each.split(".")[0], room_of(each)) for each in imported(path)}
+        below = {("hooks", room) for room, floor in KNOWLEDGE_FLOOR.items() if floor <= mine}
+        assert rooms <= below | {("cds_service", room) for room in OPEN_TO_KNOWLEDGE}, path
 
 
 def test_no_module_imports_itself_through_others() -> None:
@@ -86,9 +86,10 @@ def test_no_module_imports_itself_through_others() -> None:
     assert arrows == {}, "these import one another in a circle"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_is_of_a_readable_length(module: str) -> None:
-    assert len(MODULES[module].read_text().splitlines()) <= MOST_LINES
+@by_folder(MODULES.values())
+def test_a_module_is_of_a_readable_length(paths: list[Path]) -> None:
+    longer = [path for path in paths if len(path.read_text().splitlines()) > MOST_LINES]
+    assert longer == []
 
 
 def test_every_folder_states_its_law_in_four_lines() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from cds_service.core.alternatives import Asked
 from cds_service.core.case import Case, Document, Line, Observation, Order, Origin, Procedure
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.lazy_records import Records
@@ -49,7 +50,7 @@ def test_a_procedure_of_another_day_and_encounter_that_nothing_links_is_of_anoth
     read = case(FAR)
     assert unclear_procedures(read) == (FAR,)
     assert without_other_studies([FAR], read) == ()
-    assert list(alternatives(read, ("93352",))) == []
+    assert list(alternatives(read, Asked(("93352",)))) == []
 
 
 KEPT = {
@@ -85,7 +86,7 @@ def test_what_may_tie_it_to_the_study_keeps_its_readings(name: str) -> None:
     read = KEPT[name]
     kept = without_other_studies(unclear_procedures(read), read)
     assert [each.identity for each in kept] == ["Procedure/far"]
-    assert any("PT97110" in each.reason for each in alternatives(read, ("93352",)))
+    assert any("PT97110" in each.reason for each in alternatives(read, Asked(("93352",))))
 
 
 def test_conditions_document_any_study_and_tie_nothing() -> None:
