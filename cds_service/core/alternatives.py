@@ -82,7 +82,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What matters to a rule: billing codes, with those that its findings ask for first, and the units they ask for."""
+    """Codes and units that matter to a rule: the billing codes of its findings first, and the units they ask for."""
 
     codes: tuple[str, ...] = ()
     units: tuple[Decimal, ...] = ()

@@ -131,7 +131,7 @@ def _findings(verdicts: Iterable[Verdict]) -> list[Finding]:
 
 
 def _asked(rule: Rule, findings: list[Finding]) -> Asked:
-    """What matters to a rule: the billing codes that its findings ask for or miss, its subject and tables, and units.
+    """The billing codes that the findings of a rule ask for or miss, those of its subject and tables, and the units.
 
     Any one of the codes that a finding misses takes it away, so the first stands for all of them.
     """

@@ -269,11 +269,11 @@ def _in_one_sentence(reasons: Sequence[str]) -> str:
     shown, length = [first], len(first)
     for number, other in enumerate(others):
         more = _and_more(len(others) - number)
-        if length + len(other) > REASON_LIMIT - len(_BETWEEN) - len(more):
+        length += len(_BETWEEN) + len(other)
+        if length > REASON_LIMIT - len(_BETWEEN) - len(more):
             shown.append(more)
             break
         shown.append(other)
-        length += len(_BETWEEN) + len(other)
     return joined(_BETWEEN, shown) if others else first
 
 

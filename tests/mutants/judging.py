@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.mutants.making import Mutant
+from tests.mutants.parts import judges_of
 from tests.support.running import ROOT
 
 COPIED = ("cds_service", "hooks", "tests", "sample_bundles", "deploy")
@@ -79,20 +80,23 @@ class Coverage:
         """True if a line of the mutant runs when its module, or another, is imported."""
         return not self._at_import.get(mutant.module, set()).isdisjoint(range(mutant.first_line, mutant.last_line + 1))
 
-    def tests_of(self, module: str, first: int, last: int) -> list[str]:
+    def tests_of(self, module: str, first_line: int, last_line: int) -> list[str]:
         """The tests of some lines, then those of the rest of the module, up to some seconds, together by their files.
 
-        Those of files that import the module are the first, then those that bear its name, such as the cases of a rule;
-        of these one of each way through the module, by the lines that it runs, then a second of each, and the fastest
-        before the others: hundreds take the same way. A line that runs once, at import or for a kept result, is noted
-        for one test at most: others see its outcome.
+        The judges of the part are the first, then those of files that import the module, then those that bear its
+        name, such as the cases of a rule; of these one of each way through the module, by the lines that it runs, then
+        a second of each, and the fastest before the others: hundreds take the same way. A line that runs once, at
+        import or for a kept result, is noted for one test at most: others see its outcome.
         """
         lines = self._lines.get(module, {})
-        near = {test for line in range(first, last + 1) for test in lines.get(str(line), ())}
-        far = {test for tests in lines.values() for test in tests} - near
+        near = {test for line in range(first_line, last_line + 1) for test in lines.get(str(line), ())}
+        first = judges_of(module)
+        judges = [number for number, test in enumerate(self.tests) if _file_of(test) in first]
+        near.difference_update(judges)
+        far = {test for tests in lines.values() for test in tests}.difference(near, judges)
         chosen: dict[str, list[str]] = {}
         total = 0.0
-        for test in [*self._ranked(near, module), *self._ranked(far, module)]:
+        for test in [*judges, *self._ranked(near, module), *self._ranked(far, module)]:
             total += self.seconds[test]
             if total > MOST_SECONDS:
                 break

@@ -8,11 +8,15 @@ from tests.support.running import ROOT
 
 @dataclass(frozen=True)
 class Part:
-    """Modules that are judged together. `target` is the share of mutants, in percent, that tests must notice."""
+    """Modules that are judged together. `target` is the share of mutants, in percent, that tests must notice.
+
+    `judges` are files of tests that look at all that the part makes, so that they judge each of its modules first.
+    """
 
     name: str
     patterns: tuple[str, ...]
     target: int
+    judges: tuple[str, ...] = ()
 
     def modules(self) -> list[Path]:
         """The modules, relative to the root of the project."""
@@ -27,7 +31,7 @@ class Part:
 PARTS = (
     Part("rules", ("hooks/rules/*.py",), 90),
     Part("coding", ("hooks/coding/*.py", "hooks/codes/*.py", "hooks/*.py"), 90),
-    Part("publish", ("hooks/publish/*.py",), 90),
+    Part("publish", ("hooks/publish/*.py",), 90, judges=("tests/unit/test_published.py",)),
     Part("reading", ("cds_service/fhir/*.py",), 85),
     Part("core", ("cds_service/core/*.py",), 85),
     Part("actions", ("cds_service/cdshooks/actions.py", "cds_service/cdshooks/size_limits.py"), 85),
@@ -56,6 +60,11 @@ LEFT_OUT = (
     "tests/unit/test_outbound_fhir.py",
     "tests/unit/test_site_file.py",
 )
+
+
+def judges_of(module: str) -> frozenset[str]:
+    """The files of tests that judge a module before all others."""
+    return frozenset(name for part in PARTS if any(map(Path(module).match, part.patterns)) for name in part.judges)
 
 
 def judging_files() -> dict[str, list[str]]:

@@ -201,14 +201,16 @@ def test_what_could_not_be_parsed_may_show_contrast_on_each_day() -> None:
 
 
 def test_a_payer_that_is_not_understood_stands_beside_every_other_reading_and_every_other_day() -> None:
-    """What was given may matter to one payer only, and on another day only."""
+    """A drug may matter to one payer only, and on another day only."""
     charged = line("echo", coverages=("Coverage/none",))
     given = [Administration(status="given", concept=LOCAL, **at("drug"))]
     payers = len(read_as(case_of(charged)))
     drugs = len(read_as(case_of(administrations=given)))
     both = read_as(case_of(charged, administrations=given))
     assert len(both) == (payers + 1) * (drugs + 1) - 1
-    assert all(each.question for each in both if "Coverage/none" in each.reason)
+    of_payers = [each for each in both if "Coverage/none" in each.reason]
+    assert of_payers
+    assert all(each.question for each in of_payers)
     evening = [Administration(status="given", concept=LOCAL, **at("drug") | {"utc_hour": 1})]
     days = read_as(case_of(charged, administrations=evening))
     assert len(days) == (payers + 1) * (drugs + 1) * 2 - 1

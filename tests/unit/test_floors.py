@@ -63,6 +63,7 @@ def room_of(module: str) -> str:
 
 @by_folder(path for name, path in MODULES.items() if name.startswith("cds_service.") and name != "cds_service.__init__")
 def test_the_machine_imports_only_from_its_floor_or_below(paths: list[Path]) -> None:
+    assert paths
     for path in paths:
         mine = FLOOR[room_of(name_of(path))]
         rooms = {room_of(each) for each in imported(path) if each.startswith("cds_service.")}
@@ -71,6 +72,7 @@ def test_the_machine_imports_only_from_its_floor_or_below(paths: list[Path]) -> 
 
 @by_folder(path for name, path in MODULES.items() if name.startswith("hooks."))
 def test_the_knowledge_imports_only_from_its_floor_or_below(paths: list[Path]) -> None:
+    assert paths
     for path in paths:
         mine = KNOWLEDGE_FLOOR[room_of(name_of(path))]
         rooms = {(each.split(".")[0], room_of(each)) for each in imported(path)}

@@ -130,6 +130,32 @@ def test_a_consequence_without_a_fix_is_folded_into_its_cause() -> None:
     assert rules_of(folded(found_in(case, limit, volume), case)) == [("volume", "limit")]
 
 
+def test_a_consequence_is_folded_before_its_cause_is() -> None:
+    """The fix of the cause repairs it, and not every fix of what repairs the cause."""
+    case = case_of(line(1, "A0001", 130), line(2, "B0001"))
+    other = case.lines[1]
+
+    def set_to(units: int, *more: Change) -> Callable[[Line], Fix]:
+        return lambda each: Fix("Set", (SetUnits(each, Decimal(units)), *more))
+
+    consequence = rule_of("consequence", where("A0001", most=10))
+    cause = rule_of("cause", where("A0001", set_to(2), most=20))
+    root = rule_of("root", where("A0001", set_to(2, RemoveLine(other)), set_to(15), most=100))
+    found = folded(found_in(case, consequence, cause, root), case)
+    assert [(each[0], set(each[1:])) for each in rules_of(found)] == [("root", {"cause", "consequence"})]
+
+
+def test_evidence_is_that_of_all_findings_folded_into_one() -> None:
+    case = case_of(line(1, "A0001", 130), line(2, "B0001"))
+    both = rule_of("both", lambda case: iter([finding(list(case.lines), removed(*case.lines), removed(case.lines[0]))]))
+    one = rule_of("one", where("A0001", removed))
+    (alone,) = found_in(case, both)
+    assert [str(each.record) for each in alone[1].cited] == ["A0001x130", "B0001"]
+    seen = Evidence("B0001 is charged as well", case.lines[1])
+    with_other = replace(alone[1], evidence=alone[1].evidence[:1], also=((one, replace(alone[1], evidence=(seen,))),))
+    assert [each.seen for each in with_other.cited] == ["A0001x130 is charged", "B0001 is charged as well"]
+
+
 def test_what_the_fix_leaves_is_a_finding_of_its_own() -> None:
     """The corrected units are still over the limit."""
     case = case_of(line(1, "A0001", 130))
@@ -214,6 +240,13 @@ def test_the_id_of_a_finding_stays_when_another_is_folded_into_it() -> None:
     assert finding_ids(together) == finding_ids(alone)
 
 
+def test_an_id_is_the_same_in_every_version() -> None:
+    """Feedback and work lists of years keep it: it hangs on the rule, what it cites and what it fixes, and no more."""
+    case = case_of(line(1, "A0001"))
+    found = found_in(case, rule_of("one", where("A0001", removed)))
+    assert finding_ids([*found, *found]) == ["7299a2ecced35863", "7299a2ecced35863-2"]
+
+
 # --- changes made for trial -----------------------------------------------------------------------------------------
 
 
@@ -233,6 +266,15 @@ def test_changes_are_made_one_after_the_other() -> None:
     assert [each.concept.values(BILLING) for each in after.lines] == [("A0002",), ("C0001",)]
     assert [each.under_review for each in after.lines] == [True, True]
     assert [str(each) for each in case.lines] == ["A0001x3-26", "B0001"], "the case itself stays"
+
+
+def test_a_line_that_is_added_has_a_day_of_its_own_or_that_of_the_line_beside_it() -> None:
+    case = case_of(line(1, "A0001"))
+    (beside,) = case.lines
+    later = date(2026, 3, 9)
+    added = [AddLine(code="B0001", units=None, sibling=beside, day=day) for day in (None, later)]
+    assert [each.day for each in made(case, added).lines] == [DAY, DAY, later]
+    assert [each.day for each in made(case, [AddLine(code="B0001", units=None, day=later)]).lines] == [DAY, later]
 
 
 def test_an_order_is_withdrawn() -> None:

@@ -152,3 +152,17 @@ def test_an_entry_that_is_no_mutant_is_told() -> None:
     entry = {"module": "hooks/coding/fixes.py", "was": "return units", "becomes": "return 7", "why": "none"}
     gone = entry | {"module": "hooks/coding/none.py"}
     assert len(list(outdated(accepted(json.dumps([entry, gone]))))) == 2
+
+
+def test_approved_texts_judge_what_is_published_before_other_tests() -> None:
+    module = "hooks/publish/glance.py"
+    tests = [
+        "tests/unit/test_quick.py::test_it",
+        "tests/unit/test_published.py::test_it",
+        "tests/unit/test_far.py::test_it",
+    ]
+    lines = {module: {"8": [0], "9": [2]}}
+    record = {"tests": tests, "seconds": [0.01] * 3, "modules": [], "lines": lines, "at_import": {}}
+    coverage = Coverage([record])
+    assert coverage.tests_of(module, 8, 8) == [tests[1], tests[0], tests[2]]
+    assert coverage.tests_of("hooks/coding/waste.py", 8, 8) == []
