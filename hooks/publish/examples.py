@@ -101,8 +101,7 @@ def _right_alone(code: str) -> Iterator[Claim]:
         yield from _right_beside(code)
         return
     yield worded("Alone, in an office"), f"professional: {code}\n{OFFICE}", ""
-    if any(each.indicator == 1 for each in PC_TC.history(code)):
-        yield worded("The practitioner's part in a hospital"), f"professional: {code}-26\n{IN_HOSPITAL}", ""
+    yield worded("The practitioner's part in a hospital"), f"professional: {code}-26\n{IN_HOSPITAL}", ""
     yield worded("The hospital's claim"), f"institutional: {code}\n{HOSPITAL}", ""
 
 

@@ -56,13 +56,18 @@ def statements() -> Any:
 
 
 def lists() -> Any:
-    page = claims.page()
+    page, case = claims.page(), described.case_knowledge()
     return {
         "audit": plain(audit.knowledge()),
         "candidates": {display: candidates.candidates("charge", display) for display in DISPLAYS},
         "candidates of drugs": {display: candidates.candidates("drug", display) for display in DISPLAYS},
         "claims": {"choices": plain(page.choices), "examples": plain(page.examples)},
-        "described": sorted(map(list, described.case_knowledge().recognized.names)),
+        "described": {
+            "names": sorted(map(list, case.recognized.names)),
+            "claim kinds": dict(sorted(case.claim_kinds.items())),
+            "studies": sorted(case.studies),
+            "agents": sorted(case.agents),
+        },
         "for patients": {each.code: plain(plain_words(each.code)) for each in reference().pages},
         "terminology": plain(terminology.terminology(lambda _: ())),
     }

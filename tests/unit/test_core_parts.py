@@ -1,11 +1,13 @@
 """Scopes of rules, sources as they are cited, and texts that are cut at a word."""
 
+import time
 from datetime import date
 from typing import Any
 
 import pytest
 
 import hooks
+from cds_service.core import work_limit
 from cds_service.core.case import Case, Line, Origin
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.lazy_records import Records
@@ -13,6 +15,7 @@ from cds_service.core.rules import Because, Passed, Scope, scope_of
 from cds_service.core.site import SiteSource
 from cds_service.core.tables import Source
 from cds_service.core.union_find import DisjointSet
+from cds_service.errors import TooMuchWork
 from cds_service.languages.worded import shortened
 
 SECOND, THIRD = date(2026, 3, 2), date(2026, 3, 3)
@@ -94,3 +97,16 @@ def test_reasons_in_one_sentence_take_180_characters(spare: int, is_whole: bool)
     text = hooks.all_rules()[0].reason_of(passes).text
     assert text == (f"{first}; {reasons[1]}; and 1 more" if is_whole else f"{first}; and 2 more")
     assert len(text) <= 180
+
+
+def test_work_is_limited_in_time_of_the_processor_and_not_of_the_clock() -> None:
+    work_limit.check()  # nothing is limited
+    with work_limit.at_most(0.02):
+        time.sleep(0.05)
+        work_limit.check()
+        with pytest.raises(TooMuchWork, match="more time to compare"):
+            while True:
+                work_limit.check()
+    with work_limit.at_most(0.0), work_limit.at_most(None):
+        time.sleep(0.001)
+        work_limit.check()

@@ -7,6 +7,8 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
+import pytest
+
 from cds_service.cdshooks.messages import Card
 from cds_service.core.case import Case, Line, Order, Origin
 from cds_service.core.changes import (
@@ -22,7 +24,7 @@ from cds_service.core.changes import (
 )
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.finding_ids import finding_ids
-from cds_service.core.folding import MOST_TRIED, Found, folded
+from cds_service.core.folding import MOST_CAUSES, MOST_TRIED, Found, folded
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Rule, Verdict, rule
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
@@ -335,6 +337,31 @@ def test_the_louder_of_two_rules_is_heard() -> None:
     loud = rule_of("loud", where("A0001", removed))
     ((kept, shown),) = folded(found_in(case, quiet, loud), case)
     assert (kept.id, kept.indicator_of(shown, "claim")) == ("quiet", WARNING)
+
+
+def test_of_two_rules_with_one_fix_the_louder_keeps_the_card() -> None:
+    case = case_of(line(1, "A0001"))
+    quiet = rule_of("quiet", lambda case: iter([finding([*case.lines], removed(*case.lines), indicator=INFO)]))
+    loud = rule_of("loud", where("A0001", removed))
+    for rules in ((quiet, loud), (loud, quiet)):
+        assert rules_of(folded(found_in(case, *rules), case)) == [("loud", "quiet")]
+
+
+@pytest.mark.parametrize(("weaker", "is_folded"), [(MOST_CAUSES - 1, True), (MOST_CAUSES, False)])
+def test_the_strongest_findings_at_a_record_may_repair_another(weaker: int, is_folded: bool) -> None:
+    """Of many at one record, 24 are looked at: the one that repairs it is the weakest here."""
+    case = case_of(line(1, "A0001", 130))
+    consequence = rule_of("consequence", where("A0001", most=100))
+    cause = rule_of("cause", where("A0001", lambda each: Fix("Set", (SetUnits(each, Decimal(2)),))))
+    others = [
+        rule_of(
+            f"other{number}",
+            where("A0001", lambda each: Fix("Add", (AddModifier(each, "59"), AddModifier(each, "76")))),
+        )
+        for number in range(weaker)
+    ]
+    found = folded(found_in(case, consequence, *others, cause), case)
+    assert (("cause", "consequence") in rules_of(found)) == is_folded
 
 
 def test_a_volume_entered_as_units_is_one_card(advisor: Advisor) -> None:
