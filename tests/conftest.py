@@ -21,7 +21,7 @@ from cds_service.wiring import create_advisor
 from tests.browser.chromium import CHROMIUM, launched
 from tests.support import mcd_articles
 from tests.support.ehr import FHIR_TOKEN, load_corpus
-from tests.support.examples import CHOICES, divided
+from tests.support.examples import CHOICES, divided, is_left_out
 from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.running import ROOT, Service, running
@@ -45,6 +45,10 @@ BY_LOADED_TABLES = {"diagnosis-not-listed"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--examples", choices=CHOICES, default="all", help="the tests that `make test` runs, or the rest")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if is_left_out(collection_path, config.getoption("examples")) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -37,6 +37,7 @@ def test_a_chain_of_days_is_one_case(advisor: Advisor, tmp_path: Path) -> None:
     assert len(read_patient(records, advisor).cases) == 1
 
 
+@pytest.mark.repeats(3)
 @pytest.mark.parametrize(
     ("case", "rule", "expected"),
     [

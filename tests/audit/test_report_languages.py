@@ -34,7 +34,8 @@ from tests.support import synth
 from tests.support.audits import audited, findings
 from tests.support.running import ROOT
 
-pytestmark = pytest.mark.repeats(3)
+pytestmark = pytest.mark.exhaustive
+
 
 VIETNAMESE, ARABIC = (each for tag in ("vi", "ar") if (each := language_of(tag)))
 # Names of the export, of files and of the engine, and codes with their units.
@@ -95,7 +96,6 @@ def texts_of(out: Path) -> set[str]:
     return found | reasons
 
 
-@pytest.mark.exhaustive
 def test_in_a_pseudo_language_no_english_is_left_but_what_rules_wrote(out: Path, page: Page) -> None:
     page.goto(f"file://{out}/report.html")
     seen = left_in(NOT_SAID.sub("", page.content()))
@@ -128,7 +128,6 @@ def without_time(html: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", "", html)
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_from_right_to_left_it_fits_the_screen_and_has_no_barriers(
     out: Path, page: Page, tmp_path: Path, width: int
@@ -148,7 +147,6 @@ def test_from_right_to_left_it_fits_the_screen_and_has_no_barriers(
     assert name_of_page["x"] > width / 2
 
 
-@pytest.mark.exhaustive
 def test_a_finding_is_said_from_what_was_kept_and_else_marked(out: Path, tmp_path: Path) -> None:
     summary, (first, *_) = json.loads((out / "summary.json").read_text()), findings(out)
     catalogs = pseudo_catalogs(tmp_path, only="sandbox")

@@ -228,6 +228,7 @@ def test_what_cannot_be_used_is_one_plain_line(tmp_path: Path, arguments: tuple[
     refused(Path(chosen), tmp_path / "out", *arguments[1:])
 
 
+@pytest.mark.exhaustive
 def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
     program = (
         "import sys\n"

@@ -88,6 +88,7 @@ def test_a_claim_is_typed_into_the_form_and_the_text_follows(look: Look) -> None
         expect(seen.page.locator("#lines tr.cited")).to_have_count(1)
 
 
+@pytest.mark.exhaustive
 def test_the_form_follows_the_text(look: Look) -> None:
     with look() as seen:
         opened(seen)
@@ -163,6 +164,7 @@ def test_the_address_holds_the_claim_and_the_link_does_not_send_it(look: Look) -
         assert seen.page.locator("#text").input_value().startswith("professional: 93351, 93352\n")
 
 
+@pytest.mark.exhaustive
 def test_it_is_downloaded_as_a_bundle_and_opened_in_the_sandbox(look: Look, tmp_path: Path) -> None:
     with look() as seen:
         opened(seen, EXAMPLES[7].notation)
@@ -228,6 +230,7 @@ def test_a_claim_is_printed_with_its_verdict(look: Look) -> None:
         seen.keep("claim-print")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_notation_is_explained(look: Look, width: int) -> None:
     with look(width=width) as seen:

@@ -12,7 +12,7 @@ from hooks.publish.patient import plain_words
 from tests.browser.chromium import DESK, LANGUAGES_ON_SCREENS, MOST_BYTES, PHONE, SCREENS, Scheme
 from tests.browser.conftest import Look
 
-pytestmark = pytest.mark.repeats(9)
+pytestmark = pytest.mark.repeats(18)
 
 TAGS = [language.tag for language in LANGUAGES]
 CLAIM = "professional: 93351-26, 93352, Q9957x2-JZ, 99213\nday: 2026-11-03"

@@ -97,6 +97,7 @@ def test_the_claims_of_a_code_open_with_their_verdict(look: Look, width: int) ->
             assert not seen.is_wider_than_the_screen()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_an_operation_is_tried_on_the_page_of_the_api(look: Look, width: int) -> None:
     with look(width=width) as seen:

@@ -122,6 +122,7 @@ def test_what_could_not_be_decided_is_no_pass(look: Look) -> None:
         seen.keep("sandbox-undecided")
 
 
+@pytest.mark.exhaustive
 def test_cases_are_found_by_their_words(look: Look) -> None:
     with look(width=360) as seen:
         seen.go("/sandbox")
@@ -168,6 +169,7 @@ def test_the_evidence_is_shown_in_the_request(look: Look) -> None:
         seen.keep("sandbox-evidence")
 
 
+@pytest.mark.exhaustive
 def test_the_case_can_be_asked_about_at_another_moment(look: Look) -> None:
     with look() as seen:
         opened(seen, MISSING)
@@ -228,6 +230,7 @@ def test_a_claim_is_changed_as_a_whole_and_shown_as_a_difference(look: Look) -> 
         expect(seen.page.locator("#verdict .head")).to_have_text("1 card")
 
 
+@pytest.mark.exhaustive
 def test_a_card_is_set_aside_with_a_reason(look: Look, service_process: Service) -> None:
     with look() as seen:
         opened(seen, MISSING)
@@ -265,6 +268,7 @@ def test_a_line_is_changed_and_the_cards_follow_while_it_is_written(look: Look) 
         expect(seen.page.locator("#verdict .head")).to_have_text("No cards")
 
 
+@pytest.mark.exhaustive
 def test_what_was_given_is_changed(look: Look) -> None:
     with look() as seen:
         opened(seen, MISSING)
@@ -277,6 +281,7 @@ def test_what_was_given_is_changed(look: Look) -> None:
         expect(seen.page.get_by_role("form")).to_have_count(0)
 
 
+@pytest.mark.exhaustive
 def test_a_charge_is_added_and_another_removed(look: Look) -> None:
     with look() as seen:
         opened(seen, CORRECTED)
@@ -389,6 +394,7 @@ def test_a_bundle_says_the_same_as_its_review(look: Look) -> None:
         assert not seen.page.locator("#copy-link").is_visible()
 
 
+@pytest.mark.exhaustive
 def test_a_case_without_an_echo_shows_that_nothing_was_checked(look: Look) -> None:
     with look() as seen:
         seen.go("/sandbox")
@@ -465,6 +471,7 @@ def test_every_sample_shows_what_its_name_says(look: Look) -> None:
             assert is_silent == path.stem.startswith("passes-"), name
 
 
+@pytest.mark.exhaustive
 def test_a_case_is_shown_in_notation_with_what_that_leaves_out(look: Look) -> None:
     with look(width=390) as seen:
         opened(seen, MISSING)

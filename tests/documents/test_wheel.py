@@ -17,6 +17,8 @@ from tests.audit.test_runs import MISSING, write_export
 from tests.conftest import SAMPLES
 from tests.support.running import ROOT, STOP_SECONDS, eventually, free_port
 
+pytestmark = pytest.mark.exhaustive
+
 RULES = {path.parent.name for path in SAMPLES}
 
 
@@ -65,7 +67,6 @@ def test_it_is_the_wheel_that_runs(installed: Installed) -> None:
     assert result.stdout.count(str(installed.python.parents[1])) == 3, result.stderr
 
 
-@pytest.mark.exhaustive
 def test_the_commands(installed: Installed, tmp_path: Path) -> None:
     sample = installed.run("sample", "93350, Q9957x2", "--given", "Definity 1.3 mL")
     assert "add 93352" in installed.run("check", "-", stdin=sample, code=1)
@@ -105,7 +106,6 @@ def _answers(address: str) -> bool:
         return False
 
 
-@pytest.mark.exhaustive
 def test_the_server_its_pages_and_its_sandbox(installed: Installed, tmp_path: Path) -> None:
     with serving(installed, tmp_path) as address:
         for rule in sorted(RULES):

@@ -104,6 +104,7 @@ def test_a_card_with_a_sentence_that_has_no_translation_is_english_as_a_whole(
     assert without_ids(called(client, "vi").json) == without_ids(called(client).json)
 
 
+@pytest.mark.exhaustive
 def test_each_card_is_english_or_not_by_itself(speaking: Speaking, tmp_path: Path) -> None:
     """The title of one rule has no translation: its card is English, the others are not."""
     client = speaking()
@@ -115,6 +116,7 @@ def test_each_card_is_english_or_not_by_itself(speaking: Speaking, tmp_path: Pat
     assert [card["summary"] for card in others] == summaries(called(client, "vi"))[1:]
 
 
+@pytest.mark.exhaustive
 def test_a_card_of_many_words_is_cut_where_an_english_one_would_be(speaking: Speaking, tmp_path: Path) -> None:
     wordy = pseudo_catalogs(tmp_path, said=lambda text: f"{pseudo(text)}{pseudo(' and so on') * 30}")
     cards = called(speaking(wordy), "vi").json["cards"]

@@ -35,7 +35,7 @@ from tests.support.fhir_double import running_double, searchset
 from tests.support.fhir_server.server import FhirServer
 from tests.support.notation import request_of
 
-pytestmark = pytest.mark.repeats(6)
+pytestmark = pytest.mark.repeats(15)
 
 Json = dict[str, Any]
 

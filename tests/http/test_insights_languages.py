@@ -41,6 +41,7 @@ def client_of_pseudo(filled: str, tmp_path_factory: pytest.TempPathFactory) -> I
     yield client_of(pseudo_catalogs(tmp_path_factory.mktemp("pseudo")), filled)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("path", PATHS)
 def test_in_a_pseudo_language_no_english_is_left(client_of_pseudo: FlaskClient, path: str) -> None:
     seen = seen_on(client_of_pseudo, path)
@@ -50,6 +51,7 @@ def test_in_a_pseudo_language_no_english_is_left(client_of_pseudo: FlaskClient, 
     assert pseudo("calls answered") in seen.left
 
 
+@pytest.mark.exhaustive
 def test_without_calls_and_without_a_database_too(tmp_path: Path) -> None:
     catalogs = pseudo_catalogs(tmp_path)
     empty = seen_on(client_of(catalogs, f"sqlite:///{tmp_path}/empty.sqlite3"), "/insights")

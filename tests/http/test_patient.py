@@ -285,6 +285,7 @@ FACTS = {each.name for each in PRODUCTS} | {each.name for each in STRESS_DRUGS} 
 OWN_NAMES = {"Tiếng Việt"}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("checked", [False, True])
 def test_in_a_pseudo_language_no_english_is_left(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checked: bool

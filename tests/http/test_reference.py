@@ -106,6 +106,7 @@ def test_every_page_is_sound(server: str, path: str) -> None:
     assert all(link[1:] in page.ids for link in page.links if link.startswith("#"))
 
 
+@pytest.mark.exhaustive
 def test_every_link_inside_leads_somewhere(server: str) -> None:
     links: set[str] = set()
     for path in PATHS:

@@ -73,6 +73,7 @@ def _name(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
+@pytest.mark.repeats(20)
 @pytest.mark.parametrize("path", FLAGS, ids=_name)
 def test_every_suggestion_silences_its_finding(server: str, fhir: FhirServer, path: Path) -> None:
     before = warned(call(server, _kept(fhir, path, f"a{FLAGS.index(path)}", _as_it_is)))

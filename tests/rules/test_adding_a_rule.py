@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.running import ROOT
 
+pytestmark = pytest.mark.exhaustive
+
 README = (ROOT / "hooks" / "README.md").read_text()
 BLOCKS = dict(re.findall(r"^```(?:python|yaml|sh)\n# (.+?)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
 RULE = "hooks/rules/units_not_whole.py"
@@ -72,7 +74,6 @@ def add_rule(tree: Path) -> None:
     assert written.returncode == 0, written.stderr
 
 
-@pytest.mark.exhaustive
 def test_a_code_is_closed(tree: Path) -> None:
     cases = tree / "tests" / "rules" / "contrast-supply-missing.yaml"
     cases.write_text(cases.read_text().replace("flags:\n", "flags:\n" + BLOCKS[CLOSED], 1))
@@ -86,7 +87,6 @@ def test_a_code_is_closed(tree: Path) -> None:
     assert "2027-12-31  The code itself, through this day" in page
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("last", "expected"),
     [("2027-31-12", "expected a date such as 2026-09-30"), ("2015-12-31", "expected `last` to be no earlier")],
@@ -100,7 +100,6 @@ def test_a_typing_error_is_refused_with_file_and_line(tree: Path, last: str, exp
     assert expected in result.stderr
 
 
-@pytest.mark.exhaustive
 def test_a_rule_is_added(tree: Path) -> None:
     """Every test that a rule touches: its own cases, the whole body, its samples, the documents and the pages."""
     add_rule(tree)

@@ -99,6 +99,7 @@ def english_in(texts: Iterable[str]) -> set[str]:
     return {word for word in plain if word.lower() not in FACTS | JOINING and not ABBREVIATION.fullmatch(word)}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("rule_id", sorted(EVERY))
 def test_no_english_sentence_is_left(speaking: Advisor, catalogs: Catalogs, made_up: Language, rule_id: str) -> None:
     say = catalogs.speaker(made_up)

@@ -40,6 +40,7 @@ def steps(advisor: Advisor, name: str, count: int) -> int:
     return made
 
 
+@pytest.mark.repeats(3)
 @pytest.mark.parametrize("name", sorted(SHAPES))
 def test_the_work_grows_with_the_lines(plain_advisor: Advisor, name: str) -> None:
     answer(plain_advisor, name, FEW)  # caches of the process

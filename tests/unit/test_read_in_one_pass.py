@@ -19,7 +19,7 @@ from tests.rules.test_cases import SERVICES
 from tests.unit.test_actions import ENCODER
 from tests.unit.test_read import corpus_resources
 
-pytestmark = pytest.mark.repeats(3)
+pytestmark = pytest.mark.repeats(8)
 
 BY_HOOK = {service.hook.format(namespace="org.example"): service for service in SERVICES.values()}
 MUTANTS_OF_EACH = 12
