@@ -24,7 +24,7 @@ from cds_service.core.changes import (
 )
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.finding_ids import finding_ids
-from cds_service.core.folding import MOST_CAUSES, MOST_TRIED, Found, folded
+from cds_service.core.folding import MOST_TRIED, Found, folded
 from cds_service.core.rules import INFO, WARNING, Evidence, Finding, Fix, Rule, Verdict, rule
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import report_of
@@ -347,7 +347,7 @@ def test_of_two_rules_with_one_fix_the_louder_keeps_the_card() -> None:
         assert rules_of(folded(found_in(case, *rules), case)) == [("loud", "quiet")]
 
 
-@pytest.mark.parametrize(("weaker", "is_folded"), [(MOST_CAUSES - 1, True), (MOST_CAUSES, False)])
+@pytest.mark.parametrize(("weaker", "is_folded"), [(23, True), (24, False)])
 def test_the_strongest_findings_at_a_record_may_repair_another(weaker: int, is_folded: bool) -> None:
     """Of many at one record, 24 are looked at: the one that repairs it is the weakest here."""
     case = case_of(line(1, "A0001", 130))
