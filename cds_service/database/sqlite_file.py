@@ -16,6 +16,9 @@ from urllib.parse import quote
 _CHECK_SECONDS = 60.0
 _CHECK_PART = 200
 
+# Pause before a locked file is tried again, in seconds.
+_LOCKED_SECONDS = 0.005
+
 # Key of the files that a connection has open, in its `info`.
 FILES = "files"
 
@@ -46,10 +49,33 @@ def set_up(connection: sqlite3.Connection, path: str, lock_milliseconds: int, is
     connection.isolation_level = None
     synchronous = "FULL" if is_durable else "NORMAL"
     settings = (f"busy_timeout={lock_milliseconds}", "journal_mode=WAL", f"synchronous={synchronous}")
+    end = time.monotonic() + lock_milliseconds / 1000
     for pragma in (*settings, "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the log
+        _execute(connection, f"PRAGMA {pragma}", end)
+    _execute(connection, "SELECT count(*) FROM sqlite_master", end)  # opens the log
     return identity(path)
+
+
+def _execute(connection: sqlite3.Connection, statement: str, end: float) -> None:
+    """Execute a statement, again while the file is locked and until `end`, a `time.monotonic()` value.
+
+    Where several connections turn a new file to write-ahead logging at once, SQLite lets one of them wait and refuses
+    the others at once.
+    """
+    while True:
+        try:
+            connection.execute(statement).fetchone()
+        except sqlite3.OperationalError as error:
+            if not _is_locked(error) or time.monotonic() >= end:
+                raise
+            time.sleep(_LOCKED_SECONDS)
+        else:
+            return
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    """True if another connection holds the file."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 class FileCheck:

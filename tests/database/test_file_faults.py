@@ -20,7 +20,7 @@ from cds_service.cli.main import main
 from cds_service.database import connections
 from cds_service.database.connections import Database
 from cds_service.database.outage import QUIET_SECONDS, Outage
-from cds_service.database.sqlite_file import FileReplaced
+from cds_service.database.sqlite_file import FileReplaced, set_up
 from cds_service.database.store import AuditActor, Store
 from cds_service.errors import StoreUnavailable
 from tests.database.test_outages import FIRST_SECONDS, FLAGGED, LATER_SECONDS, advice, feedback, ready
@@ -260,3 +260,44 @@ def test_a_health_check_leaves_no_row(tmp_path: Path) -> None:
 def count(path: Path, table: str) -> int:
     with closing(sqlite3.connect(path)) as connection:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+class Refusing(sqlite3.Connection):
+    """A connection that refuses to change the journal's mode, as SQLite may while others change it too."""
+
+    refusals = 0
+    code = sqlite3.SQLITE_BUSY
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        if "journal_mode" in statement and self.refusals:
+            self.refusals -= 1
+            error = sqlite3.OperationalError("refused")
+            error.sqlite_errorcode = self.code
+            raise error
+        return super().execute(statement, *parameters)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "code", "left"),
+    [(3, sqlite3.SQLITE_BUSY, 0), (3, sqlite3.SQLITE_BUSY_SNAPSHOT, 0), (3, sqlite3.SQLITE_READONLY, 2)],
+)
+def test_a_new_file_that_others_set_up_is_tried_again(tmp_path: Path, refusals: int, code: int, left: int) -> None:
+    path = tmp_path / "new.sqlite3"
+    with closing(sqlite3.connect(path, factory=Refusing)) as connection:
+        connection.refusals, connection.code = refusals, code
+        if left:
+            with pytest.raises(sqlite3.OperationalError, match="refused"):
+                set_up(connection, str(path), 4_000, is_durable=True)
+        else:
+            set_up(connection, str(path), 4_000, is_durable=True)
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.refusals == left
+
+
+def test_a_file_that_stays_locked_is_given_up_after_the_time_for_locks(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite3"
+    with closing(sqlite3.connect(path, factory=Refusing)) as connection:
+        connection.refusals = 1_000_000
+        with pytest.raises(sqlite3.OperationalError, match="refused"):
+            set_up(connection, str(path), 20, is_durable=True)
+        assert 1 < 1_000_000 - connection.refusals < 10
