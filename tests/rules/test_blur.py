@@ -52,11 +52,10 @@ def advice(answer: Answer) -> set[tuple[str, ...]]:
     return found
 
 
-# In these cases a record holds back what is true without it: by a code without a system, by a modifier whose meaning
-# hangs on the payer, by a study whose code hangs on payer and drug. Once that record is not understood at all, what was
-# found before, or was open, is said of the line beside it, as the record has it.
+# In these cases one line holds back the fix of the line beside it: by a code without a system, or by a modifier whose
+# meaning hangs on the payer. Once it is not understood at all, what was found before, or was open, is fixed in the
+# other line, as the record has it.
 HELD_BACK = frozenset({
-    "add-on-without-primary: neither the payer nor the drug is understood, and only both together ask for C8930",
     "add-on-modifier: one of two add-ons has no code system",
     "contrast-not-supported: one of the lines has no code system",
     "pair-conflict: a removed add-on has no code system",

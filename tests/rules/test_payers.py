@@ -8,6 +8,8 @@ from cds_service.core.case import Case, Coverage, Line, Origin
 from cds_service.core.concepts import Code, Concept
 from cds_service.core.lazy_records import Records
 from cds_service.core.site import Payer, Site
+from cds_service.review.advisor import Advisor
+from hooks.coding.questions import WHO_PAYS
 from hooks.coding.setting_and_payer import (
     SOPT,
     is_outside_opps,
@@ -20,6 +22,7 @@ from hooks.coding.setting_and_payer import (
     unresolved_coverages,
     with_payer,
 )
+from tests.rules.test_cases import advise, findings, not_checked
 
 HERE = Origin("record", "Record/1")
 
@@ -232,3 +235,20 @@ def test_hospital_codes_are_for_medicare_under_opps_and_as_the_site_says(
 )
 def test_the_setting_is(lines: list[Line], setting: str) -> None:
     assert setting_of_lines(lines) == setting
+
+
+def test_a_payer_and_a_drug_that_are_not_understood_are_read_together(advisor: Advisor) -> None:
+    """Only Medicare asks for C8930 in place of 93351, and only where contrast was given."""
+    rule_id = "add-on-without-primary"
+    case = {"institutional": "93320, Q9957x2", "done": ["93351"], "given": ["Definity 1.3 mL"], "payer": "Medicare"}
+    (known,) = findings(advise(advisor, case), rule_id)
+    assert [str(each) for fix in known.fixes if fix.recommended for each in fix.changes] == ["add C8930"]
+    unclear = advise(advisor, {key: case[key] for key in case if key != "payer"} | {"given": ["RxNorm 9999999 1.3 mL"]})
+    assert findings(unclear, rule_id) == []
+    (undecided,) = not_checked(unclear, rule_id)
+    drug, payer = str(undecided.reason).split("; ")
+    assert drug.startswith("MedicationAdministration/given-5 carries code 9999999 of RxNorm")
+    assert drug.endswith("it may be Definity (Q9957)")
+    assert payer.startswith("Claim/claim-institutional item 1 names Coverage/coverage, which was not sent")
+    assert payer.endswith("it may be fee-for-service Medicare")
+    assert undecided.question == WHO_PAYS
