@@ -334,7 +334,8 @@ def assert_unmarked(content: bytes) -> None:
 
 def test_nothing_of_the_patient_is_seen_anywhere(database_url: str, tmp_path: Path, faulty: dict[str, str]) -> None:
     settings = {"CDS_DATABASE_URL": database_url, "CDS_KEEP_COMMENTS": "false", "CDS_MAX_BODY_BYTES": "1000000"}
-    CliRunner().invoke(main, ["database", "upgrade"], env={"CDS_DATABASE_URL": database_url})
+    upgraded = CliRunner().invoke(main, ["database", "upgrade"], env={"CDS_DATABASE_URL": database_url})
+    assert upgraded.exit_code == 0, upgraded.output
     with running(tmp_path, workers=2, **settings) as service:
         cards: list[Any] = []
         faults: list[str] = []
@@ -367,7 +368,8 @@ def test_nothing_of_the_patient_is_seen_anywhere(database_url: str, tmp_path: Pa
 
 
 def test_a_fault_of_the_database_does_not_repeat_what_it_was_given(database_url: str, tmp_path: Path) -> None:
-    CliRunner().invoke(main, ["database", "upgrade"], env={"CDS_DATABASE_URL": database_url})
+    upgraded = CliRunner().invoke(main, ["database", "upgrade"], env={"CDS_DATABASE_URL": database_url})
+    assert upgraded.exit_code == 0, upgraded.output
     engine = create(Settings(database_url=database_url).database_url)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE feedback_comments"))
