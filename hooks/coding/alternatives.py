@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
-from cds_service.core.alternatives import UNPARSED, Alternative, Asked, Readings, Unclear, reading
+from cds_service.core.alternatives import UNPARSED, Alternative, Asked, Readings, reading
 from cds_service.core.case import (
     ANY_DIAGNOSIS,
     Administration,
@@ -29,7 +29,7 @@ from cds_service.core.case import (
 )
 from cds_service.core.concepts import BILLING, NDC, NO_SYSTEM, RXNORM, Code, Concept
 from cds_service.core.notation import codes_without_modifiers
-from cds_service.languages.worded import Worded, worded
+from cds_service.languages.worded import worded
 from hooks.codes.tables import ADD_ONS, DOCUMENTATION, MODIFIERS, PRODUCTS, STUDIES
 from hooks.coding.claims import DISTINCT_SERVICE
 from hooks.coding.lines import relevant_lines
@@ -38,6 +38,7 @@ from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS
 from hooks.coding.stress_drugs import is_stress_drug
 from hooks.coding.studies import records_of_echo
 from hooks.coding.unclear import (
+    it_may_be,
     procedures_with_unclear_use,
     records_with_unclear_diagnosis,
     unclear_administrations,
@@ -96,11 +97,7 @@ READINGS = Readings(unclear_records, alternatives, if_it_matters=lambda case: tu
 
 def _may_be(kind: str, name: str) -> Callable[[Any], str]:
     """The reason for a record of a kind and the name of its other reading."""
-    return lambda record: _it_may_be(unclear_of(record, record.concept, kind), name)
-
-
-def _it_may_be(unclear: Unclear, name: str) -> Worded:
-    return worded("{record}: it may be {name}", record=unclear.words, name=name)
+    return lambda record: it_may_be(unclear_of(record, record.concept, kind), name)
 
 
 def _distinct(records: Iterable[RecordT]) -> list[RecordT]:
@@ -251,7 +248,7 @@ def _materials(case: Case) -> Iterator[Alternative]:
 
 def _used_may_be(case: Case, name: str, procedure: Procedure) -> str:
     used = next(each for each in procedure.used if not is_understood("drug", each, case))
-    return _it_may_be(unclear_of(procedure, used, "material"), name)
+    return it_may_be(unclear_of(procedure, used, "material"), name)
 
 
 def _with_used(concept: Concept, procedure: Procedure) -> Procedure:
@@ -296,7 +293,7 @@ def _with_units(units: Decimal, line: Line) -> Line:
 
 
 def _modifier_may_be(modifier: str, line: Line) -> str:
-    return _it_may_be(unclear_modifiers(line), modifier)
+    return it_may_be(unclear_modifiers(line), modifier)
 
 
 def _with_modifier(modifier: str, line: Line) -> Line:

@@ -288,6 +288,11 @@ def unclear_payers(case: Case) -> list[Unclear]:
     return found
 
 
+def it_may_be(unclear: Unclear, name: str) -> Worded:
+    """The reason for another reading of what is unclear, by the name of that reading."""
+    return worded("{record}: it may be {name}", record=unclear.words, name=name)
+
+
 def _short(written: str) -> str:
     """A reference to a coverage; an identifier may be a member's number, which no text repeats."""
     is_reference = written.startswith(("Coverage/", "#", "urn:uuid:"))

@@ -13,7 +13,7 @@ from cds_service.languages.worded import joined, worded
 from hooks.coding.other_days import other_days
 from hooks.coding.questions import WHO_PAYS
 from hooks.coding.setting_and_payer import with_payer
-from hooks.coding.unclear import unclear_payers
+from hooks.coding.unclear import it_may_be, unclear_payers
 
 
 def of_whole_case(case: Case) -> Iterator[Alternative]:
@@ -38,6 +38,6 @@ def _payers(case: Case) -> Iterator[Alternative]:
     unclear = unclear_payers(case)
     for medicare in (True, False) if unclear else ():
         name = worded("fee-for-service Medicare") if medicare else worded("another payer than Medicare")
-        reason = worded("{record}: it may be {name}", record=unclear[0].words, name=name)
+        reason = it_may_be(unclear[0], name)
         make = partial(with_payer, case, medicare=medicare)
         yield Alternative(reason, make, unclear[0].records[0], question=WHO_PAYS)

@@ -109,18 +109,13 @@ def _nothing_leaks(folders: dict[str, Path], proxy: Double) -> Iterator[None]:
     assert proxy.asked == []
 
 
-def _call(service: str, request: Json) -> Json:
+def _timed_call(service: str, request: Json) -> Json:
+    started = time.monotonic()
     answer = call(service, request)
+    assert time.monotonic() - started < SECONDS + MARGIN
     said = json.dumps(about_echo(answer))
     assert FHIR_TOKEN not in said
     assert PATIENT not in said
-    return answer
-
-
-def _timed_call(hasty: str, request: Json) -> Json:
-    started = time.monotonic()
-    answer = _call(hasty, request)
-    assert time.monotonic() - started < SECONDS + MARGIN
     return answer
 
 
@@ -268,7 +263,7 @@ def _fault_named(answer: Json, double: Double) -> str:
 @pytest.mark.parametrize("name", LASTING)
 def test_a_fault_is_named_and_the_rest_is_said(calm: str, double: Double, name: str) -> None:
     double.replies[TYPE], reason = LASTING[name]
-    assert reason in _fault_named(_call(calm, REQUEST | access(double.address)), double)
+    assert reason in _fault_named(_timed_call(calm, REQUEST | access(double.address)), double)
 
 
 SLOW: dict[str, Reply] = {
@@ -287,10 +282,10 @@ def test_a_server_that_takes_too_long_is_named_in_time(hasty: str, double: Doubl
 def test_nobody_is_followed_elsewhere(calm: str, double: Double, status: int) -> None:
     with running_double() as elsewhere:
         double.replies[TYPE] = body(b"", status, Location=f"{elsewhere.address}/{TYPE}?patient=1")
-        answer = _call(calm, REQUEST | access(double.address))
+        answer = _timed_call(calm, REQUEST | access(double.address))
         assert elsewhere.asked == []
         double.replies[TYPE] = resource(searchset([], next_page=f"{elsewhere.address}/{TYPE}?page=2"))
-        paged = _call(calm, REQUEST | access(double.address))
+        paged = _timed_call(calm, REQUEST | access(double.address))
         assert elsewhere.asked == []
     assert warnings(answer) == {PLACE: f"the FHIR server responded with {status}"}
     host = elsewhere.address.removeprefix("http://").removesuffix("/fhir")
@@ -405,7 +400,7 @@ def test_a_request_that_is_not_in_utf_8(calm: str) -> None:
 )
 def test_a_fault_that_passes_is_not_noticed(calm: str, double: Double, fault: Reply) -> None:
     double.replies[TYPE] = in_turn(fault, resource(searchset([GIVEN])))
-    answer = _call(calm, REQUEST | access(double.address))
+    answer = _timed_call(calm, REQUEST | access(double.address))
     assert warnings(answer) == {}
     assert RULE in warned(answer)
     assert len(double.asked) == 2
@@ -414,7 +409,7 @@ def test_a_fault_that_passes_is_not_noticed(calm: str, double: Double, fault: Re
 @pytest.mark.parametrize("status", [400, 422, 501])
 def test_a_search_by_date_that_is_refused_is_asked_without_dates(calm: str, double: Double, status: int) -> None:
     double.replies[TYPE] = in_turn(body(b"", status), resource(searchset([GIVEN])))
-    answer = _call(calm, REQUEST | access(double.address))
+    answer = _timed_call(calm, REQUEST | access(double.address))
     assert double.paths == [f"/fhir/{TYPE}?patient={PATIENT}{each}" for each in (f"&{DATES}&_count=200", "")]
     assert warnings(answer) == {}
     assert RULE in warned(answer)
@@ -423,13 +418,13 @@ def test_a_search_by_date_that_is_refused_is_asked_without_dates(calm: str, doub
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
 def test_a_fault_that_stays_is_not_asked_for_again(calm: str, double: Double, status: int) -> None:
     double.replies[TYPE] = body(b"", status)
-    _call(calm, REQUEST | access(double.address))
+    _timed_call(calm, REQUEST | access(double.address))
     assert len(double.asked) == 1
 
 
 def test_a_server_that_wants_to_be_left_alone_is(calm: str, double: Double) -> None:
     double.replies[TYPE] = body(b"", 503, Retry_After="60")
-    _call(calm, REQUEST | access(double.address))
+    _timed_call(calm, REQUEST | access(double.address))
     assert len(double.asked) == 1
 
 
@@ -437,14 +432,14 @@ def test_junk_is_asked_for_once(calm: str, double: Double) -> None:
     double.replies["ChargeItem"] = body(b"junk")
     context = {"userId": "Practitioner/dr", "patientId": PATIENT, "encounterId": "E1"}
     request = REQUEST | {"hook": "encounter-discharge", "context": context, "prefetch": {}}
-    answer = _call(calm, request | access(double.address))
+    answer = _timed_call(calm, request | access(double.address))
     assert answer["cards"] == []
     assert list(warnings(answer)) == ["fhirServer.chargeItems"]
     assert len(double.asked_of("ChargeItem")) == 1
     charge = REQUEST["context"]["draftCharges"]["entry"][0]["resource"]
     in_part = [charge | {"context": {"reference": "Encounter/E1"}}, UNAVAILABLE]
     double.replies["ChargeItem"] = resource(searchset(in_part))
-    _call(calm, request | access(double.address))
+    _timed_call(calm, request | access(double.address))
     assert len(double.asked_of("ChargeItem")) == 2
     assert len(double.asked_of(TYPE)) == 1, "the charge that came is looked into"
 
@@ -468,7 +463,7 @@ def test_a_next_page_in_any_spelling(calm: str, double: Double, link: str) -> No
     page = searchset([], next_page=link.format(base=double.address, upper=upper))
     answers = in_turn(resource(page), resource(searchset([GIVEN])))
     double.replies |= {TYPE: answers, "/fhir": answers}
-    answer = _call(calm, REQUEST | access(double.address))
+    answer = _timed_call(calm, REQUEST | access(double.address))
     assert warnings(answer) == {}
     assert RULE in warned(answer)
     assert len(double.asked) == 2
@@ -516,7 +511,7 @@ def test_the_usual_port_is_the_same_server() -> None:
 )
 def test_a_server_that_may_not_be_asked(calm: str, double: Double, address: str) -> None:
     origin = double.address.removeprefix("http://").removesuffix("/fhir")
-    answer = _call(calm, REQUEST | access(address.format(origin=origin)))
+    answer = _timed_call(calm, REQUEST | access(address.format(origin=origin)))
     assert warnings(answer) == {PLACE: "`fhirServer` is not an allowed FHIR server"}
     assert warned(answer) == ["add-on-repeated"]
     assert RULE in not_checked(answer)
@@ -547,7 +542,7 @@ def _reasons(advisor: Advisor, server: str) -> list[str]:
 
 @pytest.mark.parametrize("token", ["€", "line\nbreak"])
 def test_a_token_that_cannot_be_sent(calm: str, double: Double, token: str) -> None:
-    answer = _call(calm, REQUEST | access(double.address, token))
+    answer = _timed_call(calm, REQUEST | access(double.address, token))
     assert "the request to the FHIR server failed" in warnings(answer)[PLACE]
     assert token not in json.dumps(answer, ensure_ascii=False)
     assert double.asked == []
@@ -555,7 +550,7 @@ def test_a_token_that_cannot_be_sent(calm: str, double: Double, token: str) -> N
 
 def test_without_a_token_none_is_made_up(calm: str, double: Double) -> None:
     """A .netrc would fill in a password, of whoever runs the service."""
-    _call(calm, REQUEST | {"fhirServer": double.address})
+    _timed_call(calm, REQUEST | {"fhirServer": double.address})
     ((_, headers),) = double.asked
     assert "Authorization" not in headers
 
@@ -563,7 +558,7 @@ def test_without_a_token_none_is_made_up(calm: str, double: Double) -> None:
 def test_a_cookie_of_one_call_does_not_go_along_with_the_next(calm: str, double: Double) -> None:
     double.replies[TYPE] = resource(searchset([]), Set_Cookie="session=of-another-user; Path=/")
     for _ in range(2):
-        _call(calm, REQUEST | access(double.address))
+        _timed_call(calm, REQUEST | access(double.address))
     assert [headers.get("Cookie") for _, headers in double.asked] == [None, None]
 
 

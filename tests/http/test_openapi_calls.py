@@ -16,9 +16,8 @@ from schemathesis.config import (
 )
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from cds_service.app import create_app
-from cds_service.settings import Settings
 from cds_service.web.claim_files import EDI_TYPE, FORM_TYPE
+from tests.http.test_openapi import described_service
 from tests.support.edi import EdiClaim, edi, lines
 from tests.support.running import running
 
@@ -52,9 +51,7 @@ schemathesis.openapi.media_type(
     strategies.sampled_from(["93351, Q9957x2", "93350, 93352"]).map(lambda text: edi(EdiClaim(lines=lines(text)))),
 )
 
-api = schemathesis.openapi.from_dict(
-    create_app(Settings()).test_client().get("/openapi.json").get_json(), config=configured()
-)
+api = schemathesis.openapi.from_dict(described_service(), config=configured())
 
 
 @api.parametrize()
