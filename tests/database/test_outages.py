@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import requests
-from click.testing import CliRunner
 
-from cds_service.cli.main import main
 from cds_service.database.connections import PAUSE_SECONDS
 from tests.http.test_services import CLAIM_REVIEW, post
 from tests.support.notation import request_of
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.running import Service, eventually, running
+from tests.support.upgrades import upgrade
 
 FLAGGED = request_of({"lines": "93350, Q9957x2"})
 FEEDBACK = {"feedback": [{"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-03-02T15:04:05Z"}]}
@@ -29,8 +28,7 @@ LATER_SECONDS = 0.5
 
 def upgraded(server: PostgreSQL) -> str:
     url = server.new_database()
-    result = CliRunner().invoke(main, ["database", "upgrade"], env={"CDS_DATABASE_URL": url})
-    assert result.exit_code == 0, result.output
+    upgrade(url)
     return url
 
 
@@ -120,5 +118,5 @@ def test_a_postgresql_that_is_not_upgraded_says_what_to_run(tmp_path: Path, post
         assert (state["status"], state["database"]) == ("degraded", "outdated")
         assert "cds-service database upgrade" in state["hint"]
         assert "cds-service database upgrade" in service.log.read_text()
-        assert CliRunner().invoke(main, ["database", "upgrade"], env={"CDS_DATABASE_URL": url}).exit_code == 0
+        upgrade(url)
         assert_recovers(service)

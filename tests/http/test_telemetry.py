@@ -13,14 +13,12 @@ from typing import Any
 
 import pytest
 import requests
-from click.testing import CliRunner
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import select, text
 
 from cds_service.app import create_app
-from cds_service.cli.main import main
 from cds_service.database.connections import create
 from cds_service.database.schema import METADATA
 from cds_service.settings import Settings
@@ -29,6 +27,7 @@ from tests.http.test_services import CLAIM_REVIEW, ORDER_SIGN, post
 from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.notation import request_of
 from tests.support.running import Service, eventually, running
+from tests.support.upgrades import upgrade
 
 pytestmark = pytest.mark.repeats(3)
 
@@ -334,8 +333,7 @@ def assert_unmarked(content: bytes) -> None:
 
 def test_nothing_of_the_patient_is_seen_anywhere(database_url: str, tmp_path: Path, faulty: dict[str, str]) -> None:
     settings = {"CDS_DATABASE_URL": database_url, "CDS_KEEP_COMMENTS": "false", "CDS_MAX_BODY_BYTES": "1000000"}
-    upgraded = CliRunner().invoke(main, ["database", "upgrade"], env={"CDS_DATABASE_URL": database_url})
-    assert upgraded.exit_code == 0, upgraded.output
+    upgrade(database_url)
     with running(tmp_path, workers=2, **settings) as service:
         cards: list[Any] = []
         faults: list[str] = []
@@ -368,8 +366,7 @@ def test_nothing_of_the_patient_is_seen_anywhere(database_url: str, tmp_path: Pa
 
 
 def test_a_fault_of_the_database_does_not_repeat_what_it_was_given(database_url: str, tmp_path: Path) -> None:
-    upgraded = CliRunner().invoke(main, ["database", "upgrade"], env={"CDS_DATABASE_URL": database_url})
-    assert upgraded.exit_code == 0, upgraded.output
+    upgrade(database_url)
     engine = create(Settings(database_url=database_url).database_url)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE feedback_comments"))
