@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.cli import examples
-from cds_service.database.connections import UPGRADE, create
+from cds_service.database.connections import COMMAND_CONNECT_SECONDS, UPGRADE, create
 from cds_service.database.store import purge as remove_older
 from cds_service.errors import ServiceError
 from cds_service.settings import Settings, load_settings
@@ -79,7 +79,7 @@ def _connection() -> Iterator[Connection]:
     """A transaction for one command; errors are reported in one line, without the database URL."""
     from alembic.util import CommandError  # noqa: PLC0415
 
-    engine = create(_settings().database_url)
+    engine = create(_settings().database_url, connect_seconds=COMMAND_CONNECT_SECONDS)
     try:
         with engine.begin() as connection:
             yield connection

@@ -35,8 +35,11 @@ _LOCK_MILLISECONDS = 4000
 _STATEMENT_MILLISECONDS = 5000
 
 # Timeouts for a connection (PostgreSQL's minimum) and for a piece of work, in seconds.
-_CONNECT_SECONDS = 2
+CONNECT_SECONDS = 2
 WORK_SECONDS = 6.0
+
+# Timeout for the connection of a command, in seconds: an operator waits rather than start again.
+COMMAND_CONNECT_SECONDS = 15
 
 # Timeout of a health check, in seconds; shorter than that of a probe.
 _HEALTH_SECONDS = 0.8
@@ -90,7 +93,7 @@ class Database:
         address = make_url(url)
         is_file = address.get_backend_name() == "sqlite"
         connections = 2 if is_file else connections
-        self.engine = create(url, is_durable, pool_size=connections, max_overflow=0, pool_timeout=_CONNECT_SECONDS)
+        self.engine = create(url, is_durable, pool_size=connections, max_overflow=0, pool_timeout=CONNECT_SECONDS)
         self._fresh = create(url, is_durable, poolclass=NullPool) if is_file else self.engine
         self._path = str(address.database) if is_file else ""
         self._file = FileCheck(self._path) if is_file else None
@@ -313,9 +316,10 @@ class _CircuitBreaker:
 # --- engines --------------------------------------------------------------------------------------------------------
 
 
-def create(url: str, is_durable: bool = True, **options: Any) -> Engine:
+def create(url: str, is_durable: bool = True, connect_seconds: int = CONNECT_SECONDS, **options: Any) -> Engine:
     """An engine with serialized writes and, if `is_durable`, commits that are flushed to disk."""
-    engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_arguments(url, is_durable), **options)
+    arguments = _connect_arguments(url, is_durable, connect_seconds)
+    engine = create_engine(url, pool_pre_ping=True, connect_args=arguments, **options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", _create_private_file)
         event.listen(engine, "connect", partial(_set_up_sqlite, is_durable, str(engine.url.database)))
@@ -323,13 +327,13 @@ def create(url: str, is_durable: bool = True, **options: Any) -> Engine:
     return engine
 
 
-def _connect_arguments(url: str, is_durable: bool) -> dict[str, Any]:
+def _connect_arguments(url: str, is_durable: bool, connect_seconds: int) -> dict[str, Any]:
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         return {}
     limits = f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
     limits += "" if is_durable else " -c synchronous_commit=off"
-    defaults = {"connect_timeout": _CONNECT_SECONDS, "application_name": "contrast-echo-cds", "options": limits}
+    defaults = {"connect_timeout": connect_seconds, "application_name": "contrast-echo-cds", "options": limits}
     return {name: value for name, value in defaults.items() if name not in address.query}
 
 

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from cds_service.database.connections import PAUSE_SECONDS
+from cds_service.database.connections import CONNECT_SECONDS, PAUSE_SECONDS
 from tests.http.test_services import CLAIM_REVIEW, post
 from tests.support.notation import request_of
 from tests.support.postgresql import PostgreSQL, running_postgresql
@@ -98,6 +99,16 @@ def test_a_postgresql_that_freezes_and_thaws(tmp_path: Path) -> None:
         with server.frozen():
             assert_advice_without_database(service)
         assert_recovers(service)
+
+
+def test_a_command_waits_longer_for_a_connection_than_a_call() -> None:
+    with running_postgresql() as server, ThreadPoolExecutor(1) as operator:
+        url = server.new_database()
+        with server.frozen():
+            upgraded = operator.submit(upgrade, url)
+            with pytest.raises(TimeoutError):
+                upgraded.result(timeout=CONNECT_SECONDS + 1)
+        upgraded.result(timeout=30)
 
 
 def test_a_postgresql_that_is_stopped(tmp_path: Path) -> None:
