@@ -19,7 +19,7 @@ PEER_VENV := .venv-peer
 # Spark is large, so it has an environment of its own too; it needs Java 17 or newer.
 SPARK_VENV := .venv-spark
 
-.PHONY: help docs messages screenshot install run image test test-rest fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code mutants mutants-all conformance lint format lock clean
+.PHONY: help docs messages screenshot install run image test test-rest test-order fuzz soak test-spark test-image image-tools java browser bench bench-peer bench-audit blur every-code mutants mutants-all conformance lint format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,10 @@ test: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the tests: of laws th
 
 test-rest: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the tests with the other examples, and those that look at everything
 	$(TESTED) --examples rest
+
+SEEDS ?= 1 2 3 4 5 6 7 8 9 10
+test-order: $(VENV)/.dev $(FHIR_VENV)/.installed browser  ## run the tests of `make test` in an order of each of SEEDS; four minutes each
+	for seed in $(SEEDS); do $(TESTED) --examples some -p randomly --randomly-seed=$$seed || exit 1; done
 
 BASE ?= python:3.11-slim-bookworm
 IMAGE ?= contrast-echo-cds
@@ -67,10 +71,10 @@ mutants-all: $(VENV)/.dev  ## judge every such change: some hours
 	$(BIN)/python -m tests.mutants --all $(MUTANTS)
 
 test-spark: $(SPARK_VENV)/.installed java  ## compare the audit on Spark with the embedded one
-	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts=-ra tests/audit/spark
+	$(SPARK_VENV)/bin/python -m pytest --override-ini addopts="-ra -p no:randomly" tests/audit/spark
 
 test-image: $(VENV)/.dev image-tools  ## build the image on Debian, run it without rights, send it the samples; some two minutes, as root
-	$(BIN)/python -m pytest --override-ini addopts=-ra tests/image
+	$(BIN)/python -m pytest --override-ini addopts="-ra -p no:randomly" tests/image
 
 image-tools:  ## install Debian's tools for images, as root and where they are missing
 	@for name in mmdebstrap buildah podman runc; do command -v $$name >/dev/null || missing=1; done; test -z "$$missing" && exit 0; \

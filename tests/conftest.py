@@ -21,6 +21,7 @@ from cds_service.wiring import create_advisor
 from tests.browser.chromium import CHROMIUM, launched
 from tests.support import mcd_articles
 from tests.support.ehr import FHIR_TOKEN, load_corpus
+from tests.support.environment import is_setting
 from tests.support.examples import CHOICES, divided, is_left_out
 from tests.support.fhir_server.server import FhirServer, running_server
 from tests.support.postgresql import PostgreSQL, running_postgresql
@@ -28,7 +29,7 @@ from tests.support.running import ROOT, Service, running
 
 # No setting of whoever runs the tests reaches them. Who may call is shown by tests of its own; all others call from
 # this machine. Services that the tests start keep what they compile: there are hundreds of them.
-for name in [name for name in os.environ if name.startswith("CDS_")]:
+for name in filter(is_setting, list(os.environ)):
     del os.environ[name]
 os.environ["CDS_MODE"] = "development"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

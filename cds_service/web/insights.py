@@ -149,8 +149,13 @@ def _filters(rules: set[str], services: set[str]) -> Filters:
         raise BadRequest("`rule`: expected the id of a rule", "rule")
     if service and service not in services:
         raise BadRequest("`service`: expected the id of a service", "service")
-    today = datetime.now(UTC).date()
-    return Filters(today - timedelta(weeks=_weeks()) + timedelta(days=1), today, service, rule)
+    last = today()
+    return Filters(last - timedelta(weeks=_weeks()) + timedelta(days=1), last, service, rule)
+
+
+def today() -> date:
+    """The last day that is counted."""
+    return datetime.now(UTC).date()
 
 
 def _weeks() -> int:

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from typing import Literal
 
-from cds_service.core.case import Administration, Case, Line, Order, Procedure, Record, cached_fact
+from cds_service.core.case import Administration, Case, Order, Procedure, Record, cached_fact
 from cds_service.core.concepts import Concept
 from cds_service.core.notation import counted_units
 from cds_service.core.rules import Evidence
@@ -17,9 +17,10 @@ from hooks.codes.tables import CODES
 from hooks.coding.contrast_words import agent_name, not_performed, shown_by
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
-from hooks.coding.products import BY_SUPPLY_CODE, Agent, agent_in, agent_ml, current_products, is_supply
+from hooks.coding.products import BY_SUPPLY_CODE, Agent, agent_in, agent_ml, current_products
 from hooks.coding.studies import Study, codes_ordered, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast, names_study
+from hooks.coding.study_group import is_agent
 from hooks.coding.unclear import shifted_day
 
 Given = Literal["yes", "no", "unknown", "contradicted"]
@@ -377,12 +378,17 @@ def _will_bill_hospital_code(study: Study, done: set[str], case: Case) -> bool:
 
 
 def ambiguous_agents(study: Study) -> tuple[Record, ...]:
-    """Administrations and supplies that may belong to this study or to another one of the day."""
-    return tuple(
-        each
-        for each in study.ambiguous
-        if isinstance(each, Administration | Order) or (isinstance(each, Line) and is_supply(each.code))
-    )
+    """Administrations, orders and supplies of an agent that may belong to this study or to another one of the day."""
+    return tuple(filter(is_agent, study.ambiguous))
+
+
+def ambiguous_contrast(study: Study) -> tuple[Record, ...]:
+    """Records that show contrast and may belong to this study or to another one of the day."""
+    return tuple(each for each in study.ambiguous if is_agent(each) or names_contrast(each) or _says_contrast(each))
+
+
+def _says_contrast(record: Record) -> bool:
+    return isinstance(record, Procedure) and _shows_contrast_in_words(record)
 
 
 def has_contrast_add_on(study: Study) -> bool:

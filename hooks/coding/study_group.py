@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from datetime import date
 
-from cds_service.core.case import Line, Order, Procedure, Record
+from cds_service.core.case import Administration, Line, Order, Procedure, Record
 from hooks.coding.practitioners import ByPractitioner, may_be_same_practitioner
+from hooks.coding.products import is_supply
 from hooks.coding.study_codes import CONTRAST_ADD_ON, Kind, names_contrast
 
 # References to these identify a record's study; others (an encounter, an account) do not.
@@ -200,3 +201,10 @@ def _day_rank(record: Record) -> int:
 def is_contrast_add_on(record: Record) -> bool:
     """True for a charge of the contrast add-on."""
     return isinstance(record, Line) and record.code == CONTRAST_ADD_ON
+
+
+def is_agent(record: Record) -> bool:
+    """True for an administration, an order or a supply of a contrast agent, of those that studies are made of."""
+    if isinstance(record, Order):
+        return record.kind == "medication"
+    return isinstance(record, Administration) or (isinstance(record, Line) and is_supply(record.code))

@@ -12,13 +12,12 @@ from itertools import islice
 from msgspec import structs
 
 from cds_service.core import work_limit
-from cds_service.core.case import Administration, Line, Order, Origin, Record
+from cds_service.core.case import Line, Order, Origin, Record
 from cds_service.core.union_find import DisjointSet
 from hooks.coding.lines import grouped
 from hooks.coding.practitioners import may_be_same_practitioner
-from hooks.coding.products import is_supply
 from hooks.coding.study_codes import Kind, meaning_of, study_kind
-from hooks.coding.study_group import STUDY_REFERENCES, Group, GroupIndex, GroupsByBiller, is_contrast_add_on
+from hooks.coding.study_group import STUDY_REFERENCES, Group, GroupIndex, GroupsByBiller, is_agent, is_contrast_add_on
 
 
 def _groups_of_performed(records: Iterable[Record]) -> list[Group]:
@@ -223,12 +222,10 @@ def _candidates(index: GroupIndex, record: Record) -> list[Group]:
     candidates = _prefer(candidates, lambda group: not _needs_stress(record) or group.kind == "stress")
     candidates = _prefer(candidates, lambda group: record.encounter in group.encounters)
     candidates = _prefer(candidates, lambda group: bool(record.performers & group.practitioners))
+    if not is_agent(record):
+        return candidates  # another add-on may be of any of them: each study may have its own
     candidates = _prefer(candidates, lambda group: group.has_contrast_add_on)
-    return _prefer(candidates, lambda group: not _is_agent(record) or group.names_contrast)
-
-
-def _is_agent(record: Record) -> bool:
-    return isinstance(record, Administration) or (isinstance(record, Line) and is_supply(record.code))
+    return _prefer(candidates, lambda group: group.names_contrast)
 
 
 def _prefer(candidates: list[Group], keep: Callable[[Group], bool]) -> list[Group]:

@@ -10,7 +10,7 @@ from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fi
 from cds_service.languages.worded import Worded, linked, worded
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import ADD_ONS, CROSSWALK, PRODUCTS
-from hooks.coding.contrast import ContrastUse, contrast_in, has_contrast_add_on
+from hooks.coding.contrast import ContrastUse, ambiguous_contrast, contrast_in, has_contrast_add_on
 from hooks.coding.fixes import (
     add_code,
     code_with_units,
@@ -98,7 +98,7 @@ def _includes_contrast(study: Study) -> bool:
 
 
 def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
-    if _is_medicare_hospital_study(study, case) and not (use.given == "unknown" and study.ambiguous):
+    if _is_medicare_hospital_study(study, case) and not (use.given == "unknown" and ambiguous_contrast(study)):
         lines = medicare_hospital_lines(study, case)
         because = worded("{codes} on a Medicare hospital claim", codes=codes_of(lines))
         yield Passed(left_to, "hospital-contrast-code", because, lines)
@@ -117,7 +117,7 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
         note = worded("Contrast is named in free text only, which does not support a suggested charge.")
         question = _question(study, use.hints, note)
         yield replace(question, question=was_contrast_given(study.day, case) if case.stage == "claim" else None)
-    elif study.ambiguous:
+    elif ambiguous_contrast(study):
         yield _undecided(study)
     elif use.given == "unknown" and case.stage == "claim":
         yield Undecided(
@@ -141,7 +141,7 @@ def _undecided(study: Study) -> Undecided:
     return Undecided(
         "studies",
         worded("contrast was given at one of several echo studies of the day; the record does not state which"),
-        tuple(Evidence(worded("may belong to one of several studies"), record) for record in study.ambiguous),
+        tuple(Evidence(worded("may belong to one of several studies"), record) for record in ambiguous_contrast(study)),
     )
 
 

@@ -17,18 +17,26 @@ verifies = pytest.mark.verifies
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of the specification in our own words; `not_applicable` says why it does not concern the service."""
+    """A sentence of the specification in our own words, and the names of the tests that show it.
+
+    `not_applicable` says why it does not concern the service.
+    """
 
     id: str
     level: str
     says: str
-    applies: bool = False
+    tests: tuple[str, ...] = ()
     not_applicable: str = ""
+
+    @property
+    def applies(self) -> bool:
+        return bool(self.tests)
 
 
 def sentences() -> tuple[Sentence, ...]:
     """Every sentence, in the order of the specification."""
-    return tuple(Sentence(**entry) for entry in yaml_files.read(Path(__file__).parent / "sentences.yaml"))
+    entries = yaml_files.read(Path(__file__).parent / "sentences.yaml")
+    return tuple(Sentence(**entry | {"tests": tuple(entry.get("tests", ()))}) for entry in entries)
 
 
 def named_by(item: pytest.Item) -> Iterator[str]:

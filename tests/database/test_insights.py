@@ -3,29 +3,32 @@
 import csv
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import requests
 
+from cds_service.app import create_app
 from cds_service.charts import Columns, columns, pareto, row_bar
 from cds_service.database import connections, migrate
 from cds_service.database.insights import Filters, Insights, Outcomes, gather, monday
+from cds_service.settings import Settings
 from tests.http.test_reference import page_of
 from tests.support.call_history import CLAIM_REVIEW, OWN, History, written
 from tests.support.running import running
 
 ADD_ON, SUPPLY = "contrast-add-on-missing", "contrast-supply-missing"
 ORDER_SIGN = "contrast-echo-order-sign"
+NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
 
 
 def last(weeks: int, service: str = "", rule: str = "") -> Filters:
-    today = datetime.now(UTC).date()
-    return Filters(today - timedelta(weeks=weeks), today, service, rule)
+    return Filters(NOW.date() - timedelta(weeks=weeks), NOW.date(), service, rule)
 
 
 @pytest.fixture
 def counted(database_url: str) -> Iterator[connections.Database]:
-    written(database_url)
+    written(database_url, NOW)
     opened = connections.Database(database_url)
     yield opened
     opened.close()
@@ -57,7 +60,7 @@ def test_a_week_begins_on_monday_and_none_is_left_out(counted: connections.Datab
     assert weeks
     assert all(week.weekday() == 0 for week in weeks)
     assert sum(each.cards for each in weeks.values()) == 6
-    assert weeks[monday(datetime.now(UTC).date() - timedelta(days=30))] == Outcomes(0, 1, 0)
+    assert weeks[monday(NOW.date() - timedelta(days=30))] == Outcomes(0, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +155,7 @@ def test_a_chart_is_a_drawing_with_texts_and_without_styles() -> None:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("insights")
     with running(folder) as started:
-        url = f"sqlite:///{started.database}"
-        written(url)
-        engine = connections.create(url)
-        with engine.begin() as connection:  # the first day of the 26 weeks that end today, and the day before
-            History(connection, datetime.now(UTC)).call(181, [ADD_ON])
-            History(connection, datetime.now(UTC)).call(182, [ADD_ON])
-        engine.dispose()
+        written(f"sqlite:///{started.database}")
         yield started.address
 
 
@@ -204,8 +201,19 @@ def test_csv(service: str) -> None:
 
 
 @pytest.mark.parametrize(("weeks", "cards"), [(4, 5), (12, 6), (26, 7), (52, 8)])
-def test_the_weeks_of_the_page_are_whole_and_end_today(service: str, weeks: int, cards: int) -> None:
-    _, *rows = table(service, f"/insights/cards.csv?weeks={weeks}")
+def test_the_weeks_of_the_page_are_whole_and_end_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weeks: int, cards: int
+) -> None:
+    url = f"sqlite:///{tmp_path}/x.sqlite3"
+    written(url, NOW)
+    engine = connections.create(url)
+    with engine.begin() as connection:  # the first day of the 26 weeks that end today, and the day before
+        History(connection, NOW).call(181, [ADD_ON])
+        History(connection, NOW).call(182, [ADD_ON])
+    engine.dispose()
+    monkeypatch.setattr("cds_service.web.insights.today", NOW.date)
+    response = create_app(Settings(database_url=url)).test_client().get(f"/insights/cards.csv?weeks={weeks}")
+    _, *rows = csv.reader(response.text.splitlines())
     assert sum(int(row[3]) for row in rows) == cards
 
 

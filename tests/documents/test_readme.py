@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.environment import without_settings
 from tests.support.running import ROOT, free_port
 
 LINES = 10
@@ -27,7 +28,7 @@ def test_production_in_ten_lines(tmp_path: Path) -> None:
     command.chmod(0o755)
     port = str(free_port())
     script = "\n".join(["set -eu", *lines[1:], "echo"]).replace(":8000", f":{port}")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    kept = without_settings(os.environ)
     variables = kept | {"PATH": f"{command.parent}:{kept['PATH']}", "PYTHONPATH": str(ROOT), "PORT": port}
     process = subprocess.Popen(
         ["bash", "-c", script], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, start_new_session=True

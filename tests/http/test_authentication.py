@@ -20,6 +20,7 @@ from cds_service.app import create_app
 from cds_service.auth.surfaces import surface_of
 from cds_service.settings import Settings
 from tests.conformance import verifies
+from tests.support.environment import without_settings
 from tests.support.forked import run_text
 from tests.support.notation import bundle, request_of
 from tests.support.running import Service, eventually, running
@@ -389,8 +390,7 @@ def test_a_database_that_is_down_leaves_advice_working(tmp_path: Path) -> None:
 
 
 def serve(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    return run_text("serve", "--port", "1", *arguments, **kept | environment)
+    return run_text("serve", "--port", "1", *arguments, **without_settings(os.environ) | environment)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_flags(advisor: Advisor, rule_id: str, case: dict[str, Any]) -> None:
     recommended = [str(each) for each in found[0].fixes if each.recommended]
     pinned = case.get("recommended")
     assert pinned is None or ([] if pinned == "nothing" else [pinned]) == recommended
-    assert {"remedies", "says"} & case.keys(), "a case says what the card asks for"
+    assert case.get("remedies") or case.get("says"), "a case says what the card asks for"
     assert case.get("says", "") in (card.summary if is_own else card.detail or "")
     notes = case.get("notes", "")
     assert notes in (card.detail or "") if isinstance(notes, str) else notes == [str(each) for each in found[0].notes]

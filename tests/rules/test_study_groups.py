@@ -232,6 +232,22 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "93350 by A, 93306 by B, 93320"},
         ["rest 2026-03-02: 93306 | 93320", "stress 2026-03-02: 93350 | 93320"],
     ),
+    "an add-on of any kind may be of the study without contrast": (
+        {"lines": "93350 for P1, 93351 for P2, 93352 for P1, 93320"},
+        ["stress 2026-03-02: 93350, 93352 | 93320", "stress 2026-03-02: 93351 | 93320"],
+    ),
+    "a second contrast add-on may be of the study without one": (
+        {"lines": "93350 for P1, 93350-76 for P2, 93352 for P1, 93352"},
+        ["stress 2026-03-02: 93350, 93352 | 93352", "stress 2026-03-02: 93350-76 | 93352"],
+    ),
+    "an agent goes with the contrast add-on": (
+        {"lines": "93350 for P1, 93350-76 for P2, 93352 for P1, Q9957x2", "given": ["Definity 1.3 mL"]},
+        ["stress 2026-03-02: 93350, 93352, Q9957x2, given Definity", "stress 2026-03-02: 93350-76"],
+    ),
+    "an add-on goes with its practitioner, where the other's is not known": (
+        {"lines": "93350 for P1 by A, 93350-76 for P2, 93352 by A"},
+        ["stress 2026-03-02: 93350, 93352", "stress 2026-03-02: 93350-76"],
+    ),
     "a supply without a day goes with the add-on": (
         {"lines": "Q9957x2 on 2026-03, 93352"},
         ["none 2026-03-02: 93352, Q9957x2"],

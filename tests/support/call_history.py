@@ -52,12 +52,12 @@ class History:
         self.connection.execute(FEEDBACK.insert(), row | rest)
 
 
-def written(url: str) -> None:
-    """A history for a database: twelve calls, and what became of seven cards."""
+def written(url: str, now: datetime | None = None) -> None:
+    """A history for a database, up to the time given or the present: twelve calls, and what became of seven cards."""
     engine = connections.create(url)
     with engine.begin() as connection:
         migrate.upgrade(connection)
-        tell(History(connection, datetime.now(UTC)))
+        tell(History(connection, now or datetime.now(UTC)))
     engine.dispose()
 
 

@@ -46,6 +46,14 @@ def test_equal_findings_are_numbered_and_the_order_of_evidence_does_not_matter(a
     assert finding_ids([(rule, replace(finding, fixes=()))]) != [one]
 
 
+def test_the_order_of_fixes_does_not_matter(advisor: Advisor) -> None:
+    found = answer(advisor, {"lines": "93352"}).review.findings
+    ((rule, finding), *_) = found
+    assert len(finding.fixes) > 1
+    turned = replace(finding, fixes=tuple(reversed(finding.fixes)))
+    assert finding_ids([(rule, turned)]) == finding_ids([(rule, finding)])
+
+
 @pytest.mark.parametrize("name", [None, "x" * 5000])
 def test_the_id_of_a_finding_does_not_depend_on_the_place_of_a_record_that_is_cited_by_it(
     advisor: Advisor, name: str | None

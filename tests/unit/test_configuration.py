@@ -15,9 +15,10 @@ from cds_service.auth import trial_keys
 from cds_service.cli.main import main
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings, load_settings, variable
+from tests.support.environment import is_setting
 from tests.support.running import ROOT
 
-HERE: dict[str, str | None] = {name: None for name in os.environ if name.startswith("CDS_")}
+HERE: dict[str, str | None] = dict.fromkeys(filter(is_setting, os.environ))
 
 
 def faults(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
@@ -249,3 +250,18 @@ def test_a_process_of_its_own_prints_no_traceback(folder: Path) -> None:
     assert "Traceback" not in result.stderr
     assert "CDS_FHIR_SERVERS: " in result.stderr
     assert "CDS_SITE_FILE: site.yaml: line 1: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["CDS_TABLES_DIR", "cds_tables_dir", "Cds_Database_Url", "DATABASE_URL", "database_url"]
+)
+def test_no_setting_of_whoever_runs_the_tests_reaches_them(name: str) -> None:
+    script = "import os, tests.conftest; print(*os.environ, sep='\\n')"
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin", name: "/nonexistent"},
+        capture_output=True,
+        check=True,
+    )
+    assert [each for each in result.stdout.decode().split() if is_setting(each)] == ["CDS_MODE"]
