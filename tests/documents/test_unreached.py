@@ -40,6 +40,8 @@ def in_a_test(body: str) -> str:
         "assert not any(each for each in found)",
         "assert [each for each in found if each] == []",
         "assert not [each for each in found if each]",
+        "left = [each for each in found if each]\nassert left == []",
+        "left = {each for each in found if each}\nassert not left",
         "seen = 0\nfor each in found:\n    assert each\n    seen += 1\nassert other",
         "if found:\n    assert other",
         "if found:\n    pass\nelse:\n    assert other",

@@ -12,7 +12,7 @@ An assert must be reached, or the test passes whatever the code does. The law, f
   that leaves early needs one too where asserts follow. Or, as for loops, a count is asserted afterwards.
 
 Expressions are compared as they are written: an assert on `report.cards` proves nothing of `cards = report.cards`.
-Not seen are helpers that are called in a loop, and lists that are bound to a name before they are compared with `[]`.
+Not seen are helpers that are called in a loop, and lists that are bound to a name more than once.
 """
 
 import ast
@@ -42,8 +42,22 @@ def unreached(text: str, known: Known = frozenset()) -> list[str]:
     tree = ast.parse(text)
     blocks = [tree.body, *(node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
     functions = [each for block in blocks for each in block if isinstance(each, _Function)]
+    for each in functions:
+        _note_filters(each)
     found = {fault for each in functions for fault in _in_block(each.body, known, [], "")}
     return [f"line {line}: {why}" for line, why in sorted(found)]
+
+
+def _note_filters(function: _Function) -> None:
+    """Note at each name in an assert the filter that it stands for, if it is bound once and to a filter."""
+    bound: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            bound.setdefault(node.targets[0].id, []).append(node.value)
+    for node in (node for each in ast.walk(function) if isinstance(each, ast.Assert) for node in ast.walk(each.test)):
+        values = bound.get(node.id, []) if isinstance(node, ast.Name) else []
+        if len(values) == 1 and isinstance(values[0], _Comprehension):
+            node.filter = values[0]  # type: ignore[attr-defined]
 
 
 @cache
@@ -282,9 +296,9 @@ def _idle_within(test: ast.expr, known: Known) -> str:
 def _gone_through(node: ast.AST) -> Iterator[ast.expr]:
     """The iterables of which a part of a condition says that all, or none, of their elements are so."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        said: ast.AST = node.operand
+        said: ast.AST = getattr(node.operand, "filter", node.operand)
     elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq) and _is_empty(node.comparators[0]):
-        said = node.left
+        said = getattr(node.left, "filter", node.left)
     else:
         said = node
     is_all = isinstance(said, ast.Call) and _text(said.func) in ({"all"} if said is node else {"any"})

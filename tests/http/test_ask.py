@@ -153,6 +153,7 @@ def test_a_correction_is_offered(server: str) -> None:
 def test_modifiers_are_linked(server: str, query: str, modifier: str | None) -> None:
     assert search(server, query).get("modifiers", [None]) == [modifier]
     links = page_of(get(server, f"/codes?q={query}")).links
+    assert links
     linked = {each for each in links if each.startswith("/modifiers/")}
     assert f"/modifiers/{modifier}" in linked if modifier else linked == set()
 

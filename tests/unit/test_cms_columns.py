@@ -135,6 +135,7 @@ def test_a_table_is_told_by_its_title_or_by_its_header() -> None:
         for kind, text in texts.items():
             for head in (text, f"{text}\r\n93350,1\r\n", f"{text}\n" * 3):
                 assert [each.kind for each in LAYOUTS.values() if each.recognizes(head)] == [kind]
+    assert LAYOUTS
     for kind, text in titles.items():
         told = [each.kind for each in LAYOUTS.values() if each.recognizes(f"Dear colleague,\nsee {text}\nYours")]
         assert told == [], f"a letter is no table: {kind}"

@@ -218,6 +218,7 @@ def test_every_source_is_judged_at_once(monkeypatch: pytest.MonkeyPatch, folder:
     ]
     missing = [each for each in beginnings if not any(line.startswith(each) for line in lines)]
     assert missing == [], lines
+    assert lines
     extra = [line for line in lines if not line.startswith(tuple(beginnings))]
     assert extra == []
     assert "secret" not in "".join(lines).replace("no longer secret", "")
