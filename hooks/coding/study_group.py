@@ -1,6 +1,6 @@
 """A group of records that belong to one study, and an index of groups."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from cds_service.core.case import Administration, Line, Order, Procedure, Record
@@ -17,8 +17,8 @@ _FLAGS = (
     "has_line",
     "has_procedure",
     "names_procedure",
-    "has_contrast_add_on",
     "names_contrast",
+    "has_agent",
 )
 
 
@@ -38,7 +38,7 @@ class Group:
         self.practitioners = frozenset[str]()
         self.encounters: set[str] = set()
         self.has_draft_order = self.has_line = self.has_procedure = self.names_procedure = False
-        self.has_contrast_add_on = self.names_contrast = False
+        self.names_contrast = self.has_agent = False
         for record in records:
             self.add(record)
 
@@ -57,8 +57,8 @@ class Group:
         self.has_line |= isinstance(record, Line)
         self.has_procedure |= isinstance(record, Procedure)
         self.names_procedure |= _names_procedure(record)
-        self.has_contrast_add_on |= is_contrast_add_on(record)
         self.names_contrast |= names_contrast(record)
+        self.has_agent |= is_agent(record) and not _is_withheld(record)
 
     def absorb(self, other: "Group") -> None:
         """Add the records of another group, of which nothing is derived again: a call may merge hundreds."""
@@ -78,6 +78,12 @@ class Group:
         return self.best_day[1] if self.best_day else None
 
     @property
+    def part(self) -> str:
+        """What its charges say of the part of the study that they are for, if all say the same; see `_part`."""
+        parts = {_part(record) for record in self.records if isinstance(record, Line)}
+        return parts.pop() if len(parts) == 1 else ""
+
+    @property
     def is_linked(self) -> bool:
         """True if its charges refer to a procedure, on record or not; it is then a separate study."""
         return self.has_line and (self.has_procedure or self.names_procedure)
@@ -92,6 +98,9 @@ class GroupsByBiller:
     def __init__(self) -> None:
         self._billers: dict[Group, frozenset[str]] = {}
         self._by_biller: ByPractitioner[Group] | None = None
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._billers)
 
     def note(self, group: Group) -> None:
         """Note a group, or the practitioners that it has got since."""
@@ -112,7 +121,11 @@ class GroupsByBiller:
 
 
 def _billed_as(record: Record, groups: GroupsByBiller | None) -> Iterable[Group]:
-    return groups.that_may_take(record) if groups else ()
+    """The groups that may take a record; for an agent all, where none is of whoever gave or supplied it."""
+    if not groups:
+        return ()
+    found = list(groups.that_may_take(record))
+    return found if found or not is_agent(record) else groups
 
 
 class GroupIndex:
@@ -130,6 +143,9 @@ class GroupIndex:
         self._with_draft_order: list[Group] = []
         for group in groups:
             self.add_group(group)
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._number)
 
     def add_group(self, group: Group) -> None:
         """Add a group."""
@@ -187,6 +203,13 @@ class GroupIndex:
         return sorted(groups, key=self._number.__getitem__)
 
 
+def _part(line: Line) -> str:
+    """The component that a charge is for, 26 or TC; else the type of its claim, which says as much: a practitioner's or
+    a hospital's.
+    """
+    return next((each for each in ("26", "TC") if each in line.modifiers), line.claim_type)
+
+
 def _names_procedure(record: Record) -> bool:
     return isinstance(record, Line) and any(link.startswith("Procedure/") for link in record.links)
 
@@ -201,6 +224,10 @@ def _day_rank(record: Record) -> int:
 def is_contrast_add_on(record: Record) -> bool:
     """True for a charge of the contrast add-on."""
     return isinstance(record, Line) and record.code == CONTRAST_ADD_ON
+
+
+def _is_withheld(record: Record) -> bool:
+    return isinstance(record, Administration) and record.status == "not given"
 
 
 def is_agent(record: Record) -> bool:

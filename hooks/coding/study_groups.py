@@ -95,7 +95,7 @@ def _merge_same_day(similar: Sequence[Group]) -> list[Group]:
     groups += [group for group in similar if not group.practitioners]
     distinct = [group for group in groups if group.billers or group.is_linked]
     are_distinct = len(distinct) > 1 and not all(
-        may_be_same_practitioner(one.billers, other.billers) and not (one.is_linked and other.is_linked)
+        _may_bill_one_study(one, other) and not (one.is_linked and other.is_linked)
         for one in distinct
         for other in distinct
         if one is not other
@@ -106,6 +106,15 @@ def _merge_same_day(similar: Sequence[Group]) -> list[Group]:
     for other in others:
         first.absorb(other)
     return [first]
+
+
+# The two components; or the claims of a practitioner, who may charge the professional component, and of a hospital.
+_TWO_PARTS = {frozenset({"26", "TC"}), frozenset({"26", "institutional"}), frozenset({"professional", "institutional"})}
+
+
+def _may_bill_one_study(one: Group, other: Group) -> bool:
+    """True for charges of one practitioner, and for the two parts that two parties charge."""
+    return may_be_same_practitioner(one.billers, other.billers) or frozenset({one.part, other.part}) in _TWO_PARTS
 
 
 def _attach_orders(groups: list[Group], orders: Iterable[Order]) -> GroupIndex:
@@ -144,19 +153,63 @@ def _not_before(group: Group, order: Order) -> bool:
 
 def _attach_rest(groups: list[Group], index: GroupIndex, records: Iterable[Record]) -> None:
     """Attach add-ons, supplies, administrations and their orders; records of no study go to `groups` by day."""
-    unassigned, ambiguous = _UnassignedByDay(groups), _Ambiguous()
+    unassigned, ambiguous, waiting = _UnassignedByDay(groups), _Ambiguous(), _Waiting()
     for record in sorted(records, key=_attachment_order):
         work_limit.check()
-        if ambiguous.takes(record):
+        if ambiguous.takes(record) or waiting.takes(record):
             continue
         candidates = _candidates(index, record)
         if len(candidates) == 1:
             index.add(candidates[0], record)
             ambiguous.forget()
+            waiting.forget()
+        elif candidates and is_agent(record):
+            waiting.note(record)
         elif candidates:
             ambiguous.note(record, candidates)
         else:
             unassigned.attach(record)
+    _attach_agents(index, waiting.records, ambiguous)
+
+
+def _attach_agents(index: GroupIndex, agents: Iterable[Record], ambiguous: "_Ambiguous") -> None:
+    """Attach agents that may be of several studies: to the one with a code for contrast, if no other shows an agent."""
+    showing = {group for group in index if group.names_contrast or group.has_agent}
+    for record in agents:
+        work_limit.check()
+        if ambiguous.takes(record):
+            continue
+        candidates = _candidates(index, record)
+        shown = [group for group in candidates if group in showing]
+        if len(candidates) == 1 or (len(shown) == 1 and shown[0].names_contrast):
+            index.add((shown or candidates)[0], record)
+            ambiguous.forget()
+        else:
+            ambiguous.note(record, candidates)
+
+
+class _Waiting:
+    """Agents that may be of several studies, until all that is certain of a study is known."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._saying: set[Record] = set()
+
+    def takes(self, record: Record) -> bool:
+        """True if one that says the same waits: then this one does, too."""
+        if not self._saying or _saying(record) not in self._saying:
+            return False
+        self.records.append(record)
+        return True
+
+    def note(self, record: Record) -> None:
+        """Let a record wait."""
+        self._saying.add(_saying(record))
+        self.records.append(record)
+
+    def forget(self) -> None:
+        """Look again for candidates, since a study has changed."""
+        self._saying.clear()
 
 
 _MOST_ALIKE = 24  # records that say the same, kept for each study that they may belong to
@@ -221,11 +274,7 @@ def _candidates(index: GroupIndex, record: Record) -> list[Group]:
         return candidates
     candidates = _prefer(candidates, lambda group: not _needs_stress(record) or group.kind == "stress")
     candidates = _prefer(candidates, lambda group: record.encounter in group.encounters)
-    candidates = _prefer(candidates, lambda group: bool(record.performers & group.practitioners))
-    if not is_agent(record):
-        return candidates  # another add-on may be of any of them: each study may have its own
-    candidates = _prefer(candidates, lambda group: group.has_contrast_add_on)
-    return _prefer(candidates, lambda group: group.names_contrast)
+    return _prefer(candidates, lambda group: bool(record.performers & group.practitioners))
 
 
 def _prefer(candidates: list[Group], keep: Callable[[Group], bool]) -> list[Group]:

@@ -240,6 +240,37 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "93350 for P1, 93350-76 for P2, 93352 for P1, 93352"},
         ["stress 2026-03-02: 93350, 93352 | 93352", "stress 2026-03-02: 93350-76 | 93352"],
     ),
+    "an agent may be of the study that has one by a reference": (
+        {"lines": "93306 for P1, 93351 for P2, 93352 for P2, Q9957x2", "given": ["Definity 1.3 mL for P1"]},
+        ["rest 2026-03-02: 93306, given Definity | Q9957x2", "stress 2026-03-02: 93351, 93352 | Q9957x2"],
+    ),
+    "an agent that was not given shows nothing": (
+        {
+            "lines": "93306 for P1, 93351 for P2, 93352 for P2, Q9957x2",
+            "given": ["Definity 1.3 mL for P1 status not-done"],
+        },
+        ["rest 2026-03-02: 93306, given Definity", "stress 2026-03-02: 93351, 93352, Q9957x2"],
+    ),
+    "the two components of one study": (
+        {"lines": "93350-26 by A, 93350-TC by B, 93352 by A, Q9957x2 by B"},
+        ["stress 2026-03-02: 93350-26, 93350-TC, 93352, Q9957x2"],
+    ),
+    "a practitioner's claim and the hospital's": (
+        {"professional": "93351-26 by A", "place": 22, "institutional": "C8930 by H, Q9957x2 by H"},
+        ["stress 2026-03-02: 93351-26, C8930, Q9957x2"],
+    ),
+    "two practitioners' components and the hospital's": (
+        {"professional": "93351-26 by A, 93351-26 by B", "place": 22, "institutional": "C8930 by H"},
+        ["stress 2026-03-02: 93351-26", "stress 2026-03-02: 93351-26", "stress 2026-03-02: C8930"],
+    ),
+    "a component and the whole of two practitioners": (
+        {"lines": "93350-26 by A, 93350 by B"},
+        ["stress 2026-03-02: 93350-26", "stress 2026-03-02: 93350"],
+    ),
+    "a nurse gives the agent": (
+        {"lines": "93351 by A, 93352 by A, Q9957x2 by N"},
+        ["stress 2026-03-02: 93351, 93352, Q9957x2"],
+    ),
     "an agent goes with the contrast add-on": (
         {"lines": "93350 for P1, 93350-76 for P2, 93352 for P1, Q9957x2", "given": ["Definity 1.3 mL"]},
         ["stress 2026-03-02: 93350, 93352, Q9957x2, given Definity", "stress 2026-03-02: 93350-76"],
@@ -279,14 +310,14 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
             f"stress 2026-03-02: 93350-76 | {', '.join(['given Definity'] * 24)}",
         ],
     ),
-    "of two that say the same, the second goes with what a study has got meanwhile": (
+    "what may be of either waits for what a study gets by a reference, in whatever order they come": (
         {
             "lines": "93350 for P1, 93350-76 for P2",
             "given": ["Definity 0.1 mL in E1", "Definity 0.2 mL for P1 in E1", "Definity 0.1 mL in E1"],
         },
         [
-            "stress 2026-03-02: 93350, given Definity, given Definity | given Definity",
-            "stress 2026-03-02: 93350-76 | given Definity",
+            "stress 2026-03-02: 93350, given Definity, given Definity, given Definity",
+            "stress 2026-03-02: 93350-76",
         ],
     ),
 }
