@@ -13,14 +13,17 @@ from hooks.codes.tables import CODES, PAIR_MODIFIERS, PC_TC, ClaimSetting
 from hooks.coding.lines import days_under_review, relevant_lines
 from hooks.coding.practitioners import may_be_same_practitioner
 from hooks.coding.products import is_supply
-from hooks.coding.setting_and_payer import is_professional_in_facility, is_split
+from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, is_professional_in_facility, is_split
 from hooks.coding.stress_drugs import is_stress_drug
-from hooks.coding.studies import studies
+from hooks.coding.studies import Study, procedure_codes, studies
 
 Component = Literal["professional", "technical"]
 
 # Modifiers that identify a distinct service, on either line of a pair.
 DISTINCT_SERVICE = frozenset(entry.code for entry in PAIR_MODIFIERS if entry.group == "distinct")
+
+# Modifiers that identify a second study of the day.
+SECOND_STUDY = DISTINCT_SERVICE | {"76", "77"}
 
 _ECHO_KINDS = frozenset({"primary", "add-on", "stress-test"})
 BOTH_SETTINGS: tuple[ClaimSetting, ...] = ("professional", "facility")
@@ -94,6 +97,29 @@ def units_of_a_day(line: Line) -> Decimal:
     """The units of one day of a line: those of a period over several days are divided, in whole units."""
     days = (line.last_day - line.day).days + 1 if line.last_day and line.day else 1
     return units_of(line) if days < 2 else (units_of(line) / days).to_integral_value(ROUND_HALF_UP)
+
+
+def total_of_a_day(lines: Iterable[Line]) -> Decimal:
+    """The units of one day of all lines; 26 and TC of one study count as one unit."""
+    split = {"26": Decimal(0), "TC": Decimal(0), "": Decimal(0)}
+    for line in lines:
+        part = next((modifier for modifier in COMPONENT_MODIFIERS if modifier in line.modifiers), "")
+        split[part] += units_of_a_day(line)
+    return split[""] + max(split["26"], split["TC"])
+
+
+def may_be_several(study: Study) -> bool:
+    """True if what is taken for one study may be several of the day, between which no reference tells.
+
+    The study is charged more than once by one party, or with a modifier for a second one, or a procedure of one code is
+    on record twice.
+    """
+    if any(SECOND_STUDY & set(line.modifiers) for line in study.primaries):
+        return True
+    if any(total_of_a_day(lines) > 1 for lines in by_claim_type(study.primaries)):
+        return True
+    codes = [code for code, _ in procedure_codes(study)]
+    return len(set(codes)) < len(codes)
 
 
 def echo_days_among(lines: Iterable[Line]) -> frozenset[date | None]:

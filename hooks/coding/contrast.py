@@ -20,7 +20,7 @@ from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.products import BY_SUPPLY_CODE, Agent, agent_in, agent_ml, current_products
 from hooks.coding.studies import Study, codes_ordered, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast, names_study
-from hooks.coding.study_group import is_agent
+from hooks.coding.study_group import is_agent, is_withheld
 from hooks.coding.unclear import shifted_day
 
 Given = Literal["yes", "no", "unknown", "contradicted"]
@@ -103,7 +103,7 @@ def _may_have_been_given(study: Study, case: Case) -> bool:
     ambiguous = (each for each in study.ambiguous if isinstance(each, Administration))
     return any(
         each.status != "not given"
-        for each in (*study.administrations, *ambiguous, *_unassigned_administrations(study, case))
+        for each in (*study.administrations, *ambiguous, *unassigned_administrations(study, case))
     )
 
 
@@ -124,13 +124,14 @@ def _procedures_of_agents(case: Case) -> tuple[Procedure, ...]:
     return tuple(each for each in case.procedures.matching(agent_in) if not names_study(each.concept))
 
 
-def _unassigned_administrations(study: Study, case: Case) -> list[Administration]:
-    """Administrations of no study that may belong to this one, by date."""
+def unassigned_administrations(study: Study, case: Case) -> list[Administration]:
+    """Administrations of no study that may belong to this one, by date: of the study, or of a charge for it."""
     by_day = _unassigned_by_day(case)
     if study.day is None:
         return [each for found in by_day.values() for each in found]
-    today = study.day.toordinal()
-    return [each for day in (today - 1, today, today + 1, None) for each in by_day.get(day, ())]
+    days = {day.toordinal() for day in (study.day, *(line.day for line in study.lines)) if day}
+    near = sorted({day + by for day in days for by in (-1, 0, 1)})
+    return [each for day in (*near, None) for each in by_day.get(day, ())]
 
 
 @cached_fact
@@ -379,12 +380,13 @@ def _will_bill_hospital_code(study: Study, done: set[str], case: Case) -> bool:
 
 def ambiguous_agents(study: Study) -> tuple[Record, ...]:
     """Administrations, orders and supplies of an agent that may belong to this study or to another one of the day."""
-    return tuple(filter(is_agent, study.ambiguous))
+    return tuple(each for each in study.ambiguous if is_agent(each) and not is_withheld(each))
 
 
 def ambiguous_contrast(study: Study) -> tuple[Record, ...]:
     """Records that show contrast and may belong to this study or to another one of the day."""
-    return tuple(each for each in study.ambiguous if is_agent(each) or names_contrast(each) or _says_contrast(each))
+    agents = ambiguous_agents(study)
+    return (*agents, *(each for each in study.ambiguous if names_contrast(each) or _says_contrast(each)))
 
 
 def _says_contrast(record: Record) -> bool:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeVar
 
-from cds_service.core.case import Case, Document, Observation, Record, cached_fact
+from cds_service.core.case import Administration, Case, Document, Observation, Record, cached_fact
 from cds_service.core.concepts import LOINC, RXNORM, SNOMED
 from cds_service.core.lazy_records import Records
 from hooks.codes.tables import DOCUMENTATION, DocumentationItem
+from hooks.coding.contrast import ambiguous_agents, unassigned_administrations
 from hooks.coding.products import agent_in, agent_ml
 from hooks.coding.studies import Study
 
@@ -62,9 +63,13 @@ def _find_reason(_: DocumentationItem, study: Study, case: Case) -> Iterator[Rec
     yield from (each for each in case.documents if each.kind == "condition")
 
 
-def _find_agent(_: DocumentationItem, study: Study, __: Case) -> Iterator[Record]:
-    """Administrations of an agent with their amount: a name in words documents too, and the dose of a mixture."""
-    for given in study.administrations:
+def _find_agent(_: DocumentationItem, study: Study, case: Case) -> Iterator[Record]:
+    """Administrations of an agent with their amount: a name in words documents too, and the dose of a mixture.
+
+    Those that may be of another study or day count as well: none of them is missing from the record.
+    """
+    in_doubt = (each for each in ambiguous_agents(study) if isinstance(each, Administration))
+    for given in (*study.administrations, *in_doubt, *unassigned_administrations(study, case)):
         if given.status != "not given" and agent_in(given.concept) and (given.parts or agent_ml(given) is not None):
             yield given
 

@@ -91,9 +91,20 @@ def supply_is_missing(study: Study) -> bool:
     return not study.supplies and (not study.lines or supply_claim_line(study) is not None)
 
 
+def _may_be_added(study: Study) -> bool:
+    """True if a supply is missing, and none is charged that may be of this study or of another one of the day."""
+    return supply_is_missing(study) and not supplies_charged(study)
+
+
+def supplies_charged(study: Study) -> tuple[Line, ...]:
+    """The supplies of a study, and those that may belong to another study of the day."""
+    ambiguous = (each for each in study.ambiguous if isinstance(each, Line))
+    return (*study.supplies, *(line for line in ambiguous if is_supply(line.code)))
+
+
 def supply_choices(study: Study, case: Case) -> tuple[tuple[AddLine, ...], ...]:
-    """The supply lines due, one tuple per alternative; empty if no supply is missing."""
-    if not supply_is_missing(study):
+    """The supply lines due, one tuple per alternative; empty if no supply is missing, or one may be charged already."""
+    if not _may_be_added(study):
         return ()
     claim_line = supply_claim_line(study)
     due = [
@@ -111,7 +122,7 @@ def common_supplies(choices: tuple[tuple[AddLine, ...], ...]) -> tuple[AddLine, 
 
 def supply_notes(study: Study, case: Case) -> tuple[str, ...]:
     """Calculation of the units, or the products to choose from."""
-    options = supplies_due(study, case) if supply_is_missing(study) else ()
+    options = supplies_due(study, case) if _may_be_added(study) else ()
     supplies = [supply for each in options for supply in each]
     waste = tuple(
         note for supply in supplies for note in waste_notes(supply.code, study, supply_claim_line(study), case)

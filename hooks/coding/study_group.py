@@ -58,7 +58,7 @@ class Group:
         self.has_procedure |= isinstance(record, Procedure)
         self.names_procedure |= _names_procedure(record)
         self.names_contrast |= names_contrast(record)
-        self.has_agent |= is_agent(record) and not _is_withheld(record)
+        self.has_agent |= is_agent(record) and not is_withheld(record)
 
     def absorb(self, other: "Group") -> None:
         """Add the records of another group, of which nothing is derived again: a call may merge hundreds."""
@@ -79,7 +79,7 @@ class Group:
 
     @property
     def part(self) -> str:
-        """What its charges say of the part of the study that they are for, if all say the same; see `_part`."""
+        """The part of the study that its charges are for, as far as all say the same; see `_part`."""
         parts = {_part(record) for record in self.records if isinstance(record, Line)}
         return parts.pop() if len(parts) == 1 else ""
 
@@ -226,7 +226,8 @@ def is_contrast_add_on(record: Record) -> bool:
     return isinstance(record, Line) and record.code == CONTRAST_ADD_ON
 
 
-def _is_withheld(record: Record) -> bool:
+def is_withheld(record: Record) -> bool:
+    """True for an administration that is recorded as not given."""
     return isinstance(record, Administration) and record.status == "not given"
 
 

@@ -185,7 +185,7 @@ def _attach_agents(index: GroupIndex, agents: Iterable[Record], ambiguous: "_Amb
             index.add((shown or candidates)[0], record)
             ambiguous.forget()
         else:
-            ambiguous.note(record, candidates)
+            ambiguous.note(record, shown if len(shown) > 1 else candidates)
 
 
 class _Waiting:

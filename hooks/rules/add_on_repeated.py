@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from cds_service.core.case import Case, Line
 from cds_service.core.notation import counted_units
-from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Verdict, rule
+from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from cds_service.languages.worded import counted, worded
 from hooks.codes.tables import ADD_ONS, CODES
-from hooks.coding.claims import by_claim_type, charge_evidence, units_of
+from hooks.coding.claims import by_claim_type, charge_evidence, may_be_several, units_of
 from hooks.coding.fixes import keep_units
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, on_day
@@ -35,15 +35,23 @@ def add_on_repeated(case: Case) -> Iterator[Verdict]:
         Two lines, or one line with two units, for the same study and claim type.
 
     Passes:
-        One unit per study; one line each for two studies; a charge and the claim made from it.
+        One unit per study; one line each for two studies; a charge and the claim made from it. Not checked if the study
+        itself is charged or recorded more than once.
     """
     for study in studies(case):
         for code in sorted({line.code for line in study.lines if _is_once_per_study(line)}):
             for lines in by_claim_type(study.lines_for(code)):
-                if study.under_review and _count(lines) > 1:
-                    yield _finding(code, lines, study)
-                elif study.under_review:
-                    yield Passed(_once, code, lines, study)
+                if study.under_review:
+                    yield _verdict(code, lines, study)
+
+
+def _verdict(code: str, lines: tuple[Line, ...], study: Study) -> Verdict:
+    if _count(lines) <= 1:
+        return Passed(_once, code, lines, study)
+    if may_be_several(study):
+        reason = worded("{code} may belong to one of several echo studies of the day", code=code)
+        return Undecided("studies", reason, (*charge_evidence(lines), *charge_evidence(study.primaries)))
+    return _finding(code, lines, study)
 
 
 def _once(code: str, lines: tuple[Line, ...], study: Study) -> Because:

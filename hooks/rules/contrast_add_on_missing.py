@@ -22,12 +22,13 @@ from hooks.coding.fixes import (
     supply_notes,
 )
 from hooks.coding.hospital import medicare_hospital_lines
+from hooks.coding.lines import lines_on
 from hooks.coding.override_reasons import MISSING_CHARGE
 from hooks.coding.passing import because_of, codes_of, left_to, on_day
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.questions import was_contrast_given
 from hooks.coding.setting_and_payer import is_split
-from hooks.coding.studies import Study, codes_ordered, procedure_codes, stress_studies, studies
+from hooks.coding.studies import Study, codes_ordered, procedure_codes, stress_studies, studies, study_of
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code
 
 
@@ -61,8 +62,17 @@ def contrast_add_on_missing(case: Case) -> Iterator[Verdict]:
             yield Passed(_has_add_on, study)
         elif _includes_contrast(study):
             yield Passed(_other_code_covers, study)
+        elif others := _charged_by_others(study, case):
+            text = worded("{line} is charged by another practitioner", line=codes_of(others))
+            yield Passed(left_to, "add-on-without-primary", text, others)
         else:
             yield from _verdict(study, contrast_in(study, case), case)
+
+
+def _charged_by_others(study: Study, case: Case) -> tuple[Line, ...]:
+    """The charges of 93352 of the day that are of no study, since another practitioner charges them."""
+    of_day = (line for line in lines_on(study.day, case) if line.code == CONTRAST_ADD_ON and study.day)
+    return tuple(line for line in of_day if (other := study_of(line, case)) and other.kind == "none")
 
 
 def _has_add_on(study: Study) -> Because:
@@ -140,7 +150,7 @@ def _no_contrast(study: Study, use: ContrastUse) -> Because:
 def _undecided(study: Study) -> Undecided:
     return Undecided(
         "studies",
-        worded("contrast was given at one of several echo studies of the day; the record does not state which"),
+        worded("contrast may belong to one of several echo studies of the day; the record does not state which"),
         tuple(Evidence(worded("may belong to one of several studies"), record) for record in ambiguous_contrast(study)),
     )
 
@@ -199,7 +209,7 @@ def _supply_named(choices: tuple[tuple[AddLine, ...], ...]) -> list[str]:
 
 
 def _setting_notes(study: Study, may_be_hospital: bool) -> Iterator[str]:
-    if any(is_split(line) for line in study.primaries):
+    if any("26" in line.modifiers for line in study.primaries) and all(map(is_split, study.primaries)):
         yield worded(
             "The study is charged by component (26 or TC), so another party owns the equipment. Professional societies "
             "allow the practitioner to charge {code} in a facility, but the Medicare fee schedule lists it as not "

@@ -86,7 +86,7 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
     elif ambiguous_agents(study):
         yield Undecided(
             "studies",
-            worded("the agent was given at one of several echo studies of the day; the record does not state which"),
+            worded("the agent may belong to one of several echo studies of the day; the record does not state which"),
             tuple(
                 Evidence(worded("may belong to one of several studies"), record) for record in ambiguous_agents(study)
             ),

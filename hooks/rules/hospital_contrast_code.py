@@ -7,9 +7,9 @@ from cds_service.core.changes import AddLine, Change, RemoveLine, RemoveModifier
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Undecided, Verdict, rule
 from cds_service.languages.worded import Worded, listed, worded
 from hooks.codes.tables import CROSSWALK, OPPS
-from hooks.coding.claims import DISTINCT_SERVICE, charge_evidence
+from hooks.coding.claims import SECOND_STUDY, charge_evidence, may_be_several
 from hooks.coding.contrast import ContrastUse, contrast_in, contrast_is_charged, supplies_due
-from hooks.coding.fixes import add_code, named_fix, supply_notes
+from hooks.coding.fixes import add_code, named_fix, supplies_charged, supply_notes
 from hooks.coding.hospital import hospital_code_for, hospital_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, codes_of, left_to
@@ -18,9 +18,6 @@ from hooks.coding.questions import WHO_PAYS
 from hooks.coding.setting_and_payer import Payer, is_outside_opps, payer_of
 from hooks.coding.studies import Study, procedure_codes, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code
-
-# Modifiers that identify a second echo on the day of the one with contrast.
-_SECOND_ECHO = DISTINCT_SERVICE | {"76", "77"}
 
 
 @rule(
@@ -73,6 +70,11 @@ def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case
     if payer == "unknown":
         reason = worded("the payer of this hospital claim is unknown; Medicare requires a C code")
         yield Undecided("claim", reason, evidence, WHO_PAYS)
+    elif _had_one_contrast(study, lines, wrong):
+        reason = worded(
+            "contrast may belong to one of several echo studies of the day; the record does not state which"
+        )
+        yield Undecided("studies", reason, (*evidence, *use.evidence))
     elif is_outside_opps(lines, case):
         yield Undecided("claim", worded("this hospital is not paid under OPPS: ask your MAC for its codes"), evidence)
     else:
@@ -112,6 +114,12 @@ def _wrong_lines(study: Study, use: ContrastUse, lines: tuple[Line, ...]) -> tup
     )
 
 
+def _had_one_contrast(study: Study, lines: tuple[Line, ...], wrong: tuple[Line, ...]) -> bool:
+    """True if several studies may be charged by CPT codes, of which the record does not show contrast at each."""
+    replaced = [line for line in wrong if _target(line, study)]
+    return len(replaced) > 1 and may_be_several(study) and not any(map(is_hospital_code, lines))
+
+
 def _is_with_contrast(study: Study, use: ContrastUse, lines: tuple[Line, ...]) -> bool:
     return use.given == "yes" or (study.kind == "stress" and _includes_code(lines, CONTRAST_ADD_ON))
 
@@ -128,7 +136,7 @@ def _duplicates_c_code(line: Line, c_lines: list[Line], study: Study) -> bool:
     """True if a CPT code charges a C code's study again. Two rest echoes of a day may be two studies."""
     if study.kind == "stress":
         return True
-    return _target(line, study) in {each.code for each in c_lines} and not _SECOND_ECHO & set(line.modifiers)
+    return _target(line, study) in {each.code for each in c_lines} and not SECOND_STUDY & set(line.modifiers)
 
 
 def _finding(study: Study, use: ContrastUse, lines: tuple[Line, ...], wrong: tuple[Line, ...], case: Case) -> Finding:
@@ -224,7 +232,7 @@ def _without_primary(study: Study, wrong: tuple[Line, ...], case: Case) -> Itera
 
 def _lacks_supply(study: Study, case: Case) -> bool:
     """True if this rule adds the supply; if contrast is already charged, `contrast-supply-missing` does."""
-    return not study.supplies and (study.kind == "rest" or not contrast_is_charged(study, case))
+    return not supplies_charged(study) and (study.kind == "rest" or not contrast_is_charged(study, case))
 
 
 def _supply_lines(study: Study, lines: tuple[Line, ...], case: Case) -> tuple[tuple[AddLine, ...], ...]:

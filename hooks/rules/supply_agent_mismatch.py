@@ -9,7 +9,8 @@ from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fi
 from cds_service.languages.worded import Worded, listed, worded
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence
-from hooks.coding.contrast import agents_given, ambiguous_agents, documented_units
+from hooks.coding.contrast import agents_given, documented_units
+from hooks.coding.doses import doubt_about_doses
 from hooks.coding.fixes import discarded_line, waste_modifier_changes, waste_notes
 from hooks.coding.lines import detail_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
@@ -58,9 +59,8 @@ def _verdict(study: Study, case: Case) -> Iterator[Verdict]:
     if not agents or charged & possible or len(charged) > 1:
         yield Passed(_match, lines, agents, possible)
         return
-    if ambiguous_agents(study):
-        reason = worded("the agent was given at one of several echo studies of the day")
-        yield Undecided("studies", reason, _agent_evidence(agents))
+    if doubt := doubt_about_doses(study, case):
+        yield Undecided(*doubt, _agent_evidence(agents))
     else:
         yield _finding(study, lines, agents, case)
 

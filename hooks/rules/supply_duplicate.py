@@ -9,6 +9,7 @@ from cds_service.languages.worded import Worded, listed, worded
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import contrast_in
+from hooks.coding.doses import doubt_about_doses
 from hooks.coding.fixes import describe
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, codes_of, judged_elsewhere, named
@@ -67,6 +68,8 @@ def _verdict(study: Study, lines: tuple[Line, ...], case: Case) -> Iterator[Verd
     if use.given in ("no", "contradicted"):
         reason = worded("several supplies are charged, but the record shows that no agent was given")
         yield Undecided("contradiction", reason, charge_evidence(lines))
+    elif doubt := doubt_about_doses(study, case):
+        yield Undecided(*doubt, (*charge_evidence(lines), *agents.evidence))
     elif agents.on_record:
         yield from _by_record(study, lines, agents)
     elif UNSPECIFIED in codes:

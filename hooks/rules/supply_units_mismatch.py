@@ -10,8 +10,9 @@ from cds_service.languages.worded import Worded, counted, worded
 from hooks.codes.sources import NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import by_claim_type, charge_evidence
-from hooks.coding.contrast import agents_given, ambiguous_agents, contrast_in, documented_units
-from hooks.coding.fixes import add_code, named_fix, waste_modifier_changes
+from hooks.coding.contrast import agents_given, contrast_in, documented_units
+from hooks.coding.doses import doubt_about_doses
+from hooks.coding.fixes import add_code, named_fix, supplies_charged, waste_modifier_changes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import codes_of, left_to, named
 from hooks.coding.products import Agent
@@ -46,7 +47,7 @@ def supply_units_mismatch(case: Case) -> Iterator[Verdict]:
         recorded in mL, or was recorded after dilution.
     """
     for study in studies(case):
-        lines = [line for line in _supplies(study) if line.under_review and has_product_code(line)]
+        lines = [line for line in supplies_charged(study) if line.under_review and has_product_code(line)]
         if not study.under_review or not lines:
             continue
         if contrast_in(study, case).given == "contradicted":
@@ -57,20 +58,15 @@ def supply_units_mismatch(case: Case) -> Iterator[Verdict]:
             yield from _verdict(code, study, case)
 
 
-def _supplies(study: Study) -> tuple[Line, ...]:
-    """The supplies of a study, and those that may belong to another study of the day."""
-    return (*study.supplies, *(each for each in study.ambiguous if isinstance(each, Line)))
-
-
 def _verdict(code: str, study: Study, case: Case) -> Iterator[Verdict]:
     if agents_given(study) and not any(code in agent.codes for agent, _ in agents_given(study)):
         lines = study.lines_for(code)
         yield Passed(left_to, "supply-agent-mismatch", worded("{code} is not the agent on record", code=code), lines)
         return
     documented = documented_units(code, study)
-    reason = _open_question(study) or (None if documented.units is not None else documented.reason)
+    reason = _open_question(study, case) or (None if documented.units is not None else documented.reason)
     if reason:
-        charged = [line for line in _supplies(study) if line.code == code and line.under_review]
+        charged = [line for line in supplies_charged(study) if line.code == code and line.under_review]
         open_reason = worded("{code}: {reason}", code=code, reason=reason)
         yield Undecided("record", open_reason, charge_evidence(charged), _question(code, study, case))
         return
@@ -81,7 +77,7 @@ def _verdict(code: str, study: Study, case: Case) -> Iterator[Verdict]:
 
 def _question(code: str, study: Study, case: Case) -> Question | None:
     """Asks for the product, if several that are charged may have been given, else for the dose."""
-    if ambiguous_agents(study):
+    if doubt_about_doses(study, case):
         return None
     return which_agent(_charged(study), study.day, case) if _shared_agents(study) else how_much(product_of(code))
 
@@ -95,10 +91,10 @@ def _shared_agents(study: Study) -> list[Agent]:
     return [agent for agent, _ in agents_given(study) if len(agent.codes & _charged(study)) > 1]
 
 
-def _open_question(study: Study) -> Worded | None:
-    """The reason why the mL on record cannot be assigned to one product; None if they can."""
-    if ambiguous_agents(study):
-        return worded("the agent was given at one of several echo studies of the day")
+def _open_question(study: Study, case: Case) -> Worded | None:
+    """The reason why the mL on record cannot be assigned to the study and to one product; None if they can."""
+    if doubt := doubt_about_doses(study, case):
+        return doubt[1]
     if _shared_agents(study):
         return worded("the record does not identify which of the charged products was given")
     return None

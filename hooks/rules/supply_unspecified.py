@@ -12,6 +12,7 @@ from cds_service.languages.worded import Worded, counted, joined, listed, worded
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import Supply, contrast_in, supplies_due
+from hooks.coding.doses import doubt_about_doses
 from hooks.coding.fixes import add_code, describe
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, judged_elsewhere, left_to, named
@@ -74,6 +75,8 @@ def _verdict(study: Study, lines: list[Line], others_charged: set[str], case: Ca
     elif others_charged and (len(agents.due) <= 1 or agents.due <= others_charged):
         beside = worded("{code} is charged beside {others}", code=UNSPECIFIED, others=named(sorted(others_charged)))
         yield Passed(left_to, "supply-duplicate", beside, tuple(lines))
+    elif agents.due and (doubt := doubt_about_doses(study, case)):
+        yield Undecided(*doubt, (*charge_evidence(lines), *agents.evidence))
     elif agents.due:
         yield _has_code(study, lines, sorted(agents.due - others_charged), agents, case)
     else:

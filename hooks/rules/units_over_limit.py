@@ -1,7 +1,7 @@
 """Rule: more units of a code in a day than Medicare pays (MUE)."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from hooks.coding.claims import (
     is_submitted,
     reviewed_lines,
     settings_of,
+    total_of_a_day,
     units_of_a_day,
 )
 from hooks.coding.contrast import supplies_due
@@ -30,7 +31,7 @@ from hooks.coding.practitioners import ByPractitioner
 from hooks.coding.products import is_supply
 from hooks.coding.published import Limit, Unknown, is_of_echo, unit_limit
 from hooks.coding.questions import WHEN, WHO_PAYS, not_in_tables
-from hooks.coding.setting_and_payer import COMPONENT_MODIFIERS, is_split, payer_of
+from hooks.coding.setting_and_payer import is_split, payer_of
 from hooks.coding.studies import Study, procedure_codes, study_of
 from hooks.coding.supplies import is_discontinued
 
@@ -107,9 +108,9 @@ def _not_under_review(lines: list[Line]) -> Because:
 
 
 def _of_one_study(lines: list[Line]) -> Because:
-    if _total(lines) > 1:
+    if total_of_a_day(lines) > 1:
         return left_to("add-on-repeated", worded("{code} of one study", code=lines[0].code), lines)
-    return because_of(_units_on(lines[0].day, _total(lines), lines[0].code), lines)
+    return because_of(_units_on(lines[0].day, total_of_a_day(lines), lines[0].code), lines)
 
 
 def _units_on(day: date | None, units: Decimal, code: str) -> Worded:
@@ -127,7 +128,9 @@ def _within(lines: list[Line], limit: Decimal | None) -> Because:
     code, day = lines[0].code, lines[0].day
     if limit is None:
         return because_of(worded("{code} has no unit limit of Medicare", code=code), lines)
-    return because_of(worded("{units}, at most {limit}", units=_units_on(day, _total(lines), code), limit=limit), lines)
+    return because_of(
+        worded("{units}, at most {limit}", units=_units_on(day, total_of_a_day(lines), code), limit=limit), lines
+    )
 
 
 def _is_in_scope(line: Line, days: frozenset[date | None], case: Case) -> bool:
@@ -168,23 +171,14 @@ def _most_by_one_practitioner(lines: list[Line]) -> list[Line]:
     shares = [ByPractitioner(of_share, lambda line: line.performers) for of_share in by_share]
     every = (share.may_be_of(each) for each in practitioners for share in shares)
     groups = (group for found in every if (group := {id(line): line for line in found}))
-    return list(max(groups, key=lambda group: _total(group.values())).values())
-
-
-def _total(lines: Iterable[Line]) -> Decimal:
-    """The units of a day; 26 and TC of one study count as one unit."""
-    split = {"26": Decimal(0), "TC": Decimal(0), "": Decimal(0)}
-    for line in lines:
-        part = next((modifier for modifier in COMPONENT_MODIFIERS if modifier in line.modifiers), "")
-        split[part] += units_of_a_day(line)
-    return split[""] + max(split["26"], split["TC"])
+    return list(max(groups, key=lambda group: total_of_a_day(group.values())).values())
 
 
 # --- the limit ------------------------------------------------------------------------------------------------------
 
 
 def _verdict(lines: list[Line], case: Case) -> Iterator[Verdict]:
-    code, day, total = lines[0].code, lines[0].day, _total(lines)
+    code, day, total = lines[0].code, lines[0].day, total_of_a_day(lines)
     settings = _settings(lines)
     of_settings = {setting: unit_limit(code, day, setting, case) for setting in settings}
     limits = [limit for setting, limit in of_settings.items() if limit is not None or setting != _SUPPLIER]
@@ -210,7 +204,7 @@ def _verdict(lines: list[Line], case: Case) -> Iterator[Verdict]:
     else:
         over = [line for line in lines if units_of_a_day(line) > limit.units] if limit.mai == _PER_LINE else lines
         if over:
-            yield _finding(over, _total(over), limit, known, case)
+            yield _finding(over, total_of_a_day(over), limit, known, case)
         else:
             yield Passed(_each_within, lines, limit.units)
 

@@ -267,18 +267,20 @@ SPARE = 3
 @contextmanager
 def held(address: str, path: str, calls: int, bearers: list[str]) -> Iterator[list[socket.socket]]:
     """Keep calls open: their bodies never end. Yields their connections, which the service may not have read yet."""
-    host, port = urlsplit(address).hostname, urlsplit(address).port
-    opened = []
-    for bearer in bearers[:calls]:
-        connection = socket.create_connection((host, port))
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
-        connection.sendall(f"{head}Authorization: Bearer {bearer}\r\n\r\n{{".encode())
-        opened.append(connection)
+    opened = [hold(address, path, bearer) for bearer in bearers[:calls]]
     try:
         yield opened
     finally:
         for connection in opened:
             connection.close()
+
+
+def hold(address: str, path: str, bearer: str) -> socket.socket:
+    """Begin a call whose body never ends, until the service ends it."""
+    connection = socket.create_connection((urlsplit(address).hostname, urlsplit(address).port))
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
+    connection.sendall(f"{head}Authorization: Bearer {bearer}\r\n\r\n{{".encode())
+    return connection
 
 
 def limited(folder: Path, **settings: str) -> Any:
@@ -289,13 +291,19 @@ def call(run: Production, **changes: Any) -> requests.Response:
     return run.post(CLAIM_REVIEW, token(aud=BASE + CLAIM_REVIEW, **changes))
 
 
-def call_until(run: Production, status: int) -> requests.Response:
-    """The first answer with a status: the service reads and ends the calls that are held in its own time."""
+def call_until(run: Production, status: int, opened: list[socket.socket] | None = None) -> requests.Response:
+    """The first answer with a status: the service reads and ends the calls that are held in its own time.
+
+    While calls are held, one more is opened after each answer with another status: the service may have ended some.
+    """
     answers: list[requests.Response] = []
 
     def answered() -> bool:
         answers.append(call(run))
-        return answers[-1].status_code == status
+        is_so = answers[-1].status_code == status
+        if opened is not None and not is_so:
+            opened.append(hold(run.service.address, CLAIM_REVIEW, token(aud=BASE + CLAIM_REVIEW)))
+        return is_so
 
     eventually(answered)
     return answers[-1]
@@ -320,8 +328,8 @@ def test_a_client_that_calls_too_often_waits(tmp_path: Path) -> None:
 def test_a_client_that_calls_too_much_at_once_waits(tmp_path: Path) -> None:
     with limited(tmp_path, CDS_MAX_CALLS_PER_CLIENT="2") as run:
         bearers = [token(aud=BASE + CLAIM_REVIEW) for _ in range(2 * SPARE)]
-        with held(run.service.address, CLAIM_REVIEW, len(bearers), bearers):
-            refused = call_until(run, 429)
+        with held(run.service.address, CLAIM_REVIEW, len(bearers), bearers) as opened:
+            refused = call_until(run, 429, opened)
             assert refused.headers["Retry-After"] == "1"
             assert run.get("/cds-services", ward("/cds-services")).status_code == 200, (
                 "other clients are not kept waiting"
@@ -332,8 +340,8 @@ def test_a_client_that_calls_too_much_at_once_waits(tmp_path: Path) -> None:
 def test_a_service_that_is_full_says_so_and_its_health_answers(tmp_path: Path) -> None:
     with limited(tmp_path, CDS_MAX_CALLS="3") as run:
         bearers = [token(aud=BASE + CLAIM_REVIEW) for _ in range(3 * SPARE)]
-        with held(run.service.address, CLAIM_REVIEW, len(bearers), bearers):
-            refused = call_until(run, 503)
+        with held(run.service.address, CLAIM_REVIEW, len(bearers), bearers) as opened:
+            refused = call_until(run, 503, opened)
             assert refused.headers["Retry-After"] == "1"
             assert refused.json()["issue"][0]["code"] == "throttled"
             assert run.get("/health/live").status_code == 200
