@@ -125,8 +125,10 @@ def _procedures_of_agents(case: Case) -> tuple[Procedure, ...]:
 
 
 def unassigned_administrations(study: Study, case: Case) -> list[Administration]:
-    """Administrations of no study that may belong to this one, by date: of the study, or of a charge for it."""
-    by_day = _unassigned_by_day(case)
+    """Administrations that may belong to a study by date, its own or that of a charge for it: those of no study; for
+    charges of no study, those of any.
+    """
+    by_day = _administrations_by_day(study.kind == "none", case)
     if study.day is None:
         return [each for found in by_day.values() for each in found]
     days = {day.toordinal() for day in (study.day, *(line.day for line in study.lines)) if day}
@@ -135,11 +137,11 @@ def unassigned_administrations(study: Study, case: Case) -> list[Administration]
 
 
 @cached_fact
-def _unassigned_by_day(case: Case) -> dict[int | None, list[Administration]]:
-    """Keyed by ordinal day, so that adjacent days can be looked up."""
+def _administrations_by_day(of_any: bool, case: Case) -> dict[int | None, list[Administration]]:
+    """Those of any study, or of none; keyed by ordinal day, so that adjacent days can be looked up."""
     found: dict[int | None, list[Administration]] = {}
     for study in studies(case):
-        for each in study.administrations if study.kind == "none" else ():
+        for each in study.administrations if of_any or study.kind == "none" else ():
             found.setdefault(each.day.toordinal() if each.day else None, []).append(each)
     return found
 

@@ -99,9 +99,6 @@ class GroupsByBiller:
         self._billers: dict[Group, frozenset[str]] = {}
         self._by_biller: ByPractitioner[Group] | None = None
 
-    def __iter__(self) -> Iterator[Group]:
-        return iter(self._billers)
-
     def note(self, group: Group) -> None:
         """Note a group, or the practitioners that it has got since."""
         if self._billers.get(group) != group.billers:
@@ -121,11 +118,7 @@ class GroupsByBiller:
 
 
 def _billed_as(record: Record, groups: GroupsByBiller | None) -> Iterable[Group]:
-    """The groups that may take a record; for an agent all, where none is of whoever gave or supplied it."""
-    if not groups:
-        return ()
-    found = list(groups.that_may_take(record))
-    return found if found or not is_agent(record) else groups
+    return groups.that_may_take(record) if groups else ()
 
 
 class GroupIndex:

@@ -158,7 +158,7 @@ def _attach_rest(groups: list[Group], index: GroupIndex, records: Iterable[Recor
         work_limit.check()
         if ambiguous.takes(record) or waiting.takes(record):
             continue
-        candidates = _candidates(index, record)
+        candidates = _candidates(index, record) or _of_others(index, record, unassigned)
         if len(candidates) == 1:
             index.add(candidates[0], record)
             ambiguous.forget()
@@ -169,17 +169,26 @@ def _attach_rest(groups: list[Group], index: GroupIndex, records: Iterable[Recor
             ambiguous.note(record, candidates)
         else:
             unassigned.attach(record)
-    _attach_agents(index, waiting.records, ambiguous)
+    _attach_agents(index, waiting.records, ambiguous, unassigned)
 
 
-def _attach_agents(index: GroupIndex, agents: Iterable[Record], ambiguous: "_Ambiguous") -> None:
+def _of_others(index: GroupIndex, record: Record, unassigned: "_UnassignedByDay") -> list[Group]:
+    """The studies of other practitioners that an agent may belong to: a nurse may have given it."""
+    if not is_agent(record) or not record.performers or unassigned.has_group_for(record):
+        return []
+    return _candidates(index, structs.replace(record, performers=frozenset()))
+
+
+def _attach_agents(
+    index: GroupIndex, agents: Iterable[Record], ambiguous: "_Ambiguous", unassigned: "_UnassignedByDay"
+) -> None:
     """Attach agents that may be of several studies: to the one with a code for contrast, if no other shows an agent."""
     showing = {group for group in index if group.names_contrast or group.has_agent}
     for record in agents:
         work_limit.check()
         if ambiguous.takes(record):
             continue
-        candidates = _candidates(index, record)
+        candidates = _candidates(index, record) or _of_others(index, record, unassigned)
         shown = [group for group in candidates if group in showing]
         if len(candidates) == 1 or (len(shown) == 1 and shown[0].names_contrast):
             index.add((shown or candidates)[0], record)
@@ -327,6 +336,10 @@ class _UnassignedByDay:
         else:
             group.add(record)
         self._note(group)
+
+    def has_group_for(self, record: Record) -> bool:
+        """True if a group of no study is of the record's day and practitioner."""
+        return self._same_day_group(record) is not None
 
     def _same_day_group(self, record: Record) -> Group | None:
         """The first group of the record's day, in order of creation: a group may get its day later."""

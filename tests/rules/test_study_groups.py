@@ -267,6 +267,10 @@ SORTED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"lines": "93350-26 by A, 93350 by B"},
         ["stress 2026-03-02: 93350-26", "stress 2026-03-02: 93350"],
     ),
+    "whoever charges 93352 without a study charges its agent": (
+        {"lines": "93350 by A, 93352 by B, Q9957x2 by B"},
+        ["none 2026-03-02: 93352, Q9957x2", "stress 2026-03-02: 93350"],
+    ),
     "a nurse gives the agent": (
         {"lines": "93351 by A, 93352 by A, Q9957x2 by N"},
         ["stress 2026-03-02: 93351, 93352, Q9957x2"],
