@@ -1,6 +1,5 @@
 """Contrast used in a study: evidence, product, dose and the supply units that follow."""
 
-import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
@@ -14,7 +13,7 @@ from cds_service.core.site import Site
 from cds_service.languages.messages import Quantity
 from cds_service.languages.worded import worded
 from hooks.codes.tables import CODES
-from hooks.coding.contrast_words import agent_name, not_performed, shown_by
+from hooks.coding.contrast_words import agent_name, denies_contrast, mentions_contrast, not_performed, shown_by
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.products import BY_SUPPLY_CODE, Agent, agent_in, agent_ml, current_products
@@ -109,8 +108,14 @@ def _may_have_been_given(study: Study, case: Case) -> bool:
 
 def _shows_contrast_in_words(done: Procedure) -> bool:
     """True if a procedure, or what it used, names an agent, or its words mention contrast."""
-    names_agent = any(agent_in(each) for each in (done.concept, *done.used))
-    return done.status != "not done" and (names_agent or any(map(_mentions_contrast, done.concept.words)))
+    names_agent = any(_names_agent(each) for each in (done.concept, *done.used))
+    return done.status != "not done" and (names_agent or any(map(mentions_contrast, done.concept.words)))
+
+
+def _names_agent(concept: Concept) -> bool:
+    """True of a concept that names an agent by its code, or in words that do not deny it."""
+    agent = agent_in(concept)
+    return agent is not None and (agent.certain or not any(map(denies_contrast, concept.words)))
 
 
 def _unassigned_procedures(study: Study, case: Case) -> list[Procedure]:
@@ -188,18 +193,13 @@ def _may_have_been_done(study: Study) -> bool:
 def _order_evidence(order: Order) -> list[tuple[Evidence, bool]]:
     """Evidence of contrast in an order; the flag is True if only free text names it."""
     agent = agent_in(order.concept)
-    if agent:
+    if agent and _names_agent(order.concept):
         return [(Evidence(worded("{agent} ordered", agent=agent_name(order.concept)), order), not agent.certain)]
     if names_contrast(order):
         return [(Evidence(worded("echo with contrast ordered"), order), False)]
-    if order.kind == "service" and any(_mentions_contrast(word) for word in order.concept.words):
+    if order.kind == "service" and any(mentions_contrast(word) for word in order.concept.words):
         return [(Evidence(worded("contrast mentioned in the order text"), order), True)]
     return []
-
-
-def _mentions_contrast(words: str) -> bool:
-    text = words.lower()
-    return "contrast" in text and not re.search(r"\b(without|no|non)\b[ -]*(\w+ )?contrast", text)
 
 
 def _hints(study: Study) -> tuple[Evidence, ...]:

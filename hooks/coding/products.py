@@ -74,7 +74,7 @@ def _by_words(concept: Concept) -> Agent | None:
 def _products_in(words: tuple[str, ...]) -> frozenset[str]:
     """The products that texts name; most texts hold none of the words."""
     texts = [text.lower() for text in words]
-    if not any(map(_ANY_WORD.search, texts)):
+    if not any(map(ANY_WORD.search, texts)):
         return frozenset()
     own = frozenset(code for wanted, code in _WORDS if _is_named(wanted, texts))
     return own or frozenset(code for wanted, code in _SHARED_WORDS if _is_named(wanted, texts))
@@ -97,7 +97,8 @@ _WORDS = tuple((tuple(words.split()), product.code) for product in PRODUCTS for 
 _SHARED_WORDS = tuple((tuple(words.split()), product.code) for product in PRODUCTS for words in product.shared_words)
 
 
-_ANY_WORD = re.compile("|".join(sorted({re.escape(words[0]) for words, _ in (*_WORDS, *_SHARED_WORDS)})))
+# The first words of the names of all agents, in lower case.
+ANY_WORD = re.compile("|".join(sorted({re.escape(words[0]) for words, _ in (*_WORDS, *_SHARED_WORDS)})))
 
 
 def _is_named(words: tuple[str, ...], texts: Iterable[str]) -> bool:

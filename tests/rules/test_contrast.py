@@ -8,6 +8,7 @@ from msgspec.structs import replace as changed
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.review.advisor import Advisor
 from hooks.coding.contrast import agents_given, agents_ordered, contrast_in
+from hooks.coding.contrast_words import denies_contrast, mentions_contrast
 from hooks.coding.studies import studies
 from tests.rules.test_cases import advise
 
@@ -98,6 +99,24 @@ WEIGHED: dict[str, tuple[dict[str, Any], str, list[str], list[str]]] = {
         [],
         [],
     ),
+    "contrast that was not used, in the name of the procedure": (
+        {"done": ['93350 + words "stress echo, contrast not used"'], "given": "none"},
+        "no",
+        [],
+        [],
+    ),
+    "no agent, in the name of the procedure": (
+        {"done": ['93350 + words "stress echo, no Definity given"'], "given": "none"},
+        "no",
+        [],
+        [],
+    ),
+    "an agent, in the name of the procedure": (
+        {"done": ['93350 + words "stress echo, Definity given"'], "given": "none"},
+        "unknown",
+        [],
+        [],
+    ),
     "no contrast in the name of the procedure": (
         {"done": ["93350 + words echo without contrast"], "given": "none"},
         "no",
@@ -132,6 +151,8 @@ ORDERED: dict[str, tuple[list[str], list[str], list[str]]] = {
     ),
     "no contrast in the words of an order": (["93350 + words no contrast"], [], []),
     "an agent by its name": (["93350", "words Definity"], [], ["Definity (Q9957) ordered"]),
+    "no agent, by its name": (["93350 + words no Definity"], [], []),
+    "an agent that is contraindicated": (["93350 + words Definity contraindicated"], [], []),
 }
 
 
@@ -166,3 +187,28 @@ def test_an_agent_that_a_procedure_used_was_given_if_it_was_done(
     use = contrast_in(study, using)
     assert (use.given, [each.seen for each in use.evidence]) == (given, evidence)
     assert [sorted(agent.codes) for agent, _ in agents_given(study)] == [["Q9957"] for _ in evidence]
+
+
+@pytest.mark.parametrize(
+    ("words", "is_denied"),
+    [
+        ("No contrast", True),
+        ("without echo contrast", True),
+        ("non-contrast study", True),
+        ("contrast was not required", True),
+        ("Contrast agent not given", True),
+        ("Definity declined", True),
+        ("no Lumason", True),
+        ("perflutren is contraindicated", True),
+        ("with contrast", False),
+        ("contrast used, not tolerated", False),
+        ("contrast was given and not tolerated", False),
+        ("no reaction to contrast", False),
+        ("no wall motion abnormality, Definity given", False),
+        ("not limited", False),
+        ("", False),
+    ],
+)
+def test_words_deny_contrast(words: str, is_denied: bool) -> None:
+    assert denies_contrast(words) is is_denied
+    assert mentions_contrast(words) is ("contrast" in words.lower() and not is_denied)
