@@ -12,7 +12,7 @@ from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import by_claim_type, charge_evidence
 from hooks.coding.contrast import agents_given, contrast_in, documented_units
 from hooks.coding.doses import doubt_about_doses
-from hooks.coding.fixes import add_code, named_fix, supplies_charged, waste_modifier_changes
+from hooks.coding.fixes import add_code, discarded_line, named_fix, supplies_charged, waste_modifier_changes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import codes_of, left_to, named
 from hooks.coding.products import Agent
@@ -135,6 +135,8 @@ def _given_part(discarded: tuple[Line, ...], units: Decimal, study: Study, case:
     yield from list(waste_modifier_changes(kept, code, study, case)) or [RemoveModifier(kept, DISCARDED)]
     yield from _set_units((kept,), units)
     yield from (RemoveLine(line) for line in others)
+    if left is not None and left.recorded_ml is not None:
+        yield from discarded_line(kept, code, study, case)
 
 
 def _is_modifier_fault(discarded: tuple[Line, ...], study: Study, case: Case) -> bool:

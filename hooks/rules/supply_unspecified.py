@@ -13,7 +13,7 @@ from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence, is_submitted
 from hooks.coding.contrast import Supply, contrast_in, supplies_due
 from hooks.coding.doses import doubt_about_doses
-from hooks.coding.fixes import add_code, describe
+from hooks.coding.fixes import add_code, describe, discarded_line, waste_modifier_changes, waste_notes
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, judged_elsewhere, left_to, named
 from hooks.coding.products import UNSPECIFIED, current_products
@@ -105,7 +105,10 @@ def _has_code(study: Study, lines: list[Line], codes: list[str], agents: AgentsO
         ),
         evidence=(*charge_evidence(lines), *agents.evidence),
         fixes=(_replacement(study, lines, supply, case),) if fixable else (),
-        notes=(*(worded("{described}.", described=describe(code)) for code in codes), *([units] if fixable else [])),
+        notes=(
+            *(worded("{described}.", described=describe(code)) for code in codes),
+            *((units, *waste_notes(supply.code, study, lines[0], case)) if fixable else ()),
+        ),
         day=study.day,
         indicator=None if certain else INFO,
     )
@@ -125,7 +128,10 @@ def _replacement(study: Study, lines: list[Line], supply: Supply, case: Case) ->
     if supply.units is None:
         return Fix(label, (add_code(study, case, supply.code, None, line), RemoveLine(line), *removals))
     recoded = SetUnits(replace(line, code=supply.code), supply.units)
-    return Fix(label, (ReplaceCode(line, supply.code), recoded, *removals), recommended=True)
+    marked = waste_modifier_changes(line, supply.code, study, case)
+    discarded = tuple(discarded_line(line, supply.code, study, case))
+    changes = (ReplaceCode(line, supply.code), recoded, *marked, *removals, *discarded)
+    return Fix(label, changes, recommended=not discarded)
 
 
 def _product_unknown(study: Study, lines: list[Line], agents: AgentsOnRecord) -> Iterator[Finding | Passed]:

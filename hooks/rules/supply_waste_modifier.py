@@ -199,11 +199,14 @@ def _check_required(lines: tuple[Line, ...], study: Study, case: Case) -> Iterat
     given = tuple(line for line in lines if DISCARDED not in line.modifiers)
     contradictory = tuple(line for line in lines if set(line.modifiers) >= BOTH)
     discarded = tuple(line for line in lines if DISCARDED in line.modifiers and line not in contradictory)
+    unwasted = tuple(line for line in given if NOTHING_DISCARDED in line.modifiers)
     left = leftover_of(lines[0].code, study)
     if contradictory:
         yield _contradiction(contradictory, study, case)
     elif given and discarded and left is not None and not left.most:
         yield _nothing_left(given, discarded, study, case)
+    elif unwasted and discarded and left is not None and left.recorded_ml is not None:
+        yield _beside_discarded(unwasted, discarded, study, case)
     elif not waste_modifier_is_required(lines[0].day or study.day):
         yield Passed(_not_required, lines, lines[0].day or study.day)
     elif not discarded and (unmarked := tuple(line for line in given if NOTHING_DISCARDED not in line.modifiers)):
@@ -225,8 +228,18 @@ def _contradiction(contradictory: tuple[Line, ...], study: Study, case: Case) ->
     left = leftover_of(contradictory[0].code, study)
     decided = left is not None and not left.least
     changes: list[Change] = [RemoveModifier(line, DISCARDED) for line in contradictory] if decided else []
-    summary = worded("{code} carries both JW and JZ: only one of them is allowed.", code=contradictory[0].code)
-    return _finding(summary, contradictory, study, case, changes)
+    return _finding(_carries_both(contradictory), contradictory, study, case, changes)
+
+
+def _carries_both(lines: tuple[Line, ...]) -> Worded:
+    return worded("{code} carries both JW and JZ: only one of them is allowed.", code=lines[0].code)
+
+
+def _beside_discarded(unwasted: tuple[Line, ...], discarded: tuple[Line, ...], study: Study, case: Case) -> Finding:
+    """JZ on the amount given, beside a line for the amount that the record states as discarded."""
+    lines = (*unwasted, *discarded)
+    changes: list[Change] = [RemoveModifier(line, NOTHING_DISCARDED) for line in unwasted]
+    return _finding(_carries_both(lines), lines, study, case, changes)
 
 
 def _unreported(given: tuple[Line, ...], recorded_ml: Decimal, study: Study, case: Case) -> Finding:
