@@ -11,7 +11,7 @@ from cds_service.languages.worded import Worded, joined, linked, worded
 from hooks.codes.tables import ADD_ONS, CODES, STUDIES
 from hooks.coding.claims import charge_evidence, is_submitted, lines_with_units
 from hooks.coding.contrast import contrast_in
-from hooks.coding.hospital import cpt_code_for, hospital_code_for, medicare_hospital_lines
+from hooks.coding.hospital import cpt_code_for, hospital_code_for, is_hospital_code_of_practice, medicare_hospital_lines
 from hooks.coding.lines import alike, days_under_review
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, left_to, on_day
@@ -59,6 +59,8 @@ def add_on_without_primary(case: Case) -> Iterator[Verdict]:
             if _is_on_medicare_hospital_claim(lines[0], study, case):
                 because = worded("{code} is on a Medicare hospital claim", code=lines[0].code)
                 yield Passed(left_to, "hospital-contrast-code", because, lines)
+            elif beside := _primary_by_hospital_code(lines[0], study, case):
+                yield Passed(left_to, "code-for-other-setting", _stands_beside(lines[0], beside), (beside,))
             else:
                 yield from _verdict(lines, study, case)
         for order in study.orders if case.stage == "order" else ():
@@ -92,15 +94,26 @@ def _beside_primary(line: Line, entry: Primaries, case: Case) -> Because:
     beside = next(primaries_charged(line, entry.codes, case), None)
     if beside is None:
         return because_of(worded("the primary of {code} is ordered", code=line.code), [line])
-    text = worded(
-        "{code} stands beside {primary}{on_day}", code=line.code, primary=beside.code, on_day=on_day(line.day)
+    return because_of(_stands_beside(line, beside), [line, beside])
+
+
+def _stands_beside(line: Line, primary: Line) -> Worded:
+    return worded(
+        "{code} stands beside {primary}{on_day}", code=line.code, primary=primary.code, on_day=on_day(line.day)
     )
-    return because_of(text, [line, beside])
 
 
 def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool:
     """True for 93352 on a Medicare hospital claim; `hospital-contrast-code` removes it."""
     return line.code == CONTRAST_ADD_ON and line in medicare_hospital_lines(study, case)
+
+
+def _primary_by_hospital_code(line: Line, study: Study, case: Case) -> Line | None:
+    """A primary charged on a practitioner's claim by the hospital's code; `code-for-other-setting` replaces it."""
+    if line.code != CONTRAST_ADD_ON:
+        return None
+    found = (each for each in study.primaries if is_hospital_code_of_practice(each, case))
+    return next((each for each in found if cpt_code_for(each.code, each.day) in {"93350", "93351"}), None)
 
 
 def _is_on_reviewed_day(line: Line, case: Case) -> bool:

@@ -9,7 +9,7 @@ from cds_service.core.changes import RemoveLine
 from cds_service.core.rules import INFO, WARNING, Because, Finding, Fix, Passed, Question, Undecided, Verdict, Why, rule
 from cds_service.core.tables import Source
 from cds_service.languages.worded import Worded, counted, listed, worded
-from hooks.codes.tables import ADD_ONS, PAIRS
+from hooks.codes.tables import PAIRS
 from hooks.coding.claims import (
     BOTH_SETTINGS,
     bypasses_pairs,
@@ -22,12 +22,13 @@ from hooks.coding.claims import (
     share_a_claim,
 )
 from hooks.coding.hospital import is_of_other_setting
+from hooks.coding.judged_pairs import judged_elsewhere
 from hooks.coding.lines import alike, alike_on_any_claim, grouped, relevant_lines
 from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.pairs import Edit
-from hooks.coding.passing import because_of, codes_of, left_to
+from hooks.coding.passing import because_of, codes_of
 from hooks.coding.practitioners import ByPractitioner
-from hooks.coding.primaries import lacks_primary, primaries_charged
+from hooks.coding.primaries import primaries_charged
 from hooks.coding.published import Primaries, is_of_echo, listed_pairs, pair_edit, primaries_of, unread_pairs
 from hooks.coding.questions import WHEN, whose_claim
 from hooks.coding.setting_and_payer import is_outside_opps
@@ -102,7 +103,7 @@ def pair_conflict(case: Case) -> Iterator[Verdict]:
     for paid, denied in _candidate_pairs(lines, case):
         one, other = paid[0], denied[0]
         edit, sources = _edit_for(one, other, case)
-        if edit == "none" or not is_submitted((one, other), case) or _lacks_primary(one, other, case):
+        if edit == "none" or not is_submitted((one, other), case) or judged_elsewhere(one, other, case):
             apart.append((one, other))
             continue
         pair = Pair(paid, denied, edit, sources)
@@ -274,17 +275,11 @@ def _apart(one: Line, other: Line, case: Case) -> Because:
     if not is_submitted((one, other), case):
         neither = worded("neither {code} nor {other} is under review", code=one.code, other=other.code)
         return because_of(neither, (one, other))
-    if _lacks_primary(one, other, case):
-        alone = worded("{code} stands without a primary", code=other.code)
-        return left_to("add-on-without-primary", alone, (other,))
+    if judged := judged_elsewhere(one, other, case):
+        return judged
     if one.day is None:
         return because_of(worded("{codes} are paid together as billed", codes=both), (one, other))
     return because_of(worded("{codes} are paid together as billed on {day}", codes=both, day=one.day), (one, other))
-
-
-def _lacks_primary(one: Line, other: Line, case: Case) -> bool:
-    """True if the second line is an add-on without a primary; `add-on-without-primary` flags it."""
-    return one.code not in ADD_ONS and lacks_primary(other, case)
 
 
 # --- findings -------------------------------------------------------------------------------------------------------
