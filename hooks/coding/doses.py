@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from cds_service.core.case import Administration, Case
+from cds_service.core.case import Administration, Case, cached_fact
 from cds_service.languages.worded import Worded, worded
 from hooks.coding.contrast import ambiguous_agents, unassigned_administrations
 from hooks.coding.contrast_words import agent_name
@@ -11,6 +11,7 @@ from hooks.coding.studies import Study
 Doubt = tuple[Literal["studies", "record"], Worded]
 
 
+@cached_fact
 def doubt_about_doses(study: Study, case: Case) -> Doubt | None:
     """The kind and the reason of a doubt about what was given at a study; None if the record leaves none.
 
@@ -21,8 +22,9 @@ def doubt_about_doses(study: Study, case: Case) -> Doubt | None:
     for each in study.administrations:
         if each.status == "unclear":
             return "record", worded("an administration of {drug} was stopped or is unclear", drug=_name(each))
+    own = set(map(id, study.administrations))
     for each in unassigned_administrations(study, case):
-        if each.status != "not given" and each not in study.administrations:
+        if each.status != "not given" and id(each) not in own:
             return "record", worded("an administration of {drug} may be of another day", drug=_name(each))
     return None
 

@@ -99,6 +99,9 @@ class GroupsByBiller:
         self._billers: dict[Group, frozenset[str]] = {}
         self._by_biller: ByPractitioner[Group] | None = None
 
+    def __len__(self) -> int:
+        return len(self._billers)
+
     def note(self, group: Group) -> None:
         """Note a group, or the practitioners that it has got since."""
         if self._billers.get(group) != group.billers:
@@ -168,6 +171,11 @@ class GroupIndex:
         if isinstance(record, Order) and record.under_review:
             found.append(self._with_draft_order)
         return self._in_order(found)
+
+    def has_few_near(self, record: Record) -> bool:
+        """True if the groups of the record's day or encounter, whoever bills them, can be looked at one by one."""
+        found = [self._by_day.get(record.day) if record.day else self._number, self._by_encounter.get(record.encounter)]
+        return sum(len(groups) for groups in found if groups) <= _FEW
 
     def undated(self, record: Record) -> list[Group]:
         """Candidates for `_may_share_day` if the record or the group has no day."""

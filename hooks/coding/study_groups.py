@@ -174,7 +174,9 @@ def _attach_rest(groups: list[Group], index: GroupIndex, records: Iterable[Recor
 
 def _of_others(index: GroupIndex, record: Record, unassigned: "_UnassignedByDay") -> list[Group]:
     """The studies of other practitioners that an agent may belong to: a nurse may have given it."""
-    if not is_agent(record) or not record.performers or unassigned.has_group_for(record):
+    if not is_agent(record) or not record.performers or not index.has_few_near(record):
+        return []
+    if unassigned.has_group_for(record):
         return []
     return _candidates(index, structs.replace(record, performers=frozenset()))
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
-from cds_service.core.case import Case, Line
+from cds_service.core.case import Case, Line, cached_fact
 from cds_service.core.changes import AddLine, ReplaceCode
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from cds_service.languages.worded import Worded, linked, worded
@@ -22,13 +23,12 @@ from hooks.coding.fixes import (
     supply_notes,
 )
 from hooks.coding.hospital import medicare_hospital_lines
-from hooks.coding.lines import lines_on
 from hooks.coding.override_reasons import MISSING_CHARGE
 from hooks.coding.passing import because_of, codes_of, left_to, on_day
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.questions import was_contrast_given
 from hooks.coding.setting_and_payer import is_split
-from hooks.coding.studies import Study, codes_ordered, procedure_codes, stress_studies, studies, study_of
+from hooks.coding.studies import Study, codes_ordered, procedure_codes, stress_studies, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code
 
 
@@ -62,17 +62,18 @@ def contrast_add_on_missing(case: Case) -> Iterator[Verdict]:
             yield Passed(_has_add_on, study)
         elif _includes_contrast(study):
             yield Passed(_other_code_covers, study)
-        elif others := _charged_by_others(study, case):
-            text = worded("{line} is charged by another practitioner", line=codes_of(others))
-            yield Passed(left_to, "add-on-without-primary", text, others)
+        elif line := _add_ons_of_no_study(case).get(study.day):
+            text = worded("{line} is charged by another practitioner", line=line.code)
+            yield Passed(left_to, "add-on-without-primary", text, (line,))
         else:
             yield from _verdict(study, contrast_in(study, case), case)
 
 
-def _charged_by_others(study: Study, case: Case) -> tuple[Line, ...]:
-    """The charges of 93352 of the day that are of no study, since another practitioner charges them."""
-    of_day = (line for line in lines_on(study.day, case) if line.code == CONTRAST_ADD_ON and study.day)
-    return tuple(line for line in of_day if (other := study_of(line, case)) and other.kind == "none")
+@cached_fact
+def _add_ons_of_no_study(case: Case) -> dict[date | None, Line]:
+    """A charge of 93352 of each day that is of no study, since another practitioner charges it."""
+    charged = (line for study in studies(case) if study.kind == "none" for line in study.lines_for(CONTRAST_ADD_ON))
+    return {line.day: line for line in charged if line.day}
 
 
 def _has_add_on(study: Study) -> Because:
