@@ -380,19 +380,18 @@ def _will_bill_hospital_code(study: Study, done: set[str], case: Case) -> bool:
     return by_payer or are_hospital_codes(done)
 
 
+@cached_fact
 def ambiguous_agents(study: Study) -> tuple[Record, ...]:
     """Administrations, orders and supplies of an agent that may belong to this study or to another one of the day."""
     return tuple(each for each in study.ambiguous if is_agent(each) and not is_withheld(each))
 
 
+@cached_fact
 def ambiguous_contrast(study: Study) -> tuple[Record, ...]:
     """Records that show contrast and may belong to this study or to another one of the day."""
-    agents = ambiguous_agents(study)
-    return (*agents, *(each for each in study.ambiguous if names_contrast(each) or _says_contrast(each)))
-
-
-def _says_contrast(record: Record) -> bool:
-    return isinstance(record, Procedure) and _shows_contrast_in_words(record)
+    procedures = (each for each in study.ambiguous if isinstance(each, Procedure))
+    said = tuple(each for each in procedures if not names_contrast(each) and _shows_contrast_in_words(each))
+    return (*ambiguous_agents(study), *filter(names_contrast, study.ambiguous), *said)
 
 
 def has_contrast_add_on(study: Study) -> bool:

@@ -59,8 +59,6 @@ def add_on_without_primary(case: Case) -> Iterator[Verdict]:
             if _is_on_medicare_hospital_claim(lines[0], study, case):
                 because = worded("{code} is on a Medicare hospital claim", code=lines[0].code)
                 yield Passed(left_to, "hospital-contrast-code", because, lines)
-            elif beside := _primary_by_hospital_code(lines[0], study, case):
-                yield Passed(left_to, "code-for-other-setting", _stands_beside(lines[0], beside), (beside,))
             else:
                 yield from _verdict(lines, study, case)
         for order in study.orders if case.stage == "order" else ():
@@ -94,13 +92,10 @@ def _beside_primary(line: Line, entry: Primaries, case: Case) -> Because:
     beside = next(primaries_charged(line, entry.codes, case), None)
     if beside is None:
         return because_of(worded("the primary of {code} is ordered", code=line.code), [line])
-    return because_of(_stands_beside(line, beside), [line, beside])
-
-
-def _stands_beside(line: Line, primary: Line) -> Worded:
-    return worded(
-        "{code} stands beside {primary}{on_day}", code=line.code, primary=primary.code, on_day=on_day(line.day)
+    text = worded(
+        "{code} stands beside {primary}{on_day}", code=line.code, primary=beside.code, on_day=on_day(line.day)
     )
+    return because_of(text, [line, beside])
 
 
 def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool:
@@ -108,12 +103,12 @@ def _is_on_medicare_hospital_claim(line: Line, study: Study, case: Case) -> bool
     return line.code == CONTRAST_ADD_ON and line in medicare_hospital_lines(study, case)
 
 
-def _primary_by_hospital_code(line: Line, study: Study, case: Case) -> Line | None:
-    """A primary charged on a practitioner's claim by the hospital's code; `code-for-other-setting` replaces it."""
-    if line.code != CONTRAST_ADD_ON:
-        return None
-    found = (each for each in study.primaries if is_hospital_code_of_practice(each, case))
-    return next((each for each in found if cpt_code_for(each.code, each.day) in {"93350", "93351"}), None)
+def _is_primary_replaced(line: Line, study: Study, case: Case) -> bool:
+    """True if a primary is charged by the hospital's code on a practitioner's claim: `code-for-other-setting` replaces
+    it, and the add-on stays.
+    """
+    of_practice = (each for each in study.primaries if is_hospital_code_of_practice(each, case))
+    return line.code == CONTRAST_ADD_ON and any(cpt_code_for(each.code, each.day) for each in of_practice)
 
 
 def _is_on_reviewed_day(line: Line, case: Case) -> bool:
@@ -124,6 +119,7 @@ def _is_on_reviewed_day(line: Line, case: Case) -> bool:
 def _finding(lines: tuple[Line, ...], entry: Primaries, study: Study, case: Case) -> Finding:
     line = lines[0]
     primaries = _possible_primaries(line, entry, study, case)
+    is_fixable = line.certain and line.open and not _is_primary_replaced(line, study, case)
     return Finding(
         summary=_summary(line.code, primaries),
         evidence=(
@@ -134,7 +130,7 @@ def _finding(lines: tuple[Line, ...], entry: Primaries, study: Study, case: Case
             ),
             *_study_shown(study, primaries),
         ),
-        fixes=_fixes(lines, study, case, primaries) if line.certain and line.open else (),
+        fixes=_fixes(lines, study, case, primaries) if is_fixable else (),
         notes=(_primaries_note(line.code, joined(", ", entry.codes)),),
         day=line.day,
         indicator=None if line.certain else INFO,

@@ -157,7 +157,7 @@ def test_a_code_in_another_record_is_no_charge(advisor: Advisor) -> None:
 
 
 def test_contrast_is_not_taken_off_where_its_study_cannot_be_read(advisor: Advisor) -> None:
-    """Without its study, what was given belongs to the other practitioner's, and is on record for these charges, too."""
+    """Without its study, what was given belongs to the other practitioner's, and counts for these charges, too."""
     request = request_of({"lines": "93350 by A, 93352 by A, Q9957x2 by A, 93351 by B", "given": ["Definity 1.3 mL"]})
     assert topics(answer(advisor, request)) == []
     drafts(request)[0]["status"] = "charged"
