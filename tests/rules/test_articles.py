@@ -233,6 +233,17 @@ def test_an_article_older_than_the_code_of_a_diagnosis_is_not_decided(
     assert expected in verdict(at(advisor, CGS, tables_of(tmp_path, *articles)), CHARGED)
 
 
+@pytest.mark.parametrize(
+    ("first", "expected"), [("2025-10-01", "found"), ("2025-09-30", "may be older than the code of a diagnosis")]
+)
+def test_in_spring_the_codes_are_those_of_last_october(
+    advisor: Advisor, tmp_path: Path, first: str, expected: str
+) -> None:
+    article = replace(AT_CGS, groups={4: AT_CGS.groups[4]}, first=first)
+    in_spring = CHARGED | {"day": "2026-05-04"}
+    assert expected in verdict(at(advisor, CGS, tables_of(tmp_path, article)), in_spring)
+
+
 def test_an_unknown_claim_type_is_decided_if_both_parts_agree(advisor: Advisor, tmp_path: Path) -> None:
     groups = {4: Codes(paragraph="93351", codes="I10")}
     tables = tables_of(
