@@ -1,6 +1,7 @@
 """Upgrades and downgrades the database schema with Alembic."""
 
 from functools import cache
+from threading import Lock
 from typing import Literal
 
 from alembic import command
@@ -13,6 +14,10 @@ State = Literal["current", "behind", "ahead"]
 
 # An arbitrary key for PostgreSQL's advisory lock.
 _LOCK = 933_500_352
+
+# Alembic keeps the migration that runs in a global of its module, and a process may hold several databases. Taken after
+# the database's own lock, so that no two wait for each other.
+_ALEMBIC = Lock()
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -35,13 +40,15 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     """Apply missing migrations; a lock makes concurrent upgrades wait and then do nothing."""
     _lock(connection)
     if revision != "head" or state_of(connection) == "behind":
-        command.upgrade(_config(connection), revision)
+        with _ALEMBIC:
+            command.upgrade(_config(connection), revision)
 
 
 def downgrade(connection: Connection, revision: str) -> None:
     """Revert migrations to a revision, deleting their data; `base` removes every table."""
     _lock(connection)
-    command.downgrade(_config(connection), revision)
+    with _ALEMBIC:
+        command.downgrade(_config(connection), revision)
 
 
 def _lock(connection: Connection) -> None:

@@ -492,3 +492,20 @@ def test_a_new_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
         assert set(modes.values()) <= {0o600}
     finally:
         database.close()
+
+
+def test_several_databases_are_upgraded_at_once(tmp_path: Path) -> None:
+    """A process may hold several: what Alembic keeps for a migration is the process's."""
+
+    def upgraded(number: int) -> str | None:
+        engine = create(f"sqlite:///{tmp_path / str(number)}.sqlite3")
+        with engine.begin() as connection:
+            migrate.upgrade(connection)
+            revision = migrate.revision_of(connection)
+        engine.dispose()
+        return revision
+
+    with ThreadPoolExecutor(4) as threads:
+        revisions = set(threads.map(upgraded, range(12)))
+    assert len(revisions) == 1
+    assert None not in revisions
