@@ -17,6 +17,7 @@ from hooks.coding.claims import (
     days_checked,
     is_facility_supply,
     is_submitted,
+    may_be_several,
     reviewed_lines,
     settings_of,
     total_of_a_day,
@@ -151,7 +152,7 @@ def _belongs_to_one_study(lines: list[Line], case: Case) -> bool:
     if not any(entry.once_per_study for entry in ADD_ONS.history(lines[0].code)):
         return False
     study = _study_of_all(lines, case)
-    return study is not None and study.under_review
+    return study is not None and study.under_review and not may_be_several(study)
 
 
 def _study_of_all(lines: list[Line], case: Case) -> Study | None:
