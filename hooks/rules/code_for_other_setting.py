@@ -225,7 +225,8 @@ def _refused(lines: list[Line], case: Case) -> Verdicts:
         return
     if payer == "unknown":
         reason = worded(
-            "the payer is unknown; Medicare may not take {codes} on a hospital outpatient claim", codes=codes
+            "Medicare may not take {codes} on a hospital outpatient claim; whether the payer does is unknown",
+            codes=codes,
         )
         yield Undecided("claim", reason, charge_evidence(lines), WHO_PAYS)
         return

@@ -68,7 +68,7 @@ def _verdict(study: Study, lines: tuple[Line, ...], use: ContrastUse, case: Case
         return
     evidence = charge_evidence(wrong)
     if payer == "unknown":
-        reason = worded("the payer of this hospital claim is unknown; Medicare requires a C code")
+        reason = worded("Medicare requires a C code; whether the payer of this hospital claim does is unknown")
         yield Undecided("claim", reason, evidence, WHO_PAYS)
     elif _had_one_contrast(study, lines, wrong):
         reason = worded(

@@ -127,7 +127,7 @@ def _open_question(line: Line, payment: Payment, case: Case) -> tuple[Worded, Qu
         return worded("{required}; how this hospital is paid is unknown", required=_REQUIRED), None
     if line.claim_type != "institutional" and not is_professional_in_office(line):
         return worded("{required}; the setting of this claim is unknown", required=_REQUIRED), WHERE
-    return worded("{required}; the payer of this claim is unknown", required=_REQUIRED), WHO_PAYS
+    return worded("{required}; whether the payer of this claim requires it is unknown", required=_REQUIRED), WHO_PAYS
 
 
 def _neither(lines: tuple[Line, ...], payment: Payment) -> Because:

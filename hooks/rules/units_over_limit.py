@@ -242,7 +242,9 @@ def _may_be_paid_by_others(lines: list[Line], case: Case) -> list[Undecided | Pa
         return None
     code = lines[0].code
     if payer == "unknown":
-        reason = worded("the payer is unknown; Medicare never pays for {code} on this claim", code=code)
+        reason = worded(
+            "Medicare never pays for {code} on this claim; whether the payer of the claim does is unknown", code=code
+        )
         return [Undecided("claim", reason, charge_evidence(lines), WHO_PAYS)]
     return [Passed(because_of, worded("the payer of {code} is not Medicare", code=code), lines)]
 

@@ -426,7 +426,7 @@ ABSTAINS: dict[str, tuple[str, dict[str, Any], str]] = {
     "status B with an unknown payer": (
         "code-for-other-setting",
         {"institutional": "99214"} | UNKNOWN,
-        "the payer is unknown; Medicare may not take 99214",
+        "Medicare may not take 99214 on a hospital outpatient claim; whether the payer does is unknown",
     ),
     "status B at a critical access hospital": (
         "code-for-other-setting",
@@ -441,7 +441,7 @@ ABSTAINS: dict[str, tuple[str, dict[str, Any], str]] = {
     "a limit of 0 with an unknown payer": (
         "units-over-limit",
         {"professional": "99999"} | UNKNOWN,
-        "the payer is unknown",
+        "Medicare never pays for 99999 on this claim; whether the payer of the claim does is unknown",
     ),
     "charges that may be of either setting": (
         "pair-conflict",
