@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import wraps
-from typing import Any, Literal, ParamSpec, TypeVar
+from inspect import signature
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 import msgspec
 
@@ -260,15 +261,34 @@ def cached_fact(derive: Callable[P, T]) -> Callable[P, T]:
     caches it: the cycle would live until the next garbage collection.
     """
 
-    @wraps(derive)
-    def derived(*arguments: P.args, **_: P.kwargs) -> T:
-        facts: dict[Any, T] = arguments[-1].facts  # type: ignore[attr-defined]
+    cached = _cached_of_one if len(signature(derive).parameters) == 1 else _cached_of_several
+    return cast("Callable[P, T]", wraps(derive)(cached(derive)))
+
+
+def _cached_of_one(derive: Callable[..., T]) -> Callable[[Any], T]:
+    """A fact of the case or study alone: most are, and are asked for so often that making a key would show."""
+
+    def derived(holder: Any) -> T:
+        facts: dict[Any, T] = holder.facts
+        try:
+            return facts[derive]
+        except KeyError:
+            work_limit.check()
+            facts[derive] = found = derive(holder)
+            return found
+
+    return derived
+
+
+def _cached_of_several(derive: Callable[..., T]) -> Callable[..., T]:
+    def derived(*arguments: Any) -> T:
+        facts: dict[Any, T] = arguments[-1].facts
         key = (derive, arguments[:-1])
         try:
             return facts[key]
         except KeyError:
             work_limit.check()
-            facts[key] = found = derive(*arguments)  # type: ignore[call-arg]
+            facts[key] = found = derive(*arguments)
             return found
 
     return derived

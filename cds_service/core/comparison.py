@@ -57,6 +57,11 @@ def records_of(finding: Finding) -> set[tuple[str, str]]:
     return {place_of(each.record) for each in finding.evidence}
 
 
+def targets_of(finding: Finding) -> frozenset[object]:
+    """The targets of all fixes of a finding: a fix can be part of another one only if its targets are."""
+    return frozenset(_target(change) for fix in finding.fixes for change in fix.changes)
+
+
 def is_part_of(fix: Fix, other: Fix) -> bool:
     """True if another fix makes all changes of this one."""
     return not _not_in(other, fix.changes)

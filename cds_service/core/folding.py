@@ -12,7 +12,7 @@ from heapq import nlargest
 
 from cds_service.core.case import Case, Stage
 from cds_service.core.changes import made
-from cds_service.core.comparison import is_part_of, places_of, records_of
+from cds_service.core.comparison import is_part_of, places_of, records_of, targets_of
 from cds_service.core.rules import WARNING, Finding, Fix, Rule
 
 Found = tuple[Rule, Finding]
@@ -30,9 +30,10 @@ def folded(findings: Sequence[Found], case: Case) -> tuple[Found, ...]:
         return tuple(findings)
     ranks = _ranks(findings, case.stage)
     trial = _Trial(case)
+    targets = [targets_of(finding) for _, finding in findings]
     into = list(range(len(findings)))
     for number, causes in _with_causes(findings, ranks):
-        causes_left = (each for each in causes if into[each] == each)
+        causes_left = (each for each in causes if into[each] == each and targets[number] <= targets[each])
         into[number] = next((each for each in causes_left if trial.repairs(findings[each], findings[number])), number)
     by_root: dict[int, list[Found]] = {number: [] for number, cause in enumerate(into) if cause == number}
     for number, cause in enumerate(into):
@@ -47,6 +48,7 @@ class _Trial:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.tried = 0
+        self._last: tuple[Fix, Case] | None = None
 
     def repairs(self, cause: Found, other: Found) -> bool:
         """True if the fixes of a finding include those of another, and each of them takes the other away."""
@@ -63,8 +65,14 @@ class _Trial:
             return False
         rule, finding = other
         cited = records_of(finding)
-        left = (each for each in rule.check(made(self.case, fix.changes)) if isinstance(each, Finding))
+        left = (each for each in rule.check(self._made(fix)) if isinstance(each, Finding))
         return not any(records_of(each) & cited for each in left)
+
+    def _made(self, fix: Fix) -> Case:
+        """The case with a fix made. The last one is kept: the strongest cause is tried on one finding after another."""
+        if self._last is None or self._last[0] is not fix:
+            self._last = fix, made(self.case, fix.changes)
+        return self._last[1]
 
 
 def _ranks(findings: Sequence[Found], stage: Stage) -> list[tuple[bool, bool, int, int]]:

@@ -59,11 +59,12 @@ def review(
     A case outside of `scope` is empty, unless the site wants every code of a claim checked: then the rules of every
     code run. `applies` tells which of the site's statements fit payer and setting; they are quoted after all is judged.
     """
-    every = tuple(rules)
-    off = tuple(each for each in every if _is_off(each, case))
-    wanted = tuple(each for each in every if each not in off) if off else every
+    wanted: list[Rule] = []
+    off: list[Rule] = []
+    for each in rules:
+        (off if _is_off(each, case) else wanted).append(each)
     if scope is not None and not scope.covers(case):
-        wanted = tuple(each for each in wanted if each.every_code and case.every_code)
+        wanted = [each for each in wanted if each.every_code and case.every_code]
         if not wanted or not case.lines.has_match_under_review(_has_billing_code):
             chosen = tuple(each for each in off if each.id in case.site.rules_off)
             return Review((), (), (), chosen, readings.unclear(case), empty=True)
@@ -80,7 +81,7 @@ def review(
         not_checked += [(each, verdict) for verdict in verdicts if isinstance(verdict, Undecided)]
     unclear = (*readings.unclear(case), *_in_question(not_checked, case, readings))
     found_once = with_statements(folded(findings, case), case, applies)
-    return Review(found_once, tuple(not_checked), tuple(passed), off, unclear)
+    return Review(found_once, tuple(not_checked), tuple(passed), tuple(off), unclear)
 
 
 def _is_off(rule: Rule, case: Case) -> bool:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from itertools import islice
 from types import ModuleType
 from typing import Any, Literal, TypeVarTuple
@@ -140,10 +139,15 @@ class Passed:
     `reason(*about)` words it. Most calls need no reasons, so it is only called where a report asks for them.
     """
 
-    __slots__ = ("reason",)
+    __slots__ = ("_about", "_reason")
 
     def __init__(self, reason: Callable[[*Ts], Because], *about: *Ts) -> None:
-        self.reason: Callable[[], Because] = partial(reason, *about)
+        self._reason: Callable[..., Because] = reason
+        self._about = about
+
+    def reason(self) -> Because:
+        """The reason in words."""
+        return self._reason(*self._about)
 
 
 Verdict = Finding | Undecided | Passed

@@ -1,10 +1,11 @@
 """Rule: an add-on code without a primary."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from itertools import islice
 
-from cds_service.core.case import Case, Line, Order
+from cds_service.core.case import Case, Line, Order, cached_fact
 from cds_service.core.changes import AddLine, RemoveLine, RemoveOrder
 from cds_service.core.rules import INFO, WARNING, Because, Evidence, Finding, Fix, Passed, Undecided, Verdict, rule
 from cds_service.languages.worded import Worded, joined, linked, worded
@@ -124,10 +125,7 @@ def _finding(lines: tuple[Line, ...], entry: Primaries, study: Study, case: Case
         summary=_summary(line.code, primaries),
         evidence=(
             *charge_evidence(lines),
-            *(
-                Evidence(worded("{line} is charged by another practitioner", line=str(other)), other)
-                for other in _by_other_practitioners(line, entry, case)
-            ),
+            *_by_other_practitioners(line.day, entry.codes, case),
             *_study_shown(study, primaries),
         ),
         fixes=_fixes(lines, study, case, primaries) if is_fixable else (),
@@ -143,7 +141,7 @@ def _possible_primaries(line: Line, entry: Primaries, study: Study, case: Case) 
 
     Empty if another practitioner charges a primary, which must not be charged twice.
     """
-    if _by_other_practitioners(line, entry, case):
+    if _by_other_practitioners(line.day, entry.codes, case):
         return ()
     contrast = contrast_in(study, case).given == "yes"
     hospital = line in medicare_hospital_lines(study, case)
@@ -162,9 +160,13 @@ def _possible_primaries(line: Line, entry: Primaries, study: Study, case: Case) 
     return () if case.is_complete("procedures", line.day) else candidates
 
 
-def _by_other_practitioners(line: Line, entry: Primaries, case: Case) -> list[Line]:
-    """Some primaries that other practitioners charge on that day."""
-    return list(islice(primaries_of_anybody(line.day, entry.codes, case), MOST_LISTED))
+@cached_fact
+def _by_other_practitioners(day: date | None, primaries: tuple[str, ...], case: Case) -> tuple[Evidence, ...]:
+    """Some primaries that are charged on a day by others: made once for all add-ons that have none of their own."""
+    charged = islice(primaries_of_anybody(day, primaries, case), MOST_LISTED)
+    return tuple(
+        Evidence(worded("{line} is charged by another practitioner", line=str(each)), each) for each in charged
+    )
 
 
 def _fits(code: str, line: Line, contrast: bool) -> bool:
@@ -298,7 +300,7 @@ def _by_contractors(lines: Sequence[Line]) -> Undecided:
 
 def _other_verdict(lines: tuple[Line, ...], entry: Primaries, case: Case) -> Finding | Undecided:
     """Practitioners of one group and specialty may share a service, such as the hours of critical care."""
-    others = _by_other_practitioners(lines[0], entry, case)
+    others = _by_other_practitioners(lines[0].day, entry.codes, case)
     if not entry.is_closed:
         return _by_contractors(lines)
     if others:
@@ -306,7 +308,7 @@ def _other_verdict(lines: tuple[Line, ...], entry: Primaries, case: Case) -> Fin
             "another practitioner charges the primary of {code}: paid only if both are of one group",
             code=lines[0].code,
         )
-        return Undecided("claim", reason, charge_evidence([*lines, *others]))
+        return Undecided("claim", reason, (*charge_evidence(lines), *others))
     return _other_finding(lines, entry)
 
 
