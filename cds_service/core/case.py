@@ -26,6 +26,16 @@ ClaimType = Literal["professional", "institutional", "unknown"]
 MIDNIGHT = -1  # in place of an hour: exactly midnight in UTC may be a date written as an instant
 
 
+class Days(msgspec.Struct, frozen=True, gc=False):
+    """The days from the first to the last, both included."""
+
+    first: date
+    last: date
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """The source of a fact, for citing it on a card and for changing it.
 
@@ -44,6 +54,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `identity` is the resource's own reference (`Procedure/1`), `links` are its references to other records. `day` is
     the local calendar day as sent, None if not known to the day. `utc_hour` is set if that may be the day after: the
     hour (0 to 11) of an instant written in UTC, or MIDNIGHT. `last_day` is set for a period over several days.
+    `within` are the days of which it may be, where only the month or the year is known.
     `performers` are references to practitioners. `under_review` is false for resources only part of the record.
     """
 
@@ -53,9 +64,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     day: date | None = None
     utc_hour: int | None = None
     last_day: date | None = None
+    within: Days | None = None
     performers: frozenset[str] = frozenset()
     encounter: str | None = None
     under_review: bool = False
+
+    def may_be_of(self, day: date) -> bool:
+        """True if it is of a day, or of one that is not known and may be that day."""
+        return self.day == day if self.day else self.within is None or day in self.within
 
 
 class Diagnosis(msgspec.Struct, frozen=True, gc=False):
@@ -187,16 +203,6 @@ class Coverage(Record, frozen=True, kw_only=True, gc=False):
 RecordT = TypeVar("RecordT", bound=Record)
 
 NO_TABLES = Snapshot(())
-
-
-class Days(msgspec.Struct, frozen=True, gc=False):
-    """The days from the first to the last, both included."""
-
-    first: date
-    last: date
-
-    def __contains__(self, day: date) -> bool:
-        return self.first <= day <= self.last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -25,6 +25,13 @@ class Dated(Protocol):
         """The local day, None if not known to the day."""
 
     @property
+    def within(self) -> object:
+        """The days that it may be of, None if any."""
+
+    def may_be_of(self, day: date) -> bool:
+        """True if it is, or may be, of a day."""
+
+    @property
     def links(self) -> frozenset[str]:
         """The references to other records."""
 
@@ -51,7 +58,9 @@ class Look:
 
 
 def _is_of(record: Dated, days: SomeDays) -> bool:
-    return record.day is None or record.day in days
+    if record.day:
+        return record.day in days
+    return record.within is None or any(map(record.may_be_of, days))
 
 
 def _near(records: Sequence[Dated], days: SomeDays) -> list[int]:

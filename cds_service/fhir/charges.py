@@ -105,9 +105,10 @@ def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
 
 
 def _days(resolver: Resolver, claim: r.BilledClaim, item: r.ClaimItem) -> dict[str, Any]:
-    """The fields `day` and `utc_hour` of an item; without a date of its own, from a claim for one day."""
+    """The fields of an item's date; without a day of its own, from a claim for one day."""
     of_item = resolver.days(item.serviced_date, item.serviced_period)
-    return of_item if of_item["day"] else {"day": single_day(claim.billable_period)}
+    day = None if of_item["day"] else single_day(claim.billable_period)
+    return {"day": day} if day else of_item
 
 
 def parts_of(position: int, item: r.ClaimItem) -> Iterator[tuple[str, str, r.ClaimLine]]:

@@ -1,6 +1,7 @@
 """Converts FHIR data types to core values: concepts, codes, quantities, days and references."""
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -234,6 +235,27 @@ def day_of(moment: str | None, period: r.Period | None = None) -> date | None:
     if len(text) < 10 or not is_date(text):
         return None  # month or year only, or an invalid date, which `checks` reports
     return date.fromisoformat(text[:10])
+
+
+def days_of_part(moment: str | None, period: r.Period | None = None) -> tuple[date, date] | None:
+    """The first and the last day of a date that is known to the month or the year; None for any other.
+
+    Of a period, from the first of its start to the last of its end.
+    """
+    first = _days_written(_moment(moment, period))
+    last = _days_written(period.end) if moment is None and period and period.end else first
+    return (first[0], max(first[1], last[1])) if first and last else None
+
+
+def _days_written(text: str) -> tuple[date, date] | None:
+    """The first and the last day of a date as written, which may lack the day or the month."""
+    if not text or not is_date(text):
+        return None
+    year, month = int(text[:4]), int(text[5:7] or 0)
+    if len(text) >= len("2026-03-17"):
+        day = date.fromisoformat(text[:10])
+        return day, day
+    return date(year, month or 1, 1), date(year, month or 12, monthrange(year, month or 12)[1])
 
 
 def _moment(moment: str | None, period: r.Period | None) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_service.core.case import Origin, Part
+from cds_service.core.case import Days, Origin, Part
 from cds_service.core.concepts import REFERENCE, Code, Concept
 from cds_service.fhir import resources as r
 from cds_service.fhir.contained import Substance, contained_by, fragment_of
 from cds_service.fhir.elements import (
     concept,
+    days_of_part,
     last_day_of,
     local_day,
     mapped,
@@ -145,9 +146,15 @@ class Resolver:
         return {"origin": Origin(source.path, item.label), "identity": identity, "under_review": source.under_review}
 
     def days(self, moment: str | None, period: r.Period | None = None) -> dict[str, Any]:
-        """The fields `day`, `utc_hour` and `last_day` of a record."""
+        """The fields `day`, `utc_hour`, `last_day` and `within` of a record."""
         day, utc_hour = local_day(moment, period, self.zone)
-        return {"day": day, "utc_hour": utc_hour, "last_day": None if moment else last_day_of(period, self.zone)}
+        part = None if day else days_of_part(moment, period)
+        return {
+            "day": day,
+            "utc_hour": utc_hour,
+            "last_day": None if moment else last_day_of(period, self.zone),
+            "within": Days(*part) if part else None,
+        }
 
     def reasons(
         self, codes: Iterable[r.CodeableConcept] | None, references: Iterable[r.Reference] | None

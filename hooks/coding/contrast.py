@@ -17,10 +17,10 @@ from hooks.coding.contrast_words import agent_name, denies_contrast, mentions_co
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.products import BY_SUPPLY_CODE, Agent, agent_in, agent_ml, current_products
-from hooks.coding.studies import Study, codes_ordered, procedure_codes, studies
-from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast, names_study
+from hooks.coding.studies import Study, codes_ordered, procedure_codes
+from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON, is_hospital_code, names_contrast
 from hooks.coding.study_group import is_agent, is_withheld
-from hooks.coding.unclear import shifted_day
+from hooks.coding.unassigned import unassigned_administrations, unassigned_procedures
 
 Given = Literal["yes", "no", "unknown", "contradicted"]
 
@@ -97,7 +97,7 @@ def _may_have_been_given(study: Study, case: Case) -> bool:
     if any(
         each.status != "not done" and (names_contrast(each) or _shows_contrast_in_words(each))
         for each in ambiguous_procedures
-    ) or any(map(_shows_contrast_in_words, (*study.procedures, *_unassigned_procedures(study, case)))):
+    ) or any(map(_shows_contrast_in_words, (*study.procedures, *unassigned_procedures(study, case)))):
         return True
     ambiguous = (each for each in study.ambiguous if isinstance(each, Administration))
     return any(
@@ -118,39 +118,6 @@ def _names_agent(concept: Concept) -> bool:
     return agent is not None and (agent.certain or not any(map(denies_contrast, concept.words)))
 
 
-def _unassigned_procedures(study: Study, case: Case) -> list[Procedure]:
-    """Procedures of no study code that name an agent and may belong to the study, by date."""
-    days = {shifted_day(study.day, by) for by in (-1, 0, 1)} | {None}
-    return [each for each in _procedures_of_agents(case) if study.day is None or each.day in days]
-
-
-@cached_fact
-def _procedures_of_agents(case: Case) -> tuple[Procedure, ...]:
-    return tuple(each for each in case.procedures.matching(agent_in) if not names_study(each.concept))
-
-
-def unassigned_administrations(study: Study, case: Case) -> list[Administration]:
-    """Administrations that may belong to a study by date, its own or that of a charge for it: those of no study; for
-    charges of no study, those of any.
-    """
-    by_day = _administrations_by_day(study.kind == "none", case)
-    if study.day is None:
-        return [each for found in by_day.values() for each in found]
-    days = {day.toordinal() for day in (study.day, *(line.day for line in study.lines)) if day}
-    near = sorted({day + by for day in days for by in (-1, 0, 1)})
-    return [each for day in (*near, None) for each in by_day.get(day, ())]
-
-
-@cached_fact
-def _administrations_by_day(of_any: bool, case: Case) -> dict[int | None, list[Administration]]:
-    """Those of any study, or of none; keyed by ordinal day, so that adjacent days can be looked up."""
-    found: dict[int | None, list[Administration]] = {}
-    for study in studies(case):
-        for each in study.administrations if of_any or study.kind == "none" else ():
-            found.setdefault(each.day.toordinal() if each.day else None, []).append(each)
-    return found
-
-
 @cached_fact
 def _contrast_records(study: Study) -> tuple[tuple[Administration | Procedure, Concept | None], ...]:
     """Records other than charges that show contrast, with the agent each names: administrations, agents used in a
@@ -159,7 +126,7 @@ def _contrast_records(study: Study) -> tuple[tuple[Administration | Procedure, C
     found: list[tuple[Administration | Procedure, Concept | None]] = [
         (administration, administration.concept)
         for administration in study.administrations
-        if administration.status == "given" and _names_agent_by_code(administration.concept)
+        if _shows_contrast(administration)
     ]
     for procedure in study.procedures:
         if procedure.status == "done":
@@ -167,6 +134,12 @@ def _contrast_records(study: Study) -> tuple[tuple[Administration | Procedure, C
             if names_contrast(procedure):
                 found.append((procedure, None))
     return tuple(found)
+
+
+def _shows_contrast(administration: Administration) -> bool:
+    """True of an agent given; not of a dose of nothing, or where only the month or the year of its day is known."""
+    is_given = administration.status == "given" and administration.within is None
+    return is_given and agent_ml(administration) != 0 and _names_agent_by_code(administration.concept)
 
 
 def _record_evidence(study: Study) -> tuple[Evidence, ...]:
@@ -177,7 +150,7 @@ def _not_given_evidence(study: Study) -> tuple[Evidence, ...]:
     return tuple(
         Evidence(worded("recorded as not given"), administration)
         for administration in study.administrations
-        if administration.status == "not given"
+        if administration.status == "not given" and administration.within is None
     ) + tuple(
         Evidence(not_performed(procedure), procedure)
         for procedure in study.procedures

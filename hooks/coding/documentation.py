@@ -10,9 +10,10 @@ from cds_service.core.case import Administration, Case, Document, Observation, R
 from cds_service.core.concepts import LOINC, RXNORM, SNOMED
 from cds_service.core.lazy_records import Records
 from hooks.codes.tables import DOCUMENTATION, DocumentationItem
-from hooks.coding.contrast import ambiguous_agents, unassigned_administrations
+from hooks.coding.contrast import ambiguous_agents
 from hooks.coding.products import agent_in, agent_ml
 from hooks.coding.studies import Study
+from hooks.coding.unassigned import unassigned_administrations
 
 State = Literal["found", "not found", "unknown"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from cds_service.core.case import Administration, Line, Order, Procedure, Record
+from cds_service.core.case import Administration, Days, Line, Order, Procedure, Record
 from hooks.coding.practitioners import ByPractitioner, may_be_same_practitioner
 from hooks.coding.products import is_supply
 from hooks.coding.study_codes import CONTRAST_ADD_ON, Kind, names_contrast
@@ -26,7 +26,8 @@ class Group:
     """Records of one study. Values needed for every other record are kept, not derived each time.
 
     `billers` are the practitioners on its charges, `practitioners` those on all its records. `best_day` holds the rank
-    of its source (performed, else charged, else planned, else ordered) and the day.
+    of its source (performed, else charged, else planned, else ordered) and the day; `within` are the days that it may
+    be of if none is known, but the month or the year.
     """
 
     def __init__(self, kind: Kind, records: Iterable[Record] = ()) -> None:
@@ -34,6 +35,7 @@ class Group:
         self.records: list[Record] = []
         self.ambiguous: list[Record] = []
         self.best_day: tuple[int, date] | None = None
+        self.within: Days | None = None
         self.billers = frozenset[str]()
         self.practitioners = frozenset[str]()
         self.encounters: set[str] = set()
@@ -48,6 +50,7 @@ class Group:
         if record.day:
             day = (_day_rank(record), record.day)
             self.best_day = min(self.best_day, day) if self.best_day else day
+        self.within = self.within or record.within
         if record.performers:
             self.practitioners |= record.performers
             self.billers |= record.performers if isinstance(record, Line) else frozenset()
@@ -65,6 +68,7 @@ class Group:
         self.records += other.records
         self.ambiguous += other.ambiguous
         self.best_day = min((each for each in (self.best_day, other.best_day) if each), default=None)
+        self.within = self.within or other.within
         self.practitioners |= other.practitioners
         self.billers |= other.billers
         self.encounters |= other.encounters
@@ -76,6 +80,12 @@ class Group:
     def day(self) -> date | None:
         """The day of the study."""
         return self.best_day[1] if self.best_day else None
+
+    def may_be_of_day_of(self, record: Record) -> bool:
+        """True if the day of the study or of a record is unknown, and may be that of the other."""
+        if record.day:
+            return self.day is None and (self.within is None or record.day in self.within)
+        return self.day is None or record.may_be_of(self.day)
 
     @property
     def part(self) -> str:

@@ -12,7 +12,7 @@ from itertools import islice
 from msgspec import structs
 
 from cds_service.core import work_limit
-from cds_service.core.case import Line, Order, Origin, Record
+from cds_service.core.case import Days, Line, Order, Origin, Record
 from cds_service.core.union_find import DisjointSet
 from hooks.coding.lines import grouped
 from hooks.coding.practitioners import may_be_same_practitioner
@@ -46,9 +46,9 @@ def _linked(records: Sequence[Record]) -> Iterator[list[Record]]:
     yield from together.values()
 
 
-def _day_key(group: Group) -> tuple[Kind, date | None, str]:
-    """Kind and day; the encounter if the day is unknown."""
-    return group.kind, group.day, "" if group.day else min(group.encounters, default="")
+def _day_key(group: Group) -> tuple[Kind, date | Days | None, str]:
+    """Kind and day; the encounter if the day is unknown, and the month or year if that is known."""
+    return group.kind, group.day or group.within, "" if group.day else min(group.encounters, default="")
 
 
 class _MergedByPractitioner:
@@ -298,7 +298,8 @@ def _may_belong(group: Group, record: Record) -> bool:
     if isinstance(record, Order) and record.under_review and group.has_draft_order:
         return True  # unsigned orders of one session belong together, even with different dates
     if record.day is None or group.day is None:
-        return record.encounter is not None and record.encounter in group.encounters
+        is_of_visit = record.encounter is not None and record.encounter in group.encounters
+        return is_of_visit and group.may_be_of_day_of(record)
     return record.day == group.day
 
 
@@ -306,7 +307,7 @@ def _may_share_day(group: Group, record: Record) -> bool:
     """True if the day of one is unknown and no practitioner or encounter separates them."""
     if isinstance(record, Line) and not may_be_same_practitioner(group.billers, record.performers):
         return False
-    return None in (record.day, group.day) and (record.encounter is None or not group.encounters)
+    return group.may_be_of_day_of(record) and (record.encounter is None or not group.encounters)
 
 
 def _needs_stress(record: Record) -> bool:

@@ -21,6 +21,7 @@ from hooks.coding.studies import Study
 
 DISCARDED = "JW"
 NOTHING_DISCARDED = "JZ"
+BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
 
 Payment = Literal["separate", "packaged", "not required", "unknown"]
 

@@ -22,6 +22,7 @@ from hooks.coding.published import Primaries, Unknown, primaries_of
 from hooks.coding.questions import not_in_tables
 from hooks.coding.studies import Study, procedure_codes, records_of_echo, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, is_hospital_code, study_kind
+from hooks.coding.unclear import shifted_day
 
 # With more alternatives, the card lists them in a note and offers no fix for each.
 MOST_ALTERNATIVES = 5
@@ -126,9 +127,10 @@ def _finding(lines: tuple[Line, ...], entry: Primaries, study: Study, case: Case
         evidence=(
             *charge_evidence(lines),
             *_by_other_practitioners(line.day, entry.codes, case),
+            *charge_evidence(_on_neighboring_days(line, entry, case)),
             *_study_shown(study, primaries),
         ),
-        fixes=_fixes(lines, study, case, primaries) if is_fixable else (),
+        fixes=_fixes(lines, study, case, primaries, entry) if is_fixable else (),
         notes=(_primaries_note(line.code, joined(", ", entry.codes)),),
         day=line.day,
         indicator=None if line.certain else INFO,
@@ -169,6 +171,13 @@ def _by_other_practitioners(day: date | None, primaries: tuple[str, ...], case: 
     )
 
 
+def _on_neighboring_days(line: Line, entry: Primaries, case: Case) -> list[Line]:
+    """Some primaries that are charged the day before or after."""
+    days = [shifted_day(line.day, by) for by in (-1, 1)]
+    near = (each for day in days if day for each in primaries_of_anybody(day, entry.codes, case))
+    return list(islice(near, MOST_LISTED))
+
+
 def _fits(code: str, line: Line, contrast: bool) -> bool:
     """A hospital code with contrast is no primary on a professional claim, or if no contrast was given."""
     return not is_hospital_code(code) or (contrast and line.claim_type != "professional")
@@ -197,10 +206,16 @@ def _study_shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ..
     return done or charge_evidence(each for each in study.lines if study_kind(each))
 
 
-def _fixes(lines: tuple[Line, ...], study: Study, case: Case, possible: tuple[str, ...]) -> tuple[Fix, ...]:
-    """One primary is enough for lines that are alike; without it, all of them go."""
+def _fixes(
+    lines: tuple[Line, ...], study: Study, case: Case, possible: tuple[str, ...], entry: Primaries
+) -> tuple[Fix, ...]:
+    """One primary is enough for lines that are alike; without it, all of them go.
+
+    It is not recommended where one is charged the day before or after: one of the dates may be wrong.
+    """
     offered = possible if len(possible) <= MOST_ALTERNATIVES else ()
-    decided = len(possible) == 1 and bool(procedure_codes(study))
+    is_performed = any(done.within is None for _, done in procedure_codes(study))
+    decided = len(possible) == 1 and is_performed and not _on_neighboring_days(lines[0], entry, case)
     additions = tuple(
         Fix(worded("Add {lines}", lines=code), (_primary_line(code, lines[0], study, case),), recommended=decided)
         for code in offered

@@ -12,6 +12,7 @@ from cds_service.languages.worded import Worded, linked, worded
 from hooks.codes.sources import ASE_2018
 from hooks.codes.tables import ADD_ONS, CROSSWALK, PRODUCTS
 from hooks.coding.contrast import ContrastUse, ambiguous_contrast, contrast_in, has_contrast_add_on
+from hooks.coding.doses import doubt_about_doses
 from hooks.coding.fixes import (
     add_code,
     code_with_units,
@@ -131,12 +132,9 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
     elif ambiguous_contrast(study):
         yield _undecided(study)
     elif use.given == "unknown" and case.stage == "claim":
-        yield Undecided(
-            "record",
-            worded("contrast use is unknown because the administration record is incomplete"),
-            study_evidence(study),
-            was_contrast_given(study.day, case),
-        )
+        incomplete = worded("contrast use is unknown because the administration record is incomplete")
+        kind, reason = doubt_about_doses(study, case) or ("record", incomplete)
+        yield Undecided(kind, reason, study_evidence(study), was_contrast_given(study.day, case))
     else:
         yield Passed(_no_contrast, study, use)
 

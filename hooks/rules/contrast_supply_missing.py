@@ -9,7 +9,7 @@ from cds_service.languages.worded import Worded, linked, worded
 from hooks.codes.sources import MEDLEARN_2018, NORIDIAN_JZ_2024
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.claims import charge_evidence
-from hooks.coding.contrast import ContrastUse, ambiguous_agents, contrast_in, contrast_is_charged
+from hooks.coding.contrast import ContrastUse, agents_given, ambiguous_agents, contrast_in, contrast_is_charged
 from hooks.coding.fixes import (
     code_with_units,
     common_supplies,
@@ -20,7 +20,7 @@ from hooks.coding.fixes import (
     supply_notes,
 )
 from hooks.coding.override_reasons import MISSING_CHARGE
-from hooks.coding.passing import because_of, named, on_day
+from hooks.coding.passing import because_of, codes_of, left_to, named, on_day
 from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import CONTRAST_ADD_ON, PERFUSION_ADD_ON
 
@@ -56,6 +56,9 @@ def contrast_supply_missing(case: Case) -> Iterator[Verdict]:
             continue
         if not contrast_is_charged(study, case):
             yield Passed(_no_contrast, study)
+        elif study.kind == "none" and not agents_given(study):
+            because = worded("{codes} without a study and without an agent", codes=codes_of(study.lines))
+            yield Passed(left_to, "add-on-without-primary", because, study.lines)
         elif supply_is_missing(study):
             yield from _verdict(study, contrast_in(study, case), case)
         else:

@@ -18,6 +18,7 @@ from hooks.coding.claims import (
     lines_with_units,
     units_of,
 )
+from hooks.coding.doses import another_visit, of_another_visit
 from hooks.coding.fixes import keep_units
 from hooks.coding.lines import grouped
 from hooks.coding.override_reasons import WRONG_CHARGE
@@ -70,9 +71,12 @@ def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
         yield Passed(_no_dose, lines, day)
         return
     reason = next((reason for each in _unsettled_first(given, day) if (reason := _open_question(each, day))), None)
+    is_of_two_visits = of_another_visit([each.record for each in given], lines) is not None
+    if reason is None and is_of_two_visits:
+        reason = another_visit(given[0].drug.name)
     if reason:
         records = tuple(Evidence(worded("{product} on record", product=each.drug.name), each.record) for each in given)
-        question = how_much(given[0].drug.name, "mg") if _lacks_mg(given, day) else None
+        question = how_much(given[0].drug.name, "mg") if _lacks_mg(given, day) and not is_of_two_visits else None
         open_reason = worded("{code}: {reason}", code=lines[0].code, reason=reason)
         yield Undecided("record", open_reason, (*charge_evidence(lines), *records), question)
         return
@@ -122,7 +126,8 @@ def _lacks_mg(given: list[Given], day: date) -> bool:
 
 def _may_be_of(given: Given, day: date) -> bool:
     """True on the day, the day before or after (another time zone), and without a date."""
-    return given.record.day in {None, *(shifted_day(day, by) for by in (-1, 0, 1))}
+    record = given.record
+    return record.day in {shifted_day(day, by) for by in (-1, 0, 1)} if record.day else record.may_be_of(day)
 
 
 def _counts(given: Given) -> bool:

@@ -18,7 +18,7 @@ from hooks.coding.passing import codes_of, left_to, named
 from hooks.coding.products import Agent
 from hooks.coding.questions import how_much, product_of, which_agent
 from hooks.coding.studies import Study, studies
-from hooks.coding.waste import DISCARDED, dose_evidence, has_product_code, leftover_of, payment_of
+from hooks.coding.waste import BOTH, DISCARDED, dose_evidence, has_product_code, leftover_of, payment_of
 
 
 @rule(
@@ -106,7 +106,9 @@ def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
     discarded = tuple(line for line in lines if DISCARDED in line.modifiers)
     units, left = documented_units(code, study).units or Decimal(0), leftover_of(code, study)
     changes: list[Change] = []
-    if not given:
+    if not given and _total(discarded) == units and all(set(line.modifiers) >= BOTH for line in lines):
+        pass  # `supply-waste-modifier` asks for one of the two
+    elif not given:
         changes += _given_part(discarded, units, study, case)
     elif _total(given) != units:
         changes += _set_units(given, units)

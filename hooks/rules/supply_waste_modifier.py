@@ -33,6 +33,7 @@ from hooks.coding.questions import WHERE, WHO_PAYS, how_much, product_of, was_an
 from hooks.coding.setting_and_payer import is_professional_in_office, is_professional_only, payer_of
 from hooks.coding.studies import Study, studies
 from hooks.coding.waste import (
+    BOTH,
     DISCARDED,
     NOTHING_DISCARDED,
     Payment,
@@ -42,8 +43,6 @@ from hooks.coding.waste import (
     payment_of,
     waste_modifier_is_required,
 )
-
-BOTH = frozenset({DISCARDED, NOTHING_DISCARDED})
 
 
 @rule(
@@ -255,21 +254,21 @@ def _unreported(given: tuple[Line, ...], recorded_ml: Decimal, study: Study, cas
 
 
 def _nothing_left(given: tuple[Line, ...], discarded: tuple[Line, ...], study: Study, case: Case) -> Finding:
+    code, left = discarded[0].code, leftover_of(discarded[0].code, study)
     changes: list[Change] = [RemoveLine(line) for line in discarded]
+    if not waste_modifier_is_required(discarded[0].day or study.day):
+        summary = worded("{code}: no amount was left that could be charged, so JW is not allowed.", code=code)
+        return _finding(summary, (*given, *discarded), study, case, changes)
     changes += [AddModifier(line, NOTHING_DISCARDED) for line in given if NOTHING_DISCARDED not in line.modifiers]
-    left = leftover_of(discarded[0].code, study)
     if left is not None and left.recorded_ml is not None:
         summary = worded(
             "{code}: the record states {amount} discarded, which leaves no unit to charge, so JW is not allowed; "
             "report JZ.",
-            code=discarded[0].code,
+            code=code,
             amount=Quantity(left.recorded_ml, "mL"),
         )
     else:
-        summary = worded(
-            "{code}: the units given cover the whole vial, so JW is not allowed; report JZ.",
-            code=discarded[0].code,
-        )
+        summary = worded("{code}: the units given cover the whole vial, so JW is not allowed; report JZ.", code=code)
     return _finding(summary, (*given, *discarded), study, case, changes)
 
 

@@ -15,6 +15,7 @@ from cds_service.fhir.elements import (
     amount,
     concept,
     day_of,
+    days_of_part,
     last_day_of,
     local_day,
     mapped,
@@ -250,3 +251,24 @@ def test_a_message_does_not_repeat_a_code_that_was_sent() -> None:
     told = without_values("Invalid enum value 'John - at Doe' - at `$.status`")
     assert told == "expected a code that FHIR R4 allows here - at `$.status`"
     assert without_values("Expected `str`, got `int` - at `$.id`") == "Expected `str`, got `int` - at `$.id`"
+
+
+@pytest.mark.parametrize(
+    ("moment", "period", "expected"),
+    [
+        ("2024", None, (date(2024, 1, 1), date(2024, 12, 31))),
+        ("2024-02", None, (date(2024, 2, 1), date(2024, 2, 29))),
+        (None, r.Period(start="2026-03", end="2026-04"), (date(2026, 3, 1), date(2026, 4, 30))),
+        (None, r.Period(start="2026-03", end="2026-04-07"), (date(2026, 3, 1), date(2026, 4, 7))),
+        (None, r.Period(start="2026-03"), (date(2026, 3, 1), date(2026, 3, 31))),
+        (None, r.Period(end="2026-04"), (date(2026, 4, 1), date(2026, 4, 30))),
+        (None, r.Period(start="2026-05", end="2026-04"), (date(2026, 5, 1), date(2026, 5, 31))),
+        ("2024-13", None, None),
+        ("", None, None),
+        (None, None, None),
+    ],
+)
+def test_a_date_without_a_day_may_be_any_of_its_month_or_year(
+    moment: str | None, period: r.Period | None, expected: tuple[date, date] | None
+) -> None:
+    assert days_of_part(moment, period) == expected
