@@ -28,6 +28,12 @@ COMPONENT_MODIFIERS = ("26", "TC")
 
 SOPT = "https://nahdo.org/sopt"
 
+# Types of plan that are fee-for-service Medicare, and those that say Medicare and leave the program open: managed care
+# (11x), the drug benefit (122), a medical savings account (123), hospice (13), managed plans for patients with Medicaid
+# (14x), other (19x). From memory of the Source of Payment Typology; not verified.
+_FEE_FOR_SERVICE = frozenset({"1", "12", "121"})
+_MEDICARE_OF_ANY_KIND = "1"
+
 # Payers that a statement of the site may name without an entry in its file: fee-for-service Medicare.
 PAYERS = ("medicare",)
 
@@ -264,10 +270,8 @@ def _primary_coverages(coverages: Sequence[Coverage]) -> list[Coverage]:
 
 def _payer_of_coverage(coverage: Coverage) -> Payer:
     types = coverage.concept.values(SOPT)
-    if any(code.startswith("11") for code in types):
-        return "unknown"
-    if any(code.startswith("1") for code in types):
-        return "medicare"
+    if types_of_medicare := {code for code in types if code.startswith(_MEDICARE_OF_ANY_KIND)}:
+        return "medicare" if types_of_medicare <= _FEE_FOR_SERVICE else "unknown"
     if types:
         return "other"
     names = [_payer_by_name(name) for name in (*coverage.payors, *_plan_names(coverage.concept))]

@@ -75,12 +75,24 @@ def test_the_payer_is(coverages: tuple[Coverage, ...], lines: tuple[Line, ...], 
     assert payer_of(case_of(*coverages), lines) == payer
 
 
+TYPES_OF_PLAN = {
+    "medicare": "1 12 121",
+    "unknown": "11 111 112 113 119 122 123 129 13 14 141 142 19 191 1x",
+    "other": "2 21 5 512 9",
+}
+
+
 @pytest.mark.parametrize(
-    ("sopt", "payer"),
-    [("1", "medicare"), ("121", "medicare"), ("11", "unknown"), ("111", "unknown"), ("2", "other"), ("512", "other")],
+    ("payer", "sopt"), [(payer, each) for payer, types in TYPES_OF_PLAN.items() for each in types.split()]
 )
-def test_a_type_of_plan_tells_the_payer(sopt: str, payer: str) -> None:
+def test_a_type_of_plan_tells_the_payer(payer: str, sopt: str) -> None:
     assert payer_of(case_of(coverage("x", sopt, "Somebody"))) == payer
+
+
+def test_of_two_types_of_medicare_one_may_not_be_fee_for_service() -> None:
+    several = Concept((Code(SOPT, "12"), Code(SOPT, "122")))
+    assert payer_of(case_of(coverage("x", concept=several))) == "unknown"
+    assert payer_of(case_of(coverage("x", concept=Concept((Code(SOPT, "12"), Code(SOPT, "121")))))) == "medicare"
 
 
 NAMES = {
