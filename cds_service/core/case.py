@@ -175,6 +175,29 @@ class Document(Record, frozen=True, kw_only=True, gc=False):
     words: tuple[str, ...] = ()
 
 
+class Term(msgspec.Struct, frozen=True, gc=False):
+    """The days on which a coverage is in force, both included; None where no end is stated.
+
+    It is not known of the days in `unsure`, and of no day if an end is `unclear`: in a form that was not understood.
+    """
+
+    first: date | None = None
+    last: date | None = None
+    unsure: frozenset[date] = frozenset()
+    unclear: bool = False
+
+    def covers(self, day: date | None) -> bool | None:
+        """True if the coverage is in force on a day; None if that is not known."""
+        if day is None:
+            return None if self != ALWAYS else True
+        if (self.first and day < self.first) or (self.last and day > self.last):
+            return False
+        return None if self.unclear or day in self.unsure else True
+
+
+ALWAYS = Term()
+
+
 class Coverage(Record, frozen=True, kw_only=True, gc=False):
     """Insurance coverage: type of plan, payor names, and payor references and identifiers (`system|value`)."""
 
@@ -182,6 +205,7 @@ class Coverage(Record, frozen=True, kw_only=True, gc=False):
     payors: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
     order: int | None = None
+    term: Term = ALWAYS
 
 
 RecordT = TypeVar("RecordT", bound=Record)

@@ -26,6 +26,7 @@ from cds_service.fhir.elements import (
 from cds_service.fhir.extensions import discarded_milliliters
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item, SourceResource
+from cds_service.fhir.terms import term_of
 
 # When something happened, as sent: a moment, and the period in its place.
 Moment = tuple[str | None, r.Period | None]
@@ -127,6 +128,7 @@ def _coverage(resolver: Resolver, item: Item) -> Coverage:
         payors=(*texts(each.display for each in c.payor or ()), *_payor_names(resolver, c), *_medicare_plan(c)),
         identifiers=_identifiers(resolver, c),
         order=c.order,
+        term=term_of(c.period, resolver.zone),
     )
 
 

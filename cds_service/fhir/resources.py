@@ -202,6 +202,7 @@ class Coverage(Resource, tag="Coverage"):
     identifier: tuple[Identifier, ...] | None = None
     beneficiary: Reference | None = None
     payor: tuple[Reference, ...] | None = None
+    period: Period | None = None
     class_: tuple[CoverageClass, ...] | None = msgspec.field(default=None, name="class")
     order: PositiveInt | None = None
 
