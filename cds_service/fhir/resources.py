@@ -183,9 +183,10 @@ class ChargeItem(Resource, tag="ChargeItem", kw_only=True):
 
 
 class Encounter(Resource, tag="Encounter"):
-    """An encounter; only its presence is used."""
+    """An encounter; its presence is used, and of the encounter under review its period."""
 
     subject: Reference | None = None
+    period: Period | None = None
 
 
 class CoverageClass(Element):
