@@ -150,12 +150,14 @@ class Administration(Record, frozen=True, kw_only=True, gc=False):
 class Order(Record, frozen=True, kw_only=True, gc=False):
     """An order for a service or a medication. Without a planned day, `day` is the day it was written.
 
-    `reasons` are its indications, `diagnoses` the same as diagnoses.
+    `if_needed` is true of an order for the case that it is needed, and of one of several options. `reasons` are its
+    indications, `diagnoses` the same as diagnoses.
     """
 
     kind: Literal["service", "medication"]
     concept: Concept
     planned: bool = False
+    if_needed: bool = False
     reasons: tuple[str, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
 

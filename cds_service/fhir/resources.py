@@ -75,7 +75,10 @@ class ServiceRequest(Resource, tag="ServiceRequest"):
     """An order for a service."""
 
     status: Literal["draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"] | None = None
+    intent: str | None = None
     do_not_perform: bool | None = None
+    as_needed_boolean: bool | None = None
+    as_needed_codeable_concept: CodeableConcept | None = None
     code: CodeableConcept | None = None
     order_detail: tuple[CodeableConcept, ...] | None = None
     subject: Reference | None = None
@@ -89,13 +92,24 @@ class ServiceRequest(Resource, tag="ServiceRequest"):
     reason_reference: tuple[Reference, ...] | None = None
 
 
+class DosageInstruction(Element):
+    """An instruction for a dose: whether it is given only as needed; the last two elements are those of R5."""
+
+    as_needed_boolean: bool | None = None
+    as_needed_codeable_concept: CodeableConcept | None = None
+    as_needed: bool | None = None
+    as_needed_for: tuple[CodeableConcept, ...] | None = None
+
+
 class MedicationRequest(Resource, tag="MedicationRequest"):
     """An order for a medication."""
 
     status: (
         Literal["active", "on-hold", "cancelled", "completed", "entered-in-error", "stopped", "draft", "unknown"] | None
     ) = None
+    intent: str | None = None
     do_not_perform: bool | None = None
+    dosage_instruction: tuple[DosageInstruction, ...] | None = None
     medication_codeable_concept: CodeableConcept | None = None
     medication_reference: Reference | None = None
     subject: Reference | None = None

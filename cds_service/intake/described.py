@@ -247,7 +247,10 @@ class _Describer:
                 words = structs.replace(words, on="", planned=words.on)
             elif ordered.planned and ordered.day:
                 words = structs.replace(words, planned=ordered.day.isoformat())
-        return Entry(names=self._names(ordered.concept), words=words)
+        names = self._names(ordered.concept)
+        if ordered.if_needed and all(each.system != "words" for each in names):
+            names = (*names, Named("words", "if needed"))
+        return Entry(names=names, words=words)
 
     def _reasons(self, record: Procedure | Order) -> tuple[str, ...]:
         codes = tuple(dict.fromkeys(each.code for each in record.diagnoses if each.code))

@@ -27,6 +27,7 @@ from cds_service.core.concepts import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SN
 from cds_service.core.lazy_records import Records
 from cds_service.intake.described import Described, described
 from cds_service.intake.text import text_of
+from cds_service.intake.typed import Named
 from cds_service.wiring import product_of
 
 DAY, OTHER_DAY = date(2026, 3, 2), date(2026, 3, 3)
@@ -334,6 +335,13 @@ def test_complete_parts_without_records_are_none() -> None:
     found = told(charge(), done(), complete=known).case
     assert found.known == ("medicationAdministrations", "chargeItems", "coverages", "observations")
     assert told(charge()).case.known == ()
+
+
+def test_an_order_as_needed_says_so_in_words() -> None:
+    named = (Named("code", "93351"), Named("words", "if needed"))
+    assert [each.names for each in told(ordered(if_needed=True)).case.ordered] == [named]
+    said = ordered(Concept((), ("Stress echo",)), if_needed=True)
+    assert [str(each.names[0]) for each in told(said).case.ordered] == ['words "Stress echo"']
 
 
 # --- payers -----------------------------------------------------------------------------------------------------------
