@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from cds_service.audit.sites import NOT_NAMED
+from cds_service.audit.sites import payer_of as audited_payer
 from cds_service.core.case import ALWAYS, Case, Coverage, Line, Origin, Procedure, Term
 from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.lazy_records import Records
@@ -133,6 +135,16 @@ def test_where_nothing_is_charged_yet_the_days_under_review_decide() -> None:
     done = Procedure(origin=HERE, status="done", day=DAY, concept=Concept((Code(BILLING, "93351"),)), under_review=True)
     assert payer_of(case_of(*both).with_records(procedures=[done])) == "other"
     assert payer_of(case_of(*both)) == "unknown"
+
+
+def test_an_audit_names_the_first_coverage_that_may_be_in_force() -> None:
+    ended, next_one = coverage("e", "", "Medicare", term=ENDED), coverage("n", "", "Aetna", term=Term(first=DAY))
+    both = case_of(ended, next_one)
+    assert audited_payer([line(day=DAY)], both) == "Aetna"
+    assert audited_payer([line(day=BEFORE)], both) == "Medicare"
+    assert audited_payer([line()], both) == "Medicare", "the day is not known"
+    assert audited_payer([line("Coverage/e", day=DAY)], both) == "Medicare"
+    assert audited_payer([line(day=DAY)], case_of(ended)) == NOT_NAMED
 
 
 TYPES_OF_PLAN = {
