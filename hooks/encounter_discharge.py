@@ -6,7 +6,10 @@ from hooks.prefetch import PREFETCH, wanted
 
 
 class EncounterDischarge(Context, kw_only=True):
-    """The context of `encounter-discharge`; the encounter is required, and its charges are under review."""
+    """The context of `encounter-discharge`; the encounter is required.
+
+    What was done in it is under review, and the charges that are of it or may be.
+    """
 
     encounter_id: str
 

@@ -99,17 +99,20 @@ def practitioner_of(lines: Iterable[Line]) -> str:
 
 
 def payer_of(lines: Iterable[Line], case: Case) -> str:
-    """The name of the payer: by the first coverage that the lines name, else the patient's first.
+    """The name of the payer: by the first coverage that the lines name, else the patient's first that may be in force.
 
     A coverage that the lines reference and the export lacks says nothing of its payer: NOT_IN_EXPORT.
     """
-    for line in lines:
+    every = tuple(lines)
+    for line in every:
         for reference in line.coverages:
             found = (each for each in case.coverages if reference in (each.identity, *each.identifiers))
             return next(map(_payer_name, found), NOT_IN_EXPORT)
         if line.payer_names:
             return line.payer_names[0]
-    return _payer_name(case.coverages[0]) if case.coverages else NOT_NAMED
+    days = {line.day for line in every} or {None}
+    in_force = (each for each in case.coverages if any(each.term.covers(day) is not False for day in days))
+    return next(map(_payer_name, in_force), NOT_NAMED)
 
 
 def _payer_name(coverage: Coverage) -> str:

@@ -5,7 +5,7 @@ All types are immutable and independent of FHIR and HTTP. Records are msgspec st
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import wraps
 from inspect import signature
@@ -166,12 +166,14 @@ class Administration(Record, frozen=True, kw_only=True, gc=False):
 class Order(Record, frozen=True, kw_only=True, gc=False):
     """An order for a service or a medication. Without a planned day, `day` is the day it was written.
 
-    `reasons` are its indications, `diagnoses` the same as diagnoses.
+    `if_needed` is true of an order for the case that it is needed, and of one of several options. `reasons` are its
+    indications, `diagnoses` the same as diagnoses.
     """
 
     kind: Literal["service", "medication"]
     concept: Concept
     planned: bool = False
+    if_needed: bool = False
     reasons: tuple[str, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
 
@@ -191,6 +193,62 @@ class Document(Record, frozen=True, kw_only=True, gc=False):
     words: tuple[str, ...] = ()
 
 
+class Term(msgspec.Struct, frozen=True, gc=False):
+    """The days on which a coverage is in force, both included; None where no end is stated.
+
+    It is not known of the days in `unsure`, and of no day if an end is `unclear`: in a form that was not understood.
+    """
+
+    first: date | None = None
+    last: date | None = None
+    unsure: frozenset[date] = frozenset()
+    unclear: bool = False
+
+    def covers(self, day: date | None) -> bool | None:
+        """True if the coverage is in force on a day; None if that is not known."""
+        if day is None:
+            return None if self != ALWAYS else True
+        if (self.first and day < self.first) or (self.last and day > self.last):
+            return False
+        return None if self.unclear or day in self.unsure else True
+
+
+ALWAYS = Term()
+
+
+class Visit(msgspec.Struct, frozen=True, gc=False):
+    """The encounter under review, with the days on which something was done in it, its own term, if it states a start,
+    and the procedures and administrations that are of it (`here`) and of other encounters (`elsewhere`).
+    """
+
+    encounter: str
+    days: frozenset[date] = frozenset()
+    term: Term | None = None
+    here: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+
+    def may_hold(self, record: Record) -> bool:
+        """True if a record is of the encounter, or may be: it names none, or in a form that is not understood, and
+        refers to what was done in it or is of one of its days.
+        """
+        if record.encounter is not None and record.encounter.startswith("Encounter/"):
+            return record.encounter == self.encounter
+        if not self.here.isdisjoint(record.links):
+            return True
+        return self.elsewhere.isdisjoint(record.links) and any(map(self._is_of, possible_days(record)))
+
+    def _is_of(self, day: date) -> bool:
+        return day in self.days or (self.term is not None and self.term.covers(day) is not False)
+
+
+def possible_days(record: Record) -> frozenset[date]:
+    """The day of a record, the day before if it may be of that, and the last day of its period."""
+    days = {record.day, record.last_day}
+    if record.day is not None and record.utc_hour is not None and record.day > date.min:
+        days.add(record.day - timedelta(days=1))
+    return frozenset(day for day in days if day is not None)
+
+
 class Coverage(Record, frozen=True, kw_only=True, gc=False):
     """Insurance coverage: type of plan, payor names, and payor references and identifiers (`system|value`)."""
 
@@ -198,6 +256,7 @@ class Coverage(Record, frozen=True, kw_only=True, gc=False):
     payors: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
     order: int | None = None
+    term: Term = ALWAYS
 
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -211,7 +270,8 @@ class Case:
 
     `complete` names the complete parts of the record (prefetch keys: `procedures`, `medicationAdministrations`…);
     rules may conclude that something is absent only there, see `is_complete`. `complete_days` limits complete parts to
-    the days that were asked for. `focus` names the records under review, None for all.
+    the days that were asked for. `focus` names the records under review, None for all. At the end of a `visit`, what
+    was done in it and its charges are under review.
     `unreadable_codes` are the codes found in charges that could not be parsed; they count as charged.
     `unreadable_parts` names the parts of the record of which a resource could not be parsed.
     `tables` are the loaded tables of CMS. `facts` is the cache of `cached_fact`.
@@ -232,6 +292,7 @@ class Case:
     unreadable_codes: frozenset[str] = frozenset()
     unreadable_parts: frozenset[str] = frozenset()
     focus: frozenset[str] | None = None
+    visit: Visit | None = None
     site: Site = field(default_factory=Site)
     tables: Snapshot = NO_TABLES
     facts: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -254,6 +315,10 @@ class Case:
     def is_in_focus(self, record: Record) -> bool:
         """True if the record is under review and, if the call names a focus, part of it."""
         return record.under_review and (self.focus is None or record.identity in self.focus)
+
+    def is_of_visit(self, record: Record) -> bool:
+        """True if something was done or charged in the visit under review, or may have been; never of an order."""
+        return self.visit is not None and not isinstance(record, Order) and self.visit.may_hold(record)
 
 
 P = ParamSpec("P")

@@ -24,7 +24,9 @@ _DATE_FIELDS = {
     "occurrence_date_time", "performed_date_time", "effective_date_time", "authored_on", "serviced_date", "started",
     "date",
 }  # fmt: skip
-_PERIOD_FIELDS = {"occurrence_period", "performed_period", "effective_period", "serviced_period", "billable_period"}
+_PERIOD_FIELDS = {
+    "occurrence_period", "performed_period", "effective_period", "serviced_period", "billable_period", "period",
+}  # fmt: skip
 
 _TYPES = (*r.AnyResource.__args__, r.ClaimItem)
 

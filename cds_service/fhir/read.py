@@ -13,7 +13,7 @@ import msgspec
 from msgspec import structs
 
 from cds_service.cms.lookup import Snapshot
-from cds_service.core.case import NO_TABLES, Case, Days, Line, Record, Stage
+from cds_service.core.case import NO_TABLES, Case, Days, Line, Record, Stage, Visit
 from cds_service.core.lazy_records import Records
 from cds_service.core.site import Site
 from cds_service.fhir import resources as r
@@ -38,6 +38,7 @@ from cds_service.fhir.sources import (
     original_json_of,
     type_name,
 )
+from cds_service.fhir.visits import visit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,9 @@ def read_case(
 class CaseReader:
     """Parses the resources of one call into a case; further resources may be taken after a fetch.
 
-    `patient_id` is the patient of the call; if empty, all resources are used. With `review_encounter`, the charges
-    of the encounter are under review. `focus` names the records under review, None for all. `tables` are the loaded
-    tables of CMS. No resource raises.
+    `patient_id` is the patient of the call; if empty, all resources are used. With `review_encounter`, what was done
+    in the encounter and its charges are under review. `focus` names the records under review, None for all. `tables`
+    are the loaded tables of CMS. No resource raises.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class CaseReader:
         self.patient = f"Patient/{patient_id}" if patient_id else ""
         self.encounter = f"Encounter/{encounter_id}" if encounter_id else None
         self.reviewed_encounter = self.encounter if review_encounter else None
+        self.visit: Visit | None = None
         self.items: list[Item] = []
         self.skipped: list[SkippedItem] = []
         self.flawed: set[str] = set()
@@ -146,6 +148,7 @@ class CaseReader:
             unreadable_codes=codes_in(unparsed, self.stage) | self._doubtful_codes,
             unreadable_parts=parts_in(unparsed),
             focus=self.focus,
+            visit=self.visit,
             site=self.site,
             tables=self.tables,
             **records,
@@ -250,6 +253,8 @@ class CaseReader:
         left_out = uncounted(counted, self.resolver)
         self._doubtful_codes = frozenset().union(*left_out.doubtful.values())
         self.skipped += [SkippedItem(path, _MAY_BE_COUNTED) for path in left_out.doubtful]
+        if self.reviewed_encounter is not None:
+            self.visit = visit_of(self.reviewed_encounter, counted, self.resolver)
         faulty_types = self.faulty_types | types_with_faults([item.resource for item in self.items])
         for item in self.items:
             resource = item.resource
@@ -311,7 +316,7 @@ class CaseReader:
             if isinstance(resource, r.BilledClaim):
                 return [self._with_review_flag(line) for line in claim_lines(self.resolver, item)]
             amount(resource.quantity)
-            if self.reviewed_encounter is None:
+            if self.visit is None:
                 return [item]
             return [self._with_review_flag(charge_item(self.resolver, item))]
         except OutOfRange as error:
@@ -322,8 +327,8 @@ class CaseReader:
         return charge_item(self.resolver, item) if isinstance(item, Item) else item
 
     def _with_review_flag(self, line: Line) -> Line:
-        """The line, under review if it belongs to the encounter under review."""
-        is_under_review = self.reviewed_encounter is not None and line.encounter == self.reviewed_encounter
+        """The line, under review if it is of the encounter under review, or may be."""
+        is_under_review = self.visit is not None and self.visit.may_hold(line)
         return structs.replace(line, under_review=True) if is_under_review else line
 
     def _of_other_patients(self) -> frozenset[str]:

@@ -26,6 +26,7 @@ from cds_service.fhir.elements import (
 from cds_service.fhir.extensions import discarded_milliliters
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.sources import Item, SourceResource
+from cds_service.fhir.terms import term_of
 
 # When something happened, as sent: a moment, and the period in its place.
 Moment = tuple[str | None, r.Period | None]
@@ -86,6 +87,7 @@ def _service_request(resolver: Resolver, item: Item) -> Order:
         kind="service",
         concept=_ordered(resolver, s),
         planned=planned["day"] is not None,
+        if_needed=s.intent == _OPTION or _is_as_needed(s.as_needed_boolean, s.as_needed_codeable_concept),
         performers=practitioners(resolver.ref(each) for each in s.performer or ()),
         encounter=resolver.ref(s.encounter) or None,
         links=resolver.refs(s.based_on),
@@ -113,10 +115,24 @@ def _medication_request(resolver: Resolver, item: Item) -> Order:
         **resolver.common_fields(item),
         kind="medication",
         concept=resolver.medication(m),
+        if_needed=m.intent == _OPTION or any(map(_is_dose_as_needed, m.dosage_instruction or ())),
         **resolver.days(m.authored_on),
         encounter=resolver.ref(m.encounter) or None,
         links=resolver.refs(m.based_on),
     )
+
+
+_OPTION = "option"
+
+
+def _is_dose_as_needed(dose: r.DosageInstruction) -> bool:
+    """True if one dose is given only as needed: the others may be alternatives to it."""
+    for_some = dose.as_needed_for or ()
+    return _is_as_needed(dose.as_needed_boolean, dose.as_needed_codeable_concept) or bool(dose.as_needed or for_some)
+
+
+def _is_as_needed(is_stated: bool | None, needed_for: r.CodeableConcept | None) -> bool:
+    return bool(is_stated) or needed_for is not None
 
 
 def _coverage(resolver: Resolver, item: Item) -> Coverage:
@@ -127,6 +143,7 @@ def _coverage(resolver: Resolver, item: Item) -> Coverage:
         payors=(*texts(each.display for each in c.payor or ()), *_payor_names(resolver, c), *_medicare_plan(c)),
         identifiers=_identifiers(resolver, c),
         order=c.order,
+        term=term_of(c.period, resolver.zone),
     )
 
 

@@ -75,7 +75,10 @@ class ServiceRequest(Resource, tag="ServiceRequest"):
     """An order for a service."""
 
     status: Literal["draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"] | None = None
+    intent: str | None = None
     do_not_perform: bool | None = None
+    as_needed_boolean: bool | None = None
+    as_needed_codeable_concept: CodeableConcept | None = None
     code: CodeableConcept | None = None
     order_detail: tuple[CodeableConcept, ...] | None = None
     subject: Reference | None = None
@@ -89,13 +92,24 @@ class ServiceRequest(Resource, tag="ServiceRequest"):
     reason_reference: tuple[Reference, ...] | None = None
 
 
+class DosageInstruction(Element):
+    """An instruction for a dose: whether it is given only as needed; the last two elements are those of R5."""
+
+    as_needed_boolean: bool | None = None
+    as_needed_codeable_concept: CodeableConcept | None = None
+    as_needed: bool | None = None
+    as_needed_for: tuple[CodeableConcept, ...] | None = None
+
+
 class MedicationRequest(Resource, tag="MedicationRequest"):
     """An order for a medication."""
 
     status: (
         Literal["active", "on-hold", "cancelled", "completed", "entered-in-error", "stopped", "draft", "unknown"] | None
     ) = None
+    intent: str | None = None
     do_not_perform: bool | None = None
+    dosage_instruction: tuple[DosageInstruction, ...] | None = None
     medication_codeable_concept: CodeableConcept | None = None
     medication_reference: Reference | None = None
     subject: Reference | None = None
@@ -183,9 +197,10 @@ class ChargeItem(Resource, tag="ChargeItem", kw_only=True):
 
 
 class Encounter(Resource, tag="Encounter"):
-    """An encounter; only its presence is used."""
+    """An encounter; its presence is used, and of the encounter under review its period."""
 
     subject: Reference | None = None
+    period: Period | None = None
 
 
 class CoverageClass(Element):
@@ -202,6 +217,7 @@ class Coverage(Resource, tag="Coverage"):
     identifier: tuple[Identifier, ...] | None = None
     beneficiary: Reference | None = None
     payor: tuple[Reference, ...] | None = None
+    period: Period | None = None
     class_: tuple[CoverageClass, ...] | None = msgspec.field(default=None, name="class")
     order: PositiveInt | None = None
 

@@ -195,16 +195,18 @@ class _Describer:
         return found[0] if found else ""
 
     def _payer(self) -> str:
-        named = [each for each in map(_payer_of, self._coverages()) if each]
+        coverages = self._coverages()
+        named = [each for each in map(_payer_of, coverages) if each]
         names = named or list(dict.fromkeys(name for line in self.case.lines for name in line.payer_names))
-        if len(names) > 1:
+        if len(names) > 1 or len(coverages) < len(self.case.coverages):
             self.omit(worded("other coverages than the first"))
         return names[0] if names else ""
 
     def _coverages(self) -> list[Coverage]:
-        """The coverages, those of the claims first, and then in their order."""
+        """The coverages, those of the claims first, and then in their order those that may be in force."""
         used = {reference for line in self.case.lines for reference in line.coverages}
-        return sorted(self.case.coverages, key=lambda each: (each.identity not in used, each.order or 0))
+        every = sorted(self.case.coverages, key=lambda each: (each.identity not in used, each.order or 0))
+        return [each for each in every if each.identity in used or each.term.covers(self.day) is not False]
 
     # --- the record -------------------------------------------------------------------------------------------------
 
@@ -245,7 +247,10 @@ class _Describer:
                 words = structs.replace(words, on="", planned=words.on)
             elif ordered.planned and ordered.day:
                 words = structs.replace(words, planned=ordered.day.isoformat())
-        return Entry(names=self._names(ordered.concept), words=words)
+        names = self._names(ordered.concept)
+        if ordered.if_needed and all(each.system != "words" for each in names):
+            names = (*names, Named("words", "if needed"))
+        return Entry(names=names, words=words)
 
     def _reasons(self, record: Procedure | Order) -> tuple[str, ...]:
         codes = tuple(dict.fromkeys(each.code for each in record.diagnoses if each.code))

@@ -5,7 +5,7 @@ from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
 from typing import Literal
 
-from cds_service.core.case import Administration, Case, Order, Procedure, Record, cached_fact
+from cds_service.core.case import Administration, Case, Procedure, Record, cached_fact
 from cds_service.core.concepts import Concept
 from cds_service.core.notation import counted_units
 from cds_service.core.rules import Evidence
@@ -13,7 +13,8 @@ from cds_service.core.site import Site
 from cds_service.languages.messages import Quantity
 from cds_service.languages.worded import worded
 from hooks.codes.tables import CODES
-from hooks.coding.contrast_words import agent_name, denies_contrast, mentions_contrast, not_performed, shown_by
+from hooks.coding.contrast_orders import ordered_with_contrast
+from hooks.coding.contrast_words import agent_name, mentions_contrast, names_agent, not_performed, shown_by
 from hooks.coding.hospital import medicare_hospital_lines
 from hooks.coding.performed import are_hospital_codes, stress_echo_is_flagged
 from hooks.coding.products import BY_SUPPLY_CODE, Agent, agent_in, agent_ml, current_products
@@ -49,7 +50,12 @@ class ContrastUse:
     @cached_property
     def orders(self) -> tuple[Evidence, ...]:
         """Evidence that the study was ordered with contrast."""
-        return tuple(item for order in self.study.orders for item, weak in _order_evidence(order) if not weak)
+        return ordered_with_contrast(self.study, "firm")
+
+    @cached_property
+    def orders_if_needed(self) -> tuple[Evidence, ...]:
+        """Evidence that contrast was ordered only for the case that it is needed."""
+        return ordered_with_contrast(self.study, "if needed")
 
     @property
     def ordered(self) -> bool:
@@ -108,14 +114,8 @@ def _may_have_been_given(study: Study, case: Case) -> bool:
 
 def _shows_contrast_in_words(done: Procedure) -> bool:
     """True if a procedure, or what it used, names an agent, or its words mention contrast."""
-    names_agent = any(_names_agent(each) for each in (done.concept, *done.used))
-    return done.status != "not done" and (names_agent or any(map(mentions_contrast, done.concept.words)))
-
-
-def _names_agent(concept: Concept) -> bool:
-    """True of a concept that names an agent by its code, or in words that do not deny it."""
-    agent = agent_in(concept)
-    return agent is not None and (agent.certain or not any(map(denies_contrast, concept.words)))
+    has_agent = any(map(names_agent, (done.concept, *done.used)))
+    return done.status != "not done" and (has_agent or any(map(mentions_contrast, done.concept.words)))
 
 
 @cached_fact
@@ -163,21 +163,9 @@ def _may_have_been_done(study: Study) -> bool:
     return any(procedure.status != "not done" for procedure in study.procedures)
 
 
-def _order_evidence(order: Order) -> list[tuple[Evidence, bool]]:
-    """Evidence of contrast in an order; the flag is True if only free text names it."""
-    agent = agent_in(order.concept)
-    if agent and _names_agent(order.concept):
-        return [(Evidence(worded("{agent} ordered", agent=agent_name(order.concept)), order), not agent.certain)]
-    if names_contrast(order):
-        return [(Evidence(worded("echo with contrast ordered"), order), False)]
-    if order.kind == "service" and any(mentions_contrast(word) for word in order.concept.words):
-        return [(Evidence(worded("contrast mentioned in the order text"), order), True)]
-    return []
-
-
 def _hints(study: Study) -> tuple[Evidence, ...]:
     """Agents named in free text only: weak evidence that supports a question, never a charge."""
-    found = [item for order in study.orders for item, weak in _order_evidence(order) if weak]
+    found = [*ordered_with_contrast(study, "words")]
     for administration in study.administrations:
         if administration.status == "given" and not _names_agent_by_code(administration.concept):
             agent = agent_name(administration.concept)

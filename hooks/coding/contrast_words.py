@@ -40,7 +40,7 @@ def agent_name(concept: Concept) -> str:
 _NAMED = rf"(?:contrast|{ANY_WORD.pattern})"
 _VERBS = r"(?: (?:agent|media|enhancement|was|were|is|has been|to be))*"
 _DENIALS = re.compile(
-    rf"\b(?:without|no|non|not|never)\b[ -]*(?:\w+ )?{_NAMED}"
+    rf"\b(?:without|w/o|no|non|not|never)\b[ -]*(?:\w+ )?{_NAMED}"
     rf"|{_NAMED}{_VERBS} (?:not|never|declined|refused|contraindicated|withheld|deferred|unnecessary)\b"
 )
 
@@ -53,3 +53,45 @@ def mentions_contrast(words: str) -> bool:
 def denies_contrast(words: str) -> bool:
     """True of a text that denies contrast or an agent: "no contrast", "contrast was not used", "Definity declined"."""
     return _DENIALS.search(words.lower()) is not None
+
+
+def names_agent(concept: Concept) -> bool:
+    """True of a concept that names an agent by its code, or in words that do not deny it."""
+    agent = agent_in(concept)
+    return agent is not None and (agent.certain or not any(map(denies_contrast, concept.words)))
+
+
+_ALLERGY = r"(?:allerg|anaphyla|hypersensitiv|sensitivit|intoleran|reaction)\w*"
+_KIND = r"(?:iv|iodinated|iodine|media|medium|agents?|dye|material)"
+_ALLERGIES = re.compile(
+    r"(?:\b(?:no|not|denies|without|w/o|known|prior|previous|history of|hx of)\b[ :]*)*"
+    rf"(?:{_NAMED}(?:[ /-]{_KIND}\b)*[ /-]{_ALLERGY}"
+    rf"|\b{_ALLERGY}(?: reactions?)?(?: to|:) (?:{_KIND}[ /-])*{_NAMED}\w*(?:[ /-]{_KIND}\b)*)",
+    re.IGNORECASE,
+)
+
+
+def without_allergies(concept: Concept) -> Concept:
+    """A concept without what its words say of an allergy to contrast, which neither asks for contrast nor denies it."""
+    if not any(map(_ALLERGIES.search, concept.words)):
+        return concept
+    return Concept(concept.codes, tuple(_ALLERGIES.sub("", text) for text in concept.words), concept.parts)
+
+
+_IF_NEEDED = r"(?:\bprn\b|\bp\.r\.n\.|\b(?:as|if|when|where) (?:\w+ )?(?:needed|necessary|required|indicated)\b)"
+_CONTRAST_IF_NEEDED = re.compile(rf"{_NAMED}\W+(?:\w+\W+){{0,3}}?{_IF_NEEDED}")
+
+
+def is_if_needed(words: str) -> bool:
+    """True of a text that says no more than "if needed", "PRN" or the like."""
+    return re.fullmatch(_IF_NEEDED, words.strip().lower()) is not None
+
+
+def says_if_needed(words: str) -> bool:
+    """True of a text that says "if needed", "PRN" or the like."""
+    return re.search(_IF_NEEDED, words.lower()) is not None
+
+
+def says_contrast_if_needed(words: str) -> bool:
+    """True of a text that leaves contrast open: "contrast if needed", "Definity, PRN"."""
+    return _CONTRAST_IF_NEEDED.search(words.lower()) is not None

@@ -1,7 +1,10 @@
 """Setting (professional or facility) and payer of claims and coverages; unknown if they do not state it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from itertools import groupby
+from math import inf
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -9,8 +12,8 @@ from msgspec.structs import replace
 from cds_service.core.case import Case, Coverage, Line, cached_fact
 from cds_service.core.concepts import Code, Concept
 from cds_service.core.site import Payer as SitePayer
-from hooks.coding.lines import relevant_lines
-from hooks.coding.studies import Study
+from hooks.coding.lines import days_under_review, relevant_lines
+from hooks.coding.studies import Study, studies
 
 Setting = Literal["professional", "facility", "unknown"]
 Payer = Literal["medicare", "other", "unknown"]
@@ -27,6 +30,12 @@ _OPPS_BILLS = frozenset({"12", "13", "14"})
 COMPONENT_MODIFIERS = ("26", "TC")
 
 SOPT = "https://nahdo.org/sopt"
+
+# Types of plan that are fee-for-service Medicare, and those that say Medicare and leave the program open: managed care
+# (11x), the drug benefit (122), a medical savings account (123), hospice (13), managed plans for patients with Medicaid
+# (14x), other (19x). From memory of the Source of Payment Typology; not verified.
+_FEE_FOR_SERVICE = frozenset({"1", "12", "121"})
+_MEDICARE_OF_ANY_KIND = "1"
 
 # Payers that a statement of the site may name without an entry in its file: fee-for-service Medicare.
 PAYERS = ("medicare",)
@@ -85,28 +94,29 @@ def setting_of_lines(lines: Iterable[Line]) -> Setting:
 
 
 def payer_of(case: Case, lines: Iterable[Line] = ()) -> Payer:
-    """The payer: from the coverage named on the claims, else from the patient's first coverage.
+    """The payer: from the coverage named on the claims, else from the patient's first coverage that is in force on the
+    days of the lines.
 
     The site file takes precedence. A Medicare Advantage plan is not fee-for-service Medicare; Advantage plans and
     unclear names are unknown.
     """
-    return _payer_among(_named_on_claims(lines), case)
+    return _payer_among(_named_on_claims(lines, case), case)
 
 
 @cached_fact
-def _payer_among(named: frozenset["NamedPayer"], case: Case) -> Payer:
-    candidates = {_payer(each, case) for each in _payers_named(named, case)}
+def _payer_among(claimed: "Claimed", case: Case) -> Payer:
+    candidates = {_payer(each, case) for each in _payers_named(claimed, case)}
     return candidates.pop() if len(candidates) == 1 else "unknown"
 
 
 def payer_answer(case: Case, lines: Iterable[Line], question: str) -> bool | None:
     """The site file's answer for the payer to one of QUESTIONS; None if it has none, or if the payers differ."""
-    return _answer_for(question, _named_on_claims(lines), case)
+    return _answer_for(question, _named_on_claims(lines, case), case)
 
 
 @cached_fact
-def _answer_for(question: str, named: frozenset["NamedPayer"], case: Case) -> bool | None:
-    answers = {_site_answers(each, case).get(question) for each in _payers_named(named, case)}
+def _answer_for(question: str, claimed: "Claimed", case: Case) -> bool | None:
+    answers = {_site_answers(each, case).get(question) for each in _payers_named(claimed, case)}
     return answers.pop() if len(answers) == 1 else None
 
 
@@ -115,12 +125,12 @@ def names_of_payer(case: Case, lines: Iterable[Line]) -> frozenset[str]:
 
     Of several payers, those that all of them share; empty if the payer is unknown.
     """
-    return _names_among(_named_on_claims(lines), case)
+    return _names_among(_named_on_claims(lines, case), case)
 
 
 @cached_fact
-def _names_among(named: frozenset["NamedPayer"], case: Case) -> frozenset[str]:
-    candidates = [_names_of(each, case) for each in _payers_named(named, case)]
+def _names_among(claimed: "Claimed", case: Case) -> frozenset[str]:
+    candidates = [_names_of(each, case) for each in _payers_named(claimed, case)]
     return candidates[0].intersection(*candidates[1:]) if candidates else frozenset()
 
 
@@ -157,27 +167,45 @@ class NamedPayer(NamedTuple):
     is_name: bool
 
 
-def _named_on_claims(lines: Iterable[Line]) -> frozenset[NamedPayer]:
-    """Coverages named on the claims."""
-    return frozenset(
+class Claimed(NamedTuple):
+    """The coverages that claims name, and the days of service, on which a coverage that they do not name is in force;
+    None among the days for one that is not known.
+    """
+
+    named: frozenset[NamedPayer]
+    days: frozenset[date | None]
+
+
+def _named_on_claims(lines: Iterable[Line], case: Case) -> Claimed:
+    """Coverages named on the claims, and their days; without lines, the days under review."""
+    every = tuple(lines)
+    named = frozenset(
         NamedPayer(written, is_name)
-        for line in lines
+        for line in every
         for names, is_name in ((line.coverages, False), (line.payer_names, True))
         for written in names
     )
+    days = frozenset(day for line in every for day in (line.day, line.last_day or line.day))
+    return Claimed(named, days or _days_under_review(case))
 
 
-def _payers_named(named: frozenset[NamedPayer], case: Case) -> list[Coverage | NamedPayer]:
+@cached_fact
+def _days_under_review(case: Case) -> frozenset[date | None]:
+    days = days_under_review(case).union(study.day for study in studies(case) if study.under_review)
+    return days or frozenset({None})
+
+
+def _payers_named(claimed: Claimed, case: Case) -> list[Coverage | NamedPayer]:
     """The coverages named, those that were not received, else the patient's first coverage."""
-    references = {each.written for each in named if not each.is_name}
+    references = {each.written for each in claimed.named if not each.is_name}
     chosen: list[Coverage | NamedPayer] = []
     found: set[str] = set()
     for coverage in case.coverages:
         if matched := references & {coverage.identity, *coverage.identifiers}:
             chosen.append(coverage)
             found |= matched
-    others = sorted(each for each in named if each.is_name or each.written not in found)
-    return [*(chosen or ([] if others else _primary_coverages(case.coverages))), *others]
+    others = sorted(each for each in claimed.named if each.is_name or each.written not in found)
+    return [*(chosen or ([] if others else _primary_coverages(case.coverages, claimed.days))), *others]
 
 
 def _payer(named: Coverage | NamedPayer, case: Case) -> Payer:
@@ -257,17 +285,31 @@ def _with_and_without_system(identifier: str) -> set[str]:
     return {identifier, identifier.rsplit("|", 1)[-1]}
 
 
-def _primary_coverages(coverages: Sequence[Coverage]) -> list[Coverage]:
-    ranks = [coverage.order for coverage in coverages if coverage.order is not None]
-    return [coverage for coverage in coverages if coverage.order == min(ranks)] if ranks else list(coverages)
+def _primary_coverages(coverages: Sequence[Coverage], days: Iterable[date | None]) -> list[Coverage]:
+    """The coverages that may be the first in force on one of the days; of those without an order, all."""
+    ranked = sorted(coverages, key=_rank)
+    first = {id(each) for day in days for each in _first_in_force(ranked, day)}
+    return [each for each in coverages if id(each) in first]
+
+
+def _rank(coverage: Coverage) -> float:
+    """The place of a coverage in the order of payment; those without one come last."""
+    return inf if coverage.order is None else coverage.order
+
+
+def _first_in_force(ranked: Iterable[Coverage], day: date | None) -> Iterator[Coverage]:
+    """Those of the first rank of which one is in force, and all before them that may be."""
+    for _, same in groupby(ranked, _rank):
+        in_force = [(each, each.term.covers(day)) for each in same]
+        yield from (each for each, covers in in_force if covers is not False)
+        if any(covers for _, covers in in_force):
+            return
 
 
 def _payer_of_coverage(coverage: Coverage) -> Payer:
     types = coverage.concept.values(SOPT)
-    if any(code.startswith("11") for code in types):
-        return "unknown"
-    if any(code.startswith("1") for code in types):
-        return "medicare"
+    if types_of_medicare := {code for code in types if code.startswith(_MEDICARE_OF_ANY_KIND)}:
+        return "medicare" if types_of_medicare <= _FEE_FOR_SERVICE else "unknown"
     if types:
         return "other"
     names = [_payer_by_name(name) for name in (*coverage.payors, *_plan_names(coverage.concept))]

@@ -176,7 +176,9 @@ def _sorted_studies(case: Case) -> tuple[Study, ...]:
 
 
 def _study(group: Group, days_under_review: frozenset[date | None], case: Case) -> Study:
-    under_review = any(case.is_in_focus(record) for record in (*group.records, *group.ambiguous))
+    under_review = any(
+        case.is_in_focus(record) or case.is_of_visit(record) for record in (*group.records, *group.ambiguous)
+    )
     same_day = case.stage == "claim" and group.day in days_under_review
     return Study(
         kind=group.kind,

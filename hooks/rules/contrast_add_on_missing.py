@@ -125,9 +125,10 @@ def _verdict(study: Study, use: ContrastUse, case: Case) -> Iterator[Verdict]:
             worded("a contrast supply is charged, but the record shows that no contrast was given"),
             (*use.evidence, *use.against),
         )
+    elif use.given == "unknown" and use.orders_if_needed and case.stage == "order":
+        yield _question(study, (*use.orders_if_needed, *use.hints))
     elif use.given == "unknown" and use.hints:
-        note = worded("Contrast is named in free text only, which does not support a suggested charge.")
-        question = _question(study, use.hints, note)
+        question = _question(study, use.hints, _IN_TEXT_ONLY)
         yield replace(question, question=was_contrast_given(study.day, case) if case.stage == "claim" else None)
     elif ambiguous_contrast(study):
         yield _undecided(study)
@@ -223,14 +224,17 @@ def _setting_notes(study: Study, may_be_hospital: bool) -> Iterator[str]:
         )
 
 
-def _question(study: Study, evidence: tuple[Evidence, ...], note: str) -> Finding:
+_IN_TEXT_ONLY = worded("Contrast is named in free text only, which does not support a suggested charge.")
+
+
+def _question(study: Study, evidence: tuple[Evidence, ...], *notes: str) -> Finding:
     return Finding(
         summary=worded(
             "Contrast may be part of this stress echo: if it is used, charge {code} and the supply code.",
             code=CONTRAST_ADD_ON,
         ),
         evidence=evidence,
-        notes=(note,),
+        notes=notes,
         day=study.day,
         indicator=INFO,
     )

@@ -1,11 +1,14 @@
 """The payer of a claim: from the coverages that it names, else from the patient's first; unknown where they differ."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
-from cds_service.core.case import Case, Coverage, Line, Origin
-from cds_service.core.concepts import Code, Concept
+from cds_service.audit.sites import NOT_NAMED
+from cds_service.audit.sites import payer_of as audited_payer
+from cds_service.core.case import ALWAYS, Case, Coverage, Line, Origin, Procedure, Term
+from cds_service.core.concepts import BILLING, Code, Concept
 from cds_service.core.lazy_records import Records
 from cds_service.core.site import Payer, Site
 from cds_service.review.advisor import Advisor
@@ -75,12 +78,93 @@ def test_the_payer_is(coverages: tuple[Coverage, ...], lines: tuple[Line, ...], 
     assert payer_of(case_of(*coverages), lines) == payer
 
 
+# --- the days on which a coverage is in force -----------------------------------------------------------------------
+
+DAY, BEFORE, AFTER = date(2026, 5, 5), date(2026, 5, 4), date(2026, 5, 6)
+ENDED, NOT_YET = Term(last=BEFORE), Term(first=AFTER)
+IN_FORCE = (ALWAYS, Term(first=DAY), Term(last=DAY), Term(DAY, DAY), Term(BEFORE, AFTER))
+IN_DOUBT = (Term(unclear=True), Term(last=DAY, unsure=frozenset({DAY})))
+ON_DAY = (line(day=DAY),)
+
+
+def first(term: Term, name: str = "f") -> Coverage:
+    return coverage(name, "121", order=1, term=term)
+
+
+def then(term: Term = ALWAYS) -> Coverage:
+    return coverage("t", "5", order=2, term=term)
+
+
+@pytest.mark.parametrize("term", IN_FORCE)
+def test_the_first_coverage_in_force_pays(term: Term) -> None:
+    assert payer_of(case_of(first(term), then()), ON_DAY) == "medicare"
+    assert payer_of(case_of(first(ENDED), then(term)), ON_DAY) == "other"
+
+
+@pytest.mark.parametrize("term", [ENDED, NOT_YET, Term(first=AFTER, unclear=True)])
+def test_a_coverage_that_is_not_in_force_pays_only_where_the_claim_names_it(term: Term) -> None:
+    assert payer_of(case_of(first(term)), ON_DAY) == "unknown"
+    assert payer_of(case_of(first(term), then(term)), ON_DAY) == "unknown"
+    assert payer_of(case_of(first(term), coverage("a", "5")), ON_DAY) == "other", "one without an order is next"
+    assert payer_of(case_of(first(term), then()), [line("Coverage/f", day=DAY)]) == "medicare"
+
+
+@pytest.mark.parametrize("term", IN_DOUBT)
+def test_a_coverage_that_may_be_in_force_may_pay(term: Term) -> None:
+    assert payer_of(case_of(first(term)), ON_DAY) == "medicare"
+    assert payer_of(case_of(first(term), then()), ON_DAY) == "unknown"
+    assert payer_of(case_of(first(term), first(ALWAYS, "g"), then()), ON_DAY) == "medicare", "the first are alike"
+
+
+def test_without_a_day_a_coverage_with_an_end_may_be_in_force() -> None:
+    assert payer_of(case_of(first(ENDED), then()), [line()]) == "unknown"
+    assert payer_of(case_of(first(ALWAYS), then(ENDED)), [line()]) == "medicare"
+
+
+def test_the_payers_of_several_days_may_differ() -> None:
+    changed = case_of(first(Term(last=DAY)), then())
+    assert payer_of(changed, [line(day=DAY)]) == "medicare"
+    assert payer_of(changed, [line(day=DAY), line(day=AFTER)]) == "unknown"
+    assert payer_of(changed, [line(day=BEFORE, last_day=AFTER)]) == "unknown"
+    assert payer_of(changed, [line(day=AFTER)]) == "other"
+
+
+def test_where_nothing_is_charged_yet_the_days_under_review_decide() -> None:
+    both = (first(ENDED), then())
+    assert payer_of(case_of(*both, lines=(line(day=DAY),))) == "other"
+    done = Procedure(origin=HERE, status="done", day=DAY, concept=Concept((Code(BILLING, "93351"),)), under_review=True)
+    assert payer_of(case_of(*both).with_records(procedures=[done])) == "other"
+    assert payer_of(case_of(*both)) == "unknown"
+
+
+def test_an_audit_names_the_first_coverage_that_may_be_in_force() -> None:
+    ended, next_one = coverage("e", "", "Medicare", term=ENDED), coverage("n", "", "Aetna", term=Term(first=DAY))
+    both = case_of(ended, next_one)
+    assert audited_payer([line(day=DAY)], both) == "Aetna"
+    assert audited_payer([line(day=BEFORE)], both) == "Medicare"
+    assert audited_payer([line()], both) == "Medicare", "the day is not known"
+    assert audited_payer([line("Coverage/e", day=DAY)], both) == "Medicare"
+    assert audited_payer([line(day=DAY)], case_of(ended)) == NOT_NAMED
+
+
+TYPES_OF_PLAN = {
+    "medicare": "1 12 121",
+    "unknown": "11 111 112 113 119 122 123 129 13 14 141 142 19 191 1x",
+    "other": "2 21 5 512 9",
+}
+
+
 @pytest.mark.parametrize(
-    ("sopt", "payer"),
-    [("1", "medicare"), ("121", "medicare"), ("11", "unknown"), ("111", "unknown"), ("2", "other"), ("512", "other")],
+    ("payer", "sopt"), [(payer, each) for payer, types in TYPES_OF_PLAN.items() for each in types.split()]
 )
-def test_a_type_of_plan_tells_the_payer(sopt: str, payer: str) -> None:
+def test_a_type_of_plan_tells_the_payer(payer: str, sopt: str) -> None:
     assert payer_of(case_of(coverage("x", sopt, "Somebody"))) == payer
+
+
+def test_of_two_types_of_medicare_one_may_not_be_fee_for_service() -> None:
+    several = Concept((Code(SOPT, "12"), Code(SOPT, "122")))
+    assert payer_of(case_of(coverage("x", concept=several))) == "unknown"
+    assert payer_of(case_of(coverage("x", concept=Concept((Code(SOPT, "12"), Code(SOPT, "121")))))) == "medicare"
 
 
 NAMES = {

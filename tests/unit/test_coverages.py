@@ -1,12 +1,17 @@
 """Coverages of a claim: contained, received, or not resolved; only a display is a name."""
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
 
+from cds_service.core.case import ALWAYS, Term
+from cds_service.fhir.data_types import Period
+from cds_service.fhir.terms import term_of
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import Report, report_of
+from tests.unit.test_records import read
 
 CPT = "http://www.ama-assn.org/go/cpt"
 MEDICARE = {
@@ -208,3 +213,48 @@ def test_a_claim_that_names_no_coverage_is_for_the_patient_s_first(
     coverages = (MEDICARE | {"order": first}, SECONDARY | {"order": second})
     assert outcome(advisor, claim, *coverages) == expected
     assert outcome(advisor, claim, *reversed(coverages)) == expected
+
+
+def test_a_claim_that_names_no_coverage_is_for_the_first_in_force_on_its_day(advisor: Advisor) -> None:
+    """The day of service is 2026-03-02; a claim that names its coverage is for that one, whatever its period."""
+    claim = hospital_claim(None, insurance=[])
+    first, second = MEDICARE | {"order": 1}, SECONDARY | {"order": 2}
+    for period, expected in (
+        ({"end": "2026-03-01"}, "passed"),
+        ({"end": "2026-03-02"}, "finding"),
+        ({"end": "2026-03"}, "finding"),
+        ({"start": "2026-03-03"}, "passed"),
+        ({"start": "2026"}, "finding"),
+    ):
+        assert outcome(advisor, claim, first | {"period": period}, second) == expected
+        named = hospital_claim({"reference": "Coverage/cov"})
+        assert outcome(advisor, named, first | {"period": period}, second) == "finding"
+    assert outcome(advisor, claim, first | {"period": {"end": "2020-12-31"}}) == "not checked"
+
+
+@pytest.mark.parametrize(
+    ("period", "term"),
+    [
+        (None, ALWAYS),
+        ({}, ALWAYS),
+        ({"start": "2020-02-29", "end": "2024-02-29"}, Term(date(2020, 2, 29), date(2024, 2, 29))),
+        ({"start": "2020-02", "end": "2024-02"}, Term(date(2020, 2, 1), date(2024, 2, 29))),
+        ({"start": "2020", "end": "2024"}, Term(date(2020, 1, 1), date(2024, 12, 31))),
+        ({"start": "2020-03-02T23:30:00-06:00"}, Term(date(2020, 3, 2))),
+        (
+            {"start": "2020-01-01T05:00:00Z", "end": "2024-01-01T04:59:59Z"},
+            Term(date(2019, 12, 31), date(2024, 1, 1), frozenset({date(2019, 12, 31), date(2024, 1, 1)})),
+        ),
+        ({"start": "0001-01-01T00:00:00Z"}, Term(date(1, 1, 1))),
+        ({"start": "soon", "end": "2024"}, Term(None, date(2024, 12, 31), unclear=True)),
+        ({"end": "2024-13"}, Term(unclear=True)),
+    ],
+    ids=str,
+)
+def test_a_period_is_a_term(period: dict[str, str] | None, term: Term) -> None:
+    assert term_of(None if period is None else Period(**period), None) == term
+
+
+def test_an_end_of_a_coverage_that_is_no_date_is_reported() -> None:
+    sent = MEDICARE | {"period": {"start": "2020-01-01", "end": "never"}}
+    assert [each.reason for each in read(sent).skipped] == ["Coverage.period.end: expected a date such as 2026-03-17"]

@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from cds_service.core.case import (
+    ALWAYS,
     Administration,
     Case,
     Coverage,
@@ -20,11 +21,13 @@ from cds_service.core.case import (
     Part,
     Procedure,
     Record,
+    Term,
 )
 from cds_service.core.concepts import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SNOMED, Code, Concept
 from cds_service.core.lazy_records import Records
 from cds_service.intake.described import Described, described
 from cds_service.intake.text import text_of
+from cds_service.intake.typed import Named
 from cds_service.wiring import product_of
 
 DAY, OTHER_DAY = date(2026, 3, 2), date(2026, 3, 3)
@@ -334,13 +337,22 @@ def test_complete_parts_without_records_are_none() -> None:
     assert told(charge()).case.known == ()
 
 
+def test_an_order_as_needed_says_so_in_words() -> None:
+    named = (Named("code", "93351"), Named("words", "if needed"))
+    assert [each.names for each in told(ordered(if_needed=True)).case.ordered] == [named]
+    said = ordered(Concept((), ("Stress echo",)), if_needed=True)
+    assert [str(each.names[0]) for each in told(said).case.ordered] == ['words "Stress echo"']
+
+
 # --- payers -----------------------------------------------------------------------------------------------------------
 
 
-def coverage(name: str, *codes: str, order: int | None = None, identity: str = "Coverage/1") -> Coverage:
+def coverage(
+    name: str, *codes: str, order: int | None = None, identity: str = "Coverage/1", term: Term = ALWAYS
+) -> Coverage:
     concept = Concept(tuple(Code(NO_SYSTEM, each) for each in codes))
     names = (name,) if name else ()
-    return Coverage(origin=origin(identity), identity=identity, concept=concept, payors=names, order=order)
+    return Coverage(origin=origin(identity), identity=identity, concept=concept, payors=names, order=order, term=term)
 
 
 @pytest.mark.parametrize(
@@ -371,6 +383,14 @@ def test_the_coverage_of_the_claim_comes_first_and_others_are_left_out() -> None
     named = told(charge(payer_names=("Humana",)), charge("93352", "ChargeItem/2", payer_names=("Humana",)))
     assert (named.case.payer, named.left_out) == ("Humana", ())
     assert told(charge(payer_names=("Humana",)), second).case.payer == "Medicare"
+
+
+def test_a_coverage_of_other_days_is_left_out_unless_the_claim_names_it() -> None:
+    ended = coverage("Medicare", order=1, identity="Coverage/2", term=Term(last=date(2026, 3, 1)))
+    told_two = told(charge(), ended, coverage("Aetna", order=2))
+    assert (told_two.case.payer, told_two.left_out) == ("Aetna", ("other coverages than the first",))
+    assert (told(charge(), ended).case.payer, told(charge(), ended).left_out) == ("", told_two.left_out)
+    assert told(charge(coverages=("Coverage/2",)), ended).case.payer == "Medicare"
 
 
 def test_a_long_text_is_cut() -> None:
