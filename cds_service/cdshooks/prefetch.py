@@ -58,6 +58,11 @@ class Intake:
         self.complete.discard(key)
         self.skipped.append(SkippedItem(path, reason))
 
+    def mark_unreadable(self, key: str, path: str, reason: str, raw: msgspec.Raw) -> None:
+        """Report JSON that is not used, and keep it for salvaging: what was sent is never taken for absent."""
+        self.unreadable.append(raw)
+        self.mark_incomplete(key, path, reason)
+
     def mark_unavailable(self, key: str, path: str, reason: str) -> None:
         """Report that a key, or the rest of it, cannot be obtained."""
         self.unavailable[key] = reason
@@ -118,9 +123,9 @@ def add_value(intake: Intake, key: str, raw: msgspec.Raw | bytes, path: str, tem
     try:
         _add_json(intake, key, msgspec.Raw(raw), path, template)
     except DECODE_ERRORS as error:
-        intake.unreadable.append(msgspec.Raw(raw))
         intake.unreadable_parts.add(key)
-        intake.mark_incomplete(key, path, f"expected a FHIR resource or a Bundle: {without_values(str(error))}")
+        reason = f"expected a FHIR resource or a Bundle: {without_values(str(error))}"
+        intake.mark_unreadable(key, path, reason, msgspec.Raw(raw))
 
 
 def page_links(body: bytes) -> tuple[str | None, str | None]:
@@ -167,7 +172,8 @@ def _add_resource(intake: Intake, key: str, source: SourceResource, kind: str, t
     """Add a resource sent without a Bundle."""
     if kind != _requested_type(template):
         intake.unreadable_parts.add(key)
-        intake.mark_incomplete(key, source.path, f"expected {_requested_type(template)} or a Bundle of it")
+        reason = f"expected {_requested_type(template)} or a Bundle of it"
+        intake.mark_unreadable(key, source.path, reason, source.original_json())
         return
     intake.sources.append(source)
     if "?" not in template:
@@ -222,11 +228,10 @@ def _entries(
         try:
             entry = _ENTRY.decode(raw)
         except DECODE_ERRORS as error:
-            intake.unreadable.append(raw)
-            intake.mark_incomplete(key, where, without_values(str(error)))
+            intake.mark_unreadable(key, where, without_values(str(error)), raw)
             continue
         if entry.resource == JSON_NULL:
-            intake.mark_incomplete(key, where, "expected a `resource`")
+            intake.mark_unreadable(key, where, "expected a `resource`", raw)
             continue
         kind = resource_type_of(entry.resource)
         if kind == "OperationOutcome":

@@ -147,13 +147,18 @@ def unparsed_charges(case: Case, billing_system: str, codes: Iterable[str]) -> I
     for code in found:
         concept = Concept((Code(billing_system, code),))
         yield Alternative(
-            worded("{code} may already be charged, on a charge that could not be parsed", code=code),
+            unparsed_code(code),
             partial(_with_code_everywhere, case, code, concept),
             why="record",
         )
     if found:
         reason = worded("a charge that could not be parsed may be of another study")
         yield Alternative(reason, partial(_with_codes_apart, case, billing_system, found), why="record")
+
+
+def unparsed_code(code: str) -> str:
+    """The reason why a rule about a code cannot decide, if a charge that could not be parsed holds the code."""
+    return worded("{code} may already be charged, on a charge that could not be parsed", code=code)
 
 
 def _with_codes_apart(case: Case, billing_system: str, codes: tuple[str, ...]) -> Case:

@@ -9,7 +9,15 @@ from functools import cached_property
 from itertools import chain
 
 from cds_service.core import work_limit
-from cds_service.core.alternatives import EVERYTHING_UNDERSTOOD, Alternative, Asked, Readings, Unclear, unparsed_charges
+from cds_service.core.alternatives import (
+    EVERYTHING_UNDERSTOOD,
+    Alternative,
+    Asked,
+    Readings,
+    Unclear,
+    unparsed_charges,
+    unparsed_code,
+)
 from cds_service.core.case import Case
 from cds_service.core.changes import AddLine, ReplaceCode, SetUnits
 from cds_service.core.comparison import holds_in, records_of
@@ -31,7 +39,7 @@ class Review:
     `passed` are the rules without findings or open questions, each with what it found right; `switched_off` are those
     that the site switched off or has not set up.
     `unclear` are the records to warn of, since they were not understood. `empty`: the case holds the subject of no
-    rule, so that no rule was run, and none passed.
+    rule, read or not, so that no rule was run, and none passed.
     """
 
     findings: tuple[tuple[Rule, Finding], ...]
@@ -63,11 +71,14 @@ def review(
     off: list[Rule] = []
     for each in rules:
         (off if _is_off(each, case) else wanted).append(each)
+    on = tuple(wanted)
     if scope is not None and not scope.covers(case):
         wanted = [each for each in wanted if each.every_code and case.every_code]
         if not wanted or not case.lines.has_match_under_review(_has_billing_code):
             chosen = tuple(each for each in off if each.id in case.site.rules_off)
-            return Review((), (), (), chosen, readings.unclear(case), empty=True)
+            unread = case.unreadable_codes & scope.codes
+            undecided = tuple((each, _unread(each, unread)) for each in on if unread)
+            return Review((), undecided, (), chosen, readings.unclear(case), empty=not unread)
     findings: list[tuple[Rule, Finding]] = []
     not_checked: list[tuple[Rule, Undecided]] = []
     passed: list[tuple[Rule, tuple[Passed, ...]]] = []
@@ -82,6 +93,11 @@ def review(
     unclear = (*readings.unclear(case), *_in_question(not_checked, case, readings))
     found_once = with_statements(folded(findings, case), case, applies)
     return Review(found_once, tuple(not_checked), tuple(passed), tuple(off), unclear)
+
+
+def _unread(rule: Rule, codes: frozenset[str]) -> Undecided:
+    """What a rule leaves open where all that it could look at are charges that could not be parsed."""
+    return Undecided("record", unparsed_code(min(codes & rule.about.codes or codes)))
 
 
 def _is_off(rule: Rule, case: Case) -> bool:

@@ -35,6 +35,9 @@ R4_TYPES = frozenset(
 # Types that state charges or payments of charges, and are not read.
 UNREAD_CHARGES = frozenset({"Account", "ClaimResponse", "Invoice", "PaymentReconciliation"})
 
+# Types that hold other resources of any type, and are not read inside of a Bundle.
+CONTAINERS = frozenset({"Bundle", "Parameters"})
+
 
 def unread_charges(resource_type: str) -> str:
     """The warning for a type of `UNREAD_CHARGES`."""

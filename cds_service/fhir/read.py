@@ -25,7 +25,7 @@ from cds_service.fhir.elements import OutOfRange, amount, names_medication, subj
 from cds_service.fhir.extensions import discarded_milliliters
 from cds_service.fhir.looks import look_at_lines, look_at_records
 from cds_service.fhir.patient_identity import PatientIdentity, identity_of, of_patient, told_apart
-from cds_service.fhir.r4_types import R4_TYPES, UNREAD_CHARGES, unread_charges
+from cds_service.fhir.r4_types import CONTAINERS, R4_TYPES, UNREAD_CHARGES, unread_charges
 from cds_service.fhir.records import KINDS, ChargeKind, contained_coverages, record_kind
 from cds_service.fhir.resolver import Resolver
 from cds_service.fhir.salvage import codes_in, parts_in
@@ -202,6 +202,8 @@ class CaseReader:
             return
         if resource_type in r.DECODED_TYPES:
             self._report(source, f"{resource_type}: {without_values(str(error))}")
+        elif resource_type in CONTAINERS:
+            self._report(source, f"{resource_type} in a Bundle is not read; send each resource as an entry of its own")
         elif resource_type not in R4_TYPES:
             self._report(source, "not a resource type of FHIR R4")
         elif resource_type in UNREAD_CHARGES and resource_type not in self._unread_types:

@@ -7,7 +7,7 @@ import msgspec
 
 from cds_service.core.case import Stage
 from cds_service.fhir.checks import resource_type_of
-from cds_service.fhir.r4_types import R4_TYPES
+from cds_service.fhir.r4_types import CONTAINERS, R4_TYPES
 
 _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
 _CODE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Z]{5}(?![0-9A-Za-z])")
@@ -16,7 +16,7 @@ _BILLING_FORM = re.compile(rb"[0-9A-Z]{5}")
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 
 # Types that may be or contain charges; at order time, an order counts as its charge. No type: it may be any.
-_BILLED = frozenset({"", "Bundle", "ChargeItem", "Claim", "ExplanationOfBenefit", "Invoice"})
+_BILLED = frozenset({"", *CONTAINERS, "ChargeItem", "Claim", "ExplanationOfBenefit", "Invoice"})
 _CHARGES: dict[Stage, frozenset[str]] = {
     "claim": _BILLED,
     "order": _BILLED | {"ServiceRequest"},

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from cds_service.errors import BadRequest
-from cds_service.fhir.bundle import HEAD, entries_of, resource_in
-from cds_service.fhir.checks import DECODE_ERRORS
+from cds_service.fhir.bundle import entries_of, resource_in
+from cds_service.fhir.checks import resource_type_of
+from cds_service.fhir.r4_types import CONTAINERS
 
 
 class SourceResource(msgspec.Struct, frozen=True, gc=False):
@@ -135,10 +136,8 @@ def complete_parts(types: Iterable[str]) -> frozenset[str]:
 
 
 def prefetch_key_of(source: SourceResource) -> str | None:
-    """The prefetch key of a resource's type, empty if there is none; None if the type cannot be parsed."""
+    """The prefetch key of a resource's type, empty if there is none; None if its resources may be of any type."""
     if source.resource is not None:
         return PREFETCH_KEYS.get(type(source.resource).__name__, "")
-    try:
-        return PREFETCH_KEYS.get(HEAD.decode(source.original_json()).resource_type, "")
-    except DECODE_ERRORS:
-        return None
+    kind = resource_type_of(source.original_json())
+    return PREFETCH_KEYS.get(kind, "") if kind and kind not in CONTAINERS else None

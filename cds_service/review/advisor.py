@@ -163,7 +163,8 @@ class Advisor:
         parsed = self.parse(intake.sources, stage or "claim", complete)
         if len(parsed.patients) > 1:
             raise BadRequest("`Bundle`: expected the records of one patient; send one Bundle per patient", "Bundle")
-        if stage is None and not parsed.case.lines and not parsed.case.unreadable_codes:
+        unreadable_codes = parsed.case.unreadable_codes | codes_in(intake.unreadable, "claim")
+        if stage is None and not parsed.case.lines and not unreadable_codes:
             parsed = self.parse(intake.sources, "order", complete)
         result = self._review(parsed, intake)
         return Answer(

@@ -137,6 +137,79 @@ def test_in_a_bundle_of_its_own_it_is_still_a_charge(advisor: Advisor) -> None:
     assert advice.stage == "claim"
 
 
+def bare(charges: list[Json]) -> list[Json]:
+    return charges
+
+
+def misspelt(charges: list[Json]) -> list[Json]:
+    return [{"Resource": each} for each in charges]
+
+
+def in_a_bundle(charges: list[Json]) -> list[Json]:
+    return [{"resource": bundle(charges)}]
+
+
+def in_parameters(charges: list[Json]) -> list[Json]:
+    parameters = [{"name": "charge", "resource": each} for each in charges]
+    return [{"resource": {"resourceType": "Parameters", "parameter": parameters}}]
+
+
+WRAPPINGS = [bare, misspelt, in_a_bundle, in_parameters]
+Wrapping = Callable[[list[Json]], list[Json]]
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS, ids=lambda wrapping: wrapping.__name__)
+@pytest.mark.parametrize("where", ["context.draftCharges", "prefetch.chargeItems", "prefetch.procedures"])
+def test_a_charge_that_is_no_entry_of_its_own_is_not_charged_again(
+    advisor: Advisor, where: str, wrapping: Wrapping
+) -> None:
+    """Nothing that was sent is taken for absent, wherever it is and however it is wrapped."""
+    request = request_of(CORRECT)
+    study, *others = drafts(request)
+    request["context"]["draftCharges"] = bundle([study])
+    assert "93352" in json.dumps(answer(advisor, request)["cards"])
+    part, member = where.split(".")
+    sent = request[part].setdefault(member, None) or bundle([])
+    request[part][member] = sent | {"entry": [*sent.get("entry", []), *wrapping(others)]}
+    said = answer(advisor, request)
+    assert said["cards"] == []
+    assert "contrast-add-on-missing" in not_checked(said)
+    assert {each.partition(".entry")[0] for each in warnings(said)} == {where}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS, ids=lambda wrapping: wrapping.__name__)
+def test_a_bundle_of_nothing_else_passes_no_rule_and_is_not_empty(advisor: Advisor, wrapping: Wrapping) -> None:
+    charges = drafts(request_of({"lines": "93350, 93352, Q9957x2"}))
+    advice = advisor.review_bundle(json.dumps(bundle([]) | {"entry": wrapping(charges)}).encode())
+    assert (advice.stage, advice.review.empty, advice.review.passed) == ("claim", False, ())
+    reasons = {str(undecided.reason) for _, undecided in advice.review.not_checked}
+    assert "93350 may already be charged, on a charge that could not be parsed" in reasons
+
+
+@pytest.mark.parametrize("container", [in_a_bundle, in_parameters], ids=lambda wrapping: wrapping.__name__)
+def test_a_record_may_be_in_what_is_not_read(advisor: Advisor, container: Wrapping) -> None:
+    """The Bundle is said to hold all administrations, and one may be in a Bundle inside of it."""
+    request = request_of({"lines": "93350, 93352, Q9957x2", "done": ["93350"]})
+    sent = [*drafts(request), *(each["resource"] for each in request["prefetch"]["procedures"]["entry"])]
+    whole = frozenset({"medicationAdministrations"})
+    before = advisor.review_bundle(json.dumps(bundle(sent)).encode(), complete=whole)
+    assert before.parsed.case.complete == whole
+    nested = container([{"resourceType": "MedicationAdministration", "status": "completed"}])
+    body = bundle(sent) | {"entry": [*bundle(sent)["entry"], *nested]}
+    after = advisor.review_bundle(json.dumps(body).encode(), complete=whole)
+    assert after.parsed.case.complete == frozenset()
+    assert [each.path for each in after.skipped] == [f"Bundle.entry[{len(sent)}].resource"]
+
+
+def test_a_charge_under_the_key_of_another_type_is_not_charged_again(advisor: Advisor) -> None:
+    request = request_of(CORRECT | {"lines": "93350, 93352"})
+    study, add_on = drafts(request)
+    request["context"]["draftCharges"] = bundle([study])
+    assert "contrast-add-on-missing" in topics(answer(advisor, request))
+    request["prefetch"]["procedures"] = add_on
+    assert "contrast-add-on-missing" not in topics(answer(advisor, request))
+
+
 JUNK = [{"resourceType": "Rumour"}, {"resourceType": "ChargeItem", "status": "?"}, 5, {}, []]
 
 
