@@ -60,7 +60,7 @@ def service(**members: Any) -> Json:
         *((service, each, True) for each in SERVICE_IF_NEEDED),
         *((service, each, False) for each in SERVICE_FIRM),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_an_order_states_if_it_is_only_for_the_case_of_need(made: Any, members: Json, expected: bool) -> None:
     (order,) = case_of(made(**members)).orders
