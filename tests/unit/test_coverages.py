@@ -249,7 +249,6 @@ def test_a_claim_that_names_no_coverage_is_for_the_first_in_force_on_its_day(adv
         ({"start": "soon", "end": "2024"}, Term(None, date(2024, 12, 31), unclear=True)),
         ({"end": "2024-13"}, Term(unclear=True)),
     ],
-    ids=str,
 )
 def test_a_period_is_a_term(period: dict[str, str] | None, term: Term) -> None:
     assert term_of(None if period is None else Period(**period), None) == term
