@@ -96,7 +96,7 @@ def review(
 
 
 def _unread(rule: Rule, codes: frozenset[str]) -> Undecided:
-    """What a rule leaves open where all that it could look at are charges that could not be parsed."""
+    """The open question of a rule where all that it could look at are charges that could not be parsed."""
     return Undecided("record", unparsed_code(min(codes & rule.about.codes or codes)))
 
 
