@@ -333,7 +333,7 @@ def test_a_call_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_long_answer_counts_what_it_does_not_show(narrow: Assistant, plain_advisor: Advisor) -> None:
-    lines = [f"93352 on 2026-01-{day:02}" for day in range(1, 31)]
+    lines = [f"93352 on 2026-{month:02}-{day:02}" for month in range(1, 4) for day in range(1, 29)]
     case = {"professional": lines, "day": "2026-01-01", "place": "11"}
     every = review_case(plain_advisor, WRITER, typed(case)).report.findings
     answer = narrow.answer("review_claim", **case)
