@@ -4,13 +4,12 @@ from cds_service.core.case import Administration, Case, Procedure, cached_fact
 from hooks.coding.products import agent_in
 from hooks.coding.studies import Study, studies
 from hooks.coding.study_codes import names_study
-from hooks.coding.unclear import shifted_day
+from hooks.coding.unclear import may_be_near
 
 
 def unassigned_procedures(study: Study, case: Case) -> list[Procedure]:
     """Procedures of no study code that name an agent and may belong to the study, by date."""
-    days = {shifted_day(study.day, by) for by in (-1, 0, 1)} | {None}
-    return [each for each in _procedures_of_agents(case) if study.day is None or each.day in days]
+    return [each for each in _procedures_of_agents(case) if study.day is None or may_be_near(each, study.day)]
 
 
 @cached_fact

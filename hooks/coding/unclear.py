@@ -201,6 +201,11 @@ def shifted_day(day: date | None, by: int) -> date | None:
     return day + timedelta(days=by)
 
 
+def may_be_near(record: Record, day: date) -> bool:
+    """True of a record of a day, of the day before or after (another time zone), or of one not known that may be it."""
+    return record.day in {shifted_day(day, by) for by in (-1, 0, 1)} if record.day else record.may_be_of(day)
+
+
 def unclear_of(record: Record, concept: Concept, kind: str) -> Unclear:
     """The fault of a record's code, in words that a person can act on."""
     code = unknown_code(concept)

@@ -25,7 +25,7 @@ from hooks.coding.override_reasons import WRONG_CHARGE
 from hooks.coding.passing import because_of, codes_of, left_to, named
 from hooks.coding.questions import how_much
 from hooks.coding.stress_drugs import Given, given_of, is_stress_drug
-from hooks.coding.unclear import shifted_day
+from hooks.coding.unclear import may_be_near
 from hooks.coding.waste import DISCARDED
 
 
@@ -66,7 +66,7 @@ def stress_drug_units(case: Case) -> Iterator[Verdict]:
 
 
 def _verdict(lines: list[Line], day: date, case: Case) -> Iterator[Verdict]:
-    given = [each for each in given_of(lines[0].code, case) if _may_be_of(each, day) and _counts(each)]
+    given = [each for each in given_of(lines[0].code, case) if may_be_near(each.record, day) and _counts(each)]
     if not given:
         yield Passed(_no_dose, lines, day)
         return
@@ -122,12 +122,6 @@ def _doses(given: list[Given]) -> tuple[Evidence, ...]:
 def _lacks_mg(given: list[Given], day: date) -> bool:
     """True if nothing but a dose in mg is missing."""
     return not any(_time_or_status_is_open(each, day) for each in given)
-
-
-def _may_be_of(given: Given, day: date) -> bool:
-    """True on the day, the day before or after (another time zone), and without a date."""
-    record = given.record
-    return record.day in {shifted_day(day, by) for by in (-1, 0, 1)} if record.day else record.may_be_of(day)
 
 
 def _counts(given: Given) -> bool:
