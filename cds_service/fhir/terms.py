@@ -1,15 +1,12 @@
 """The days on which a coverage is in force, from its period."""
 
-from calendar import monthrange
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from cds_service.core.case import ALWAYS, Term
 from cds_service.fhir import resources as r
 from cds_service.fhir.checks import is_date
-from cds_service.fhir.elements import local_day
-
-_DECEMBER = 12
+from cds_service.fhir.elements import days_of_part, local_day
 
 
 def term_of(period: r.Period | None, zone: ZoneInfo | None) -> Term:
@@ -27,23 +24,10 @@ def term_of(period: r.Period | None, zone: ZoneInfo | None) -> Term:
         unsure.add(first)
     if last and last_hour is not None:
         unsure.add(last)
+    first_part, last_part = days_of_part(period.start), days_of_part(period.end)
     return Term(
-        first=first or _first_of(period.start),
-        last=last or _last_of(period.end),
+        first=first or (first_part and first_part[0]),
+        last=last or (last_part and last_part[1]),
         unsure=frozenset(unsure),
         unclear=not (is_date(period.start) and is_date(period.end)),
     )
-
-
-def _first_of(written: str | None) -> date | None:
-    """The first day of a month or year."""
-    return date.fromisoformat(f"{written}-01-01"[:10]) if written and is_date(written) else None
-
-
-def _last_of(written: str | None) -> date | None:
-    """The last day of a month or year."""
-    first = _first_of(written)
-    if first is None or written is None:
-        return None
-    month = first.month if "-" in written else _DECEMBER
-    return date(first.year, month, monthrange(first.year, month)[1])

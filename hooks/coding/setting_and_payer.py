@@ -240,8 +240,12 @@ def unnamed_coverages(case: Case) -> tuple[Coverage, ...]:
     )
 
 
-def with_payer(case: Case, *, medicare: bool) -> Case:
-    """The case with fee-for-service Medicare, or another payer, for each coverage whose payer is not understood."""
+@cached_fact
+def with_payer(medicare: bool, case: Case) -> Case:
+    """The case with fee-for-service Medicare, or another payer, for each coverage whose payer is not understood.
+
+    Made once for all rules, which share what they derive from it.
+    """
     plan = Concept((Code(SOPT, "1" if medicare else "5"),))
     unnamed = {id(each) for each in unnamed_coverages(case)}
     read = [replace(each, concept=plan) if id(each) in unnamed else each for each in case.coverages]

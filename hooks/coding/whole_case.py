@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from cds_service.core.alternatives import Alternative
-from cds_service.core.case import Case, cached_fact
+from cds_service.core.case import Case
 from cds_service.languages.worded import joined, worded
 from hooks.coding.other_days import other_days
 from hooks.coding.questions import WHO_PAYS
@@ -39,10 +39,4 @@ def _payers(case: Case) -> Iterator[Alternative]:
     for medicare in (True, False) if unclear else ():
         name = worded("fee-for-service Medicare") if medicare else worded("another payer than Medicare")
         reason = it_may_be(unclear[0], name)
-        yield Alternative(reason, partial(_with_payer, medicare, case), unclear[0].records[0], question=WHO_PAYS)
-
-
-@cached_fact
-def _with_payer(medicare: bool, case: Case) -> Case:
-    """Made once for all rules, which share what they derive from it."""
-    return with_payer(case, medicare=medicare)
+        yield Alternative(reason, partial(with_payer, medicare, case), unclear[0].records[0], question=WHO_PAYS)

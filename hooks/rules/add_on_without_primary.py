@@ -121,16 +121,17 @@ def _is_on_reviewed_day(line: Line, case: Case) -> bool:
 def _finding(lines: tuple[Line, ...], entry: Primaries, study: Study, case: Case) -> Finding:
     line = lines[0]
     primaries = _possible_primaries(line, entry, study, case)
+    near = _on_neighboring_days(line.day, entry.codes, case)
     is_fixable = line.certain and line.open and not _is_primary_replaced(line, study, case)
     return Finding(
         summary=_summary(line.code, primaries),
         evidence=(
             *charge_evidence(lines),
             *_by_other_practitioners(line.day, entry.codes, case),
-            *charge_evidence(_on_neighboring_days(line, entry, case)),
+            *near,
             *_study_shown(study, primaries),
         ),
-        fixes=_fixes(lines, study, case, primaries, entry) if is_fixable else (),
+        fixes=_fixes(lines, study, case, primaries, may_be_misdated=bool(near)) if is_fixable else (),
         notes=(_primaries_note(line.code, joined(", ", entry.codes)),),
         day=line.day,
         indicator=None if line.certain else INFO,
@@ -171,11 +172,12 @@ def _by_other_practitioners(day: date | None, primaries: tuple[str, ...], case: 
     )
 
 
-def _on_neighboring_days(line: Line, entry: Primaries, case: Case) -> list[Line]:
+@cached_fact
+def _on_neighboring_days(day: date | None, primaries: tuple[str, ...], case: Case) -> tuple[Evidence, ...]:
     """Some primaries that are charged the day before or after."""
-    days = [shifted_day(line.day, by) for by in (-1, 1)]
-    near = (each for day in days if day for each in primaries_of_anybody(day, entry.codes, case))
-    return list(islice(near, MOST_LISTED))
+    days = [near for by in (-1, 1) if (near := shifted_day(day, by))]
+    charged = (each for near in days for each in primaries_of_anybody(near, primaries, case))
+    return charge_evidence(islice(charged, MOST_LISTED))
 
 
 def _fits(code: str, line: Line, contrast: bool) -> bool:
@@ -207,7 +209,7 @@ def _study_shown(study: Study, primaries: tuple[str, ...]) -> tuple[Evidence, ..
 
 
 def _fixes(
-    lines: tuple[Line, ...], study: Study, case: Case, possible: tuple[str, ...], entry: Primaries
+    lines: tuple[Line, ...], study: Study, case: Case, possible: tuple[str, ...], *, may_be_misdated: bool
 ) -> tuple[Fix, ...]:
     """One primary is enough for lines that are alike; without it, all of them go.
 
@@ -215,7 +217,7 @@ def _fixes(
     """
     offered = possible if len(possible) <= MOST_ALTERNATIVES else ()
     is_performed = any(done.within is None for _, done in procedure_codes(study))
-    decided = len(possible) == 1 and is_performed and not _on_neighboring_days(lines[0], entry, case)
+    decided = len(possible) == 1 and is_performed and not may_be_misdated
     additions = tuple(
         Fix(worded("Add {lines}", lines=code), (_primary_line(code, lines[0], study, case),), recommended=decided)
         for code in offered

@@ -106,9 +106,7 @@ def _compare(lines: tuple[Line, ...], study: Study, case: Case) -> Iterator[Find
     discarded = tuple(line for line in lines if DISCARDED in line.modifiers)
     units, left = documented_units(code, study).units or Decimal(0), leftover_of(code, study)
     changes: list[Change] = []
-    if not given and _total(discarded) == units and all(set(line.modifiers) >= BOTH for line in lines):
-        pass  # `supply-waste-modifier` asks for one of the two
-    elif not given:
+    if not given:
         changes += _given_part(discarded, units, study, case)
     elif _total(given) != units:
         changes += _set_units(given, units)
@@ -128,7 +126,12 @@ def _match(lines: tuple[Line, ...], study: Study) -> Because:
 
 
 def _given_part(discarded: tuple[Line, ...], units: Decimal, study: Study, case: Case) -> Iterator[Change]:
-    """Fix if only JW is charged: add the amount given or, if nothing was left, charge the line as given."""
+    """Fix if only JW is charged: add the amount given or, if nothing was left, charge the line as given.
+
+    Nothing where the lines carry JZ too, and the units are right: `supply-waste-modifier` asks for one of the two.
+    """
+    if _total(discarded) == units and all(set(line.modifiers) >= BOTH for line in discarded):
+        return
     code, left = discarded[0].code, leftover_of(discarded[0].code, study)
     if left is not None and 0 < _total(discarded) <= left.most:
         yield add_code(study, case, code, units, discarded[0])

@@ -229,7 +229,7 @@ def test_a_reference_that_leads_nowhere_is_unresolved() -> None:
 @pytest.mark.parametrize(("medicare", "payer"), [(True, "medicare"), (False, "other")])
 def test_a_reading_gives_each_coverage_that_tells_nothing_one_payer(medicare: bool, payer: str) -> None:
     claim = line("Coverage/none")
-    read = with_payer(case_of(UNNAMED, AETNA, lines=(claim,)), medicare=medicare)
+    read = with_payer(medicare, case_of(UNNAMED, AETNA, lines=(claim,)))
     assert payer_of(read, [claim]) == payer
     assert payer_of(read, [line("Coverage/u")]) == payer
     assert payer_of(read, [line("Coverage/a")]) == "other"
