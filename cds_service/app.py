@@ -61,7 +61,7 @@ from cds_service.wiring import (
     create_explainer,
     create_reference,
     create_tables,
-    product_of,
+    describe,
     samples,
     service_directory,
 )
@@ -160,7 +160,7 @@ def sandbox_tools(settings: Settings) -> sandbox.SandboxTools:
         grouping=records_by_study,
         signer=Signer.from_file(settings.sandbox_key),
         writer=create_case_writer(),
-        product_of=product_of,
+        describe=describe,
     )
 
 

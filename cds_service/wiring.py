@@ -19,12 +19,14 @@ from cds_service.audit.medicare_fees import MedicareFees
 from cds_service.audit.reviewer import Auditor
 from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.cms.lookup import Tables
+from cds_service.core.case import Case
 from cds_service.core.concepts import NDC, Concept
 from cds_service.core.rules import scope_of
 from cds_service.core.site import Site
 from cds_service.errors import SettingsError
 from cds_service.fetch.client import FhirClient
 from cds_service.fhir.read import DEFAULT_SITE
+from cds_service.intake.described import Described, described
 from cds_service.intake.writer import CaseWriter
 from cds_service.languages.catalogs import Catalogs
 from cds_service.languages.domains import MACHINE
@@ -37,6 +39,7 @@ from cds_service.review.site_file import load_site
 from cds_service.settings import Settings, load_settings
 from hooks.codes.tables import CODES, PRODUCTS
 from hooks.coding.alternatives import READINGS
+from hooks.coding.contrast_words import leaves_open
 from hooks.coding.products import agent_in
 from hooks.coding.statements import applies
 from hooks.publish import ask as hooks_ask
@@ -126,7 +129,7 @@ def service_directory(namespace: str) -> ServiceDirectory:
 
 def samples(namespace: str) -> SampleLibrary:
     """The sample requests: a package of data beside the rules, in a checkout and in a wheel alike."""
-    return SampleLibrary(Path(str(files(sample_bundles))), service_directory(namespace), product_of)
+    return SampleLibrary(Path(str(files(sample_bundles))), service_directory(namespace), describe)
 
 
 def product_of(concept: Concept) -> str:
@@ -136,6 +139,11 @@ def product_of(concept: Concept) -> str:
         return ""
     named = (product.name for product in PRODUCTS if product.code in agent.codes and product.ndc)
     return next(named, "")
+
+
+def describe(case: Case) -> Described:
+    """A case in billers' notation, with the contrast products and the words that the rules know."""
+    return described(case, product_of, leaves_open)
 
 
 def create_case_writer() -> CaseWriter:

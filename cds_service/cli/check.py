@@ -21,7 +21,7 @@ from cds_service.errors import BadRequest, UnreadableInput
 from cds_service.fhir.files import once
 from cds_service.fhir.r4_types import UNREAD_CHARGES
 from cds_service.fhir.validate import faults_in
-from cds_service.intake.described import ProductNames, described
+from cds_service.intake.described import Describe
 from cds_service.intake.text import text_of
 from cds_service.intake.writer import CaseWriter
 from cds_service.intake.x12.file_loops import OpenFile
@@ -41,11 +41,11 @@ def check_command(
     services: Callable[[str], ServiceDirectory],
     console: Callable[[], Console],
     writer: CaseWriter,
-    product_of: ProductNames,
+    describe: Describe,
 ) -> click.Command:
     """The command. `create` makes the advisor with the site's settings, `services` the services of its namespace.
 
-    `writer` makes Bundles of cases in billers' notation, and `product_of` knows contrast products by their codes.
+    `writer` makes Bundles of cases in billers' notation, and `describe` the notation of cases.
     """
 
     @click.command(
@@ -74,7 +74,7 @@ def check_command(
         """
         advisor = create()
         _require_rule(why, advisor)
-        told = product_of if notation else None
+        told = describe if notation else None
         run = _Run(advisor, services(advisor.hook_namespace), writer, console(), as_json, strict, why, told)
         run.check(files)
         sys.exit(run.exit_code)
@@ -93,7 +93,7 @@ class _Run:
     as_json: bool
     strict: bool
     why: str | None = None
-    product_of: ProductNames | None = None
+    describe: Describe | None = None
     seen: set[tuple[int, int]] = field(default_factory=set)
     files: int = 0
     cases: int = 0
@@ -204,8 +204,8 @@ class _Run:
             terminal.show_report(self.console, document.name, report, empty_sentence(answer) if report.empty else "")
         else:
             terminal.show(self.console, document.name, answer, faults)
-        if self.product_of is not None and not self.as_json:
-            told = described(answer.parsed.case, self.product_of)
+        if self.describe is not None and not self.as_json:
+            told = self.describe(answer.parsed.case)
             click.echo(text_of(told.case))
             for each in told.left_out:
                 click.echo(f"# no words for: {each}")

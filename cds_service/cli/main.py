@@ -41,7 +41,7 @@ from cds_service.wiring import (
     create_site,
     create_tables,
     create_toolbox,
-    product_of,
+    describe,
     samples,
     service_directory,
 )
@@ -194,7 +194,7 @@ def _console() -> Console:
 
 main.add_command(ask_command(lambda: create_asker(_advisor()), _console))
 main.add_command(audit_group(create_auditor))
-main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), product_of))
+main.add_command(check_command(_advisor, service_directory, _console, create_case_writer(), describe))
 main.add_command(claim_command(_advisor, lambda: create_case_reader(_advisor()), create_case_writer(), _console))
 main.add_command(mcp_command(create_toolbox))
 main.add_command(sample_command(create_case_writer()))

@@ -23,6 +23,9 @@ from cds_service.languages.worded import Worded, worded
 # The product that a concept names with certainty, by its name; empty if it names none.
 ProductNames = Callable[[Concept], str]
 
+# True of words that leave open, or deny, what the codes beside them order.
+OpenWords = Callable[[str], bool]
+
 _SYSTEMS = {NDC: "NDC", RXNORM: "RxNorm", SNOMED: "SNOMED", LOINC: "LOINC"}
 _STATUS = {"not done": "not-done", "not given": "not-done", "unclear": "unknown"}
 _SHORT = 5  # characters of a name that is kept as it is
@@ -43,15 +46,20 @@ class Described:
     left_out: tuple[str, ...]
 
 
-def described(case: Case, product_of: ProductNames) -> Described:
-    """The notation of a case. `product_of` knows contrast products by their codes."""
-    return _Describer(case, product_of).described()
+# Describes a case with what the rules know of products and words.
+Describe = Callable[[Case], Described]
+
+
+def described(case: Case, product_of: ProductNames, leaves_open: OpenWords) -> Described:
+    """The notation of a case. `product_of` knows contrast products by their codes, `leaves_open` reads words."""
+    return _Describer(case, product_of, leaves_open).described()
 
 
 @dataclass(slots=True)
 class _Describer:
     case: Case
     product_of: ProductNames
+    leaves_open: OpenWords
     left_out: dict[Worded, None] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     products: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -248,9 +256,15 @@ class _Describer:
             elif ordered.planned and ordered.day:
                 words = structs.replace(words, planned=ordered.day.isoformat())
         names = self._names(ordered.concept)
-        if ordered.if_needed and all(each.system != "words" for each in names):
-            names = (*names, Named("words", "if needed"))
+        if all(each.system != "words" for each in names):
+            names = (*names, *self._open_words(ordered))
         return Entry(names=names, words=words)
+
+    def _open_words(self, ordered: Order) -> Iterator[Named]:
+        """The words beside the codes of an order, where they leave open what the codes say."""
+        text = _text_of(filter(self.leaves_open, ordered.concept.words)) or ("if needed" if ordered.if_needed else "")
+        if text:
+            yield Named("words", text)
 
     def _reasons(self, record: Procedure | Order) -> tuple[str, ...]:
         codes = tuple(dict.fromkeys(each.code for each in record.diagnoses if each.code))

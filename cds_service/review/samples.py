@@ -15,7 +15,7 @@ from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.core import strict_yaml
 from cds_service.core.rules import Rule
 from cds_service.errors import BadRequest, TableError
-from cds_service.intake.described import ProductNames, described
+from cds_service.intake.described import Describe
 from cds_service.intake.text import text_of
 from cds_service.review.advisor import Advisor
 from cds_service.review.reference import Part
@@ -67,12 +67,12 @@ class Example(Part):
 class SampleLibrary:
     """The folder of samples and the services that answer them; a missing folder means no samples.
 
-    `product_of` knows contrast products by their codes.
+    `describe` writes cases in billers' notation.
     """
 
     folder: Path
     services: ServiceDirectory
-    product_of: ProductNames
+    describe: Describe
 
     def groups(self, rules: Iterable[Rule]) -> tuple[Group, ...]:
         """The samples of each rule that has any. Raises TableError if an `about.yaml` is invalid."""
@@ -115,7 +115,7 @@ class SampleLibrary:
         except (OSError, BadRequest):
             return None  # not a valid sample: omitted here, reported by the tests
         expected, _, name = path.stem.partition("-")
-        told = described(answer.parsed.case, self.product_of)
+        told = self.describe(answer.parsed.case)
         notation = text_of(told.case)
         return Example(
             name=name.replace("-", " "),

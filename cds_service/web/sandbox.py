@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from cds_service.cdshooks.messages import Action, decode
 from cds_service.fhir.servers import AllowList
 from cds_service.fhir.validate import faults_in
-from cds_service.intake.described import ProductNames, described
+from cds_service.intake.described import Describe
 from cds_service.intake.text import text_of
 from cds_service.intake.writer import CaseWriter
 from cds_service.languages.catalogs import Catalogs
@@ -56,7 +56,7 @@ class _TokenTarget(msgspec.Struct):
 class SandboxTools:
     """The parts of the sandbox: samples, request builder, grouping of records into studies, and token signer.
 
-    `writer` and `product_of` are those of billers' notation.
+    `writer` and `describe` are those of billers' notation.
     """
 
     samples: SampleLibrary
@@ -64,7 +64,7 @@ class SandboxTools:
     grouping: Grouping
     signer: Signer
     writer: CaseWriter
-    product_of: ProductNames
+    describe: Describe
 
 
 def blueprint(advisor: Advisor, tools: SandboxTools, settings: Settings, catalogs: Catalogs) -> Blueprint:
@@ -192,7 +192,7 @@ def _explained(advisor: Advisor, tools: SandboxTools, body: bytes) -> tuple[dict
     document = decoded(body)
     service = tools.requests.built(document).service
     answer = advisor.answer(service, body, servers=_servers())
-    report, told = report_of(answer), described(answer.parsed.case, tools.product_of)
+    report, told = report_of(answer), tools.describe(answer.parsed.case)
     explained = {
         "notation": ShownNotation(text_of(told.case), told.left_out),
         "timeline": timeline_of(answer.parsed, tools.grouping, _patient(document)),

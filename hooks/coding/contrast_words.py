@@ -92,6 +92,11 @@ def says_if_needed(words: str) -> bool:
     return re.search(_IF_NEEDED, words.lower()) is not None
 
 
+def leaves_open(words: str) -> bool:
+    """True of a text that leaves open, or denies, what the codes beside it order."""
+    return denies_contrast(words) or says_if_needed(words)
+
+
 def says_contrast_if_needed(words: str) -> bool:
     """True of a text that leaves contrast open: "contrast if needed", "Definity, PRN"."""
     return _CONTRAST_IF_NEEDED.search(words.lower()) is not None

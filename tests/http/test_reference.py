@@ -16,7 +16,7 @@ from cds_service.review.advisor import Advisor
 from cds_service.review.glossary import load_glossary
 from cds_service.review.reference import rule_page
 from cds_service.review.samples import SampleLibrary
-from cds_service.wiring import product_of
+from cds_service.wiring import describe
 from hooks.codes.tables import CODES, GUIDANCE, PATIENT_WORDS, POLICIES
 from hooks.publish.reference import all_tables, reference
 from tests.conftest import BY_LOADED_TABLES
@@ -346,7 +346,7 @@ def test_a_rules_page_runs_its_samples(request: pytest.FixtureRequest, rule_id: 
 
 def test_without_samples_a_rules_page_has_no_examples(advisor: Advisor) -> None:
     assert (
-        SampleLibrary(ROOT / "nowhere", ServiceDirectory(hooks.all_services(), "org.example"), product_of).run(
+        SampleLibrary(ROOT / "nowhere", ServiceDirectory(hooks.all_services(), "org.example"), describe).run(
             advisor.rules[0], advisor
         )
         == ()

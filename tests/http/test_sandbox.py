@@ -15,7 +15,7 @@ from cds_service.errors import TableError
 from cds_service.review.samples import SampleLibrary
 from cds_service.sandbox import json_paths
 from cds_service.settings import Settings
-from cds_service.wiring import product_of
+from cds_service.wiring import describe
 from hooks import all_rules, all_services
 from tests.conftest import SAMPLES
 from tests.http.test_suggestions_applied import WITHOUT_FIXES
@@ -101,7 +101,7 @@ def test_nothing_is_taken_where_it_is_switched_off(without: FlaskClient, path: s
 
 
 def test_every_sample_has_a_sentence_and_every_sentence_a_sample() -> None:
-    library = SampleLibrary(ROOT / "sample_bundles", ServiceDirectory(all_services(), "org.example"), product_of)
+    library = SampleLibrary(ROOT / "sample_bundles", ServiceDirectory(all_services(), "org.example"), describe)
     listed = {each.name: each.about for group in library.groups(all_rules()) for each in group.samples}
     assert sorted(listed) == sorted(NAMES)
     paths = list((ROOT / "sample_bundles").glob("*/about.yaml"))
@@ -153,7 +153,7 @@ def test_a_wrong_sentence_is_named(tmp_path: Path) -> None:
     (tmp_path / "add-on-modifier").mkdir()
     (tmp_path / "add-on-modifier" / "about.yaml").write_text("flags-x: [1]\n")
     with pytest.raises(TableError, match=r"add-on-modifier/about\.yaml"):
-        SampleLibrary(tmp_path, ServiceDirectory(all_services(), "org.example"), product_of).groups(all_rules())
+        SampleLibrary(tmp_path, ServiceDirectory(all_services(), "org.example"), describe).groups(all_rules())
 
 
 # --- what was read --------------------------------------------------------------------------------------------------

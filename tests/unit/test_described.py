@@ -25,10 +25,10 @@ from cds_service.core.case import (
 )
 from cds_service.core.concepts import BILLING, LOINC, NDC, NO_SYSTEM, RXNORM, SNOMED, Code, Concept
 from cds_service.core.lazy_records import Records
-from cds_service.intake.described import Described, described
+from cds_service.intake.described import Described
 from cds_service.intake.text import text_of
 from cds_service.intake.typed import Named
-from cds_service.wiring import product_of
+from cds_service.wiring import describe
 
 DAY, OTHER_DAY = date(2026, 3, 2), date(2026, 3, 3)
 STRESS = Concept((Code(BILLING, "93351"),))
@@ -74,7 +74,7 @@ def told(*records: Record, stage: Any = "claim", **members: Any) -> Described:
     parts: dict[str, Any] = {
         name: Records([each for each in records if type(each) is kind]) for kind, name in _PART_OF.items()
     }
-    return described(Case(stage=stage, **parts, **members), product_of)
+    return describe(Case(stage=stage, **parts, **members))
 
 
 def text(*records: Record, **members: Any) -> str:

@@ -14,13 +14,12 @@ from cds_service.cdshooks.services import ServiceDirectory
 from cds_service.core.notation import parse_line
 from cds_service.errors import UnreadableCase
 from cds_service.fhir.validate import faults_in
-from cds_service.intake.described import described
 from cds_service.intake.fields import KEYS, fields_of
 from cds_service.intake.items import ALLOWED, STATUSES
 from cds_service.intake.text import is_notation, text_of
 from cds_service.intake.typed import ChargeLine, TypedCase
 from cds_service.review.advisor import Advisor, Answer
-from cds_service.wiring import create_case_writer, product_of
+from cds_service.wiring import create_case_writer, describe
 from tests.conftest import SAMPLES
 from tests.rules.test_cases import CASES
 from tests.support.notation import typed
@@ -240,20 +239,20 @@ EVERY_CASE = [
 @pytest.mark.parametrize("case", EVERY_CASE)
 def test_every_case_of_the_rules_comes_back_from_fhir(plain_advisor: Advisor, case: dict[str, Any]) -> None:
     first = answered(plain_advisor, WRITER.request(typed(case)))
-    told = described(first.parsed.case, product_of)
+    told = describe(first.parsed.case)
     again = answered(plain_advisor, WRITER.request(WRITER.parsed_text(text_of(told.case))))
     assert verdict(again) == verdict(first) or told.left_out
-    assert described(again.parsed.case, product_of).case == told.case
+    assert describe(again.parsed.case).case == told.case
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_sample_is_told_or_says_what_is_left_out(plain_advisor: Advisor, path: Path) -> None:
     service, body = ServiceDirectory(hooks.all_services(), plain_advisor.hook_namespace).localized(path.read_bytes())
     first = plain_advisor.answer(service, body)
-    told = described(first.parsed.case, product_of)
+    told = describe(first.parsed.case)
     text = text_of(told.case)
     again = answered(plain_advisor, WRITER.request(WRITER.parsed_text(text)))
     assert verdict(again)[0] == verdict(first)[0] or told.left_out
     of_documents = {"documentation-incomplete"} if "imaging studies" in told.left_out else set()
     assert {rule for rule, *_ in verdict(again)[0]} - of_documents == {rule for rule, *_ in verdict(first)[0]}
-    assert described(again.parsed.case, product_of).case == told.case
+    assert describe(again.parsed.case).case == told.case
