@@ -79,8 +79,10 @@ def load_fees(path: Path) -> FeeTable:
                 if key in amounts:
                     raise UnreadableInput(f"{path.name}: line {reader.line_num}: {key[0]} has two amounts")
                 amounts[key] = amount
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UnreadableInput(f"{path.name}: expected a CSV file in UTF-8: {error}") from None
+    except OSError as error:
+        raise UnreadableInput(f"--fees: {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise UnreadableInput(f"{path.name}: expected a CSV file in UTF-8") from None
     return FeeTable(amounts, path.name)
 
 

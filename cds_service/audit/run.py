@@ -106,8 +106,11 @@ def _prepare(export: Export, auditor: Auditor, options: Options) -> Path:
     if work.exists() and not options.overwrite and not options.resume:
         raise UnreadableInput(f"{options.out}: contains an unfinished audit; use --resume or --overwrite")
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    output_files.write_atomically(state, lambda path: path.write_text(json.dumps(fingerprint)))
+    try:
+        work.mkdir(parents=True)
+        output_files.write_atomically(state, lambda path: path.write_text(json.dumps(fingerprint)))
+    except OSError as error:
+        raise UnreadableInput(f"--out: {options.out}: {error.strerror}") from None
     return work
 
 

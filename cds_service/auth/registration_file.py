@@ -90,7 +90,14 @@ def _text(value: str | tuple[str, ...]) -> str:
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    """Replace the file atomically, after validating the new content."""
+    """Replace the file atomically, after validating the new content. Raises SettingsError."""
+    try:
+        _replace(path, lines)
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+
+
+def _replace(path: Path, lines: list[str]) -> None:
     with TemporaryDirectory(dir=path.parent, prefix=".clients-") as folder:
         draft = Path(folder) / path.name
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")

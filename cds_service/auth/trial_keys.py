@@ -39,6 +39,18 @@ def save(key: PrivateKey, path: Path) -> None:
         raise SettingsError(f"{path}: {error.strerror}") from None
 
 
+def save_pair(key: PrivateKey, path: Path, jwks: Path) -> None:
+    """Write a private key, and its public key set beside it: both files or none. Raises SettingsError."""
+    if path.resolve() == jwks.resolve():
+        raise SettingsError(f"{jwks}: expected another file than that of the private key")
+    save(key, path)
+    try:
+        jwks.write_text(json.dumps({"keys": [public_jwk(key)]}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        path.unlink()
+        raise SettingsError(f"{jwks}: {error.strerror}") from None
+
+
 def load(path: Path) -> PrivateKey:
     """Read a private key in PEM. Raises SettingsError."""
     try:

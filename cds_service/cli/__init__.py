@@ -13,15 +13,25 @@ from cds_service.errors import ServiceError
 from cds_service.languages.worded import JSON
 
 
+class BadInput(click.ClickException):
+    """Input, a setting or a path that cannot be used: one line and exit code 2, as for a wrong option."""
+
+    exit_code = 2
+
+
 class OneLineErrors(click.Group):
-    """Commands that report errors in one line."""
+    """The commands, which end with one line at an error of ours, or at a file that cannot be read or written."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; an error of ours ends it with exit code 1."""
+        """Run the command. Raises BadInput."""
         try:
             return super().invoke(ctx)
         except ServiceError as error:
-            raise click.ClickException(str(error)) from None
+            raise BadInput(str(error)) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise BadInput(f"{error.filename}: {error.strerror}") from None
 
 
 def require_extra(extra: str, packages: Iterable[str]) -> None:

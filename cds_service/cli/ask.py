@@ -8,7 +8,7 @@ from rich.console import Console
 
 from cds_service.ask.asker import Asker
 from cds_service.cli import as_line, examples, terminal
-from cds_service.errors import RequestError, ServiceError
+from cds_service.errors import RequestError
 
 DECLINED = 2
 
@@ -29,8 +29,6 @@ def ask_command(create: Callable[[], Asker], console: Callable[[], Console]) -> 
         except RequestError as error:
             click.echo(error.message.replace("`q`", "question"), err=True)
             sys.exit(DECLINED)
-        except ServiceError as error:
-            raise click.ClickException(str(error)) from None
         if as_json:
             click.echo(as_line(answer))
         else:

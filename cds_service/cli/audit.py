@@ -17,7 +17,7 @@ from cds_service.audit.fees import FeeTable, load_fees
 from cds_service.audit.medicare_fees import MEDICARE
 from cds_service.audit.workers import Workers
 from cds_service.cli import examples, require_extra
-from cds_service.errors import ServiceError, UnreadableInput
+from cds_service.errors import UnreadableInput
 from cds_service.fhir.sources import PREFETCH_KEYS
 from cds_service.languages.known import ENGLISH, LANGUAGES, Language, language_of
 from cds_service.settings import load_settings
@@ -78,14 +78,10 @@ def _diff(before: Path, after: Path, as_json: bool, work_list: Path | None) -> N
     require_engine("embedded")
     from cds_service.audit.compare import compare, in_words, open_audit, write_new  # noqa: PLC0415  # needs the extra
 
-    try:
-        audits = open_audit(before), open_audit(after)
-        difference = compare(*audits)
-        if work_list:
-            write_new(*audits, work_list)
-    except UnreadableInput as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+    audits = open_audit(before), open_audit(after)
+    difference = compare(*audits)
+    if work_list:
+        write_new(*audits, work_list)
     for line in [json.dumps(difference, indent=2)] if as_json else in_words(difference):
         click.echo(line)
     sys.exit(1 if difference["findings"] else 0)
@@ -141,17 +137,11 @@ def _run_command(create: CreateAuditor) -> click.Command:
         Exit code 0: done. 2: the export or an option cannot be used.
         """
         require_engine(engine)
-        try:
-            types = _types(complete)
-            make = partial(create, load_settings(), _fees(fees), chosen["everything"], chosen.pop("language"))
-            if fees == MEDICARE:
-                make()  # refuse before any worker starts
-            summary = _start(engine, export, make, types, dict(chosen))
-        except UnreadableInput as error:
-            click.echo(str(error), err=True)
-            sys.exit(2)
-        except ServiceError as error:
-            raise click.ClickException(str(error)) from None
+        types = _types(complete)
+        make = partial(create, load_settings(), _fees(fees), chosen["everything"], chosen.pop("language"))
+        if fees == MEDICARE:
+            make()  # refuse before any worker starts
+        summary = _start(engine, export, make, types, dict(chosen))
         _print_summary(summary, chosen["out"])
 
     return run

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cds_service.ask.cases import CaseReader
 from cds_service.cli import as_line, described, examples, terminal
-from cds_service.errors import ServiceError, UnreadableCase
+from cds_service.errors import UnreadableCase
 from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import empty_sentence
@@ -64,14 +64,12 @@ def claim_command(
         if words is not None:
             if lines or fields:
                 raise click.UsageError("--words: expected a description alone, without LINES and their options")
-            described.review_words(_reader(create_reader), words, yes, as_json, console())
+            described.review_words(create_reader(), words, yes, as_json, console())
         try:
             reviewed = review_case(create(), writer, writer.parsed(fields | {"lines": lines}))
         except UnreadableCase as error:
             click.echo(f"{_option(error.key)}{error}", err=True)
             sys.exit(UNREADABLE)
-        except ServiceError as error:
-            raise click.ClickException(str(error)) from None
         if as_json:
             click.echo(as_line(reviewed.report))
         else:
@@ -80,14 +78,6 @@ def claim_command(
         sys.exit(any(each.indicator == "warning" for each in reviewed.report.findings))
 
     return claim
-
-
-def _reader(create: Callable[[], CaseReader]) -> CaseReader:
-    """The reader of cases in words, with one plain line if the settings are at fault."""
-    try:
-        return create()
-    except ServiceError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def _option(key: str) -> str:

@@ -1,6 +1,5 @@
 """`cds-service clients`: registrations of clients, and keys and tokens to try them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from cds_service.auth.registrations import (
 )
 from cds_service.auth.surfaces import ONLY_WHERE_LISTED, SURFACES
 from cds_service.auth.tokens import key_source
-from cds_service.cli import OneLineErrors, examples
+from cds_service.cli import BadInput, examples
 from cds_service.errors import KeysUnavailable
 from cds_service.fhir.servers import AllowedServer
 from cds_service.languages.known import LANGUAGES
@@ -37,7 +36,7 @@ _KEY = click.option(
 )
 
 
-@click.group(cls=OneLineErrors, epilog=examples("clients list --file clients.yaml"))
+@click.group(epilog=examples("clients list --file clients.yaml"))
 def clients() -> None:
     """Manage the registered clients. A running service must be restarted to read changes."""
 
@@ -122,7 +121,7 @@ def test(path: Path, name: str) -> None:
     """Load a client's public keys as the service would, and print which are usable. Exit code 1: none."""
     client = next((each for each in load_clients(path) if each.id == name), None)
     if client is None:
-        raise click.ClickException(f"{path.name}: no client `{name}`")
+        raise BadInput(f"{path.name}: no client `{name}`")
     try:
         keys = key_source(client, path.parent).load()
     except KeysUnavailable as error:
@@ -143,8 +142,7 @@ def test(path: Path, name: str) -> None:
 def key(key: Path, jwks: Path) -> None:
     """Create a key pair to try a registration: a private key and a public key set."""
     made = trial_keys.new_key()
-    trial_keys.save(made, key)
-    jwks.write_text(json.dumps({"keys": [trial_keys.public_jwk(made)]}, indent=2) + "\n", encoding="utf-8")
+    trial_keys.save_pair(made, key, jwks)
     click.echo(f"{key}: keep secret\n{jwks}: register with --jwks-file {jwks.name}")
 
 

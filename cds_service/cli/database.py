@@ -8,11 +8,10 @@ import click
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service.cli import examples
+from cds_service.cli import BadInput, examples
 from cds_service.database.connections import COMMAND_CONNECT_SECONDS, UPGRADE, create
 from cds_service.database.store import purge as remove_older
-from cds_service.errors import ServiceError
-from cds_service.settings import Settings, load_settings
+from cds_service.settings import load_settings
 
 
 @click.group("database", epilog=examples("database upgrade"))
@@ -59,19 +58,12 @@ def current() -> None:
 @click.option("--days", type=click.IntRange(1, 36500), help="Age in days; default CDS_RETENTION_DAYS.")
 def purge(days: int | None) -> None:
     """Delete cards, feedback and audit entries older than the retention period."""
-    age = days or _settings().retention_days
+    age = days or load_settings().retention_days
     if age is None:
-        raise click.ClickException("set CDS_RETENTION_DAYS or give --days")
+        raise BadInput("set CDS_RETENTION_DAYS or give --days")
     with _connection() as connection:
         for table, rows in remove_older(connection, datetime.now(UTC) - timedelta(days=age)).items():
             click.echo(f"{table}: {rows} removed")
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except ServiceError as error:
-        raise click.ClickException(str(error)) from None
 
 
 @contextmanager
@@ -79,12 +71,12 @@ def _connection() -> Iterator[Connection]:
     """A transaction for one command; errors are reported in one line, without the database URL."""
     from alembic.util import CommandError  # noqa: PLC0415
 
-    engine = create(_settings().database_url, connect_seconds=COMMAND_CONNECT_SECONDS)
+    engine = create(load_settings().database_url, connect_seconds=COMMAND_CONNECT_SECONDS)
     try:
         with engine.begin() as connection:
             yield connection
     except (SQLAlchemyError, CommandError) as error:
         cause = getattr(error, "orig", None) or error
-        raise click.ClickException(f"the database: {str(cause).splitlines()[0]}") from None
+        raise BadInput(f"the database: {str(cause).splitlines()[0]}") from None
     finally:
         engine.dispose()

@@ -1,5 +1,4 @@
-"""The command line: `cds-service serve`, `check`, `ask`, `codes`, `rules`, `site`, `tables`, `clients`, `database`,
-`mcp`, `settings`."""
+"""The command line `cds-service`: `serve`, `codes`, `rules` and `settings`, and the commands of the other modules."""
 
 import sys
 from collections.abc import Iterable
@@ -9,7 +8,7 @@ import click
 from rich.console import Console
 
 from cds_service.ask.search import Found
-from cds_service.cli import examples, terminal
+from cds_service.cli import OneLineErrors, examples, terminal
 from cds_service.cli.ask import ask_command
 from cds_service.cli.audit import audit_group
 from cds_service.cli.check import check_command
@@ -51,10 +50,11 @@ _MOST_SIMILAR = 5
 
 _DEVELOPMENT = """\
 *** DEVELOPMENT MODE: no authentication; only this machine (localhost) may call. Not for patient data. ***
-*** For production set CDS_MODE=production; see "Production in ten lines" in the README.               ***"""
+*** For production set CDS_MODE=production; see "Production in ten lines" in deploy/README.md.          ***"""
 
 
 @click.group(
+    cls=OneLineErrors,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("check request.json", "serve --port 8000"),
 )
@@ -77,7 +77,10 @@ main.add_command(database)
     "--workers", envvar="WORKERS", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes."
 )
 def serve(host: str, port: int, workers: int) -> None:
-    """Run the production server in the foreground until interrupted."""
+    """Run the production server in the foreground until interrupted.
+
+    Exit code 1: it could not start.
+    """
     from cds_service.app import checked_settings, make_knowledge  # noqa: PLC0415
     from cds_service.server import granian  # noqa: PLC0415  # only this command needs the server, and Flask
     from cds_service.server.address import in_url, listening_address  # noqa: PLC0415
@@ -89,7 +92,7 @@ def serve(host: str, port: int, workers: int) -> None:
         address = listening_address(host, port)
         make_knowledge()
     except ServiceError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(str(error)) from None  # exit code 1, as where no worker can start
     if settings.mode == "development":
         click.secho(_DEVELOPMENT, err=True, bold=True)
     base = f"http://{in_url(host)}:{port}"
@@ -168,24 +171,15 @@ def _similar(written: str, ids: Iterable[str]) -> list[str]:
 
 
 def _advisor() -> Advisor:
-    try:
-        return create_advisor(load_settings())
-    except ServiceError as error:
-        raise click.ClickException(str(error)) from None
+    return create_advisor(load_settings())
 
 
 def _tables() -> Tables:
-    try:
-        return create_tables(load_settings())
-    except ServiceError as error:
-        raise click.ClickException(str(error)) from None
+    return create_tables(load_settings())
 
 
 def _site() -> Site:
-    try:
-        return create_site(load_settings())
-    except ServiceError as error:
-        raise click.ClickException(str(error)) from None
+    return create_site(load_settings())
 
 
 def _console() -> Console:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cds_service.cli import examples
-from cds_service.errors import ServiceError, UnreadableInput
+from cds_service.errors import UnreadableInput
 from cds_service.fhir.validate import faults_in
 from cds_service.intake.resources import PATIENT
 from cds_service.intake.writer import CaseWriter
@@ -42,10 +42,7 @@ def sample_command(writer: CaseWriter) -> click.Command:
 
         LINES are codes with units and modifiers: "CODE-26, CODE, CODEx2-JZ".
         """
-        try:
-            text = _request(writer, lines, options)
-        except ServiceError as error:
-            raise click.ClickException(str(error)) from None
+        text = _request(writer, lines, options)
         if out is None:
             click.echo(text, nl=False)
         else:

@@ -7,7 +7,6 @@ import click
 import msgspec
 
 from cds_service.cli import examples
-from cds_service.errors import ServiceError, UnreadableInput
 from cds_service.onboarding.inputs import files_in
 from cds_service.onboarding.stanza import stanza
 from cds_service.onboarding.unknown import Candidates, Suggestions, suggestions
@@ -38,14 +37,8 @@ def site_group(create: Callable[[], Advisor], candidates: Candidates) -> click.G
         Exit code 0: everything was read. 2: something could not be read, or there was nothing to read.
         """
         faults = _Faults()
-        try:
-            advisor = create()
-            found = suggestions(files_in(paths), advisor, candidates, faults.report)
-        except UnreadableInput as error:
-            click.echo(str(error), err=True)
-            sys.exit(2)
-        except ServiceError as error:
-            raise click.ClickException(str(error)) from None
+        advisor = create()
+        found = suggestions(files_in(paths), advisor, candidates, faults.report)
         faults.summarize()
         if not found.resources and not faults.count:
             click.echo(f"nothing was read: no FHIR resource in {', '.join(paths)}", err=True)

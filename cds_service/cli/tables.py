@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cds_service.audit.preview import MakeAuditorOf, preview
-from cds_service.cli import OneLineErrors, examples
+from cds_service.cli import examples
 from cds_service.cli.audit import require_engine
 from cds_service.cms.catalog import Release, catalog, missing_parts
 from cds_service.cms.changes import TableChanges, between
@@ -34,7 +34,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def tables_group(scope: Callable[[], Collection[str]], auditor_of: MakeAuditorOf) -> click.Group:
     """The commands. `scope` gives the codes whose changes are shown in full, `auditor_of` the auditor of a preview."""
 
-    @click.group("tables", cls=OneLineErrors, epilog=examples("tables add ccipra-v323r0-f1.zip", "tables list"))
+    @click.group("tables", epilog=examples("tables add ccipra-v323r0-f1.zip", "tables list"))
     def tables() -> None:
         """Manage the loaded CMS tables (CDS_TABLES_DIR). Running workers take changes without a restart."""
 
@@ -61,7 +61,7 @@ def add_tables(folder: Path, files: tuple[Path, ...], release: str | None, setti
 
     The kind is told by the content. Descriptors and prose are not kept. If one file is refused, none is loaded.
 
-    Exit code 0: loaded, or loaded before. 1: refused; nothing was changed.
+    Exit code 0: loaded, or loaded before. 2: refused; nothing was changed.
     """
     added = add(folder, files, given(release, setting), replace=replace)
     for reason in added.skipped:
@@ -121,7 +121,7 @@ def _print(releases: list[Release]) -> None:
 def remove_tables(folder: Path, names: tuple[str, ...]) -> None:
     """Remove tables by NAME as in `tables list`; without its last part (the SHA-256), all parts of the table.
 
-    Exit code 1: no such table; nothing was removed.
+    Exit code 2: no such table; nothing was removed.
     """
     for release in remove(folder, names):
         click.echo(f"removed {release.name}")

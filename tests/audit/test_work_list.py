@@ -155,7 +155,7 @@ def test_what_is_new_is_exported(tmp_path: Path) -> None:
 def test_a_list_that_cannot_be_written_is_one_line(audit: Path, tmp_path: Path) -> None:
     result = run("audit", "diff", str(audit), str(audit), "--csv", str(tmp_path / "none" / "new.csv"))
     assert result.returncode == 2
-    assert result.stderr.decode() == f"{tmp_path}/none/new.csv: No such file or directory\n"
+    assert result.stderr.decode() == f"Error: {tmp_path}/none/new.csv: No such file or directory\n"
 
 
 # --- the report -----------------------------------------------------------------------------------------------------

@@ -359,13 +359,13 @@ def test_the_commands(database_url: str, engine: Engine) -> None:
     assert (current.exit_code, current.stdout) == (0, f"{head()} (current)\n")
     with engine.begin() as connection:
         connection.execute(insert(ISSUED_CARDS), _card_row("old", datetime.now(UTC) - timedelta(days=8)))
-    assert command(database_url, "purge").exit_code == 1, "how old is said by nobody"
+    assert command(database_url, "purge").exit_code == 2, "how old is said by nobody"
     assert "issued_cards: 0 removed" in command(database_url, "purge", "--days", "9").stdout
     assert "issued_cards: 1 removed" in command(database_url, "purge", CDS_RETENTION_DAYS="7").stdout
     assert command(database_url, "downgrade", "0001").exit_code == 1, "asks first"
     assert command(database_url, "downgrade", "0001", "--yes").stdout == "at revision 0001\n"
     unknown = command(database_url, "upgrade", "nothing")
-    assert (unknown.exit_code, unknown.stderr.count("\n")) == (1, 1)
+    assert (unknown.exit_code, unknown.stderr.count("\n")) == (2, 1)
 
 
 def test_the_commands_in_a_process_of_their_own(tmp_path: Path) -> None:
@@ -378,7 +378,7 @@ def test_the_commands_in_a_process_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["postgresql://u:zyzzyva@127.0.0.1:1/x", "sqlite:////no/such/folder/x.sqlite3"])
 def test_a_command_that_finds_no_database_says_so_in_words(url: str) -> None:
     result = command(url, "current")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith("Error: the database: ")
     assert "zyzzyva" not in result.output
 

@@ -130,7 +130,7 @@ def test_strict_names_what_fhir_does_not_allow() -> None:
 
 def test_a_wrong_setting_is_named() -> None:
     result = run("check", "-", stdin=PASSES, CDS_HOOK_NAMESPACE="nonsense", PATH="/usr/bin")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert b"CDS_HOOK_NAMESPACE" in result.stderr
     assert b"Traceback" not in result.stderr
 

@@ -85,7 +85,7 @@ def test_what_could_not_be_read_is_not_written(file: Path, arguments: tuple[str,
     add(file, "first", "--jwks-file", "a.json")
     before = file.read_bytes()
     for result in (add(file, "second", *arguments), add(file, "first", "--jwks-file", "a.json")):
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert file.read_bytes() == before
         assert list(file.parent.iterdir()) == [file]
     assert fault in add(file, "second", *arguments).output
@@ -119,7 +119,7 @@ def test_a_key_file_alone_is_said_to_refuse_a_jku(file: Path, tmp_path: Path) ->
 def test_an_unknown_client_is_named(file: Path) -> None:
     add(file, "a", "--jwks-file", "a.json")
     assert "registered are a" in clients(file, "remove", "b").output
-    assert clients(file, "test", "b").exit_code == 1
+    assert clients(file, "test", "b").exit_code == 2
 
 
 def test_a_registration_is_tested(file: Path) -> None:

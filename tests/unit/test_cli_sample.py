@@ -63,7 +63,7 @@ def test_an_order_makes_a_call_at_order_time(advisor: Advisor, tmp_path: Path) -
 )
 def test_what_is_not_billers_notation_is_one_plain_line(arguments: list[str], expected: str) -> None:
     result = run(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.output.startswith(f"Error: {expected}")
     assert len(result.output.splitlines()) == 1
 

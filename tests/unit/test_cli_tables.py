@@ -84,16 +84,16 @@ NO_RELEASE = "expected a quarter such as 2026Q3, or the date of a weekly copy"
         (["diff", "2026Q3", "2026Q4"], "Error: 2026Q3: no such release or table; `cds-service tables list` names them"),
     ],
 )
-def test_refuses_in_one_line_with_exit_code_1(folder: Path, arguments: list[str], fault: str) -> None:
+def test_refuses_in_one_line_with_exit_code_2(folder: Path, arguments: list[str], fault: str) -> None:
     folder.mkdir()
     result = run(folder, *arguments)
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"{fault}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{fault}\n")
     assert list(folder.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_one_line(folder: Path) -> None:
     result = run(folder, "list")
-    assert (result.exit_code, result.stderr) == (1, f"Error: {folder}: could not be read: No such file or directory\n")
+    assert (result.exit_code, result.stderr) == (2, f"Error: {folder}: could not be read: No such file or directory\n")
     assert CliRunner().invoke(main, ["tables", "list"], env={"CDS_TABLES_DIR": None}).exit_code == 2
 
 

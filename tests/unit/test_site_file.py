@@ -162,12 +162,12 @@ def test_headings_without_content_say_nothing(tmp_path: Path) -> None:
     assert load(tmp_path, "mappings:\npayers:\nrules:\nvial_units:\n") == Site()
 
 
-@pytest.mark.parametrize("command", [("check", "-"), ("serve",)])
-def test_a_fault_is_named_at_start(tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("command", "exit_code"), [(("check", "-"), 2), (("serve",), 1)], ids=["check", "serve"])
+def test_a_fault_is_named_at_start(tmp_path: Path, command: tuple[str, ...], exit_code: int) -> None:
     path = tmp_path / "site.yaml"
     path.write_text("rules:\n  switched_off: [nothing]\n")
     result = run(*command, stdin=b"{}", CDS_SITE_FILE=str(path), PATH="/usr/bin")
-    assert result.returncode == 1
+    assert result.returncode == exit_code
     assert b"site.yaml: line 2: unknown rule `nothing`" in result.stderr
     assert b"Traceback" not in result.stderr
 

@@ -173,7 +173,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text("statements: other.yaml\n")
     result = run("rules", CDS_SITE_FILE=str(tmp_path / "site.yaml"))
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert b"site.yaml: line 1: there is no file `other.yaml`" in result.stderr
 
 

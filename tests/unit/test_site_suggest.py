@@ -244,7 +244,7 @@ def test_a_code_without_a_candidate_cannot_be_mapped_without_a_decision(tmp_path
     site = tmp_path / "site.yaml"
     site.write_text(decided(stanza))
     result = suggest(tmp_path / "a.json", site=site)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"`{PLACEHOLDER}` is not a code in scope" in result.stderr
 
 
