@@ -18,6 +18,7 @@ from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import BundleOrResource
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.elements import without_values
+from cds_service.fhir.json_faults import malformed
 from cds_service.fhir.sources import SkippedItem
 from cds_service.fhir.text_faults import fault_in
 
@@ -122,7 +123,7 @@ def decode(raw: bytes | msgspec.Raw, kind: type[StructT], at: str = "") -> Struc
         message, path = _fault(without_values(str(error)), at)
         raise BadRequest(message, path) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadRequest("the body is not well-formed JSON", at) from None
+        raise BadRequest(malformed(bytes(raw)) or "the body is not well-formed JSON", at) from None
     except RecursionError:
         raise BadRequest("the body is nested too deeply", at) from None
 

@@ -18,6 +18,7 @@ from cds_service.errors import BadRequest
 from cds_service.fhir.bundle import HEAD, JSON_NULL, Bundle, BundleOrResource, DecodedBundle, Entry
 from cds_service.fhir.checks import DECODE_ERRORS, resource_type_of
 from cds_service.fhir.elements import without_values
+from cds_service.fhir.json_faults import malformed
 from cds_service.fhir.sources import SkippedItem, SourceResource
 from cds_service.fhir.text_faults import fault_in
 
@@ -81,6 +82,8 @@ def add_reviewed_bundle(intake: Intake, raw: msgspec.Raw, path: str, max_entries
     try:
         bundle = _BUNDLE.decode(raw)
     except DECODE_ERRORS:
+        if fault_of_syntax := malformed(bytes(raw)):
+            raise BadRequest(fault_of_syntax) from None
         raise BadRequest(f"`{path}`: expected a FHIR Bundle with an `entry` list", path) from None
     if bundle.resource_type != "Bundle":
         raise BadRequest(f"`{path}`: expected a FHIR Bundle", path)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cds_service.errors import BadRequest
+from cds_service.fhir.json_faults import no_number_in, place_of
 
 Json = dict[str, Any]
 
@@ -13,39 +14,24 @@ Json = dict[str, Any]
 def decoded(body: bytes) -> Json:
     """The JSON object in a body. Raises BadRequest with the line and column of the error and what was expected."""
     try:
-        value = json.loads(body.decode("utf-8-sig"))
+        text = body.decode("utf-8-sig")
+        value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise BadRequest("expected text without lone surrogates (half of a character)") from None
     except UnicodeDecodeError:
         raise BadRequest("expected text in UTF-8") from None
     except json.JSONDecodeError as error:
-        raise BadRequest(f"line {error.lineno}, column {error.colno}: {_expectation(error.msg)}") from None
+        raise BadRequest(place_of(error)) from None
     except ValueError:
         raise BadRequest("a number in the JSON has too many digits") from None
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
+    if place := no_number_in(text):
+        raise BadRequest(place)
     if not isinstance(value, dict):
         raise BadRequest("line 1, column 1: expected a JSON object, starting with {")
     return value
-
-
-def _expectation(message: str) -> str:
-    """The message of Python's JSON decoder in plain words."""
-    text = message.removesuffix(" at").removesuffix(" starting")
-    known = {
-        "Expecting value": "expected a value (a text in quotes, a number, an object or a list)",
-        "Expecting property name enclosed in double quotes": "expected a member name in double quotes",
-        "Illegal trailing comma before end of object": "expected no comma before }",
-        "Illegal trailing comma before end of array": "expected no comma before ]",
-        "Expecting ',' delimiter": "expected a comma, or the end of the object or list",
-        "Expecting ':' delimiter": "expected a colon after the member name",
-        "Extra data": "expected nothing after the end of the JSON object",
-        "Unterminated string": "expected a closing quotation mark for the string that starts here",
-        "Invalid control character": "expected no line break or control character in a string",
-        "Invalid \\escape": "expected a valid escape after the backslash",
-    }
-    return known.get(text, f"expected JSON ({text.lower()})")
 
 
 def at(document: Json, path: str) -> Any:

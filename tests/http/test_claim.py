@@ -131,6 +131,7 @@ def test_orders_alone_are_reviewed_as_at_order_time(server: str) -> None:
         ({"lines": "93351"}, "day", "expected the date of service"),
         (b"[]", "", "expected a JSON object"),
         (b"{", "", "line 1, column 2"),
+        (b'{"lines": NaN}', "", "line 1, column 11: expected a value"),
     ],
 )
 def test_what_cannot_be_read_names_its_field(server: str, body: Any, where: str, words: str) -> None:

@@ -107,8 +107,6 @@ def test_charges_without_an_echo_pass_no_rule(server: str, lines: str) -> None:
 @pytest.mark.parametrize(
     ("body", "diagnostics"),
     [
-        (b"", "expected a FHIR Bundle"),
-        (b"{", "expected a FHIR Bundle"),
         (b"[]", "expected a FHIR Bundle"),
         (b'{"resourceType": "Patient"}', "expected a FHIR Bundle"),
         (b'{"resourceType": "Bundle", "entry": {}}', "expected a FHIR Bundle"),
@@ -121,6 +119,32 @@ def test_what_is_no_bundle_is_a_400(server: str, body: bytes, diagnostics: str) 
     assert response.json()["resourceType"] == "OperationOutcome"
     assert diagnostics in response.json()["issue"][0]["diagnostics"]
     assert response.json()["issue"][0]["expression"] == ["Bundle"]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b"", "line 1, column 1: expected a value"),
+        (b"{", "line 1, column 2: expected a member name"),
+        (b'{"resourceType": "Bundle",\n "entry": [{"resource": {"id": "Smith"', "line 2, column 38: expected a comma"),
+        (b'{"resourceType": "Bundle"}\n}', "line 2, column 1: expected nothing after the end"),
+        (b'{"resourceType": "Bundle", "entry": [{"resource": NaN}]}', "line 1, column 51: expected a value"),
+        (b'{"resourceType": "Bundle", "a": "NaN \\" NaN", "b": [-Infinity]}', "line 1, column 53: expected a value"),
+        (b'{"resourceType": 5, "entry": Smith}', "line 1, column 30: expected a value"),
+    ],
+)
+def test_malformed_json_is_named_with_its_place(server: str, body: bytes, place: str) -> None:
+    response = post(server, body)
+    (issue,) = response.json()["issue"]
+    assert response.status_code == 400
+    assert issue["diagnostics"].startswith(f"the body is not well-formed JSON: {place}")
+    assert ("expression" in issue, "Smith" in response.text) == (False, False)
+
+
+@pytest.mark.parametrize("text", ['"NaN"', '"Infinity \\" NaN"', "1", "-1e6"])
+def test_what_json_allows_is_not_malformed(server: str, text: str) -> None:
+    response = post(server, f'{{"resourceType": "Bundle", "entry": {{"a": {text}}}}}'.encode())
+    assert response.json()["issue"][0]["diagnostics"] == "`Bundle`: expected a FHIR Bundle with an `entry` list"
 
 
 def test_the_records_of_two_patients_are_not_mixed(server: str) -> None:

@@ -205,6 +205,12 @@ def test_malformed_json_is_a_400(server: str, body: bytes) -> None:
     assert response.json()["resourceType"] == "OperationOutcome"
 
 
+def test_malformed_json_is_named_with_its_place(server: str) -> None:
+    (issue,) = post(server, CLAIM_REVIEW, b'{"hook":\n "Smith",}').json()["issue"]
+    assert issue["diagnostics"].startswith("the body is not well-formed JSON: line 2, column ")
+    assert "Smith" not in issue["diagnostics"]
+
+
 def test_deep_nesting_is_no_defect(server: str) -> None:
     deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
     body = json.dumps(GOOD).encode().replace(b'"prefetch": {', b'"prefetch": {"procedures": ' + deep + b", ")
