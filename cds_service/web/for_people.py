@@ -12,6 +12,7 @@ from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.web import page_headers
 
 FHIR_JSON = "application/fhir+json"
+FORMAT = "_format"  # a parameter of any address
 _JSON = ("application/json", FHIR_JSON)
 _FIRST_ERROR = 400
 
@@ -44,7 +45,7 @@ def register(app: Flask) -> None:
 def prefers_page() -> bool:
     """True if `Accept` ranks HTML above JSON, and the query does not ask for JSON (`_format=json`)."""
     accepted = request.accept_mimetypes
-    asks_for_json = request.args.get("_format") in {"json", *_JSON}
+    asks_for_json = request.args.get(FORMAT) in {"json", *_JSON}
     return not asks_for_json and accepted.quality("text/html") > max(map(accepted.quality, _JSON))
 
 

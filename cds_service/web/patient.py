@@ -63,7 +63,7 @@ def blueprint(reference: Reference, explainer: Explainer, writer: CaseWriter, se
             case = typed_case(writer, {TEXT: text})
             response = page(_explained(case, language), language, _Source(text=text, day=_day(case)))
             return languages.in_language(response, language, keep=asked is not None)
-        require_json(f"or {FORM}")
+        require_json(FORM)
         language = languages.requested()
         case = typed_case(writer, decoded(limits.bounded_body(settings)))
         return languages.in_language(as_json(_explained(case, language)), language)

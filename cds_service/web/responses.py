@@ -34,14 +34,16 @@ def outcome(status: int, code: str, diagnostics: str, expression: str = "", lang
 _ISSUE_TYPES = {404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
 
 
-def require_json(also: str = "") -> None:
+def require_json(*also: str) -> None:
     """Require a JSON content type: `application/json`, `application/fhir+json`, the older `application/json+fhir`.
 
-    `also` names another type that the route takes. Raises NotJson.
+    `also` names other types that the route takes. Raises NotJson.
     """
     subtype = request.mimetype.partition("/")[2]
     if "json" not in subtype.split("+"):
-        raise NotJson(" ".join(filter(None, ("expected a body of type application/json", also))))
+        *others, last = ("application/json", *also)
+        types = f"{', '.join(others)} or {last}" if others else last
+        raise NotJson(f"expected a body of type {types}")
 
 
 def register(app: Flask, catalogs: Catalogs) -> None:

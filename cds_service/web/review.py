@@ -16,6 +16,7 @@ from cds_service.review.report import report_of
 from cds_service.settings import Settings
 from cds_service.web import claim_files, limits, request_ids
 from cds_service.web.call_recorder import CallRecorder, summary_of_bundle
+from cds_service.web.for_people import FHIR_JSON, FORMAT
 from cds_service.web.responses import as_json, require_json
 
 # The service name of a review in logs, metrics and the audit log.
@@ -32,12 +33,13 @@ def blueprint(advisor: Advisor, services: ServiceDirectory, recorder: CallRecord
     @routes.post("/review")
     def review() -> Response:
         started = time.perf_counter()
+        _require_known_parameters()
         if claim_files.is_claim_file():
             content = claim_files.posted_file(settings)
             report, summary = claim_files.reviewed_file(advisor, content, _stage(), _complete(), NAME)
             recorder.record_call(request_ids.actor(), replace(summary, seconds=time.perf_counter() - started))
             return as_json(report)
-        require_json("or application/edi-x12")
+        require_json(FHIR_JSON, claim_files.EDI_TYPE, claim_files.FORM_TYPE)
         body = limits.raw_body(settings)
         try:
             answer = advisor.review_bundle(body, _stage(), _complete())
@@ -68,16 +70,24 @@ def _require_no_call(body: bytes, services: ServiceDirectory) -> None:
     raise BadRequest(f"expected a FHIR Bundle, found a CDS Hooks request: send it to POST {address}", "hook")
 
 
+_STAGE, _COMPLETE = PARAMETERS = "stage", "complete"
+
+
+def _require_known_parameters() -> None:
+    """Refuse a misspelt parameter: the review would not be the one that was asked for. Raises BadRequest."""
+    if not request.args.keys() <= {*PARAMETERS, FORMAT}:
+        raise BadRequest(f"the query: expected no other parameters than {', '.join(PARAMETERS)}")
+
+
 def _stage() -> Stage | None:
     """The stage of the query parameter `stage`; None if not given: the Bundle's charges decide then."""
-    written = request.args.get("stage")
-    stages: dict[str | None, Stage | None] = {None: None, "order": "order", "claim": "claim"}
-    if written not in stages:
-        raise BadRequest("`stage`: expected order or claim", "stage")
-    return stages[written]
+    written = request.args.getlist(_STAGE)
+    stages: dict[str, Stage] = {"order": "order", "claim": "claim"}
+    if len(written) > 1 or not stages.keys() >= set(written):
+        raise BadRequest(f"`{_STAGE}`: expected order or claim, once", _STAGE)
+    return stages[written[0]] if written else None
 
 
 def _complete() -> frozenset[str]:
     """The complete parts of the record, given as resource types. Raises BadRequest for an unknown type."""
-    written = request.args.get("complete")
-    return complete_parts([] if written is None else written.split(","))
+    return complete_parts(each for written in request.args.getlist(_COMPLETE) for each in written.split(","))

@@ -126,7 +126,7 @@ def test_what_is_no_bundle_is_a_400(server: str, body: bytes, diagnostics: str) 
     [
         (b"", "line 1, column 1: expected a value"),
         (b"{", "line 1, column 2: expected a member name"),
-        (b'{"resourceType": "Bundle",\n "entry": [{"resource": {"id": "Smith"', "line 2, column 38: expected a comma"),
+        (b'{"resourceType": "Bundle",\n "entry": [{"resource": {"id": "Smith"', "line 2, column 39: expected a comma"),
         (b'{"resourceType": "Bundle"}\n}', "line 2, column 1: expected nothing after the end"),
         (b'{"resourceType": "Bundle", "entry": [{"resource": NaN}]}', "line 1, column 51: expected a value"),
         (b'{"resourceType": "Bundle", "a": "NaN \\" NaN", "b": [-Infinity]}', "line 1, column 53: expected a value"),
@@ -244,7 +244,34 @@ def test_a_bundle_without_charges_is_reviewed_as_the_caller_says(server: str) ->
     assert post(server, content).json()["findings"] == []
 
 
-@pytest.mark.parametrize("query", ["?stage=Smith", "?complete=Smith", "?complete=Procedure,Smith", "?complete="])
+def test_a_repeated_list_is_one_list(server: str) -> None:
+    content = as_bundle(request_of(UNSUPPORTED))
+    types = ("MedicationAdministration", "Procedure")
+    for query in ("&".join(f"complete={each}" for each in types), f"complete={','.join(types)}"):
+        found = post(server, content, f"?stage=claim&{query}").json()["findings"]
+        assert [each["rule"] for each in found] == ["contrast-not-supported"], query
+
+
+@pytest.mark.parametrize("query", ["?Stage=claim", "?stage=claim&completed=Procedure", "?Smith", "?stage[]=claim"])
+@pytest.mark.parametrize("body", [b'{"resourceType": "Bundle"}', b"{"])
+def test_an_unknown_parameter_is_a_400_that_lists_the_known_ones(server: str, query: str, body: bytes) -> None:
+    response = post(server, body, query)
+    (issue,) = response.json()["issue"]
+    assert (response.status_code, "Smith" in response.text) == (400, False)
+    assert issue["diagnostics"] == "the query: expected no other parameters than stage, complete"
+
+
+def test_the_format_of_errors_is_no_unknown_parameter(server: str) -> None:
+    assert post(server, bundle([]), "?_format=json").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?stage=Smith", "?stage=claim&stage=order", "?stage=claim&stage=claim", "?stage=",
+        "?complete=Smith", "?complete=Procedure,Smith", "?complete=", "?complete=Procedure&complete=Smith",
+    ],
+)  # fmt: skip
 def test_a_parameter_that_is_not_known_is_a_400(server: str, query: str) -> None:
     response = post(server, bundle([]), query)
     assert response.status_code == 400

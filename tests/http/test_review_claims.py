@@ -136,10 +136,13 @@ def test_what_is_no_file_of_claims_is_refused_in_one_line(
     assert "PAT" not in issue["diagnostics"]
 
 
-def test_another_type_names_both(server: str) -> None:
+def test_another_type_names_all_that_are_taken(server: str) -> None:
     response = sent(server, FILE, headers={"Content-Type": "text/plain"})
     assert response.status_code == 415
-    assert "application/json or application/edi-x12" in response.json()["issue"][0]["diagnostics"]
+    (issue,) = response.json()["issue"]
+    assert issue["diagnostics"] == (
+        "expected a body of type application/json, application/fhir+json, application/edi-x12 or multipart/form-data"
+    )
 
 
 def test_stage_and_complete_are_those_of_a_bundle(server: str) -> None:
