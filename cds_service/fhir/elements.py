@@ -352,8 +352,8 @@ def subject_of(resource: Any) -> r.Reference | None:
     return subject(resource) if subject else None
 
 
-def without_values(message: str) -> str:
-    """A decoder's message without the invalid value, which may be patient data."""
+def without_values(message: str, expected: str = "a code that FHIR R4 allows here") -> str:
+    """A decoder's message without the invalid value, which may be patient data; `expected` is for an enumeration."""
     if message.startswith("Invalid enum value"):
-        return f"expected a code that FHIR R4 allows here - at {message.rpartition(' - at ')[2]}"
+        return f"expected {expected} - at {message.rpartition(' - at ')[2]}"
     return message

@@ -235,6 +235,13 @@ def test_a_bad_body_is_a_400_that_names_the_field(service: Service, body: dict[s
     assert rows(service, "SELECT count(*) AS n FROM feedback") == before, "nothing of a bad body is kept"
 
 
+def test_a_wrong_outcome_is_told_the_ones_of_cds_hooks(service: Service) -> None:
+    body = {"feedback": [item("a"), item("b") | {"outcome": "Doe - at `$.feedback[0].card`"}]}
+    (issue,) = post(service.address, f"{CLAIM_REVIEW}/feedback", body).json()["issue"]
+    assert issue["expression"] == ["feedback[1].outcome"]
+    assert issue["diagnostics"] == "`feedback[1].outcome`: expected one of accepted, overridden"
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff"])
 def test_malformed_json_is_a_400(service: Service, body: bytes) -> None:
     assert post(service.address, f"{CLAIM_REVIEW}/feedback", body).status_code == 400
