@@ -199,6 +199,11 @@ def milliliters(dose: r.Quantity | None) -> Decimal | None:
     return _in_thousandths(dose, _MICROLITERS, _MILLILITERS, _LITERS)
 
 
+def is_in_milliliters(quantity: r.Quantity) -> bool:
+    """True if a quantity is stated in mL, not in another unit of volume."""
+    return not _MILLILITERS.isdisjoint((_unit(quantity.code), _unit(quantity.unit)))
+
+
 def milligrams(dose: r.Quantity | None) -> Decimal | None:
     """A dose in mg; None if it is not a weight. Raises OutOfRange."""
     return _in_thousandths(dose, _MICROGRAMS, _MILLIGRAMS, _GRAMS)

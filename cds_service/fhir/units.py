@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 from cds_service.fhir import resources as r
-from cds_service.fhir.elements import amount, concept, milliliters
+from cds_service.fhir.elements import amount, concept, is_in_milliliters
 from cds_service.fhir.extensions import extension_amount
 
 # Extensions that hold the units of a line. In CMS's institutional claims `quantity` is that of the NDC.
@@ -15,6 +15,7 @@ _WITHOUT_QUANTITY = frozenset(
         "line_srvc_cnt",
     }
 )  # fmt: skip
+UNIT_EXTENSIONS = _BEFORE_QUANTITY | _WITHOUT_QUANTITY
 _ALLOWED = "allowedunits"
 
 # Words for units of service, in lower case; `UN` is that of claims, `{unit}` and `1` are UCUM's.
@@ -35,10 +36,12 @@ def units_of(quantity: r.Quantity | None) -> tuple[Decimal | None, bool]:
 
 
 def _counts_units(quantity: r.Quantity) -> bool:
-    """True if a quantity is of units of service, or of mL, which claims state for a product."""
+    """True if a quantity is of units of service, or of mL, which claims state for a product. A number of uL or of
+    liters is no number of units, whatever the code.
+    """
     written = [re.sub(r"[^\w#]+", " ", each.lower()).split() for each in (quantity.unit, quantity.code) if each]
     counted = any(words and _UNIT_WORDS.issuperset(words) for words in written)
-    return counted or not any(written) or milliliters(quantity) is not None
+    return counted or not any(written) or is_in_milliliters(quantity)
 
 
 def units_of_line(part: r.ClaimLine) -> tuple[Decimal | None, bool]:
