@@ -7,28 +7,26 @@ second at startup.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from cds_service.cdshooks.messages import Action
 from cds_service.cdshooks.size_limits import is_too_deep
-from cds_service.core.case import Case, Line, Stage
+from cds_service.core.case import Case, Line, Origin, Stage
 from cds_service.core.changes import (
     AddLine,
-    AddModifier,
     Change,
+    LineChange,
     RemoveLine,
-    RemoveModifier,
     RemoveOrder,
-    ReplaceCode,
-    SetUnits,
+    changed,
 )
 from cds_service.fhir.checks import DECODE_ERRORS
-from cds_service.fhir.systems import billing_uri, code_kind
+from cds_service.fhir.systems import billing_uri
+from cds_service.fhir.writing import Holder, Json, Mappings, is_read_as, number, write
 from cds_service.languages.worded import Worded, capitalized, joined, shortened, worded
 
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
@@ -92,42 +90,74 @@ def fhir_actions(
     """
     if room and not room.takes(changes, raw):
         return ()
-    updated: dict[str, dict[str, Any]] = {}
-    described: dict[str, list[Worded]] = {}
+    updates = _Updates(raw, case.site.mappings)
     actions: list[Action] = []
     for change in _removals_last(changes):
         path = _resource_changed_by(change)
-        if path is None:
-            action = _create_or_delete(change, case, say)
-            if action is None:
+        if path is not None:
+            if not updates.add(path, change):
                 return ()
-            actions.append(action)
             continue
-        if path not in updated:
-            resource = _editable(raw[path])
-            if resource is None:
-                return ()
-            updated[path] = resource
-        _change(updated[path], change)
-        described.setdefault(path, []).append(change.words)
-    if any(resource["resourceType"] == "ChargeItem" and "id" not in resource for resource in updated.values()):
-        return ()
-    updates = [
-        Action(
-            type="update",
-            description="; ".join([_described(described[path], say), *map(say, _amounts_note(resource))]),
-            resource=resource,
+        action = _create_or_delete(change, case, say)
+        if action is None:
+            return ()
+        actions.append(action)
+    return (*updates.actions(say), *actions) if updates.take_effect() else ()
+
+
+class _Updates:
+    """The resources that changes update, as JSON with all that was sent, and the lines that the changes promise."""
+
+    def __init__(self, raw: Mapping[str, msgspec.Raw], mappings: Mappings) -> None:
+        self.raw = raw
+        self.mappings = mappings
+        self.resources: dict[str, Json] = {}
+        self.described: dict[str, list[Worded]] = {}
+        self.promised: dict[Origin, tuple[Line, Holder, Json]] = {}
+
+    def add(self, path: str, change: Change) -> bool:
+        """Make a change; false if the resource cannot be changed."""
+        resource = self.resources.get(path) or _editable(self.raw[path])
+        if resource is None:
+            return False
+        self.resources[path] = resource
+        self.described.setdefault(path, []).append(change.words)
+        if isinstance(change, AddLine):
+            _add_item(resource, change)
+        elif isinstance(change, RemoveLine):
+            _remove_item(resource, change.line)
+        elif not isinstance(change, RemoveOrder):
+            return self._write(resource, change)
+        return True
+
+    def _write(self, resource: Json, change: LineChange) -> bool:
+        line, holder, written = self.promised.get(change.line.origin) or _place_of(resource, change.line)
+        try:
+            write(holder, written, change, self.mappings)
+        except DECODE_ERRORS:
+            return False
+        self.promised[change.line.origin] = changed(line, change), holder, written
+        return True
+
+    def take_effect(self) -> bool:
+        """True if each changed line is read again as promised, and no update lacks the id of its charge."""
+        is_sent = all(each["resourceType"] != "ChargeItem" or "id" in each for each in self.resources.values())
+        return is_sent and all(
+            is_read_as(line, holder, written, self.mappings) for line, holder, written in self.promised.values()
         )
-        for path, resource in updated.items()
-    ]
-    return (*updates, *actions)
+
+    def actions(self, say: Callable[[str], str]) -> Iterator[Action]:
+        """One update for each resource."""
+        for path, resource in self.resources.items():
+            notes = [_described(self.described[path], say), *map(say, _amounts_note(resource))]
+            yield Action(type="update", description="; ".join(notes), resource=resource)
 
 
 def _described(changes: Iterable[Worded], say: Callable[[str], str]) -> str:
     return shortened(say(capitalized(joined("; ", changes))))
 
 
-def _editable(raw: msgspec.Raw) -> dict[str, Any] | None:
+def _editable(raw: msgspec.Raw) -> Json | None:
     """A resource with all its members; None if it cannot be decoded and encoded without loss, or is closed to changes.
 
     Members that rules do not use may be too deep or out of range. An ExplanationOfBenefit states what was billed.
@@ -135,7 +165,7 @@ def _editable(raw: msgspec.Raw) -> dict[str, Any] | None:
     if is_too_deep(bytes(raw)):
         return None
     try:
-        resource: dict[str, Any] = _EXACT.decode(raw)
+        resource: Json = _EXACT.decode(raw)
     except (*DECODE_ERRORS, ArithmeticError):
         return None
     return None if resource["resourceType"] == "ExplanationOfBenefit" else resource
@@ -147,7 +177,7 @@ def allowed_changes(changes: Iterable[Change], case: Case) -> list[Change]:
     return [change for change in changes if not (takes_orders and isinstance(change, AddLine) and change.is_supply)]
 
 
-def _amounts_note(resource: dict[str, Any]) -> list[Worded]:
+def _amounts_note(resource: Json) -> list[Worded]:
     """A note for claims with amounts, which are returned unchanged: pricing is up to the client."""
     states_amounts = "total" in resource or any("net" in item for item in resource.get("item") or [])
     return [worded("monetary amounts are unchanged")] if states_amounts else []
@@ -170,13 +200,6 @@ def _resource_changed_by(change: Change) -> str | None:
     return line.origin.resource if line is not None and rewrites else None
 
 
-def _change(resource: dict[str, Any], change: Change) -> None:
-    if resource["resourceType"] == "Claim":
-        _change_claim(resource, change)
-    else:
-        _change_charge(resource, change)
-
-
 # --- claims ---------------------------------------------------------------------------------------------------------
 
 
@@ -184,63 +207,44 @@ def _positions(line: Line) -> list[int]:
     return [int(number) for number in re.findall(r"\[(\d+)\]", line.origin.within)]
 
 
-def _change_claim(claim: dict[str, Any], change: Change) -> None:
-    if isinstance(change, AddLine):
-        _add_item(claim, change)
-    elif isinstance(change, RemoveLine):
-        _remove_item(claim, change.line)
-    elif not isinstance(change, RemoveOrder):
-        container, position = _find(claim, change.line)
-        _change_item(container[position], change)
+def _place_of(resource: Json, line: Line) -> tuple[Line, Holder, Json]:
+    """A line with the JSON that holds it: an item or a detail of a claim, or the charge itself."""
+    if resource["resourceType"] != "Claim":
+        return line, "ChargeItem", resource
+    container, position = _find(resource, line)
+    return line, "Claim", container[position]
 
 
-def _change_item(item: dict[str, Any], change: ReplaceCode | SetUnits | AddModifier | RemoveModifier) -> None:
-    if isinstance(change, ReplaceCode):
-        item["productOrService"] = _concept(change.code)
-    elif isinstance(change, SetUnits):
-        _set_units(item, change.units)
-    elif isinstance(change, AddModifier):
-        item["modifier"] = [*(item.get("modifier") or []), {"coding": [{"code": change.modifier}]}]
-    else:
-        item["modifier"] = [each for each in item.get("modifier") or [] if not _has_modifier(each, change.modifier)]
-        if not item["modifier"]:
-            del item["modifier"]
-
-
-def _has_modifier(concept: dict[str, Any], modifier: str) -> bool:
-    return any(str(coding.get("code", "")).upper() == modifier for coding in concept.get("coding") or [])
-
-
-def _find(claim: dict[str, Any], line: Line) -> tuple[list[dict[str, Any]], int]:
+def _find(claim: Json, line: Line) -> tuple[list[Json], int]:
     """The list that contains a line's item or detail, and its position."""
     *outer, position = _positions(line)
-    container: list[dict[str, Any]] = claim["item"]
+    container: list[Json] = claim["item"]
     for level, member in zip(outer, ("detail", "subDetail"), strict=False):
         container = container[level][member]
     return container, position
 
 
-def _remove_item(claim: dict[str, Any], line: Line) -> None:
+def _remove_item(claim: Json, line: Line) -> None:
     container, position = _find(claim, line)
     del container[position]
     if not claim["item"]:
         del claim["item"]  # FHIR does not allow empty lists
 
 
-def _add_item(claim: dict[str, Any], change: AddLine) -> None:
-    items: list[dict[str, Any]] = claim["item"]  # not empty: it contains the sibling
+def _add_item(claim: Json, change: AddLine) -> None:
+    items: list[Json] = claim["item"]  # not empty: it contains the sibling
     sibling = items[_positions(change.sibling)[0]] if change.sibling else {}
-    item: dict[str, Any] = {"sequence": 1 + max(map(_sequence, items))}
+    item: Json = {"sequence": 1 + max(map(_sequence, items))}
     item |= {member: sibling[member] for member in _SHARED_MEMBERS if member in sibling}
     item["productOrService"] = _concept(change.code)
     if change.modifiers:
         item["modifier"] = [{"coding": [{"code": modifier}]} for modifier in change.modifiers]
     if change.units is not None:
-        item["quantity"] = {"value": _number(change.units)}
+        item["quantity"] = {"value": number(change.units)}
     items.append(item)
 
 
-def _sequence(item: dict[str, Any]) -> int:
+def _sequence(item: Json) -> int:
     value = item.get("sequence")
     return value if isinstance(value, int) else 0
 
@@ -257,34 +261,6 @@ def _create_or_delete(change: Change, case: Case, say: Callable[[str], str]) -> 
     return _delete(say(capitalized(change.words)), target.identity)
 
 
-def _change_charge(resource: dict[str, Any], change: Change) -> None:
-    if isinstance(change, ReplaceCode):
-        resource["code"] = _recoded(resource.get("code"), change.code)
-    elif isinstance(change, SetUnits):
-        _set_units(resource, change.units)
-    elif isinstance(change, AddModifier):
-        code = resource["code"]
-        resource["code"] = {**code, "coding": [*code["coding"], {"code": change.modifier}]}
-    elif isinstance(change, RemoveModifier):
-        resource["code"] = _without_modifier(resource["code"], change.modifier)
-        _remove_extension(resource, change.modifier)
-
-
-def _without_modifier(concept: dict[str, Any], modifier: str) -> dict[str, Any]:
-    """A charge's code without a modifier, whether a separate coding or appended to the code."""
-    kept = [coding for coding in concept["coding"] if str(coding.get("code", "")).upper() != modifier]
-    appended = re.compile(rf"^(.{{5}}.*?)[-: ]?{modifier}", re.IGNORECASE)
-    rewritten = [coding | {"code": appended.sub(r"\1", coding["code"])} for coding in kept if coding.get("code")]
-    return {**concept, "coding": rewritten}
-
-
-def _remove_extension(resource: dict[str, Any], modifier: str) -> None:
-    extensions = resource.pop("extension", None) or []
-    kept = [each for each in extensions if "modifier" not in str(each.get("url")).lower() or modifier not in str(each)]
-    if kept:
-        resource["extension"] = kept
-
-
 def _delete(description: str, identity: str) -> Action | None:
     if not _has_id(identity):
         return None
@@ -295,9 +271,9 @@ def _has_id(identity: str) -> bool:
     return re.fullmatch(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}", identity) is not None
 
 
-def charge_item(change: AddLine, case: Case) -> dict[str, Any]:
+def charge_item(change: AddLine, case: Case) -> Json:
     """A new ChargeItem: planned at order time, billable at claim time. The quantity is in HCPCS units."""
-    resource: dict[str, Any] = {
+    resource: Json = {
         "resourceType": "ChargeItem",
         "status": _STATUS[case.stage],
         "code": _concept(change.code, change.modifiers),
@@ -305,7 +281,7 @@ def charge_item(change: AddLine, case: Case) -> dict[str, Any]:
         "context": _reference(change.encounter),
         "occurrenceDateTime": change.day.isoformat() if change.day else None,
         "performer": [{"actor": {"reference": each}} for each in sorted(change.performers) if "/" in each],
-        "quantity": {"value": _number(change.units)} if change.units is not None else None,
+        "quantity": {"value": number(change.units)} if change.units is not None else None,
         "service": [{"reference": each} for each in change.references if each.startswith(_SERVICE_TYPES)],
         "supportingInformation": [
             {"reference": each} for each in change.references if not each.startswith(_SERVICE_TYPES)
@@ -314,9 +290,9 @@ def charge_item(change: AddLine, case: Case) -> dict[str, Any]:
     return {member: value for member, value in resource.items() if value not in (None, [])}
 
 
-def service_request(change: AddLine, case: Case) -> dict[str, Any]:
+def service_request(change: AddLine, case: Case) -> Json:
     """A draft ServiceRequest, for sites that do not accept charges at order time."""
-    resource: dict[str, Any] = {
+    resource: Json = {
         "resourceType": "ServiceRequest",
         "status": "draft",
         "intent": "order",
@@ -338,21 +314,6 @@ def _reference(target: str | None) -> dict[str, str] | None:
     return {"reference": target} if target and "|" not in target else None
 
 
-def _concept(code: str, modifiers: tuple[str, ...] = ()) -> dict[str, Any]:
+def _concept(code: str, modifiers: tuple[str, ...] = ()) -> Json:
     codings = [{"system": billing_uri(code), "code": code}]
     return {"coding": codings + [{"code": modifier} for modifier in modifiers]}
-
-
-def _recoded(concept: Any, code: str) -> dict[str, Any]:
-    """A charge's code with the billing code replaced; modifiers and local codes are kept."""
-    codings = concept.get("coding", []) if isinstance(concept, dict) else []
-    kept = [each for each in codings if code_kind(each.get("system")) != "billing" or len(each.get("code") or "") == 2]
-    return {"coding": [{"system": billing_uri(code), "code": code}, *kept]}
-
-
-def _set_units(item: dict[str, Any], units: Decimal) -> None:
-    item["quantity"] = {**(item.get("quantity") or {}), "value": _number(units)}
-
-
-def _number(units: Decimal) -> int | Decimal:
-    return int(units) if units == units.to_integral_value() else units

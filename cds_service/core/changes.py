@@ -139,7 +139,8 @@ class RemoveModifier:
         return str(self.words)
 
 
-Change = AddLine | RemoveLine | RemoveOrder | ReplaceCode | SetUnits | AddModifier | RemoveModifier
+LineChange = ReplaceCode | SetUnits | AddModifier | RemoveModifier
+Change = AddLine | RemoveLine | RemoveOrder | LineChange
 
 
 # --- changes made ---------------------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ def made(case: Case, changes: Iterable[Change]) -> Case:
         elif isinstance(change, RemoveLine):
             lines.pop(change.line.origin, None)
         elif change.line.origin in lines:
-            lines[change.line.origin] = _changed(lines[change.line.origin], change)
+            lines[change.line.origin] = changed(lines[change.line.origin], change)
     return case.with_records(lines=list(lines.values()), orders=orders)
 
 
@@ -181,13 +182,14 @@ def _added(change: AddLine, number: int) -> Line:
     )
 
 
-def _changed(line: Line, change: ReplaceCode | SetUnits | AddModifier | RemoveModifier) -> Line:
+def changed(line: Line, change: LineChange) -> Line:
+    """The line that a change promises."""
     if isinstance(change, ReplaceCode):
         others = tuple(code for code in line.concept.codes if code.system != BILLING)
         concept = Concept((Code(BILLING, change.code), *others), line.concept.words)
         return structs.replace(line, code=change.code, concept=concept)
     if isinstance(change, SetUnits):
-        return structs.replace(line, units=change.units)
+        return structs.replace(line, units=change.units, units_unclear=False)
     if isinstance(change, AddModifier):
         return structs.replace(line, modifiers=(*line.modifiers, change.modifier))
     if isinstance(change, RemoveModifier):

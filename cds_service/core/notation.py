@@ -110,6 +110,13 @@ def code_with_modifiers(written: str) -> tuple[str, tuple[str, ...]]:
     return (found[1], tuple(re.findall(r"[0-9A-Z]{2}", found[2]))) if found else ("", ())
 
 
+def rewritten(written: str, code: str, modifiers: Iterable[str]) -> str:
+    """A coding's code with another billing code and other modifiers behind it, separated as they were."""
+    separated = re.search(f"{_SEPARATOR}+", written)
+    between = separated[0] if separated else "-"
+    return between.join((code, *modifiers))
+
+
 def codes_without_modifiers(written: Iterable[str]) -> list[str]:
     """The billing codes in codings' codes, without the modifiers behind them."""
     return [code for each in written if (code := code_with_modifiers(each)[0])]

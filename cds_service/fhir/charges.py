@@ -44,22 +44,12 @@ def charged_concept(resolver: Resolver, charge: r.ChargeItem) -> Concept:
 def charge_item(resolver: Resolver, item: Item) -> Line:
     """The line of a ChargeItem. Raises OutOfRange."""
     c: r.ChargeItem = item.resource
-    charged = charged_concept(resolver, c)
+    fields = stated_by_charge(resolver, c)
     # A suggestion that changes a code would leave it in the extension: such a line is closed to changes.
-    is_extended = has_billing_system(charged) and not has_billing_system(resolver.concept(c.code))
-    code, modifiers = code_and_modifiers(charged.codes)
-    units, units_unclear = units_of(c.quantity)
+    is_extended = fields["certain"] and not has_billing_system(resolver.concept(c.code))
     return Line(
         **resolver.common_fields(item),
-        code=code,
-        certain=has_billing_system(charged),
-        concept=merged([charged, resolver.concept(c.product_codeable_concept)])
-        if c.product_codeable_concept
-        else charged,
-        modifiers=(*modifiers, *extension_modifiers(c.extension)) if c.extension else modifiers,
-        unclear_modifiers=unclear_extension_modifiers(c.extension) if c.extension else (),
-        units=units,
-        units_unclear=units_unclear,
+        **fields,
         **resolver.days(c.occurrence_date_time, c.occurrence_period),
         performers=practitioners(resolver.ref(each.actor) for each in c.performer or ()),
         encounter=resolver.ref(c.context) or None,
@@ -68,6 +58,24 @@ def charge_item(resolver: Resolver, item: Item) -> Line:
         billable=c.status == "billable",
         diagnoses=reason_diagnoses(resolver, c.reason, (), item),
     )
+
+
+def stated_by_charge(resolver: Resolver, c: r.ChargeItem) -> dict[str, Any]:
+    """The fields of a line that changes may concern: its code, modifiers and units. Raises OutOfRange."""
+    charged = charged_concept(resolver, c)
+    code, modifiers = code_and_modifiers(charged.codes)
+    units, units_unclear = units_of(c.quantity)
+    return {
+        "code": code,
+        "certain": has_billing_system(charged),
+        "concept": merged([charged, resolver.concept(c.product_codeable_concept)])
+        if c.product_codeable_concept
+        else charged,
+        "modifiers": (*modifiers, *extension_modifiers(c.extension)) if c.extension else modifiers,
+        "unclear_modifiers": unclear_extension_modifiers(c.extension) if c.extension else (),
+        "units": units,
+        "units_unclear": units_unclear,
+    }
 
 
 def claim_lines(resolver: Resolver, item: Item) -> Iterator[Line]:
@@ -126,6 +134,16 @@ def _claim_line(
     resolver: Resolver, item: Item, part: r.ClaimLine, within: str, number: str, shared: Mapping[str, Any]
 ) -> Line:
     """A claim line; `shared` are the fields common to its item and claim."""
+    return Line(
+        origin=Origin(item.source.path, f"{item.label} item {number}", within),
+        identity=f"{item.identity}#{within}" if item.identity else "",
+        **stated_by_item(resolver, part),
+        **shared,
+    )
+
+
+def stated_by_item(resolver: Resolver, part: r.ClaimLine) -> dict[str, Any]:
+    """The fields of a claim line that changes may concern, as `stated_by_charge` has them. Raises OutOfRange."""
     charged = with_code_in_text(resolver.concept(part.product_or_service))
     if part.product_or_service and (product := extension_product(part.product_or_service.extension or ())):
         charged = merged([charged, product])
@@ -133,18 +151,15 @@ def _claim_line(
     if not code and part.revenue:
         charged = merged([charged, _cost_center(part.revenue)])
     units, units_unclear = units_of_line(part)
-    return Line(
-        origin=Origin(item.source.path, f"{item.label} item {number}", within),
-        identity=f"{item.identity}#{within}" if item.identity else "",
-        code=code,
-        certain=has_billing_system(charged),
-        concept=charged,
-        modifiers=(*modifiers, *modifiers_of(part.modifier or ())),
-        unclear_modifiers=unclear_modifiers_of(part.modifier) if part.modifier else (),
-        units=units,
-        units_unclear=units_unclear,
-        **shared,
-    )
+    return {
+        "code": code,
+        "certain": has_billing_system(charged),
+        "concept": charged,
+        "modifiers": (*modifiers, *modifiers_of(part.modifier or ())),
+        "unclear_modifiers": unclear_modifiers_of(part.modifier) if part.modifier else (),
+        "units": units,
+        "units_unclear": units_unclear,
+    }
 
 
 def _cost_center(revenue: r.CodeableConcept) -> Concept:
