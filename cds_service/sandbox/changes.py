@@ -18,8 +18,11 @@ from cds_service.cdshooks.messages import Action
 from cds_service.cdshooks.services import Service
 from cds_service.core.case import Administration, Line, Record
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
+from cds_service.core.notation import is_billing_code
 from cds_service.errors import BadRequest
+from cds_service.fhir import resources as r
 from cds_service.fhir.bundle import with_entries
+from cds_service.fhir.elements import OutOfRange, amount
 from cds_service.languages.worded import worded
 from cds_service.review.advisor import Answer
 from cds_service.review.reference import Part
@@ -251,7 +254,7 @@ def _set_day(resource: Json, record: Record, day: str) -> None:
 
 def _code(text: str) -> str:
     code = text.strip().upper()
-    if not re.fullmatch(r"[A-Z0-9]{5}", code):
+    if not is_billing_code(code):
         raise BadRequest(worded("`code`: expected a billing code of five letters or digits"), "code")
     return code
 
@@ -265,10 +268,10 @@ def _modifiers(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _number(text: str, field: str) -> Decimal:
     try:
-        number = Decimal(text.strip().replace(",", "."))
-    except InvalidOperation:
-        number = Decimal(0)
-    if not (number.is_finite() and 0 < number < 1_000_000):
+        number = amount(r.Quantity(value=Decimal(text.strip().replace(",", "."))))
+    except (InvalidOperation, OutOfRange):
+        number = None
+    if not number:
         raise BadRequest(
             worded("`{field}`: expected a number above 0, such as {example}", field=field, example="2"), field
         )

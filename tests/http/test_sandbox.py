@@ -428,9 +428,11 @@ def test_a_line_is_added_and_removed(server: str, name: str) -> None:
     ("edit", "words"),
     [
         ({"code": "9335"}, "`code`: expected a billing code"),
+        ({"code": "ABCDE"}, "`code`: expected a billing code"),
         ({"units": "0"}, "`units`: expected a number above 0"),
         ({"units": "NaN"}, "`units`: expected a number above 0"),
         ({"units": "1e99"}, "`units`: expected a number above 0"),
+        ({"units": "100001"}, "`units`: expected a number above 0"),
         ({"modifiers": ["JWX"]}, "`modifiers`: expected two letters or digits"),
         ({"day": "17 March"}, "`day`: expected a date as YYYY-MM-DD"),
         ({"path": "context.nowhere"}, "`path`: no charge or administration at this path"),
