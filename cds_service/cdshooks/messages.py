@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import structs
@@ -19,7 +20,6 @@ from cds_service.fhir.bundle import BundleOrResource
 from cds_service.fhir.checks import DECODE_ERRORS
 from cds_service.fhir.elements import without_values
 from cds_service.fhir.json_faults import malformed
-from cds_service.fhir.servers import is_absolute
 from cds_service.fhir.sources import SkippedItem
 from cds_service.fhir.text_faults import fault_in
 
@@ -168,8 +168,8 @@ RequestT = TypeVar("RequestT", bound=_Call)
 def _checked(request: RequestT, hook: str) -> RequestT:
     if request.hook != hook:
         raise BadRequest(f"`hook`: expected `{hook}` for this service", "hook")
-    if request.fhir_server and not is_absolute(request.fhir_server):
-        raise BadRequest("`fhirServer`: expected an http or https URL", "fhirServer")
+    if request.fhir_server and not _is_url(request.fhir_server):
+        raise BadRequest("`fhirServer`: expected a URL", "fhirServer")
     if request.fhir_authorization is not None and not request.fhir_server:
         raise BadRequest("`fhirServer` is required with `fhirAuthorization`", "fhirServer")
     return request
@@ -181,6 +181,14 @@ def _decode_in_one_pass(body: bytes) -> DecodedRequest | None:
         return None if fault_in(body) else _DECODED_REQUEST.decode(body)
     except DECODE_ERRORS:
         return None
+
+
+def _is_url(url: str) -> bool:
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
 
 
 def lenient_faults(request: _Call, context: Context) -> tuple[SkippedItem, ...]:

@@ -80,11 +80,6 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def is_absolute(url: str) -> bool:
-    """True for an address that a FHIR server may have: http or https, with a host, and without blanks."""
-    return _parts(url) is not None and not any(map(str.isspace, url))
-
-
 def split_url(url: str) -> SplitResult | None:
     """The parts of a URL; None if it cannot be parsed."""
     try:

@@ -205,24 +205,6 @@ def test_malformed_json_is_a_400(server: str, body: bytes) -> None:
     assert response.json()["resourceType"] == "OperationOutcome"
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "Doe, John 1950", "ftp://x", "ehr.example.org/r4", "//ehr.example.org", "https://", "http://[", "http://a:x",
-        "https://Doe John/r4", "https:///r4", "urn:uuid:1",
-    ],
-)  # fmt: skip
-def test_an_address_that_no_server_has_is_refused(server: str, address: str) -> None:
-    (issue,) = post(server, CLAIM_REVIEW, changed(fhirServer=address)).json()["issue"]
-    assert issue["expression"] == ["fhirServer"]
-    assert issue["diagnostics"] == "`fhirServer`: expected an http or https URL"
-
-
-@pytest.mark.parametrize("address", ["", None, "https://ehr.example.org/r4", "HTTP://[::1]:8080/fhir"])
-def test_an_address_that_a_server_may_have_is_accepted(server: str, address: str | None) -> None:
-    assert post(server, CLAIM_REVIEW, changed(fhirServer=address)).status_code == 200
-
-
 def test_malformed_json_is_named_with_its_place(server: str) -> None:
     (issue,) = post(server, CLAIM_REVIEW, b'{"hook":\n "Smith",}').json()["issue"]
     assert issue["diagnostics"].startswith("the body is not well-formed JSON: line 2, column ")
