@@ -10,6 +10,7 @@ from rich.console import Console
 from cds_service.ask.cases import CaseReader
 from cds_service.cli import as_line, described, examples, terminal
 from cds_service.errors import UnreadableCase
+from cds_service.intake.typed import CLAIM_TYPES
 from cds_service.intake.writer import CaseWriter
 from cds_service.review.advisor import Advisor
 from cds_service.review.report import empty_sentence
@@ -33,12 +34,8 @@ def claim_command(
         epilog=examples('claim "CODE-26, CODEx2-JZ" --professional --place 11 --payer Medicare --day 2026-11-03'),
     )
     @click.argument("lines", default="")
-    @click.option(
-        "--professional", "claim_type", flag_value="professional", help="The lines are on a professional claim."
-    )
-    @click.option(
-        "--institutional", "claim_type", flag_value="institutional", help="The lines are on a hospital claim."
-    )
+    @click.option("--professional", is_flag=True, help="The lines are on a professional claim.")
+    @click.option("--institutional", is_flag=True, help="The lines are on a hospital claim.")
     @click.option("--place", help="Place of service of the claim, such as 11.")
     @click.option("--bill", help="Type of bill of a hospital claim, such as 0131.")
     @click.option("--payer", help="The payer's name, such as Medicare.")
@@ -60,11 +57,13 @@ def claim_command(
 
         Exit code 0: no warnings. 1: at least one warning. 2: something was not read, is asked, or not confirmed.
         """
-        fields = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
+        fields = _fields(options)
         if words is not None:
             if lines or fields:
                 raise click.UsageError("--words: expected a description alone, without LINES and their options")
             described.review_words(create_reader(), words, yes, as_json, console())
+        if yes:
+            raise click.UsageError("--yes: expected only with --words")
         try:
             reviewed = review_case(create(), writer, writer.parsed(fields | {"lines": lines}))
         except UnreadableCase as error:
@@ -78,6 +77,15 @@ def claim_command(
         sys.exit(any(each.indicator == "warning" for each in reviewed.report.findings))
 
     return claim
+
+
+def _fields(options: dict[str, Any]) -> dict[str, Any]:
+    """The members of a case that the options set. Raises click.UsageError for two types of claim."""
+    fields = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
+    types = [name for name in CLAIM_TYPES if fields.pop(name, False)]
+    if len(types) > 1:
+        raise click.UsageError(f"{' '.join(f'--{each}' for each in types)}: expected one of them")
+    return fields | ({"claim_type": types[0]} if types else {})
 
 
 def _option(key: str) -> str:

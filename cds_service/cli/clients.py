@@ -103,6 +103,8 @@ def add(path: Path, name: str, servers: tuple[str, ...], private: tuple[str, ...
     registration_file.add(path, client)
     click.echo(f"{path}: added {name}")
     _hint_at_jku(client)
+    if client.jwks_file and not (path.parent / client.jwks_file).is_file():
+        click.echo(f"  {client.jwks_file}: not there yet, beside {path.name}; the service does not start without it")
 
 
 @clients.command(epilog=examples("clients remove ehr"))
@@ -155,7 +157,13 @@ def key(key: Path, jwks: Path) -> None:
 @click.option("--issuer", required=True, help="`iss` of the registration.")
 @click.option("--audience", required=True, help="Exact URL to be called.")
 @click.option("--tenant", help="Tenant, if the registration lists any.")
-@click.option("--seconds", default=60, show_default=True, help="Validity in seconds; a token is accepted once.")
+@click.option(
+    "--seconds",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1, MOST_TOKEN_SECONDS),
+    help="Validity in seconds; a token is accepted once.",
+)
 def token(key: Path, issuer: str, audience: str, tenant: str | None, seconds: int) -> None:
     """Print a signed token for one call, to try a registration."""
     click.echo(trial_keys.token(trial_keys.load(key), issuer, audience, tenant, seconds))

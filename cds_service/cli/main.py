@@ -132,7 +132,7 @@ def _found(written: str) -> Found:
     try:
         found = create_asker(_advisor()).find(written)
     except RequestError as error:
-        click.echo(error.message, err=True)
+        click.echo(error.message.replace("`q`", "CODE|WORDS"), err=True)
         sys.exit(2)
     if not found.pages and not found.answer:
         reason = found.declined.rstrip(".") or f"no code matches `{written}`"

@@ -41,6 +41,36 @@ class CheckedFile:
             missing = re.fullmatch(r"Object missing required field `(.+)`", text)
             if unknown:
                 raise self.fault(f"{within}.{unknown[1]}", f"unknown key `{unknown[1]}`") from None
-            raise self.fault(
-                within, f"`{missing[1]}` is required" if missing else text[:1].lower() + text[1:]
-            ) from None
+            if missing:
+                raise self.fault(within, f"`{missing[1]}` is required") from None
+            named = (_name(within), _in_words(text[:1].lower() + text[1:]))
+            raise self.fault(within, ": ".join(filter(None, named))) from None
+
+
+# What a decoder calls the values of a file.
+_KINDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "names with values",
+    "null": "nothing",
+}
+
+
+def _in_words(text: str) -> str:
+    """A decoder's sentence on types with words for them: "expected a text or nothing, got a whole number"."""
+
+    def named(found: re.Match[str]) -> str:
+        return " or ".join(_KINDS.get(each, each) for each in found[1].split(" | "))
+
+    if text.startswith("invalid RFC3339"):
+        return "expected a date such as 2026-11-03"
+    return re.sub(r"`([a-z |]+)`", named, text)
+
+
+def _name(path: str) -> str:
+    """The member at a path, in backticks: its last that is no position in a list; empty for the whole file."""
+    names = [each for each in re.findall(r"[^.$\[\]]+", path) if not each.isdigit()]
+    return f"`{names[-1]}`" if names else ""

@@ -1,5 +1,6 @@
 """`deploy/`: linters of its files, the guide against the code, and the package against the image."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,9 +11,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from cds_service.auth.surfaces import ONLY_WHERE_LISTED, SURFACES
 from cds_service.cli.main import main
 from cds_service.server.lifetime import STOP_SECONDS
 from cds_service.settings import Settings, variable
+from cds_service.web.page_password import PAGES
 from tests.support.running import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -136,6 +139,17 @@ def test_the_guide_lists_the_settings_as_they_are() -> None:
     assert Settings.model_fields
     for name in Settings.model_fields:
         assert f"| `{variable(name)}` |" in printed
+
+
+def test_the_guide_names_what_a_registration_and_the_password_open() -> None:
+    text = (DEPLOY / "README.md").read_text()
+    rows = {name: row for row in text.splitlines() for name in SURFACES if row.startswith(f"| `{name}` |")}
+    assert rows.keys() == SURFACES.keys()
+    for name, paths in SURFACES.items():
+        assert set(re.findall(r"`(/[a-z]*)`", rows[name])) == set(paths), name
+        assert ("| closed" in rows[name]) == (name in ONLY_WHERE_LISTED), name
+    opened = text.split("It opens the pages\nof ")[1].split(", and no service")[0]
+    assert set(re.findall(r"`([^`]+)`", opened)) == set(PAGES)
 
 
 def test_the_package_holds_what_the_service_reads(tmp_path: Path) -> None:

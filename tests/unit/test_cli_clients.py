@@ -116,6 +116,13 @@ def test_a_key_file_alone_is_said_to_refuse_a_jku(file: Path, tmp_path: Path) ->
     assert (hint in both.output, hint in clients(file, "test", "b").output) == (False, False)
 
 
+def test_a_key_file_that_is_not_there_is_said(file: Path, tmp_path: Path) -> None:
+    hint = "keys.json: not there yet"
+    assert hint in add(file, "a", "--jwks-file", "keys.json").output
+    (tmp_path / "keys.json").write_bytes(key_set(jwk(P384, "k1")))
+    assert hint not in add(file, "b", "--jwks-file", "keys.json").output
+
+
 def test_an_unknown_client_is_named(file: Path) -> None:
     add(file, "a", "--jwks-file", "a.json")
     assert "registered are a" in clients(file, "remove", "b").output

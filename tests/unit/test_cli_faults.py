@@ -52,6 +52,14 @@ INPUTS = {
 }
 
 
+OPTIONS = {
+    ("claim", "93350", "--professional", "--institutional"): "--professional --institutional: expected one of them",
+    ("claim", "93350", "--yes"): "--yes: expected only with --words",
+    ("claim", "93350", "--words", "x"): "--words: expected a description alone, without LINES and their options",
+    ("clients", "token", "--seconds", "-5"): "Invalid value for '--seconds': -5 is not in the range 1<=x<=",
+}
+
+
 def assert_one_line(result: Result, fault: str) -> None:
     assert isinstance(result.exception, SystemExit), "no traceback"
     assert (result.exit_code, result.stdout) == (2, "")
@@ -72,6 +80,14 @@ def test_a_path_that_cannot_be_used_is_one_line_and_leaves_nothing_behind(
 @pytest.mark.usefixtures("folder")
 def test_an_input_that_cannot_be_used_is_one_line(arguments: tuple[str, ...]) -> None:
     assert_one_line(run(*arguments), INPUTS[arguments])
+
+
+@pytest.mark.parametrize("arguments", OPTIONS, ids=" ".join)
+@pytest.mark.usefixtures("folder")
+def test_options_that_contradict_are_refused(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f"Error: {OPTIONS[arguments]}" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -112,14 +112,17 @@ def test_the_example_explains_every_question() -> None:
     [
         ("", "empty file"),
         ("mappings: [\n", "invalid YAML"),
-        ("- 1\n", "line 1: expected `object`"),
+        ("- 1\n", "line 1: expected names with values"),
         ("mapping: []\n", "line 1: unknown key `mapping`"),
         ('mappings:\n  - {system: snomed, code: "1"}\n', "line 2: `to` is required"),
         (
             'mappings:\n  - {system: snomed, code: "1", to: "93999"}\n',
             "line 2: `93999` is not a code in scope",
         ),
-        ('mappings:\n  - {system: snomed, code: 1, to: "93350"}\n', "line 2: expected `str`, got `int`"),
+        (
+            'mappings:\n  - {system: snomed, code: 1, to: "93350"}\n',
+            "line 2: `code`: expected a text, got a whole number",
+        ),
         ('mappings:\n  - {system: snomed, code: "1", to: 93350}\n', "line 2: put `93350` in quotes"),
         (
             'mappings:\n  - {system: snomed, code: "1", to: "93350"}\n  - {system: SNOMED, code: "1", to: "93351"}\n',
@@ -133,7 +136,7 @@ def test_the_example_explains_every_question() -> None:
         ("payers:\n  - names: [A]\n    medicare: maybe\n", "line 3: expected `medicare` to be true or false"),
         ("payers:\n  - names: [A]\n    medicare: yes\n", "line 3: put `yes` in quotes"),
         ("payers:\n  - names: [A]\n    medicaid: true\n", "line 3: unknown key `medicaid`"),
-        ("payers:\n  - names: A\n", "line 2: expected `array`, got `str`"),
+        ("payers:\n  - names: A\n", "line 2: `names`: expected a list, got a text"),
         ("rules:\n  switched_off: [no-such-rule]\n", "line 2: unknown rule `no-such-rule`; expected one of add-on-"),
         (
             "rules:\n  switched_off: [add-on-repeated]\n  lowered_to_info: [add-on-repeated]\n",
@@ -143,7 +146,7 @@ def test_the_example_explains_every_question() -> None:
         ("rules:\n  off: []\n", "line 2: unknown key `off`"),
         ('vial_units:\n  products:\n    "93350": 2\n', "line 3: expected a supply code: one of Q9950"),
         ('vial_units:\n  products: {"Q9957": 0}\n', "line 2: expected the HCPCS units of one vial"),
-        ('vial_units:\n  products: {"Q9957": "2"}\n', "line 2: expected `int`, got `str`"),
+        ('vial_units:\n  products: {"Q9957": "2"}\n', "line 2: `products`: expected a whole number, got a text"),
         ("vial_units:\n  usual: true\n  usual: false\n", "line 3: duplicate key `usual`"),
     ],
 )

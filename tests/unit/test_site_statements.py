@@ -118,7 +118,7 @@ def test_a_statement_is_cited_with_its_source_and_dates(tmp_path: Path) -> None:
         ({"text": "a\u0007b"}, "expected `text` without control characters"),
         ({"id": "Two Units"}, "expected `id` to be small letters and digits with hyphens"),
         ({"first": None}, "`first` is required"),
-        ({"first": '"2026-13-01"'}, "line 4: invalid RFC3339"),
+        ({"first": '"2026-13-01"'}, "line 4: `first`: expected a date such as 2026-11-03"),
         ({"first": "1826-01-01"}, "expected `first` to be no earlier than 1980-01-01"),
         ({"last": "2025-12-31"}, "expected `last` to be no earlier than `first`"),
         ({"payer": "medicare"}, "unknown key `payer`"),
