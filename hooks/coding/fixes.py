@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import TypeVar
 
-from cds_service.core.case import Case, Line
+from cds_service.core.case import Case, Line, Record
 from cds_service.core.changes import AddLine, AddModifier, Change, RemoveLine, RemoveModifier, ReplaceCode, SetUnits
 from cds_service.core.concepts import BILLING
 from cds_service.core.notation import codes_without_modifiers, counted_units, notation
@@ -16,7 +17,8 @@ from hooks.coding.claims import charge_evidence, units_of
 from hooks.coding.contrast import Supply, supplies_due
 from hooks.coding.products import BY_SUPPLY_CODE, is_supply
 from hooks.coding.setting_and_payer import is_professional_only, is_split, payer_of, setting_of, takes_hospital_codes
-from hooks.coding.studies import Study
+from hooks.coding.studies import Study, codes_ordered
+from hooks.coding.study_codes import study_kind
 from hooks.coding.waste import DISCARDED, NOTHING_DISCARDED, reportable_leftover
 
 
@@ -38,9 +40,19 @@ def add_code(study: Study, case: Case, code: str, units: Decimal | None, beside:
 def study_evidence(study: Study) -> tuple[Evidence, ...]:
     """Evidence of the study by the strongest kind of record: charges, else procedures, else orders."""
     charged = charge_evidence(study.primaries)
-    done = tuple(Evidence(worded("stress echo performed"), each) for each in study.procedures if each.status == "done")
-    ordered = tuple(Evidence(worded("stress echo ordered"), each) for each in study.orders if each.kind == "service")
-    return charged or done or ordered
+    performed = _naming_studies(each for each in study.procedures if each.status == "done")
+    done = tuple(Evidence(worded("stress echo performed"), each) for each in performed)
+    orders = _naming_studies(each for each in study.orders if each.kind == "service")
+    return charged or done or tuple(Evidence(worded("stress echo ordered"), each) for each in orders)
+
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+def _naming_studies(records: Iterable[RecordT]) -> tuple[RecordT, ...]:
+    """The records that name a study, and not an add-on or a supply; all of them if none does."""
+    every = tuple(records)
+    return tuple(filter(study_kind, every)) or every
 
 
 def named_fix(changes: Iterable[Change], *, recommended: bool, remark: str = "") -> Fix:
@@ -91,9 +103,13 @@ def supply_is_missing(study: Study) -> bool:
     return not study.supplies and (not study.lines or supply_claim_line(study) is not None)
 
 
-def _may_be_added(study: Study) -> bool:
-    """True if a supply is missing, and none is charged that may be of this study or of another one of the day."""
-    return supply_is_missing(study) and not supplies_charged(study)
+def _may_be_added(study: Study, case: Case) -> bool:
+    """True if a supply is missing, and none is charged that may be of this study or of another one of the day.
+
+    An order of the supply's own code will be charged.
+    """
+    is_ordered = case.stage == "order" and any(map(is_supply, codes_ordered(study)))
+    return supply_is_missing(study) and not supplies_charged(study) and not is_ordered
 
 
 def supplies_charged(study: Study) -> tuple[Line, ...]:
@@ -104,7 +120,7 @@ def supplies_charged(study: Study) -> tuple[Line, ...]:
 
 def supply_choices(study: Study, case: Case) -> tuple[tuple[AddLine, ...], ...]:
     """The supply lines due, one tuple per alternative; empty if no supply is missing, or one may be charged already."""
-    if not _may_be_added(study):
+    if not _may_be_added(study, case):
         return ()
     claim_line = supply_claim_line(study)
     due = [
@@ -122,7 +138,7 @@ def common_supplies(choices: tuple[tuple[AddLine, ...], ...]) -> tuple[AddLine, 
 
 def supply_notes(study: Study, case: Case) -> tuple[str, ...]:
     """Calculation of the units, or the products to choose from."""
-    options = supplies_due(study, case) if _may_be_added(study) else ()
+    options = supplies_due(study, case) if _may_be_added(study, case) else ()
     supplies = [supply for each in options for supply in each]
     waste = tuple(
         note for supply in supplies for note in waste_notes(supply.code, study, supply_claim_line(study), case)

@@ -47,7 +47,7 @@ class Payer(Part):
     [
         ({"name": "A", "id": 1}, "site.yaml: line 4: unknown key `id`"),
         ({}, "site.yaml: line 3: `name` is required"),
-        ({"name": 1}, "site.yaml: line 3: expected `str`, got `int`"),
+        ({"name": 1}, "site.yaml: line 3: `name`: expected a text, got a whole number"),
     ],
 )
 def test_a_fault_of_a_part_is_named_with_the_line_of_its_key(
