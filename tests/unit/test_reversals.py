@@ -29,6 +29,13 @@ def test_a_credit_cancels_one_equal_charge() -> None:
     assert [line.identity for line in case.lines] == ["ChargeItem/again"]
 
 
+def test_a_credit_need_not_name_the_charge_by_each_of_its_codes() -> None:
+    coded = {"system": CPT, "code": "93352"}
+    local = {"system": "https://ehr.example.org/charges", "code": "4711"}
+    first = amounting(2, id="first", code={"coding": [coded, local]})
+    assert case_of(amounting(-2, id="credit", code={"coding": [coded]}), first).lines == ()
+
+
 def test_a_charge_without_a_quantity_is_credited_by_none() -> None:
     parsed = read(amounting(-1, id="credit"), charge(id="first"), amounting(0, id="nothing"))
     assert [line.identity for line in parsed.case.lines] == ["ChargeItem/first", "ChargeItem/nothing"]
