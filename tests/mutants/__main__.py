@@ -1,7 +1,7 @@
 """Mutation testing from the command line: `make mutants` judges a sample of each part, `make mutants-all` every mutant.
 
-Prints the survivors as differences and the score of each part. Ends with 1 if a part misses its target, with 2 if a
-test fails without any mutant.
+Prints the survivors as differences, the score of each part, and that of all parts with the same target: a sample of one
+part is too small to tell. Ends with 1 if these miss their target, with 2 if a test fails without any mutant.
 """
 
 import os
@@ -34,11 +34,6 @@ class Result:
     def noticed(self) -> int:
         """The number of mutants that some test noticed."""
         return sum(each.is_noticed for each in self.verdicts)
-
-    @property
-    def is_met(self) -> bool:
-        """True if the part reaches its target."""
-        return 100 * self.noticed >= self.part.target * len(self.verdicts)
 
 
 def sample_of(part: Part, most: int | None, seed: int, known: Sequence[Accepted]) -> tuple[list[Mutant], int, int]:
@@ -74,15 +69,26 @@ def line_of(result: Result) -> str:
     """The score of a part in one line."""
     outcomes = Counter(each.outcome for each in result.verdicts)
     told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
-    share = 100 * result.noticed / len(result.verdicts) if result.verdicts else 100.0
-    reached = "" if result.is_met else "  MISSED"
-    judged_share = f"{share:5.1f} % of {len(result.verdicts)} (target {result.part.target} %)"
     left_out = f"{result.accepted} accepted as equivalent; {result.every} in all"
-    return f"{result.part.name:10}{judged_share}: {told or 'none'}; {left_out}{reached}"
+    return f"{result.part.name:10}{_share(result.noticed, len(result.verdicts))}: {told or 'none'}; {left_out}"
+
+
+def verdict_on(results: Sequence[Result], target: int) -> tuple[str, bool]:
+    """The score of all parts with a target in one line, and whether they reach it together."""
+    chosen = [result for result in results if result.part.target == target]
+    noticed, judged_in_all = sum(each.noticed for each in chosen), sum(len(each.verdicts) for each in chosen)
+    is_met = 100 * noticed >= target * judged_in_all
+    names = ", ".join(each.part.name for each in chosen)
+    line = f"together  {_share(noticed, judged_in_all)}, target {target} %: {names}{'' if is_met else '  MISSED'}"
+    return line, is_met
+
+
+def _share(noticed: int, of_all: int) -> str:
+    return f"{100 * noticed / of_all if of_all else 100.0:5.1f} % of {of_all}"
 
 
 @click.command()
-@click.option("--most", type=click.IntRange(1), default=60, help="mutants of each part")
+@click.option("--most", type=click.IntRange(1), default=30, help="mutants of each part")
 @click.option("--all", "is_all", is_flag=True, help="every mutant; takes hours")
 @click.option("--seed", type=int, default=1, help="decides the sample")
 @click.option("--part", "names", multiple=True, type=click.Choice([part.name for part in PARTS]), help="only this part")
@@ -96,8 +102,9 @@ def main(most: int, is_all: bool, seed: int, names: tuple[str, ...], processes: 
     except ValueError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    click.echo("\n" + "\n".join(map(line_of, results)))
-    sys.exit(0 if all(result.is_met for result in results) else 1)
+    together = [verdict_on(results, target) for target in sorted({part.target for part in parts}, reverse=True)]
+    click.echo("\n" + "\n".join([*map(line_of, results), *(line for line, _ in together)]))
+    sys.exit(0 if all(is_met for _, is_met in together) else 1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from tests.support.running import ROOT
 
 @dataclass(frozen=True)
 class Part:
-    """Modules that are judged together. `target` is the share of mutants, in percent, that tests must notice.
+    """Modules that are judged together. `target` is the share of mutants, in percent, that tests must notice
+    in this and the other parts with the same target.
 
     `judges` are files of tests that look at all that the part makes, so that they judge each of its modules first.
     """

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import Result, verdict_on
 from tests.mutants.accepted import accepted, outdated
-from tests.mutants.judging import Coverage, copied_tree, judged
+from tests.mutants.judging import Coverage, Verdict, copied_tree, judged
 from tests.mutants.making import Mutant, mutants_of
 from tests.mutants.parts import LEFT_OUT, PARTS, judging_files
 from tests.support.running import ROOT
@@ -166,3 +167,18 @@ def test_approved_texts_judge_what_is_published_before_other_tests() -> None:
     coverage = Coverage([record])
     assert coverage.tests_of(module, 8, 8) == [tests[1], tests[0], tests[2]]
     assert coverage.tests_of("hooks/coding/waste.py", 8, 8) == []
+
+
+@pytest.mark.parametrize(("unnoticed", "is_met"), [(2, True), (3, False)])
+def test_parts_with_one_target_reach_it_together(unnoticed: int, is_met: bool) -> None:
+    first, second, other = PARTS[0], PARTS[1], next(part for part in PARTS if part.target != PARTS[0].target)
+    (mutant, *_) = mutants_of("module.py", SOURCE)
+    outcomes = ["survived"] * unnoticed + ["killed"] * (10 - unnoticed)
+    results = [
+        Result(first, [Verdict(mutant, each) for each in outcomes], 0, 10),
+        Result(second, [Verdict(mutant, "killed")] * 10, 0, 10),
+        Result(other, [Verdict(mutant, "survived")], 0, 1),
+    ]
+    line, is_reached = verdict_on(results, first.target)
+    assert (is_reached, line.endswith("MISSED")) == (is_met, not is_met)
+    assert f"% of 20, target {first.target} %: {first.name}, {second.name}" in line
