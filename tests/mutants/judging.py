@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.mutants.making import Mutant
-from tests.mutants.parts import judges_of
+from tests.mutants.parts import CASES, judges_of
 from tests.support.running import ROOT
 
 COPIED = ("cds_service", "hooks", "tests", "sample_bundles", "deploy")
@@ -83,8 +83,8 @@ class Coverage:
     def tests_of(self, module: str, first_line: int, last_line: int) -> list[str]:
         """The tests of some lines, then those of the rest of the module, up to some seconds, together by their files.
 
-        The judges of the part are the first, then those of files that import the module, then those that bear its
-        name, such as the cases of a rule; of these one of each way through the module, by the lines that it runs, then
+        The judges of the part are the first, then the cases of rules and those of files that import the module, first
+        those that bear its name; of these one of each way through the module, by the lines that it runs, then
         a second of each, and the fastest before the others: hundreds take the same way. A line that runs once, at
         import or for a kept result, is noted for one test at most: others see its outcome.
         """
@@ -114,7 +114,8 @@ class Coverage:
         ranks: list[tuple[bool, bool, int, int, int]] = []
         ways, name = self._ways(module), Path(module).stem
         for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
-            is_of_other_file = not _imports(_file_of(self.tests[test]), module)
+            file = _file_of(self.tests[test])
+            is_of_other_file = file != CASES and not _imports(file, module)
             is_of_other_name = name not in self.tests[test].replace("-", "_")
             ranks.append((is_of_other_file, is_of_other_name, seen[ways[test]], len(ranks), test))
             seen[ways[test]] += 1

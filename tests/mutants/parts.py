@@ -41,6 +41,9 @@ PARTS = (
     Part("tokens", ("cds_service/auth/tokens.py",), 85),
 )
 
+# The cases of rules say what a biller reads, whichever module decides it.
+CASES = "tests/rules/test_cases.py"
+
 # Tests that run in one process. Those left out start processes, read the text of the sources, or repeat for thousands
 # of records what the cases say.
 TEST_FOLDERS = ("tests/rules", "tests/unit", "tests/ask")

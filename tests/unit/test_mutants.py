@@ -9,7 +9,7 @@ from tests.mutants.__main__ import Result, verdict_on
 from tests.mutants.accepted import accepted, outdated
 from tests.mutants.judging import Coverage, Verdict, copied_tree, judged
 from tests.mutants.making import Mutant, mutants_of
-from tests.mutants.parts import LEFT_OUT, PARTS, judging_files
+from tests.mutants.parts import CASES, LEFT_OUT, PARTS, judging_files
 from tests.support.running import ROOT
 
 pytestmark = pytest.mark.exhaustive
@@ -126,6 +126,10 @@ def test_every_part_has_modules_and_every_test_file_that_is_left_out_exists() ->
 
 
 @pytest.mark.exhaustive
+def test_the_cases_of_rules_are_where_judging_looks_for_them() -> None:
+    assert CASES in judging_files()["tests/rules"]
+
+
 def test_what_was_accepted_is_still_a_mutant() -> None:
     assert list(outdated(accepted())) == []
 
