@@ -52,6 +52,8 @@ def test_a_charge_under_a_local_code_is_not_understood_unless_the_site_maps_its_
     assert names(unclear_lines(case_of("claim", *lines))) == ["local"]
     mapped = Site(mapped_systems=frozenset({"urn:local"}))
     assert names(unclear_lines(case_of("claim", *lines, site=mapped))) == []
+    maps_another = Site(mapped_systems=frozenset({"urn:another"}))
+    assert names(unclear_lines(case_of("claim", *lines, site=maps_another))) == ["local"]
 
 
 @pytest.mark.parametrize(
