@@ -88,7 +88,7 @@ def _share(noticed: int, of_all: int) -> str:
 
 
 @click.command()
-@click.option("--most", type=click.IntRange(1), default=30, help="mutants of each part")
+@click.option("--most", type=click.IntRange(1), default=20, help="mutants of each part")
 @click.option("--all", "is_all", is_flag=True, help="every mutant; takes hours")
 @click.option("--seed", type=int, default=1, help="decides the sample")
 @click.option("--part", "names", multiple=True, type=click.Choice([part.name for part in PARTS]), help="only this part")
